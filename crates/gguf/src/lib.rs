@@ -1,0 +1,25 @@
+//! Model files: the GGUF header, read without trust and without the tensor data.
+//!
+//! [`Header::read`] takes any [`std::io::Read`] and gives the metadata and the tensor table;
+//! [`inspect`] does the same for a file and tells a truncated one. No input makes either of them
+//! panic, and what they keep in memory is bounded by [`limits`], whatever the file claims.
+//!
+//! Versions 2 and 3, little-endian, are read. [`mod@write`] makes small files for tests.
+
+mod cursor;
+mod error;
+mod file;
+mod ggml;
+mod header;
+pub mod limits;
+mod parse;
+mod split;
+mod value;
+pub mod write;
+
+pub use error::Error;
+pub use file::inspect;
+pub use ggml::GgmlType;
+pub use header::{Header, Tensor};
+pub use split::{Split, part_path, strip_part_suffix};
+pub use value::{Value, ValueType};
