@@ -1,0 +1,86 @@
+//! The handle of one supervised child.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::{Logs, Spawner, Spec, State, actor::Actor, wish::Wish};
+
+/// The handle of one child that is kept running until it is stopped.
+///
+/// Clones are handles of the same instance. When the last one is dropped the instance stops gracefully;
+/// the receivers and logs it has given out stay readable.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    wish: Arc<watch::Sender<Wish>>,
+    state: watch::Receiver<State>,
+    logs: Logs,
+    name: Arc<str>,
+}
+
+impl Instance {
+    /// Starts a child by `spec` and keeps it running. The work is done by a task in `tasks`, which ends
+    /// when the instance is stopped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start(spec: Spec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
+        let wish = watch::Sender::new(Wish::Run);
+        let logs = Logs::new();
+        let name: Arc<str> = spec.name.as_str().into();
+        let actor = Actor::new(spec, spawner.clone(), wish.subscribe(), logs.clone());
+        let state = actor.watch();
+        tasks.spawn(actor.run());
+        Self {
+            wish: Arc::new(wish),
+            state,
+            logs,
+            name,
+        }
+    }
+
+    /// Returns the instance's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns a receiver of the instance's state.
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    /// Returns the last lines of output.
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
+    }
+
+    /// Stops the instance gracefully: SIGTERM to the child's process group, grace, SIGTERM, grace,
+    /// SIGKILL, reap. In backoff or after failure there is no child and it is stopped at once.
+    ///
+    /// Returns when the child is reaped. May be called at any time and any number of times; a caller
+    /// that stops waiting does not take the stop back.
+    pub async fn stop(&self) {
+        self.want(Wish::Stop).await;
+    }
+
+    /// Stops the instance with SIGKILL now, also in the grace of a stop. Returns when the child is reaped.
+    pub async fn kill(&self) {
+        self.want(Wish::Kill).await;
+    }
+
+    async fn want(&self, wish: Wish) {
+        self.wish.send_if_modified(|current| {
+            let rises = wish > *current;
+            *current = wish.max(*current);
+            rises
+        });
+        // An error means that the actor is gone, and the child with it.
+        let _ = self
+            .state
+            .clone()
+            .wait_for(|state| matches!(state, State::Stopped))
+            .await;
+    }
+}

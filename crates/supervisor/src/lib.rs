@@ -1,0 +1,63 @@
+//! One child process: spawn, readiness, restart, stop.
+//!
+//! # Theory of operation
+//!
+//! An [`Instance`] is the handle of one actor task. The actor owns the child: nobody else knows its
+//! pid for certain, signals it or reaps it. What the actor knows it publishes as a [`State`] on a
+//! `watch` channel; what callers want of it (run, stop, kill) is a level that only ever rises, so a
+//! wish is never queued behind another one and a kill takes effect within the grace of a stop.
+//!
+//! ```text
+//!             ┌────────────────────────────── retry ◄──────────────┐
+//!             ▼                                                    │
+//!   start ─► Starting ── ready event / probe ─► Ready ── exit ─► Backoff ── budget spent ─► Failed
+//!             │  │ exit, startup timeout                           ▲                          │
+//!             │  └─────────────────────────────────────────────────┘   half-open: one try ◄───┘
+//!             └── stop, in every state ─► Stopping ── reaped ─► Stopped
+//! ```
+//!
+//! Decisions are pure functions of an event and a time: `classify` (why it died), `restart` (whether
+//! to try again), `startup` (whether it is ready), `event` (what a line says), `env` (what it may
+//! see). Effects are thin: `spawner` forks, `process` signals and reaps, `output` drains the pipes,
+//! `probe` asks, and `actor` connects them.
+//!
+//! # No process is left behind
+//!
+//! - The child leads a process group of its own; after it is reaped the rest of the group is killed.
+//! - It is spawned through [`shim::exec`], which ties its life to the thread that forked it. That
+//!   thread is the [`Spawner`]'s, which lives as long as any instance does: a SIGKILL of this process
+//!   ends the child at once, even one that is busy loading.
+//! - An actor that is dropped or panics kills the group on its way out.
+
+#![forbid(unsafe_code)]
+
+mod actor;
+mod classify;
+mod deadline;
+pub mod env;
+mod event;
+mod failure;
+mod instance;
+mod lines;
+mod logs;
+mod output;
+mod probe;
+mod process;
+mod publisher;
+mod restart;
+pub mod shim;
+mod socket;
+mod spawner;
+mod spec;
+mod startup;
+mod state;
+mod wish;
+
+pub use failure::{Exit, Failure, FailureClass, Phase};
+pub use instance::Instance;
+pub use logs::{LogPage, Logs};
+pub use restart::RestartPolicy;
+pub use shim::Shim;
+pub use spawner::Spawner;
+pub use spec::{Address, Spec, StopPolicy, Transport};
+pub use state::State;

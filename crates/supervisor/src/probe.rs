@@ -1,0 +1,132 @@
+//! Asks a starting child whether it answers and whether it serves.
+//!
+//! llama-server listens within milliseconds and answers 503 on every path until its model is loaded
+//! (llama.cpp b11434, tools/server/server-http.cpp).
+
+use std::{io, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
+    time,
+};
+
+use crate::Address;
+
+/// The longest time one probe takes.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Delay before the first probe; doubles with each further one.
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+
+/// The longest delay between two probes.
+const MAX_DELAY: Duration = Duration::from_millis(100);
+
+const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// Bytes of an answer that are read: `HTTP/1.1 200`.
+const STATUS_END: usize = 12;
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nobody answered in time.
+    Nothing,
+    /// Somebody answered, and does not serve yet: status 503, or no HTTP at all.
+    Busy,
+    /// Somebody answered with a status that is not 503.
+    Serving,
+}
+
+/// The delays between probes: 5 ms, doubling to 100 ms.
+#[derive(Debug)]
+pub(crate) struct Schedule(Duration);
+
+impl Schedule {
+    pub(crate) const fn new() -> Self {
+        Self(FIRST_DELAY)
+    }
+
+    /// Returns the delay before the next probe.
+    pub(crate) fn next(&mut self) -> Duration {
+        let delay = self.0;
+        self.0 = (delay * 2).min(MAX_DELAY);
+        delay
+    }
+}
+
+/// Probes `address` after `delay`.
+pub(crate) async fn after(delay: Duration, address: &Address) -> Answer {
+    time::sleep(delay).await;
+    match time::timeout(TIMEOUT, ask(address)).await {
+        Ok(Ok(head)) => read(&head),
+        Ok(Err(_)) | Err(_) => Answer::Nothing,
+    }
+}
+
+async fn ask(address: &Address) -> io::Result<Vec<u8>> {
+    match address {
+        Address::Unix(path) => exchange(UnixStream::connect(path).await?).await,
+        Address::Tcp(address) => exchange(TcpStream::connect(address).await?).await,
+    }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
+    stream.write_all(REQUEST).await?;
+    let mut head = Vec::with_capacity(STATUS_END);
+    stream
+        .take(STATUS_END as u64)
+        .read_to_end(&mut head)
+        .await?;
+    Ok(head)
+}
+
+/// Judges the first bytes of an answer.
+fn read(head: &[u8]) -> Answer {
+    match head {
+        [] => Answer::Nothing,
+        [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            b'0' | b'1',
+            b' ',
+            status @ ..,
+        ] if status.len() == 3 && status.iter().all(u8::is_ascii_digit) && status != b"503" => {
+            Answer::Serving
+        }
+        _ => Answer::Busy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_status_other_than_503_is_serving() {
+        assert_eq!(read(b"HTTP/1.1 200"), Answer::Serving);
+        assert_eq!(read(b"HTTP/1.0 404"), Answer::Serving);
+        assert_eq!(read(b"HTTP/1.1 503"), Answer::Busy);
+        assert_eq!(read(b"HTTP/1.1 2"), Answer::Busy);
+        assert_eq!(read(b"SSH-2.0-Open"), Answer::Busy);
+        assert_eq!(read(b""), Answer::Nothing);
+    }
+
+    #[test]
+    fn the_schedule_doubles_to_its_limit() {
+        let mut schedule = Schedule::new();
+        let millis: Vec<_> = (0..7).map(|_| schedule.next().as_millis()).collect();
+        assert_eq!(millis, [5, 10, 20, 40, 80, 100, 100]);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_an_answer_too() {
+        let nowhere = Address::Unix("/nonexistent/x.sock".into());
+        assert_eq!(after(Duration::ZERO, &nowhere).await, Answer::Nothing);
+    }
+}

@@ -1,0 +1,134 @@
+//! A child process: signal it and its group, and reap it.
+
+use std::{io, time::Duration};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process_group, test_kill_process_group},
+};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, ChildStderr, ChildStdin, ChildStdout},
+    time::{self, Instant},
+};
+
+use crate::Exit;
+
+/// The longest time that is waited for killed leftovers of a group to vanish.
+const BURIAL: Duration = Duration::from_millis(500);
+
+/// The longest time a line to the child takes, should its stdin be full.
+const TELLING: Duration = Duration::from_millis(100);
+
+/// A running child that leads a process group of its own. Dropped before it is reaped, the whole group
+/// is killed.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: Pid,
+    reaped: bool,
+    /// Held open: a llama-server that is ready exits when its stdin ends (llama.cpp b11434,
+    /// tools/server/server-models.cpp). Kept apart from `child`, whose `wait` would close it.
+    stdin: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Takes a child that has just been spawned in a process group of its own.
+    ///
+    /// # Errors
+    ///
+    /// The child has been reaped already.
+    pub(crate) fn new(mut child: Child) -> io::Result<Self> {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let pid = id
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::other("no process id"))?;
+        let stdin = child.stdin.take();
+        Ok(Self {
+            child,
+            pid,
+            reaped: false,
+            stdin,
+        })
+    }
+
+    /// Returns the child's process id, which is its group's as well.
+    pub(crate) const fn id(&self) -> u32 {
+        self.pid.as_raw_pid().cast_unsigned()
+    }
+
+    /// Hands over the reading ends of the child's output; each can be taken once.
+    pub(crate) const fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// Sends a signal to the child and all of its group, unless the child has been reaped: from then on
+    /// its number may be another's.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if !self.reaped {
+            send(self.pid, signal);
+        }
+    }
+
+    /// Writes a line to the child's stdin. Failure is harmless: the child has closed it, or is gone.
+    pub(crate) async fn tell(&mut self, line: &[u8]) {
+        if let Some(stdin) = &mut self.stdin {
+            let told = time::timeout(TELLING, stdin.write_all(line)).await;
+            tracing::trace!(pid = self.pid.as_raw_pid(), ?told);
+        }
+    }
+
+    /// Waits for the child's end and reaps it. May be cancelled and called again.
+    pub(crate) async fn wait(&mut self) -> Exit {
+        let exit = match self.child.wait().await {
+            Ok(status) => status.into(),
+            Err(error) => {
+                // Somebody else has reaped it: how it ended cannot be known.
+                tracing::warn!(pid = self.id(), %error, "cannot wait for the child");
+                Exit::Code(-1)
+            }
+        };
+        self.reaped = true;
+        exit
+    }
+
+    /// Kills what is left of a reaped child's group, and waits until it is gone.
+    ///
+    /// The group's number is not given to another process while the group has members. If it has none,
+    /// the number is free since the reaping, a moment ago; the kernel hands numbers out in a circle, so
+    /// it does not come round within that moment.
+    pub(crate) async fn bury(self) {
+        let limit = Instant::now() + BURIAL;
+        let mut left = send(self.pid, Signal::KILL);
+        while left && Instant::now() < limit {
+            time::sleep(Duration::from_millis(1)).await;
+            left = test_kill_process_group(self.pid).is_ok();
+        }
+        if left {
+            // Zombies that nobody reaps count as members too: a container whose init does not reap.
+            tracing::debug!(
+                group = self.id(),
+                "members of the process group remain after SIGKILL"
+            );
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Signals a group; tells whether it has members.
+fn send(group: Pid, signal: Signal) -> bool {
+    match kill_process_group(group, signal) {
+        Ok(()) => true,
+        Err(Errno::SRCH) => false,
+        Err(error) => {
+            let group = group.as_raw_pid();
+            tracing::warn!(group, ?signal, %error, "cannot signal the process group");
+            false
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Tells everybody what an instance is doing.
+
+use std::sync::Arc;
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::State;
+
+/// Publishes states, and `Stopped` when the actor ends in whatever way.
+///
+/// A panic unwinds the child first, which is a local of the actor's functions.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    name: Arc<str>,
+    sender: watch::Sender<State>,
+}
+
+impl Publisher {
+    pub(crate) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            sender: watch::Sender::new(starting(0, 1, Instant::now())),
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<State> {
+        self.sender.subscribe()
+    }
+
+    pub(crate) fn publish(&self, state: State) {
+        log(&self.name, &state);
+        self.sender.send_replace(state);
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.publish(State::Stopped);
+    }
+}
+
+fn log(name: &str, state: &State) {
+    match state {
+        State::Starting {
+            pid,
+            generation,
+            progress,
+            listening,
+            ..
+        } => {
+            tracing::debug!(
+                name,
+                pid,
+                generation,
+                ?progress,
+                listening = listening.is_some(),
+                "starting"
+            );
+        }
+        State::Ready {
+            pid,
+            generation,
+            address,
+            ..
+        } => {
+            tracing::info!(name, pid, generation, %address, "ready");
+        }
+        State::Stopping { pid } => tracing::info!(name, pid, "stopping"),
+        State::Backoff {
+            failure, attempt, ..
+        } => {
+            tracing::warn!(name, class = %failure.class, attempt, "restarting later: {failure}");
+        }
+        State::Failed { failure, retry_at } => {
+            tracing::error!(name, class = %failure.class, retry = retry_at.is_some(), "failed: {failure}");
+        }
+        State::Stopped => tracing::info!(name, "stopped"),
+    }
+}
+
+/// The state before anything but the clock is known.
+pub(crate) const fn starting(pid: u32, generation: u64, since: Instant) -> State {
+    State::Starting {
+        pid,
+        generation,
+        since,
+        progress: None,
+        listening: None,
+    }
+}

@@ -1,0 +1,96 @@
+//! The thread that forks.
+//!
+//! A parent-death signal follows the *thread* that forked, not the process (prctl(2),
+//! `PR_SET_PDEATHSIG`). A worker thread of the runtime may end at any time and would take the children
+//! with it, so one thread does nothing but fork and lives as long as anybody may have a child.
+
+use std::{ffi::OsString, io, path::PathBuf, process::Stdio, thread};
+
+use tokio::{
+    process::Command,
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
+
+use crate::{Shim, process::Process};
+
+/// Spawns waiting for the thread; a caller waits when there are more.
+const QUEUE: usize = 16;
+
+/// Starts children from one long-lived thread, through the exec shim.
+///
+/// Clones share the thread. It ends when the last clone is dropped; each running instance holds one.
+#[derive(Clone, Debug)]
+pub struct Spawner {
+    requests: mpsc::Sender<Request>,
+}
+
+/// What to run. The environment is the child's whole environment.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+}
+
+#[derive(Debug)]
+struct Request {
+    launch: Launch,
+    answer: oneshot::Sender<io::Result<Process>>,
+}
+
+impl Spawner {
+    /// Starts the thread. Children are driven by the tokio runtime this is called in.
+    ///
+    /// # Errors
+    ///
+    /// There is no tokio runtime here, or the system grants no thread.
+    pub fn start(shim: Shim) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let (requests, queue) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("paddock-spawner".to_owned())
+            .spawn(move || serve(&shim, &runtime, queue))?;
+        Ok(Self { requests })
+    }
+
+    /// Forks one child, which leads a process group of its own and has all three streams piped.
+    ///
+    /// If the caller is gone before the answer, the child is killed.
+    pub(crate) async fn spawn(&self, launch: Launch) -> io::Result<Process> {
+        let gone = || io::Error::other("the spawner thread is gone");
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .send(Request { launch, answer })
+            .await
+            .map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+fn serve(shim: &Shim, runtime: &Handle, mut queue: mpsc::Receiver<Request>) {
+    while let Some(Request { launch, answer }) = queue.blocking_recv() {
+        let context = runtime.enter();
+        // A process that nobody takes any more is killed by its drop.
+        let _ = answer.send(fork(shim, launch));
+        drop(context);
+    }
+}
+
+fn fork(shim: &Shim, launch: Launch) -> io::Result<Process> {
+    let child = Command::new(&shim.program)
+        .args(&shim.args)
+        .arg(std::process::id().to_string())
+        .arg("--")
+        .arg(launch.program)
+        .args(launch.args)
+        .env_clear()
+        .envs(launch.env)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    Process::new(child)
+}

@@ -1,0 +1,102 @@
+//! What to run, and by which rules.
+
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::RestartPolicy;
+
+/// Says where an instance listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A unix socket at this path.
+    Unix(PathBuf),
+    /// A TCP socket; always on loopback.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "http://{address}"),
+        }
+    }
+}
+
+/// Selects the kind of socket an instance listens on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// A unix socket in the runtime directory: no port to race for, no exposure to other users.
+    #[default]
+    Unix,
+    /// A free port of 127.0.0.1, chosen anew for each generation.
+    ///
+    /// Another process may take the port between the choice and the child's bind. The child then
+    /// fails with [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.
+    Tcp,
+}
+
+/// Limits of a graceful stop: SIGTERM, `first_grace`, SIGTERM, `second_grace`, SIGKILL.
+///
+/// Two SIGTERMs because llama-server waits for open requests after the first one, without limit, and
+/// exits at once on the second (llama.cpp b11434, tools/server/server.cpp `signal_handler`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopPolicy {
+    /// Time between the first SIGTERM and the second.
+    pub first_grace: Duration,
+    /// Time between the second SIGTERM and SIGKILL.
+    pub second_grace: Duration,
+}
+
+impl Default for StopPolicy {
+    fn default() -> Self {
+        Self {
+            first_grace: Duration::from_secs(2),
+            second_grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Describes one instance: the program, its surroundings, and the rules it is kept by.
+#[derive(Clone)]
+pub struct Spec {
+    /// The instance's name. It appears on each log line and, made safe, in the socket's name, so it
+    /// is unique among the instances that live in one `runtime_dir`.
+    pub name: String,
+    /// The child's program; without a slash it is looked up in the `PATH` of `env`.
+    pub program: PathBuf,
+    /// The child's arguments without `--host` and `--port`, which the instance appends.
+    pub args: Vec<OsString>,
+    /// The child's whole environment; see [`env::allowed`](crate::env::allowed).
+    pub env: Vec<(OsString, OsString)>,
+    /// An existing directory of mode 0700 for sockets. Short: a socket's path has a limit of 107 bytes.
+    pub runtime_dir: PathBuf,
+    /// The kind of socket the child listens on.
+    pub transport: Transport,
+    /// Whether the child is told, by `LLAMA_SERVER_ROUTER_PORT`, to write its state on stdout. Off for
+    /// llama-server's own router mode; readiness is then found by probing alone.
+    pub ready_event: bool,
+    /// The longest silence (no event, no output) of a child that is starting.
+    pub startup_timeout: Duration,
+    /// When a failed child is started again.
+    pub restart: RestartPolicy,
+    /// How long a stop waits before it becomes forceful.
+    pub stop: StopPolicy,
+}
+
+/// Arguments and environment values may hold secrets (API keys, tokens): only their number is shown.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec")
+            .field("name", &self.name)
+            .field("program", &self.program)
+            .field("args", &self.args.len())
+            .field("env", &self.env.len())
+            .field("runtime_dir", &self.runtime_dir)
+            .field("transport", &self.transport)
+            .field("ready_event", &self.ready_event)
+            .field("startup_timeout", &self.startup_timeout)
+            .field("restart", &self.restart)
+            .field("stop", &self.stop)
+            .finish()
+    }
+}

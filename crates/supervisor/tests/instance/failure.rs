@@ -1,0 +1,185 @@
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+use paddock_supervisor::{Exit, Failure, FailureClass, Phase, Spec, State};
+
+use rustix::process::Signal;
+
+use crate::lab::{Lab, NEVER, alive, first_failure, pid_in, signal, stop};
+
+async fn failure_of(lab: &Lab, spec: Spec) -> (Failure, State) {
+    let instance = lab.start(spec);
+    let failure = first_failure(&instance).await;
+    let state = instance.watch().borrow().clone();
+    stop(&instance).await;
+    assert_eq!(lab.sockets(), 0);
+    (failure, state)
+}
+
+#[tokio::test]
+async fn an_exit_while_loading_is_classed_and_has_the_last_words() {
+    let lab = Lab::new();
+    let script = "for i in $(seq 40); do echo line $i; done; \
+                  echo \"gguf_init_from_file: failed to open GGUF file 'm.gguf'\" >&2; exit 1";
+    let (failure, state) = failure_of(&lab, lab.script(script)).await;
+    assert_eq!(
+        (failure.class, failure.phase),
+        (FailureClass::BadFile, Phase::Starting)
+    );
+    assert_eq!(failure.exit, Some(Exit::Code(1)));
+    assert!(
+        failure
+            .message
+            .contains("failed to open GGUF file 'm.gguf'"),
+        "{failure}"
+    );
+    assert_eq!(failure.log_tail.len(), 20);
+    assert!(
+        failure.log_tail.iter().any(|line| line.contains("m.gguf")),
+        "{:?}",
+        failure.log_tail
+    );
+    assert!(
+        matches!(state, State::Failed { retry_at: None, .. }),
+        "not tried again: {state:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_binary_is_told_by_the_shim() {
+    let lab = Lab::new();
+    let (failure, state) = failure_of(&lab, lab.spec("/nonexistent/llama-server", &[])).await;
+    assert_eq!(failure.class, FailureClass::MissingBinary);
+    assert!(
+        failure.message.contains("/nonexistent/llama-server"),
+        "{failure}"
+    );
+    assert!(
+        matches!(state, State::Failed { retry_at: None, .. }),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_program_is_told_by_the_shim() {
+    let lab = Lab::new();
+    let file = lab.file("notes.txt");
+    fs::write(&file, "not a program").unwrap();
+    let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
+    assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
+
+    fs::write(&file, "#!/nonexistent/interpreter\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
+    assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
+    assert!(failure.message.contains("interpreter"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_exit_nobody_asked_for_is_a_crash_also_with_code_0() {
+    let lab = Lab::new();
+    let (failure, state) = failure_of(&lab, lab.script("exit 0")).await;
+    assert_eq!(failure.class, FailureClass::Crashed);
+    assert!(failure.message.contains("exited by itself"), "{failure}");
+    assert!(
+        matches!(state, State::Backoff { .. } | State::Starting { .. }),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_signal_is_seen() {
+    let lab = Lab::new();
+    let (failure, _) = failure_of(&lab, lab.script("kill -ILL $$")).await;
+    assert_eq!(
+        (failure.class, failure.exit),
+        (FailureClass::IllegalInstruction, Some(Exit::Signal(4)))
+    );
+}
+
+#[tokio::test]
+async fn a_child_that_falls_silent_is_killed_with_its_group() {
+    let lab = Lab::new();
+    let (file, mut spec) = (lab.file("pid"), lab.child(&[]));
+    spec.args
+        .extend(["--deaf", "--gate", "/nonexistent", "--grandchild", &file].map(Into::into));
+    spec.startup_timeout = Duration::from_millis(700);
+    spec.restart.first_delay = NEVER;
+    spec.restart.max_delay = NEVER;
+    let instance = lab.start(spec);
+    let grandchild = pid_in(&file).await;
+    let failure = first_failure(&instance).await;
+    assert_eq!(
+        (failure.class, failure.exit),
+        (FailureClass::StartupTimeout, None)
+    );
+    assert!(failure.message.contains("\"loading\""), "{failure}");
+    assert!(!alive(grandchild));
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_child_that_answers_503_for_ever_is_killed() {
+    let lab = Lab::new();
+    let mut spec = lab.child(&["--busy"]);
+    spec.ready_event = false;
+    spec.startup_timeout = Duration::from_millis(500);
+    // Its log of each probe would count as progress.
+    spec.args.splice(
+        0..0,
+        ["-c", "exec \"$@\" 2>/dev/null", "sh", "/usr/bin/python3"].map(Into::into),
+    );
+    spec.program = "/bin/sh".into();
+    let instance = lab.start(spec);
+    assert_eq!(
+        first_failure(&instance).await.class,
+        FailureClass::StartupTimeout
+    );
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_runtime_directory_too_long_for_a_socket_is_told() {
+    let lab = Lab::new();
+    let mut spec = lab.child(&[]);
+    spec.runtime_dir = format!("/tmp/{}", "d".repeat(120)).into();
+    let (failure, _) = failure_of(&lab, spec).await;
+    assert_eq!(
+        (failure.class, failure.phase),
+        (FailureClass::BadFlag, Phase::Spawn)
+    );
+}
+
+#[tokio::test]
+async fn leftovers_of_a_crashed_child_are_killed() {
+    let lab = Lab::new();
+    let file = lab.file("pid");
+    let mut spec =
+        lab.script("sleep 1000 & echo $! > \"$1.new\"; mv \"$1.new\" \"$1\"; kill -SEGV $$");
+    spec.args.push(file.clone().into());
+    spec.restart.first_delay = NEVER;
+    spec.restart.max_delay = NEVER;
+    let instance = lab.start(spec);
+    let failure = first_failure(&instance).await;
+    assert_eq!(failure.class, FailureClass::Crashed);
+    assert!(!alive(pid_in(&file).await));
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_pipe_held_open_from_outside_the_group_holds_nothing_up() {
+    let lab = Lab::new();
+    let file = lab.file("pid");
+    let script = "setsid sh -c 'echo $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 1000' sh \"$1\" & \
+                  while ! test -e \"$1\"; do :; done; echo last words; exit 7";
+    let mut spec = lab.script(script);
+    spec.args.push(file.clone().into());
+    spec.restart.first_delay = NEVER;
+    spec.restart.max_delay = NEVER;
+    let instance = lab.start(spec);
+    let failure = first_failure(&instance).await;
+    let escaped = pid_in(&file).await;
+    assert!(alive(escaped), "out of reach by its own will");
+    signal(escaped, Signal::KILL);
+    assert_eq!(failure.log_tail, ["last words"]);
+    stop(&instance).await;
+}

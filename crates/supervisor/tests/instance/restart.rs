@@ -1,0 +1,79 @@
+use std::{fs, time::Duration};
+
+use paddock_supervisor::{FailureClass, Phase, State};
+use rustix::process::Signal;
+
+use crate::lab::{Lab, pid, reach, signal, stop, until, until_ready};
+
+#[tokio::test]
+async fn a_ready_child_that_is_killed_is_replaced() {
+    let lab = Lab::new();
+    let instance = lab.start(lab.child(&[]));
+    let mut states = instance.watch();
+    let first = until_ready(&instance).await;
+    signal(first, Signal::KILL);
+    let state = reach(&mut states, |state| state.failure().is_some()).await;
+    let failure = state.failure().unwrap();
+    assert_eq!(
+        (failure.class, failure.phase),
+        (FailureClass::Killed, Phase::Ready)
+    );
+    let second = reach(&mut states, |state| {
+        matches!(state, State::Ready { generation: 2, .. })
+    })
+    .await;
+    assert_ne!(pid(&second), first);
+    assert_eq!(lab.sockets(), 1, "the first socket is gone");
+    stop(&instance).await;
+    assert_eq!(lab.sockets(), 0);
+}
+
+#[tokio::test]
+async fn a_crash_loop_opens_the_breaker_and_one_try_closes_it() {
+    let lab = Lab::new();
+    let (tries, heal) = (lab.file("tries"), lab.file("heal"));
+    let child = lab.child(&[]);
+    let script = "echo x >> \"$1\"; test -e \"$2\" || exit 3; shift 2; exec \"$@\"";
+    let mut spec = lab.script(script);
+    spec.args.extend([
+        tries.clone().into(),
+        heal.clone().into(),
+        child.program.into(),
+    ]);
+    spec.args.extend(child.args);
+    spec.restart.budget = 2;
+    spec.restart.breaker = Duration::from_millis(200);
+    let instance = lab.start(spec);
+    let state = until(&instance, |state| matches!(state, State::Failed { .. })).await;
+    assert!(
+        matches!(
+            state,
+            State::Failed {
+                retry_at: Some(_),
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+    assert_eq!(state.failure().unwrap().class, FailureClass::Unknown);
+    assert_eq!(fs::read_to_string(&tries).unwrap().lines().count(), 3);
+    fs::write(&heal, "").unwrap();
+    until_ready(&instance).await;
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_failure_that_cannot_heal_is_tried_once() {
+    let lab = Lab::new();
+    let tries = lab.file("tries");
+    let script = "echo x >> \"$1\"; echo 'error: invalid argument: --x' >&2; exit 1";
+    let mut spec = lab.script(script);
+    spec.args.push(tries.clone().into());
+    let instance = lab.start(spec);
+    let state = until(&instance, |state| matches!(state, State::Failed { .. })).await;
+    assert!(matches!(state, State::Failed { retry_at: None, .. }));
+    assert_eq!(state.failure().unwrap().class, FailureClass::BadFlag);
+    assert_eq!(fs::read_to_string(&tries).unwrap(), "x\n");
+    stop(&instance).await;
+    lab.no_task_remains().await;
+}
