@@ -1,0 +1,7 @@
+//! A client's connection, read by paddock-wire and by hyper's server.
+#![no_main]
+
+#[path = "../../tests/differential/mod.rs"]
+mod differential;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| differential::check(bytes));

@@ -1,0 +1,214 @@
+/// The longest chunk extensions and the longest trailer section accepted, in bytes each.
+const MAX_EXTRA: u32 = 16 * 1024;
+
+/// Fields that frame or route a message, which a trailer section must not bring (RFC 9110 §6.5.1).
+const NOT_TRAILERS: [&[u8]; 4] = [
+    b"content-length",
+    b"transfer-encoding",
+    b"host",
+    b"connection",
+];
+
+/// The longest name in [`NOT_TRAILERS`].
+const LONGEST: usize = 17;
+
+/// Why a chunked body cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    /// The size is not one to fifteen hexadecimal digits.
+    #[error("a chunk's size is not a hexadecimal number of at most 15 digits")]
+    Size,
+    /// A control byte in an extension.
+    #[error("a chunk extension holds a control byte")]
+    Extension,
+    /// CR and LF are not where they belong.
+    #[error("a line does not end in CRLF where it must")]
+    LineEnd,
+    /// A trailer field is malformed, or one that cannot be a trailer.
+    #[error("a trailer field is malformed or not allowed there")]
+    Trailer,
+    /// Extensions or trailers are longer than 16 KiB.
+    #[error("chunk extensions or trailers are larger than 16 KiB")]
+    TooLarge,
+}
+
+/// What the next byte is part of.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Size { digits: u8, size: u64 },
+    Extension { size: u64 },
+    SizeLf { size: u64 },
+    Data { left: u64 },
+    DataCr,
+    DataLf,
+    TrailerStart,
+    TrailerName { name: [u8; LONGEST], len: usize },
+    TrailerValue,
+    TrailerLf,
+    LastLf,
+    Done,
+}
+
+/// Follows a chunked body (RFC 9112 §7.1) to its end, strictly.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunked {
+    at: At,
+    /// Bytes of extensions and trailers so far.
+    extra: u32,
+}
+
+/// One step: how many bytes it took, and whether they were the body's own data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) taken: usize,
+    pub(crate) is_data: bool,
+}
+
+impl Chunked {
+    pub(crate) fn new() -> Self {
+        Self {
+            at: At::Size { digits: 0, size: 0 },
+            extra: 0,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.at, At::Done)
+    }
+
+    /// Between two chunks, where another one may be put.
+    pub(crate) fn is_between_chunks(&self) -> bool {
+        matches!(self.at, At::Size { digits: 0, .. })
+    }
+
+    /// Takes the longest run of one kind at the start of `bytes`, which is not empty.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, ChunkError> {
+        if let At::Data { left } = self.at {
+            let here = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let left = left - here as u64;
+            self.at = match left {
+                0 => At::DataCr,
+                left => At::Data { left },
+            };
+            return Ok(Step {
+                taken: here,
+                is_data: true,
+            });
+        }
+        let mut taken = 0;
+        while let Some(byte) = bytes.get(taken) {
+            if matches!(self.at, At::Data { .. } | At::Done) {
+                break;
+            }
+            self.at = self.next(*byte)?;
+            taken += 1;
+        }
+        Ok(Step {
+            taken,
+            is_data: false,
+        })
+    }
+
+    /// The state behind one byte of framing.
+    fn next(&mut self, byte: u8) -> Result<At, ChunkError> {
+        match self.at {
+            At::Size { digits, size } => size_byte(digits, size, byte),
+            At::Extension { size } => self.extension_byte(size, byte),
+            At::SizeLf { size } => match (byte, size) {
+                (b'\n', 0) => Ok(At::TrailerStart),
+                (b'\n', left) => Ok(At::Data { left }),
+                _ => Err(ChunkError::LineEnd),
+            },
+            At::DataCr => expect(byte, b'\r', At::DataLf),
+            At::DataLf => expect(byte, b'\n', At::Size { digits: 0, size: 0 }),
+            At::TrailerStart if byte == b'\r' => Ok(At::LastLf),
+            At::TrailerStart => self.name_byte([0; LONGEST], 0, byte),
+            At::TrailerName { name, len } => self.name_byte(name, len, byte),
+            At::TrailerValue => self.value_byte(byte),
+            At::TrailerLf => expect(byte, b'\n', At::TrailerStart),
+            At::LastLf => expect(byte, b'\n', At::Done),
+            at @ (At::Data { .. } | At::Done) => Ok(at),
+        }
+    }
+
+    fn extension_byte(&mut self, size: u64, byte: u8) -> Result<At, ChunkError> {
+        self.count()?;
+        match byte {
+            b'\r' => Ok(At::SizeLf { size }),
+            b'\t' | 0x20..=0x7e | 0x80.. => Ok(At::Extension { size }),
+            _ => Err(ChunkError::Extension),
+        }
+    }
+
+    fn name_byte(
+        &mut self,
+        mut name: [u8; LONGEST],
+        len: usize,
+        byte: u8,
+    ) -> Result<At, ChunkError> {
+        self.count()?;
+        if byte == b':' && len > 0 {
+            let known = name.get(..len).unwrap_or_default();
+            return if NOT_TRAILERS.contains(&known) {
+                Err(ChunkError::Trailer)
+            } else {
+                Ok(At::TrailerValue)
+            };
+        }
+        if !is_token(byte) {
+            return Err(ChunkError::Trailer);
+        }
+        if let Some(slot) = name.get_mut(len) {
+            *slot = byte.to_ascii_lowercase();
+        }
+        Ok(At::TrailerName { name, len: len + 1 })
+    }
+
+    fn value_byte(&mut self, byte: u8) -> Result<At, ChunkError> {
+        self.count()?;
+        match byte {
+            b'\r' => Ok(At::TrailerLf),
+            b'\t' | 0x20..=0x7e | 0x80.. => Ok(At::TrailerValue),
+            _ => Err(ChunkError::Trailer),
+        }
+    }
+
+    fn count(&mut self) -> Result<(), ChunkError> {
+        self.extra += 1;
+        match self.extra {
+            ..=MAX_EXTRA => Ok(()),
+            _ => Err(ChunkError::TooLarge),
+        }
+    }
+}
+
+fn size_byte(digits: u8, size: u64, byte: u8) -> Result<At, ChunkError> {
+    let digit = match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        b'\r' if digits > 0 => return Ok(At::SizeLf { size }),
+        b';' if digits > 0 => return Ok(At::Extension { size }),
+        _ => return Err(ChunkError::Size),
+    };
+    match digits {
+        0..15 => Ok(At::Size {
+            digits: digits + 1,
+            size: size << 4 | u64::from(digit),
+        }),
+        _ => Err(ChunkError::Size),
+    }
+}
+
+fn expect(byte: u8, wanted: u8, then: At) -> Result<At, ChunkError> {
+    if byte == wanted {
+        Ok(then)
+    } else {
+        Err(ChunkError::LineEnd)
+    }
+}
+
+/// A byte of a field name (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

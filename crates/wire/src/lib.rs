@@ -1,0 +1,32 @@
+//! HTTP/1.1 heads and framing: bytes in, decisions out.
+//!
+//! A pass-through proxy has to know three things of a message: where its head ends, where its
+//! body ends, and which lines of the head are meant for the next hop only (RFC 9110 §7.6.1).
+//! This crate finds these three in the bytes as they lie, and refuses what two parsers could
+//! read differently. It does no I/O, keeps no clock and allocates nothing on the way of a
+//! message.
+//!
+//! - [`HeadScan`] finds the end of a head while it arrives, in one pass however small the pieces;
+//! - [`RequestHead`] and [`ResponseHead`] judge a whole head;
+//! - [`Edits`] are the lines to cut and the bytes to put in their place;
+//! - [`Body`] follows a body to its end.
+
+mod body;
+mod chunked;
+mod edits;
+mod fields;
+mod head;
+mod refusal;
+mod request;
+mod response;
+mod span;
+
+pub use body::{Body, Framing, Truncated};
+pub use chunked::ChunkError;
+pub use edits::Edits;
+pub use fields::HOP_BY_HOP;
+pub use head::{HeadScan, MAX_HEAD};
+pub use refusal::Refusal;
+pub use request::{RequestHead, Version};
+pub use response::{Malformed, ResponseHead};
+pub use span::Span;

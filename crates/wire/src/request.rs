@@ -1,0 +1,161 @@
+use crate::edits::Edits;
+use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::{Framing, Refusal, Span};
+use httparse::Header;
+use std::mem::MaybeUninit;
+
+/// The version a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: no chunked coding, no interim answers, one request a connection.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// A request's head, judged. Spans point into the bytes it was made from.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    /// The method's place.
+    pub method: Span,
+    /// The target's place: a path with its query, or `*`.
+    pub target: Span,
+    /// The version of the client's line.
+    pub version: Version,
+    /// How the body is framed; never [`Framing::UntilClose`].
+    pub framing: Framing,
+    /// The client wants the connection closed after the answer.
+    pub close: bool,
+    /// The client holds its body back until it sees `100 Continue`.
+    pub expects_continue: bool,
+    /// The name the client gave the request itself (`x-request-id`).
+    pub request_id: Option<Span>,
+    /// There is a Host field (HTTP/1.0 may lack it).
+    pub has_host: bool,
+    /// What is cut and replaced on the way to the upstream.
+    pub edits: Edits,
+}
+
+impl RequestHead {
+    /// Judges a whole head: `head` ends with its empty line, as
+    /// [`HeadScan`](crate::HeadScan) found it.
+    ///
+    /// # Errors
+    /// Anything that two parsers could read differently, and what cannot be passed on.
+    pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
+        let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(head, &mut fields) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+            Ok(_) => return Err(Refusal::RequestLine),
+            Err(error) => return Err(refusal_of(error)),
+        }
+        let (Some(method), Some(target), Some(version)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(Refusal::RequestLine);
+        };
+        let version = match version {
+            0 => Version::Http10,
+            _ => Version::Http11,
+        };
+        check_target(method, target.as_bytes())?;
+        let mut request = Self {
+            method: Span::of_part(head, method.as_bytes()),
+            target: Span::of_part(head, target.as_bytes()),
+            version,
+            framing: Framing::None,
+            close: version == Version::Http10,
+            expects_continue: false,
+            request_id: None,
+            has_host: false,
+            edits: Edits::default(),
+        };
+        request.judge_fields(head, parsed.headers)?;
+        Ok(request)
+    }
+
+    fn judge_fields(&mut self, head: &[u8], fields: &[Header<'_>]) -> Result<(), Refusal> {
+        let mut framing = FramingFields::default();
+        for field in fields {
+            framing.take(field)?;
+            if field.name.eq_ignore_ascii_case("host") {
+                if self.has_host {
+                    return Err(Refusal::HostRepeated);
+                }
+                check_host(field.value)?;
+                self.has_host = true;
+            } else if field.name.eq_ignore_ascii_case("expect") {
+                // HTTP/1.0 has no interim answer to wait for (RFC 9110 §10.1.1).
+                self.expects_continue |= self.version == Version::Http11
+                    && field.value.eq_ignore_ascii_case(b"100-continue");
+            } else if field.name.eq_ignore_ascii_case("x-request-id") {
+                self.request_id = Some(Span::of_part(head, field.value));
+            }
+        }
+        self.framing = framing.framing()?.unwrap_or(Framing::None);
+        match self.version {
+            Version::Http11 if !self.has_host => return Err(Refusal::HostMissing),
+            Version::Http10 if self.framing == Framing::Chunked => {
+                return Err(Refusal::TransferCodingInHttp10);
+            }
+            Version::Http10 => {
+                // The last byte of `HTTP/1.0`: each hop speaks its own version.
+                let at = self.target.end() + " HTTP/1.".len();
+                self.edits
+                    .replace(Span::new(at, at + 1), b"1")
+                    .map_err(|_| Refusal::TooManyHopByHop)?;
+            }
+            Version::Http11 => {}
+        }
+        let connection = Connection::read(fields)?;
+        self.close |= connection.close;
+        cut_hop_by_hop(head, fields, connection, &[], &mut self.edits)
+            .map_err(|_| Refusal::TooManyHopByHop)
+    }
+
+    /// Leaves the first `len` bytes of the target out of what goes on.
+    pub fn cut_target_prefix(&mut self, len: usize) {
+        let start = self.target.start();
+        self.edits.replace_first(Span::new(start, start + len), b"");
+    }
+
+    /// The path: the target up to its query.
+    pub fn path<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        let target = self.target.of(head);
+        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+        &target[..end]
+    }
+}
+
+fn refusal_of(error: httparse::Error) -> Refusal {
+    match error {
+        httparse::Error::Version => Refusal::Version,
+        httparse::Error::TooManyHeaders => Refusal::TooManyFields,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Refusal::FieldLine,
+        httparse::Error::NewLine | httparse::Error::Status | httparse::Error::Token => {
+            Refusal::RequestLine
+        }
+    }
+}
+
+fn check_target(method: &str, target: &[u8]) -> Result<(), Refusal> {
+    if method == "CONNECT" {
+        return Err(Refusal::Connect);
+    }
+    let is_path = target.first() == Some(&b'/') && !target.contains(&b'#');
+    if is_path || (target == b"*" && method == "OPTIONS") {
+        Ok(())
+    } else {
+        Err(Refusal::Target)
+    }
+}
+
+fn check_host(value: &[u8]) -> Result<(), Refusal> {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(byte);
+    if value.iter().all(belongs) {
+        Ok(())
+    } else {
+        Err(Refusal::HostMalformed)
+    }
+}

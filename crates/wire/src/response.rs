@@ -1,0 +1,141 @@
+use crate::edits::{Edits, Full};
+use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::{Framing, Refusal, Span, Version};
+use httparse::Header;
+use std::mem::MaybeUninit;
+
+/// Why an answer's head cannot be passed on. The upstream is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It is not an HTTP/1.x head.
+    #[error("the answer is not HTTP/1.1")]
+    NotHttp,
+    /// Its framing is ambiguous or malformed.
+    #[error("the answer's framing cannot be trusted: {0}")]
+    Framing(Refusal),
+    /// It switches protocols, which nobody asked for.
+    #[error("the answer switches protocols, which was not asked for")]
+    SwitchesProtocols,
+    /// More hop-by-hop lines than a head can be edited for.
+    #[error("the answer has too many hop-by-hop header fields")]
+    TooManyHopByHop,
+}
+
+impl From<Full> for Malformed {
+    fn from(_: Full) -> Self {
+        Self::TooManyHopByHop
+    }
+}
+
+/// An answer's head, judged.
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    /// The status code.
+    pub status: u16,
+    /// How the body is framed.
+    pub framing: Framing,
+    /// The upstream closes its connection after this answer.
+    pub close: bool,
+    /// The upstream named the request itself (`x-request-id`).
+    pub has_request_id: bool,
+    /// The body is a `text/event-stream`.
+    pub is_event_stream: bool,
+    /// The body has a content coding, so nothing can be put into it.
+    pub is_encoded: bool,
+    /// What is cut and replaced on the way to the client.
+    pub edits: Edits,
+}
+
+impl ResponseHead {
+    /// Judges a whole head, the answer to a request whose method was HEAD or not, for a client
+    /// of the given version: HTTP/1.0 knows no chunked coding, so its field is cut.
+    ///
+    /// # Errors
+    /// What cannot be passed on safely.
+    pub fn parse(head: &[u8], to_head: bool, client: Version) -> Result<Self, Malformed> {
+        let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut parsed, head, &mut fields) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+            _ => return Err(Malformed::NotHttp),
+        }
+        let status = parsed.code.ok_or(Malformed::NotHttp)?;
+        match status {
+            0..=99 => return Err(Malformed::NotHttp),
+            101 => return Err(Malformed::SwitchesProtocols),
+            _ => {}
+        }
+        let mut response = Self {
+            status,
+            framing: Framing::None,
+            close: false,
+            has_request_id: false,
+            is_event_stream: false,
+            is_encoded: false,
+            edits: Edits::default(),
+        };
+        if parsed.version == Some(0) {
+            response.close = true;
+            let at = "HTTP/1.".len();
+            response.edits.replace(Span::new(at, at + 1), b"1")?;
+        }
+        response.judge_fields(head, parsed.headers, to_head, client)?;
+        if parsed.version == Some(0) && response.framing == Framing::Chunked {
+            return Err(Malformed::Framing(Refusal::TransferCodingInHttp10));
+        }
+        Ok(response)
+    }
+
+    fn judge_fields(
+        &mut self,
+        head: &[u8],
+        fields: &[Header<'_>],
+        to_head: bool,
+        client: Version,
+    ) -> Result<(), Malformed> {
+        let mut framing = FramingFields::default();
+        for field in fields {
+            framing.take(field).map_err(Malformed::Framing)?;
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            if is("x-request-id") {
+                self.has_request_id = true;
+            } else if is("content-type") {
+                let stream = b"text/event-stream";
+                self.is_event_stream = field
+                    .value
+                    .get(..stream.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(stream));
+            } else if is("content-encoding") {
+                self.is_encoded = true;
+            }
+        }
+        let said = framing.framing().map_err(Malformed::Framing)?;
+        self.framing = match self.status {
+            100..200 | 204 | 304 => Framing::None,
+            _ if to_head => Framing::None,
+            _ => said.unwrap_or(Framing::UntilClose),
+        };
+        let connection = Connection::read(fields).map_err(|refusal| match refusal {
+            Refusal::TooManyHopByHop => Malformed::TooManyHopByHop,
+            refusal => Malformed::Framing(refusal),
+        })?;
+        self.close |= connection.close || self.framing == Framing::UntilClose;
+        let also: &[&str] = match client {
+            Version::Http10 => &["transfer-encoding", "trailer"],
+            Version::Http11 => &[],
+        };
+        Ok(cut_hop_by_hop(
+            head,
+            fields,
+            connection,
+            also,
+            &mut self.edits,
+        )?)
+    }
+
+    /// An interim answer (1xx): another head follows.
+    pub fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+}
