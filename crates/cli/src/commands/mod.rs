@@ -1,0 +1,102 @@
+//! The commands, one file each.
+
+mod check;
+mod completions;
+pub(crate) mod exec;
+mod serve;
+mod version;
+mod wrap;
+
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use paddock_server::config::{Listen, ModelFlag, Overrides};
+
+use crate::exit::Exit;
+
+/// A managed runtime for local language models.
+#[derive(Debug, Parser)]
+#[command(name = "paddock", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the configured model.
+    Serve(ConfigArgs),
+    /// Put an existing llama-server command behind paddock, at the same address.
+    Wrap(wrap::WrapArgs),
+    /// Say everything that serve would refuse, all at once; touch nothing.
+    Check(ConfigArgs),
+    /// Print a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the version.
+    Version,
+}
+
+/// Flags that every command takes that reads a configuration.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file.
+    ///
+    /// Without it the first of `./paddock.toml`, `$XDG_CONFIG_HOME/paddock/paddock.toml` and
+    /// `/etc/paddock/paddock.toml` is read; without any of them the flags alone count.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A model to serve; without a name it is called as its file is.
+    #[arg(long, value_name = "PATH|NAME=PATH", value_parser = OsStringValueParser::new().map(|text| ModelFlag::from(&*text)))]
+    model: Vec<ModelFlag>,
+    /// Where clients connect: HOST:PORT or unix:PATH. Can be given several times.
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<Listen>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Flags of every command that serves.
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// Where the operator connects: HOST:PORT or unix:PATH. Can be given several times.
+    #[arg(long, value_name = "ADDR")]
+    admin: Vec<Listen>,
+    /// Allow addresses that are open to every network, such as 0.0.0.0:8080.
+    #[arg(long)]
+    allow_public: bool,
+    /// What is logged: a level, or TARGET=LEVEL pairs with commas between.
+    #[arg(long, value_name = "FILTER", env = "PADDOCK_LOG")]
+    log: Option<String>,
+}
+
+impl ConfigArgs {
+    fn overrides(self) -> (Option<PathBuf>, Overrides) {
+        let mut overrides = self.common.overrides();
+        overrides.models = self.model;
+        overrides.listen = self.listen;
+        (self.config, overrides)
+    }
+}
+
+impl CommonArgs {
+    fn overrides(self) -> Overrides {
+        Overrides {
+            admin: self.admin,
+            allow_public: self.allow_public,
+            log: self.log,
+            ..Overrides::default()
+        }
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> Exit {
+    match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Wrap(args) => wrap::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Version => version::run(),
+    }
+}

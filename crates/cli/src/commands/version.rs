@@ -1,0 +1,10 @@
+//! `paddock version`.
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Prints the version.
+pub(super) fn run() -> Exit {
+    output::text(concat!("paddock ", env!("CARGO_PKG_VERSION")));
+    Exit::Done
+}

@@ -1,0 +1,37 @@
+//! `paddock wrap`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use paddock_server::config::Config;
+
+use super::CommonArgs;
+use crate::exit::Exit;
+use crate::service;
+
+/// Flags of `paddock wrap`.
+#[derive(Debug, Args)]
+pub(super) struct WrapArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// The llama-server command as it is. Its --host and --port become paddock's.
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_names = ["llama-server", "ARGS"]
+    )]
+    command: Vec<OsString>,
+}
+
+/// Serves the command until told to stop.
+pub(super) fn run(args: WrapArgs) -> Exit {
+    let overrides = args.common.overrides();
+    match Config::from_wrap(&args.command, &overrides) {
+        Ok(config) => service::run(config, None),
+        Err(problems) => {
+            service::report(&problems);
+            Exit::Config
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The command `paddock`: one file per command.
+//!
+//! It is a library so that tests of the whole can build the same program under another name.
+
+mod commands;
+mod config_file;
+mod exit;
+mod logging;
+mod open_files;
+mod output;
+mod ports;
+mod service;
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Cli;
+use exit::Exit;
+
+/// Runs the command that this process was started with, and returns its exit code.
+pub fn main() -> ExitCode {
+    // The shim becomes the child: what follows its name is not for paddock to read.
+    let mut args = env::args_os().skip(1);
+    if args.next().is_some_and(|name| name == commands::exec::NAME) {
+        return commands::exec::run(args);
+    }
+    match Cli::try_parse() {
+        Ok(cli) => commands::run(cli).into(),
+        Err(error) => {
+            let text = error.render().to_string();
+            if error.use_stderr() {
+                output::error(&text);
+                Exit::Usage.into()
+            } else {
+                output::text(&text);
+                Exit::Done.into()
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The command `paddock`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paddock::main()
+}

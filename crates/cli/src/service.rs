@@ -1,0 +1,178 @@
+//! Running the service until a signal ends it.
+
+use std::future;
+use std::io;
+use std::path::Path;
+
+use paddock_server::config::{Config, Listen, Mode, Problems};
+use paddock_server::{Service, StartError};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use crate::commands::exec;
+use crate::exit::Exit;
+use crate::{logging, open_files, output};
+
+/// Why the service came to an end that nobody asked for.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// The control runtime or the signal handlers cannot be had.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// The service does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Runs a configuration. The control runtime lives on this thread.
+pub(crate) fn run(config: Config, file: Option<&Path>) -> Exit {
+    logging::start(&config.log);
+    open_files::raise();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config, file)),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            output::error(&format!("error: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Starts the service, says where it is, and drains it when a signal comes.
+async fn serve(config: Config, file: Option<&Path>) -> Result<(), RunError> {
+    // From here on a signal waits for the service to be there instead of ending the process.
+    let mut signals = Signals::new()?;
+    let shown = config.clone();
+    let service = Service::start(config, exec::shim()?).await?;
+    announce(
+        &shown,
+        file,
+        service.public_addresses(),
+        service.admin_addresses(),
+    );
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = service.run(asked(stopped), asked(ended));
+    tokio::select! {
+        () = running => {}
+        () = forward(&mut signals, stop, end) => {}
+    }
+    Ok(())
+}
+
+/// Says what is served and where: in words on a terminal, as one event where logs are JSON.
+fn announce(config: &Config, file: Option<&Path>, public: &[Listen], admin: &[Listen]) {
+    let version = env!("CARGO_PKG_VERSION");
+    if logging::is_text() {
+        let summary = summary(config, file, public, admin);
+        output::error(&format!("paddock {version}\n{summary}"));
+        return;
+    }
+    tracing::info!(
+        target: logging::ALWAYS,
+        version,
+        model = config.model.id,
+        engine = %config.engine.program.display(),
+        listen = join(public),
+        admin = join(admin),
+        "serving"
+    );
+}
+
+/// Completes when the other end sends, and never when it is dropped.
+async fn asked(signal: oneshot::Receiver<()>) {
+    if signal.await.is_err() {
+        future::pending::<()>().await;
+    }
+}
+
+/// Asks for a stop at the first signal and for an end at the second; never completes.
+async fn forward(signals: &mut Signals, stop: oneshot::Sender<()>, end: oneshot::Sender<()>) {
+    let first = signals.next().await;
+    tracing::info!(signal = first, "draining; a second signal ends it at once");
+    let _gone = stop.send(());
+    let second = signals.next().await;
+    tracing::warn!(signal = second, "ending at once");
+    let _gone = end.send(());
+    future::pending::<()>().await;
+}
+
+/// Signals that ask for an end.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next signal and returns its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Shows problems, and how many there are if there are several.
+pub(crate) fn report(problems: &Problems) {
+    let count = problems.as_slice().len();
+    output::error(&if count > 1 {
+        format!("{problems}\n\n{count} problems")
+    } else {
+        problems.to_string()
+    });
+}
+
+/// Says in a few lines what is served, from what, and where.
+pub(crate) fn summary(
+    config: &Config,
+    file: Option<&Path>,
+    public: &[Listen],
+    admin: &[Listen],
+) -> String {
+    let model = &config.model;
+    let origin = match (&model.path, config.mode) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Mode::Wrap { router: true }) => "whatever llama-server is asked for".to_owned(),
+        (None, _) => "as llama-server finds it".to_owned(),
+    };
+    let file = file.map_or("none; flags and defaults".to_owned(), |file| {
+        file.display().to_string()
+    });
+    let mut lines = vec![
+        format!("  model   {}: {origin}", model.id),
+        format!("  engine  {}", config.engine.program.display()),
+    ];
+    if config.mode == Mode::Serve {
+        lines.push(format!("  config  {file}"));
+    }
+    lines.push(format!("  listen  {}", join(public)));
+    lines.push(format!("  admin   {}", join(admin)));
+    lines.join("\n")
+}
+
+fn join(addresses: &[Listen]) -> String {
+    if addresses.is_empty() {
+        return "nowhere".to_owned();
+    }
+    let shown = addresses.iter().map(|address| match address {
+        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Unix(_) => address.to_string(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,101 @@
+//! Checking model files before a child is started for them.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use paddock_gguf::{Error, Split, inspect, part_path};
+
+use super::engine::Fault;
+
+const AGAIN: &str = "download it again";
+const UNREADABLE: &str = "change its permissions, or run paddock as a user who may read it";
+
+/// Checks that a model file, and all its parts if it is split, are there and whole.
+pub(super) fn check(path: &Path) -> Result<(), Fault> {
+    let header = inspect(path).map_err(|error| fault(path, &error))?;
+    match header.split() {
+        Some(split) => check_parts(path, split),
+        None => Ok(()),
+    }
+}
+
+fn check_parts(path: &Path, Split { index, count }: Split) -> Result<(), Fault> {
+    let shown = path.display();
+    let Some(first) = part_path(path, 0, count) else {
+        let suffix = format!("-{:05}-of-{count:05}.gguf", index + 1);
+        return Err(Fault::new(
+            format!(
+                "{shown} is part {} of {count}, which its name does not say",
+                index + 1
+            ),
+            format!("let its name end in {suffix}, as llama.cpp wants it"),
+        ));
+    };
+    if index != 0 {
+        return Err(Fault::new(
+            format!("{shown} is part {} of {count}", index + 1),
+            format!("name the first part, {}", first.display()),
+        ));
+    }
+    let mut missing = Vec::new();
+    for index in 1..count {
+        let Some(part) = part_path(path, index, count) else {
+            continue;
+        };
+        match inspect(&part) {
+            Ok(_) => {}
+            Err(Error::Io(error)) if error.kind() == ErrorKind::NotFound => missing.push(part),
+            Err(error) => return Err(fault(&part, &error)),
+        }
+    }
+    let Some(part) = missing.first() else {
+        return Ok(());
+    };
+    let parts = missing.len();
+    Err(Fault::new(
+        format!("{shown} is the first of {count} files, {parts} of which cannot be found"),
+        format!("{} is the first that is missing", part.display()),
+    ))
+}
+
+/// Says what an error about a file means for the one who configured it.
+fn fault(path: &Path, error: &Error) -> Fault {
+    let shown = path.display();
+    let mut fault = Fault {
+        message: format!("{shown} {error}"),
+        help: None,
+    };
+    match error {
+        Error::Io(io) if io.kind() == ErrorKind::NotFound => {
+            fault.message = format!("there is no file {shown}");
+            fault.help = nearby(path);
+        }
+        Error::Io(io) if io.kind() == ErrorKind::PermissionDenied => {
+            fault.help = Some(UNREADABLE.to_owned());
+        }
+        Error::Truncated { .. } | Error::HeaderTruncated(_) | Error::Empty => {
+            fault.help = Some(AGAIN.to_owned());
+        }
+        _ => {}
+    }
+    fault
+}
+
+/// Looks for what was meant by a path where no file is.
+fn nearby(path: &Path) -> Option<String> {
+    let parent = path.parent()?;
+    let wanted = path.file_name()?.to_str()?;
+    let Ok(entries) = fs::read_dir(parent) else {
+        return Some(format!("there is no directory {} either", parent.display()));
+    };
+    // A directory of many thousand files is not worth the wait.
+    let names = entries
+        .take(4096)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let likeness = |name: &String| strsim::jaro_winkler(name, wanted);
+    let nearest = names
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "gguf"))
+        .max_by(|one, two| likeness(one).total_cmp(&likeness(two)))?;
+    (likeness(&nearest) > 0.8).then(|| format!("did you mean {}?", parent.join(nearest).display()))
+}

@@ -1,0 +1,70 @@
+//! A directory with a program and a model, for tests.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use paddock_gguf::{GgmlType, Value, write::Builder};
+use tempfile::TempDir;
+
+use super::{Config, Overrides, Problems, Surroundings, build};
+
+pub(super) struct Fixture(TempDir);
+
+impl Fixture {
+    pub(super) fn new() -> Self {
+        let fixture = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(fixture.path("bin")).unwrap();
+        fixture.write("bin/llama-server", b"#!/bin/sh\n");
+        fixture.set_mode("bin/llama-server", 0o755);
+        fixture.write("model.gguf", &model().build());
+        fixture
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub(super) fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub(super) fn around(&self) -> Surroundings {
+        Surroundings {
+            search_path: Some(self.path("bin").into()),
+            home: Some(self.0.path().to_owned()),
+        }
+    }
+
+    pub(super) fn config(&self, text: &str, overrides: &Overrides) -> Result<Config, Problems> {
+        let file = self.path("paddock.toml");
+        build::from_toml(text, &file, overrides, &self.around())
+    }
+
+    /// Reads a file and returns the problems as they are shown, with the directory as `DIR`.
+    pub(super) fn problems(&self, text: &str) -> String {
+        self.hide(&self.config(text, &Overrides::default()).unwrap_err())
+    }
+
+    pub(super) fn hide(&self, problems: &Problems) -> String {
+        problems
+            .to_string()
+            .replace(self.0.path().to_str().unwrap(), "DIR")
+    }
+}
+
+/// Begins a small model file.
+pub(super) fn model() -> Builder {
+    Builder::new("llama").tensor("token_embd.weight", &[32, 4], GgmlType::F32)
+}
+
+/// Begins a part of a split model file.
+pub(super) fn part(index: u16, count: u16) -> Builder {
+    model()
+        .set("split.no", Value::U16(index))
+        .set("split.count", Value::U16(count))
+}

@@ -1,0 +1,174 @@
+//! Addresses to listen on.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The bytes a unix socket's path may have, with the zero that ends it, on Linux.
+const UNIX_PATH: usize = 108;
+
+/// An address to listen on, written `HOST:PORT` or `unix:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Listen {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is not an address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListenError {
+    /// Neither form.
+    #[error("expected HOST:PORT or unix:PATH, found `{0}`")]
+    Form(String),
+    /// A name in place of an IP address.
+    #[error("`{0}` is a host name; give an IP address, or `localhost`")]
+    Name(String),
+    /// Not a port.
+    #[error("`{0}` is not a port; ports go from 0 (any free one) to 65535")]
+    Port(String),
+    /// No path after `unix:`.
+    #[error("`unix:` needs a path after it")]
+    NoPath,
+    /// A path the system cannot bind.
+    #[error("the socket path has {0} bytes; a unix socket's path has at most 107")]
+    LongPath(usize),
+}
+
+impl Listen {
+    /// Returns whether this is a TCP address that is open to every network the machine is on.
+    pub fn is_wildcard(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_unspecified(),
+            Self::Unix(_) => false,
+        }
+    }
+
+    /// Makes an address of a unix socket, if its path is one that can be bound.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::NoPath`] and [`ListenError::LongPath`].
+    pub fn unix(path: &Path) -> Result<Self, ListenError> {
+        match path.as_os_str().len() {
+            0 => Err(ListenError::NoPath),
+            length if length >= UNIX_PATH => Err(ListenError::LongPath(length)),
+            _ => Ok(Self::Unix(path.to_owned())),
+        }
+    }
+
+    /// Returns whether both cannot be bound by one process at the same time.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(one), Self::Unix(two)) => one == two,
+            (Self::Tcp(one), Self::Tcp(two)) => {
+                let (a, b) = (one.ip().to_canonical(), two.ip().to_canonical());
+                let shared = a == b
+                    || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()));
+                one.port() == two.port() && one.port() != 0 && shared
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Self::unix(Path::new(path));
+        }
+        let form = || ListenError::Form(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(form)?;
+        let ip = host_ip(host).ok_or_else(|| match host {
+            "" | "*" => form(),
+            host if host.contains([':', '/', '[', ']']) => form(),
+            host => ListenError::Name(host.to_owned()),
+        })?;
+        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let number = port.parse().ok().filter(|_| digits);
+        let port = number.ok_or_else(|| ListenError::Port(port.to_owned()))?;
+        Ok(Self::Tcp(SocketAddr::new(ip, port)))
+    }
+}
+
+/// Reads an IPv4 address, an IPv6 address in brackets, or `localhost`.
+fn host_ip(host: &str) -> Option<IpAddr> {
+    if host == "localhost" {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok().map(IpAddr::V4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        match text.parse::<Listen>() {
+            Ok(listen) => listen.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_and_shown() {
+        assert_eq!(parsed("127.0.0.1:8080"), "127.0.0.1:8080");
+        assert_eq!(parsed("localhost:0"), "127.0.0.1:0");
+        assert_eq!(parsed("[::1]:8080"), "[::1]:8080");
+        assert_eq!(parsed("unix:/run/p.sock"), "unix:/run/p.sock");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let form = "expected HOST:PORT or unix:PATH, found";
+        for text in [
+            "8080",
+            "::1:8080",
+            ":8080",
+            "*:80",
+            "http://127.0.0.1:80",
+            "",
+        ] {
+            assert_eq!(parsed(text), format!("{form} `{text}`"));
+        }
+        let name = "`example.org` is a host name; give an IP address, or `localhost`";
+        assert_eq!(parsed("example.org:80"), name);
+        for port in ["", "65536", "+80", "http"] {
+            let expected =
+                format!("`{port}` is not a port; ports go from 0 (any free one) to 65535");
+            assert_eq!(parsed(&format!("127.0.0.1:{port}")), expected);
+        }
+        assert_eq!(parsed("unix:"), "`unix:` needs a path after it");
+        let long = format!("unix:/{}", "x".repeat(107));
+        assert!(parsed(&long).starts_with("the socket path has 108 bytes"));
+    }
+
+    #[test]
+    fn wildcards_and_overlaps_are_seen() {
+        let listen = |text: &str| text.parse::<Listen>().unwrap();
+        assert!(listen("0.0.0.0:1").is_wildcard());
+        assert!(listen("[::]:1").is_wildcard());
+        assert!(listen("[::ffff:0.0.0.0]:1").is_wildcard());
+        assert!(!listen("192.168.1.5:1").is_wildcard());
+        assert!(listen("0.0.0.0:1").overlaps(&listen("127.0.0.1:1")));
+        assert!(!listen("0.0.0.0:1").overlaps(&listen("[::1]:1")));
+        assert!(!listen("127.0.0.1:0").overlaps(&listen("127.0.0.1:0")));
+        assert!(listen("unix:/a").overlaps(&listen("unix:/a")));
+    }
+}

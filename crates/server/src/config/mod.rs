@@ -1,0 +1,254 @@
+//! The configuration: read from TOML, flags or a wrapped command, and valid once it exists.
+//!
+//! Everything that is wrong is found at once, with its place. Files are read and addresses are parsed
+//! on the way; nothing is written, bound or started.
+
+mod argv;
+mod build;
+mod checks;
+mod engine;
+mod files;
+mod listen;
+mod log_filter;
+mod owned;
+mod problem;
+mod raw;
+mod section;
+mod source;
+mod units;
+mod wrap;
+mod wrapped;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use argv::Command;
+pub use listen::{Listen, ListenError};
+pub use problem::{Place, Problem, Problems};
+
+/// A configuration that can be carried out, as far as can be told without starting anything.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the configuration came from.
+    pub mode: Mode,
+    /// Paddock's own listeners and limits.
+    pub server: Server,
+    /// The program that runs models.
+    pub engine: Engine,
+    /// How many requests may wait, and for how long.
+    pub queue: Queue,
+    /// The model that is served.
+    pub model: Model,
+    /// The log filter, such as `info` or `warn,paddock_server=debug`.
+    pub log: String,
+}
+
+/// Where a configuration came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A file or flags that name a model.
+    Serve,
+    /// A `llama-server` command line put behind paddock.
+    Wrap {
+        /// Whether that command names no model, so that `llama-server` serves many by itself.
+        router: bool,
+    },
+}
+
+/// Paddock's own listeners and limits.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Server {
+    /// Where clients connect; at least one address, no two alike.
+    pub listen: Vec<Listen>,
+    /// Where the operator connects; may be empty.
+    pub admin: Vec<Listen>,
+    /// The largest request body, in bytes.
+    pub body_limit: u64,
+    /// How long work in flight may go on when paddock stops.
+    pub drain_timeout: Duration,
+    /// Where the child's socket goes; `None` for a place chosen at start.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// The program that runs models.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Engine {
+    /// The program, found and executable.
+    pub program: PathBuf,
+    /// Arguments for every model.
+    pub args: Vec<OsString>,
+    /// Environment variables beyond those that every child gets.
+    pub env: BTreeMap<String, String>,
+}
+
+/// How many requests may wait, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Queue {
+    /// How many requests may wait for a model; one more is refused.
+    pub limit: usize,
+    /// How long a request may wait.
+    pub timeout: Duration,
+}
+
+/// The model that is served.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Model {
+    /// The name clients send.
+    pub id: String,
+    /// Other names clients may send.
+    pub aliases: Vec<String>,
+    /// The model file, or its first part; `None` when a wrapped command gets its model elsewhere.
+    pub path: Option<PathBuf>,
+    /// The projector for images and sound.
+    pub mmproj: Option<PathBuf>,
+    /// The draft model for speculative decoding.
+    pub draft: Option<PathBuf>,
+    /// The context in tokens; 0 for the model's own, as memory allows.
+    pub context: u32,
+    /// The number of slots; 0 when a wrapped command leaves it to `llama-server`.
+    pub parallel: u32,
+    /// How many layers go to the GPU.
+    pub gpu_layers: GpuLayers,
+    /// Arguments for this model.
+    pub args: Vec<OsString>,
+    /// Environment variables for this model; they win over the engine's.
+    pub env: BTreeMap<String, String>,
+    /// How many requests may be with the child at once; 0 for as many as it takes well.
+    pub max_in_flight: u32,
+    /// How long a start may go on without a sign of progress.
+    pub startup_timeout: Duration,
+    /// How long the first byte of an answer may take.
+    pub first_byte_timeout: Duration,
+    /// How long may pass between two pieces of a stream.
+    pub stream_idle_timeout: Duration,
+}
+
+/// How many of a model's layers go to the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GpuLayers {
+    /// As many as fit.
+    Auto,
+    /// All of them.
+    All,
+    /// This many.
+    Count(u32),
+}
+
+impl From<u32> for GpuLayers {
+    fn from(count: u32) -> Self {
+        Self::Count(count)
+    }
+}
+
+/// What the command line says; it wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--model`, each time it is given.
+    pub models: Vec<ModelFlag>,
+    /// `--listen`; the file's addresses are not used when there is one.
+    pub listen: Vec<Listen>,
+    /// `--admin`; the file's addresses are not used when there is one.
+    pub admin: Vec<Listen>,
+    /// `--allow-public`.
+    pub allow_public: bool,
+    /// `--log`.
+    pub log: Option<String>,
+}
+
+/// A model given as `PATH` or `NAME=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFlag {
+    /// The name clients send; without one, the file's name is it.
+    pub name: Option<String>,
+    /// The model file.
+    pub path: PathBuf,
+}
+
+impl From<&OsStr> for ModelFlag {
+    /// Reads `PATH` or `NAME=PATH`; what stands before a `=` is a name if it has no slash.
+    fn from(text: &OsStr) -> Self {
+        let named = text.to_str().and_then(|text| text.split_once('='));
+        match named.filter(|(name, _)| !name.contains('/')) {
+            Some((name, path)) => Self {
+                name: Some(name.to_owned()),
+                path: path.into(),
+            },
+            None => Self {
+                name: None,
+                path: text.into(),
+            },
+        }
+    }
+}
+
+/// What reading a configuration takes from the process.
+#[derive(Debug, Clone, Default)]
+struct Surroundings {
+    /// `PATH`.
+    search_path: Option<OsString>,
+    /// `HOME`.
+    home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    fn current() -> Self {
+        Self {
+            search_path: env::var_os("PATH"),
+            home: env::var_os("HOME").map(PathBuf::from),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file's text. Paths in it are relative to the file.
+    ///
+    /// # Errors
+    ///
+    /// Every problem there is.
+    pub fn from_toml(text: &str, file: &Path, overrides: &Overrides) -> Result<Self, Problems> {
+        build::from_toml(text, file, overrides, &Surroundings::current())
+    }
+
+    /// Makes a configuration of flags alone, with every other key at its default.
+    ///
+    /// # Errors
+    ///
+    /// Every problem there is.
+    pub fn from_flags(overrides: &Overrides) -> Result<Self, Problems> {
+        Self::from_toml("", Path::new(""), overrides)
+    }
+
+    /// Puts a `llama-server` command line behind paddock: its address becomes paddock's, the rest of
+    /// it is the child's.
+    ///
+    /// Takes the command's environment (`LLAMA_*`, `HF_*`) from this process.
+    ///
+    /// # Errors
+    ///
+    /// Every problem there is.
+    pub fn from_wrap(command: &[OsString], overrides: &Overrides) -> Result<Self, Problems> {
+        let around = Surroundings::current();
+        wrapped::config(command, env::vars_os(), overrides, &around)
+    }
+
+    /// Returns how the child is started, but for where it listens.
+    pub fn command(&self) -> Command {
+        match self.mode {
+            Mode::Serve => argv::command(&self.engine, &self.model),
+            Mode::Wrap { .. } => argv::wrapped(&self.engine),
+        }
+    }
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The configuration as it is written: each key read on its own, none required.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::section::{At, Report, Section};
+use super::{GpuLayers, Listen, log_filter, units};
+
+/// Documented keys that this version does not carry out.
+const LATER: &[&str] = &["memory", "discover", "auth", "tls", "context_cache"];
+const LATER_SERVER: &[&str] = &["state_dir", "default_model"];
+const LATER_ENGINE: &[&str] = &["sandbox"];
+const LATER_SCHEDULER: &[&str] = &["max_loaded", "max_wait", "min_residency"];
+const LATER_TELEMETRY: &[&str] = &["activity_retention", "otlp_endpoint"];
+const LATER_MODEL: &[&str] = &[
+    "kind",
+    "keep_alive",
+    "pinned",
+    "preload",
+    "memory",
+    "loading_heartbeat",
+    "context_cache",
+];
+
+pub(super) type List<T> = At<Vec<At<T>>>;
+pub(super) type Env = BTreeMap<String, At<String>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub(super) server: RawServer,
+    pub(super) engine: RawEngine,
+    pub(super) queue_limit: Option<At<u32>>,
+    pub(super) queue_timeout: Option<At<Duration>>,
+    pub(super) defaults: RawModel,
+    pub(super) models: Vec<(At<String>, RawModel)>,
+    pub(super) log: Option<At<String>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawServer {
+    pub(super) listen: Option<List<Listen>>,
+    pub(super) admin: Option<List<Listen>>,
+    pub(super) allow_public: Option<At<bool>>,
+    pub(super) body_limit: Option<At<u64>>,
+    pub(super) drain_timeout: Option<At<Duration>>,
+    pub(super) runtime_dir: Option<At<PathBuf>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawEngine {
+    pub(super) command: Option<At<String>>,
+    pub(super) args: Option<List<String>>,
+    pub(super) env: Option<Env>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawModel {
+    pub(super) path: Option<At<PathBuf>>,
+    pub(super) aliases: Option<List<String>>,
+    pub(super) mmproj: Option<At<PathBuf>>,
+    pub(super) draft: Option<At<PathBuf>>,
+    pub(super) context: Option<At<u32>>,
+    pub(super) parallel: Option<At<u32>>,
+    pub(super) gpu_layers: Option<At<GpuLayers>>,
+    pub(super) args: Option<List<String>>,
+    pub(super) env: Option<Env>,
+    pub(super) max_in_flight: Option<At<u32>>,
+    pub(super) startup_timeout: Option<At<Duration>>,
+    pub(super) first_byte_timeout: Option<At<Duration>>,
+    pub(super) stream_idle_timeout: Option<At<Duration>>,
+}
+
+/// Reads a whole file; what cannot be read is reported and left out.
+pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
+    let mut root = Section::root(report, table);
+    let mut scheduler = root.table("scheduler");
+    let mut telemetry = root.table("telemetry");
+    let models = root.table("models");
+    let raw = Raw {
+        server: read_server(root.table("server")),
+        engine: read_engine(root.table("engine")),
+        queue_limit: scheduler.number("queue_limit", 0),
+        queue_timeout: duration(&mut scheduler, "queue_timeout", Duration::ZERO),
+        defaults: read_model(root.table("defaults"), false),
+        models: models
+            .tables()
+            .into_iter()
+            .map(|(name, section)| (name, read_model(section, true)))
+            .collect(),
+        log: telemetry.parse("log", "a string", log_filter::check),
+    };
+    scheduler.finish(LATER_SCHEDULER);
+    telemetry.finish(LATER_TELEMETRY);
+    root.finish(LATER);
+    raw
+}
+
+fn read_server(mut section: Section<'_>) -> RawServer {
+    let listen = |text: &str| text.parse::<Listen>().map_err(|error| error.to_string());
+    let size = |text: &str| match units::size(text)? {
+        0 => Err("must be at least 1B".to_owned()),
+        bytes => Ok(bytes),
+    };
+    let server = RawServer {
+        listen: section.list("listen", listen),
+        admin: section.list("admin", listen),
+        allow_public: section.boolean("allow_public"),
+        body_limit: section.parse("body_limit", "a size such as \"100MiB\"", size),
+        drain_timeout: duration(&mut section, "drain_timeout", Duration::ZERO),
+        runtime_dir: section.path("runtime_dir"),
+    };
+    section.finish(LATER_SERVER);
+    server
+}
+
+fn read_engine(mut section: Section<'_>) -> RawEngine {
+    let engine = RawEngine {
+        command: section.string("command"),
+        args: section.list("args", |text| Ok(text.to_owned())),
+        env: section.map("env"),
+    };
+    section.finish(LATER_ENGINE);
+    engine
+}
+
+/// Reads `[models.NAME]`, or `[defaults]`, which has no keys that name one model.
+fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
+    let layers = |text: &str| match text {
+        "auto" => Ok(GpuLayers::Auto),
+        "all" => Ok(GpuLayers::All),
+        other => Err(format!(
+            "expected \"auto\", \"all\" or a number, found `{other}`"
+        )),
+    };
+    let limit = Duration::from_millis(1);
+    let mut model = RawModel {
+        mmproj: section.path("mmproj"),
+        draft: section.path("draft"),
+        context: section.number("context", 0),
+        parallel: section.number("parallel", 1),
+        gpu_layers: section.number_or("gpu_layers", "\"auto\", \"all\" or a number", layers),
+        args: section.list("args", |text| Ok(text.to_owned())),
+        env: section.map("env"),
+        max_in_flight: section.number("max_in_flight", 0),
+        startup_timeout: duration(&mut section, "startup_timeout", limit),
+        first_byte_timeout: duration(&mut section, "first_byte_timeout", limit),
+        stream_idle_timeout: duration(&mut section, "stream_idle_timeout", limit),
+        ..RawModel::default()
+    };
+    if named {
+        model.path = section.path("path");
+        model.aliases = section.list("aliases", |text| Ok(text.to_owned()));
+    }
+    section.finish(LATER_MODEL);
+    model
+}
+
+fn duration(section: &mut Section<'_>, key: &'static str, least: Duration) -> Option<At<Duration>> {
+    section.parse(key, "a duration such as \"30s\"", |text| {
+        let duration = units::duration(text)?;
+        if duration < least {
+            Err("must be longer than nothing".to_owned())
+        } else {
+            Ok(duration)
+        }
+    })
+}

@@ -1,0 +1,332 @@
+//! Reading TOML tables so that every problem is found, not only the first.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problem};
+use super::source::Source;
+
+/// A value together with where it comes from.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) key: String,
+    pub(super) place: Option<Place>,
+}
+
+impl<T> At<T> {
+    /// Makes a problem about this value.
+    pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
+        let problem = Problem::new(message).key(&self.key);
+        problem.place(self.place.clone())
+    }
+
+    pub(super) fn with<U>(&self, value: U) -> At<U> {
+        At {
+            value,
+            key: self.key.clone(),
+            place: self.place.clone(),
+        }
+    }
+}
+
+/// The problems found so far, and the file they are in.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    pub(super) source: Source<'a>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        let problems = RefCell::default();
+        Self { source, problems }
+    }
+
+    pub(super) fn push(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Returns the problems, those of a file in the order of its lines.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        let line = |problem: &Problem| {
+            let place = problem.place.as_ref();
+            place.map_or((usize::MAX, 0), |place| (place.line, place.column))
+        };
+        problems.sort_by_key(line);
+        problems
+    }
+}
+
+/// One table of the file; a missing one reads as empty.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    report: &'a Report<'a>,
+    path: String,
+    table: Option<&'a DeTable<'a>>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Self {
+        Self {
+            report,
+            path: String::new(),
+            table: Some(table),
+            known: Vec::new(),
+        }
+    }
+
+    /// Returns the full name of a key of this table.
+    pub(super) fn name(&self, key: &str) -> String {
+        let bare = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
+        let key = if key.is_empty() || !key.chars().all(bare) {
+            format!("{key:?}")
+        } else {
+            key.to_owned()
+        };
+        match self.path.as_str() {
+            "" => key,
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    /// Returns the table under a key.
+    pub(super) fn table(&mut self, key: &'static str) -> Self {
+        let value = self.value(key);
+        let table = value.and_then(|value| {
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.wrong(key, value, "a table");
+            }
+            table
+        });
+        Self {
+            report: self.report,
+            path: self.name(key),
+            table,
+            known: Vec::new(),
+        }
+    }
+
+    /// Returns the tables of this table, in the order of the file, with the names of their keys.
+    pub(super) fn tables(&self) -> Vec<(At<String>, Self)> {
+        let mut tables = Vec::new();
+        for (key, value) in self.table.into_iter().flat_map(|table| table.iter()) {
+            let name = self.at(key.get_ref(), &key.span(), key.get_ref().to_string());
+            let DeValue::Table(table) = value.get_ref() else {
+                self.wrong(key.get_ref(), value, "a table");
+                continue;
+            };
+            let path = self.name(key.get_ref());
+            let section = Self {
+                report: self.report,
+                path,
+                table: Some(table),
+                known: Vec::new(),
+            };
+            tables.push((key.span().start, name, section));
+        }
+        tables.sort_by_key(|(start, ..)| *start);
+        tables
+            .into_iter()
+            .map(|(_, name, section)| (name, section))
+            .collect()
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.known.push(key);
+        self.table?.get(key)
+    }
+
+    fn at<T>(&self, key: &str, span: &Range<usize>, value: T) -> At<T> {
+        At {
+            value,
+            key: self.name(key),
+            place: Some(self.report.source.place(span)),
+        }
+    }
+
+    fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
+        let found = match value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        let at = self.at(key, &value.span(), ());
+        let message = format!("expected {expected}, found {found}");
+        self.report.push(at.problem(message));
+    }
+
+    /// Reads a string and makes something of it; `expected` names what, for other types.
+    pub(super) fn parse<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        let value = self.value(key)?;
+        let DeValue::String(text) = value.get_ref() else {
+            self.wrong(key, value, expected);
+            return None;
+        };
+        let at = self.at(key, &value.span(), ());
+        match parse(text) {
+            Ok(value) => Some(at.with(value)),
+            Err(message) => {
+                self.report.push(at.problem(message));
+                None
+            }
+        }
+    }
+
+    pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
+        self.parse(key, "a string", |text| Ok(text.to_owned()))
+    }
+
+    pub(super) fn path(&mut self, key: &'static str) -> Option<At<PathBuf>> {
+        self.parse(key, "a path", |text| Ok(text.into()))
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<At<bool>> {
+        let value = self.value(key)?;
+        let DeValue::Boolean(yes) = value.get_ref() else {
+            self.wrong(key, value, "true or false");
+            return None;
+        };
+        Some(self.at(key, &value.span(), *yes))
+    }
+
+    /// Reads a whole number from `least` to the greatest of 32 bits.
+    pub(super) fn number(&mut self, key: &'static str, least: u32) -> Option<At<u32>> {
+        let value = self.value(key)?;
+        let DeValue::Integer(number) = value.get_ref() else {
+            self.wrong(key, value, "a whole number");
+            return None;
+        };
+        let at = self.at(key, &value.span(), ());
+        let parsed = u32::from_str_radix(number.as_str(), number.radix());
+        let number = parsed.ok().filter(|&number| number >= least);
+        if number.is_none() {
+            let message = format!("expected a number from {least} to {}", u32::MAX);
+            self.report.push(at.problem(message));
+        }
+        number.map(|number| at.with(number))
+    }
+
+    /// Reads a number or a string; for values such as `gpu_layers = 20` or `"auto"`.
+    pub(super) fn number_or<T: From<u32>>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        match self.table?.get(key).map(Spanned::get_ref) {
+            Some(DeValue::Integer(_)) => {
+                let number = self.number(key, 0)?;
+                Some(number.with(number.value.into()))
+            }
+            _ => self.parse(key, expected, parse),
+        }
+    }
+
+    /// Reads an array of strings and makes something of each.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<Vec<At<T>>>> {
+        let value = self.value(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(key, value, "an array of strings");
+            return None;
+        };
+        let mut list = Vec::new();
+        for item in items {
+            let DeValue::String(text) = item.get_ref() else {
+                self.wrong(key, item, "a string");
+                continue;
+            };
+            let at = self.at(key, &item.span(), ());
+            match parse(text) {
+                Ok(value) => list.push(at.with(value)),
+                Err(message) => self.report.push(at.problem(message)),
+            }
+        }
+        Some(self.at(key, &value.span(), list))
+    }
+
+    /// Reads a table of strings, each with the place of its key. Values are not shown: they may be secret.
+    pub(super) fn map(&mut self, key: &'static str) -> Option<BTreeMap<String, At<String>>> {
+        let value = self.value(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong(key, value, "a table of strings");
+            return None;
+        };
+        let mut map = BTreeMap::new();
+        for (name, value) in table {
+            let at = At {
+                value: (),
+                key: self.name(key),
+                place: Some(self.report.source.place_alone(&name.span())),
+            };
+            match value.get_ref() {
+                DeValue::String(text) => {
+                    map.insert(name.get_ref().to_string(), at.with(text.to_string()));
+                }
+                _ => self
+                    .report
+                    .push(at.problem(format!("`{}` must be a string", name.get_ref()))),
+            }
+        }
+        Some(map)
+    }
+
+    /// Reports the keys that nobody asked for.
+    ///
+    /// `later` are keys of the documented format that this version does not carry out.
+    pub(super) fn finish(self, later: &[&str]) {
+        for key in self.table.into_iter().flat_map(|table| table.keys()) {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let unsupported = "is not supported in this version";
+            let message = match (close(name, &self.known), close(name, later)) {
+                _ if later.contains(&name) => format!("`{name}` {unsupported}"),
+                (Some(known), _) => format!("unknown key `{name}`, did you mean `{known}`?"),
+                (None, Some(later)) => {
+                    format!("unknown key `{name}`; `{later}` {unsupported}")
+                }
+                (None, None) => format!("unknown key `{name}`"),
+            };
+            let place = self.report.source.place(&key.span());
+            let mut problem = Problem::new(message).place(Some(place));
+            if !self.path.is_empty() {
+                problem = problem.key(&self.path);
+            }
+            if !later.contains(&name) && close(name, &self.known).is_none() {
+                problem = problem.help(format!("known keys: {}", self.known.join(", ")));
+            }
+            self.report.push(problem);
+        }
+    }
+}
+
+/// Returns the known name that a misspelt one is closest to, if one is close.
+pub(super) fn close<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
+    let nearest = known.iter().copied().min_by_key(distance)?;
+    let allowed = (nearest.len().max(name.len()) / 3).clamp(1, 3);
+    (distance(&nearest) <= allowed).then_some(nearest)
+}

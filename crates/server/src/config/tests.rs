@@ -1,0 +1,149 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::fixture::Fixture;
+use super::*;
+
+mod problems;
+
+const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";
+
+fn flags(models: &[&str]) -> Overrides {
+    let models = models.iter().map(|flag| OsStr::new(flag).into()).collect();
+    Overrides {
+        models,
+        ..Overrides::default()
+    }
+}
+
+fn args(config: &Config) -> Vec<String> {
+    let args = config.command().args.into_iter();
+    args.map(|arg| arg.into_string().unwrap()).collect()
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let fixture = Fixture::new();
+    let config = fixture.config(MODEL, &Overrides::default()).unwrap();
+    assert_eq!(config.mode, Mode::Serve);
+    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.server.admin, ["127.0.0.1:8081".parse().unwrap()]);
+    assert_eq!(config.server.body_limit, 104_857_600);
+    assert_eq!(config.server.drain_timeout, Duration::from_secs(30));
+    assert_eq!(config.engine.program, fixture.path("bin/llama-server"));
+    assert_eq!(
+        (config.queue.limit, config.queue.timeout),
+        (256, Duration::from_mins(5))
+    );
+    let model = &config.model;
+    assert_eq!(
+        (model.id.as_str(), model.parallel, model.context),
+        ("m", 1, 0)
+    );
+    assert_eq!(model.path, Some(fixture.path("model.gguf")));
+    assert_eq!(model.startup_timeout, Duration::from_mins(2));
+    assert_eq!(model.first_byte_timeout, Duration::from_mins(10));
+    assert_eq!(model.stream_idle_timeout, Duration::from_mins(5));
+    assert_eq!(config.log, "info");
+}
+
+const EVERY_KEY: &str = r#"
+        [server]
+        listen = ["0.0.0.0:80", "unix:/run/p.sock"]
+        admin = []
+        allow_public = true
+        body_limit = "1KiB"
+        drain_timeout = "1s"
+        runtime_dir = "bin"
+        [engine]
+        command = "bin/llama-server"
+        args = ["--threads", "4"]
+        env = { CUDA_VISIBLE_DEVICES = "0", A = "engine" }
+        [scheduler]
+        queue_limit = 0
+        queue_timeout = "2s"
+        [defaults]
+        context = 1024
+        parallel = 4
+        args = ["--no-warmup"]
+        [models."org/m:q4"]
+        path = "~/model.gguf"
+        aliases = ["m"]
+        mmproj = "model.gguf"
+        draft = "model.gguf"
+        parallel = 2
+        gpu_layers = 20
+        env = { A = "model" }
+        max_in_flight = 7
+        startup_timeout = "3s"
+        first_byte_timeout = "4s"
+        stream_idle_timeout = "5s"
+        [telemetry]
+        log = "warn,paddock_server=debug"
+    "#;
+
+#[test]
+fn every_key_is_read() {
+    let fixture = Fixture::new();
+    let config = fixture.config(EVERY_KEY, &Overrides::default()).unwrap();
+    assert!(config.server.listen[0].is_wildcard());
+    assert_eq!(config.server.admin, []);
+    assert_eq!(config.server.runtime_dir, Some(fixture.path("bin")));
+    assert_eq!(config.queue.limit, 0);
+    let file = fixture.path("model.gguf");
+    let file = file.to_str().unwrap();
+    let mut expected = vec!["--model", file, "--alias", "org/m:q4", "--mmproj", file];
+    expected.extend([
+        "--model-draft",
+        file,
+        "--ctx-size",
+        "1024",
+        "--parallel",
+        "2",
+    ]);
+    expected.extend(["--gpu-layers", "20", "--threads", "4", "--no-warmup"]);
+    assert_eq!(args(&config), expected);
+    let command = config.command();
+    let env: Vec<_> = command
+        .env
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(env, [("A", "model"), ("CUDA_VISIBLE_DEVICES", "0")]);
+    assert_eq!(config.model.max_in_flight, 7);
+    assert_eq!(config.model.stream_idle_timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn a_model_needs_no_file_but_its_own() {
+    let fixture = Fixture::new();
+    let path = fixture.path("model.gguf");
+    let mut overrides = flags(&[path.to_str().unwrap()]);
+    overrides.listen = vec!["unix:/tmp/p.sock".parse().unwrap()];
+    overrides.log = Some("debug".into());
+    let config = build::from_toml("", Path::new(""), &overrides, &fixture.around()).unwrap();
+    assert_eq!(
+        (config.model.id.as_str(), config.log.as_str()),
+        ("model", "debug")
+    );
+    assert_eq!(config.server.listen, overrides.listen);
+}
+
+#[test]
+fn a_flag_gives_a_configured_model_another_file() {
+    let fixture = Fixture::new();
+    let named = format!("m={}", fixture.path("model.gguf").display());
+    let text = "[models.m]\npath = \"gone.gguf\"\ncontext = 512\n";
+    let config = fixture.config(text, &flags(&[&named])).unwrap();
+    assert_eq!((config.model.id.as_str(), config.model.context), ("m", 512));
+}
+
+#[test]
+fn model_flags_have_a_name_before_the_sign() {
+    let flag = |text: &str| {
+        let flag = ModelFlag::from(OsStr::new(text));
+        (flag.name, flag.path.display().to_string())
+    };
+    assert_eq!(flag("a=b=c.gguf"), (Some("a".into()), "b=c.gguf".into()));
+    assert_eq!(flag("./a=b.gguf"), (None, "./a=b.gguf".into()));
+}

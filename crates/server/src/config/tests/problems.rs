@@ -1,0 +1,262 @@
+use super::super::fixture::{self, Fixture, part};
+use super::*;
+
+const WRONG: &str = r#"[server]
+listen = ["0.0.0.0:80", 8080]
+body_limit = 5
+drain_timout = "30s"
+
+[auth.keys.me]
+hash = "x"
+
+[models.m]
+path = "modle.gguf"
+keep_alive = "10m"
+context = "4096"
+args = ["--verbose", "--ctx_size", "4096"]
+"#;
+
+const SHOWN: &str = r#"error: server.listen: 0.0.0.0:80 is open to every network this machine is on
+ --> DIR/paddock.toml:2:11
+  |
+2 | listen = ["0.0.0.0:80", 8080]
+  |           ^^^^^^^^^^^^
+  = help: listen on 127.0.0.1, or on one address of this machine; if everyone may use it: `allow_public = true` under [server], or --allow-public
+
+error: server.listen: expected a string, found a number
+ --> DIR/paddock.toml:2:25
+  |
+2 | listen = ["0.0.0.0:80", 8080]
+  |                         ^^^^
+
+error: server.body_limit: expected a size such as "100MiB", found a number
+ --> DIR/paddock.toml:3:14
+  |
+3 | body_limit = 5
+  |              ^
+
+error: server: unknown key `drain_timout`, did you mean `drain_timeout`?
+ --> DIR/paddock.toml:4:1
+  |
+4 | drain_timout = "30s"
+  | ^^^^^^^^^^^^
+
+error: `auth` is not supported in this version
+ --> DIR/paddock.toml:6:2
+  |
+6 | [auth.keys.me]
+  |  ^^^^
+
+error: models.m.path: there is no file DIR/modle.gguf
+  --> DIR/paddock.toml:10:8
+   |
+10 | path = "modle.gguf"
+   |        ^^^^^^^^^^^^
+   = help: did you mean DIR/model.gguf?
+
+error: models.m: `keep_alive` is not supported in this version
+  --> DIR/paddock.toml:11:1
+   |
+11 | keep_alive = "10m"
+   | ^^^^^^^^^^
+
+error: models.m.context: expected a whole number, found a string
+  --> DIR/paddock.toml:12:11
+   |
+12 | context = "4096"
+   |           ^^^^^^
+
+error: models.m.args: `--ctx-size` is not for `args`: paddock sets it or does without
+  --> DIR/paddock.toml:13:22
+   |
+13 | args = ["--verbose", "--ctx_size", "4096"]
+   |                      ^^^^^^^^^^^^
+   = help: use `context` under [models.NAME]"#;
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.problems(WRONG), SHOWN);
+}
+
+#[test]
+fn broken_toml_is_shown_where_it_breaks() {
+    let expected = r"error: string values must be quoted, expected literal string
+ --> DIR/paddock.toml:2:8
+  |
+2 | path = model.gguf
+  |        ^^^^^^^^^^";
+    assert_eq!(
+        Fixture::new().problems("[models.m]\npath = model.gguf\n"),
+        expected
+    );
+}
+
+/// Checks each text: the first line of the only problem it has.
+fn each_has_one(cases: &[(&str, &str)]) {
+    let fixture = Fixture::new();
+    for (text, expected) in cases {
+        let model = text.contains("models") || text.is_empty();
+        let text = if model {
+            (*text).to_owned()
+        } else {
+            format!("{text}\n{MODEL}")
+        };
+        let problems = fixture.problems(&text);
+        assert_eq!(problems.lines().next(), Some(*expected), "{text}");
+        assert_eq!(problems.matches("error: ").count(), 1, "{problems}");
+    }
+}
+
+#[test]
+fn problems_of_models() {
+    each_has_one(&[
+        ("", "error: no model is configured"),
+        (
+            "[models.m]\n",
+            "error: models.m: needs `path`, the model's file",
+        ),
+        (
+            "[models.a]\npath='model.gguf'\n[models.b]\npath='model.gguf'",
+            "error: models.b: this version serves one model; `b` is another",
+        ),
+        (
+            "[models.'a b']\npath='model.gguf'",
+            "error: models.\"a b\": the name `a b` contains ' ', which clients cannot send safely",
+        ),
+        (
+            "[models.a]\npath='model.gguf'\naliases=['a']",
+            "error: models.a.aliases: the name `a` is there twice",
+        ),
+        ("frobnicate = 1\n", "error: unknown key `frobnicate`"),
+        (
+            "[defaults]\nkeep_alvie = '1s'\n",
+            "error: defaults: unknown key `keep_alvie`; `keep_alive` is not supported in this version",
+        ),
+        (
+            "[defaults]\nparallel = 0\n",
+            "error: defaults.parallel: expected a number from 1 to 4294967295",
+        ),
+        (
+            "[defaults]\ngpu_layers = 'most'\n",
+            "error: defaults.gpu_layers: expected \"auto\", \"all\" or a number, found `most`",
+        ),
+        (
+            "[defaults]\nstartup_timeout = '0s'\n",
+            "error: defaults.startup_timeout: must be longer than nothing",
+        ),
+        (
+            "[defaults]\nargs = ['-hf', 'a/b']\n",
+            "error: defaults.args: `-hf` is not for `args`: paddock sets it or does without",
+        ),
+    ]);
+}
+
+#[test]
+fn problems_of_the_rest() {
+    each_has_one(&[
+        (
+            "[engine]\nargs = ['--host=0.0.0.0']\n",
+            "error: engine.args: `--host` is not for `args`: paddock sets it or does without",
+        ),
+        (
+            "[engine]\nenv = { LLAMA_ARG_PORT = '1' }\n",
+            "error: engine.env: `LLAMA_ARG_PORT` is not for `env`: paddock sets it or does without",
+        ),
+        (
+            "[engine]\nenv = { A = 1 }\n",
+            "error: engine.env: `A` must be a string",
+        ),
+        (
+            "[engine]\ncommand = 'lama-server'\n",
+            "error: engine.command: there is no `lama-server` on PATH",
+        ),
+        (
+            "[engine]\ncommand = './model.gguf'\n",
+            "error: engine.command: DIR/model.gguf is not executable",
+        ),
+        (
+            "[server]\nlisten = []\n",
+            "error: server.listen: needs at least one address",
+        ),
+        (
+            "[server]\nadmin = ['127.0.0.1:8080']\n",
+            "error: server.admin: 127.0.0.1:8080 is there twice, first in server.listen",
+        ),
+        (
+            "[server]\nbody_limit = '0B'\n",
+            "error: server.body_limit: must be at least 1B",
+        ),
+        (
+            "[server]\nruntime_dir = 'run'\n",
+            "error: server.runtime_dir: there is no directory DIR/run",
+        ),
+        (
+            "[server]\nstate_dir = '/var'\n",
+            "error: server: `state_dir` is not supported in this version",
+        ),
+        (
+            "[telemetry]\nlog = 'inof'\n",
+            "error: telemetry.log: expected a level (off, error, warn, info, debug, trace) \
+             or TARGET=LEVEL pairs with commas between, found `inof`",
+        ),
+    ]);
+}
+
+#[test]
+fn values_of_the_environment_are_not_shown() {
+    let text = "[engine]\nenv = { HF_TOKEN = \"secret\", LLAMA_ARG_HOST = \"secret\" }\n";
+    let problems = Fixture::new().problems(&format!("{text}{MODEL}"));
+    assert!(!problems.contains("secret"), "{problems}");
+    assert!(problems.contains(" LLAMA_ARG_HOST …"), "{problems}");
+}
+
+#[test]
+fn model_files_are_checked() {
+    let fixture = Fixture::new();
+    let whole = fixture::model().build();
+    fixture.write("cut.gguf", &whole[..whole.len() - 100]);
+    fixture.write("page.gguf", b"<!DOCTYPE html>");
+    fixture.write("p-00001-of-00003.gguf", &part(0, 3).build());
+    fixture.write("p-00003-of-00003.gguf", &part(2, 3).build());
+    fixture.write("renamed.gguf", &part(0, 3).build());
+    let cases = [
+        (
+            "cut",
+            "cut.gguf is truncated: its tensors need 640 bytes, it has 540",
+        ),
+        (
+            "page",
+            "page.gguf is not a GGUF file: it is a web page, so the download went wrong",
+        ),
+        (
+            "p-00001-of-00003",
+            "p-00001-of-00003.gguf is the first of 3 files, 1 of which cannot be found",
+        ),
+        ("p-00003-of-00003", "p-00003-of-00003.gguf is part 3 of 3"),
+        (
+            "renamed",
+            "renamed.gguf is part 1 of 3, which its name does not say",
+        ),
+    ];
+    for (name, expected) in cases {
+        let problems = fixture.problems(&format!("[models.m]\npath = \"{name}.gguf\"\n"));
+        let expected = format!("error: models.m.path: DIR/{expected}");
+        assert_eq!(problems.lines().next(), Some(expected.as_str()));
+    }
+    fixture.write("p-00002-of-00003.gguf", &part(1, 3).build());
+    let split = "[models.m]\npath = \"p-00001-of-00003.gguf\"\n";
+    assert!(fixture.config(split, &Overrides::default()).is_ok());
+    let named_after = flags(&[fixture.path("p-00001-of-00003.gguf").to_str().unwrap()]);
+    assert_eq!(fixture.config("", &named_after).unwrap().model.id, "p");
+}
+
+#[test]
+fn an_engine_that_may_not_be_executed_is_told() {
+    let fixture = Fixture::new();
+    fixture.set_mode("bin/llama-server", 0o644);
+    let problems = fixture.problems(MODEL);
+    let expected = "error: engine.command: DIR/bin/llama-server is not executable\n  \
+        = help: if it is the right program: chmod +x DIR/bin/llama-server";
+    assert_eq!(problems, expected);
+}

@@ -1,0 +1,125 @@
+//! Sizes such as `100MiB` and durations such as `1m30s`.
+
+use std::time::Duration;
+
+const SIZES: [(&str, u64); 9] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+
+const DURATIONS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
+
+/// A year: longer than any wait, short enough to be added to a time without overflow.
+const LONGEST: u64 = 365 * 86_400_000;
+
+/// Reads a size in bytes: a whole number and a unit.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let (number, unit, rest) = piece(text).ok_or_else(|| expected_size(text))?;
+    let factor = factor(&SIZES, unit).filter(|_| rest.is_empty());
+    let factor = factor.ok_or_else(|| expected_size(text))?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| format!("`{text}` is beyond any size"))
+}
+
+/// Reads a duration: whole numbers with units, the sum of which counts.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let mut rest = text;
+    let mut total = 0u64;
+    loop {
+        let (number, unit, after) = piece(rest).ok_or_else(|| expected_duration(text))?;
+        let factor = factor(&DURATIONS, unit).ok_or_else(|| expected_duration(text))?;
+        total = total.saturating_add(number.saturating_mul(factor));
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    if total > LONGEST {
+        return Err(format!("`{text}` is more than a year"));
+    }
+    Ok(Duration::from_millis(total))
+}
+
+/// Takes a number and the letters after it off the front.
+fn piece(text: &str) -> Option<(u64, &str, &str)> {
+    let digits = text.find(|char: char| !char.is_ascii_digit())?;
+    let (number, rest) = text.split_at(digits);
+    let rest = rest.trim_start_matches(' ');
+    let letters = rest
+        .find(|char: char| !char.is_ascii_alphabetic())
+        .unwrap_or(rest.len());
+    let (unit, rest) = rest.split_at(letters);
+    Some((number.parse().ok()?, unit, rest))
+}
+
+fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
+    let row = units.iter().find(|(name, _)| *name == unit)?;
+    Some(row.1)
+}
+
+fn expected_size(text: &str) -> String {
+    format!("expected a size such as \"100MiB\", found `{text}`")
+}
+
+fn expected_duration(text: &str) -> String {
+    format!("expected a duration such as \"30s\" or \"5m\", found `{text}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("100MiB"), Ok(100 << 20));
+        assert_eq!(size("5 GB"), Ok(5_000_000_000));
+        assert_eq!(size("7B"), Ok(7));
+        for wrong in [
+            "", "100", "MiB", "1M", "-1MiB", "1.5GiB", "1MiBx", "1mib", "1KiB1B", "é",
+        ] {
+            assert_eq!(size(wrong), Err(expected_size(wrong)));
+        }
+        assert!(size("99999999TiB").is_err());
+        assert!(size("99999999999999999999999B").is_err());
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("365d"), Ok(Duration::from_hours(8760)));
+        for wrong in [
+            "",
+            "30",
+            "s",
+            "5 minutes",
+            "-1s",
+            "1.5s",
+            "forever",
+            "1s1",
+            "1é",
+        ] {
+            assert_eq!(duration(wrong), Err(expected_duration(wrong)));
+        }
+        assert_eq!(
+            duration("366d"),
+            Err("`366d` is more than a year".to_owned())
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! From a wrapped command line to a configuration.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::checks::{check_overlaps, check_public, fault_problem, named};
+use super::problem::{Problem, Problems};
+use super::section::At;
+use super::wrap::Wrap;
+use super::{
+    Config, Engine, GpuLayers, Listen, Mode, Model, Overrides, Queue, Server, Surroundings, build,
+    engine, files, log_filter,
+};
+
+/// Reads a command line and its environment, and checks what it asks for.
+pub(super) fn config(
+    command: &[OsString],
+    vars: impl Iterator<Item = (OsString, OsString)>,
+    overrides: &Overrides,
+    around: &Surroundings,
+) -> Result<Config, Problems> {
+    let wrap = Wrap::parse(command, vars)?;
+    let mut problems = Vec::new();
+    let mut note = |key: &str, fault| {
+        let at = At {
+            value: (),
+            key: key.to_owned(),
+            place: None,
+        };
+        problems.push(fault_problem(&at, fault));
+    };
+    let program = engine::find(&wrap.program, around.search_path.as_deref());
+    let program = program.map_err(|fault| note("the command", fault)).ok();
+    if let Some(path) = &wrap.model
+        && let Err(fault) = files::check(path)
+    {
+        note("--model", fault);
+    }
+    let log = overrides
+        .log
+        .clone()
+        .unwrap_or_else(|| build::LOG.to_owned());
+    if let Err(message) = log_filter::check(&log) {
+        problems.push(Problem::new(message).key("--log"));
+    }
+    let server = server(&wrap, overrides, &mut problems);
+    match program {
+        Some(program) if problems.is_empty() => Ok(Config {
+            mode: Mode::Wrap {
+                router: wrap.router,
+            },
+            server,
+            model: model(&wrap),
+            engine: Engine {
+                program,
+                args: wrap.args,
+                env: wrap.env,
+            },
+            queue: Queue {
+                limit: build::QUEUE_LIMIT as usize,
+                timeout: build::QUEUE_TIMEOUT,
+            },
+            log,
+        }),
+        _ => Err(Problems::of(problems)),
+    }
+}
+
+fn server(wrap: &Wrap, overrides: &Overrides, problems: &mut Vec<Problem>) -> Server {
+    let listen = if overrides.listen.is_empty() {
+        named("--host/--port", &wrap.listen)
+    } else {
+        named("--listen", &overrides.listen)
+    };
+    let admin = if overrides.admin.is_empty() {
+        named("--admin", &[Listen::Tcp(build::ADMIN.into())])
+    } else {
+        named("--admin", &overrides.admin)
+    };
+    // The command's own address is as public as its writer made it; the admin plane is new to them.
+    if !overrides.allow_public {
+        problems.extend(check_public(&admin.value));
+    }
+    problems.extend(check_overlaps(&listen.value, &admin.value));
+    let values = |list: Vec<At<_>>| list.into_iter().map(|at| at.value).collect();
+    Server {
+        listen: values(listen.value),
+        admin: values(admin.value),
+        // The child has a limit of its own, and its own words for it.
+        body_limit: u64::MAX,
+        drain_timeout: build::DRAIN,
+        runtime_dir: None,
+    }
+}
+
+/// Says what is known of the model; what the arguments say of it is theirs.
+fn model(wrap: &Wrap) -> Model {
+    let id = wrap.name();
+    Model {
+        aliases: wrap
+            .aliases
+            .iter()
+            .filter(|alias| **alias != id)
+            .cloned()
+            .collect(),
+        id,
+        path: wrap.model.clone(),
+        mmproj: None,
+        draft: None,
+        context: 0,
+        parallel: wrap.parallel,
+        gpu_layers: GpuLayers::Auto,
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        max_in_flight: 0,
+        startup_timeout: build::STARTUP,
+        first_byte_timeout: build::FIRST_BYTE,
+        stream_idle_timeout: build::STREAM_IDLE,
+    }
+}

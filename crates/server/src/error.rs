@@ -1,0 +1,250 @@
+//! Errors of paddock's own making, and the one place that turns them into HTTP.
+
+use paddock_scheduler::Refusal as Queue;
+use paddock_supervisor::Failure;
+use paddock_wire as wire;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why paddock answers a request itself.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProxyError {
+    /// The client's request is malformed or ambiguous.
+    #[error("paddock refuses this request: {0}")]
+    BadRequest(#[from] wire::Refusal),
+    /// The client did not finish its request in time.
+    #[error("the request did not arrive in time: nothing came for {} s", .0.as_secs())]
+    RequestTimeout(Duration),
+    /// The body is larger than the configuration allows.
+    #[error(
+        "the request body is larger than {limit} bytes; the operator can raise server.body_limit"
+    )]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The path names a model that is not configured.
+    #[error("there is no model '{name}' here; configured: {configured}")]
+    UnknownModel {
+        /// What the client asked for.
+        name: String,
+        /// What there is.
+        configured: String,
+    },
+    /// Too many requests wait already.
+    #[error("too many requests are waiting for '{model}' already; try again in a moment")]
+    QueueFull {
+        /// The model's name.
+        model: String,
+    },
+    /// The request waited as long as it may for its turn.
+    #[error("'{model}' stayed busy for as long as a request may wait")]
+    QueueTimeout {
+        /// The model's name.
+        model: String,
+    },
+    /// The model was still loading when the request had waited long enough.
+    #[error("'{model}' is still loading; try again in a moment")]
+    Loading {
+        /// The model's name.
+        model: String,
+    },
+    /// The model does not load.
+    #[error("'{model}' does not load: {}", .failure.message)]
+    LoadFailed {
+        /// The model's name.
+        model: String,
+        /// What the child said, and how it ended.
+        failure: Arc<Failure>,
+        /// When the next attempt is due.
+        retry_after: Option<Duration>,
+    },
+    /// paddock is stopping.
+    #[error("paddock is stopping; try again when it is back")]
+    ShuttingDown,
+    /// The child cannot be reached.
+    #[error("the model's server cannot be reached: {0}")]
+    UpstreamUnreachable(String),
+    /// The child closed the connection before it had answered, or in the middle of the answer.
+    #[error("the model's server closed the connection {0}")]
+    UpstreamClosed(&'static str),
+    /// The child's answer is not HTTP that can be passed on.
+    #[error("the model's server gave an answer that cannot be passed on: {0}")]
+    UpstreamMalformed(#[from] wire::Malformed),
+    /// The child said nothing for too long.
+    #[error("the model's server said nothing for {} s", .0.as_secs())]
+    UpstreamTimeout(Duration),
+}
+
+/// The shape in which a client expects errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `{"error":{"message","type","code","param"}}`
+    OpenAi,
+    /// `{"type":"error","error":{"type","message"}}`
+    Anthropic,
+}
+
+impl Dialect {
+    /// The dialect spoken on a path.
+    pub fn of_path(path: &[u8]) -> Self {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        if path.ends_with(b"/v1/messages") || path.ends_with(b"/v1/messages/count_tokens") {
+            Self::Anthropic
+        } else {
+            Self::OpenAi
+        }
+    }
+}
+
+impl ProxyError {
+    /// What a queued request is told, given the model's name and why it does not load.
+    pub(crate) fn from_queue(
+        refusal: Queue,
+        model: String,
+        failed: Option<(Arc<Failure>, Option<Duration>)>,
+    ) -> Self {
+        match (refusal, failed) {
+            (Queue::QueueFull, _) => Self::QueueFull { model },
+            (Queue::TimedOut, _) => Self::QueueTimeout { model },
+            (Queue::ShuttingDown, _) => Self::ShuttingDown,
+            (Queue::LoadFailed, Some((failure, retry_after))) => Self::LoadFailed {
+                model,
+                failure,
+                retry_after,
+            },
+            (Queue::StillLoading | Queue::LoadFailed, _) => Self::Loading { model },
+        }
+    }
+
+    /// The HTTP status (RFC 9110 §15).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(refusal) => refusal.status(),
+            Self::UnknownModel { .. } => 404,
+            Self::RequestTimeout(_) => 408,
+            Self::BodyTooLarge { .. } => 413,
+            Self::QueueFull { .. } => 429,
+            Self::QueueTimeout { .. }
+            | Self::Loading { .. }
+            | Self::LoadFailed { .. }
+            | Self::ShuttingDown => 503,
+            Self::UpstreamUnreachable(_) | Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => {
+                502
+            }
+            Self::UpstreamTimeout(_) => 504,
+        }
+    }
+
+    /// The machine-readable kind, as in the header `x-paddock-error`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::RequestTimeout(_) => "request_timeout",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::QueueFull { .. } => "queue_full",
+            Self::QueueTimeout { .. } => "queue_timeout",
+            Self::Loading { .. } => "loading",
+            Self::LoadFailed { .. } => "load_failed",
+            Self::ShuttingDown => "shutting_down",
+            Self::UpstreamUnreachable(_) => "upstream_unreachable",
+            Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => "upstream_closed",
+            Self::UpstreamTimeout(_) => "upstream_timeout",
+        }
+    }
+
+    /// After how many seconds a retry can help, where it can.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::QueueFull { .. } | Self::Loading { .. } | Self::QueueTimeout { .. } => Some(1),
+            Self::ShuttingDown => Some(5),
+            Self::LoadFailed { retry_after, .. } => {
+                retry_after.map(|wait| wait.as_secs().saturating_add(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// The JSON body.
+    pub fn body(&self, dialect: Dialect) -> Value {
+        let message = self.to_string();
+        let mut error = match dialect {
+            Dialect::OpenAi => json!({
+                "message": message,
+                "type": self.openai_type(),
+                "code": self.kind(),
+                "param": null,
+            }),
+            Dialect::Anthropic => json!({
+                "type": self.anthropic_type(),
+                "message": message,
+            }),
+        };
+        if let Self::LoadFailed { failure, .. } = self {
+            error["failure"] = failure_json(failure);
+        }
+        match dialect {
+            Dialect::OpenAi => json!({ "error": error }),
+            Dialect::Anthropic => json!({ "type": "error", "error": error }),
+        }
+    }
+
+    fn openai_type(&self) -> &'static str {
+        match self.status() {
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            503 => "unavailable_error",
+            _ => "server_error",
+        }
+    }
+
+    fn anthropic_type(&self) -> &'static str {
+        match self.status() {
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            503 => "overloaded_error",
+            _ => "api_error",
+        }
+    }
+}
+
+/// A failure as status pages and error bodies show it.
+pub(crate) fn failure_json(failure: &Failure) -> Value {
+    json!({
+        "class": failure.class.to_string(),
+        "message": failure.message,
+        "log_tail": failure.log_tail,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_paths_speak_anthropic() {
+        assert_eq!(Dialect::of_path(b"/v1/messages"), Dialect::Anthropic);
+        assert_eq!(
+            Dialect::of_path(b"/upstream/m/v1/messages"),
+            Dialect::Anthropic
+        );
+        assert_eq!(Dialect::of_path(b"/v1/chat/completions"), Dialect::OpenAi);
+    }
+
+    #[test]
+    fn both_dialects_name_kind_and_message() {
+        let error = ProxyError::QueueFull { model: "m".into() };
+        let openai = error.body(Dialect::OpenAi);
+        assert_eq!(openai["error"]["code"], "queue_full");
+        assert_eq!(openai["error"]["type"], "rate_limit_error");
+        assert!(openai["error"]["param"].is_null());
+        let anthropic = error.body(Dialect::Anthropic);
+        assert_eq!(anthropic["type"], "error");
+        assert_eq!(anthropic["error"]["type"], "rate_limit_error");
+        assert_eq!(openai["error"]["message"], anthropic["error"]["message"]);
+    }
+}

@@ -1,0 +1,60 @@
+use super::workers::{Accepted, Desk, Workers};
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::time::sleep;
+
+/// How long to wait when the system has no more file descriptors: connections end meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound socket that takes clients' connections.
+#[derive(Debug)]
+pub(crate) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    /// Hands each connection to the worker with the fewest. Runs until it is dropped: no error
+    /// of a single connection, and no want of file descriptors, ends it.
+    pub(crate) fn run(self, workers: &Workers) -> impl Future<Output = ()> + use<> {
+        let desks = workers.desks.clone();
+        async move {
+            loop {
+                match self.accept().await {
+                    Ok(accepted) => hand_over(&desks, accepted).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.into_std().map(Accepted::Tcp)
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.into_std().map(Accepted::Unix)
+            }
+        }
+    }
+}
+
+async fn hand_over(desks: &[Desk], accepted: Accepted) {
+    let least = desks
+        .iter()
+        .min_by_key(|desk| desk.connections.load(Ordering::Relaxed));
+    if let Some(desk) = least {
+        desk.connections.fetch_add(1, Ordering::Relaxed);
+        if desk.sender.send(accepted).await.is_err() {
+            desk.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+use super::buffer::Buffer;
+use super::client::Client;
+use super::request::Request;
+use super::worker::Worker;
+use crate::error::{Dialect, ProxyError};
+use crate::runtime::Phase;
+use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
+
+/// The answer's side of a relay: what has come, and what it means.
+#[derive(Debug)]
+pub(super) struct Answer {
+    state: State,
+    to_head: bool,
+    client: Version,
+    dialect: Dialect,
+    /// The client's connection closes after this answer, whatever the upstream says.
+    client_closes: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The head, or an interim one before it, is awaited.
+    Head(HeadScan),
+    /// The body passes.
+    Body(Passing),
+}
+
+/// What is known of an answer whose head has passed.
+#[derive(Debug)]
+struct Passing {
+    body: Body,
+    /// The upstream's connection can serve another request.
+    reusable: bool,
+    /// The client was told, or knows, that its connection closes.
+    closes: bool,
+    is_event_stream: bool,
+    until_close: bool,
+}
+
+/// Why an answer cannot go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wrong {
+    /// The head cannot be passed on.
+    Malformed(Malformed),
+    /// The chunked framing is broken.
+    Chunks,
+}
+
+/// What a piece of the answer comes to.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// To be written to the client.
+    Out(Buffer),
+    /// More is needed before anything can be said.
+    Partial(Buffer),
+    /// To be written, and the rest looked at after it.
+    OutThen(Buffer, Buffer),
+}
+
+impl Answer {
+    pub(super) fn new(request: &Request, client_closes: bool) -> Self {
+        Self {
+            state: State::Head(HeadScan::default()),
+            to_head: request.to_head,
+            client: request.head.version,
+            dialect: request.dialect,
+            client_closes: client_closes || request.head.close,
+        }
+    }
+
+    /// The answer's own head has passed.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.state, State::Body(_))
+    }
+
+    /// The answer's last byte has come.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.body.is_complete())
+    }
+
+    /// The upstream closed: is the answer whole all the same?
+    pub(super) fn is_complete_at_close(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.body.closed().is_ok())
+    }
+
+    /// The upstream's connection can serve another request.
+    pub(super) fn leaves_upstream_reusable(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.reusable && passing.body.is_complete())
+    }
+
+    /// The client's connection closes with this answer.
+    pub(super) fn closes_client(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.closes)
+    }
+
+    /// Only an abrupt end tells the client that such an answer broke off.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.until_close)
+    }
+
+    /// Takes what has come.
+    pub(super) fn take(
+        &mut self,
+        worker: &Worker,
+        client: &Client,
+        buffer: Buffer,
+        upload_done: bool,
+    ) -> Result<Piece, Wrong> {
+        match &mut self.state {
+            State::Head(scan) => {
+                let end = scan
+                    .find_end(buffer.bytes())
+                    .map_err(|refusal| Wrong::Malformed(Malformed::Framing(refusal)))?;
+                match end {
+                    None => Ok(Piece::Partial(buffer)),
+                    Some(len) => self.take_head(worker, client, buffer, len, upload_done),
+                }
+            }
+            State::Body(passing) => {
+                let mut buffer = buffer;
+                passing.follow(&mut buffer, 0, self.client)?;
+                Ok(Piece::Out(buffer))
+            }
+        }
+    }
+
+    fn take_head(
+        &mut self,
+        worker: &Worker,
+        client: &Client,
+        mut buffer: Buffer,
+        len: usize,
+        upload_done: bool,
+    ) -> Result<Piece, Wrong> {
+        let head = ResponseHead::parse(&buffer.bytes()[..len], self.to_head, self.client)
+            .map_err(Wrong::Malformed)?;
+        if head.is_interim() {
+            return Ok(self.take_interim(worker, &head, buffer, len));
+        }
+        // A request whose body the upstream did not want to the end leaves both connections in
+        // the middle of it.
+        let until_close = head.framing == Framing::UntilClose
+            || (self.client == Version::Http10 && head.framing == Framing::Chunked);
+        let closes =
+            self.client_closes || until_close || !upload_done || worker.phase() != Phase::Serving;
+        let mut passing = Passing {
+            body: Body::new(head.framing),
+            reusable: !head.close && upload_done,
+            closes,
+            is_event_stream: head.is_event_stream && !head.is_encoded,
+            until_close,
+        };
+        let id: &[u8] = if head.has_request_id {
+            b""
+        } else {
+            &client.id_line
+        };
+        let close: &[u8] = if closes {
+            b"Connection: close\r\n"
+        } else {
+            b""
+        };
+        let mut edited = worker.scratch.borrow_mut();
+        edited.clear();
+        head.edits
+            .render(&buffer.bytes()[..len], &[id, close], &mut edited);
+        buffer.replace_head(len, &edited);
+        passing.follow(&mut buffer, edited.len(), self.client)?;
+        self.state = State::Body(passing);
+        Ok(Piece::Out(buffer))
+    }
+
+    /// An interim answer goes on by itself; HTTP/1.0 knows none. Another head follows.
+    fn take_interim(
+        &mut self,
+        worker: &Worker,
+        head: &ResponseHead,
+        mut buffer: Buffer,
+        len: usize,
+    ) -> Piece {
+        self.state = State::Head(HeadScan::default());
+        let mut rest = worker.pool.take();
+        rest.extend(&buffer.bytes()[len..]);
+        buffer.truncate(len);
+        if self.client == Version::Http10 {
+            buffer.truncate(0);
+        } else {
+            let mut edited = worker.scratch.borrow_mut();
+            edited.clear();
+            head.edits.render(buffer.bytes(), &[], &mut edited);
+            buffer.replace_head(len, &edited);
+        }
+        Piece::OutThen(buffer, rest)
+    }
+
+    /// What a stream that breaks off says last, in its own format, where there is room for it:
+    /// then it ends without its regular end.
+    pub(super) fn last_words(&self, error: &ProxyError) -> Option<Vec<u8>> {
+        let State::Body(passing) = &self.state else {
+            return None;
+        };
+        if !passing.is_event_stream || !passing.body.has_room() || self.to_head {
+            return None;
+        }
+        let blank = if passing.body.ends_with_blank_line() {
+            ""
+        } else {
+            "\n\n"
+        };
+        let event = match self.dialect {
+            Dialect::OpenAi => "",
+            Dialect::Anthropic => "event: error\n",
+        };
+        let data = error.body(self.dialect);
+        let words = format!("{blank}{event}data: {data}\n\n");
+        let chunked = passing.body.is_chunked() && self.client == Version::Http11;
+        Some(if chunked {
+            format!("{:x}\r\n{words}\r\n", words.len()).into_bytes()
+        } else {
+            words.into_bytes()
+        })
+    }
+}
+
+impl Passing {
+    /// Follows the body behind the first `from` bytes. What the upstream sends past its end
+    /// belongs to nothing, and makes its connection useless.
+    fn follow(&mut self, buffer: &mut Buffer, from: usize, client: Version) -> Result<(), Wrong> {
+        let bytes = &mut buffer.bytes_mut()[from..];
+        let (taken, kept) = if client == Version::Http10 && self.body.is_chunked() {
+            self.body.follow_and_unframe(bytes)
+        } else {
+            self.body.follow(bytes).map(|taken| (taken, taken))
+        }
+        .map_err(|_| Wrong::Chunks)?;
+        if taken < bytes.len() {
+            self.reusable = false;
+        }
+        buffer.truncate(from + kept);
+        Ok(())
+    }
+}

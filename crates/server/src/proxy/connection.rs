@@ -1,0 +1,32 @@
+use super::client::{After, Client};
+use super::request::{Next, Request, next};
+use super::route::{Route, route};
+use super::stream::Stream;
+use super::worker::Worker;
+use super::{exchange, linger, own, reply};
+use std::rc::Rc;
+
+/// Serves a client's requests, one after the other, until either side has had enough.
+pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
+    let mut client = Client::new(stream);
+    loop {
+        let after = match next(&worker, &mut client).await {
+            Next::Request(request) => answer(&worker, &mut client, request).await,
+            Next::Closed => After::Drop,
+            Next::Refused(error) => reply::refuse(&worker, &mut client, &error).await,
+        };
+        match after {
+            After::Next => {}
+            After::Linger => return linger::close(&worker, client).await,
+            After::Drop => return,
+        }
+    }
+}
+
+async fn answer(worker: &Worker, client: &mut Client, mut request: Request) -> After {
+    match route(&worker.site, &mut request) {
+        Ok(Route::Upstream) => exchange::pass(worker, client, request).await,
+        Ok(Route::Own(router)) => own::answer(worker, client, request, router.clone()).await,
+        Err(error) => reply::instead(worker, client, request, &error).await,
+    }
+}

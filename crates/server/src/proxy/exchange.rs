@@ -1,0 +1,169 @@
+use super::client::{After, Client};
+use super::end::End;
+use super::relay::Relay;
+use super::reply;
+use super::request::Request;
+use super::upstreams::{Connection, Upstreams};
+use super::worker::Worker;
+use crate::error::ProxyError;
+use crate::model::{Endpoint, Lease};
+use crate::runtime::Phase;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How often a request looks for an instance that takes its connection.
+const TRIES: usize = 3;
+
+/// How long to wait for the news that the instance that refused a connection is gone.
+const NEWS: Duration = Duration::from_secs(1);
+
+/// Passes one request to the model and its answer back.
+pub(super) async fn pass(worker: &Worker, client: &mut Client, mut request: Request) -> After {
+    edit_head(worker, client, &mut request);
+    let (lease, connection) = match admit(worker, client).await {
+        Ok(admitted) => admitted,
+        Err(Denied::ClientGone) => {
+            worker.pool.give(request.buffer);
+            return After::Drop;
+        }
+        Err(Denied::Error(error)) => return reply::instead(worker, client, request, &error).await,
+    };
+    let reused = connection.reused;
+    let end = Relay::new(worker, client, &mut request, connection)
+        .run()
+        .await;
+    let end = match end {
+        End::Stale if reused => once_more(worker, client, &mut request, &lease).await,
+        end => end,
+    };
+    drop(lease);
+    conclude(worker, client, request, end).await
+}
+
+/// Repeats a request whose reused connection died before anything of the answer came: the child
+/// closes idle connections, and that can cross with a request on its way.
+async fn once_more(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    lease: &Lease,
+) -> End {
+    let Some(endpoint) = endpoint_of(worker, lease) else {
+        return End::Stale;
+    };
+    match Upstreams::connect(&endpoint).await {
+        Ok(connection) => Relay::new(worker, client, request, connection).run().await,
+        Err(error) => End::Failed(ProxyError::UpstreamUnreachable(error.to_string())),
+    }
+}
+
+async fn conclude(worker: &Worker, client: &mut Client, request: Request, end: End) -> After {
+    match end {
+        End::Answered { after } => {
+            worker.pool.give(request.buffer);
+            after
+        }
+        End::Stale => {
+            let error = ProxyError::UpstreamClosed("before it answered");
+            reply::instead(worker, client, request, &error).await
+        }
+        End::Failed(error) => reply::instead(worker, client, request, &error).await,
+        End::Broken | End::ClientGone => {
+            worker.pool.give(request.buffer);
+            After::Drop
+        }
+    }
+}
+
+/// Makes the head what the upstream is to see.
+fn edit_head(worker: &Worker, client: &Client, request: &mut Request) {
+    let mut edited = worker.scratch.borrow_mut();
+    edited.clear();
+    let id: &[u8] = match request.head.request_id {
+        Some(_) => b"",
+        None => &client.id_line,
+    };
+    let host: &[u8] = if request.head.has_host {
+        b""
+    } else {
+        b"Host: localhost\r\n"
+    };
+    let head = &request.buffer.bytes()[..request.head_len];
+    request.head.edits.render(head, &[host, id], &mut edited);
+    request.buffer.replace_head(request.head_len, &edited);
+    request.head_len = edited.len();
+}
+
+/// Why a request does not get to the model.
+enum Denied {
+    Error(ProxyError),
+    ClientGone,
+}
+
+/// A lease and a connection to go with it. An instance that refuses the connection has just
+/// died: its gate is about to shut, and the request queues for the next one.
+async fn admit(worker: &Worker, client: &mut Client) -> Result<(Lease, Connection), Denied> {
+    let mut refused = None;
+    for _ in 0..TRIES {
+        let lease = lease(worker, client).await?;
+        if let Some(connection) = worker.upstreams.take(lease.generation, &worker.pool) {
+            return Ok((lease, connection));
+        }
+        let mut news = worker.site.model.endpoint.subscribe();
+        if let Some(endpoint) = endpoint_of(worker, &lease) {
+            match Upstreams::connect(&endpoint).await {
+                Ok(connection) => return Ok((lease, connection)),
+                Err(error) => refused = Some(error.to_string()),
+            }
+        }
+        drop(lease);
+        let waiting = timeout(NEWS, news.changed());
+        // Whether there was news or not, the next try finds out.
+        let _ = with_client(worker, client, waiting).await?;
+    }
+    let why = refused.unwrap_or_else(|| "it is being restarted".to_owned());
+    Err(Denied::Error(ProxyError::UpstreamUnreachable(why)))
+}
+
+async fn lease(worker: &Worker, client: &mut Client) -> Result<Lease, Denied> {
+    if worker.phase() != Phase::Serving {
+        return Err(Denied::Error(ProxyError::ShuttingDown));
+    }
+    if let Some(lease) = worker.site.model.try_acquire() {
+        return Ok(lease);
+    }
+    let queued = worker.site.runtime.acquire(worker.site.model_id);
+    with_client(worker, client, queued)
+        .await?
+        .map_err(Denied::Error)
+}
+
+fn endpoint_of(worker: &Worker, lease: &Lease) -> Option<Endpoint> {
+    let newest = worker.site.model.endpoint.borrow();
+    newest
+        .as_ref()
+        .filter(|endpoint| endpoint.generation == lease.generation)
+        .cloned()
+}
+
+/// Waits for something while the client waits too; ends when the client leaves.
+async fn with_client<T>(
+    worker: &Worker,
+    client: &mut Client,
+    waiting: impl Future<Output = T>,
+) -> Result<T, Denied> {
+    let mut waiting = pin!(waiting);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        if client.poll_left(worker, cx).is_ready() {
+            return Poll::Ready(Err(Denied::ClientGone));
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,53 @@
+//! The public plane: HTTP/1.1, passed through.
+//!
+//! A few workers, each a thread with a runtime of its own, serve the clients' connections from
+//! first to last byte; nothing of a request crosses threads but the model's gate.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `acceptor` | a new connection goes to the least busy worker |
+//! | `workers` | threads, each with its connections |
+//! | `worker` | what the connections of a thread share |
+//! | `connection` | requests of one client, one after the other |
+//! | `client` | the client's side of its connection |
+//! | `request` | a whole head arrives, and is judged |
+//! | `route` | whose the request is |
+//! | `exchange` | a lease, an upstream connection, one silent retry |
+//! | `relay` | request and answer pass, both at once |
+//! | `end` | how that ended |
+//! | `answer` | the answer's side of a relay |
+//! | `upload` | the request's side of a relay |
+//! | `reply` | paddock's own errors, before an answer and inside a stream |
+//! | `own` | paddock's own routes |
+//! | `upstreams` | idle connections to the child |
+//! | `watchdog` | the one timer of a connection |
+//! | `linger` | closing without losing the last answer |
+
+mod acceptor;
+mod answer;
+mod buffer;
+mod client;
+mod connection;
+mod end;
+mod exchange;
+mod linger;
+mod own;
+mod relay;
+mod reply;
+mod request;
+mod request_id;
+mod route;
+mod stream;
+mod upload;
+mod upstreams;
+mod watchdog;
+mod worker;
+mod workers;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use acceptor::Acceptor;
+pub(crate) use stream::Stream;
+pub(crate) use worker::Site;
+pub(crate) use workers::Workers;

@@ -1,0 +1,61 @@
+use super::client::{After, Client};
+use super::reply;
+use super::request::Request;
+use super::worker::Worker;
+use crate::runtime::Phase;
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http_body_util::{BodyExt, Limited};
+use std::fmt::Write as _;
+use tower::ServiceExt as _;
+
+/// The longest answer of paddock's own, in bytes.
+const MOST: usize = 4 * 1024 * 1024;
+
+/// Answers one of paddock's own routes: an ordinary axum router gets the request, and its answer
+/// is written out. These routes read no body.
+pub(super) async fn answer(
+    worker: &Worker,
+    client: &mut Client,
+    request: Request,
+    router: Router,
+) -> After {
+    let closes =
+        request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
+    let asked = http::Request::builder()
+        .method(request.head.method.of(request.buffer.bytes()))
+        .uri(request.head.target.of(request.buffer.bytes()))
+        .body(Body::empty());
+    worker.pool.give(request.buffer);
+    let response = match asked {
+        Ok(asked) => router
+            .oneshot(asked)
+            .await
+            .unwrap_or_else(|never| match never {}),
+        Err(error) => {
+            tracing::debug!(%error, "a target that http does not take");
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            response
+        }
+    };
+    let mut head = reply::head_of(response.status().as_u16());
+    for (name, value) in response.headers() {
+        if name != http::header::CONTENT_LENGTH {
+            let _ = write!(
+                head,
+                "{name}: {}\r\n",
+                String::from_utf8_lossy(value.as_bytes())
+            );
+        }
+    }
+    let body = match Limited::new(response.into_body(), MOST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            tracing::error!(%error, "an answer of our own is too long");
+            return After::Drop;
+        }
+    };
+    reply::write(worker, client, head, &body, request.to_head, closes).await
+}

@@ -1,0 +1,307 @@
+use super::answer::{Answer, Piece, Wrong};
+use super::buffer::Buffer;
+use super::client::{After, Client};
+use super::end::End;
+use super::request::{Request, SILENCE};
+use super::upload::{Upload, Waits};
+use super::upstreams::Connection;
+use super::worker::Worker;
+use crate::error::ProxyError;
+use crate::runtime::Phase;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use tokio::sync::futures::Notified;
+
+/// One request and its answer on their way, both at once. Each direction holds at most one
+/// buffer, and none while it is waiting for its next piece.
+#[derive(Debug)]
+pub(super) struct Relay<'a> {
+    worker: &'a Worker,
+    client: &'a mut Client,
+    request: &'a mut Request,
+    upstream: Option<Connection>,
+    upload: Upload,
+    answer: Answer,
+    /// On its way to the client.
+    out: Option<Buffer>,
+    /// An incomplete head of the answer.
+    partial: Option<Buffer>,
+    /// What came behind an interim answer, to be looked at once that has passed.
+    behind: Option<Buffer>,
+    /// Nothing more comes, for this reason: what is in `out` is the last.
+    ending: Option<Ending>,
+}
+
+/// Why an answer that has begun comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Whole,
+    Broken,
+}
+
+impl<'a> Relay<'a> {
+    pub(super) fn new(
+        worker: &'a Worker,
+        client: &'a mut Client,
+        request: &'a mut Request,
+        upstream: Connection,
+    ) -> Self {
+        let answer = Answer::new(request, worker.phase() != Phase::Serving);
+        Self {
+            worker,
+            client,
+            request,
+            upstream: Some(upstream),
+            upload: Upload::new(),
+            answer,
+            out: None,
+            partial: None,
+            behind: None,
+            ending: None,
+        }
+    }
+
+    /// Runs until the answer has passed or cannot.
+    pub(super) async fn run(mut self) -> End {
+        self.client.watchdog.progress();
+        let end = {
+            let mut phase = pin!(self.worker.phase_changed());
+            poll_fn(|cx| self.poll(phase.as_mut(), cx)).await
+        };
+        for buffer in [self.out.take(), self.partial.take(), self.behind.take()]
+            .into_iter()
+            .flatten()
+        {
+            self.worker.pool.give(buffer);
+        }
+        if matches!(end, End::Answered { .. })
+            && self.answer.leaves_upstream_reusable()
+            && self.worker.phase() == Phase::Serving
+            && let Some(upstream) = self.upstream.take()
+        {
+            self.worker.upstreams.give(upstream);
+        }
+        end
+    }
+
+    fn poll(&mut self, phase: Pin<&mut Notified<'a>>, cx: &mut Context<'_>) -> Poll<End> {
+        if let end @ Poll::Ready(_) = self.poll_upload(cx) {
+            return end;
+        }
+        if let end @ Poll::Ready(_) = self.poll_answer(cx) {
+            return end;
+        }
+        if self.upload.waits(self.request) != Waits::Client
+            && self.client.poll_left(self.worker, cx).is_ready()
+        {
+            return Poll::Ready(End::ClientGone);
+        }
+        if let end @ Poll::Ready(_) = self.poll_phase(phase, cx) {
+            return end;
+        }
+        self.poll_silence(cx)
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Some(upstream) = &mut self.upstream else {
+            return Poll::Pending;
+        };
+        let passing = self.upload.poll(
+            self.worker,
+            self.client,
+            self.request,
+            &mut upstream.stream,
+            cx,
+        );
+        match passing {
+            // An answer that has begun cannot be replaced by another one.
+            Poll::Ready(End::Failed(_)) if self.answer.has_begun() => Poll::Ready(End::Broken),
+            passing => passing,
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if let Some(out) = &mut self.out {
+                match out.poll_write_all(&mut self.client.stream, cx) {
+                    Poll::Ready(Ok(())) => self.client.watchdog.progress(),
+                    Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
+                    Poll::Pending => return Poll::Pending,
+                }
+                if let Some(out) = self.out.take() {
+                    self.worker.pool.give(out);
+                }
+            }
+            match self.ending {
+                Some(Ending::Whole) => return Poll::Ready(self.answered()),
+                Some(Ending::Broken) => return Poll::Ready(End::Broken),
+                None => {}
+            }
+            let more = match self.behind.take() {
+                Some(behind) if !behind.is_empty() => Poll::Ready(self.take(behind)),
+                _ => self.poll_more(cx),
+            };
+            match more {
+                Poll::Ready(None) => {}
+                Poll::Ready(Some(end)) => return Poll::Ready(end),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Reads one piece of the answer, and decides what it means.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
+        let Some(upstream) = &mut self.upstream else {
+            return Poll::Pending;
+        };
+        let mut buffer = self
+            .partial
+            .take()
+            .unwrap_or_else(|| self.worker.pool.take());
+        match buffer.poll_read(&mut upstream.stream, cx) {
+            Poll::Pending => {
+                self.keep_partial(buffer);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(0) | Err(_)) => {
+                self.worker.pool.give(buffer);
+                Poll::Ready(self.upstream_closed())
+            }
+            Poll::Ready(Ok(_)) => {
+                self.upload.answered(self.worker, self.request);
+                self.client.watchdog.progress();
+                Poll::Ready(self.take(buffer))
+            }
+        }
+    }
+
+    fn take(&mut self, buffer: Buffer) -> Option<End> {
+        let done = self.upload.is_complete(self.request);
+        match self.answer.take(self.worker, self.client, buffer, done) {
+            Ok(Piece::Out(out)) => self.out = Some(out),
+            Ok(Piece::Partial(partial)) => self.keep_partial(partial),
+            Ok(Piece::OutThen(out, behind)) => {
+                self.out = Some(out);
+                self.behind = Some(behind);
+            }
+            Err(wrong) => return self.wrong(wrong),
+        }
+        if self.answer.is_complete() {
+            self.ending = Some(Ending::Whole);
+        }
+        None
+    }
+
+    fn keep_partial(&mut self, buffer: Buffer) {
+        if buffer.is_empty() {
+            self.worker.pool.give(buffer);
+        } else {
+            self.partial = Some(buffer);
+        }
+    }
+
+    fn upstream_closed(&mut self) -> Option<End> {
+        if self.answer.is_complete_at_close() {
+            self.ending = Some(Ending::Whole);
+            return None;
+        }
+        if self.answer.has_begun() {
+            self.break_off(&ProxyError::UpstreamClosed("in the middle of the answer"));
+            return None;
+        }
+        if self.upload.is_repeatable() {
+            return Some(End::Stale);
+        }
+        Some(End::Failed(ProxyError::UpstreamClosed(
+            "before it answered",
+        )))
+    }
+
+    fn wrong(&mut self, wrong: Wrong) -> Option<End> {
+        let error = match wrong {
+            Wrong::Malformed(malformed) => ProxyError::UpstreamMalformed(malformed),
+            Wrong::Chunks => ProxyError::UpstreamClosed("by malformed chunks"),
+        };
+        if self.answer.has_begun() {
+            self.break_off(&error);
+            return None;
+        }
+        Some(End::Failed(error))
+    }
+
+    /// Ends an answer that has begun: with an event where it is a stream, and never as if it
+    /// were whole.
+    fn break_off(&mut self, error: &ProxyError) {
+        self.upstream = None;
+        self.ending = Some(Ending::Broken);
+        if let Some(words) = self.answer.last_words(error) {
+            let mut out = self.out.take().unwrap_or_else(|| self.worker.pool.take());
+            out.extend(&words);
+            self.out = Some(out);
+        } else if self.answer.ends_with_connection() {
+            self.client.stream.reset_on_close();
+        }
+    }
+
+    fn answered(&self) -> End {
+        let after = if self.answer.closes_client() {
+            After::Linger
+        } else {
+            After::Next
+        };
+        End::Answered { after }
+    }
+
+    /// At the end of a drain what is still in flight is told so and ended.
+    fn poll_phase(&mut self, mut phase: Pin<&mut Notified<'a>>, cx: &mut Context<'_>) -> Poll<End> {
+        while phase.as_mut().poll(cx).is_ready() {
+            phase.set(self.worker.phase_changed());
+        }
+        if self.worker.phase() != Phase::Cut {
+            return Poll::Pending;
+        }
+        self.give_up(ProxyError::ShuttingDown, cx)
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let limits = self.worker.site.model.limits;
+        let waits_for_client =
+            self.out.is_none() && self.upload.waits(self.request) == Waits::Client;
+        let limit = if waits_for_client {
+            SILENCE
+        } else if self.out.is_some() || self.answer.has_begun() {
+            limits.stream_idle
+        } else {
+            limits.first_byte
+        };
+        if self.client.watchdog.poll_silent(limit, cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.out.is_some() {
+            return Poll::Ready(End::ClientGone);
+        }
+        self.client.watchdog.progress();
+        let error = if waits_for_client {
+            ProxyError::RequestTimeout(limit)
+        } else {
+            ProxyError::UpstreamTimeout(limit)
+        };
+        self.give_up(error, cx)
+    }
+
+    /// Ends the exchange for this reason: by an error in the answer's place, or inside it.
+    fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
+        if self.ending.is_some() {
+            return match self.out {
+                Some(_) if self.worker.phase() != Phase::Cut => Poll::Pending,
+                _ => Poll::Ready(End::Broken),
+            };
+        }
+        if !self.answer.has_begun() {
+            return Poll::Ready(End::Failed(error));
+        }
+        self.break_off(&error);
+        self.poll_answer(cx)
+    }
+}

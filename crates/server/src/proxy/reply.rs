@@ -1,0 +1,105 @@
+use super::buffer::Buffer;
+use super::client::{After, Client};
+use super::request::{Request, SILENCE};
+use super::worker::Worker;
+use crate::error::{Dialect, ProxyError};
+use crate::runtime::Phase;
+use http::StatusCode;
+use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Answers a request in the model's place. The connection goes on if all of the request has
+/// been read.
+pub(super) async fn instead(
+    worker: &Worker,
+    client: &mut Client,
+    request: Request,
+    error: &ProxyError,
+) -> After {
+    let closes =
+        request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
+    worker.pool.give(request.buffer);
+    let mut head = head_of(error.status());
+    let body = error.body(request.dialect).to_string();
+    push_error_fields(&mut head, error);
+    write(
+        worker,
+        client,
+        head,
+        body.as_bytes(),
+        request.to_head,
+        closes,
+    )
+    .await
+}
+
+/// Answers what is not a request that can be passed on, and closes.
+pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyError) -> After {
+    client.give_back_ahead(worker);
+    if client.id_line.is_empty() {
+        worker.ids.write_new_line(&mut client.id_line);
+    }
+    let mut head = head_of(error.status());
+    let body = error.body(Dialect::OpenAi).to_string();
+    push_error_fields(&mut head, error);
+    write(worker, client, head, body.as_bytes(), false, true).await
+}
+
+/// The status line.
+pub(super) fn head_of(status: u16) -> String {
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("");
+    format!("HTTP/1.1 {status} {reason}\r\n")
+}
+
+fn push_error_fields(head: &mut String, error: &ProxyError) {
+    tracing::debug!(kind = error.kind(), %error, "refused");
+    head.push_str("Content-Type: application/json; charset=utf-8\r\n");
+    // Writing to a string does not fail.
+    let _ = write!(head, "x-paddock-error: {}\r\n", error.kind());
+    if let Some(seconds) = error.retry_after() {
+        let _ = write!(head, "Retry-After: {seconds}\r\n");
+    }
+}
+
+/// Writes an answer whose head lacks its length, its name, and whether the connection closes.
+pub(super) async fn write(
+    worker: &Worker,
+    client: &mut Client,
+    mut head: String,
+    body: &[u8],
+    to_head: bool,
+    closes: bool,
+) -> After {
+    let _ = write!(head, "Content-Length: {}\r\n", body.len());
+    if closes {
+        head.push_str("Connection: close\r\n");
+    }
+    let mut out = worker.pool.take();
+    out.extend(head.as_bytes());
+    out.extend(&client.id_line);
+    out.extend(b"\r\n");
+    if !to_head {
+        out.extend(body);
+    }
+    let written = write_out(client, &mut out).await;
+    worker.pool.give(out);
+    match written {
+        false => After::Drop,
+        true if closes => After::Linger,
+        true => After::Next,
+    }
+}
+
+/// Whether the client took it all.
+async fn write_out(client: &mut Client, out: &mut Buffer) -> bool {
+    client.watchdog.progress();
+    poll_fn(|cx| match out.poll_write_all(&mut client.stream, cx) {
+        Poll::Ready(written) => Poll::Ready(written.is_ok()),
+        Poll::Pending => client.watchdog.poll_silent(SILENCE, cx).map(|()| false),
+    })
+    .await
+}

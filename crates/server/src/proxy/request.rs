@@ -1,0 +1,176 @@
+use super::buffer::Buffer;
+use super::client::Client;
+use super::worker::Worker;
+use crate::error::{Dialect, ProxyError};
+use crate::runtime::Phase;
+use paddock_wire::{Body, Framing, HeadScan, Refusal, RequestHead};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// How long a client may keep a connection without asking anything.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// How long a client may be silent in the middle of a request.
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
+
+/// A request whose head has arrived and may be passed on.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) head: RequestHead,
+    /// The head, and what has come of the body.
+    pub(super) buffer: Buffer,
+    /// The length of the head in the buffer.
+    pub(super) head_len: usize,
+    /// Followed over what is in the buffer.
+    pub(super) body: Body,
+    pub(super) to_head: bool,
+    pub(super) dialect: Dialect,
+}
+
+/// What came next on a client's connection.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is nearly always the large one, and moved once"
+)]
+pub(super) enum Next {
+    Request(Request),
+    /// Nothing more, or nothing for too long.
+    Closed,
+    Refused(ProxyError),
+}
+
+/// Waits for the next request's head.
+pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
+    let mut scan = HeadScan::default();
+    client.watchdog.progress();
+    client.id_line.clear();
+    let mut phase = std::pin::pin!(worker.phase_changed());
+    loop {
+        match look(worker, client, &mut scan) {
+            Ok(Some(head_len)) => return judge(worker, client, head_len),
+            Ok(None) => {}
+            Err(refusal) => return Next::Refused(refusal.into()),
+        }
+        let idle = client.ahead.is_none();
+        let closes = match worker.phase() {
+            Phase::Serving => false,
+            Phase::Draining => idle,
+            Phase::Cut => true,
+        };
+        if closes {
+            return Next::Closed;
+        }
+        let limit = if idle { IDLE } else { SILENCE };
+        let more = poll_fn(|cx| {
+            if phase.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(More::Phase);
+            }
+            poll_more(worker, client, limit, cx)
+        });
+        match more.await {
+            // The time for a head counts from its first byte.
+            More::Bytes if idle => client.watchdog.progress(),
+            More::Bytes => {}
+            More::Phase => phase.set(worker.phase_changed()),
+            More::End => return Next::Closed,
+            More::Silence if idle => return Next::Closed,
+            More::Silence => return Next::Refused(ProxyError::RequestTimeout(SILENCE)),
+        }
+    }
+}
+
+/// Why waiting for more of a head ended.
+enum More {
+    Bytes,
+    End,
+    Silence,
+    Phase,
+}
+
+/// Reads what has come.
+fn poll_more(
+    worker: &Worker,
+    client: &mut Client,
+    limit: Duration,
+    cx: &mut Context<'_>,
+) -> Poll<More> {
+    if client.watchdog.poll_silent(limit, cx).is_ready() {
+        return Poll::Ready(More::Silence);
+    }
+    match ready!(client.poll_read_ahead(worker, cx)) {
+        Ok(0) | Err(_) => Poll::Ready(More::End),
+        Ok(_) => Poll::Ready(More::Bytes),
+    }
+}
+
+/// Whether a whole head lies ahead, and how long it is.
+fn look(
+    worker: &Worker,
+    client: &mut Client,
+    scan: &mut HeadScan,
+) -> Result<Option<usize>, Refusal> {
+    let Some(ahead) = &mut client.ahead else {
+        return Ok(None);
+    };
+    // Empty lines before a request are to be ignored (RFC 9112 §2.2).
+    while ahead.bytes().starts_with(b"\r\n") {
+        ahead.consume(2);
+    }
+    match ahead.bytes() {
+        [] => client.give_back_ahead(worker),
+        [b'\r'] => {}
+        bytes => return scan.find_end(bytes),
+    }
+    Ok(None)
+}
+
+/// Judges the head that lies ahead, and takes the request with what has come of its body. What
+/// follows the request stays ahead.
+fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
+    let Some(mut buffer) = client.ahead.take() else {
+        return Next::Closed;
+    };
+    match take(worker, client, &mut buffer, head_len) {
+        Ok((head, body)) => Next::Request(Request {
+            to_head: head.method.of(buffer.bytes()) == b"HEAD",
+            dialect: Dialect::of_path(head.path(buffer.bytes())),
+            head,
+            buffer,
+            head_len,
+            body,
+        }),
+        Err(error) => {
+            worker.pool.give(buffer);
+            Next::Refused(error)
+        }
+    }
+}
+
+fn take(
+    worker: &Worker,
+    client: &mut Client,
+    buffer: &mut Buffer,
+    head_len: usize,
+) -> Result<(RequestHead, Body), ProxyError> {
+    let (bytes, rest) = buffer.bytes().split_at(head_len);
+    let head = RequestHead::parse(bytes)?;
+    worker.ids.write_line(&head, bytes, &mut client.id_line);
+    let limit = worker.site.model.limits.body;
+    if matches!(head.framing, Framing::Length(length) if length > limit) {
+        return Err(ProxyError::BodyTooLarge { limit });
+    }
+    let mut body = Body::new(head.framing);
+    let taken = body.follow(rest).map_err(Refusal::Chunk)?;
+    if body.data_bytes() > limit {
+        return Err(ProxyError::BodyTooLarge { limit });
+    }
+    if taken < rest.len() {
+        let mut ahead = worker.pool.take();
+        ahead.extend(&rest[taken..]);
+        client.ahead = Some(ahead);
+        buffer.truncate(head_len + taken);
+    }
+    Ok((head, body))
+}

@@ -1,0 +1,7 @@
+//! The proxy without a child: both ends of every connection in the test's hands.
+
+mod bytes;
+mod edges;
+mod harness;
+mod refused;
+mod streams;

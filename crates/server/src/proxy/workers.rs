@@ -1,0 +1,165 @@
+use super::connection;
+use super::stream::Stream;
+use super::worker::{Site, Worker};
+use crate::runtime::Phase;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio_util::task::TaskTracker;
+
+/// A connection as the acceptor hands it over: registered with no runtime yet.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    fn register(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+}
+
+/// A way to give a worker connections.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) connections: Arc<AtomicUsize>,
+    pub(super) sender: mpsc::Sender<Accepted>,
+}
+
+/// The threads that serve clients.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    pub(super) desks: Vec<Desk>,
+    threads: Vec<thread::JoinHandle<()>>,
+    /// Closed when every thread has ended.
+    running: mpsc::Receiver<()>,
+}
+
+/// Connections that wait to be taken by a worker.
+const WAITING: usize = 256;
+
+/// How long connections may go on after what was in flight is cut: their last words.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+impl Workers {
+    /// Starts `count` threads. Each ends when every acceptor is gone and its connections are
+    /// closed.
+    ///
+    /// # Errors
+    /// The system has no more threads or file descriptors.
+    pub(crate) fn start(
+        count: usize,
+        site: &Arc<Site>,
+        phase: &watch::Receiver<Phase>,
+    ) -> io::Result<Self> {
+        let (alive, running) = mpsc::channel(1);
+        let mut workers = Self {
+            desks: Vec::new(),
+            threads: Vec::new(),
+            running,
+        };
+        for number in 0..count {
+            let (sender, accepted) = mpsc::channel(WAITING);
+            let connections = Arc::new(AtomicUsize::new(0));
+            let desk = Desk {
+                connections: Arc::clone(&connections),
+                sender,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let (site, phase, alive) = (Arc::clone(site), phase.clone(), alive.clone());
+            let thread = thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || {
+                    let serving = serve(site, accepted, connections, phase);
+                    LocalSet::new().block_on(&runtime, serving);
+                    drop(alive);
+                })?;
+            workers.threads.push(thread);
+            workers.desks.push(desk);
+        }
+        Ok(workers)
+    }
+
+    /// Waits until every thread has ended.
+    pub(crate) async fn join(mut self) {
+        self.desks.clear();
+        // Nothing is ever sent: this waits for the last sender to go.
+        let _ = self.running.recv().await;
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread panicked");
+            }
+        }
+    }
+}
+
+/// A worker's life.
+async fn serve(
+    site: Arc<Site>,
+    mut accepted: mpsc::Receiver<Accepted>,
+    count: Arc<AtomicUsize>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let worker = Rc::new(Worker::new(site));
+    let tasks = TaskTracker::new();
+    let mut open = true;
+    while open {
+        tokio::select! {
+            next = accepted.recv() => match next {
+                Some(next) => take(&worker, &tasks, next, &count),
+                None => open = false,
+            },
+            Ok(()) = phase.changed() => worker.set_phase(*phase.borrow_and_update()),
+        }
+    }
+    tasks.close();
+    loop {
+        worker.set_phase(*phase.borrow_and_update());
+        let cut = async {
+            match worker.phase() {
+                Phase::Cut => tokio::time::sleep(LAST_WORDS).await,
+                Phase::Serving | Phase::Draining => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tasks.wait() => return,
+            Ok(()) = phase.changed() => {}
+            () = cut => return,
+        }
+    }
+}
+
+fn take(worker: &Rc<Worker>, tasks: &TaskTracker, next: Accepted, count: &Arc<AtomicUsize>) {
+    let counted = Counted(Arc::clone(count));
+    match next.register() {
+        Ok(stream) => {
+            let serving = connection::serve(Rc::clone(worker), stream);
+            tasks.spawn_local(async move {
+                let _counted = counted;
+                serving.await;
+            });
+        }
+        Err(error) => tracing::warn!(%error, "a connection could not be taken"),
+    }
+}
+
+/// Takes a connection off a worker's count when it ends.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,346 @@
+//! The whole service: started, run until it is told to stop, drained.
+
+use crate::config::{Config, Listen, Mode};
+use crate::model::Model;
+use crate::proxy::{Acceptor, Site, Workers};
+use crate::routes::{self, View};
+use crate::runtime::{Phase, Runtime, RuntimeHandle};
+use paddock_scheduler::{Admit, ModelId, ModelSpec};
+use paddock_supervisor::{
+    Instance, RestartPolicy, Shim, Spawner, Spec, StopPolicy, Transport, env,
+};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The most worker threads. Each can keep a core busy with tens of thousands of requests a
+/// second, and the models need the cores more.
+const MOST_WORKERS: usize = 4;
+
+/// How a child is stopped once nothing is in flight to it.
+const STOP: StopPolicy = StopPolicy {
+    first_grace: Duration::from_millis(750),
+    second_grace: Duration::from_millis(750),
+};
+
+/// How long an operator's open connection may hold up the end.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {}", why(.source))]
+    Listen {
+        /// The address.
+        address: Listen,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no place for the child's socket.
+    #[error("cannot make a runtime directory for sockets: {0}")]
+    RuntimeDir(#[source] io::Error),
+    /// The threads cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] io::Error),
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there already; stop it, or choose another address".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 need privileges"),
+        _ => error.to_string(),
+    }
+}
+
+/// A running paddock.
+#[derive(Debug)]
+pub struct Service {
+    config: Arc<Config>,
+    public: Vec<Listen>,
+    admin: Vec<Listen>,
+    instance: Instance,
+    runtime: RuntimeHandle,
+    workers: Workers,
+    accepting: CancellationToken,
+    admin_open: CancellationToken,
+    tasks: TaskTracker,
+    /// Ends when the instances have stopped.
+    stopped: TaskTracker,
+    spawner: Spawner,
+    runtime_dir: TempDir,
+}
+
+impl Service {
+    /// Opens the listeners, then starts the child: whoever connects from the first moment on is
+    /// answered.
+    ///
+    /// # Errors
+    /// An address is taken, or the system lacks something.
+    pub async fn start(config: Config, shim: Shim) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let (acceptors, public) = bind_all(&config.server.listen).await?;
+        let (admin_acceptors, admin) = bind_all(&config.server.admin).await?;
+        let runtime_dir = runtime_dir(&config).map_err(StartError::RuntimeDir)?;
+        let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
+        let released = Arc::new(Notify::new());
+        let model = Arc::new(Model::new(
+            &config.model,
+            config.server.body_limit,
+            Arc::clone(&released),
+        ));
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let stopped = TaskTracker::new();
+        let instance = Instance::start(instance_spec(&config, &runtime_dir), &spawner, &stopped);
+        let (actor, runtime) = Runtime::new(
+            vec![Arc::clone(&model)],
+            vec![model_spec(&config, &model)],
+            vec![instance.clone()],
+            released,
+            phase,
+        );
+        stopped.spawn(actor.run());
+        stopped.close();
+        let view = View {
+            config: Arc::clone(&config),
+            model: Arc::clone(&model),
+            instance: instance.clone(),
+            started: seconds_since_1970(),
+        };
+        let site = Arc::new(site(&config, &model, &runtime, &view));
+        let workers =
+            Workers::start(worker_count(), &site, &phases).map_err(StartError::Threads)?;
+        let service = Self {
+            config,
+            public,
+            admin,
+            instance,
+            runtime,
+            workers,
+            accepting: CancellationToken::new(),
+            admin_open: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            stopped,
+            spawner,
+            runtime_dir,
+        };
+        service.open(acceptors, admin_acceptors, &view);
+        Ok(service)
+    }
+
+    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: &View) {
+        for acceptor in acceptors {
+            let accepting = self.accepting.clone().cancelled_owned();
+            let taking = acceptor.run(&self.workers);
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = taking => {}
+                    () = accepting => {}
+                }
+            });
+        }
+        for acceptor in admin {
+            let router = routes::admin(view.clone());
+            let open = self.admin_open.clone().cancelled_owned();
+            self.tasks.spawn(serve_admin(acceptor, router, open));
+        }
+        self.tasks.close();
+    }
+
+    /// Where clients connect, with the ports that were chosen for port 0.
+    pub fn public_addresses(&self) -> &[Listen] {
+        &self.public
+    }
+
+    /// Where operators connect.
+    pub fn admin_addresses(&self) -> &[Listen] {
+        &self.admin
+    }
+
+    /// The model's instance.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Serves until `shutdown` completes, then drains: no new connections, what is in flight may
+    /// finish within the drain timeout, then it is ended, the child is stopped, and every file is
+    /// removed. When `abort` completes the drain is cut short and the child is killed.
+    pub async fn run(self, shutdown: impl Future<Output = ()>, abort: impl Future<Output = ()>) {
+        shutdown.await;
+        tracing::info!("stopping");
+        self.accepting.cancel();
+        let deadline = Instant::now() + self.config.server.drain_timeout;
+        self.runtime.shutdown(deadline).await;
+        let mut abort = std::pin::pin!(abort);
+        tokio::select! {
+            () = self.stopped.wait() => {}
+            () = &mut abort => {
+                tracing::warn!("stopping at once");
+                self.runtime.shutdown_now().await;
+                self.instance.kill().await;
+                self.stopped.wait().await;
+            }
+        }
+        self.admin_open.cancel();
+        // Past the limit an operator's connection is closed as it is.
+        let last_answers = tokio::time::timeout(LAST_ANSWERS, self.tasks.wait());
+        let _ = tokio::join!(last_answers, self.workers.join());
+        drop(self.spawner);
+        remove(self.runtime_dir, &self.public, &self.admin);
+    }
+}
+
+/// The child's socket directory, and the sockets that clients connected to.
+fn remove(runtime_dir: TempDir, public: &[Listen], admin: &[Listen]) {
+    if let Err(error) = runtime_dir.close() {
+        tracing::warn!(%error, "the runtime directory is left behind");
+    }
+    for listen in public.iter().chain(admin) {
+        if let Listen::Unix(path) = listen {
+            // It may be gone already, or be another program's by now: then there is nothing to do.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+async fn bind_all(addresses: &[Listen]) -> Result<(Vec<Acceptor>, Vec<Listen>), StartError> {
+    let mut acceptors = Vec::new();
+    let mut bound = Vec::new();
+    for address in addresses {
+        let (acceptor, at) = bind(address).await.map_err(|source| StartError::Listen {
+            address: address.clone(),
+            source,
+        })?;
+        acceptors.push(acceptor);
+        bound.push(at);
+    }
+    Ok((acceptors, bound))
+}
+
+async fn bind(address: &Listen) -> io::Result<(Acceptor, Listen)> {
+    match address {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await?;
+            let at = Listen::Tcp(listener.local_addr()?);
+            Ok((Acceptor::Tcp(listener), at))
+        }
+        Listen::Unix(path) => {
+            if tokio::net::UnixStream::connect(path).await.is_ok() {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            // A socket nobody listens on is one that a killed process left behind.
+            if let Ok(found) = std::fs::symlink_metadata(path) {
+                if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
+                    let words = "the file is there already and is not a socket";
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+                }
+                std::fs::remove_file(path)?;
+            }
+            Ok((Acceptor::Unix(UnixListener::bind(path)?), address.clone()))
+        }
+    }
+}
+
+async fn serve_admin(
+    acceptor: Acceptor,
+    router: axum::Router,
+    open: impl Future<Output = ()> + Send + 'static,
+) {
+    let served = match acceptor {
+        Acceptor::Tcp(listener) => {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(open)
+                .await
+        }
+        Acceptor::Unix(listener) => {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(open)
+                .await
+        }
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin plane ended");
+    }
+}
+
+/// A directory that only this user can enter, in the shortest sensible place: a socket's path
+/// has 107 bytes.
+fn runtime_dir(config: &Config) -> io::Result<TempDir> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut builder = tempfile::Builder::new();
+    builder
+        .prefix("paddock-")
+        .permissions(std::fs::Permissions::from_mode(0o700));
+    let place = config
+        .server
+        .runtime_dir
+        .clone()
+        .or_else(|| std::env::var_os("XDG_RUNTIME_DIR").map(Into::into))
+        .filter(|place| place.is_dir());
+    match place {
+        Some(place) => builder.tempdir_in(place),
+        None => builder.tempdir(),
+    }
+}
+
+fn instance_spec(config: &Config, runtime_dir: &TempDir) -> Spec {
+    let command = config.command();
+    Spec {
+        name: config.model.id.clone(),
+        program: command.program,
+        args: command.args,
+        env: env::allowed(std::env::vars_os(), &command.env),
+        runtime_dir: runtime_dir.path().to_owned(),
+        transport: Transport::Unix,
+        ready_event: config.mode != Mode::Wrap { router: true },
+        startup_timeout: config.model.startup_timeout,
+        restart: RestartPolicy::default(),
+        stop: STOP,
+    }
+}
+
+fn model_spec(config: &Config, model: &Model) -> ModelSpec {
+    ModelSpec {
+        cap: model.cap,
+        queue_limit: config.queue.limit,
+        queue_timeout: config.queue.timeout,
+        admit: match config.mode {
+            Mode::Serve => Admit::WhenReady,
+            Mode::Wrap { .. } => Admit::WhenListening,
+        },
+    }
+}
+
+fn site(config: &Config, model: &Arc<Model>, runtime: &RuntimeHandle, view: &View) -> Site {
+    let mut names = vec![config.model.id.clone()];
+    names.extend(config.model.aliases.iter().cloned());
+    Site {
+        model: Arc::clone(model),
+        model_id: ModelId(0),
+        names,
+        runtime: runtime.clone(),
+        own: match config.mode {
+            Mode::Serve => Some(routes::public(view.clone())),
+            Mode::Wrap { .. } => None,
+        },
+    }
+}
+
+fn worker_count() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS))
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
