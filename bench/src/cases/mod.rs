@@ -1,0 +1,62 @@
+//! What is done to the subjects, and what is kept of it.
+
+mod idle;
+mod loads;
+mod readiness;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::options::Options;
+use crate::results::Results;
+use crate::say;
+use crate::subjects::Subjects;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Case {
+    /// Small requests, one after the other.
+    One,
+    /// Small requests over 32 connections.
+    Many,
+    /// Requests of 64 KiB over 8 connections.
+    Upload,
+    /// Answers of 256 events, as fast as they go, over 8 connections.
+    Burst,
+    /// 64 streams with an event each 10 ms.
+    Paced,
+    /// Nothing at all.
+    Idle,
+    /// A child that becomes ready while a request waits.
+    Readiness,
+}
+
+impl Case {
+    /// In the order in which they are measured.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::One,
+        Self::Many,
+        Self::Upload,
+        Self::Burst,
+        Self::Paced,
+        Self::Idle,
+        Self::Readiness,
+    ];
+}
+
+/// Measures one case.
+pub(crate) async fn run(
+    case: Case,
+    subjects: &Subjects,
+    options: &Options,
+    results: &mut Results,
+) -> Result<()> {
+    say::progress(&format!("measuring {case:?}"));
+    let measured = match case {
+        Case::One | Case::Many | Case::Upload | Case::Burst | Case::Paced => {
+            loads::run(case, subjects, options, results).await
+        }
+        Case::Idle => idle::run(subjects, results).await,
+        Case::Readiness => readiness::run(subjects, results).await,
+    };
+    measured.with_context(|| format!("{case:?}"))
+}

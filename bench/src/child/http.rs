@@ -1,0 +1,88 @@
+//! As much of HTTP/1.1 as the child's clients speak.
+
+use std::io;
+
+use memchr::memmem;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// A head of more than that is not understood.
+const ROOM: usize = 64 * 1024;
+
+/// A client's side of a connection.
+#[derive(Debug)]
+pub(super) struct Requests<S> {
+    stream: S,
+    buffer: Box<[u8]>,
+}
+
+impl<S: AsyncRead + Unpin> Requests<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            buffer: vec![0; ROOM].into_boxed_slice(),
+        }
+    }
+
+    pub(super) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    pub(super) fn into_stream(self) -> S {
+        self.stream
+    }
+
+    /// Reads a whole request and returns its target; `None` at the end. Clients send one
+    /// request at a time, and bodies whose length they name.
+    pub(super) async fn next(&mut self) -> io::Result<Option<String>> {
+        let mut filled = 0;
+        let head_len = loop {
+            let read = self.stream.read(&mut self.buffer[filled..]).await?;
+            if read == 0 {
+                return Ok(None);
+            }
+            filled += read;
+            if let Some(at) = memmem::find(&self.buffer[..filled], b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let (target, length) = read_head(&self.buffer[..head_len])?;
+        let mut missing = (head_len + length).saturating_sub(filled);
+        while missing > 0 {
+            let room = missing.min(self.buffer.len());
+            match self.stream.read(&mut self.buffer[..room]).await? {
+                0 => return Ok(None),
+                read => missing -= read,
+            }
+        }
+        Ok(Some(target))
+    }
+}
+
+/// The target, and the length of the body.
+fn read_head(head: &[u8]) -> io::Result<(String, usize)> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut request = httparse::Request::new(&mut headers);
+    request.parse(head).map_err(io::Error::other)?;
+    let target = request.path.unwrap_or_default().to_owned();
+    let length = request
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .and_then(|header| str::from_utf8(header.value).ok())
+        .and_then(|value| value.parse().ok());
+    Ok((target, length.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_are_read_with_their_bodies() {
+        let wire = b"POST /a?b=1 HTTP/1.1\r\ncontent-length: 70000\r\n\r\n";
+        let stream = [&wire[..], &vec![b'x'; 70000]].concat();
+        let mut requests = Requests::new(&stream[..]);
+        assert_eq!(requests.next().await.unwrap().as_deref(), Some("/a?b=1"));
+        assert_eq!(requests.next().await.unwrap(), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! The one clock, which every process of the machine shares.
+
+use std::time::Duration;
+
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// `CLOCK_MONOTONIC` in nanoseconds.
+pub(crate) fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * SECOND + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+/// Sleeps until a moment of that clock, or until a signal comes.
+pub(crate) fn sleep_until(moment: u64) {
+    let until = Timespec {
+        tv_sec: i64::try_from(moment / SECOND).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(moment % SECOND).unwrap_or(0),
+    };
+    // A signal that cuts it short costs one event its pace.
+    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &until);
+}
+
+/// Sleeps, the whole thread.
+pub(crate) fn sleep(duration: Duration) {
+    sleep_until(now() + nanoseconds(duration));
+}
+
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

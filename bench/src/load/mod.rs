@@ -1,0 +1,134 @@
+//! Clients, in this process: what they see, and what the subject uses meanwhile.
+//!
+//! All of them live on one thread, so that the load itself takes as little of the machine from
+//! the subject as it can.
+
+mod client;
+mod paced;
+
+pub(crate) use client::{Client, post};
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::clock;
+use crate::stats::{float, micros, quantile};
+use crate::usage::Processes;
+
+/// How long the load goes on before anything counts.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// What a subject is given to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    pub(crate) connections: usize,
+    pub(crate) work: Work,
+}
+
+/// What each connection does, again and again.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    /// Sends this request and takes the whole answer. The time it took counts.
+    Ask(Rc<[u8]>),
+    /// Takes paced events. Their lateness counts.
+    Listen,
+}
+
+/// What was seen in one measurement.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Answers or events.
+    pub(crate) count: usize,
+    pub(crate) seconds: f64,
+    /// Of an answer's time or an event's lateness, in microseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    /// CPU time of the subject for each of them, in microseconds.
+    pub(crate) cpu: Option<f64>,
+}
+
+/// What the clients note, while it counts.
+#[derive(Debug, Default)]
+struct Notes {
+    counting: Cell<bool>,
+    /// Nanoseconds.
+    times: RefCell<Vec<u64>>,
+}
+
+impl Notes {
+    fn add(&self, time: u64) {
+        if self.counting.get() {
+            self.times.borrow_mut().push(time);
+        }
+    }
+}
+
+/// Loads a subject for a while.
+pub(crate) async fn measure(
+    load: &Load,
+    address: SocketAddr,
+    processes: Option<&Processes>,
+    window: Duration,
+) -> Result<Sample> {
+    let notes = Rc::new(Notes::default());
+    let mut clients = JoinSet::new();
+    for number in 0..load.connections {
+        let (notes, load) = (Rc::clone(&notes), load.clone());
+        clients.spawn_local(async move {
+            match &load.work {
+                Work::Ask(request) => ask(address, request, &notes).await,
+                Work::Listen => paced::listen(address, number, load.connections, &notes).await,
+            }
+        });
+    }
+    let sample = tokio::select! {
+        sample = watch(&notes, processes, window) => sample,
+        Some(ended) = clients.join_next() => match ended {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) | Err(_) => bail!("a client ended"),
+        },
+    };
+    clients.shutdown().await;
+    sample
+}
+
+async fn watch(notes: &Notes, processes: Option<&Processes>, window: Duration) -> Result<Sample> {
+    let cpu = || processes.map(Processes::cpu).transpose();
+    sleep(WARM_UP).await;
+    let (cpu_before, began) = (cpu()?, clock::now());
+    notes.counting.set(true);
+    sleep(window).await;
+    notes.counting.set(false);
+    let (ended, cpu_after) = (clock::now(), cpu()?);
+
+    let times: Vec<f64> = notes.times.borrow().iter().copied().map(micros).collect();
+    if times.is_empty() {
+        bail!("nothing came within {window:?}");
+    }
+    let used = cpu_after
+        .zip(cpu_before)
+        .map(|(after, before)| after.saturating_sub(before));
+    Ok(Sample {
+        count: times.len(),
+        seconds: micros(ended - began) / 1e6,
+        p50: quantile(&times, 0.5),
+        p99: quantile(&times, 0.99),
+        cpu: used.map(|used| micros(used) / float(times.len())),
+    })
+}
+
+/// Asks again and again.
+async fn ask(address: SocketAddr, request: &[u8], notes: &Notes) -> Result<()> {
+    let mut client = Client::connect(address).await?;
+    loop {
+        let began = clock::now();
+        client.ask(request).await.context("a request failed")?;
+        notes.add(clock::now() - began);
+    }
+}

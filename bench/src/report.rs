@@ -1,0 +1,39 @@
+//! A run from its start to the page.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::cases;
+use crate::machine;
+use crate::options::Options;
+use crate::results::Results;
+use crate::say;
+use crate::subjects::Subjects;
+use crate::table;
+
+/// The page around the table.
+const PAGE: &str = include_str!("performance.md.in");
+
+/// Measures, prints the table, and writes the page if it is to be written.
+pub(crate) async fn make(options: &Options) -> Result<()> {
+    let subjects = Subjects::start(options).await?;
+    let load = machine::load();
+    let mut results = Results::default();
+    for case in options.cases() {
+        cases::run(case, &subjects, options, &mut results).await?;
+    }
+    let table = table::render(&results);
+    say::result(&table);
+    if let Some(path) = options.page() {
+        let text = PAGE
+            .replace("{machine}", &machine::describe())
+            .replace("{load}", &load)
+            .replace("{rounds}", &options.rounds.to_string())
+            .replace("{seconds}", &options.seconds.to_string())
+            .replace("{nginx}", &subjects.nginx)
+            .replace("{table}", &table);
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}

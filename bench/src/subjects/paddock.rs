@@ -1,0 +1,39 @@
+//! paddock, as its defaults are.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::place::{Place, free_port};
+use super::{Name, Subject};
+use crate::process::Process;
+use crate::usage::Processes;
+
+/// Starts a paddock whose child gets these arguments.
+pub(crate) fn start(place: &Place, program: &Path, child_args: &[String]) -> Result<Subject> {
+    let (port, admin) = (free_port()?, free_port()?);
+    let config = place.fresh("paddock.toml");
+    // A JSON string, and a list of them, is one of TOML too.
+    let args = serde_json::to_string(child_args)?;
+    let (child, model) = (place.child(), place.model());
+    let (child, model) = (
+        serde_json::to_string(&child)?,
+        serde_json::to_string(&model)?,
+    );
+    let text = format!(
+        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
+         [engine]\ncommand = {child}\nargs = {args}\n\
+         [models.instant]\npath = {model}\n"
+    );
+    fs::write(&config, text)?;
+    let mut command = place.command(program);
+    command.arg("serve").arg("--config").arg(&config);
+    let process = Process::start(&mut command, &place.fresh("paddock.log"))?;
+    Ok(Subject {
+        name: Name::Paddock,
+        address: ([127, 0, 0, 1], port).into(),
+        proxy: Some(Processes(vec![process.id()])),
+        running: vec![process],
+    })
+}

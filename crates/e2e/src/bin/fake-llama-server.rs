@@ -1,0 +1,7 @@
+//! A stand-in for `llama-server`: see [`paddock_e2e::fake`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paddock_e2e::fake::run(std::env::args().skip(1))
+}

@@ -1,0 +1,80 @@
+//! What only a stand-in has: routes under `/__fake/` that serve the tests.
+
+use std::io;
+
+use super::connection::{Exchange, Next};
+use super::response::Response;
+use super::results::Wake;
+
+/// The payload of each event of `/__fake/stall-stream`.
+const STALL_EVENT: usize = 64 << 10;
+
+/// Answers a request to a test aid, loaded or not.
+pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+    match exchange.head.path.as_str() {
+        "/__fake/echo" => echo(exchange),
+        "/__fake/respond" => respond(exchange),
+        "/__fake/state" => {
+            let state = exchange.server.counters.to_json();
+            exchange.reply(&Response::json(state))
+        }
+        "/__fake/stall-stream" => stall_stream(exchange),
+        "/__fake/pushed-stream" => pushed_stream(exchange),
+        "/__fake/push" => {
+            exchange.server.pushes.announce();
+            exchange.reply(&Response::bare(200))
+        }
+        _ => exchange.reply(&Response::not_found()),
+    }
+}
+
+fn echo(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+    match exchange.body() {
+        Ok(body) => {
+            let mut bytes = exchange.head.raw.clone();
+            bytes.extend_from_slice(&body.raw);
+            exchange.reply(&Response::of(200, "application/octet-stream", bytes))
+        }
+        Err(status) => exchange.reply(&Response::bare(status)),
+    }
+}
+
+fn respond(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+    let body = match exchange.body() {
+        Ok(body) => body,
+        Err(status) => return exchange.reply(&Response::bare(status)),
+    };
+    exchange.socket.write_all(body.content())?;
+    let close = exchange.head.field("x-fake-close") == Some("1");
+    Ok(if close { Next::End } else { Next::Request })
+}
+
+fn stall_stream(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+    let server = exchange.server;
+    let mut event = b"data: ".to_vec();
+    event.resize(STALL_EVENT - 2, b'x');
+    event.extend_from_slice(b"\n\n");
+    let chunks = exchange.stream()?;
+    while !server.is_stopping() {
+        chunks.write(&event)?;
+    }
+    Ok(Next::End)
+}
+
+fn pushed_stream(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+    let server = exchange.server;
+    let socket = exchange.socket;
+    let mut seen = server.pushes.count();
+    let chunks = exchange.stream()?;
+    while !server.is_stopping() {
+        match server.pushes.wait(seen, None) {
+            Wake::Result(count) => {
+                chunks.write(format!("data: {count}\n\n").as_bytes())?;
+                seen = count;
+            }
+            Wake::Due | Wake::Quiet if socket.client_is_gone() => break,
+            Wake::Due | Wake::Quiet => {}
+        }
+    }
+    Ok(Next::End)
+}

@@ -1,0 +1,119 @@
+//! The five shapes in which text is asked for and answered.
+
+mod chat;
+mod completions;
+mod messages;
+mod native;
+mod responses;
+
+use std::time::Instant;
+
+use super::job::Job;
+
+/// The shape of a request for text and of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// llama.cpp's own `/completion`.
+    Native,
+    /// `/v1/completions`.
+    Completions,
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/messages`, the Anthropic way.
+    Messages,
+    /// `/v1/responses`.
+    Responses,
+}
+
+impl Dialect {
+    /// The chunk of one token, counted from 1. The first carries what opens the answer too.
+    pub(super) fn event(self, job: &Job, number: u64) -> String {
+        match self {
+            Self::Native => native::event(job, number),
+            Self::Completions => completions::event(job, number),
+            Self::Chat => chat::event(job, number),
+            Self::Messages => messages::event(job, number),
+            Self::Responses => responses::event(job, number),
+        }
+    }
+
+    /// The chunk after the last token.
+    pub(super) fn last(self, job: &Job, tally: &Tally) -> String {
+        match self {
+            Self::Native => format!("data: {}\n\n", native::whole(job, tally, "")),
+            Self::Completions => format!("data: {}\n\n", completions::whole(job, tally, "")),
+            Self::Chat => chat::last(job, tally),
+            Self::Messages => messages::last(job),
+            Self::Responses => responses::last(job, tally),
+        }
+    }
+
+    /// The chunk that ends a stream, empty for none.
+    pub(super) fn done(self) -> &'static str {
+        match self {
+            Self::Completions | Self::Chat => "data: [DONE]\n\n",
+            Self::Native | Self::Messages | Self::Responses => "",
+        }
+    }
+
+    /// The answer to a request that does not stream.
+    pub(super) fn whole(self, job: &Job, tally: &Tally) -> String {
+        match self {
+            Self::Native => native::whole(job, tally, &job.text()),
+            Self::Completions => completions::whole(job, tally, &job.text()),
+            Self::Chat => chat::whole(job, tally),
+            Self::Messages => messages::whole(job),
+            Self::Responses => responses::whole(job),
+        }
+    }
+}
+
+/// What is known when the last token is made.
+#[derive(Debug)]
+pub(super) struct Tally {
+    slot: usize,
+    timings: String,
+}
+
+impl Tally {
+    pub(super) fn new(job: &Job, start: Instant, slot: usize) -> Self {
+        let milliseconds = (start.elapsed().as_secs_f64() * 1000.0).max(0.001);
+        #[expect(clippy::cast_precision_loss, reason = "token counts are small")]
+        let (prompt, tokens) = (job.prompt_tokens as f64, job.tokens as f64);
+        let timings = format!(
+            concat!(
+                r#"{{"cache_n":0,"prompt_n":{},"prompt_ms":{:?},"prompt_per_token_ms":{:?},"#,
+                r#""prompt_per_second":{:?},"predicted_n":{},"predicted_ms":{:?},"#,
+                r#""predicted_per_token_ms":{:?},"predicted_per_second":{:?}}}"#
+            ),
+            job.prompt_tokens,
+            1.0,
+            1.0 / prompt.max(1.0),
+            1000.0 * prompt,
+            job.tokens,
+            milliseconds,
+            milliseconds / tokens,
+            1000.0 * tokens / milliseconds,
+        );
+        Self { slot, timings }
+    }
+}
+
+/// The `usage` of completions and chat.
+fn usage(job: &Job) -> String {
+    let (made, read) = (job.tokens, job.prompt_tokens);
+    format!(
+        concat!(
+            r#"{{"completion_tokens":{},"prompt_tokens":{},"total_tokens":{},"#,
+            r#""prompt_tokens_details":{{"cached_tokens":0}}}}"#
+        ),
+        made,
+        read,
+        made + read,
+    )
+}
+
+/// The `finish_reason` of completions and chat.
+fn finish_reason(job: &Job) -> &'static str {
+    if job.limited { "length" } else { "stop" }
+}

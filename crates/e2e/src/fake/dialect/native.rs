@@ -1,0 +1,38 @@
+//! llama.cpp's own `/completion`.
+
+use super::{Job, Tally};
+use crate::fake::json::quoted;
+
+pub(super) fn event(job: &Job, number: u64) -> String {
+    format!(
+        concat!(
+            r#"data: {{"index":0,"content":{},"tokens":[{number}],"stop":false,"id_slot":-1,"#,
+            r#""tokens_predicted":{number},"tokens_evaluated":{}}}"#,
+            "\n\n"
+        ),
+        quoted(&Job::token(number)),
+        job.prompt_tokens,
+        number = number,
+    )
+}
+
+pub(super) fn whole(job: &Job, tally: &Tally, content: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"index":0,"content":{content},"tokens":[],"id_slot":{slot},"stop":true,"#,
+            r#""model":{model},"tokens_predicted":{made},"tokens_evaluated":{read},"#,
+            r#""generation_settings":{{"n_predict":{made},"stream":{stream}}},"prompt":"","#,
+            r#""has_new_line":false,"truncated":false,"stop_type":"{stop}","stopping_word":"","#,
+            r#""tokens_cached":{cached},"timings":{timings}}}"#
+        ),
+        content = quoted(content),
+        slot = tally.slot,
+        model = quoted(&job.model),
+        made = job.tokens,
+        read = job.prompt_tokens,
+        stream = job.stream,
+        stop = if job.limited { "limit" } else { "eos" },
+        cached = job.tokens + job.prompt_tokens - 1,
+        timings = tally.timings,
+    )
+}

@@ -1,0 +1,104 @@
+//! `/v1/responses`.
+
+use super::{Job, Tally};
+use crate::fake::json::quoted;
+
+pub(super) fn event(job: &Job, number: u64) -> String {
+    let item = format!(r#""item_id":"msg_{}""#, job.id);
+    let text = quoted(&Job::token(number));
+    let delta = named(
+        "response.output_text.delta",
+        &format!(r#"{item},"delta":{text}"#),
+    );
+    if number > 1 {
+        return delta;
+    }
+    let response = format!(
+        r#""response":{{"id":"resp_{}","object":"response","status":"in_progress"}}"#,
+        job.id
+    );
+    let message = format!(
+        concat!(
+            r#""item":{{"content":[],"id":"msg_{}","role":"assistant","#,
+            r#""status":"in_progress","type":"message"}}"#
+        ),
+        job.id
+    );
+    let part = format!(r#"{item},"part":{{"type":"output_text","text":""}}"#);
+    named("response.created", &response)
+        + &named("response.in_progress", &response)
+        + &named("response.output_item.added", &message)
+        + &named("response.content_part.added", &part)
+        + &delta
+}
+
+pub(super) fn last(job: &Job, tally: &Tally) -> String {
+    let item_id = format!(r#""item_id":"msg_{}""#, job.id);
+    let (text, part) = (quoted(&job.text()), part(job));
+    let item = format!(
+        concat!(
+            r#"{{"type":"message","status":"completed","id":"msg_{}","#,
+            r#""content":[{}],"role":"assistant"}}"#
+        ),
+        job.id, part
+    );
+    let response = format!(
+        concat!(
+            r#""response":{{"id":"resp_{}","object":"response","created_at":{},"#,
+            r#""status":"completed","model":{},"output":[{}],"usage":{}}},"timings":{}"#
+        ),
+        job.id,
+        job.created,
+        quoted(&job.model),
+        item,
+        usage(job),
+        tally.timings,
+    );
+    named(
+        "response.output_text.done",
+        &format!(r#"{item_id},"text":{text}"#),
+    ) + &named(
+        "response.content_part.done",
+        &format!(r#"{item_id},"part":{part}"#),
+    ) + &named("response.output_item.done", &format!(r#""item":{item}"#))
+        + &named("response.completed", &response)
+}
+
+pub(super) fn whole(job: &Job) -> String {
+    format!(
+        concat!(
+            r#"{{"completed_at":{created},"created_at":{created},"id":"resp_{id}","#,
+            r#""model":{model},"object":"response","output":[{{"content":[{part}],"#,
+            r#""id":"msg_{id}","role":"assistant","status":"completed","type":"message"}}],"#,
+            r#""status":"completed","usage":{usage}}}"#
+        ),
+        created = job.created,
+        id = job.id,
+        model = quoted(&job.model),
+        part = part(job),
+        usage = usage(job),
+    )
+}
+
+fn part(job: &Job) -> String {
+    let text = quoted(&job.text());
+    format!(r#"{{"type":"output_text","annotations":[],"logprobs":[],"text":{text}}}"#)
+}
+
+fn usage(job: &Job) -> String {
+    let (read, made) = (job.prompt_tokens, job.tokens);
+    format!(
+        concat!(
+            r#"{{"input_tokens":{},"output_tokens":{},"total_tokens":{},"#,
+            r#""input_tokens_details":{{"cached_tokens":0}}}}"#
+        ),
+        read,
+        made,
+        read + made,
+    )
+}
+
+/// An event that carries its name inside too.
+fn named(name: &str, fields: &str) -> String {
+    format!("event: {name}\ndata: {{\"type\":\"{name}\",{fields}}}\n\n")
+}

@@ -1,0 +1,42 @@
+//! The ways this process ends before `main` returns.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
+
+use super::clock;
+
+/// Ends the process from any thread, as `exit(code)` does in the real server.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the real server exits from its signal handler and from its stdin thread"
+)]
+pub(super) fn leave(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Ends the process as a fault would: by a signal whose action is the default.
+pub(super) fn by_signal(signal: Signal) -> ! {
+    leave_no_core();
+    loop {
+        // Rust's own handler of SIGSEGV takes a first one that no stack overflow
+        // explains as the request to restore the default action; the next one ends it.
+        let _ = kill_process(getpid(), signal);
+        clock::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Ends the process as `GGML_ABORT` and failed assertions do.
+pub(super) fn abort() -> ! {
+    leave_no_core();
+    std::process::abort()
+}
+
+fn leave_no_core() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
+}

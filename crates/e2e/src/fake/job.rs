@@ -1,0 +1,94 @@
+//! What a request asks to be generated.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::clock;
+use super::dialect::Dialect;
+use super::server::Server;
+
+/// One generation.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) stream: bool,
+    /// How many tokens it makes.
+    pub(super) tokens: u64,
+    /// Whether the request's own limit ends it; else the model does.
+    pub(super) limited: bool,
+    pub(super) prompt_tokens: u64,
+    pub(super) include_usage: bool,
+    /// How long a stream may be silent before it is sent a comment.
+    pub(super) ping: Option<Duration>,
+    /// Random in the real server, counted here.
+    pub(super) id: String,
+    pub(super) created: u64,
+    pub(super) model: String,
+}
+
+impl Job {
+    /// Reads a request; the error is the message of the 400.
+    pub(super) fn new(server: &Server, dialect: Dialect, request: &Value) -> Result<Self, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let (key, missing) = match dialect {
+            Dialect::Native | Dialect::Completions => (
+                "prompt",
+                "[json.exception.out_of_range.403] key 'prompt' not found",
+            ),
+            Dialect::Chat | Dialect::Messages => ("messages", "'messages' is required"),
+            Dialect::Responses => ("input", "'input' is required"),
+        };
+        if request[key].is_null() {
+            return Err(missing.into());
+        }
+        let limit = [
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "n_predict",
+        ]
+        .iter()
+        .find_map(|key| request[key].as_u64());
+        let ping = request["sse_ping_interval"].as_i64().unwrap_or(30);
+        Ok(Self {
+            stream: request["stream"].as_bool().unwrap_or(false),
+            // A limit of zero yields a token, as in the real server.
+            tokens: limit.unwrap_or(server.args.tokens).max(1),
+            limited: limit.is_some(),
+            prompt_tokens: text_of(&request[key]).len() as u64,
+            include_usage: request["stream_options"]["include_usage"] == true,
+            ping: u64::try_from(ping)
+                .ok()
+                .filter(|&ping| ping > 0)
+                .map(Duration::from_secs),
+            id: format!("{:032}", NEXT.fetch_add(1, Relaxed)),
+            created: clock::unix_seconds(),
+            model: server.model.clone(),
+        })
+    }
+
+    /// The text of a token, counted from 1.
+    pub(super) fn token(number: u64) -> String {
+        format!("token {number} ")
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self) -> String {
+        (1..=self.tokens).map(Self::token).collect()
+    }
+}
+
+/// The text in a prompt, whether a string, a list, or messages with content.
+pub(super) fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text_of).collect(),
+        Value::Object(fields) => ["content", "text"]
+            .iter()
+            .filter_map(|key| fields.get(*key))
+            .map(text_of)
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
+}

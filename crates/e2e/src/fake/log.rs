@@ -1,0 +1,57 @@
+//! The log on stderr, in the real server's lines: `0.00.012.345 I srv  llama_server: model loaded`.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::clock;
+
+/// A line of the server itself: level, function, message.
+pub(super) fn server(level: char, function: &str, message: &str) {
+    line(level, &format!("srv  {function:>12}: {message}"));
+}
+
+/// A line with the clock and the level before it.
+pub(super) fn line(level: char, message: &str) {
+    raw(&format!("{} {level} {message}", stamp()));
+}
+
+/// A line as it stands.
+pub(super) fn raw(message: &str) {
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("{message}\n").as_bytes());
+}
+
+fn stamp() -> String {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let micros = START.get_or_init(clock::now).elapsed().as_micros();
+    format!(
+        "{}.{:02}.{:03}.{:03}",
+        micros / 60_000_000,
+        micros / 1_000_000 % 60,
+        micros / 1_000 % 1_000,
+        micros % 1_000
+    )
+}
+
+/// Writes log lines at this rate for as long as the process lives.
+///
+/// A reader that stops reading stops this thread alone, not the server.
+pub(super) fn flood(bytes_a_second: u64) {
+    const TICKS_A_SECOND: u64 = 50;
+    let start = clock::now();
+    let mut written = 0;
+    for tick in 1.. {
+        while written < bytes_a_second * tick / TICKS_A_SECOND {
+            let text = format!(
+                "{} D que    start_loop: flood line, offset = {written:>12}",
+                stamp()
+            );
+            raw(&text);
+            written += text.len() as u64 + 1;
+        }
+        let due = start + Duration::from_millis(1000 / TICKS_A_SECOND * tick);
+        clock::sleep(due.saturating_duration_since(clock::now()));
+    }
+}

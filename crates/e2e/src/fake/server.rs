@@ -1,0 +1,85 @@
+//! What all threads share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use super::args::Args;
+use super::clock;
+use super::counters::Counters;
+use super::die::Point;
+use super::net::Listener;
+use super::results::Results;
+use super::slots::Slots;
+
+/// The server.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) args: Args,
+    pub(super) counters: Counters,
+    pub(super) results: Arc<Results>,
+    /// The requests to `/__fake/push`.
+    pub(super) pushes: Results,
+    pub(super) slots: Arc<Slots>,
+    /// The model's name: its alias, else its path as given.
+    pub(super) model: String,
+    pub(super) created: u64,
+    pub(super) listeners: Vec<Listener>,
+    loaded: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Server {
+    pub(super) fn new(args: Args, listeners: Vec<Listener>) -> Self {
+        let results = Arc::new(Results::default());
+        let path = args.model.as_ref().map(|path| path.display().to_string());
+        Self {
+            counters: Counters::default(),
+            slots: Arc::new(Slots::new(args.parallel, Arc::clone(&results))),
+            results,
+            pushes: Results::default(),
+            model: args.alias.clone().or(path).unwrap_or_else(|| "fake".into()),
+            created: clock::unix_seconds(),
+            listeners,
+            loaded: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            args,
+        }
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.loaded.load(SeqCst)
+    }
+
+    pub(super) fn loaded(&self) {
+        self.counters.touch();
+        self.loaded.store(true, SeqCst);
+    }
+
+    /// Whether the inference thread has ended: no token comes any more, no slot is given.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
+    /// Ends the inference thread and the listeners. Requests that run are left to themselves.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, SeqCst);
+        for listener in &self.listeners {
+            listener.stop();
+        }
+        self.results.announce();
+    }
+
+    /// The context of each slot.
+    pub(super) fn slot_context(&self) -> u64 {
+        self.args.context / self.args.parallel as u64
+    }
+
+    /// Dies here if that is ordered.
+    pub(super) fn die_at(&self, point: Point) {
+        if let Some(death) = self.args.die
+            && death.point == point
+        {
+            death.happen();
+        }
+    }
+}

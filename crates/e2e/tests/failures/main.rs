@@ -1,0 +1,8 @@
+//! What can be wrong, and how paddock says so.
+
+#[cfg(test)]
+mod addresses;
+#[cfg(test)]
+mod before_the_start;
+#[cfg(test)]
+mod of_the_child;

@@ -1,0 +1,227 @@
+//! What only shows when the child runs: the status names the class, the answer has its words.
+
+use std::fs;
+
+use paddock_e2e::harness::{Builder, LIMIT, Paddock, post, wait_for};
+use paddock_e2e::paddock;
+use serde_json::Value;
+
+/// Waits for a failure of the child, and returns it as the status shows it.
+fn failure(paddock: &Paddock) -> Value {
+    wait_for(LIMIT, "a failure", || {
+        let failure = paddock.model()["failure"].clone();
+        (!failure.is_null()).then_some(failure)
+    })
+}
+
+/// Checks the class of the failure, that its message has these words, and that the child's own
+/// words go with it.
+fn assert_class(failure: &Value, class: &str, words: &[&str], own: &str) {
+    assert_eq!(failure["class"], class, "{failure:#}");
+    let message = failure["message"].as_str().unwrap();
+    for words in words {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    assert!(!message.contains('\n'), "{message}");
+    let tail = failure["log_tail"].as_array().unwrap();
+    let said = tail.iter().any(|line| line.as_str().unwrap().contains(own));
+    assert!(own.is_empty() || said, "{own}: {tail:#?}");
+}
+
+/// Checks that a request is refused at once, with this failure and no hope.
+fn assert_hopeless(paddock: &Paddock, failure: &Value) {
+    let answer = paddock.ask(post("/completion", r#"{"prompt":"a"}"#));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.field("x-paddock-error"), Some("load_failed"));
+    assert_eq!(answer.field("retry-after"), None, "no retry can help");
+    let error = &answer.json()["error"];
+    assert_eq!(error["code"], "load_failed");
+    assert_eq!(&error["failure"], failure);
+    let message = failure["message"].as_str().unwrap();
+    assert!(
+        error["message"].as_str().unwrap().contains(message),
+        "{error}"
+    );
+
+    let health = paddock.get("/health");
+    assert_eq!(health.status, 503);
+    assert_eq!(health.json()["status"], "unhealthy");
+    assert_eq!(&health.json()["models"][0]["failure"], failure);
+    assert_eq!(paddock.model()["status"], "failed");
+}
+
+fn failing(kind: &str) -> Builder {
+    paddock!().engine_args(["--fake-fail", kind])
+}
+
+/// What a retry cannot mend: kind, class, words of the message, the child's own.
+const HOPELESS: [(&str, &str, &[&str], &str); 5] = [
+    (
+        "missing-file",
+        "bad_file",
+        &["exit code 1", "failed to open GGUF file"],
+        "failed to load model",
+    ),
+    (
+        "bad-file",
+        "bad_file",
+        &["invalid magic"],
+        "failed to load model",
+    ),
+    (
+        "bad-flag",
+        "bad_flag",
+        &["--fake-bad-flag", "correct the arguments"],
+        "error: invalid argument",
+    ),
+    (
+        "missing-library",
+        "missing_library",
+        &["libggml-cuda.so", "install the library"],
+        "error while loading shared libraries",
+    ),
+    (
+        "illegal-instruction",
+        "illegal_instruction",
+        &["SIGILL", "install a build for this processor"],
+        "",
+    ),
+];
+
+#[test]
+fn what_a_retry_cannot_mend_is_refused_at_once_with_the_cause() {
+    for (kind, class, words, own) in HOPELESS {
+        let paddock = failing(kind).start();
+        let failure = failure(&paddock);
+        assert_class(&failure, class, words, own);
+        assert_hopeless(&paddock, &failure);
+    }
+}
+
+/// What a retry may mend.
+const HOPEFUL: [(&str, &str, &[&str], &str); 3] = [
+    (
+        "out-of-memory",
+        "out_of_memory",
+        &["failed to allocate", "smaller context"],
+        "insufficient memory",
+    ),
+    (
+        "port-in-use",
+        "address_in_use",
+        &["couldn't bind", "another address"],
+        "couldn't bind HTTP server socket",
+    ),
+    (
+        "assert",
+        "aborted",
+        &["SIGABRT", "GGML_ASSERT"],
+        "GGML_ASSERT",
+    ),
+];
+
+#[test]
+fn what_a_retry_may_mend_is_tried_again_and_shown_meanwhile() {
+    for (kind, class, words, own) in HOPEFUL {
+        let paddock = failing(kind).start();
+        let failure = failure(&paddock);
+        assert_class(&failure, class, words, own);
+        let again = wait_for(LIMIT, "another try", || {
+            paddock.model()["restarts"].as_u64()
+        });
+        assert!(again >= 1);
+        let health = paddock.get("/health").json();
+        assert_eq!(health["status"], "starting");
+    }
+}
+
+#[test]
+fn a_flag_that_the_child_does_not_know() {
+    let paddock = paddock!().engine_args(["--no-such-flag"]).start();
+    let failure = failure(&paddock);
+    let words = [
+        "--no-such-flag",
+        "correct the arguments in the configuration",
+    ];
+    assert_class(
+        &failure,
+        "bad_flag",
+        &words,
+        "error: invalid argument: --no-such-flag",
+    );
+    assert_hopeless(&paddock, &failure);
+}
+
+#[test]
+fn a_model_file_that_goes_away_after_the_check() {
+    let builder = paddock!();
+    let gone = builder.directory().join("m.gguf");
+    let engine = builder.engine_path().display().to_string();
+    let script = format!("rm -f '{}'\nexec '{engine}' \"$@\"", gone.display());
+    let engine = builder.script("engine", &script);
+    let paddock = builder.engine(engine).start();
+    let failure = failure(&paddock);
+    assert_class(
+        &failure,
+        "bad_file",
+        &["No such file"],
+        "failed to load model",
+    );
+    assert_hopeless(&paddock, &failure);
+}
+
+#[test]
+fn an_engine_that_the_system_cannot_run() {
+    let builder = paddock!();
+    let engine = builder.script("engine", "");
+    fs::write(&engine, "#!/nonexistent/interpreter\n").unwrap();
+    let paddock = builder.engine(engine).start();
+    let failure = failure(&paddock);
+    assert_class(
+        &failure,
+        "not_executable",
+        &["interpreter", "check its permissions"],
+        "",
+    );
+    assert_hopeless(&paddock, &failure);
+}
+
+#[test]
+fn an_engine_that_goes_away_after_the_check() {
+    let builder = paddock!().engine_args(["--fake-die", "ready:exit1"]);
+    let fake = builder.engine_path().to_owned();
+    let engine = builder.directory().join("engine");
+    fs::copy(fake, &engine).unwrap();
+    let paddock = builder.engine(&engine).start();
+    fs::remove_file(&engine).unwrap();
+    let failure = wait_for(LIMIT, "the engine to be missed", || {
+        let failure = failure(&paddock);
+        (failure["class"] == "missing_binary").then_some(failure)
+    });
+    assert_class(&failure, "missing_binary", &["install it"], "");
+    assert_hopeless(&paddock, &failure);
+}
+
+#[test]
+fn a_child_that_is_silent_for_too_long() {
+    let paddock = paddock!()
+        .engine_args(["--fake-hang", "ready"])
+        .config("models.m.startup_timeout = '500ms'")
+        .start();
+    let failure = failure(&paddock);
+    let words = ["no sign of progress for 500ms", "raise the startup timeout"];
+    assert_class(&failure, "startup_timeout", &words, "initializing");
+}
+
+#[test]
+fn words_of_the_anthropic_kind_for_its_routes() {
+    let paddock = failing("bad-file").start();
+    let failure = failure(&paddock);
+    let answer = paddock.post("/v1/messages", "{}");
+    assert_eq!(answer.status, 503);
+    let body = answer.json();
+    assert_eq!(body["type"], "error");
+    assert_eq!(body["error"]["type"], "overloaded_error");
+    let message = failure["message"].as_str().unwrap();
+    assert!(body["error"]["message"].as_str().unwrap().contains(message));
+}

@@ -1,0 +1,201 @@
+//! The child is killed: what was in flight is told so, and it is back by itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use paddock_e2e::harness::{
+    Address, Connection, LIMIT, Paddock, Pid, Signal, now, wait_for, wait_until,
+};
+use paddock_e2e::paddock;
+use serde_json::Value;
+
+use crate::requests::{ENDLESS, PACED, chat_stream, messages_stream, whole};
+
+/// A paddock whose child answers slowly and is ready.
+fn paced() -> Paddock {
+    let paddock = paddock!().engine_args(PACED).start();
+    paddock.wait_ready();
+    paddock
+}
+
+/// Kills the child, and returns which it was.
+fn kill_child(paddock: &Paddock) -> Pid {
+    let child = paddock.child();
+    child.signal(Signal::KILL);
+    child
+}
+
+/// Waits for another child than that one, ready.
+fn wait_for_the_next(paddock: &Paddock, before: Pid) -> Pid {
+    wait_for(LIMIT, "the next child", || {
+        let model = paddock.model();
+        let other = model["pid"].as_i64()? != i64::from(before.number());
+        (model["status"] == "ready" && other).then(|| paddock.child())
+    })
+}
+
+#[test]
+fn a_chat_stream_ends_with_an_error_event_and_not_cleanly() {
+    let paddock = paced();
+    let mut client = paddock.connect();
+    client.send(chat_stream(ENDLESS));
+    assert_eq!(client.head().status, 200);
+    client.event();
+    client.event();
+    kill_child(&paddock);
+    let (events, clean) = client.events();
+    let last = events.last().unwrap();
+    assert!(!last.text.contains("event:"), "{last:?}");
+    let error: Value = serde_json::from_str(&last.data()).unwrap();
+    assert_eq!(error["error"]["code"], "upstream_closed", "{error}");
+    assert!(error["error"]["message"].is_string());
+    assert!(!clean, "a cut stream looks whole");
+    assert!(events.iter().all(|event| event.data() != "[DONE]"));
+}
+
+#[test]
+fn a_messages_stream_ends_with_an_error_event_of_its_own_kind() {
+    let paddock = paced();
+    let mut client = paddock.connect();
+    client.send(messages_stream(ENDLESS));
+    client.head();
+    client.event();
+    kill_child(&paddock);
+    let (events, clean) = client.events();
+    let last = events.last().unwrap();
+    assert!(last.text.starts_with("event: error\n"), "{last:?}");
+    let error: Value = serde_json::from_str(&last.data()).unwrap();
+    assert_eq!(error["type"], "error");
+    assert_eq!(error["error"]["type"], "api_error");
+    assert!(!clean);
+    assert!(
+        events
+            .iter()
+            .all(|event| !event.text.contains("message_stop"))
+    );
+}
+
+#[test]
+fn an_answer_that_has_not_begun_becomes_502() {
+    let paddock = paced();
+    let mut client = paddock.connect();
+    client.send(whole(ENDLESS));
+    paddock.wait_in_flight(1);
+    kill_child(&paddock);
+    let answer = client.answer();
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(answer.field("x-paddock-error"), Some("upstream_closed"));
+    assert_eq!(answer.error_code(), "upstream_closed");
+}
+
+#[test]
+fn the_child_is_back_by_itself_and_the_next_request_is_answered() {
+    let paddock = paced();
+    let first = kill_child(&paddock);
+    // A child that is still dying may take a request with it.
+    wait_until(LIMIT, "its death", || !first.is_alive());
+    // Sent at once: it waits for the next child.
+    assert_eq!(paddock.ask(whole(1)).status, 200);
+    let second = wait_for_the_next(&paddock, first);
+    assert_ne!(first.number(), second.number());
+    assert_eq!(paddock.ask(whole(1)).status, 200);
+    assert_eq!(paddock.model()["restarts"], 1);
+}
+
+#[test]
+fn it_comes_back_after_each_of_its_deaths() {
+    for (death, request) in [
+        ("mid-stream:3:segv", chat_stream(5)),
+        ("head:abort", whole(5)),
+        ("first-request:exit1", whole(5)),
+        ("first-request:exit0", whole(5)),
+    ] {
+        let paddock = paddock!().engine_args(["--fake-die", death]).start();
+        paddock.wait_ready();
+        let first = paddock.child();
+        let mut client = paddock.connect();
+        client.send(request);
+        let head = client.head();
+        let streamed = death.starts_with("mid-stream");
+        assert_eq!(head.status, if streamed { 200 } else { 502 }, "{death}");
+        if streamed {
+            let (events, clean) = client.events();
+            assert!(!clean);
+            assert!(events.last().unwrap().data().contains("upstream_closed"));
+        }
+        wait_for_the_next(&paddock, first);
+    }
+}
+
+#[test]
+fn an_idle_child_that_ends_by_itself_is_back_too() {
+    let paddock = paddock!()
+        .engine_args(["--fake-die", "idle-ms:300:exit0"])
+        .start();
+    paddock.wait_ready();
+    let first = paddock.child();
+    wait_for_the_next(&paddock, first);
+}
+
+#[test]
+fn requests_during_a_crash_are_answered_and_never_refused_or_left_waiting() {
+    let paddock = paced();
+    let first = paddock.child();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let over_at_last = Over(&over);
+        let clients: Vec<_> = (0..4)
+            .map(|number| {
+                let (address, over) = (paddock.public(), &over);
+                scope.spawn(move || ask_on_and_on(address, over, number % 2 == 0))
+            })
+            .collect();
+        // Some answers before the crash, the crash, and some after it.
+        wait_for(LIMIT, "traffic", || {
+            (paddock.model()["in_flight"].as_u64()? > 2).then_some(())
+        });
+        first.signal(Signal::KILL);
+        wait_for_the_next(&paddock, first);
+        for _ in 0..5 {
+            assert_eq!(paddock.ask(whole(1)).status, 200);
+        }
+        drop(over_at_last);
+        for client in clients {
+            let statuses = client.join().unwrap();
+            assert_eq!(statuses.last(), Some(&200), "{statuses:?}");
+        }
+    });
+    // The last lease ends a moment after the last answer.
+    paddock.wait_in_flight(0);
+}
+
+/// Ends the asking when dropped, also by a test that fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Asks again and again, and returns what it got. Panics where it gets none.
+fn ask_on_and_on(address: &Address, over: &AtomicBool, keeps: bool) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    let mut kept = None;
+    while !over.load(Ordering::Relaxed) {
+        let mut client = match kept.take() {
+            Some(client) => client,
+            None => Connection::try_to(address).expect("never refused"),
+        };
+        let begun = now();
+        let answer = client.ask(whole(3));
+        assert!(matches!(answer.status, 200 | 502 | 503), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(15), "{answer:?}");
+        statuses.push(answer.status);
+        if keeps && !answer.head.closes() {
+            kept = Some(client);
+        }
+    }
+    statuses
+}

@@ -1,0 +1,126 @@
+//! While the child loads the port is open, health says so, and requests wait.
+
+use std::thread;
+
+use paddock_e2e::harness::{A_WHILE, Address, Connection, LIMIT, get, post, wait_until};
+use paddock_e2e::paddock;
+
+use crate::requests::{chat_stream, whole};
+
+#[test]
+fn health_is_503_starting_from_the_first_moment_until_it_is_ok() {
+    let args = ["--fake-slow-accept-ms", "200", "--fake-load-ms", "500"];
+    let paddock = paddock!().held_back().engine_args(args).start();
+    let mut seen = Vec::new();
+    wait_until(LIMIT, "health to be ok", || {
+        // A connection refused would panic.
+        let health = paddock.get("/health");
+        let body = health.json();
+        assert_eq!(body["models"][0]["id"], "m");
+        assert_eq!(body["models"][0]["status"], body["status"]);
+        let word = body["status"].as_str().unwrap().to_owned();
+        seen.push((health.status, word));
+        paddock.let_load();
+        health.status == 200
+    });
+    let ok = seen.pop().unwrap();
+    assert_eq!(ok, (200, "ok".to_owned()));
+    assert!(!seen.is_empty());
+    assert!(
+        seen.iter()
+            .all(|seen| *seen == (503, "starting".to_owned()))
+    );
+}
+
+#[test]
+fn every_health_route_says_starting() {
+    let paddock = paddock!().engine_args(["--fake-load-ms", "60000"]).start();
+    for answer in [
+        paddock.get("/health"),
+        paddock.get("/v1/health"),
+        paddock.admin_get("/readyz"),
+    ] {
+        assert_eq!(
+            (answer.status, &answer.json()["status"]),
+            (503, &"starting".into())
+        );
+    }
+    assert_eq!(paddock.admin_get("/livez").status, 200);
+    assert_eq!(paddock.model()["status"], "loading");
+}
+
+#[test]
+fn the_port_is_open_while_there_is_no_child_yet() {
+    for builder in [paddock!(), paddock!().listen_unix()] {
+        let paddock = builder.held_back().start();
+        // All connect at once, ask at once, and are answered when the time has come.
+        let mut clients: Vec<_> = (0..20).map(|_| paddock.connect()).collect();
+        for client in &mut clients {
+            client.send(whole(1));
+        }
+        paddock.wait_queued(20);
+        paddock.let_load();
+        for client in &mut clients {
+            assert_eq!(client.answer().status, 200);
+        }
+    }
+}
+
+#[test]
+fn requests_sent_while_loading_wait_and_are_answered() {
+    let paddock = paddock!().held_back().start();
+    let address = paddock.public().clone();
+    let asking: Vec<_> = (0..4).map(|_| ask_in_the_background(&address)).collect();
+    let mut stream = paddock.connect();
+    stream.send(chat_stream(3));
+    paddock.wait_queued(5);
+    assert_eq!(paddock.model()["status"], "loading");
+    paddock.let_load();
+    assert_eq!(stream.head().status, 200);
+    let (events, clean) = stream.events();
+    assert!(clean);
+    assert_eq!(events.last().unwrap().data(), "[DONE]");
+    for asking in asking {
+        assert_eq!(asking.join().unwrap(), 200);
+    }
+}
+
+fn ask_in_the_background(address: &Address) -> thread::JoinHandle<u16> {
+    let mut connection = Connection::to(address);
+    connection.send(whole(1));
+    thread::spawn(move || connection.answer().status)
+}
+
+#[test]
+fn a_request_is_answered_as_soon_as_the_child_is_ready() {
+    // On one connection: what was asked while loading, then what is asked after it.
+    let args = ["--fake-load-ms", "300"];
+    let paddock = paddock!().held_back().engine_args(args).start();
+    let mut client = paddock.connect();
+    assert_eq!(client.ask(get("/health")).status, 503);
+    paddock.let_load();
+    assert_eq!(client.ask(whole(1)).status, 200);
+    assert_eq!(client.ask(get("/health")).status, 200);
+    assert_eq!(paddock.model()["status"], "ready");
+}
+
+#[test]
+fn a_body_that_comes_while_its_request_waits_is_not_forgotten() {
+    // More than any buffer, and less than one: both come whole while there is no child.
+    for length in [400_000, 1000] {
+        let paddock = paddock!().held_back().start();
+        let mut client = paddock.connect();
+        let request = post(
+            "/tokenize",
+            &format!(r#"{{"content":"{}"}}"#, "a".repeat(length)),
+        );
+        let (first, rest) = request.split_at(120);
+        client.send(first);
+        paddock.wait_queued(1);
+        client.send(rest);
+        // In the client's socket or in paddock: both know it by now.
+        assert!(!client.is_closed_within(A_WHILE));
+        paddock.let_load();
+        assert_eq!(client.answer().status, 200);
+    }
+}

@@ -1,0 +1,18 @@
+//! What clients and operators see while the child loads, dies and is stopped.
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_loop;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod loading;
+#[cfg(test)]
+mod queue;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod stop;

@@ -1,0 +1,80 @@
+//! How long a request waits for a model that loads, and how many do.
+
+use std::time::Duration;
+
+use paddock_e2e::harness::{Answer, now};
+use paddock_e2e::paddock;
+
+use crate::requests::whole;
+
+const FOR_EVER: [&str; 2] = ["--fake-load-ms", "600000"];
+
+#[test]
+fn a_request_that_has_waited_long_enough_gets_503_loading() {
+    let paddock = paddock!()
+        .engine_args(FOR_EVER)
+        .config("scheduler.queue_timeout = '300ms'")
+        .start();
+    let begun = now();
+    let answer = paddock.ask(whole(1));
+    let took = begun.elapsed();
+    assert_refusal(&answer, 503, "loading");
+    assert!(took >= Duration::from_millis(300), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(paddock.model()["status"], "loading");
+}
+
+#[test]
+fn it_gets_that_in_its_own_dialect() {
+    let paddock = paddock!()
+        .engine_args(FOR_EVER)
+        .config("scheduler.queue_timeout = '1ms'")
+        .start();
+    let answer = paddock.post("/v1/messages", "{}");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["type"], "error");
+    assert_eq!(answer.json()["error"]["type"], "overloaded_error");
+}
+
+#[test]
+fn one_more_than_the_queue_takes_gets_429_at_once() {
+    let paddock = paddock!()
+        .held_back()
+        .config("scheduler.queue_limit = 2")
+        .start();
+    let mut queued: Vec<_> = (0..2).map(|_| paddock.connect()).collect();
+    for client in &mut queued {
+        client.send(whole(1));
+    }
+    paddock.wait_queued(2);
+    assert_refusal(&paddock.ask(whole(1)), 429, "queue_full");
+    paddock.let_load();
+    for client in &mut queued {
+        assert_eq!(client.answer().status, 200);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_leaves_its_place_to_another() {
+    let paddock = paddock!()
+        .engine_args(FOR_EVER)
+        .config("scheduler.queue_limit = 1")
+        .start();
+    let mut leaving = paddock.connect();
+    leaving.send(whole(1));
+    paddock.wait_queued(1);
+    drop(leaving);
+    paddock.wait_queued(0);
+    let mut next = paddock.connect();
+    next.send(whole(1));
+    paddock.wait_queued(1);
+}
+
+/// Checks what every refusal that a retry can help has.
+fn assert_refusal(answer: &Answer, status: u16, kind: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.field("x-paddock-error"), Some(kind));
+    assert_eq!(answer.error_code(), kind);
+    let wait: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+}

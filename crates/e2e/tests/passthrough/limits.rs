@@ -1,0 +1,59 @@
+use crate::support::{Child, binary, chunked, echo, echo_counted};
+use paddock_e2e::harness::{Answer, LIMIT, Paddock, wait_until};
+
+const BODY_LIMIT: usize = 512 << 10;
+
+fn start() -> Paddock {
+    let paddock = paddock_e2e::paddock!()
+        .config("server.body_limit = '512KiB'")
+        .start();
+    paddock.wait_ready();
+    paddock
+}
+
+fn assert_too_large(answer: &Answer) {
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.field("x-paddock-error"), Some("body_too_large"));
+    assert_eq!(answer.error_code(), "body_too_large");
+    assert!(answer.text().contains("server.body_limit"), "{answer:?}");
+    assert!(answer.head.closes());
+}
+
+#[test]
+fn a_body_of_the_greatest_size_passes() {
+    let paddock = start();
+    let body = binary(BODY_LIMIT, 1);
+    assert_eq!(paddock.ask(echo_counted(&body)).status, 200);
+    let framed = echo("Transfer-Encoding: chunked\r\n", &chunked(&body, &[1000]));
+    assert_eq!(paddock.ask(framed).status, 200);
+}
+
+#[test]
+fn a_body_that_says_it_is_too_large_never_reaches_the_child() {
+    let paddock = start();
+    let mut child = Child::of(&paddock);
+    let body = binary(BODY_LIMIT + 1, 1);
+    let mut connection = paddock.connect();
+    assert_too_large(&connection.ask(echo_counted(&body)));
+    assert_eq!(connection.rest(), b"");
+    assert_eq!(child.connections(), 0);
+}
+
+#[test]
+fn a_body_that_turns_out_too_large_is_cut_off_on_both_sides() {
+    let paddock = start();
+    let mut child = Child::of(&paddock);
+    let mut connection = paddock.connect();
+    connection.send(echo(
+        "Transfer-Encoding: chunked\r\n",
+        b"10\r\n0123456789abcdef\r\n",
+    ));
+    wait_until(LIMIT, "the request at the child", || {
+        child.connections() == 1
+    });
+    connection.send(chunked(&binary(2 * BODY_LIMIT, 1), &[1000]));
+    assert_too_large(&connection.answer());
+    assert_eq!(connection.rest(), b"");
+    wait_until(LIMIT, "the child to be let go", || child.connections() == 0);
+    assert_eq!(paddock.get("/props").status, 200);
+}

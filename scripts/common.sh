@@ -1,0 +1,74 @@
+# Shared by the scripts beside it; sourced, never run.
+# shellcheck shell=bash
+
+# Everything the scripts fetch or build lives here, so that a second run of any
+# of them finds it and a checkout holds nothing but source.
+cache_dir=${PADDOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paddock}
+mkdir -p "$cache_dir"
+cache_dir=$(realpath "$cache_dir")
+
+# Stdout belongs to results; people are spoken to on stderr.
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "${0##*/}: $*"
+    exit 1
+}
+
+# lock NAME: of two runs that make the same thing, one works and the other waits.
+# Commands started under the lock hold it too: while a compiler that outlived its
+# script still writes, nobody else touches the same files.
+lock() {
+    exec 9>"$cache_dir/$1.lock"
+    if ! flock --nonblock 9; then
+        say "another run is making the $1: waiting for it"
+        flock 9
+    fi
+}
+
+# scratch DIR: an empty directory that is gone when this process ends. A killed
+# run cannot clean up; the next one does.
+scratch() {
+    rm -rf "$1"
+    # shellcheck disable=SC2064  # the name it has now, whatever changes later
+    trap "rm -rf ${1@Q}" EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    mkdir -p "$1"
+}
+
+# install_packages WHY PACKAGE...: from Debian or, where that cannot be done for
+# the user, the command that does it.
+install_packages() {
+    local why=$1 log=$cache_dir/apt.log
+    shift
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+        die "$why. Install what is missing and run this again; on Debian or Ubuntu:
+    sudo apt-get install $*"
+    fi
+    say "$why: installing $*"
+    if ! apt_install "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        die "apt-get could not install $*; its whole output is in $log"
+    fi
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq &&
+        apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# find_pip DIR: sets the array pip to a command that works. Python may come
+# without pip; then it gets a virtual environment in DIR.
+find_pip() {
+    pip=(python3 -m pip)
+    if ! "${pip[@]}" --version >/dev/null 2>&1; then
+        python3 -c 'import ensurepip' 2>/dev/null ||
+            install_packages 'Python has no pip' python3-venv
+        python3 -m venv "$1/venv"
+        pip=("$1/venv/bin/python3" -m pip)
+    fi
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
+}
