@@ -1,5 +1,7 @@
 //! What the documents show is what happens: each command runs, each file is accepted.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use paddock_e2e::harness;
 use std::fs;
 use std::io::{BufRead, BufReader};
