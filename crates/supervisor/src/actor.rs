@@ -14,7 +14,7 @@ use crate::{
     deadline::later,
     event,
     output::Output,
-    probe::{self, Schedule},
+    probe,
     process::Process,
     publisher::{Publisher, starting},
     restart::{Decision, Restarts},
@@ -170,9 +170,8 @@ impl Actor {
     /// Waits for readiness. An error is the end of the child.
     async fn starting(&mut self, run: &mut Run) -> Result<(), Ending> {
         let mut startup = Startup::new(self.spec.startup_timeout, Instant::now());
-        let mut schedule = Schedule::new();
         let address = run.socket.address().clone();
-        let probing = probe::after(schedule.next(), &address);
+        let probing = probe::after(probe::delay(run.begun.elapsed()), &address);
         tokio::pin!(probing);
         let mut shown = None;
         loop {
@@ -187,7 +186,7 @@ impl Actor {
                 () = wished(&mut self.wish, Wish::Stop) => return Err(Ending::Wished),
                 Some(report) = run.output.report() => Sign::Report(report),
                 answer = &mut probing, if startup.probing() => {
-                    probing.set(probe::after(schedule.next(), &address));
+                    probing.set(probe::after(probe::delay(run.begun.elapsed()), &address));
                     Sign::Probe(answer)
                 }
                 () = time::sleep_until(startup.deadline()) => Sign::Deadline { heard: run.output.last_heard() },
@@ -241,7 +240,8 @@ impl Actor {
         run.process.bury().await;
         run.output.finish().await;
         drop(run.socket);
-        let phase = if ready.is_some() {
+        // A child that exits right after its ready event may be seen to exit first.
+        let phase = if ready.is_some() || run.output.said_ready() {
             Phase::Ready
         } else {
             Phase::Starting

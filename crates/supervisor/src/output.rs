@@ -80,6 +80,11 @@ impl Output {
         *self.seen.borrow_and_update()
     }
 
+    /// Tells whether the last that the child said of its state is that it is ready.
+    pub(crate) fn said_ready(&self) -> bool {
+        matches!(*self.seen.borrow(), Some(Report::Ready | Report::Sleeping))
+    }
+
     /// Returns when the child last wrote anything.
     pub(crate) fn last_heard(&self) -> Instant {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)

@@ -16,8 +16,8 @@ use crate::Address;
 /// The longest time one probe takes.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Delay before the first probe; doubles with each further one.
-const FIRST_DELAY: Duration = Duration::from_millis(5);
+/// The shortest delay between two probes.
+const MIN_DELAY: Duration = Duration::from_millis(5);
 
 /// The longest delay between two probes.
 const MAX_DELAY: Duration = Duration::from_millis(100);
@@ -38,21 +38,10 @@ pub(crate) enum Answer {
     Serving,
 }
 
-/// The delays between probes: 5 ms, doubling to 100 ms.
-#[derive(Debug)]
-pub(crate) struct Schedule(Duration);
-
-impl Schedule {
-    pub(crate) const fn new() -> Self {
-        Self(FIRST_DELAY)
-    }
-
-    /// Returns the delay before the next probe.
-    pub(crate) fn next(&mut self) -> Duration {
-        let delay = self.0;
-        self.0 = (delay * 2).min(MAX_DELAY);
-        delay
-    }
+/// Returns the delay before the next probe of a child that was begun so long ago: a fiftieth of
+/// that, so that readiness is noticed within a fiftieth of the time it took.
+pub(crate) fn delay(age: Duration) -> Duration {
+    (age / 50).clamp(MIN_DELAY, MAX_DELAY)
 }
 
 /// Probes `address` after `delay`.
@@ -118,10 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_doubles_to_its_limit() {
-        let mut schedule = Schedule::new();
-        let millis: Vec<_> = (0..7).map(|_| schedule.next().as_millis()).collect();
-        assert_eq!(millis, [5, 10, 20, 40, 80, 100, 100]);
+    fn the_delay_is_a_fiftieth_of_the_age_within_limits() {
+        let delays = [0, 200, 500, 2_000, 60_000]
+            .map(Duration::from_millis)
+            .map(|age| delay(age).as_millis());
+        assert_eq!(delays, [5, 5, 10, 40, 100]);
     }
 
     #[tokio::test]

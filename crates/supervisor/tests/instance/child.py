@@ -69,9 +69,12 @@ while True:
     readable, _, _ = select.select([listener] if listener else [], [], [], 0.005)
     for _ in readable:
         connection, _ = listener.accept()
-        connection.recv(1000)
         busy = loading or options.busy
-        connection.sendall(b"HTTP/1.1 503 Busy\r\n\r\n" if busy else b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 503 Busy\r\n\r\n" if busy else b"HTTP/1.1 200 OK\r\n\r\n")
+        except OSError:
+            pass  # A probe that is not waited for any more has closed its end.
         connection.close()
         say("asked while loading" if loading else "asked")
     if loading and options.steps and time.monotonic() - step_at > 0.02:

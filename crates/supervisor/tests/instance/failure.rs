@@ -87,6 +87,18 @@ async fn an_exit_nobody_asked_for_is_a_crash_also_with_code_0() {
 }
 
 #[tokio::test]
+async fn a_child_that_exits_right_after_it_was_ready_has_crashed() {
+    let lab = Lab::new();
+    let event = r#"cmd_child_to_router:state:{"state":"ready","payload":{}}"#;
+    let script = format!("echo '{event}'; exit 1");
+    let (failure, _) = failure_of(&lab, lab.script(&script)).await;
+    assert_eq!(
+        (failure.class, failure.phase),
+        (FailureClass::Crashed, Phase::Ready)
+    );
+}
+
+#[tokio::test]
 async fn a_signal_is_seen() {
     let lab = Lab::new();
     let (failure, _) = failure_of(&lab, lab.script("kill -ILL $$")).await;
