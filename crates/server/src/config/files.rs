@@ -86,7 +86,10 @@ fn fault(path: &Path, error: &Error) -> Fault {
 fn nearby(path: &Path) -> Option<String> {
     let parent = path.parent()?;
     let wanted = path.file_name()?.to_str()?;
-    let Ok(entries) = fs::read_dir(parent) else {
+    // The parent of a bare name is an empty path: the current directory.
+    let here = Path::new(".");
+    let place = if parent == Path::new("") { here } else { parent };
+    let Ok(entries) = fs::read_dir(place) else {
         return Some(format!("there is no directory {} either", parent.display()));
     };
     // A directory of many thousand files is not worth the wait.
