@@ -155,7 +155,6 @@ impl ForwardProxy {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP)
             .http1_preserve_header_case(true)
-            .set_host(false)
             .build(Connector(upstream.0.clone()));
         Self { upstream, client }
     }
@@ -182,7 +181,8 @@ impl ForwardProxy {
     }
 }
 
-/// The client wants an absolute target, of which it sends the path alone.
+/// The client wants an absolute target, of which it sends the path alone. Its host is sent where
+/// the request names none, as HTTP/1.1 demands one.
 fn target(uri: &Uri) -> Result<Uri, EngineError> {
     let path = uri
         .path_and_query()
@@ -190,7 +190,7 @@ fn target(uri: &Uri) -> Result<Uri, EngineError> {
         .unwrap_or_else(|| PathAndQuery::from_static("/"));
     Uri::builder()
         .scheme(Scheme::HTTP)
-        .authority(Authority::from_static("child"))
+        .authority(Authority::from_static("localhost"))
         .path_and_query(path)
         .build()
         .map_err(|_| EngineError::Target(uri.clone()))

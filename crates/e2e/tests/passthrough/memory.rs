@@ -1,4 +1,4 @@
-use crate::support::{memory, process, settled, sockets};
+use crate::support::{binary, echo_counted, memory, process, settled, sockets};
 use paddock_e2e::harness::{Connection, LIMIT, Paddock, Pid, get, wait_until};
 
 const CONNECTIONS: u64 = 1000;
@@ -28,8 +28,10 @@ fn an_idle_connection_costs_a_constant() {
     assert_eq!(paddock.get("/props").status, 200);
     let before = memory(process);
     let mut idle = connect(&paddock);
+    // Whatever a connection kept of these would be seen.
+    let request = echo_counted(&binary(60 << 10, 1));
     for connection in &mut idle {
-        assert_eq!(connection.ask(get("/props")).status, 200);
+        assert_eq!(connection.ask(&request).status, 200);
     }
     let each = grown(process, before) / CONNECTIONS;
     println!("{each} bytes for each idle connection");

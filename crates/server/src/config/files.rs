@@ -88,7 +88,11 @@ fn nearby(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
     // The parent of a bare name is an empty path: the current directory.
     let here = Path::new(".");
-    let place = if parent == Path::new("") { here } else { parent };
+    let place = if parent == Path::new("") {
+        here
+    } else {
+        parent
+    };
     let Ok(entries) = fs::read_dir(place) else {
         return Some(format!("there is no directory {} either", parent.display()));
     };

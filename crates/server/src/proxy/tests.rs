@@ -4,4 +4,5 @@ mod bytes;
 mod edges;
 mod harness;
 mod refused;
+mod retry;
 mod streams;

@@ -192,3 +192,23 @@ fn an_answer_that_ends_with_its_connection_is_whole() {
         });
     }
 }
+
+#[test]
+fn a_request_without_a_host_gets_one() {
+    run(async {
+        let child = Child::listen(KINDS[1]).await;
+        let mounted = Mounted::of(child.upstream.clone()).await;
+        let mut client = mounted.connect().await;
+        client.send("GET /props HTTP/1.0\r\nX-A: 1\r\n\r\n").await;
+        let head = child.accept().await.head().await;
+        assert_eq!(head.first, "GET /props HTTP/1.1");
+        assert_eq!(
+            head.fields,
+            [("host", "localhost"), ("x-a", "1")].map(owned)
+        );
+    });
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
