@@ -17,8 +17,9 @@ pub const HOP_BY_HOP: [&str; 5] = [
     "upgrade",
 ];
 
-/// Fields that Connection must not name: without them the message would be read differently.
-const NOT_OPTIONS: [&str; 8] = [
+/// Fields that Connection must not name: without them the message would be read differently, or
+/// go on without its name.
+const NOT_OPTIONS: [&str; 9] = [
     "content-length",
     "transfer-encoding",
     "host",
@@ -27,6 +28,7 @@ const NOT_OPTIONS: [&str; 8] = [
     "content-type",
     "content-encoding",
     "authorization",
+    "x-request-id",
 ];
 
 /// The most members of all Connection fields together: each is held against each field.

@@ -44,7 +44,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Fields that Connection must not name.
-const NOT_OPTIONS: [&str; 8] = [
+const NOT_OPTIONS: [&str; 9] = [
     "content-length",
     "transfer-encoding",
     "host",
@@ -53,6 +53,7 @@ const NOT_OPTIONS: [&str; 8] = [
     "content-type",
     "content-encoding",
     "authorization",
+    "x-request-id",
 ];
 
 /// One field line, CRLF included, and its name in lower case.

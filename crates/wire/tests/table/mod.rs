@@ -221,6 +221,7 @@ pub(crate) const REFUSED: &[(&str, &[u8], Refusal)] = &[
     ("connection-content-length-second", post!("Content-Length: 5\r\nConnection: close\r\nConnection: Content-Length"), ConnectionOption),
     ("connection-transfer-encoding", post!("Transfer-Encoding: chunked\r\nConnection: transfer-encoding"), ConnectionOption),
     ("connection-host", get!("Host: a\r\nConnection: host"), ConnectionOption),
+    ("connection-request-id", get!("Host: a\r\nX-Request-Id: b\r\nConnection: x-request-id"), ConnectionOption),
     ("connection-authorization", get!("Host: a\r\nConnection: authorization"), ConnectionOption),
     ("connection-expect", post!("Expect: 100-continue\r\nContent-Length: 5\r\nConnection: expect"), ConnectionOption),
     ("connection-content-type", post!("Content-Length: 5\r\nConnection: content-type"), ConnectionOption),
