@@ -3,12 +3,12 @@ use crate::Span;
 /// The most edits one head can have. A request with more hop-by-hop lines than this is refused.
 const MOST: usize = 16;
 
-/// What is changed in a head on its way: spans cut out, and fixed bytes put in their place.
+/// What is changed in a head on its way: spans cut out, and a byte put in the place of some.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Edits {
-    /// One more than [`MOST`]: the place kept for [`replace_first`](Self::replace_first).
-    items: [(Span, &'static [u8]); MOST + 1],
-    len: usize,
+    /// One more than [`MOST`]: the place kept for [`cut_first`](Self::cut_first).
+    items: [(Span, Option<u8>); MOST + 1],
+    len: u8,
 }
 
 /// There is no room for one more edit.
@@ -17,27 +17,32 @@ pub(crate) struct Full;
 
 impl Edits {
     /// Puts `with` in the place of `span`. Edits are made in the order of the head's bytes.
-    pub(crate) fn replace(&mut self, span: Span, with: &'static [u8]) -> Result<(), Full> {
-        if self.len == MOST {
-            return Err(Full);
-        }
-        self.items[self.len] = (span, with);
-        self.len += 1;
-        Ok(())
+    pub(crate) fn replace(&mut self, span: Span, with: u8) -> Result<(), Full> {
+        self.push((span, Some(with)))
     }
 
     /// Cuts `span` out.
     pub(crate) fn cut(&mut self, span: Span) -> Result<(), Full> {
-        self.replace(span, b"")
+        self.push((span, None))
     }
 
-    /// Puts `with` in the place of `span`, which lies before every edit made so far. There is
-    /// room for one such edit.
-    pub(crate) fn replace_first(&mut self, span: Span, with: &'static [u8]) {
-        debug_assert!(self.len <= MOST, "the first edit is made twice");
-        if self.len <= MOST {
-            self.items.copy_within(0..self.len, 1);
-            self.items[0] = (span, with);
+    fn push(&mut self, edit: (Span, Option<u8>)) -> Result<(), Full> {
+        let at = usize::from(self.len);
+        if at == MOST {
+            return Err(Full);
+        }
+        self.items[at] = edit;
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Cuts `span` out, which lies before every edit made so far. There is room for one such cut.
+    pub(crate) fn cut_first(&mut self, span: Span) {
+        let len = usize::from(self.len);
+        debug_assert!(len <= MOST, "the first cut is made twice");
+        if len <= MOST {
+            self.items.copy_within(0..len, 1);
+            self.items[0] = (span, None);
             self.len += 1;
         }
     }
@@ -47,9 +52,9 @@ impl Edits {
     pub fn render(&self, head: &[u8], additions: &[&[u8]], out: &mut Vec<u8>) {
         let fields_end = head.len().saturating_sub(2);
         let mut from = 0;
-        for (span, with) in &self.items[..self.len] {
+        for (span, with) in &self.items[..usize::from(self.len)] {
             out.extend_from_slice(head.get(from..span.start()).unwrap_or_default());
-            out.extend_from_slice(with);
+            out.extend(*with);
             from = span.end();
         }
         out.extend_from_slice(head.get(from..fields_end).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! What the fields of a head say about the hop: framing, persistence, lines to cut.
 
 use crate::edits::{Edits, Full};
+use crate::name::Name;
 use crate::{Framing, Refusal, Span};
 use httparse::Header;
 
@@ -70,7 +71,7 @@ impl Connection {
 fn options<'a>(fields: &'a [Header<'_>]) -> impl Iterator<Item = &'a [u8]> {
     fields
         .iter()
-        .filter(|field| field.name.eq_ignore_ascii_case("connection"))
+        .filter(|field| Name::of(field.name) == Name::Connection)
         .flat_map(|field| field.value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
 }
@@ -80,14 +81,12 @@ pub(crate) fn cut_hop_by_hop(
     head: &[u8],
     fields: &[Header<'_>],
     connection: Connection,
-    also: &[&str],
+    also: &[Name],
     edits: &mut Edits,
 ) -> Result<(), Full> {
     for field in fields {
-        let listed = HOP_BY_HOP
-            .iter()
-            .chain(also)
-            .any(|name| field.name.eq_ignore_ascii_case(name));
+        let name = Name::of(field.name);
+        let listed = matches!(name, Name::Connection | Name::HopByHop) || also.contains(&name);
         let named =
             || options(fields).any(|option| option.eq_ignore_ascii_case(field.name.as_bytes()));
         let closes = connection.close && field.name.eq_ignore_ascii_case("close");
@@ -115,24 +114,22 @@ pub(crate) struct FramingFields {
 
 impl FramingFields {
     /// Takes one field into account.
-    pub(crate) fn take(&mut self, field: &Header<'_>) -> Result<(), Refusal> {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        if is("content-length") || is("content_length") {
-            let length = decimal(field.value).ok_or(Refusal::ContentLength)?;
-            if self.length.replace(length).is_some() {
-                return Err(Refusal::ContentLengthRepeated);
+    pub(crate) fn take(&mut self, name: Name, value: &[u8]) -> Result<(), Refusal> {
+        match name {
+            Name::ContentLength => {
+                let length = decimal(value).ok_or(Refusal::ContentLength)?;
+                if self.length.replace(length).is_some() {
+                    return Err(Refusal::ContentLengthRepeated);
+                }
             }
-            // A gateway that maps names to variables reads `_` as `-`.
-            if is("content_length") {
-                return Err(Refusal::FieldLine);
+            Name::TransferEncoding => {
+                if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Refusal::TransferCoding);
+                }
+                self.chunked = true;
             }
-        } else if is("transfer-encoding") {
-            if self.chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Refusal::TransferCoding);
-            }
-            self.chunked = true;
-        } else if is("transfer_encoding") {
-            return Err(Refusal::FieldLine);
+            Name::Underscored => return Err(Refusal::FieldLine),
+            _ => {}
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod chunked;
 mod edits;
 mod fields;
 mod head;
+mod name;
 mod refusal;
 mod request;
 mod response;

@@ -1,5 +1,6 @@
 use crate::edits::Edits;
 use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::name::Name;
 use crate::{Framing, Refusal, Span};
 use httparse::Header;
 use std::mem::MaybeUninit;
@@ -78,19 +79,20 @@ impl RequestHead {
     fn judge_fields(&mut self, head: &[u8], fields: &[Header<'_>]) -> Result<(), Refusal> {
         let mut framing = FramingFields::default();
         for field in fields {
-            framing.take(field)?;
-            if field.name.eq_ignore_ascii_case("host") {
-                if self.has_host {
-                    return Err(Refusal::HostRepeated);
+            let name = Name::of(field.name);
+            framing.take(name, field.value)?;
+            match name {
+                Name::Host if self.has_host => return Err(Refusal::HostRepeated),
+                Name::Host => {
+                    check_host(field.value)?;
+                    self.has_host = true;
                 }
-                check_host(field.value)?;
-                self.has_host = true;
-            } else if field.name.eq_ignore_ascii_case("expect") {
                 // HTTP/1.0 has no interim answer to wait for (RFC 9110 §10.1.1).
-                self.expects_continue |= self.version == Version::Http11
-                    && field.value.eq_ignore_ascii_case(b"100-continue");
-            } else if field.name.eq_ignore_ascii_case("x-request-id") {
-                self.request_id = Some(Span::of_part(head, field.value));
+                Name::Expect if self.version == Version::Http11 => {
+                    self.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
+                }
+                Name::RequestId => self.request_id = Some(Span::of_part(head, field.value)),
+                _ => {}
             }
         }
         self.framing = framing.framing()?.unwrap_or(Framing::None);
@@ -103,7 +105,7 @@ impl RequestHead {
                 // The last byte of `HTTP/1.0`: each hop speaks its own version.
                 let at = self.target.end() + " HTTP/1.".len();
                 self.edits
-                    .replace(Span::new(at, at + 1), b"1")
+                    .replace(Span::new(at, at + 1), b'1')
                     .map_err(|_| Refusal::TooManyHopByHop)?;
             }
             Version::Http11 => {}
@@ -117,7 +119,7 @@ impl RequestHead {
     /// Leaves the first `len` bytes of the target out of what goes on.
     pub fn cut_target_prefix(&mut self, len: usize) {
         let start = self.target.start();
-        self.edits.replace_first(Span::new(start, start + len), b"");
+        self.edits.cut_first(Span::new(start, start + len));
     }
 
     /// The path: the target up to its query.

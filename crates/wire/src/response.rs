@@ -1,5 +1,6 @@
 use crate::edits::{Edits, Full};
 use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::name::Name;
 use crate::{Framing, Refusal, Span, Version};
 use httparse::Header;
 use std::mem::MaybeUninit;
@@ -78,7 +79,7 @@ impl ResponseHead {
         if parsed.version == Some(0) {
             response.close = true;
             let at = "HTTP/1.".len();
-            response.edits.replace(Span::new(at, at + 1), b"1")?;
+            response.edits.replace(Span::new(at, at + 1), b'1')?;
         }
         response.judge_fields(head, parsed.headers, to_head, client)?;
         if parsed.version == Some(0) && response.framing == Framing::Chunked {
@@ -96,18 +97,21 @@ impl ResponseHead {
     ) -> Result<(), Malformed> {
         let mut framing = FramingFields::default();
         for field in fields {
-            framing.take(field).map_err(Malformed::Framing)?;
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-            if is("x-request-id") {
-                self.has_request_id = true;
-            } else if is("content-type") {
-                let stream = b"text/event-stream";
-                self.is_event_stream = field
-                    .value
-                    .get(..stream.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(stream));
-            } else if is("content-encoding") {
-                self.is_encoded = true;
+            let name = Name::of(field.name);
+            framing
+                .take(name, field.value)
+                .map_err(Malformed::Framing)?;
+            match name {
+                Name::RequestId => self.has_request_id = true,
+                Name::ContentEncoding => self.is_encoded = true,
+                Name::ContentType => {
+                    let stream = b"text/event-stream";
+                    self.is_event_stream = field
+                        .value
+                        .get(..stream.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(stream));
+                }
+                _ => {}
             }
         }
         let said = framing.framing().map_err(Malformed::Framing)?;
@@ -121,8 +125,8 @@ impl ResponseHead {
             refusal => Malformed::Framing(refusal),
         })?;
         self.close |= connection.close || self.framing == Framing::UntilClose;
-        let also: &[&str] = match client {
-            Version::Http10 => &["transfer-encoding", "trailer"],
+        let also: &[Name] = match client {
+            Version::Http10 => &[Name::TransferEncoding, Name::Trailer],
             Version::Http11 => &[],
         };
         Ok(cut_hop_by_hop(

@@ -11,7 +11,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
     let mut client = Client::new(stream);
     loop {
         let after = match next(&worker, &mut client).await {
-            Next::Request(request) => answer(&worker, &mut client, request).await,
+            Next::Request(mut request) => answer(&worker, &mut client, &mut request).await,
             Next::Closed => After::Drop,
             Next::Refused(error) => reply::refuse(&worker, &mut client, &error).await,
         };
@@ -23,10 +23,13 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
     }
 }
 
-async fn answer(worker: &Worker, client: &mut Client, mut request: Request) -> After {
-    match route(&worker.site, &mut request) {
+/// The rare ways are boxed: their state would make every connection's larger.
+async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+    match route(&worker.site, request) {
         Ok(Route::Upstream) => exchange::pass(worker, client, request).await,
-        Ok(Route::Own(router)) => own::answer(worker, client, request, router.clone()).await,
-        Err(error) => reply::instead(worker, client, request, &error).await,
+        Ok(Route::Own(router)) => {
+            Box::pin(own::answer(worker, client, request, router.clone())).await
+        }
+        Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
     }
 }

@@ -21,22 +21,22 @@ const TRIES: usize = 3;
 const NEWS: Duration = Duration::from_secs(1);
 
 /// Passes one request to the model and its answer back.
-pub(super) async fn pass(worker: &Worker, client: &mut Client, mut request: Request) -> After {
-    edit_head(worker, client, &mut request);
+pub(super) async fn pass(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+    edit_head(worker, client, request);
     let (lease, connection) = match admit(worker, client).await {
         Ok(admitted) => admitted,
         Err(Denied::ClientGone) => {
-            worker.pool.give(request.buffer);
+            worker.pool.give(std::mem::take(&mut request.buffer));
             return After::Drop;
         }
-        Err(Denied::Error(error)) => return reply::instead(worker, client, request, &error).await,
+        Err(Denied::Error(error)) => {
+            return Box::pin(reply::instead(worker, client, request, &error)).await;
+        }
     };
     let reused = connection.reused;
-    let end = Relay::new(worker, client, &mut request, connection)
-        .run()
-        .await;
+    let end = Relay::new(worker, client, request, connection).run().await;
     let end = match end {
-        End::Stale if reused => once_more(worker, client, &mut request, &lease).await,
+        End::Stale if reused => Box::pin(once_more(worker, client, request, &lease)).await,
         end => end,
     };
     drop(lease);
@@ -60,19 +60,19 @@ async fn once_more(
     }
 }
 
-async fn conclude(worker: &Worker, client: &mut Client, request: Request, end: End) -> After {
+async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, end: End) -> After {
     match end {
         End::Answered { after } => {
-            worker.pool.give(request.buffer);
+            worker.pool.give(std::mem::take(&mut request.buffer));
             after
         }
         End::Stale => {
             let error = ProxyError::UpstreamClosed("before it answered");
-            reply::instead(worker, client, request, &error).await
+            Box::pin(reply::instead(worker, client, request, &error)).await
         }
-        End::Failed(error) => reply::instead(worker, client, request, &error).await,
+        End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
         End::Broken | End::ClientGone => {
-            worker.pool.give(request.buffer);
+            worker.pool.give(std::mem::take(&mut request.buffer));
             After::Drop
         }
     }

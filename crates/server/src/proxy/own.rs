@@ -18,7 +18,7 @@ const MOST: usize = 4 * 1024 * 1024;
 pub(super) async fn answer(
     worker: &Worker,
     client: &mut Client,
-    request: Request,
+    request: &mut Request,
     router: Router,
 ) -> After {
     let closes =
@@ -27,7 +27,7 @@ pub(super) async fn answer(
         .method(request.head.method.of(request.buffer.bytes()))
         .uri(request.head.target.of(request.buffer.bytes()))
         .body(Body::empty());
-    worker.pool.give(request.buffer);
+    worker.pool.give(std::mem::take(&mut request.buffer));
     let response = match asked {
         Ok(asked) => router
             .oneshot(asked)

@@ -14,12 +14,12 @@ use std::task::Poll;
 pub(super) async fn instead(
     worker: &Worker,
     client: &mut Client,
-    request: Request,
+    request: &mut Request,
     error: &ProxyError,
 ) -> After {
     let closes =
         request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
-    worker.pool.give(request.buffer);
+    worker.pool.give(std::mem::take(&mut request.buffer));
     let mut head = head_of(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);
