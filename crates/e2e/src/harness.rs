@@ -1,6 +1,6 @@
 //! Runs the whole of paddock as its users do, and speaks to it in bytes.
 //!
-//! ```ignore
+//! ```text
 //! let paddock = paddock_e2e::paddock!()
 //!     .engine_args(["--fake-load-ms", "500"])
 //!     .config("server.drain_timeout = '1s'")
