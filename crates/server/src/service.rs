@@ -206,8 +206,11 @@ fn remove(runtime_dir: TempDir, public: &[Listen], admin: &[Listen]) {
     }
     for listen in public.iter().chain(admin) {
         if let Listen::Unix(path) = listen {
-            // It may be gone already, or be another program's by now: then there is nothing to do.
-            let _ = std::fs::remove_file(path);
+            // Whoever answers there by now is another program, whose socket it is.
+            if std::os::unix::net::UnixStream::connect(path).is_err() {
+                // It may be gone already.
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
 }
@@ -343,4 +346,23 @@ fn seconds_since_1970() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_socket_that_is_another_programs_by_now_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.sock");
+        let public = [Listen::Unix(path.clone())];
+        let other = UnixListener::bind(&path).unwrap();
+        remove(tempfile::tempdir().unwrap(), &public, &[]);
+        assert!(path.exists());
+        drop(other);
+        remove(tempfile::tempdir().unwrap(), &public, &[]);
+        assert!(!path.exists());
+    }
 }

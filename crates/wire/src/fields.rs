@@ -39,7 +39,6 @@ const MAX_OPTIONS: usize = 32;
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Connection {
     pub(crate) close: bool,
-    pub(crate) keep_alive: bool,
     /// It names fields besides `close` and `keep-alive`.
     names_fields: bool,
 }
@@ -55,11 +54,9 @@ impl Connection {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("close") {
                 says.close = true;
-            } else if is("keep-alive") {
-                says.keep_alive = true;
             } else if NOT_OPTIONS.iter().any(|name| is(name)) {
                 return Err(Refusal::ConnectionOption);
-            } else if !option.is_empty() {
+            } else if !option.is_empty() && !is("keep-alive") {
                 says.names_fields = true;
             }
         }

@@ -4,6 +4,7 @@ use super::route::{Route, route};
 use super::stream::Stream;
 use super::worker::Worker;
 use super::{exchange, linger, own, reply};
+use crate::error::ProxyError;
 use std::rc::Rc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
@@ -25,6 +26,11 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
 
 /// The rare ways are boxed: their state would make every connection's larger.
 async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+    let limit = worker.site.model.limits.body;
+    if request.is_larger_than(limit) {
+        let error = ProxyError::BodyTooLarge { limit };
+        return Box::pin(reply::instead(worker, client, request, &error)).await;
+    }
     match route(&worker.site, request) {
         Ok(Route::Upstream) => exchange::pass(worker, client, request).await,
         Ok(Route::Own(router)) => {

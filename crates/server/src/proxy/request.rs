@@ -28,6 +28,14 @@ pub(super) struct Request {
     pub(super) dialect: Dialect,
 }
 
+impl Request {
+    /// The body is known to be larger than `limit` bytes.
+    pub(super) fn is_larger_than(&self, limit: u64) -> bool {
+        matches!(self.head.framing, Framing::Length(length) if length > limit)
+            || self.body.data_bytes() > limit
+    }
+}
+
 /// What came next on a client's connection.
 #[derive(Debug)]
 #[expect(
@@ -141,9 +149,9 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             head_len,
             body,
         }),
-        Err(error) => {
+        Err(refusal) => {
             worker.pool.give(buffer);
-            Next::Refused(error)
+            Next::Refused(refusal.into())
         }
     }
 }
@@ -153,19 +161,12 @@ fn take(
     client: &mut Client,
     buffer: &mut Buffer,
     head_len: usize,
-) -> Result<(RequestHead, Body), ProxyError> {
+) -> Result<(RequestHead, Body), Refusal> {
     let (bytes, rest) = buffer.bytes().split_at(head_len);
     let head = RequestHead::parse(bytes)?;
     worker.ids.write_line(&head, bytes, &mut client.id_line);
-    let limit = worker.site.model.limits.body;
-    if matches!(head.framing, Framing::Length(length) if length > limit) {
-        return Err(ProxyError::BodyTooLarge { limit });
-    }
     let mut body = Body::new(head.framing);
-    let taken = body.follow(rest).map_err(Refusal::Chunk)?;
-    if body.data_bytes() > limit {
-        return Err(ProxyError::BodyTooLarge { limit });
-    }
+    let taken = body.follow(rest)?;
     if taken < rest.len() {
         let mut ahead = worker.pool.take();
         ahead.extend(&rest[taken..]);

@@ -26,13 +26,20 @@ pub(crate) enum Phase {
 /// How many requests may stand before the actor at once. More wait to be heard.
 const COMMANDS: usize = 1024;
 
+/// Who waits for what.
+#[derive(Debug)]
+struct Waiting {
+    model: ModelId,
+    reply: oneshot::Sender<Result<Lease, ProxyError>>,
+}
+
 /// The actor. Everything it owns is changed by [`Runtime::run`] alone.
 #[derive(Debug)]
 pub(crate) struct Runtime {
     scheduler: Scheduler,
     models: Vec<Arc<Model>>,
     instances: Vec<Instance>,
-    waiting: HashMap<RequestId, oneshot::Sender<Result<Lease, ProxyError>>>,
+    waiting: HashMap<RequestId, Waiting>,
     last_id: u64,
     commands: mpsc::Receiver<Command>,
     /// Nobody is left who could ask for anything.
@@ -129,7 +136,7 @@ impl Runtime {
     fn acquire(&mut self, model: ModelId, reply: oneshot::Sender<Result<Lease, ProxyError>>) {
         self.last_id += 1;
         let id = RequestId(self.last_id);
-        self.waiting.insert(id, reply);
+        self.waiting.insert(id, Waiting { model, reply });
         self.handle(Event::Request {
             id,
             model,
@@ -176,7 +183,7 @@ impl Runtime {
         let left: Vec<RequestId> = self
             .waiting
             .iter()
-            .filter(|(_, reply)| reply.is_closed())
+            .filter(|(_, waiting)| waiting.reply.is_closed())
             .map(|(id, _)| *id)
             .collect();
         for id in left {
@@ -214,8 +221,8 @@ impl Runtime {
             Action::Grant { id, model } => {
                 let lease = self.models.get(model.0)?.grant();
                 // A client that has left drops its lease here, which is told like any release.
-                if let Some(reply) = self.waiting.remove(&id) {
-                    let _ = reply.send(Ok(lease));
+                if let Some(waiting) = self.waiting.remove(&id) {
+                    let _ = waiting.reply.send(Ok(lease));
                 }
             }
             Action::Refuse { id, refusal } => self.refuse(id, refusal),
@@ -231,11 +238,11 @@ impl Runtime {
     }
 
     fn refuse(&mut self, id: RequestId, refusal: Refusal) {
-        let Some(reply) = self.waiting.remove(&id) else {
+        let Some(Waiting { model: at, reply }) = self.waiting.remove(&id) else {
             return;
         };
-        // One model so far, so a refused request was for that one.
-        let (Some(model), Some(instance)) = (self.models.first(), self.instances.first()) else {
+        let (Some(model), Some(instance)) = (self.models.get(at.0), self.instances.get(at.0))
+        else {
             return;
         };
         let state = instance.watch().borrow().clone();

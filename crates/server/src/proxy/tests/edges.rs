@@ -1,6 +1,8 @@
-use super::harness::{Harness, expect, head, rest, run, send, without_id};
+use super::harness::{Harness, LIMITS, expect, head, rest, run, send, without_id};
+use crate::model::Limits;
 use crate::proxy::request::SILENCE;
 use crate::runtime::Phase;
+use paddock_supervisor::Address;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -204,6 +206,31 @@ fn a_refused_upload_still_delivers_the_answer() {
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.contains("Connection: close\r\n"), "{answer}");
+    });
+}
+
+#[test]
+fn a_body_above_the_limit_is_refused_in_the_clients_own_terms() {
+    run(async {
+        let limits = Limits { body: 4, ..LIMITS };
+        let nowhere = Address::Unix("/nonexistent/paddock-test.sock".into());
+        for body in [
+            "Content-Length: 5\r\n\r\nhello",
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ] {
+            let harness = Harness::with(limits, nowhere.clone());
+            let mut upstream = harness.upstream();
+            let mut client = harness.client();
+            let ask = "POST /v1/messages HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n";
+            send(&mut client, format!("{ask}{body}")).await;
+            let answer = head(&mut client).await;
+            assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+            assert!(answer.contains("x-request-id: mine\r\n"), "{answer}");
+            let anthropic = b"{\"error\":{\"message\":";
+            expect(&mut client, anthropic).await;
+            let reached = timeout(Duration::from_secs(1), upstream.read_u8()).await;
+            assert!(reached.is_err(), "it reached the child");
+        }
     });
 }
 
