@@ -45,6 +45,19 @@ const TABLE: [Row; 35] = [
     Row(42, "Q2_0", 64, 18),
 ];
 
+/// What a cache can have.
+const CACHE: [(&str, u32); 9] = [
+    ("f32", 0),
+    ("f16", 1),
+    ("bf16", 30),
+    ("q8_0", 8),
+    ("q4_0", 2),
+    ("q4_1", 3),
+    ("iq4_nl", 20),
+    ("q5_0", 6),
+    ("q5_1", 7),
+];
+
 /// Numbers that once had a meaning and are free of it now.
 const REMOVED: [u32; 8] = [4, 5, 31, 32, 33, 36, 37, 38];
 
@@ -66,6 +79,14 @@ impl GgmlType {
     /// Returns how many elements share a block and how many bytes the block takes, if the type is known.
     pub fn block(self) -> Option<(u64, u64)> {
         self.row().map(|row| (row.2, row.3))
+    }
+
+    /// Returns the type that `--cache-type-k` calls so, if a cache can have it.
+    ///
+    /// The names are those of llama.cpp b11434, `common/arg.cpp`: in small letters, `f16` for example.
+    pub fn for_cache(name: &str) -> Option<Self> {
+        let number = CACHE.iter().find(|(known, _)| *known == name)?.1;
+        Some(Self(number))
     }
 
     /// Returns whether the type was taken out of the format.

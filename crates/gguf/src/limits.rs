@@ -28,3 +28,6 @@ pub const KEPT_METADATA: u64 = 16 * 1024 * 1024;
 
 /// Bytes from the start of the file to the end of the tensor table.
 pub const HEADER: u64 = 1024 * 1024 * 1024;
+
+/// Files that one model is split over.
+pub const PARTS: u64 = 1024;
