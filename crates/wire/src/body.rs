@@ -55,9 +55,27 @@ impl Body {
     /// # Errors
     /// The chunked framing is malformed.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, ChunkError> {
+        self.follow_with(bytes, |_| {})
+    }
+
+    /// Like [`follow`](Self::follow), and shows each run of the body's own data in `bytes` to
+    /// `data`, in order and where it lies: what a reader of the body gets, framing left out.
+    ///
+    /// # Errors
+    /// The chunked framing is malformed. The data before that has been shown.
+    pub fn follow_with(
+        &mut self,
+        bytes: &[u8],
+        mut data: impl FnMut(&[u8]),
+    ) -> Result<usize, ChunkError> {
         let mut taken = 0;
         while !self.is_complete() && taken < bytes.len() {
-            taken += self.step(&bytes[taken..])?.0;
+            let rest = &bytes[taken..];
+            let (here, is_data) = self.step(rest)?;
+            if is_data {
+                data(&rest[..here]);
+            }
+            taken += here;
         }
         Ok(taken)
     }
@@ -203,6 +221,19 @@ mod tests {
         let mut body = Body::new(Framing::Chunked);
         assert_eq!(body.follow_and_unframe(&mut bytes), Ok((bytes.len(), 9)));
         assert_eq!(&bytes[..9], b"wikipedia");
+    }
+
+    #[test]
+    fn the_data_is_shown_where_it_lies() {
+        let mut body = Body::new(Framing::Chunked);
+        let mut runs = Vec::new();
+        let bytes = b"4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\nGET /";
+        let followed = body.follow_with(bytes, |run| runs.push(run.to_vec()));
+        assert_eq!(followed, Ok(bytes.len() - 5));
+        assert_eq!(runs, [&b"wiki"[..], b"pedia"]);
+        let mut body = Body::new(Framing::Length(3));
+        let followed = body.follow_with(b"abcd", |run| assert_eq!(run, b"abc"));
+        assert_eq!(followed, Ok(3));
     }
 
     #[test]

@@ -4,18 +4,21 @@
 //! body ends, and which lines of the head are meant for the next hop only (RFC 9110 §7.6.1).
 //! This crate finds these three in the bytes as they lie, and refuses what two parsers could
 //! read differently. It does no I/O, keeps no clock and allocates nothing on the way of a
-//! message.
+//! message, but for a form that is scanned and a name that is percent-encoded.
 //!
 //! - [`HeadScan`] finds the end of a head while it arrives, in one pass however small the pieces;
 //! - [`RequestHead`] and [`ResponseHead`] judge a whole head;
 //! - [`Edits`] are the lines to cut and the bytes to put in their place;
-//! - [`Body`] follows a body to its end.
+//! - [`Body`] follows a body to its end;
+//! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
+//!   [`named_by_field`] the one that a head names.
 
 mod body;
 mod chunked;
 mod edits;
 mod fields;
 mod head;
+mod model;
 mod name;
 mod refusal;
 mod request;
@@ -27,6 +30,10 @@ pub use chunked::ChunkError;
 pub use edits::Edits;
 pub use fields::HOP_BY_HOP;
 pub use head::{HeadScan, MAX_HEAD};
+pub use model::{
+    BadName, Candidate, MAX_MODEL_NAME, ModelScan, Scan, UpstreamTarget, named_by_field,
+    named_by_query,
+};
 pub use refusal::Refusal;
 pub use request::{RequestHead, Version};
 pub use response::{Malformed, ResponseHead};

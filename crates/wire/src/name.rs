@@ -10,6 +10,8 @@ pub(crate) enum Name {
     Trailer,
     ContentType,
     RequestId,
+    /// `x-paddock-model`
+    Model,
     ContentLength,
     ContentEncoding,
     TransferEncoding,
@@ -38,6 +40,7 @@ impl Name {
                 ("content-length", Self::ContentLength),
                 ("content_length", Self::Underscored),
             ],
+            15 => &[("x-paddock-model", Self::Model)],
             16 => &[
                 ("content-encoding", Self::ContentEncoding),
                 ("proxy-connection", Self::HopByHop),

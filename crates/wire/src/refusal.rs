@@ -52,6 +52,9 @@ pub enum Refusal {
     /// Transfer-Encoding in an HTTP/1.0 request.
     #[error("HTTP/1.0 has no Transfer-Encoding")]
     TransferCodingInHttp10,
+    /// More than one `x-paddock-model`, and they differ.
+    #[error("the request has several x-paddock-model header fields that differ")]
+    ModelRepeated,
     /// Connection names a field that is not the hop's to remove.
     #[error("Connection names a field that is meant for the recipient")]
     ConnectionOption,

@@ -31,6 +31,11 @@ pub struct RequestHead {
     pub expects_continue: bool,
     /// The name the client gave the request itself (`x-request-id`).
     pub request_id: Option<Span>,
+    /// What the body is said to be (`content-type`); of several the first.
+    pub content_type: Option<Span>,
+    /// The model the client asks for beside the body (`x-paddock-model`), as it stands:
+    /// [`named_by_field`](crate::named_by_field) reads it.
+    pub model: Option<Span>,
     /// There is a Host field (HTTP/1.0 may lack it).
     pub has_host: bool,
     /// What is cut and replaced on the way to the upstream.
@@ -69,6 +74,8 @@ impl RequestHead {
             close: version == Version::Http10,
             expects_continue: false,
             request_id: None,
+            content_type: None,
+            model: None,
             has_host: false,
             edits: Edits::default(),
         };
@@ -92,6 +99,15 @@ impl RequestHead {
                     self.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
                 }
                 Name::RequestId => self.request_id = Some(Span::of_part(head, field.value)),
+                Name::ContentType if self.content_type.is_none() => {
+                    self.content_type = Some(Span::of_part(head, field.value));
+                }
+                Name::Model => {
+                    let first = *self.model.get_or_insert(Span::of_part(head, field.value));
+                    if first.of(head) != field.value {
+                        return Err(Refusal::ModelRepeated);
+                    }
+                }
                 _ => {}
             }
         }
@@ -120,6 +136,16 @@ impl RequestHead {
     pub fn cut_target_prefix(&mut self, len: usize) {
         let start = self.target.start();
         self.edits.cut_first(Span::new(start, start + len));
+    }
+
+    /// Leaves a part of the target out of what goes on; `part` is counted from the target's
+    /// start. A head has room for one such cut, this or that of
+    /// [`cut_target_prefix`](Self::cut_target_prefix).
+    pub fn cut_from_target(&mut self, part: Span) {
+        let start = self.target.start();
+        let end = (start + part.end()).min(self.target.end());
+        self.edits
+            .cut_first(Span::new((start + part.start()).min(end), end));
     }
 
     /// The path: the target up to its query.

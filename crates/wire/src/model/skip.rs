@@ -1,0 +1,130 @@
+//! Passing over what does not matter in a JSON document, many bytes at a time.
+
+use memchr::memchr2;
+
+/// How many bytes are looked at together for one that counts. A row of comparisons without a
+/// branch between them is what a compiler makes vector instructions of.
+const STRIDE: usize = 32;
+
+/// How many words are looked at before a search of long reach is begun, which costs more to begin:
+/// most strings are short, and what lies between two of them is shorter.
+const NEAR: usize = 4;
+
+/// One in each byte of a word.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+/// Passes over a string, from behind its opening quote or from anywhere in it, up to and with
+/// its closing quote. Returns how many bytes that were, or `None` where the string goes on behind
+/// `bytes`; `escaped` says whether the first byte, of these or of the next, is one behind a
+/// backslash.
+pub(super) fn string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
+    let mut at = usize::from(*escaped && !bytes.is_empty());
+    *escaped &= bytes.is_empty();
+    while let Some(rest) = bytes.get(at..) {
+        let Some(found) = quote_or_backslash(rest) else {
+            break;
+        };
+        at += found + 1;
+        if rest.get(found) == Some(&b'"') {
+            return Some(at);
+        }
+        *escaped = at == bytes.len();
+        at += 1;
+    }
+    None
+}
+
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let near = near(bytes, |word| equal(word, b'"') | equal(word, b'\\'));
+    near.or_else(|passed| {
+        let found = memchr2(b'"', b'\\', bytes.get(passed..)?)?;
+        Some(passed + found)
+    })
+}
+
+/// The place of the first quote, bracket or brace.
+pub(super) fn to_structure(bytes: &[u8]) -> Option<usize> {
+    // A bracket and its brace differ in one bit.
+    let word = |word: u64| {
+        let braces = word | (ONES * 0x20);
+        equal(word, b'"') | equal(braces, b'{') | equal(braces, b'}')
+    };
+    let counts = |byte: &u8| *byte == b'"' || matches!(*byte | 0x20, b'{' | b'}');
+    near(bytes, word).or_else(|near| {
+        let (strides, _) = bytes.get(near..)?.as_chunks::<STRIDE>();
+        let passed = strides
+            .iter()
+            .take_while(|stride| !stride.iter().fold(false, |any, byte| any | counts(byte)))
+            .count();
+        let from = near + passed * STRIDE;
+        let found = bytes.get(from..)?.iter().position(counts)?;
+        Some(from + found)
+    })
+}
+
+/// The place of the first byte that `marks` finds in the first [`NEAR`] words, or how many bytes
+/// have none of them.
+fn near(bytes: &[u8], marks: impl Fn(u64) -> u64) -> Place {
+    let (words, _) = bytes.as_chunks::<8>();
+    let near = words.get(..NEAR).unwrap_or(words);
+    for (index, word) in near.iter().enumerate() {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return Place::Found(8 * index + marked.trailing_zeros() as usize / 8);
+        }
+    }
+    Place::Behind(8 * near.len())
+}
+
+enum Place {
+    Found(usize),
+    Behind(usize),
+}
+
+impl Place {
+    fn or_else(self, far: impl FnOnce(usize) -> Option<usize>) -> Option<usize> {
+        match self {
+            Self::Found(place) => Some(place),
+            Self::Behind(passed) => far(passed),
+        }
+    }
+}
+
+/// Sets the highest bit of each byte of `word` that is `byte`. A byte above such a one may be
+/// marked by mistake, the lowest mark is right.
+fn equal(word: u64, byte: u8) -> u64 {
+    let zero = word ^ (ONES * u64::from(byte));
+    zero.wrapping_sub(ONES) & !zero & (ONES << 7)
+}
+
+/// How many bytes of white space there are at the start.
+pub(super) fn spaces(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte at every place near and far, beside bytes that differ from what counts in one.
+    #[test]
+    fn the_first_that_counts_is_found_wherever_it_is() {
+        for len in (0..20).chain([31, 32, 33, 40, 63, 64, 65, 72, 100]) {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'#'; len];
+                    bytes[at] = byte;
+                    if let Some(next) = bytes.get_mut(at + 1) {
+                        *next = b'"';
+                    }
+                    let first = |counts: &[u8]| bytes.iter().position(|byte| counts.contains(byte));
+                    assert_eq!(quote_or_backslash(&bytes), first(b"\"\\"));
+                    assert_eq!(to_structure(&bytes), first(b"\"[]{}"));
+                }
+            }
+        }
+    }
+}
