@@ -67,7 +67,15 @@ pub(crate) fn is_meant() -> bool {
 
 /// Serves until a signal, or until whoever started it is gone.
 pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
-    let args = Args::parse(words)?;
+    let words: Vec<String> = words.collect();
+    // What it is asked before there is a model: it has no devices, and knows no flags.
+    if words
+        .iter()
+        .any(|word| word == "--list-devices" || word == "--help")
+    {
+        return Ok(());
+    }
+    let args = Args::parse(words.into_iter())?;
     let server = Rc::new(Server {
         answers: Answers::new(),
         pacer: Pacer::start(),

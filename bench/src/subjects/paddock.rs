@@ -21,10 +21,12 @@ pub(crate) fn start(place: &Place, program: &Path, child_args: &[String]) -> Res
         serde_json::to_string(&child)?,
         serde_json::to_string(&model)?,
     );
+    let state = serde_json::to_string(&place.fresh("state"))?;
+    // The child has no slots, so nothing is to wait for one.
     let text = format!(
-        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
+        "[server]\nstate_dir = {state}\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
          [engine]\ncommand = {child}\nargs = {args}\n\
-         [models.instant]\npath = {model}\n"
+         [models.instant]\npath = {model}\nmax_in_flight = 8192\n"
     );
     fs::write(&config, text)?;
     let mut command = place.command(program);

@@ -4,8 +4,8 @@ use std::future;
 use std::io;
 use std::path::Path;
 
-use paddock_server::config::{Config, Listen, Mode, Problems};
-use paddock_server::{Service, StartError};
+use paddock_server::config::{Config, Listen, Mode, Model, Problems};
+use paddock_server::{Service, Source, StartError};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -25,12 +25,12 @@ enum RunError {
 }
 
 /// Runs a configuration. The control runtime lives on this thread.
-pub(crate) fn run(config: Config, file: Option<&Path>) -> Exit {
+pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -> Exit {
     logging::start(&config.log);
     open_files::raise();
     let runtime = Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, file)),
+        Ok(runtime) => runtime.block_on(serve(config, file, source)),
         Err(error) => Err(error.into()),
     };
     match outcome {
@@ -43,11 +43,15 @@ pub(crate) fn run(config: Config, file: Option<&Path>) -> Exit {
 }
 
 /// Starts the service, says where it is, and drains it when a signal comes.
-async fn serve(config: Config, file: Option<&Path>) -> Result<(), RunError> {
+async fn serve(
+    config: Config,
+    file: Option<&Path>,
+    source: Option<Source>,
+) -> Result<(), RunError> {
     // From here on a signal waits for the service to be there instead of ending the process.
     let mut signals = Signals::new()?;
     let shown = config.clone();
-    let service = Service::start(config, exec::shim()?).await?;
+    let service = Service::start(config, source, exec::shim()?).await?;
     announce(
         &shown,
         file,
@@ -57,10 +61,20 @@ async fn serve(config: Config, file: Option<&Path>) -> Result<(), RunError> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let (end, ended) = oneshot::channel::<()>();
+    let reloader = service.reloader();
     let running = service.run(asked(stopped), asked(ended));
+    let mut hangup = hangup()?;
+    let reloading = async {
+        loop {
+            hangup.recv().await;
+            // What is wrong has been logged.
+            let _ = reloader.reload().await;
+        }
+    };
     tokio::select! {
         () = running => {}
         () = forward(&mut signals, stop, end) => {}
+        () = reloading => {}
     }
     Ok(())
 }
@@ -73,10 +87,13 @@ fn announce(config: &Config, file: Option<&Path>, public: &[Listen], admin: &[Li
         output::error(&format!("paddock {version}\n{summary}"));
         return;
     }
+    for skipped in &config.skipped {
+        tracing::warn!("{skipped}");
+    }
     tracing::info!(
         target: logging::ALWAYS,
         version,
-        model = config.model.id,
+        models = ids(config),
         engine = %config.engine.program.display(),
         listen = join(public),
         admin = join(admin),
@@ -100,6 +117,11 @@ async fn forward(signals: &mut Signals, stop: oneshot::Sender<()>, end: oneshot:
     tracing::warn!(signal = second, "ending at once");
     let _gone = end.send(());
     future::pending::<()>().await;
+}
+
+/// The signal that asks for the configuration to be read again.
+fn hangup() -> io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
 }
 
 /// Signals that ask for an end.
@@ -145,25 +167,35 @@ pub(crate) fn summary(
     public: &[Listen],
     admin: &[Listen],
 ) -> String {
-    let model = &config.model;
-    let origin = match (&model.path, config.mode) {
-        (Some(path), _) => path.display().to_string(),
-        (None, Mode::Wrap { router: true }) => "whatever llama-server is asked for".to_owned(),
-        (None, _) => "as llama-server finds it".to_owned(),
-    };
     let file = file.map_or("none; flags and defaults".to_owned(), |file| {
         file.display().to_string()
     });
-    let mut lines = vec![
-        format!("  model   {}: {origin}", model.id),
-        format!("  engine  {}", config.engine.program.display()),
-    ];
+    let models = config.models.iter();
+    let mut lines: Vec<_> = models
+        .map(|model| format!("  model   {}: {}", model.id, origin(model, config.mode)))
+        .collect();
+    let skipped = config.skipped.iter();
+    lines.extend(skipped.map(|skipped| format!("  skipped {skipped}")));
+    lines.push(format!("  engine  {}", config.engine.program.display()));
     if config.mode == Mode::Serve {
         lines.push(format!("  config  {file}"));
     }
     lines.push(format!("  listen  {}", join(public)));
     lines.push(format!("  admin   {}", join(admin)));
     lines.join("\n")
+}
+
+fn origin(model: &Model, mode: Mode) -> String {
+    match (&model.path, mode) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Mode::Wrap { router: true }) => "whatever llama-server is asked for".to_owned(),
+        (None, _) => "as llama-server finds it".to_owned(),
+    }
+}
+
+fn ids(config: &Config) -> String {
+    let ids = config.models.iter().map(|model| model.id.as_str());
+    ids.collect::<Vec<_>>().join(", ")
 }
 
 fn join(addresses: &[Listen]) -> String {

@@ -128,6 +128,26 @@ fn check_says_what_would_be_served() {
 }
 
 #[test]
+fn check_lists_every_model_and_every_file_that_is_none() {
+    let place = Place::new();
+    for name in ["models/b.gguf", "models/a b.gguf", "models/a#.gguf"] {
+        place.write(name, "");
+    }
+    place.write("more/c.gguf", "");
+    place.write(
+        "paddock.toml",
+        "[discover]\ndirs = ['models']\n[models.m]\npath = 'm.gguf'\n",
+    );
+    let (code, out, error) = place.run(&with(&["check", "--models-dir", "more"]));
+    let expected = "ok\n  model   m: DIR/m.gguf\n  model   a-b: DIR/models/a b.gguf\n  \
+        model   b: DIR/models/b.gguf\n  model   c: DIR/more/c.gguf\n  \
+        skipped DIR/models/a#.gguf cannot be called after its file: the name `a#` contains '#', \
+        which clients cannot send safely\n  engine  DIR/llama-server\n";
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(out.starts_with(expected), "{out}");
+}
+
+#[test]
 fn check_and_serve_tell_every_problem() {
     let place = Place::new();
     place.write(

@@ -39,6 +39,7 @@
 //! | `/__fake/push` | makes every such stream send an event |
 
 pub mod args;
+mod asked;
 pub mod die;
 pub mod failures;
 

@@ -75,6 +75,7 @@ impl Desk {
             .current_dir(self.dir.path())
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("MODEL", model)
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
             .env("PADDOCK_LOG", "info")
             .stdin(Stdio::null());
         command
@@ -110,7 +111,7 @@ fn every_command_of_the_readme_runs() {
             // The checks before a change lands run these two whole.
             let mode = fs::metadata(root().join(word)).unwrap().permissions();
             assert!(mode.mode() & 0o111 != 0, "{word} cannot be run");
-        } else if line.starts_with("paddock check") {
+        } else if line.starts_with("paddock check") || line.starts_with("paddock inspect") {
             let status = desk.command(&line, model).status().unwrap();
             assert!(status.success(), "{line}");
         } else {

@@ -1,12 +1,56 @@
-use crate::model::{Model, Waiting};
-use crate::{Action, Event, InstanceIs, ModelId, ModelSpec, Refusal, RequestId};
-use std::time::Instant;
+mod leaving;
+mod loads;
+mod requests;
+mod room;
 
-/// Decides who goes, who waits and who is refused.
+use crate::model::{Model, Residency};
+use crate::{
+    Action, ClientId, Epoch, Event, Gate, InstanceIs, Look, Memory, ModelId, ModelSpec, Note,
+    Policy, RequestId,
+};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A keep-alive shorter than this is watched by being told of each last lease's end.
+const BRIEF: Duration = Duration::from_secs(1);
+
+/// Decides who is in memory, who goes, who waits and who is refused.
 #[derive(Debug)]
 pub struct Scheduler {
+    policy: Policy,
+    budget: Memory,
+    epoch: Epoch,
     models: Vec<Model>,
+    /// The queued requests.
+    queued: HashMap<RequestId, Queued>,
+    /// When they have waited long enough; those that are no longer queued among them.
+    timeouts: VecDeque<(Instant, RequestId)>,
+    /// The models that wait for room, in the order in which they began to.
+    line: VecDeque<ModelId>,
+    /// Those of them that have not been considered yet.
+    newcomers: Vec<ModelId>,
+    /// No more than any of them needs.
+    least: Memory,
+    /// The models for which room is being made, in the order in which it was claimed.
+    claims: Vec<ModelId>,
+    /// The models that hold memory.
+    resident: Vec<ModelId>,
+    /// Models that are always wanted, and have failed.
+    retries: Vec<ModelId>,
     phase: Phase,
+    /// Something happened that may have made room, or have made it needed.
+    unsettled: bool,
+    /// The gates tell when they fall idle.
+    telling: bool,
+    out: Vec<Action>,
+}
+
+/// A queued request.
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    model: ModelId,
+    client: ClientId,
 }
 
 /// What is going on as a whole.
@@ -19,223 +63,189 @@ enum Phase {
     Draining { deadline: Instant },
 }
 
+/// What all models together hold, may hold, and are promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// What they may hold.
+    pub budget: Memory,
+    /// What they hold, as far as is known.
+    pub used: Memory,
+    /// What is kept for models that are about to start.
+    pub claimed: Memory,
+}
+
 impl Scheduler {
-    /// A scheduler of these models, all of them about to be loaded. A [`ModelId`] is a place in
-    /// the list.
-    pub fn new(models: impl IntoIterator<Item = ModelSpec>) -> Self {
+    /// A scheduler without models.
+    pub fn new(policy: Policy, budget: Memory, epoch: Epoch) -> Self {
         Self {
-            models: models.into_iter().map(Model::new).collect(),
+            policy,
+            budget,
+            epoch,
+            models: Vec::new(),
+            queued: HashMap::new(),
+            timeouts: VecDeque::new(),
+            line: VecDeque::new(),
+            newcomers: Vec::new(),
+            least: Memory::NONE,
+            claims: Vec::new(),
+            resident: Vec::new(),
+            retries: Vec::new(),
             phase: Phase::Serving,
+            unsettled: false,
+            telling: false,
+            out: Vec::new(),
         }
+    }
+
+    /// Takes another model in, cold, whose requests pass this gate.
+    pub fn add(&mut self, spec: ModelSpec, gate: Arc<Gate>, now: Instant) -> ModelId {
+        self.models.push(Model::new(spec, gate, now));
+        ModelId(self.models.len() - 1)
     }
 
     /// Takes an event into account and says what is to be done, in order. An event about an
     /// unknown model changes nothing.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
         match event {
             Event::Request {
                 id,
                 model,
-                in_flight,
-            } => self.request(id, model, in_flight, now, &mut actions),
-            Event::Cancel { id } => self.cancel(id, &mut actions),
-            Event::Instance {
+                client,
+                takes_slot,
+            } => self.request(id, Queued { model, client }, takes_slot, now),
+            Event::Cancel { id } => self.cancel(id),
+            Event::Inspected { model, demand } => self.inspected(model, demand, now),
+            Event::Instance { model, is } => self.instance(model, is, now),
+            Event::Measured { model, memory } => self.measured(model, memory),
+            Event::Released { model } => self.released(model, now),
+            Event::Load { model } => self.load(model, now),
+            Event::Unload { model } => self.unload(model, now),
+            Event::Change {
                 model,
-                is,
-                in_flight,
-            } => self.instance(model, is, in_flight, &mut actions),
-            Event::Released { model, in_flight } => self.released(model, in_flight, &mut actions),
-            Event::Shutdown { deadline } => self.shutdown(deadline, &mut actions),
-            Event::Tick => self.tick(now, &mut actions),
+                spec,
+                restart,
+            } => self.change(model, spec, restart, now),
+            Event::Remove { model } => self.remove(model, now),
+            Event::Rules { policy, budget } => {
+                self.policy = policy;
+                self.budget = budget;
+                self.unsettled = true;
+            }
+            Event::Shutdown { deadline } => self.shutdown(deadline),
+            Event::Tick => self.tick(now),
         }
-        actions
+        if self.unsettled {
+            self.unsettled = false;
+            self.settle(now);
+        }
+        std::mem::take(&mut self.out)
     }
 
     /// When [`Event::Tick`] is due next, if ever.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let queued = self
-            .models
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if let Phase::Draining { deadline } = self.phase {
+            let drains =
+                |at: &&ModelId| matches!(self.models[at.0].residency, Residency::Draining { .. });
+            return self.resident.iter().find(drains).map(|_| deadline);
+        }
+        let queue = self.timeouts.front().map(|(until, _)| *until);
+        let line = self.line.front().and_then(|first| self.turn(*first, now));
+        let resident = self
+            .resident
             .iter()
-            .filter_map(|model| model.queue.front().map(|waiting| waiting.until))
-            .min();
-        match self.phase {
-            Phase::Draining { deadline } if self.models.iter().any(|model| !model.stopping) => {
-                Some(deadline)
-            }
-            Phase::Draining { .. } | Phase::Serving => queued,
+            .filter_map(|at| self.keep_alive_ends(*at, now));
+        let failed = self.retries.iter().filter_map(|at| self.retry(*at));
+        queue
+            .into_iter()
+            .chain(line)
+            .chain(resident)
+            .chain(failed)
+            .min()
+    }
+
+    /// A model as people may see it.
+    pub fn look(&self, model: ModelId) -> Option<Look> {
+        self.models.get(model.0).map(Model::look)
+    }
+
+    /// What all models together hold.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            budget: self.budget,
+            used: self.held(|_| true),
+            claimed: self.claimed(),
         }
     }
 
-    /// How many requests wait for the model.
-    pub fn queued(&self, model: ModelId) -> usize {
-        self.models
-            .get(model.0)
-            .map_or(0, |model| model.queue.len())
+    /// Whether nothing holds memory, and nothing will.
+    pub fn is_stopped(&self) -> bool {
+        self.phase != Phase::Serving && self.resident.is_empty()
     }
 
-    /// A request that could not pass the gate:
-    /// 1. while stopping, or when its model does not load, it is refused;
-    /// 2. when the queue is full, it is refused;
-    /// 3. else it waits its turn, which may be now.
-    fn request(
-        &mut self,
-        id: RequestId,
-        at: ModelId,
-        in_flight: u32,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(model) = self.models.get_mut(at.0) else {
+    fn tick(&mut self, now: Instant) {
+        if let Phase::Draining { deadline } = self.phase {
+            if deadline <= now {
+                self.cut();
+            }
             return;
-        };
-        let refusal = match model.instance {
-            _ if self.phase != Phase::Serving => Some(Refusal::ShuttingDown),
-            InstanceIs::Failed | InstanceIs::Stopped => Some(Refusal::LoadFailed),
-            _ if model.queue.len() >= model.spec.queue_limit => Some(Refusal::QueueFull),
+        }
+        self.time_out(now);
+        self.end_keep_alives(now);
+        for at in std::mem::take(&mut self.retries) {
+            match self.retry(at) {
+                Some(until) if until <= now => self.load(at, now),
+                Some(_) => self.retries.push(at),
+                None => {}
+            }
+        }
+        self.unsettled |= !self.line.is_empty();
+    }
+
+    /// When a failed model that is always wanted is tried again.
+    fn retry(&self, at: ModelId) -> Option<Instant> {
+        match self.models[at.0].residency {
+            Residency::Failed { until } => until.filter(|_| self.models[at.0].spec.always),
             _ => None,
+        }
+    }
+
+    fn note(&mut self, model: ModelId, note: Note) {
+        self.out.push(Action::Note { model, note });
+    }
+
+    /// What the resident models hold of which this is true.
+    fn held(&self, which: impl Fn(&Model) -> bool) -> Memory {
+        self.resident
+            .iter()
+            .map(|at| &self.models[at.0])
+            .filter(|model| which(model))
+            .fold(Memory::NONE, |sum, model| sum.plus(&model.holds))
+    }
+
+    /// What is kept for models that are about to start.
+    fn claimed(&self) -> Memory {
+        self.claims
+            .iter()
+            .fold(Memory::NONE, |sum, at| match &self.models[at.0].residency {
+                Residency::Claiming { needs, .. } => sum.plus(needs),
+                _ => sum,
+            })
+    }
+
+    /// How long it has been idle; nothing while it is not.
+    fn idle(&self, at: ModelId, now: Instant) -> Option<Duration> {
+        let model = &self.models[at.0];
+        let Residency::Warm { since, .. } = model.residency else {
+            return None;
         };
-        if let Some(refusal) = refusal {
-            actions.push(Action::Refuse { id, refusal });
-            return;
+        if !model.queue.is_empty() || model.gate.in_flight() > 0 {
+            return None;
         }
-        let until = now + model.spec.queue_timeout;
-        model.queue.push_back(Waiting { id, until });
-        advance(at, model, in_flight, actions);
-    }
-
-    fn cancel(&mut self, id: RequestId, actions: &mut Vec<Action>) {
-        for (at, model) in self.models.iter_mut().enumerate() {
-            let before = model.queue.len();
-            model.queue.retain(|waiting| waiting.id != id);
-            if model.queue.len() < before {
-                reopen(ModelId(at), model, actions);
-            }
-        }
-    }
-
-    fn instance(&mut self, at: ModelId, is: InstanceIs, in_flight: u32, actions: &mut Vec<Action>) {
-        let Some(model) = self.models.get_mut(at.0) else {
-            return;
-        };
-        let before = model.routable();
-        model.instance = is;
-        if before.is_some() && before != model.routable() && model.open {
-            model.open = false;
-            actions.push(Action::Shut { model: at });
-        }
-        if matches!(is, InstanceIs::Failed | InstanceIs::Stopped) {
-            refuse_all(model, Refusal::LoadFailed, actions);
-        }
-        if self.phase == Phase::Serving {
-            advance(at, model, in_flight, actions);
-        }
-    }
-
-    fn released(&mut self, at: ModelId, in_flight: u32, actions: &mut Vec<Action>) {
-        let Some(model) = self.models.get_mut(at.0) else {
-            return;
-        };
-        match self.phase {
-            Phase::Serving => advance(at, model, in_flight, actions),
-            Phase::Draining { .. } if in_flight == 0 => stop(at, model, actions),
-            Phase::Draining { .. } => {}
-        }
-    }
-
-    /// Shuts every gate and empties every queue; asked again, it can only bring the deadline
-    /// forward. The runtime answers each `Shut` with
-    /// [`Event::Released`], so that a model with nothing in flight stops at once.
-    fn shutdown(&mut self, deadline: Instant, actions: &mut Vec<Action>) {
-        if let Phase::Draining { deadline: before } = self.phase {
-            self.phase = Phase::Draining {
-                deadline: before.min(deadline),
-            };
-            return;
-        }
-        self.phase = Phase::Draining { deadline };
-        for (at, model) in self.models.iter_mut().enumerate() {
-            model.open = false;
-            actions.push(Action::Shut { model: ModelId(at) });
-            refuse_all(model, Refusal::ShuttingDown, actions);
-        }
-    }
-
-    fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        for (at, model) in self.models.iter_mut().enumerate() {
-            let refusal = model.too_long();
-            while let Some(first) = model.queue.front().filter(|first| first.until <= now) {
-                actions.push(Action::Refuse {
-                    id: first.id,
-                    refusal,
-                });
-                model.queue.pop_front();
-            }
-            if self.phase == Phase::Serving {
-                reopen(ModelId(at), model, actions);
-            }
-        }
-        if matches!(self.phase, Phase::Draining { deadline } if deadline <= now) {
-            for (at, model) in self.models.iter_mut().enumerate() {
-                if !model.stopping {
-                    actions.push(Action::Cut { model: ModelId(at) });
-                }
-                stop(ModelId(at), model, actions);
-            }
-        }
-    }
-}
-
-/// Grants as many queued requests as there is room for, first come first served. The gate is
-/// open only while nobody is queued.
-fn advance(at: ModelId, model: &mut Model, in_flight: u32, actions: &mut Vec<Action>) {
-    if model.routable().is_none() {
-        return;
-    }
-    if !model.queue.is_empty() && model.open {
-        model.open = false;
-        actions.push(Action::Shut { model: at });
-    }
-    let mut room = model.spec.cap.saturating_sub(in_flight);
-    while room > 0 {
-        let Some(next) = model.queue.pop_front() else {
-            break;
-        };
-        actions.push(Action::Grant {
-            id: next.id,
-            model: at,
-        });
-        room -= 1;
-    }
-    reopen(at, model, actions);
-}
-
-fn reopen(at: ModelId, model: &mut Model, actions: &mut Vec<Action>) {
-    if let (Some(generation), true, false) = (model.routable(), model.queue.is_empty(), model.open)
-    {
-        model.open = true;
-        actions.push(Action::Open {
-            model: at,
-            generation,
-        });
-    }
-}
-
-fn stop(at: ModelId, model: &mut Model, actions: &mut Vec<Action>) {
-    if !model.stopping {
-        model.stopping = true;
-        actions.push(Action::Stop { model: at });
-    }
-}
-
-fn refuse_all(model: &mut Model, refusal: Refusal, actions: &mut Vec<Action>) {
-    for waiting in model.queue.drain(..) {
-        actions.push(Action::Refuse {
-            id: waiting.id,
-            refusal,
-        });
+        let used = self.epoch.moment(model.gate.used());
+        Some(now.saturating_duration_since(used.max(since)))
     }
 }
 
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

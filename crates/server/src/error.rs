@@ -1,6 +1,5 @@
 //! Errors of paddock's own making, and the one place that turns them into HTTP.
 
-use paddock_scheduler::Refusal as Queue;
 use paddock_supervisor::Failure;
 use paddock_wire as wire;
 use serde_json::{Value, json};
@@ -24,7 +23,25 @@ pub enum ProxyError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The path names a model that is not configured.
+    /// The name of a model cannot be one.
+    #[error("this request names no model that there could be: {0}")]
+    BadName(&'static str),
+    /// The request names no model, and there is no default.
+    #[error(
+        "this request does not say which model it is for: name it as `model` in the body, as \
+         `?model=`, as `x-paddock-model`, or in the path as /upstream/MODEL/...; there are: {configured}"
+    )]
+    NoModel {
+        /// What there is.
+        configured: String,
+    },
+    /// More of bodies is held than may be, while their models are unknown.
+    #[error(
+        "too many large requests that do not name their model at the start; send `x-paddock-model` \
+         with this one, or try again in a moment"
+    )]
+    TooMuchHeld,
+    /// The request names a model that is not configured.
     #[error("there is no model '{name}' here; configured: {configured}")]
     UnknownModel {
         /// What the client asked for.
@@ -50,6 +67,52 @@ pub enum ProxyError {
         /// The model's name.
         model: String,
     },
+    /// Other models were using the memory for as long as the request may wait.
+    #[error(
+        "'{model}' is not loaded, and other models were using the memory it needs for as long as a \
+         request may wait"
+    )]
+    NoRoom {
+        /// The model's name.
+        model: String,
+    },
+    /// The operator is unloading the model.
+    #[error("'{model}' is being unloaded; it can be loaded again in a moment")]
+    Draining {
+        /// The model's name.
+        model: String,
+    },
+    /// The model needs more memory than there could be.
+    #[error(
+        "'{model}' does not fit: it needs {needs}, and there is {available} at most; a shorter \
+         context, another quantization or a larger [memory] budget helps"
+    )]
+    DoesNotFit {
+        /// The model's name.
+        model: String,
+        /// What it needs.
+        needs: String,
+        /// What there is, less what is pinned.
+        available: String,
+    },
+    /// The model ran out of memory, although it was thought to fit.
+    #[error(
+        "'{model}' ran out of memory while loading: it was expected to need {needs}, of {free} that \
+         were thought to be free, and no other model could make more room"
+    )]
+    RanOut {
+        /// The model's name.
+        model: String,
+        /// What it was expected to need.
+        needs: String,
+        /// What was thought to be free.
+        free: String,
+        /// What the child said.
+        failure: Option<Arc<Failure>>,
+    },
+    /// The operator has ended the request.
+    #[error("the operator has cancelled this request")]
+    Cancelled,
     /// The model does not load.
     #[error("'{model}' does not load: {}", .failure.message)]
     LoadFailed {
@@ -77,6 +140,16 @@ pub enum ProxyError {
     UpstreamTimeout(Duration),
 }
 
+impl From<wire::BadName> for ProxyError {
+    fn from(bad: wire::BadName) -> Self {
+        Self::BadName(match bad {
+            wire::BadName::Percent => "a `%` in it is not followed by two hexadecimal digits",
+            wire::BadName::NotUtf8 => "it is not UTF-8",
+            wire::BadName::TooLong => "it is longer than 512 bytes",
+        })
+    }
+}
+
 /// The shape in which a client expects errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -99,35 +172,22 @@ impl Dialect {
 }
 
 impl ProxyError {
-    /// What a queued request is told, given the model's name and why it does not load.
-    pub(crate) fn from_queue(
-        refusal: Queue,
-        model: String,
-        failed: Option<(Arc<Failure>, Option<Duration>)>,
-    ) -> Self {
-        match (refusal, failed) {
-            (Queue::QueueFull, _) => Self::QueueFull { model },
-            (Queue::TimedOut, _) => Self::QueueTimeout { model },
-            (Queue::ShuttingDown, _) => Self::ShuttingDown,
-            (Queue::LoadFailed, Some((failure, retry_after))) => Self::LoadFailed {
-                model,
-                failure,
-                retry_after,
-            },
-            (Queue::StillLoading | Queue::LoadFailed, _) => Self::Loading { model },
-        }
-    }
-
     /// The HTTP status (RFC 9110 §15).
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
+            Self::BadName(_) | Self::NoModel { .. } => 400,
             Self::UnknownModel { .. } => 404,
             Self::RequestTimeout(_) => 408,
             Self::BodyTooLarge { .. } => 413,
-            Self::QueueFull { .. } => 429,
+            Self::QueueFull { .. } | Self::TooMuchHeld => 429,
             Self::QueueTimeout { .. }
+            | Self::NoRoom { .. }
             | Self::Loading { .. }
+            | Self::Draining { .. }
+            | Self::DoesNotFit { .. }
+            | Self::RanOut { .. }
+            | Self::Cancelled
             | Self::LoadFailed { .. }
             | Self::ShuttingDown => 503,
             Self::UpstreamUnreachable(_) | Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => {
@@ -140,14 +200,18 @@ impl ProxyError {
     /// The machine-readable kind, as in the header `x-paddock-error`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) => "bad_request",
+            Self::BadRequest(_) | Self::BadName(_) => "bad_request",
+            Self::NoModel { .. } => "no_model",
             Self::RequestTimeout(_) => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnknownModel { .. } => "unknown_model",
-            Self::QueueFull { .. } => "queue_full",
-            Self::QueueTimeout { .. } => "queue_timeout",
+            Self::QueueFull { .. } | Self::TooMuchHeld => "queue_full",
+            Self::QueueTimeout { .. } | Self::NoRoom { .. } => "queue_timeout",
+            Self::Draining { .. } => "draining",
+            Self::DoesNotFit { .. } => "does_not_fit",
+            Self::Cancelled => "cancelled",
             Self::Loading { .. } => "loading",
-            Self::LoadFailed { .. } => "load_failed",
+            Self::LoadFailed { .. } | Self::RanOut { .. } => "load_failed",
             Self::ShuttingDown => "shutting_down",
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => "upstream_closed",
@@ -158,7 +222,13 @@ impl ProxyError {
     /// After how many seconds a retry can help, where it can.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::QueueFull { .. } | Self::Loading { .. } | Self::QueueTimeout { .. } => Some(1),
+            Self::QueueFull { .. }
+            | Self::TooMuchHeld
+            | Self::Loading { .. }
+            | Self::Draining { .. }
+            | Self::NoRoom { .. }
+            | Self::QueueTimeout { .. } => Some(1),
+            Self::RanOut { .. } => Some(15),
             Self::ShuttingDown => Some(5),
             Self::LoadFailed { retry_after, .. } => {
                 retry_after.map(|wait| wait.as_secs().saturating_add(1))
@@ -182,8 +252,13 @@ impl ProxyError {
                 "message": message,
             }),
         };
-        if let Self::LoadFailed { failure, .. } = self {
-            error["failure"] = failure_json(failure);
+        match self {
+            Self::LoadFailed { failure, .. }
+            | Self::RanOut {
+                failure: Some(failure),
+                ..
+            } => error["failure"] = failure_json(failure),
+            _ => {}
         }
         match dialect {
             Dialect::OpenAi => json!({ "error": error }),

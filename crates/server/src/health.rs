@@ -1,13 +1,14 @@
-use paddock_supervisor::State;
+use crate::runtime::{ModelView, View};
+use paddock_scheduler::Status;
 
-/// Whether a model can serve, as health routes tell it.
+/// Whether requests can be served, as health routes tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthState {
-    /// Its child is loading, or about to be started again. Requests wait.
+    /// What is to be loaded at the start is loading, and nothing else is there yet. Requests wait.
     Starting,
-    /// Requests are served.
+    /// Requests are served, or loaded for.
     Ready,
-    /// Its child does not start. Requests are refused.
+    /// No model loads. Requests are refused.
     Unhealthy,
     /// It was told to stop.
     Stopping,
@@ -23,15 +24,32 @@ impl HealthState {
             Self::Stopping => "stopping",
         }
     }
-}
 
-impl From<&State> for HealthState {
-    fn from(state: &State) -> Self {
-        match state {
-            State::Starting { .. } | State::Backoff { .. } => Self::Starting,
-            State::Ready { .. } => Self::Ready,
-            State::Failed { .. } => Self::Unhealthy,
-            State::Stopping { .. } | State::Stopped => Self::Stopping,
+    /// The health of one model.
+    pub(crate) fn of_model(model: &ModelView) -> Self {
+        match model.look.status {
+            Status::Ready | Status::Unloaded => Self::Ready,
+            Status::Waiting | Status::Loading => Self::Starting,
+            Status::Draining | Status::Stopping => Self::Stopping,
+            Status::Failed => Self::Unhealthy,
+        }
+    }
+
+    /// The health of all models together; without a view everything has stopped.
+    pub(crate) fn of_all(view: Option<&View>) -> Self {
+        let Some(view) = view else {
+            return Self::Stopping;
+        };
+        let all = |is: fn(&ModelView) -> bool| view.models.iter().all(is);
+        let any = |is: fn(&ModelView) -> bool| view.models.iter().any(is);
+        if all(|model| model.look.status == Status::Failed) {
+            Self::Unhealthy
+        } else if any(|model| model.look.status == Status::Ready) {
+            Self::Ready
+        } else if any(|model| model.config.preload && Self::of_model(model) == Self::Starting) {
+            Self::Starting
+        } else {
+            Self::Ready
         }
     }
 }

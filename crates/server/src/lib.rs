@@ -3,17 +3,24 @@
 //! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
+mod catalog;
 pub mod config;
+mod engine;
 mod error;
 mod forward;
 mod health;
+mod learned;
+mod memory;
 mod model;
 mod proxy;
+mod reload;
 mod routes;
+mod rules;
 mod runtime;
 mod service;
 
 pub use error::{Dialect, ProxyError};
 pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};
 pub use health::HealthState;
+pub use reload::{ReloadError, Reloader, Source};
 pub use service::{Service, StartError};

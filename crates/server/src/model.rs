@@ -1,12 +1,13 @@
 //! A model as the request path sees it.
 
 use crate::config::Model as ModelConfig;
-use paddock_scheduler::{Gate, Generation};
+use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
 use paddock_supervisor::Address;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Where a generation of an instance listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +19,15 @@ pub(crate) struct Endpoint {
 /// A configured model: its gate, where its requests go, and how long they may take.
 #[derive(Debug)]
 pub(crate) struct Model {
+    pub(crate) id: ModelId,
     pub(crate) name: String,
     /// The most leases at once.
     pub(crate) cap: u32,
     pub(crate) limits: Limits,
-    pub(crate) gate: Gate,
-    /// The newest endpoint. Written by the runtime before it opens the gate to it.
-    pub(crate) endpoint: watch::Sender<Option<Endpoint>>,
-    /// How many requests wait, for people to see. Written by the runtime alone.
-    pub(crate) queued: AtomicUsize,
-    /// Told when a lease ends while the gate is shut.
-    released: Arc<Notify>,
+    pub(crate) gate: Arc<Gate>,
+    /// The newest endpoint. Written by the runtime before a lease names it.
+    pub(crate) endpoint: Arc<watch::Sender<Option<Endpoint>>>,
+    released: Released,
 }
 
 /// How long an exchange may be silent.
@@ -38,55 +37,119 @@ pub(crate) struct Limits {
     pub(crate) first_byte: Duration,
     /// Between two pieces of an answer.
     pub(crate) stream_idle: Duration,
-    /// The largest request body, in bytes.
-    pub(crate) body: u64,
 }
 
-/// How many requests a child may queue by itself: llama-server serves so many connections
-/// beyond its slots (llama.cpp b11434, tools/server/server-http.cpp).
-const CHILD_QUEUE: u32 = 1024;
-
-impl Model {
-    pub(crate) fn new(config: &ModelConfig, body_limit: u64, released: Arc<Notify>) -> Self {
-        let cap = match config.max_in_flight {
-            0 => config.parallel.saturating_add(CHILD_QUEUE),
-            cap => cap,
-        };
-        let limits = Limits {
+impl Limits {
+    /// A model's limits.
+    pub(crate) fn of(config: &ModelConfig) -> Self {
+        Self {
             first_byte: config.first_byte_timeout,
             stream_idle: config.stream_idle_timeout,
-            body: body_limit,
-        };
-        Self::with(config.id.clone(), cap, limits, released)
+        }
+    }
+}
+
+/// How many requests a child has beyond its slots, at least, so that a slot never waits for the
+/// next one. Few, for those that are with the child are no longer in turn.
+const AHEAD: u32 = 4;
+
+/// How many connections llama-server takes beyond its slots (llama.cpp b11434,
+/// tools/server/server-http.cpp).
+const CHILD_TAKES: u32 = 1024;
+
+/// The most leases of a model at once: as configured, else as many as it has slots and a few more.
+/// Where the slots are unknown the child decides.
+pub(crate) fn cap(config: &ModelConfig) -> u32 {
+    match (config.max_in_flight, config.parallel) {
+        (0, 0) => CHILD_TAKES,
+        (0, slots) => slots.saturating_add(slots.max(AHEAD)),
+        (cap, _) => cap,
+    }
+}
+
+/// How the end of a lease reaches the runtime.
+#[derive(Debug, Clone)]
+pub(crate) struct Released {
+    /// Where milliseconds count from.
+    epoch: Epoch,
+    /// It has been told, and has not looked yet.
+    told: Arc<AtomicBool>,
+    to: mpsc::Sender<ModelId>,
+}
+
+impl Released {
+    /// Tells of releases through here. There is at most one message of a model on its way.
+    pub(crate) fn new(epoch: Epoch, to: mpsc::Sender<ModelId>) -> Self {
+        Self {
+            epoch,
+            told: Arc::default(),
+            to,
+        }
     }
 
-    pub(crate) fn with(name: String, cap: u32, limits: Limits, released: Arc<Notify>) -> Self {
+    /// From here on the next release is told again.
+    pub(crate) fn look(&self) {
+        self.told.store(false, Ordering::SeqCst);
+    }
+
+    fn tell(&self, id: ModelId) {
+        if !self.told.swap(true, Ordering::SeqCst) {
+            // There is room for every model; a closed channel has nobody left to tell.
+            let _ = self.to.try_send(id);
+        }
+    }
+}
+
+impl Model {
+    /// A model with a gate of its own.
+    pub(crate) fn new(
+        id: ModelId,
+        name: String,
+        cap: u32,
+        limits: Limits,
+        released: Released,
+    ) -> Self {
         Self {
+            id,
             name,
             cap,
             limits,
-            gate: Gate::default(),
-            endpoint: watch::Sender::new(None),
-            queued: AtomicUsize::new(0),
+            gate: Arc::default(),
+            endpoint: Arc::new(watch::Sender::new(None)),
             released,
+        }
+    }
+
+    /// The same model with other limits. Leases of both pass one gate.
+    pub(crate) fn with(&self, cap: u32, limits: Limits) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            cap,
+            limits,
+            gate: Arc::clone(&self.gate),
+            endpoint: Arc::clone(&self.endpoint),
+            released: self.released.clone(),
         }
     }
 
     /// A lease, if the model is warm and has room.
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Lease> {
         let generation = self.gate.try_acquire(self.cap)?;
-        Some(Lease {
-            model: Arc::clone(self),
-            generation,
-        })
+        Some(self.lease(generation))
     }
 
-    /// A lease for a queued request. The runtime's alone.
-    pub(crate) fn grant(self: &Arc<Self>) -> Lease {
+    /// A lease that the gate has counted already.
+    pub(crate) fn lease(self: &Arc<Self>, generation: Generation) -> Lease {
         Lease {
             model: Arc::clone(self),
-            generation: self.gate.grant(),
+            generation,
         }
+    }
+
+    /// Takes note that a release was told of.
+    pub(crate) fn look(&self) {
+        self.released.look();
     }
 }
 
@@ -100,8 +163,9 @@ pub(crate) struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.model.gate.release() {
-            self.model.released.notify_one();
+        let now = self.model.released.epoch.stamp(Instant::now().into_std());
+        if self.model.gate.release(now) {
+            self.model.released.tell(self.model.id);
         }
     }
 }

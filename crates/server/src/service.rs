@@ -1,21 +1,19 @@
 //! The whole service: started, run until it is told to stop, drained.
 
 use crate::config::{Config, Listen, Mode};
-use crate::model::Model;
-use crate::proxy::{Acceptor, Site, Workers};
+use crate::learned;
+use crate::proxy::{Acceptor, News, Site, Workers};
+use crate::reload::{Reloader, Source};
 use crate::routes::{self, View};
-use crate::runtime::{Phase, Runtime, RuntimeHandle};
-use paddock_scheduler::{Admit, ModelId, ModelSpec};
-use paddock_supervisor::{
-    Instance, RestartPolicy, Shim, Spawner, Spec, StopPolicy, Transport, env,
-};
+use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
+use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,12 +21,6 @@ use tokio_util::task::TaskTracker;
 /// The most worker threads. Each can keep a core busy with tens of thousands of requests a
 /// second, and the models need the cores more.
 const MOST_WORKERS: usize = 4;
-
-/// How a child is stopped once nothing is in flight to it.
-const STOP: StopPolicy = StopPolicy {
-    first_grace: Duration::from_millis(750),
-    second_grace: Duration::from_millis(750),
-};
 
 /// How long an operator's open connection may hold up the end.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -68,76 +60,88 @@ pub struct Service {
     config: Arc<Config>,
     public: Vec<Listen>,
     admin: Vec<Listen>,
-    instance: Instance,
     runtime: RuntimeHandle,
+    reloader: Reloader,
     workers: Workers,
     accepting: CancellationToken,
     admin_open: CancellationToken,
     tasks: TaskTracker,
     /// Ends when the instances have stopped.
     stopped: TaskTracker,
+    /// Ends when the last lesson is written.
+    learned: Option<learned::Owner>,
     spawner: Spawner,
     runtime_dir: TempDir,
 }
 
 impl Service {
-    /// Opens the listeners, then starts the child: whoever connects from the first moment on is
-    /// answered.
+    /// Opens the listeners, then starts what is to be there from the start: whoever connects from
+    /// the first moment on is answered. The configuration can be read again from its source.
     ///
     /// # Errors
     /// An address is taken, or the system lacks something.
-    pub async fn start(config: Config, shim: Shim) -> Result<Self, StartError> {
+    pub async fn start(
+        config: Config,
+        source: Option<Source>,
+        shim: Shim,
+    ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let (acceptors, public) = bind_all(&config.server.listen).await?;
         let (admin_acceptors, admin) = bind_all(&config.server.admin).await?;
         let runtime_dir = runtime_dir(&config).map_err(StartError::RuntimeDir)?;
         let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
-        let released = Arc::new(Notify::new());
-        let model = Arc::new(Model::new(
-            &config.model,
-            config.server.body_limit,
-            Arc::clone(&released),
-        ));
+        let (lessons, learned) = learn(&config).await.unzip();
         let (phase, phases) = watch::channel(Phase::Serving);
-        let stopped = TaskTracker::new();
-        let instance = Instance::start(instance_spec(&config, &runtime_dir), &spawner, &stopped);
-        let (actor, runtime) = Runtime::new(
-            vec![Arc::clone(&model)],
-            vec![model_spec(&config, &model)],
-            vec![instance.clone()],
-            released,
+        let (hangups, hung_up) = watch::channel(0);
+        let (catalog, catalogs) = watch::channel(Arc::default());
+        let (actor, runtime) = Runtime::new(Setup {
+            config: Arc::clone(&config),
+            spawner: spawner.clone(),
+            runtime_dir: runtime_dir.path().to_owned(),
+            learned: lessons,
             phase,
-        );
+            hangups,
+            catalog,
+        });
+        let stopped = TaskTracker::new();
         stopped.spawn(actor.run());
         stopped.close();
         let view = View {
-            config: Arc::clone(&config),
-            model: Arc::clone(&model),
-            instance: instance.clone(),
+            runtime: runtime.clone(),
+            catalog: catalogs.clone(),
             started: seconds_since_1970(),
         };
-        let site = Arc::new(site(&config, &model, &runtime, &view));
-        let workers =
-            Workers::start(worker_count(), &site, &phases).map_err(StartError::Threads)?;
+        let site = Arc::new(site(&config, &runtime, &view));
+        let news = News {
+            phase: phases,
+            hangups: hung_up,
+            catalog: catalogs,
+        };
+        let workers = Workers::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
+        let reloader = Reloader {
+            source,
+            runtime: runtime.clone(),
+        };
         let service = Self {
             config,
             public,
             admin,
-            instance,
             runtime,
+            reloader,
             workers,
             accepting: CancellationToken::new(),
             admin_open: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stopped,
+            learned,
             spawner,
             runtime_dir,
         };
-        service.open(acceptors, admin_acceptors, &view);
+        service.open(acceptors, admin_acceptors, view);
         Ok(service)
     }
 
-    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: &View) {
+    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: View) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
             let taking = acceptor.run(&self.workers);
@@ -148,11 +152,24 @@ impl Service {
                 }
             });
         }
+        let routes = routes::Admin {
+            view,
+            errands: self.workers.errands(),
+            reloader: self.reloader.clone(),
+        };
         for acceptor in admin {
-            let router = routes::admin(view.clone());
+            let router = routes::admin(routes.clone());
             let open = self.admin_open.clone().cancelled_owned();
             self.tasks.spawn(serve_admin(acceptor, router, open));
         }
+        let watching = self.reloader.clone().watch();
+        let accepting = self.accepting.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = watching => {}
+                () = accepting => {}
+            }
+        });
         self.tasks.close();
     }
 
@@ -166,9 +183,9 @@ impl Service {
         &self.admin
     }
 
-    /// The model's instance.
-    pub fn instance(&self) -> &Instance {
-        &self.instance
+    /// A way to have the configuration read again.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until `shutdown` completes, then drains: no new connections, what is in flight may
@@ -186,7 +203,6 @@ impl Service {
             () = &mut abort => {
                 tracing::warn!("stopping at once");
                 self.runtime.shutdown_now().await;
-                self.instance.kill().await;
                 self.stopped.wait().await;
             }
         }
@@ -194,6 +210,9 @@ impl Service {
         // Past the limit an operator's connection is closed as it is.
         let last_answers = tokio::time::timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
+        if let Some(learned) = self.learned {
+            learned.join().await;
+        }
         drop(self.spawner);
         remove(self.runtime_dir, &self.public, &self.admin);
     }
@@ -295,41 +314,24 @@ fn runtime_dir(config: &Config) -> io::Result<TempDir> {
     }
 }
 
-fn instance_spec(config: &Config, runtime_dir: &TempDir) -> Spec {
-    let command = config.command();
-    Spec {
-        name: config.model.id.clone(),
-        program: command.program,
-        args: command.args,
-        env: env::allowed(std::env::vars_os(), &command.env),
-        runtime_dir: runtime_dir.path().to_owned(),
-        transport: Transport::Unix,
-        ready_event: config.mode != Mode::Wrap { router: true },
-        startup_timeout: config.model.startup_timeout,
-        restart: RestartPolicy::default(),
-        stop: STOP,
+/// What earlier loads taught. Without a place for it paddock works all the same, and learns for as
+/// long as it runs.
+async fn learn(config: &Config) -> Option<(learned::Handle, learned::Owner)> {
+    if config.mode != Mode::Serve {
+        return None;
+    }
+    match learned::start(config.server.state_dir.clone()).await {
+        Ok(started) => Some(started),
+        Err(error) => {
+            tracing::warn!(%error, "what loads teach is not kept");
+            None
+        }
     }
 }
 
-fn model_spec(config: &Config, model: &Model) -> ModelSpec {
-    ModelSpec {
-        cap: model.cap,
-        queue_limit: config.queue.limit,
-        queue_timeout: config.queue.timeout,
-        admit: match config.mode {
-            Mode::Serve => Admit::WhenReady,
-            Mode::Wrap { .. } => Admit::WhenListening,
-        },
-    }
-}
-
-fn site(config: &Config, model: &Arc<Model>, runtime: &RuntimeHandle, view: &View) -> Site {
-    let mut names = vec![config.model.id.clone()];
-    names.extend(config.model.aliases.iter().cloned());
+fn site(config: &Config, runtime: &RuntimeHandle, view: &View) -> Site {
     Site {
-        model: Arc::clone(model),
-        model_id: ModelId(0),
-        names,
+        body_limit: config.server.body_limit,
         runtime: runtime.clone(),
         own: match config.mode {
             Mode::Serve => Some(routes::public(view.clone())),

@@ -82,7 +82,8 @@ impl Actor {
         logs: Logs,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let restarts = Restarts::new(spec.restart.clone());
+        let restarts = Restarts::new(spec.restart.clone(), spec.restarts_used);
+        let generation = spec.generations;
         let state = Publisher::new(Arc::clone(&name));
         Self {
             spec,
@@ -91,7 +92,7 @@ impl Actor {
             wish,
             logs,
             restarts,
-            generation: 0,
+            generation,
             state,
         }
     }

@@ -54,8 +54,8 @@ pub(crate) struct Restarts {
 }
 
 impl Restarts {
-    pub(crate) const fn new(policy: RestartPolicy) -> Self {
-        Self { policy, used: 0 }
+    pub(crate) const fn new(policy: RestartPolicy, used: u32) -> Self {
+        Self { policy, used }
     }
 
     /// Decides what follows a failure.
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn restarts() -> Restarts {
-        Restarts::new(RestartPolicy::default())
+        Restarts::new(RestartPolicy::default(), 0)
     }
 
     fn retry(attempt: u32, millis: u64) -> Decision {
@@ -153,10 +153,13 @@ mod tests {
 
     #[test]
     fn the_delay_has_a_limit_however_many_restarts_there_are() {
-        let mut restarts = Restarts::new(RestartPolicy {
-            budget: 100,
-            ..RestartPolicy::default()
-        });
+        let mut restarts = Restarts::new(
+            RestartPolicy {
+                budget: 100,
+                ..RestartPolicy::default()
+            },
+            0,
+        );
         let last = (0..100)
             .map(|_| restarts.failed(FailureClass::Killed, None, 0.0))
             .last();
@@ -275,10 +278,13 @@ mod tests {
 
     #[test]
     fn without_a_budget_the_breaker_opens_at_once() {
-        let mut restarts = Restarts::new(RestartPolicy {
-            budget: 0,
-            ..RestartPolicy::default()
-        });
+        let mut restarts = Restarts::new(
+            RestartPolicy {
+                budget: 0,
+                ..RestartPolicy::default()
+            },
+            0,
+        );
         assert_eq!(restarts.failed(FailureClass::Crashed, None, 0.0), OPEN);
     }
 }

@@ -79,6 +79,10 @@ pub struct Spec {
     pub startup_timeout: Duration,
     /// When a failed child is started again.
     pub restart: RestartPolicy,
+    /// How many restarts of the budget an earlier instance in this one's place has used.
+    pub restarts_used: u32,
+    /// How many children there have been in this one's place: generations count on from here.
+    pub generations: u64,
     /// How long a stop waits before it becomes forceful.
     pub stop: StopPolicy,
 }
@@ -96,6 +100,8 @@ impl fmt::Debug for Spec {
             .field("ready_event", &self.ready_event)
             .field("startup_timeout", &self.startup_timeout)
             .field("restart", &self.restart)
+            .field("restarts_used", &self.restarts_used)
+            .field("generations", &self.generations)
             .field("stop", &self.stop)
             .finish()
     }

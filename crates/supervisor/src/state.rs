@@ -16,7 +16,7 @@ pub enum State {
     Starting {
         /// The child's process id; 0 until it is forked.
         pid: u32,
-        /// Counts the children of this instance, from 1.
+        /// Counts the children in this instance's place, from 1.
         generation: u64,
         /// When this generation was begun.
         since: Instant,
@@ -29,7 +29,7 @@ pub enum State {
     Ready {
         /// The child's process id.
         pid: u32,
-        /// Counts the children of this instance, from 1.
+        /// Counts the children in this instance's place, from 1.
         generation: u64,
         /// When the child became ready.
         since: Instant,

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 pub(crate) mod exec;
+mod inspect;
 mod serve;
 mod version;
 mod wrap;
@@ -25,12 +26,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the configured model.
+    /// Serve the configured models.
     Serve(ConfigArgs),
     /// Put an existing llama-server command behind paddock, at the same address.
     Wrap(wrap::WrapArgs),
     /// Say everything that serve would refuse, all at once; touch nothing.
     Check(ConfigArgs),
+    /// Print what a model file holds, and what it takes in memory.
+    Inspect(inspect::InspectArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the version.
@@ -46,9 +49,13 @@ struct ConfigArgs {
     /// `/etc/paddock/paddock.toml` is read; without any of them the flags alone count.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A model to serve; without a name it is called as its file is.
+    /// A model to serve; without a name it is called as its file is. Can be given several times.
     #[arg(long, value_name = "PATH|NAME=PATH", value_parser = OsStringValueParser::new().map(|text| ModelFlag::from(&*text)))]
     model: Vec<ModelFlag>,
+    /// A directory: every *.gguf file below it is a model that is called as the file is. Can be given
+    /// several times.
+    #[arg(long, value_name = "DIR")]
+    models_dir: Vec<PathBuf>,
     /// Where clients connect: HOST:PORT or unix:PATH. Can be given several times.
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Listen>,
@@ -74,6 +81,7 @@ impl ConfigArgs {
     fn overrides(self) -> (Option<PathBuf>, Overrides) {
         let mut overrides = self.common.overrides();
         overrides.models = self.model;
+        overrides.models_dirs = self.models_dir;
         overrides.listen = self.listen;
         (self.config, overrides)
     }
@@ -96,6 +104,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Serve(args) => serve::run(args),
         Command::Wrap(args) => wrap::run(args),
         Command::Check(args) => check::run(args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(),
     }

@@ -1,5 +1,7 @@
 //! `paddock serve`.
 
+use paddock_server::Source;
+
 use super::ConfigArgs;
 use crate::exit::Exit;
 use crate::{config_file, service};
@@ -8,7 +10,15 @@ use crate::{config_file, service};
 pub(super) fn run(args: ConfigArgs) -> Exit {
     let (file, overrides) = args.overrides();
     match config_file::load(file.as_deref(), &overrides) {
-        Ok(loaded) => service::run(loaded.config, loaded.file.as_deref()),
+        Ok(loaded) => {
+            let found = loaded.file.clone();
+            // Later it is the same file, whatever lies where paddock would look.
+            let again = found.clone();
+            let source = Source::new(found, move || {
+                config_file::load(again.as_deref(), &overrides).map(|loaded| loaded.config)
+            });
+            service::run(loaded.config, loaded.file.as_deref(), Some(source))
+        }
         Err(problems) => {
             service::report(&problems);
             Exit::Config

@@ -28,7 +28,7 @@ pub(super) struct WrapArgs {
 pub(super) fn run(args: WrapArgs) -> Exit {
     let overrides = args.common.overrides();
     match Config::from_wrap(&args.command, &overrides) {
-        Ok(config) => service::run(config, None),
+        Ok(config) => service::run(config, None, None),
         Err(problems) => {
             service::report(&problems);
             Exit::Config

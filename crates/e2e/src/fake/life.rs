@@ -12,10 +12,15 @@ use super::failures::Failure;
 use super::net::Listener;
 use super::results::Wake;
 use super::server::Server;
-use super::{clock, connection, events, failures, log, signals};
+use super::{asked, clock, connection, events, failures, log, signals};
 
 /// The whole life of the process, from its command line to its exit code.
 pub fn run(words: impl IntoIterator<Item = String>) -> ExitCode {
+    let words: Vec<String> = words.into_iter().collect();
+    if let Some(answer) = asked::answer(&words) {
+        log::answer(&answer);
+        return ExitCode::SUCCESS;
+    }
     let args = match Args::parse(words) {
         Ok(args) => args,
         Err(message) => {

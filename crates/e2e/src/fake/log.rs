@@ -23,6 +23,11 @@ pub(super) fn raw(message: &str) {
         .write_all(format!("{message}\n").as_bytes());
 }
 
+/// An answer on stdout, to who asked on the command line.
+pub(super) fn answer(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
 fn stamp() -> String {
     static START: OnceLock<Instant> = OnceLock::new();
     let micros = START.get_or_init(clock::now).elapsed().as_micros();

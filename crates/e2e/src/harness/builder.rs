@@ -93,8 +93,10 @@ impl Builder {
     /// Holds the engine back, before its first step, until [`Paddock::let_load`] is called.
     #[must_use]
     pub fn held_back(self) -> Self {
+        // What it is asked before there is a model to load it answers at once.
         let script = format!(
-            "while [ ! -e {HELD} ]; do sleep 0.01; done\nexec '{}' \"$@\"",
+            "case \"$1\" in --help|--list-devices) exec '{0}' \"$@\";; esac\n\
+             while [ ! -e {HELD} ]; do sleep 0.01; done\nexec '{0}' \"$@\"",
             self.engine.display()
         );
         let path = self.script("held-back", &script);
@@ -165,6 +167,7 @@ impl Builder {
             format!("engine.command = {:?}", self.engine),
             format!("engine.args = {}", list(&self.engine_args)),
             format!("models.m.path = {:?}", self.model),
+            format!("server.state_dir = {:?}", self.directory().join("state")),
         ];
         lines.extend(self.settings.iter().cloned());
         lines.join("\n") + "\n"

@@ -119,7 +119,7 @@ fn a_key_that_does_not_exist_or_has_the_wrong_kind() {
     let wrong = paddock!().config("server.drain_timeout = 'soon'");
     assert_refused(&wrong, &["server.drain_timeout", "soon"]);
     let broken = paddock!().config("server.drain_timeout = ");
-    assert_refused(&broken, &["paddock.toml:6"]);
+    assert_refused(&broken, &["paddock.toml:7"]);
 }
 
 #[test]

@@ -14,4 +14,6 @@ mod support;
 #[cfg(test)]
 mod text;
 #[cfg(test)]
+mod three_models;
+#[cfg(test)]
 mod wrap;

@@ -1,40 +1,31 @@
 //! From what is written to a configuration that is valid.
 
+mod models;
+mod server;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::checks::{
-    addresses, check_names, check_overlaps, check_public, fault_problem, file_name,
-};
+use super::checks::fault_problem;
 use super::engine::{self, Fault};
+use super::limits::{Memory, Ram, Scheduler, Vram};
 use super::problem::{Problem, Problems};
-use super::raw::{self, Env, List, Raw, RawEngine, RawModel, RawServer};
+use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::section::{At, Report};
 use super::source::Source;
-use super::{
-    Config, Engine, GpuLayers, Listen, Mode, Model, ModelFlag, Overrides, Queue, Server,
-    Surroundings, files, log_filter, owned,
-};
+use super::{Config, Engine, Mode, Overrides, Surroundings, log_filter, owned};
 
-/// The longest runtime directory: a socket's path has 107 bytes (unix(7)), and in it are also a
-/// directory of 15, the shortest name of an instance, and the number of its start.
-const MOST_RUNTIME_DIR: usize = 107 - "/paddock-XXXXXX".len() - "/ABCDEFGHI-12345.sock".len();
+pub(super) use server::default_state_dir;
 
-pub(super) const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 pub(super) const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
-pub(super) const BODY_LIMIT: u64 = 100 << 20;
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
-pub(super) const QUEUE_LIMIT: u32 = 256;
-pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_mins(5);
-pub(super) const STARTUP: Duration = Duration::from_mins(2);
-pub(super) const FIRST_BYTE: Duration = Duration::from_mins(10);
-pub(super) const STREAM_IDLE: Duration = Duration::from_mins(5);
-const COMMAND: &str = "llama-server";
 pub(super) const LOG: &str = "info";
+const COMMAND: &str = "llama-server";
 
 /// Reads and checks a file's text together with the command line's part.
 pub(super) fn from_toml(
@@ -76,20 +67,20 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// Returns the configuration, or `None` after reporting why there can be none.
-    fn config(&self, raw: Raw) -> Option<Config> {
-        let server = self.server(raw.server);
+    fn config(&self, mut raw: Raw) -> Option<Config> {
+        let default_model = raw.server.default_model.take();
+        let mut server = self.server(raw.server);
         let engine = self.engine(raw.engine);
-        let model = self.choose(raw.models);
-        let model = model.and_then(|(name, model)| self.model(&name, model, raw.defaults));
+        let (models, skipped) = self.models(raw.models, raw.defaults, raw.discover_dirs);
+        server.default_model = self.default_model(default_model, &models);
         Some(Config {
             mode: Mode::Serve,
             server,
             engine: engine?,
-            queue: Queue {
-                limit: value(raw.queue_limit, QUEUE_LIMIT) as usize,
-                timeout: value(raw.queue_timeout, QUEUE_TIMEOUT),
-            },
-            model: model?,
+            memory: self.memory(raw.memory),
+            scheduler: scheduler(raw.scheduler),
+            models,
+            skipped,
             log: self.log(raw.log),
         })
     }
@@ -104,47 +95,22 @@ impl Build<'_> {
         filter.clone()
     }
 
-    fn server(&self, raw: RawServer) -> Server {
-        let listen = addresses("listen", &self.overrides.listen, raw.listen, LISTEN);
-        let admin = addresses("admin", &self.overrides.admin, raw.admin, ADMIN);
-        if listen.value.is_empty() {
+    fn memory(&self, raw: RawMemory) -> Memory {
+        if let Some(at) = &raw.vram
+            && let Vram::Devices(devices) = &at.value
+            && (devices.is_empty() || devices.contains_key(""))
+        {
+            let help = "write such as { CUDA0 = \"20GiB\" }, with names that \
+                `llama-server --list-devices` shows, or \"auto\"";
             self.report
-                .push(listen.problem("needs at least one address"));
+                .push(at.problem("needs the names of devices").help(help));
         }
-        let public = self.overrides.allow_public || value(raw.allow_public, false);
-        if !public {
-            check_public(&listen.value)
-                .chain(check_public(&admin.value))
-                .for_each(|problem| self.report.push(problem));
+        let default = Memory::default();
+        Memory {
+            ram: value(raw.ram, Ram::Auto),
+            vram: value(raw.vram, Vram::Auto),
+            reserve: value(raw.reserve, default.reserve),
         }
-        for problem in check_overlaps(&listen.value, &admin.value) {
-            self.report.push(problem);
-        }
-        let values = |list: List<Listen>| list.value.into_iter().map(|at| at.value).collect();
-        Server {
-            listen: values(listen),
-            admin: values(admin),
-            body_limit: value(raw.body_limit, BODY_LIMIT),
-            drain_timeout: value(raw.drain_timeout, DRAIN),
-            runtime_dir: self.runtime_dir(raw.runtime_dir),
-        }
-    }
-
-    fn runtime_dir(&self, raw: Option<At<PathBuf>>) -> Option<PathBuf> {
-        let at = self.optional_path(raw)?;
-        if !at.value.is_dir() {
-            let path = at.value.display();
-            let problem = at.problem(format!("there is no directory {path}"));
-            self.report
-                .push(problem.help(format!("make it: mkdir -p -m 700 {path}")));
-        }
-        let bytes = at.value.as_os_str().len();
-        if bytes > MOST_RUNTIME_DIR {
-            let message = format!("is too long for a place of sockets: {bytes} bytes");
-            let help = format!("choose a shorter one, of at most {MOST_RUNTIME_DIR} bytes");
-            self.report.push(at.problem(message).help(help));
-        }
-        Some(at.value)
     }
 
     fn engine(&self, raw: RawEngine) -> Option<Engine> {
@@ -165,85 +131,6 @@ impl Build<'_> {
             program: self.report_fault(&command, program)?,
             args,
             env,
-        })
-    }
-
-    /// Returns the one model: of the file, of a flag, or of the file with the flag's path.
-    fn choose(&self, mut models: Vec<(At<String>, RawModel)>) -> Option<(At<String>, RawModel)> {
-        for flag in &self.overrides.models {
-            let (name, path) = flag_model(flag);
-            let known = models
-                .iter_mut()
-                .find(|(known, _)| known.value == name.value);
-            if let Some((_, model)) = known {
-                model.path = Some(path);
-            } else {
-                let path = Some(path);
-                models.push((
-                    name,
-                    RawModel {
-                        path,
-                        ..RawModel::default()
-                    },
-                ));
-            }
-        }
-        let names: Vec<_> = models.iter().map(|(name, _)| name.value.clone()).collect();
-        for (name, _) in models.iter().skip(1) {
-            let message = format!("this version serves one model; `{}` is another", name.value);
-            let help = format!("keep one of: {}", names.join(", "));
-            self.report.push(name.problem(message).help(help));
-        }
-        let model = models.into_iter().next();
-        if model.is_none() {
-            let help = "add [models.NAME] with `path = \"FILE.gguf\"`, or give --model FILE.gguf";
-            self.report
-                .push(Problem::new("no model is configured").help(help));
-        }
-        model
-    }
-
-    fn model(&self, name: &At<String>, raw: RawModel, defaults: RawModel) -> Option<Model> {
-        let aliases = raw.aliases.map(|list| list.value).unwrap_or_default();
-        for problem in check_names(name, &aliases) {
-            self.report.push(problem);
-        }
-        let mmproj = self.optional_path(raw.mmproj.or(defaults.mmproj));
-        let draft = self.optional_path(raw.draft.or(defaults.draft));
-        let path = self.optional_path(raw.path);
-        if path.is_none() {
-            let problem = name.problem("needs `path`, the model's file");
-            self.report.push(problem.help("write path = \"FILE.gguf\""));
-        }
-        for file in [&path, &mmproj, &draft].into_iter().flatten() {
-            self.report_fault(file, files::check(&file.value));
-        }
-        // A list of the model's own replaces the default one, which is checked all the same.
-        let default_args = self.args(defaults.args);
-        let default_env = self.env(defaults.env);
-        let args = raw.args.map(|args| self.args(Some(args)));
-        let env = raw.env.map(|env| self.env(Some(env)));
-        Some(Model {
-            id: name.value.clone(),
-            aliases: aliases.into_iter().map(|alias| alias.value).collect(),
-            path: Some(path?.value),
-            mmproj: mmproj.map(|at| at.value),
-            draft: draft.map(|at| at.value),
-            context: value(raw.context.or(defaults.context), 0),
-            parallel: value(raw.parallel.or(defaults.parallel), 1),
-            gpu_layers: value(raw.gpu_layers.or(defaults.gpu_layers), GpuLayers::Auto),
-            args: args.unwrap_or(default_args),
-            env: env.unwrap_or(default_env),
-            max_in_flight: value(raw.max_in_flight.or(defaults.max_in_flight), 0),
-            startup_timeout: value(raw.startup_timeout.or(defaults.startup_timeout), STARTUP),
-            first_byte_timeout: value(
-                raw.first_byte_timeout.or(defaults.first_byte_timeout),
-                FIRST_BYTE,
-            ),
-            stream_idle_timeout: value(
-                raw.stream_idle_timeout.or(defaults.stream_idle_timeout),
-                STREAM_IDLE,
-            ),
         })
     }
 
@@ -300,15 +187,17 @@ impl Build<'_> {
     }
 }
 
-/// Reads `--model` as the name and the path of a model.
-fn flag_model(flag: &ModelFlag) -> (At<String>, At<PathBuf>) {
-    let at = At {
-        value: (),
-        key: "--model".to_owned(),
-        place: None,
-    };
-    let name = flag.name.clone().unwrap_or_else(|| file_name(&flag.path));
-    (at.with(name), at.with(flag.path.clone()))
+fn scheduler(raw: RawScheduler) -> Scheduler {
+    let default = Scheduler::default();
+    Scheduler {
+        max_loaded: NonZeroU32::new(value(raw.max_loaded, 0)),
+        queue_limit: raw
+            .queue_limit
+            .map_or(default.queue_limit, |at| at.value as usize),
+        queue_timeout: value(raw.queue_timeout, default.queue_timeout),
+        max_wait: value(raw.max_wait, default.max_wait),
+        min_residency: value(raw.min_residency, default.min_residency),
+    }
 }
 
 fn value<T>(at: Option<At<T>>, default: T) -> T {

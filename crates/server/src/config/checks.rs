@@ -1,5 +1,7 @@
 //! What must hold between values, wherever they come from.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use paddock_gguf::strip_part_suffix;
@@ -80,24 +82,33 @@ pub(super) fn check_overlaps(listen: &[At<Listen>], admin: &[At<Listen>]) -> Vec
     problems
 }
 
-/// Finds names that cannot be sent, and names that mean two things.
-pub(super) fn check_names(name: &At<String>, aliases: &[At<String>]) -> Vec<Problem> {
+/// Finds names that cannot be sent, and names that mean two things, of all models and aliases.
+pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a At<String>>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
-    for at in [name].into_iter().chain(aliases) {
+    let mut seen: HashMap<&str, &At<String>> = HashMap::new();
+    for at in names {
         let name = at.value.as_str();
         if let Some(message) = bad_name(name) {
             let help = "letters, digits and . _ - : / @ + are safe, such as \"org/model:q4\"";
             problems.push(at.problem(message).help(help));
-        } else if seen.contains(&name) {
-            problems.push(at.problem(format!("the name `{name}` is there twice")));
         }
-        seen.push(name);
+        match seen.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(at);
+            }
+            Entry::Occupied(first) => {
+                let first = first.get().whereabouts();
+                let message = format!("the name `{name}` is there twice, first in {first}");
+                let help = "no two models share a name or an alias";
+                problems.push(at.problem(message).help(help));
+            }
+        }
     }
     problems
 }
 
-fn bad_name(name: &str) -> Option<String> {
+/// Says what keeps a text from being a model's name.
+pub(super) fn bad_name(name: &str) -> Option<String> {
     let odd =
         |char: &char| char.is_whitespace() || char.is_control() || ",\"'\\?#%".contains(*char);
     match name {

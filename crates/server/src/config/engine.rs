@@ -22,6 +22,12 @@ impl Fault {
             help: Some(help.into()),
         }
     }
+
+    /// Makes a fault that says by itself what to do.
+    pub(super) fn bare(message: String) -> Self {
+        let help = None;
+        Self { message, help }
+    }
 }
 
 /// Finds a program: a path with a slash as it is, any other name on the search path.

@@ -29,6 +29,14 @@ impl Fixture {
         fs::write(self.path(name), bytes).unwrap();
     }
 
+    /// Writes small model files, with the directories they are in.
+    pub(super) fn models(&self, names: &[&str]) {
+        for name in names {
+            fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+            self.write(name, &model().build());
+        }
+    }
+
     pub(super) fn set_mode(&self, name: &str, mode: u32) {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -37,6 +45,7 @@ impl Fixture {
         Surroundings {
             search_path: Some(self.path("bin").into()),
             home: Some(self.0.path().to_owned()),
+            state_home: None,
         }
     }
 

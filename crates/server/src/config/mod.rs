@@ -6,10 +6,13 @@
 mod argv;
 mod build;
 mod checks;
+mod discover;
 mod engine;
 mod files;
+mod limits;
 mod listen;
 mod log_filter;
+mod model;
 mod owned;
 mod problem;
 mod raw;
@@ -26,7 +29,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use argv::Command;
+pub use discover::Skipped;
+pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
+pub use model::{GpuLayers, KeepAlive, Model};
 pub use problem::{Place, Problem, Problems};
 
 /// A configuration that can be carried out, as far as can be told without starting anything.
@@ -39,10 +45,15 @@ pub struct Config {
     pub server: Server,
     /// The program that runs models.
     pub engine: Engine,
-    /// How many requests may wait, and for how long.
-    pub queue: Queue,
-    /// The model that is served.
-    pub model: Model,
+    /// How much memory models may take.
+    pub memory: Memory,
+    /// Who waits, for how long, and when one model makes room for another.
+    pub scheduler: Scheduler,
+    /// The models, at least one: those of the file in its order, those of flags, those found below
+    /// the directories of `discover.dirs` by name. No name or alias is there twice.
+    pub models: Vec<Model>,
+    /// The files below the directories of `discover.dirs` that are not served.
+    pub skipped: Vec<Skipped>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }
@@ -50,7 +61,7 @@ pub struct Config {
 /// Where a configuration came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A file or flags that name a model.
+    /// A file or flags that name models.
     Serve,
     /// A `llama-server` command line put behind paddock.
     Wrap {
@@ -71,8 +82,12 @@ pub struct Server {
     pub body_limit: u64,
     /// How long work in flight may go on when paddock stops.
     pub drain_timeout: Duration,
-    /// Where the child's socket goes; `None` for a place chosen at start.
+    /// Where the children's sockets go; `None` for a place chosen at start.
     pub runtime_dir: Option<PathBuf>,
+    /// Where paddock keeps what outlives it; an absolute path that need not exist yet.
+    pub state_dir: PathBuf,
+    /// The model for requests that name none, as its `id`.
+    pub default_model: Option<String>,
 }
 
 /// The program that runs models.
@@ -87,72 +102,13 @@ pub struct Engine {
     pub env: BTreeMap<String, String>,
 }
 
-/// How many requests may wait, and for how long.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Queue {
-    /// How many requests may wait for a model; one more is refused.
-    pub limit: usize,
-    /// How long a request may wait.
-    pub timeout: Duration,
-}
-
-/// The model that is served.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Model {
-    /// The name clients send.
-    pub id: String,
-    /// Other names clients may send.
-    pub aliases: Vec<String>,
-    /// The model file, or its first part; `None` when a wrapped command gets its model elsewhere.
-    pub path: Option<PathBuf>,
-    /// The projector for images and sound.
-    pub mmproj: Option<PathBuf>,
-    /// The draft model for speculative decoding.
-    pub draft: Option<PathBuf>,
-    /// The context in tokens; 0 for the model's own, as memory allows.
-    pub context: u32,
-    /// The number of slots; 0 when a wrapped command leaves it to `llama-server`.
-    pub parallel: u32,
-    /// How many layers go to the GPU.
-    pub gpu_layers: GpuLayers,
-    /// Arguments for this model.
-    pub args: Vec<OsString>,
-    /// Environment variables for this model; they win over the engine's.
-    pub env: BTreeMap<String, String>,
-    /// How many requests may be with the child at once; 0 for as many as it takes well.
-    pub max_in_flight: u32,
-    /// How long a start may go on without a sign of progress.
-    pub startup_timeout: Duration,
-    /// How long the first byte of an answer may take.
-    pub first_byte_timeout: Duration,
-    /// How long may pass between two pieces of a stream.
-    pub stream_idle_timeout: Duration,
-}
-
-/// How many of a model's layers go to the GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GpuLayers {
-    /// As many as fit.
-    Auto,
-    /// All of them.
-    All,
-    /// This many.
-    Count(u32),
-}
-
-impl From<u32> for GpuLayers {
-    fn from(count: u32) -> Self {
-        Self::Count(count)
-    }
-}
-
 /// What the command line says; it wins over the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--model`, each time it is given.
     pub models: Vec<ModelFlag>,
+    /// `--models-dir`, each time it is given; they are added to the file's.
+    pub models_dirs: Vec<PathBuf>,
     /// `--listen`; the file's addresses are not used when there is one.
     pub listen: Vec<Listen>,
     /// `--admin`; the file's addresses are not used when there is one.
@@ -196,6 +152,8 @@ struct Surroundings {
     search_path: Option<OsString>,
     /// `HOME`.
     home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    state_home: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -203,6 +161,7 @@ impl Surroundings {
         Self {
             search_path: env::var_os("PATH"),
             home: env::var_os("HOME").map(PathBuf::from),
+            state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
         }
     }
 }
@@ -239,10 +198,15 @@ impl Config {
         wrapped::config(command, env::vars_os(), overrides, &around)
     }
 
-    /// Returns how the child is started, but for where it listens.
-    pub fn command(&self) -> Command {
+    /// Returns the model of a name or an alias.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.is_called(name))
+    }
+
+    /// Returns how the child of a model is started, but for where it listens.
+    pub fn command(&self, model: &Model) -> Command {
         match self.mode {
-            Mode::Serve => argv::command(&self.engine, &self.model),
+            Mode::Serve => argv::command(&self.engine, model),
             Mode::Wrap { .. } => argv::wrapped(&self.engine),
         }
     }

@@ -13,7 +13,7 @@ struct Owned {
 
 const PATH: &str =
     "name the file with `path` under [models.NAME]; paddock does not download models";
-const ONE_MODEL: &str = "name the model under [models.NAME]; the child serves that one";
+const MANY: &str = "name models under [models.NAME], or their directory in `dirs` under [discover]";
 const LATER_AUTH: &str =
     "API keys are not supported in this version; listen on loopback or a unix socket only";
 const LATER_TLS: &str = "TLS is not supported in this version; put a TLS proxy in front of paddock";
@@ -113,7 +113,7 @@ const OWNED: &[Owned] = &[
             "LLAMA_ARG_MODELS_AUTOLOAD",
             "LLAMA_ARG_NO_MODELS_AUTOLOAD",
         ],
-        help: ONE_MODEL,
+        help: MANY,
     },
     Owned {
         flags: &["--api-prefix"],

@@ -7,23 +7,15 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::section::{At, Report, Section};
-use super::{GpuLayers, Listen, log_filter, units};
+use super::{GpuLayers, KeepAlive, Listen, Ram, Vram, log_filter, units};
 
 /// Documented keys that this version does not carry out.
-const LATER: &[&str] = &["memory", "discover", "auth", "tls", "context_cache"];
-const LATER_SERVER: &[&str] = &["state_dir", "default_model"];
+const LATER: &[&str] = &["auth", "tls", "context_cache"];
 const LATER_ENGINE: &[&str] = &["sandbox"];
-const LATER_SCHEDULER: &[&str] = &["max_loaded", "max_wait", "min_residency"];
 const LATER_TELEMETRY: &[&str] = &["activity_retention", "otlp_endpoint"];
-const LATER_MODEL: &[&str] = &[
-    "kind",
-    "keep_alive",
-    "pinned",
-    "preload",
-    "memory",
-    "loading_heartbeat",
-    "context_cache",
-];
+const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
+
+const SIZE: &str = "a size such as \"100MiB\"";
 
 pub(super) type List<T> = At<Vec<At<T>>>;
 pub(super) type Env = BTreeMap<String, At<String>>;
@@ -32,8 +24,9 @@ pub(super) type Env = BTreeMap<String, At<String>>;
 pub(super) struct Raw {
     pub(super) server: RawServer,
     pub(super) engine: RawEngine,
-    pub(super) queue_limit: Option<At<u32>>,
-    pub(super) queue_timeout: Option<At<Duration>>,
+    pub(super) memory: RawMemory,
+    pub(super) scheduler: RawScheduler,
+    pub(super) discover_dirs: Option<List<PathBuf>>,
     pub(super) defaults: RawModel,
     pub(super) models: Vec<(At<String>, RawModel)>,
     pub(super) log: Option<At<String>>,
@@ -47,6 +40,8 @@ pub(super) struct RawServer {
     pub(super) body_limit: Option<At<u64>>,
     pub(super) drain_timeout: Option<At<Duration>>,
     pub(super) runtime_dir: Option<At<PathBuf>>,
+    pub(super) state_dir: Option<At<PathBuf>>,
+    pub(super) default_model: Option<At<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +49,22 @@ pub(super) struct RawEngine {
     pub(super) command: Option<At<String>>,
     pub(super) args: Option<List<String>>,
     pub(super) env: Option<Env>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawMemory {
+    pub(super) ram: Option<At<Ram>>,
+    pub(super) vram: Option<At<Vram>>,
+    pub(super) reserve: Option<At<u64>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawScheduler {
+    pub(super) max_loaded: Option<At<u32>>,
+    pub(super) queue_limit: Option<At<u32>>,
+    pub(super) queue_timeout: Option<At<Duration>>,
+    pub(super) max_wait: Option<At<Duration>>,
+    pub(super) min_residency: Option<At<Duration>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +78,11 @@ pub(super) struct RawModel {
     pub(super) gpu_layers: Option<At<GpuLayers>>,
     pub(super) args: Option<List<String>>,
     pub(super) env: Option<Env>,
+    pub(super) keep_alive: Option<At<KeepAlive>>,
+    pub(super) pinned: Option<At<bool>>,
+    pub(super) preload: Option<At<bool>>,
+    /// The outer `None`: nothing is written. The inner: it is written that nothing is known.
+    pub(super) memory: Option<At<Option<u64>>>,
     pub(super) max_in_flight: Option<At<u32>>,
     pub(super) startup_timeout: Option<At<Duration>>,
     pub(super) first_byte_timeout: Option<At<Duration>>,
@@ -76,14 +92,15 @@ pub(super) struct RawModel {
 /// Reads a whole file; what cannot be read is reported and left out.
 pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
     let mut root = Section::root(report, table);
-    let mut scheduler = root.table("scheduler");
+    let mut discover = root.table("discover");
     let mut telemetry = root.table("telemetry");
     let models = root.table("models");
     let raw = Raw {
         server: read_server(root.table("server")),
         engine: read_engine(root.table("engine")),
-        queue_limit: scheduler.number("queue_limit", 0),
-        queue_timeout: duration(&mut scheduler, "queue_timeout", Duration::ZERO),
+        memory: read_memory(root.table("memory")),
+        scheduler: read_scheduler(root.table("scheduler")),
+        discover_dirs: discover.list("dirs", |text| Ok(text.into())),
         defaults: read_model(root.table("defaults"), false),
         models: models
             .tables()
@@ -92,7 +109,7 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
             .collect(),
         log: telemetry.parse("log", "a string", log_filter::check),
     };
-    scheduler.finish(LATER_SCHEDULER);
+    discover.finish(&[]);
     telemetry.finish(LATER_TELEMETRY);
     root.finish(LATER);
     raw
@@ -100,20 +117,57 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
 
 fn read_server(mut section: Section<'_>) -> RawServer {
     let listen = |text: &str| text.parse::<Listen>().map_err(|error| error.to_string());
-    let size = |text: &str| match units::size(text)? {
-        0 => Err("must be at least 1B".to_owned()),
-        bytes => Ok(bytes),
-    };
     let server = RawServer {
         listen: section.list("listen", listen),
         admin: section.list("admin", listen),
         allow_public: section.boolean("allow_public"),
-        body_limit: section.parse("body_limit", "a size such as \"100MiB\"", size),
+        body_limit: section.parse("body_limit", SIZE, some_size),
         drain_timeout: duration(&mut section, "drain_timeout", Duration::ZERO),
         runtime_dir: section.path("runtime_dir"),
+        state_dir: section.path("state_dir"),
+        default_model: section.string("default_model"),
     };
-    section.finish(LATER_SERVER);
+    section.finish(&[]);
     server
+}
+
+fn read_memory(mut section: Section<'_>) -> RawMemory {
+    let ram = |text: &str| match text {
+        "auto" => Ok(Ram::Auto),
+        size => some_size(size).map(Ram::Bytes).map_err(or_auto),
+    };
+    let memory = RawMemory {
+        ram: section.parse("ram", "\"auto\" or a size such as \"24GiB\"", ram),
+        vram: read_vram(&mut section),
+        reserve: section.parse("reserve", SIZE, units::size),
+    };
+    section.finish(&[]);
+    memory
+}
+
+/// Reads `"auto"` or a table of sizes.
+fn read_vram(section: &mut Section<'_>) -> Option<At<Vram>> {
+    if !section.is_table("vram") {
+        let expected = "\"auto\" or a table such as { CUDA0 = \"20GiB\" }";
+        return section.parse("vram", expected, |text| match text {
+            "auto" => Ok(Vram::Auto),
+            other => Err(format!("expected {expected}, found `{other}`")),
+        });
+    }
+    let devices = section.values("vram", SIZE, units::size)?;
+    Some(devices.with(Vram::Devices(devices.value.clone())))
+}
+
+fn read_scheduler(mut section: Section<'_>) -> RawScheduler {
+    let scheduler = RawScheduler {
+        max_loaded: section.number("max_loaded", 0),
+        queue_limit: section.number("queue_limit", 0),
+        queue_timeout: duration(&mut section, "queue_timeout", Duration::ZERO),
+        max_wait: duration(&mut section, "max_wait", Duration::ZERO),
+        min_residency: duration(&mut section, "min_residency", Duration::ZERO),
+    };
+    section.finish(&[]);
+    scheduler
 }
 
 fn read_engine(mut section: Section<'_>) -> RawEngine {
@@ -135,6 +189,16 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
             "expected \"auto\", \"all\" or a number, found `{other}`"
         )),
     };
+    let keep_alive = |text: &str| match text {
+        "forever" => Ok(KeepAlive::Forever),
+        other => units::duration(other)
+            .map(KeepAlive::For)
+            .map_err(|message| format!("{message}; or write \"forever\"")),
+    };
+    let memory = |text: &str| match text {
+        "" => Ok(None),
+        size => some_size(size).map(Some),
+    };
     let limit = Duration::from_millis(1);
     let mut model = RawModel {
         mmproj: section.path("mmproj"),
@@ -144,6 +208,14 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         gpu_layers: section.number_or("gpu_layers", "\"auto\", \"all\" or a number", layers),
         args: section.list("args", |text| Ok(text.to_owned())),
         env: section.map("env"),
+        keep_alive: section.parse(
+            "keep_alive",
+            "a duration such as \"10m\" or \"forever\"",
+            keep_alive,
+        ),
+        pinned: section.boolean("pinned"),
+        preload: section.boolean("preload"),
+        memory: section.parse("memory", SIZE, memory),
         max_in_flight: section.number("max_in_flight", 0),
         startup_timeout: duration(&mut section, "startup_timeout", limit),
         first_byte_timeout: duration(&mut section, "first_byte_timeout", limit),
@@ -167,4 +239,16 @@ fn duration(section: &mut Section<'_>, key: &'static str, least: Duration) -> Op
             Ok(duration)
         }
     })
+}
+
+/// Reads a size of at least one byte.
+fn some_size(text: &str) -> Result<u64, String> {
+    match units::size(text)? {
+        0 => Err("must be at least 1B".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+fn or_auto(message: String) -> String {
+    message + "; or write \"auto\""
 }

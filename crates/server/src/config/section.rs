@@ -26,6 +26,14 @@ impl<T> At<T> {
         problem.place(self.place.clone())
     }
 
+    /// Says where the value is written, for a problem about another one.
+    pub(super) fn whereabouts(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} on line {}", self.key, place.line),
+            None => self.key.clone(),
+        }
+    }
+
     pub(super) fn with<U>(&self, value: U) -> At<U> {
         At {
             value,
@@ -70,7 +78,7 @@ pub(super) struct Section<'a> {
     report: &'a Report<'a>,
     path: String,
     table: Option<&'a DeTable<'a>>,
-    known: Vec<&'static str>,
+    known: Vec<&'a str>,
 }
 
 impl<'a> Section<'a> {
@@ -98,7 +106,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns the table under a key.
-    pub(super) fn table(&mut self, key: &'static str) -> Self {
+    pub(super) fn table(&mut self, key: &'a str) -> Self {
         let value = self.value(key);
         let table = value.and_then(|value| {
             let table = value.get_ref().as_table();
@@ -140,7 +148,7 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    fn value(&mut self, key: &'a str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.known.push(key);
         self.table?.get(key)
     }
@@ -171,7 +179,7 @@ impl<'a> Section<'a> {
     /// Reads a string and makes something of it; `expected` names what, for other types.
     pub(super) fn parse<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         expected: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<At<T>> {
@@ -190,15 +198,15 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
+    pub(super) fn string(&mut self, key: &'a str) -> Option<At<String>> {
         self.parse(key, "a string", |text| Ok(text.to_owned()))
     }
 
-    pub(super) fn path(&mut self, key: &'static str) -> Option<At<PathBuf>> {
+    pub(super) fn path(&mut self, key: &'a str) -> Option<At<PathBuf>> {
         self.parse(key, "a path", |text| Ok(text.into()))
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Option<At<bool>> {
+    pub(super) fn boolean(&mut self, key: &'a str) -> Option<At<bool>> {
         let value = self.value(key)?;
         let DeValue::Boolean(yes) = value.get_ref() else {
             self.wrong(key, value, "true or false");
@@ -208,7 +216,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads a whole number from `least` to the greatest of 32 bits.
-    pub(super) fn number(&mut self, key: &'static str, least: u32) -> Option<At<u32>> {
+    pub(super) fn number(&mut self, key: &'a str, least: u32) -> Option<At<u32>> {
         let value = self.value(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             self.wrong(key, value, "a whole number");
@@ -227,7 +235,7 @@ impl<'a> Section<'a> {
     /// Reads a number or a string; for values such as `gpu_layers = 20` or `"auto"`.
     pub(super) fn number_or<T: From<u32>>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         expected: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<At<T>> {
@@ -243,7 +251,7 @@ impl<'a> Section<'a> {
     /// Reads an array of strings and makes something of each.
     pub(super) fn list<T>(
         &mut self,
-        key: &'static str,
+        key: &'a str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<At<Vec<At<T>>>> {
         let value = self.value(key)?;
@@ -267,7 +275,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads a table of strings, each with the place of its key. Values are not shown: they may be secret.
-    pub(super) fn map(&mut self, key: &'static str) -> Option<BTreeMap<String, At<String>>> {
+    pub(super) fn map(&mut self, key: &'a str) -> Option<BTreeMap<String, At<String>>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
             self.wrong(key, value, "a table of strings");
@@ -290,6 +298,33 @@ impl<'a> Section<'a> {
             }
         }
         Some(map)
+    }
+
+    /// Returns whether there is a table under a key.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_some_and(|value| value.get_ref().is_table())
+    }
+
+    /// Reads a table of strings and makes something of each, or reports every one of which nothing
+    /// can be made; `expected` names what, for other types.
+    pub(super) fn values<T>(
+        &mut self,
+        key: &'a str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<BTreeMap<String, T>>> {
+        let span = self.table?.get(key)?.span();
+        let mut inner = self.table(key);
+        let names = inner.table?.keys().map(Spanned::get_ref);
+        let values: Vec<_> = names
+            .map(|name| (name, inner.parse(name, expected, &parse)))
+            .collect();
+        let values: Option<_> = values
+            .into_iter()
+            .map(|(name, at)| Some((name.to_string(), at?.value)))
+            .collect();
+        Some(self.at(key, &span, values?))
     }
 
     /// Reports the keys that nobody asked for.

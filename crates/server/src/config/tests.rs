@@ -1,9 +1,12 @@
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
 use super::fixture::Fixture;
 use super::*;
 
+mod discover;
+mod many;
 mod problems;
 
 const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";
@@ -17,7 +20,7 @@ fn flags(models: &[&str]) -> Overrides {
 }
 
 fn args(config: &Config) -> Vec<String> {
-    let args = config.command().args.into_iter();
+    let args = config.command(&config.models[0]).args.into_iter();
     args.map(|arg| arg.into_string().unwrap()).collect()
 }
 
@@ -32,10 +35,17 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.server.drain_timeout, Duration::from_secs(30));
     assert_eq!(config.engine.program, fixture.path("bin/llama-server"));
     assert_eq!(
-        (config.queue.limit, config.queue.timeout),
-        (256, Duration::from_mins(5))
+        (config.memory.clone(), config.scheduler.clone()),
+        (Memory::default(), Scheduler::default())
     );
-    let model = &config.model;
+    assert_eq!(config.scheduler.queue_limit, 256);
+    assert_eq!(
+        config.server.state_dir,
+        fixture.path(".local/state/paddock")
+    );
+    assert_eq!(config.server.default_model, None);
+    assert_eq!((config.models.len(), config.skipped.len()), (1, 0));
+    let model = &config.models[0];
     assert_eq!(
         (model.id.as_str(), model.parallel, model.context),
         ("m", 1, 0)
@@ -55,6 +65,8 @@ const EVERY_KEY: &str = r#"
         body_limit = "1KiB"
         drain_timeout = "1s"
         runtime_dir = "bin"
+        state_dir = "state"
+        default_model = "m"
         [engine]
         command = "bin/llama-server"
         args = ["--threads", "4"]
@@ -62,6 +74,15 @@ const EVERY_KEY: &str = r#"
         [scheduler]
         queue_limit = 0
         queue_timeout = "2s"
+        max_loaded = 3
+        max_wait = "6s"
+        min_residency = "0s"
+        [memory]
+        ram = "24GiB"
+        vram = { CUDA0 = "20GiB", CUDA1 = "0B" }
+        reserve = "0B"
+        [discover]
+        dirs = ["bin"]
         [defaults]
         context = 1024
         parallel = 4
@@ -74,6 +95,10 @@ const EVERY_KEY: &str = r#"
         parallel = 2
         gpu_layers = 20
         env = { A = "model" }
+        keep_alive = "forever"
+        pinned = true
+        preload = false
+        memory = "5GB"
         max_in_flight = 7
         startup_timeout = "3s"
         first_byte_timeout = "4s"
@@ -89,7 +114,23 @@ fn every_key_is_read() {
     assert!(config.server.listen[0].is_wildcard());
     assert_eq!(config.server.admin, []);
     assert_eq!(config.server.runtime_dir, Some(fixture.path("bin")));
-    assert_eq!(config.queue.limit, 0);
+    assert_eq!(config.server.state_dir, fixture.path("state"));
+    assert_eq!(config.server.default_model.as_deref(), Some("org/m:q4"));
+    let expected = Scheduler {
+        max_loaded: NonZeroU32::new(3),
+        queue_limit: 0,
+        queue_timeout: Duration::from_secs(2),
+        max_wait: Duration::from_secs(6),
+        min_residency: Duration::ZERO,
+    };
+    assert_eq!(config.scheduler, expected);
+    let devices = [("CUDA0".to_owned(), 20 << 30), ("CUDA1".to_owned(), 0)];
+    let expected = Memory {
+        ram: Ram::Bytes(24 << 30),
+        vram: Vram::Devices(devices.into()),
+        reserve: 0,
+    };
+    assert_eq!(config.memory, expected);
     let file = fixture.path("model.gguf");
     let file = file.to_str().unwrap();
     let mut expected = vec!["--model", file, "--alias", "org/m:q4", "--mmproj", file];
@@ -103,15 +144,21 @@ fn every_key_is_read() {
     ]);
     expected.extend(["--gpu-layers", "20", "--threads", "4", "--no-warmup"]);
     assert_eq!(args(&config), expected);
-    let command = config.command();
+    let command = config.command(&config.models[0]);
     let env: Vec<_> = command
         .env
         .iter()
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
     assert_eq!(env, [("A", "model"), ("CUDA_VISIBLE_DEVICES", "0")]);
-    assert_eq!(config.model.max_in_flight, 7);
-    assert_eq!(config.model.stream_idle_timeout, Duration::from_secs(5));
+    let model = &config.models[0];
+    assert_eq!(model.keep_alive, KeepAlive::Forever);
+    assert_eq!(
+        (model.pinned, model.preload, model.memory),
+        (true, false, Some(5_000_000_000))
+    );
+    assert_eq!(model.max_in_flight, 7);
+    assert_eq!(model.stream_idle_timeout, Duration::from_secs(5));
 }
 
 #[test]
@@ -123,7 +170,7 @@ fn a_model_needs_no_file_but_its_own() {
     overrides.log = Some("debug".into());
     let config = build::from_toml("", Path::new(""), &overrides, &fixture.around()).unwrap();
     assert_eq!(
-        (config.model.id.as_str(), config.log.as_str()),
+        (config.models[0].id.as_str(), config.log.as_str()),
         ("model", "debug")
     );
     assert_eq!(config.server.listen, overrides.listen);
@@ -135,7 +182,10 @@ fn a_flag_gives_a_configured_model_another_file() {
     let named = format!("m={}", fixture.path("model.gguf").display());
     let text = "[models.m]\npath = \"gone.gguf\"\ncontext = 512\n";
     let config = fixture.config(text, &flags(&[&named])).unwrap();
-    assert_eq!((config.model.id.as_str(), config.model.context), ("m", 512));
+    assert_eq!(
+        (config.models[0].id.as_str(), config.models[0].context),
+        ("m", 512)
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! From a wrapped command line to a configuration.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::checks::{check_overlaps, check_public, fault_problem, named};
@@ -8,8 +7,8 @@ use super::problem::{Problem, Problems};
 use super::section::At;
 use super::wrap::Wrap;
 use super::{
-    Config, Engine, GpuLayers, Listen, Mode, Model, Overrides, Queue, Server, Surroundings, build,
-    engine, files, log_filter,
+    Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, Scheduler, Server,
+    Surroundings, build, engine, files, log_filter,
 };
 
 /// Reads a command line and its environment, and checks what it asks for.
@@ -43,22 +42,21 @@ pub(super) fn config(
     if let Err(message) = log_filter::check(&log) {
         problems.push(Problem::new(message).key("--log"));
     }
-    let server = server(&wrap, overrides, &mut problems);
+    let server = server(&wrap, overrides, around, &mut problems);
     match program {
         Some(program) if problems.is_empty() => Ok(Config {
             mode: Mode::Wrap {
                 router: wrap.router,
             },
             server,
-            model: model(&wrap),
+            memory: Memory::default(),
+            scheduler: Scheduler::default(),
+            models: vec![model(&wrap)],
+            skipped: Vec::new(),
             engine: Engine {
                 program,
                 args: wrap.args,
                 env: wrap.env,
-            },
-            queue: Queue {
-                limit: build::QUEUE_LIMIT as usize,
-                timeout: build::QUEUE_TIMEOUT,
             },
             log,
         }),
@@ -66,7 +64,12 @@ pub(super) fn config(
     }
 }
 
-fn server(wrap: &Wrap, overrides: &Overrides, problems: &mut Vec<Problem>) -> Server {
+fn server(
+    wrap: &Wrap,
+    overrides: &Overrides,
+    around: &Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Server {
     let listen = if overrides.listen.is_empty() {
         named("--host/--port", &wrap.listen)
     } else {
@@ -90,6 +93,8 @@ fn server(wrap: &Wrap, overrides: &Overrides, problems: &mut Vec<Problem>) -> Se
         body_limit: u64::MAX,
         drain_timeout: build::DRAIN,
         runtime_dir: None,
+        state_dir: build::default_state_dir(around),
+        default_model: None,
     }
 }
 
@@ -105,16 +110,11 @@ fn model(wrap: &Wrap) -> Model {
             .collect(),
         id,
         path: wrap.model.clone(),
-        mmproj: None,
-        draft: None,
-        context: 0,
         parallel: wrap.parallel,
-        gpu_layers: GpuLayers::Auto,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        max_in_flight: 0,
-        startup_timeout: build::STARTUP,
-        first_byte_timeout: build::FIRST_BYTE,
-        stream_idle_timeout: build::STREAM_IDLE,
+        // Nobody asked for the command to come and go.
+        keep_alive: KeepAlive::Forever,
+        pinned: true,
+        preload: true,
+        ..Model::blank()
     }
 }

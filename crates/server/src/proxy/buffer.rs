@@ -51,6 +51,11 @@ impl Buffer {
         self.data.len() >= HEADROOM + ROOM
     }
 
+    /// How many bytes more it takes.
+    pub(crate) fn room(&self) -> usize {
+        (HEADROOM + ROOM).saturating_sub(self.data.len())
+    }
+
     /// Forgets the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.data.len());
@@ -84,7 +89,7 @@ impl Buffer {
         from: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let room = (HEADROOM + ROOM).saturating_sub(self.data.len());
+        let room = self.room();
         poll_read_buf(Pin::new(from), cx, &mut (&mut self.data).limit(room))
     }
 

@@ -2,7 +2,9 @@ use super::buffer::Buffer;
 use super::stream::Stream;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// A client's side of its connection.
@@ -14,6 +16,44 @@ pub(super) struct Client {
     /// The `x-request-id` field line of the request at hand.
     pub(super) id_line: Vec<u8>,
     pub(super) watchdog: Watchdog,
+    /// What others may know of the request at hand.
+    pub(super) card: Rc<Card>,
+}
+
+/// The request that a connection is busy with, as others of its worker see it.
+#[derive(Debug, Default)]
+pub(super) struct Card {
+    name: RefCell<Vec<u8>>,
+    cancelled: Cell<bool>,
+}
+
+impl Card {
+    /// Another request begins.
+    pub(super) fn begin(&self, name: &[u8]) {
+        self.cancelled.set(false);
+        let mut own = self.name.borrow_mut();
+        own.clear();
+        own.extend_from_slice(name);
+    }
+
+    /// There is no request at hand.
+    pub(super) fn end(&self) {
+        self.name.borrow_mut().clear();
+    }
+
+    /// Marks the request as cancelled if it has this name. Whether it has.
+    pub(super) fn cancel(&self, line: &[u8]) -> bool {
+        let is = *self.name.borrow() == line;
+        if is {
+            self.cancelled.set(true);
+        }
+        is
+    }
+
+    /// The operator has cancelled it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
 }
 
 /// What becomes of the connection after an answer.
@@ -34,6 +74,7 @@ impl Client {
             ahead: None,
             id_line: Vec::new(),
             watchdog: Watchdog::new(),
+            card: Rc::default(),
         }
     }
 
@@ -67,6 +108,16 @@ impl Client {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => return Poll::Pending,
             }
+        }
+    }
+
+    /// What lies behind the first `taken` bytes of a piece is ahead of what comes next.
+    pub(super) fn keep_ahead(&mut self, worker: &Worker, piece: &mut Buffer, taken: usize) {
+        if let Some(rest) = piece.bytes().get(taken..).filter(|rest| !rest.is_empty()) {
+            let mut ahead = worker.pool.take();
+            ahead.extend(rest);
+            self.ahead = Some(ahead);
+            piece.truncate(taken);
         }
     }
 

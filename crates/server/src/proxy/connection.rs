@@ -1,15 +1,17 @@
 use super::client::{After, Client};
+use super::exchange::Denied;
 use super::request::{Next, Request, next};
 use super::route::{Route, route};
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{exchange, linger, own, reply};
+use super::{exchange, linger, named, own, reply};
 use crate::error::ProxyError;
 use std::rc::Rc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
 pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
     let mut client = Client::new(stream);
+    worker.register(&client.card);
     loop {
         let after = match next(&worker, &mut client).await {
             Next::Request(mut request) => answer(&worker, &mut client, &mut request).await,
@@ -26,16 +28,30 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
 
 /// The rare ways are boxed: their state would make every connection's larger.
 async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
-    let limit = worker.site.model.limits.body;
+    let limit = worker.site.body_limit;
     if request.is_larger_than(limit) {
         let error = ProxyError::BodyTooLarge { limit };
         return Box::pin(reply::instead(worker, client, request, &error)).await;
     }
-    match route(&worker.site, request) {
-        Ok(Route::Upstream) => exchange::pass(worker, client, request).await,
+    let routed = route(worker, request);
+    match routed {
+        Ok(Route::Upstream(model)) => exchange::pass(worker, client, request, &model).await,
+        Ok(Route::Body) => Box::pin(search(worker, client, request)).await,
         Ok(Route::Own(router)) => {
             Box::pin(own::answer(worker, client, request, router.clone())).await
         }
         Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
+    }
+}
+
+/// The model's name is in the body.
+async fn search(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+    match named::find(worker, client, request).await {
+        Ok(model) => exchange::pass(worker, client, request, &model).await,
+        Err(Denied::ClientGone) => {
+            request.give_back(worker);
+            After::Drop
+        }
+        Err(Denied::Error(error)) => reply::instead(worker, client, request, &error).await,
     }
 }

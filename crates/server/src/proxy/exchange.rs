@@ -4,12 +4,14 @@ use super::relay::Relay;
 use super::reply;
 use super::request::Request;
 use super::upstreams::{Connection, Upstreams};
+use super::waits::wants;
 use super::worker::Worker;
 use crate::error::ProxyError;
-use crate::model::{Endpoint, Lease};
+use crate::model::{Endpoint, Lease, Model};
 use crate::runtime::Phase;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -21,12 +23,17 @@ const TRIES: usize = 3;
 const NEWS: Duration = Duration::from_secs(1);
 
 /// Passes one request to the model and its answer back.
-pub(super) async fn pass(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+pub(super) async fn pass(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    model: &Arc<Model>,
+) -> After {
     edit_head(worker, client, request);
-    let (lease, connection) = match admit(worker, client).await {
+    let (lease, connection) = match admit(worker, client, request, model).await {
         Ok(admitted) => admitted,
         Err(Denied::ClientGone) => {
-            worker.pool.give(std::mem::take(&mut request.buffer));
+            request.give_back(worker);
             return After::Drop;
         }
         Err(Denied::Error(error)) => {
@@ -34,9 +41,11 @@ pub(super) async fn pass(worker: &Worker, client: &mut Client, request: &mut Req
         }
     };
     let reused = connection.reused;
-    let end = Relay::new(worker, client, request, connection).run().await;
+    let end = Relay::new(worker, client, request, model, connection)
+        .run()
+        .await;
     let end = match end {
-        End::Stale if reused => Box::pin(once_more(worker, client, request, &lease)).await,
+        End::Stale if reused => Box::pin(once_more(worker, client, request, model, &lease)).await,
         end => end,
     };
     drop(lease);
@@ -49,13 +58,18 @@ async fn once_more(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
+    model: &Arc<Model>,
     lease: &Lease,
 ) -> End {
-    let Some(endpoint) = endpoint_of(worker, lease) else {
+    let Some(endpoint) = endpoint_of(model, lease) else {
         return End::Stale;
     };
-    match Upstreams::connect(&endpoint).await {
-        Ok(connection) => Relay::new(worker, client, request, connection).run().await,
+    match Upstreams::connect(model.id, &endpoint).await {
+        Ok(connection) => {
+            Relay::new(worker, client, request, model, connection)
+                .run()
+                .await
+        }
         Err(error) => End::Failed(ProxyError::UpstreamUnreachable(error.to_string())),
     }
 }
@@ -63,7 +77,7 @@ async fn once_more(
 async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, end: End) -> After {
     match end {
         End::Answered { after } => {
-            worker.pool.give(std::mem::take(&mut request.buffer));
+            request.give_back(worker);
             after
         }
         End::Stale => {
@@ -72,7 +86,7 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
         End::Broken | End::ClientGone => {
-            worker.pool.give(std::mem::take(&mut request.buffer));
+            request.give_back(worker);
             After::Drop
         }
     }
@@ -98,23 +112,34 @@ fn edit_head(worker: &Worker, client: &Client, request: &mut Request) {
 }
 
 /// Why a request does not get to the model.
-enum Denied {
+pub(super) enum Denied {
     Error(ProxyError),
     ClientGone,
 }
 
 /// A lease and a connection to go with it. An instance that refuses the connection has just
 /// died: its gate is about to shut, and the request queues for the next one.
-async fn admit(worker: &Worker, client: &mut Client) -> Result<(Lease, Connection), Denied> {
+async fn admit(
+    worker: &Worker,
+    client: &mut Client,
+    request: &Request,
+    model: &Arc<Model>,
+) -> Result<(Lease, Connection), Denied> {
     let mut refused = None;
     for _ in 0..TRIES {
-        let lease = lease(worker, client).await?;
-        if let Some(connection) = worker.upstreams.take(lease.generation, &worker.pool) {
+        let lease = lease(worker, client, request, model).await?;
+        // What is held of a body is sent once: it goes where nothing can cross with it.
+        if request.held.is_empty()
+            && let Some(connection) =
+                worker
+                    .upstreams
+                    .take(model.id, lease.generation, &worker.pool)
+        {
             return Ok((lease, connection));
         }
-        let mut news = worker.site.model.endpoint.subscribe();
-        if let Some(endpoint) = endpoint_of(worker, &lease) {
-            match Upstreams::connect(&endpoint).await {
+        let mut news = model.endpoint.subscribe();
+        if let Some(endpoint) = endpoint_of(model, &lease) {
+            match Upstreams::connect(model.id, &endpoint).await {
                 Ok(connection) => return Ok((lease, connection)),
                 Err(error) => refused = Some(error.to_string()),
             }
@@ -128,35 +153,49 @@ async fn admit(worker: &Worker, client: &mut Client) -> Result<(Lease, Connectio
     Err(Denied::Error(ProxyError::UpstreamUnreachable(why)))
 }
 
-async fn lease(worker: &Worker, client: &mut Client) -> Result<Lease, Denied> {
+async fn lease(
+    worker: &Worker,
+    client: &mut Client,
+    request: &Request,
+    model: &Arc<Model>,
+) -> Result<Lease, Denied> {
     if worker.phase() != Phase::Serving {
         return Err(Denied::Error(ProxyError::ShuttingDown));
     }
-    if let Some(lease) = worker.site.model.try_acquire() {
+    if let Some(lease) = model.try_acquire() {
         return Ok(lease);
     }
-    let queued = worker.site.runtime.acquire(worker.site.model_id);
+    let wants = wants(client, request, model);
+    let queued = worker.site.runtime.acquire(wants);
     with_client(worker, client, queued)
         .await?
         .map_err(Denied::Error)
 }
 
-fn endpoint_of(worker: &Worker, lease: &Lease) -> Option<Endpoint> {
-    let newest = worker.site.model.endpoint.borrow();
+fn endpoint_of(model: &Model, lease: &Lease) -> Option<Endpoint> {
+    let newest = model.endpoint.borrow();
     newest
         .as_ref()
         .filter(|endpoint| endpoint.generation == lease.generation)
         .cloned()
 }
 
-/// Waits for something while the client waits too; ends when the client leaves.
+/// Waits for something while the client waits too; ends when the client leaves, or the operator
+/// ends the request.
 async fn with_client<T>(
     worker: &Worker,
     client: &mut Client,
     waiting: impl Future<Output = T>,
 ) -> Result<T, Denied> {
     let mut waiting = pin!(waiting);
+    let mut phase = pin!(worker.phase_changed());
     poll_fn(|cx| {
+        while phase.as_mut().poll(cx).is_ready() {
+            phase.set(worker.phase_changed());
+        }
+        if client.card.is_cancelled() {
+            return Poll::Ready(Err(Denied::Error(ProxyError::Cancelled)));
+        }
         if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
         }

@@ -12,6 +12,9 @@
 //! | `client` | the client's side of its connection |
 //! | `request` | a whole head arrives, and is judged |
 //! | `route` | whose the request is |
+//! | `named` | which model it names in its body |
+//! | `held` | what has come of a body before that is known |
+//! | `waits` | who it is that waits for a lease, and for what |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
 //! | `relay` | request and answer pass, both at once |
 //! | `end` | how that ended |
@@ -29,8 +32,11 @@ mod buffer;
 mod client;
 mod connection;
 mod end;
+mod errand;
 mod exchange;
+mod held;
 mod linger;
+mod named;
 mod own;
 mod relay;
 mod reply;
@@ -40,6 +46,7 @@ mod route;
 mod stream;
 mod upload;
 mod upstreams;
+mod waits;
 mod watchdog;
 mod worker;
 mod workers;
@@ -48,6 +55,9 @@ mod workers;
 mod tests;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use errand::Errands;
 pub(crate) use stream::Stream;
+#[cfg(test)]
+pub(crate) use tests::test_model;
 pub(crate) use worker::Site;
-pub(crate) use workers::Workers;
+pub(crate) use workers::{News, Workers};

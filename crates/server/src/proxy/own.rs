@@ -27,7 +27,7 @@ pub(super) async fn answer(
         .method(request.head.method.of(request.buffer.bytes()))
         .uri(request.head.target.of(request.buffer.bytes()))
         .body(Body::empty());
-    worker.pool.give(std::mem::take(&mut request.buffer));
+    request.give_back(worker);
     let response = match asked {
         Ok(asked) => router
             .oneshot(asked)

@@ -7,6 +7,7 @@ use super::upload::{Upload, Waits};
 use super::upstreams::Connection;
 use super::worker::Worker;
 use crate::error::ProxyError;
+use crate::model::Model;
 use crate::runtime::Phase;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -20,6 +21,7 @@ pub(super) struct Relay<'a> {
     worker: &'a Worker,
     client: &'a mut Client,
     request: &'a mut Request,
+    model: &'a Model,
     upstream: Option<Connection>,
     upload: Upload,
     answer: Answer,
@@ -45,6 +47,7 @@ impl<'a> Relay<'a> {
         worker: &'a Worker,
         client: &'a mut Client,
         request: &'a mut Request,
+        model: &'a Model,
         upstream: Connection,
     ) -> Self {
         let answer = Answer::new(request, worker.phase() != Phase::Serving);
@@ -52,6 +55,7 @@ impl<'a> Relay<'a> {
             worker,
             client,
             request,
+            model,
             upstream: Some(upstream),
             upload: Upload::new(),
             answer,
@@ -258,6 +262,9 @@ impl<'a> Relay<'a> {
         while phase.as_mut().poll(cx).is_ready() {
             phase.set(self.worker.phase_changed());
         }
+        if self.client.card.is_cancelled() {
+            return self.give_up(ProxyError::Cancelled, cx);
+        }
         if self.worker.phase() != Phase::Cut {
             return Poll::Pending;
         }
@@ -265,7 +272,7 @@ impl<'a> Relay<'a> {
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let limits = self.worker.site.model.limits;
+        let limits = self.model.limits;
         let waits_for_client =
             self.out.is_none() && self.upload.waits(self.request) == Waits::Client;
         let limit = if waits_for_client {

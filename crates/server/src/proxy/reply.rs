@@ -19,7 +19,7 @@ pub(super) async fn instead(
 ) -> After {
     let closes =
         request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
-    worker.pool.give(std::mem::take(&mut request.buffer));
+    request.give_back(worker);
     let mut head = head_of(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);

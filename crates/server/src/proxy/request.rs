@@ -1,5 +1,6 @@
 use super::buffer::Buffer;
 use super::client::Client;
+use super::held::Held;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
@@ -20,6 +21,8 @@ pub(super) struct Request {
     pub(super) head: RequestHead,
     /// The head, and what has come of the body.
     pub(super) buffer: Buffer,
+    /// What has come of the body besides.
+    pub(super) held: Held,
     /// The length of the head in the buffer.
     pub(super) head_len: usize,
     /// Followed over what is in the buffer.
@@ -29,6 +32,12 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Gives back what it holds.
+    pub(super) fn give_back(&mut self, worker: &Worker) {
+        worker.pool.give(std::mem::take(&mut self.buffer));
+        self.held.clear(worker);
+    }
+
     /// The body is known to be larger than `limit` bytes.
     pub(super) fn is_larger_than(&self, limit: u64) -> bool {
         matches!(self.head.framing, Framing::Length(length) if length > limit)
@@ -54,6 +63,7 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
     let mut scan = HeadScan::default();
     client.watchdog.progress();
     client.id_line.clear();
+    client.card.end();
     let mut phase = std::pin::pin!(worker.phase_changed());
     loop {
         match look(worker, client, &mut scan) {
@@ -146,6 +156,7 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             dialect: Dialect::of_path(head.path(buffer.bytes())),
             head,
             buffer,
+            held: Held::default(),
             head_len,
             body,
         }),
@@ -165,6 +176,7 @@ fn take(
     let (bytes, rest) = buffer.bytes().split_at(head_len);
     let head = RequestHead::parse(bytes)?;
     worker.ids.write_line(&head, bytes, &mut client.id_line);
+    client.card.begin(&client.id_line);
     let mut body = Body::new(head.framing);
     let taken = body.follow(rest)?;
     if taken < rest.len() {

@@ -1,41 +1,71 @@
 use super::request::Request;
-use super::worker::Site;
+use super::worker::Worker;
+use crate::catalog::Catalog;
 use crate::error::ProxyError;
+use crate::model::Model;
 use axum::Router;
+use paddock_wire::{Framing, UpstreamTarget, named_by_field, named_by_query};
+use std::sync::Arc;
 
 /// Whose a request is.
 #[derive(Debug)]
 pub(super) enum Route<'a> {
-    /// The model's.
-    Upstream,
+    /// A model's.
+    Upstream(Arc<Model>),
+    /// That of the model its body names.
+    Body,
     /// paddock's own.
     Own(&'a Router),
 }
 
-/// The prefix that names a model in the path.
-const UPSTREAM: &[u8] = b"/upstream/";
-
 /// Decides whose a request is:
-/// 1. where nothing is paddock's own, the model's;
-/// 2. `/upstream/{model}/…` the model's, without the prefix;
+/// 1. where nothing is paddock's own, the one model's;
+/// 2. `/upstream/{model}/…` that model's, without the prefix;
 /// 3. `GET` and `HEAD` of health and models, paddock's;
-/// 4. anything else the model's.
-pub(super) fn route<'a>(site: &'a Site, request: &mut Request) -> Result<Route<'a>, ProxyError> {
-    let Some(own) = &site.own else {
-        return Ok(Route::Upstream);
+/// 4. with `?model=` or `x-paddock-model`, that model's;
+/// 5. with one model configured, its;
+/// 6. with a body, the model's that it names;
+/// 7. else the default model's.
+pub(super) fn route<'a>(
+    worker: &'a Worker,
+    request: &mut Request,
+) -> Result<Route<'a>, ProxyError> {
+    let catalog = worker.catalog();
+    // 1.
+    let Some(own) = &worker.site.own else {
+        return catalog.unnamed().map(Route::Upstream);
     };
     let bytes = request.buffer.bytes();
-    let path = request.head.path(bytes);
-    if let Some(rest) = path.strip_prefix(UPSTREAM) {
-        let prefix = upstream_prefix(site, rest)?;
-        request.head.cut_target_prefix(prefix);
-        return Ok(Route::Upstream);
+    let target = request.head.target.of(bytes);
+    // 2.
+    if let Some(upstream) = UpstreamTarget::of(target) {
+        let (model, cut) = prefixed(&catalog, upstream)?;
+        request.head.cut_from_target(cut);
+        return Ok(Route::Upstream(model));
     }
+    // 3.
     let reads = request.to_head || request.head.method.of(bytes) == b"GET";
-    if reads && is_own(path) {
+    if reads && is_own(request.head.path(bytes)) {
         return Ok(Route::Own(own));
     }
-    Ok(Route::Upstream)
+    // 4.
+    if let Some(name) = named_by_query(target)? {
+        return catalog.find(&name).map(Route::Upstream);
+    }
+    if let Some(value) = request.head.model
+        && let Some(name) = named_by_field(value.of(bytes))?
+    {
+        return catalog.find(name).map(Route::Upstream);
+    }
+    // 5.
+    if let Some(only) = catalog.only() {
+        return Ok(Route::Upstream(Arc::clone(only)));
+    }
+    // 6. and 7.
+    match request.head.framing {
+        Framing::Length(0) => catalog.unnamed().map(Route::Upstream),
+        _ => Ok(Route::Body),
+    }
 }
 
 fn is_own(path: &[u8]) -> bool {
@@ -45,18 +75,17 @@ fn is_own(path: &[u8]) -> bool {
     ) || path.starts_with(b"/v1/models/")
 }
 
-/// The length of `/upstream/NAME`, if NAME is a model's and a path follows.
-fn upstream_prefix(site: &Site, rest: &[u8]) -> Result<usize, ProxyError> {
-    let named = |name: &&String| {
-        rest.strip_prefix(name.as_bytes())
-            .is_some_and(|path| path.starts_with(b"/"))
-    };
-    match site.names.iter().find(named) {
-        Some(name) => Ok(UPSTREAM.len() + name.len()),
-        None => Err(ProxyError::UnknownModel {
-            name: String::from_utf8_lossy(rest.split(|byte| *byte == b'/').next().unwrap_or(rest))
-                .into_owned(),
-            configured: site.names.join(", "),
-        }),
+/// The model that the path names, and what of the target it does not see.
+fn prefixed(
+    catalog: &Catalog,
+    upstream: UpstreamTarget<'_>,
+) -> Result<(Arc<Model>, paddock_wire::Span), ProxyError> {
+    for candidate in upstream.candidates() {
+        if let Some(model) = catalog.named(&candidate.name) {
+            return Ok((Arc::clone(model), candidate.cut));
+        }
     }
+    let name = upstream.shortest()?;
+    let name = name.as_ref().map_or("", |candidate| &candidate.name);
+    Err(catalog.unknown(name))
 }

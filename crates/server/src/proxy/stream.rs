@@ -1,5 +1,6 @@
 use paddock_supervisor::Address;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +25,16 @@ impl Stream {
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
+    }
+
+    /// Where the other side is, as far as it tells one client from another.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok().map(|at| at.ip()),
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Memory(_) => None,
+        }
     }
 
     /// Makes the close that follows a reset, so that a client which takes the close for the

@@ -6,3 +6,5 @@ mod harness;
 mod refused;
 mod retry;
 mod streams;
+
+pub(crate) use harness::test_model;

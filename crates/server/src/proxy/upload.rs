@@ -57,7 +57,10 @@ impl Upload {
         if self.refused {
             return Waits::Nothing;
         }
-        if self.piece.is_some() || self.sent < request.buffer.bytes().len() {
+        if self.piece.is_some()
+            || self.sent < request.buffer.bytes().len()
+            || !request.held.is_empty()
+        {
             return Waits::Upstream;
         }
         if request.body.is_complete() {
@@ -110,7 +113,7 @@ impl Upload {
     fn poll_write(
         &mut self,
         worker: &Worker,
-        request: &Request,
+        request: &mut Request,
         upstream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
@@ -123,6 +126,12 @@ impl Upload {
             return written;
         }
         let unsent = request.buffer.bytes().get(self.sent..).unwrap_or_default();
+        if unsent.is_empty() {
+            // What was held comes next, and is given back piece by piece: it cannot be sent again.
+            self.repeatable = false;
+            self.piece = request.held.pop(worker);
+            return Poll::Ready(Ok(()));
+        }
         match Pin::new(upstream).poll_write(cx, unsent) {
             Poll::Ready(Ok(written)) => {
                 self.sent += written;
@@ -160,16 +169,11 @@ impl Upload {
                 return Poll::Ready(Err(End::Failed(error)));
             }
         };
-        let limit = worker.site.model.limits.body;
+        let limit = worker.site.body_limit;
         if request.body.data_bytes() > limit {
             return Poll::Ready(Err(End::Failed(ProxyError::BodyTooLarge { limit })));
         }
-        if let Some(rest) = piece.bytes().get(taken..).filter(|rest| !rest.is_empty()) {
-            let mut ahead = worker.pool.take();
-            ahead.extend(rest);
-            client.ahead = Some(ahead);
-            piece.truncate(taken);
-        }
+        client.keep_ahead(worker, &mut piece, taken);
         self.piece = Some(piece);
         Poll::Ready(Ok(()))
     }

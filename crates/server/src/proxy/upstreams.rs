@@ -1,7 +1,8 @@
 use super::buffer::Pool;
 use super::stream::Stream;
+use crate::catalog::Catalog;
 use crate::model::Endpoint;
-use paddock_scheduler::Generation;
+use paddock_scheduler::{Generation, ModelId};
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, Waker};
@@ -15,10 +16,10 @@ const KEEP: Duration = Duration::from_secs(4);
 /// The most idle connections a worker keeps to an instance.
 const MOST: usize = 256;
 
-/// A worker's connections to one model's instance.
+/// A worker's idle connections to instances, in each model's place.
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
-    idle: RefCell<Vec<Idle>>,
+    idle: RefCell<Vec<Vec<Idle>>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ struct Idle {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Stream,
+    pub(super) model: ModelId,
     pub(super) generation: Generation,
     /// It has served a request before, so the child may be about to close it.
     pub(super) reused: bool,
@@ -39,8 +41,14 @@ pub(super) struct Connection {
 
 impl Upstreams {
     /// An idle connection that looks alive, the youngest first.
-    pub(super) fn take(&self, generation: Generation, pool: &Pool) -> Option<Connection> {
-        let mut idle = self.idle.borrow_mut();
+    pub(super) fn take(
+        &self,
+        model: ModelId,
+        generation: Generation,
+        pool: &Pool,
+    ) -> Option<Connection> {
+        let mut all = self.idle.borrow_mut();
+        let idle = all.get_mut(model.0)?;
         while let Some(mut candidate) = idle.pop() {
             if candidate.generation != generation || candidate.since.elapsed() > KEEP {
                 // Those below are older still.
@@ -50,6 +58,7 @@ impl Upstreams {
             if is_quiet(&mut candidate.stream, pool) {
                 return Some(Connection {
                     stream: candidate.stream,
+                    model,
                     generation,
                     reused: true,
                 });
@@ -62,9 +71,10 @@ impl Upstreams {
     ///
     /// # Errors
     /// What the system said.
-    pub(super) async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
+    pub(super) async fn connect(model: ModelId, endpoint: &Endpoint) -> io::Result<Connection> {
         Ok(Connection {
             stream: Stream::connect(&endpoint.address).await?,
+            model,
             generation: endpoint.generation,
             reused: false,
         })
@@ -72,7 +82,14 @@ impl Upstreams {
 
     /// Keeps a connection whose answer is whole.
     pub(super) fn give(&self, connection: Connection) {
-        let mut idle = self.idle.borrow_mut();
+        let mut all = self.idle.borrow_mut();
+        let place = connection.model.0;
+        if all.len() <= place {
+            all.resize_with(place + 1, Vec::new);
+        }
+        let Some(idle) = all.get_mut(place) else {
+            return;
+        };
         if idle
             .last()
             .is_some_and(|last| last.generation != connection.generation)
@@ -85,6 +102,16 @@ impl Upstreams {
                 generation: connection.generation,
                 since: Instant::now(),
             });
+        }
+    }
+
+    /// Closes idle connections to instances that are to stop, or belong to no model any more.
+    pub(super) fn hang_up(&self, catalog: &Catalog) {
+        for (place, idle) in self.idle.borrow_mut().iter_mut().enumerate() {
+            let model = catalog.models().iter().find(|model| model.id.0 == place);
+            if model.is_none_or(|model| model.endpoint.borrow().is_none()) {
+                *idle = Vec::new();
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 use super::buffer::Pool;
+use super::client::Card;
 use super::request_id::RequestIds;
 use super::upstreams::Upstreams;
-use crate::model::Model;
+use crate::catalog::Catalog;
 use crate::runtime::{Phase, RuntimeHandle};
 use axum::Router;
-use paddock_scheduler::ModelId;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -13,13 +14,17 @@ use tokio::sync::futures::Notified;
 /// What all workers share: what is served.
 #[derive(Debug)]
 pub(crate) struct Site {
-    pub(crate) model: Arc<Model>,
-    pub(crate) model_id: ModelId,
-    /// The model's names: its own and its aliases.
-    pub(crate) names: Vec<String>,
+    /// The largest request body, in bytes.
+    pub(crate) body_limit: u64,
     pub(crate) runtime: RuntimeHandle,
     /// paddock's own routes; none where every request is the model's.
     pub(crate) own: Option<Router>,
+}
+
+impl Site {
+    pub(super) fn body_limit_bytes(&self) -> usize {
+        usize::try_from(self.body_limit).unwrap_or(usize::MAX)
+    }
 }
 
 /// What a worker's connections share. It never leaves its thread.
@@ -31,18 +36,30 @@ pub(super) struct Worker {
     pub(super) ids: RequestIds,
     /// For heads that are being edited.
     pub(super) scratch: RefCell<Vec<u8>>,
+    /// Bytes of bodies that are held.
+    pub(super) held: Cell<usize>,
+    /// The models there are.
+    catalog: RefCell<Arc<Catalog>>,
+    /// Its connections' requests, for those who look for one.
+    cards: RefCell<Vec<Weak<Card>>>,
     phase: Cell<Phase>,
     phase_changed: Notify,
 }
 
+/// How many connections come before those that are gone are forgotten.
+const FORGET: usize = 64;
+
 impl Worker {
-    pub(super) fn new(site: Arc<Site>) -> Self {
+    pub(super) fn new(site: Arc<Site>, catalog: Arc<Catalog>) -> Self {
         Self {
             site,
             pool: Pool::default(),
             upstreams: Upstreams::default(),
             ids: RequestIds::new(),
             scratch: RefCell::default(),
+            held: Cell::new(0),
+            catalog: RefCell::new(catalog),
+            cards: RefCell::default(),
             phase: Cell::new(Phase::Serving),
             phase_changed: Notify::new(),
         }
@@ -50,6 +67,40 @@ impl Worker {
 
     pub(super) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// The models there are.
+    pub(super) fn catalog(&self) -> Ref<'_, Catalog> {
+        Ref::map(self.catalog.borrow(), AsRef::as_ref)
+    }
+
+    /// Goes on with other models.
+    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
+        *self.catalog.borrow_mut() = catalog;
+    }
+
+    /// Closes idle connections to children that are to stop.
+    pub(super) fn hang_up(&self) {
+        self.upstreams.hang_up(&self.catalog());
+    }
+
+    /// Takes note of a connection.
+    pub(super) fn register(&self, card: &Rc<Card>) {
+        let mut cards = self.cards.borrow_mut();
+        if cards.len() >= FORGET && cards.len() == cards.capacity() {
+            cards.retain(|card| card.strong_count() > 0);
+        }
+        cards.push(Rc::downgrade(card));
+    }
+
+    /// Ends the requests of a name. Whether there were any.
+    pub(super) fn cancel(&self, name: &[u8]) -> bool {
+        let line = [b"x-request-id: ", name, b"\r\n"].concat();
+        let cards = self.cards.borrow();
+        let live = cards.iter().filter_map(Weak::upgrade);
+        let found = live.filter(|card| card.cancel(&line)).count() > 0;
+        self.phase_changed.notify_waiters();
+        found
     }
 
     /// Takes note of a new phase. A child that is to stop waits for its connections to close

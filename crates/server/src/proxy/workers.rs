@@ -1,6 +1,8 @@
 use super::connection;
+use super::errand::{Errand, Errands};
 use super::stream::Stream;
 use super::worker::{Site, Worker};
+use crate::catalog::Catalog;
 use crate::runtime::Phase;
 use std::io;
 use std::rc::Rc;
@@ -33,7 +35,16 @@ impl Accepted {
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     pub(super) connections: Arc<AtomicUsize>,
-    pub(super) sender: mpsc::Sender<Accepted>,
+    pub(super) sender: mpsc::Sender<Errand>,
+}
+
+/// What workers are told.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// Idle connections to a child are to be closed.
+    pub(crate) hangups: watch::Receiver<u64>,
+    pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
 }
 
 /// The threads that serve clients.
@@ -52,16 +63,23 @@ const WAITING: usize = 256;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Workers {
+    /// A way to ask all of them for something.
+    pub(crate) fn errands(&self) -> Errands {
+        Errands {
+            workers: self
+                .desks
+                .iter()
+                .map(|desk| desk.sender.downgrade())
+                .collect(),
+        }
+    }
+
     /// Starts `count` threads. Each ends when every acceptor is gone and its connections are
     /// closed.
     ///
     /// # Errors
     /// The system has no more threads or file descriptors.
-    pub(crate) fn start(
-        count: usize,
-        site: &Arc<Site>,
-        phase: &watch::Receiver<Phase>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(count: usize, site: &Arc<Site>, news: &News) -> io::Result<Self> {
         let (alive, running) = mpsc::channel(1);
         let mut workers = Self {
             desks: Vec::new(),
@@ -78,11 +96,11 @@ impl Workers {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let (site, phase, alive) = (Arc::clone(site), phase.clone(), alive.clone());
+            let (site, news, alive) = (Arc::clone(site), news.clone(), alive.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
-                    let serving = serve(site, accepted, connections, phase);
+                    let serving = serve(site, accepted, connections, news);
                     LocalSet::new().block_on(&runtime, serving);
                     drop(alive);
                 })?;
@@ -108,22 +126,36 @@ impl Workers {
 /// A worker's life.
 async fn serve(
     site: Arc<Site>,
-    mut accepted: mpsc::Receiver<Accepted>,
+    mut errands: mpsc::Receiver<Errand>,
     count: Arc<AtomicUsize>,
-    mut phase: watch::Receiver<Phase>,
+    mut news: News,
 ) {
-    let worker = Rc::new(Worker::new(site));
+    let catalog = Arc::clone(&news.catalog.borrow_and_update());
+    let worker = Rc::new(Worker::new(site, catalog));
     let tasks = TaskTracker::new();
     let mut open = true;
     while open {
         tokio::select! {
-            next = accepted.recv() => match next {
-                Some(next) => take(&worker, &tasks, next, &count),
+            next = errands.recv() => match next {
+                Some(Errand::Serve(next)) => take(&worker, &tasks, next, &count),
+                Some(Errand::Cancel { name, found }) => {
+                    // Who asked may have gone.
+                    let _ = found.try_send(worker.cancel(&name));
+                }
                 None => open = false,
             },
-            Ok(()) = phase.changed() => worker.set_phase(*phase.borrow_and_update()),
+            Ok(()) = news.phase.changed() => worker.set_phase(*news.phase.borrow_and_update()),
+            Ok(()) = news.hangups.changed() => {
+                news.hangups.mark_unchanged();
+                worker.hang_up();
+            }
+            Ok(()) = news.catalog.changed() => {
+                let catalog = Arc::clone(&news.catalog.borrow_and_update());
+                worker.set_catalog(catalog);
+            }
         }
     }
+    let mut phase = news.phase;
     tasks.close();
     loop {
         worker.set_phase(*phase.borrow_and_update());

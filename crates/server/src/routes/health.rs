@@ -4,22 +4,28 @@ use crate::error::failure_json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// 200 when requests are served, else 503 with what is going on.
+/// 200 when requests are served or loaded for, else 503 with what is going on.
 pub(super) async fn health(State(view): State<View>) -> Response {
-    let state = view.state();
-    let health = HealthState::from(&state);
+    let look = view.runtime.look().await;
+    let health = HealthState::of_all(look.as_ref());
     let status = match health {
         HealthState::Ready => StatusCode::OK,
         HealthState::Starting | HealthState::Unhealthy | HealthState::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    let mut model = json!({ "id": view.model.name, "status": health.as_str() });
-    if let Some(failure) = state.failure() {
-        model["failure"] = failure_json(failure);
-    }
-    let body = json!({ "status": health.as_str(), "models": [model] });
+    let models = look.iter().flat_map(|look| &look.models);
+    let models = models.map(|model| {
+        let health = HealthState::of_model(model);
+        let mut entry = json!({ "id": model.config.id, "status": health.as_str() });
+        if let Some(failed) = &model.failed {
+            entry["failure"] = failure_json(&failed.failure);
+        }
+        entry
+    });
+    let models: Vec<Value> = models.collect();
+    let body = json!({ "status": health.as_str(), "models": models });
     (status, axum::Json(body)).into_response()
 }

@@ -1,30 +1,55 @@
 //! paddock's own routes, on ordinary axum routers: a few on the public plane, the admin plane.
 
 mod admin;
+mod explain;
+mod guard;
 mod health;
+mod load;
+mod logs;
 mod models;
+mod reload;
+mod requests;
 mod status;
 
-use crate::config::Config;
-use crate::model::Model;
+use crate::catalog::Catalog;
+use crate::error::{Dialect, ProxyError};
+use crate::proxy::Errands;
+use crate::reload::Reloader;
+use crate::runtime::RuntimeHandle;
+use axum::Json;
 use axum::Router;
-use axum::routing::get;
-use paddock_supervisor::{Instance, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use paddock_scheduler::ModelId;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the routes tell about. Reading it decides nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
-    pub(crate) config: Arc<Config>,
-    pub(crate) model: Arc<Model>,
-    pub(crate) instance: Instance,
+    pub(crate) runtime: RuntimeHandle,
+    pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
     /// When paddock started, in seconds since 1970.
     pub(crate) started: u64,
 }
 
+/// What the admin plane works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    pub(crate) view: View,
+    pub(crate) errands: Errands,
+    pub(crate) reloader: Reloader,
+}
+
 impl View {
-    fn state(&self) -> State {
-        self.instance.watch().borrow().clone()
+    /// The model of a name or an alias.
+    fn find(&self, name: &str) -> Result<ModelId, Box<Response>> {
+        let found = self.catalog.borrow().find(name);
+        found
+            .map(|model| model.id)
+            .map_err(|error| Box::new(refusal(&error)))
     }
 }
 
@@ -41,11 +66,36 @@ pub(crate) fn public(view: View) -> Router {
 }
 
 /// The admin plane.
-pub(crate) fn admin(view: View) -> Router {
-    Router::new()
+pub(crate) fn admin(admin: Admin) -> Router {
+    let reads = Router::new()
         .route("/livez", get(admin::livez))
         .route("/readyz", get(health::health))
         .route("/api/status", get(status::status))
+        .route("/api/models/{id}/explain", get(explain::model))
+        .route("/api/models/{id}/logs", get(logs::logs))
+        .route("/api/requests/{id}/explain", get(explain::request))
+        .route("/api/models/{id}/load", post(load::load))
+        .route("/api/models/{id}/unload", post(load::unload))
+        .with_state(admin.view.clone());
+    let works = Router::new()
+        .route("/api/requests/{id}", delete(requests::cancel))
+        .route("/api/reload", post(reload::reload))
+        .with_state(admin);
+    reads
+        .merge(works)
         .fallback(admin::not_found)
-        .with_state(view)
+        .layer(middleware::from_fn(guard::guard))
+}
+
+/// An error of the request path, on these routes.
+fn refusal(error: &ProxyError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = [("x-paddock-error", error.kind())];
+    (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
+}
+
+/// Seconds since 1970.
+fn unix(at: std::time::SystemTime) -> f64 {
+    at.duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }

@@ -1,6 +1,6 @@
-use super::View;
-use crate::error::{Dialect, ProxyError};
-use crate::routes::status::word;
+use super::status::word;
+use super::{View, refusal};
+use crate::runtime::ModelView;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -9,26 +9,27 @@ use serde_json::{Value, json};
 
 /// The configured models, in `OpenAI`'s shape.
 pub(super) async fn list(State(view): State<View>) -> Json<Value> {
-    Json(json!({ "object": "list", "data": [entry(&view)] }))
+    let look = view.runtime.look().await;
+    let models = look.iter().flat_map(|look| &look.models);
+    let data: Vec<Value> = models.map(|model| entry(model, view.started)).collect();
+    Json(json!({ "object": "list", "data": data }))
 }
 
 /// One of them, by its name or an alias.
-pub(super) async fn one(State(view): State<View>, Path(id): Path<String>) -> Response {
-    let known = id == view.model.name || view.config.model.aliases.contains(&id);
-    if known {
-        return Json(entry(&view)).into_response();
-    }
-    let error = ProxyError::UnknownModel {
-        name: id,
-        configured: view.model.name.clone(),
+pub(super) async fn one(State(view): State<View>, Path(name): Path<String>) -> Response {
+    let id = match view.find(&name) {
+        Ok(id) => id,
+        Err(refused) => return *refused,
     };
-    let kind = [("x-paddock-error", error.kind())];
-    (
-        StatusCode::NOT_FOUND,
-        kind,
-        Json(error.body(Dialect::OpenAi)),
-    )
-        .into_response()
+    let look = view.runtime.look().await;
+    let model = look
+        .iter()
+        .flat_map(|look| &look.models)
+        .find(|model| model.id == id);
+    match model {
+        Some(model) => Json(entry(model, view.started)).into_response(),
+        None => refusal(&crate::ProxyError::ShuttingDown),
+    }
 }
 
 /// What is not there.
@@ -36,13 +37,22 @@ pub(super) async fn not_found() -> StatusCode {
     StatusCode::NOT_FOUND
 }
 
-fn entry(view: &View) -> Value {
-    json!({
-        "id": view.model.name,
+fn entry(model: &ModelView, started: u64) -> Value {
+    let mut entry = json!({
+        "id": model.config.id,
         "object": "model",
-        "created": view.started,
+        "created": started,
         "owned_by": "paddock",
-        "aliases": view.config.model.aliases,
-        "status": word(&view.state()),
-    })
+        "aliases": model.config.aliases,
+        "status": word(model),
+    });
+    if let Some(facts) = &model.facts {
+        entry["meta"] = json!({
+            "architecture": facts.architecture,
+            "n_ctx_train": facts.context,
+            "n_params": facts.parameters,
+            "size": facts.size,
+        });
+    }
+    entry
 }

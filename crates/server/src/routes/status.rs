@@ -1,49 +1,77 @@
 use super::View;
 use crate::error::failure_json;
+use crate::runtime::{self, ModelView};
 use axum::Json;
+use paddock_scheduler::{Memory, Status};
 use paddock_supervisor::State;
-use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 /// One snapshot of everything.
 pub(super) async fn status(axum::extract::State(view): axum::extract::State<View>) -> Json<Value> {
-    let state = view.state();
+    let Some(look) = view.runtime.look().await else {
+        return Json(json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }));
+    };
+    let models: Vec<Value> = look
+        .models
+        .iter()
+        .map(|model| self::model(model, &look))
+        .collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "models": [{
-            "id": view.model.name,
-            "aliases": view.config.model.aliases,
-            "status": word(&state),
-            "in_flight": view.model.gate.in_flight(),
-            "queued": view.model.queued.load(Ordering::Relaxed),
-            "pid": state.pid(),
-            "since": since(&state).map(|at| at.elapsed().as_secs_f64()),
-            "progress": progress(&state),
-            "restarts": restarts(&state),
-            "failure": state.failure().map(|failure| failure_json(failure)),
-            "retry_after": state.retry_after(Instant::now()).map(|wait| wait.as_secs_f64()),
-        }],
+        "models": models,
+        "memory": {
+            "budget": memory(&look.usage.budget, &look),
+            "used": memory(&look.usage.used, &look),
+            "claimed": memory(&look.usage.claimed, &look),
+        },
     }))
 }
 
-/// The status of a model, in the words of the API.
-pub(super) fn word(state: &State) -> &'static str {
-    match state {
-        State::Starting { .. } | State::Backoff { .. } => "loading",
-        State::Ready { .. } => "ready",
-        State::Stopping { .. } => "draining",
-        State::Failed { .. } => "failed",
-        State::Stopped => "unloaded",
-    }
+fn model(model: &ModelView, look: &runtime::View) -> Value {
+    let failed = model.failed.as_ref();
+    let now = Instant::now();
+    let until = failed.and_then(|failed| failed.until);
+    let until = until.or(model.look.retry.map(Instant::from_std));
+    let bytes = |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, look));
+    json!({
+        "id": model.config.id,
+        "aliases": model.config.aliases,
+        "status": word(model),
+        "pinned": model.config.pinned,
+        "in_flight": model.look.in_flight,
+        "queued": model.look.queued,
+        "pid": model.state.as_ref().and_then(State::pid),
+        "since": model.since.map(|since| since.as_secs_f64()),
+        "progress": model.state.as_ref().and_then(progress),
+        "restarts": model.state.as_ref().and_then(restarts),
+        "memory": {
+            "predicted": bytes(&model.predicted),
+            "measured": bytes(&model.measured),
+        },
+        "failure": failed.map(|failed| failure_json(&failed.failure)),
+        "retry_after": until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
+    })
 }
 
-fn since(state: &State) -> Option<Instant> {
-    match state {
-        State::Starting { since, .. } | State::Ready { since, .. } => Some(*since),
-        State::Stopping { .. } | State::Backoff { .. } | State::Failed { .. } | State::Stopped => {
-            None
-        }
+/// Bytes in the host's memory and on each device; none where there is no limit.
+fn memory(memory: &Memory, look: &runtime::View) -> Value {
+    let bytes = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
+    let devices = look.devices.iter().enumerate();
+    let devices: Map<String, Value> = devices
+        .map(|(at, name)| (name.clone(), json!(bytes(memory.device(at)))))
+        .collect();
+    json!({ "host": bytes(memory.host()), "devices": devices })
+}
+
+/// The status of a model, in the words of the API.
+pub(super) fn word(model: &ModelView) -> &'static str {
+    match model.look.status {
+        Status::Waiting | Status::Loading => "loading",
+        Status::Ready => "ready",
+        Status::Draining | Status::Stopping => "draining",
+        Status::Failed => "failed",
+        Status::Unloaded => "unloaded",
     }
 }
 

@@ -1,108 +1,212 @@
-use super::handle::{Command, RuntimeHandle};
+use super::Phase;
+use super::entry::Entry;
+use super::handle::{Command, RuntimeHandle, Wants};
+use super::inspect::Inspected;
+use super::journal::{Explained, Journal, Names, Waited};
+use super::measure::Measured;
+use crate::catalog::Catalog;
+use crate::config::{self, Config};
+use crate::engine::Engine;
 use crate::error::ProxyError;
-use crate::model::{Endpoint, Lease, Model};
-use paddock_scheduler::{
-    Action, Event, Generation, InstanceIs, ModelId, ModelSpec, Refusal, RequestId, Scheduler,
-};
-use paddock_supervisor::{Instance, State};
+use crate::learned;
+use crate::model::{Lease, Limits, Model, Released, cap};
+use crate::rules;
+use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
+use paddock_supervisor::{Spawner, State};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-/// How far the service as a whole has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Requests are served.
-    Serving,
-    /// What is in flight may finish; idle connections are closed.
-    Draining,
-    /// What is still in flight is ended now.
-    Cut,
-}
-
 /// How many requests may stand before the actor at once. More wait to be heard.
 const COMMANDS: usize = 1024;
 
+/// How much news of instances and inspections may stand before it.
+const NEWS: usize = 256;
+
+/// What the actor is made of.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: Arc<Config>,
+    pub(crate) spawner: Spawner,
+    /// Where children's sockets go.
+    pub(crate) runtime_dir: PathBuf,
+    /// What earlier loads taught, where it can be kept.
+    pub(crate) learned: Option<learned::Handle>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Changes when idle connections to a child are to be closed.
+    pub(crate) hangups: watch::Sender<u64>,
+    pub(crate) catalog: watch::Sender<Arc<Catalog>>,
+}
+
+/// What the actor works with, and does not change by itself.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) config: Arc<Config>,
+    pub(super) spawner: Spawner,
+    pub(super) runtime_dir: PathBuf,
+    pub(super) learned: Option<learned::Handle>,
+    /// What the engine is and can, once that is known.
+    pub(super) engine: Option<Arc<Engine>>,
+}
+
+/// What has been found out meanwhile.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// What the engine is and can.
+    Engine(Box<Engine>),
+    /// An instance's state has changed.
+    State {
+        model: ModelId,
+        serial: u64,
+        state: State,
+    },
+    /// What an instance held is seen to be free.
+    Freed { model: ModelId, serial: u64 },
+    /// A model's files have been looked at.
+    Inspected {
+        model: ModelId,
+        inspection: u64,
+        found: Inspected,
+    },
+    /// A loaded model has been measured.
+    Measured {
+        model: ModelId,
+        serial: u64,
+        measured: Measured,
+    },
+}
+
 /// Who waits for what.
 #[derive(Debug)]
-struct Waiting {
-    model: ModelId,
-    reply: oneshot::Sender<Result<Lease, ProxyError>>,
+pub(super) struct Waiting {
+    pub(super) reply: oneshot::Sender<Result<Lease, ProxyError>>,
+    pub(super) waited: Waited,
 }
 
 /// The actor. Everything it owns is changed by [`Runtime::run`] alone.
 #[derive(Debug)]
 pub(crate) struct Runtime {
-    scheduler: Scheduler,
-    models: Vec<Arc<Model>>,
-    instances: Vec<Instance>,
-    waiting: HashMap<RequestId, Waiting>,
-    last_id: u64,
+    pub(super) world: World,
+    pub(super) scheduler: Scheduler,
+    pub(super) entries: Vec<Entry>,
+    pub(super) waiting: HashMap<RequestId, Waiting>,
+    pub(super) journal: Journal,
+    pub(super) epoch: Epoch,
+    pub(super) last_serial: u64,
+    /// Models that are to be looked at as soon as the engine is known.
+    pub(super) before_engine: Vec<ModelId>,
     commands: mpsc::Receiver<Command>,
     /// Nobody is left who could ask for anything.
     deserted: bool,
-    released: Arc<Notify>,
-    cancelled: Arc<Notify>,
-    phase: watch::Sender<Phase>,
-    tasks: TaskTracker,
+    released: mpsc::Receiver<ModelId>,
+    pub(super) releases: mpsc::Sender<ModelId>,
+    left: Arc<Notify>,
+    news: mpsc::Receiver<News>,
+    pub(super) tell: mpsc::Sender<News>,
+    changes: watch::Sender<u64>,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) hangups: watch::Sender<u64>,
+    pub(super) catalog: watch::Sender<Arc<Catalog>>,
+    pub(super) tasks: TaskTracker,
 }
 
 impl Runtime {
-    /// An actor for these models and their instances, each in the same place of its list.
-    pub(crate) fn new(
-        models: Vec<Arc<Model>>,
-        specs: Vec<ModelSpec>,
-        instances: Vec<Instance>,
-        released: Arc<Notify>,
-        phase: watch::Sender<Phase>,
-    ) -> (Self, RuntimeHandle) {
-        let (sender, commands) = mpsc::channel(COMMANDS);
-        let cancelled = Arc::new(Notify::new());
+    /// An actor for the models of a configuration, and a way to reach it.
+    pub(crate) fn new(setup: Setup) -> (Self, RuntimeHandle) {
+        let (commander, commands) = mpsc::channel(COMMANDS);
+        let (releases, released) = mpsc::channel(MOST_MODELS);
+        let (tell, news) = mpsc::channel(NEWS);
+        let (changes, changed) = watch::channel(0);
+        let left = Arc::new(Notify::new());
         let handle = RuntimeHandle {
-            commands: sender,
-            cancelled: Arc::clone(&cancelled),
+            commands: commander,
+            left: Arc::clone(&left),
+            changes: changed,
+            last_id: Arc::default(),
         };
-        let runtime = Self {
-            scheduler: Scheduler::new(specs),
-            models,
-            instances,
+        let epoch = Epoch::new(Instant::now().into_std());
+        let policy = rules::policy(&setup.config);
+        let mut runtime = Self {
+            scheduler: Scheduler::new(policy, Memory::NONE, epoch),
+            world: World {
+                config: Arc::clone(&setup.config),
+                spawner: setup.spawner,
+                runtime_dir: setup.runtime_dir,
+                learned: setup.learned,
+                engine: None,
+            },
+            entries: Vec::new(),
             waiting: HashMap::new(),
-            last_id: 0,
+            journal: Journal::default(),
+            epoch,
+            last_serial: 0,
+            before_engine: Vec::new(),
             commands,
             deserted: false,
             released,
-            cancelled,
-            phase,
+            releases,
+            left,
+            news,
+            tell,
+            changes,
+            phase: setup.phase,
+            hangups: setup.hangups,
+            catalog: setup.catalog,
             tasks: TaskTracker::new(),
         };
+        for model in &setup.config.models {
+            runtime.add(Arc::new(model.clone()));
+        }
+        runtime.publish_catalog();
         (runtime, handle)
+    }
+
+    /// Takes a model in.
+    pub(super) fn add(&mut self, config: Arc<config::Model>) -> ModelId {
+        let id = ModelId(self.entries.len());
+        let released = Released::new(self.epoch, self.releases.clone());
+        let limits = Limits::of(&config);
+        let model = Model::new(id, config.id.clone(), cap(&config), limits, released);
+        let spec = rules::spec(&self.world.config, &config);
+        let now = Instant::now().into_std();
+        let added = self.scheduler.add(spec, Arc::clone(&model.gate), now);
+        debug_assert_eq!(added, id, "each model has one place in both lists");
+        self.entries.push(Entry::new(config, Arc::new(model)));
+        id
     }
 
     /// Runs until a shutdown is asked for and every instance has stopped.
     pub(crate) async fn run(mut self) {
-        let (news, mut states) = mpsc::channel(self.instances.len().max(1));
-        for (at, instance) in self.instances.iter().enumerate() {
-            let forward = forward_states(ModelId(at), instance.watch(), news.clone());
-            self.tasks.spawn(forward);
+        self.tasks.spawn(Engine::find(
+            Arc::clone(&self.world.config),
+            self.tell.clone(),
+        ));
+        for (at, entry) in self.entries.iter().enumerate() {
+            if entry.config.preload {
+                self.before_engine.push(ModelId(at));
+            }
         }
-        drop(news);
-        loop {
-            let deadline = self.scheduler.next_deadline();
+        for model in std::mem::take(&mut self.before_engine) {
+            self.handle(Event::Load { model });
+        }
+        while !self.scheduler.is_stopped() {
+            let now = Instant::now().into_std();
+            let deadline = self.scheduler.next_deadline(now);
             tokio::select! {
                 command = self.commands.recv(), if !self.deserted => self.command(command),
-                change = states.recv() => match change {
-                    Some((model, state)) => self.instance_changed(model, &state),
-                    None => break,
-                },
-                () = self.released.notified() => self.leases_released(),
-                () = self.cancelled.notified() => self.clients_left(),
+                Some(news) = self.news.recv() => self.learn_of(news),
+                Some(model) = self.released.recv() => self.lease_released(model),
+                () = self.left.notified() => self.clients_left(),
                 () = sleep_until(deadline.map_or_else(far_away, Instant::from_std)),
                     if deadline.is_some() => self.handle(Event::Tick),
             }
         }
+        // Those who wait for news would wait for each other.
+        self.news.close();
         self.tasks.close();
         self.tasks.wait().await;
         // Nothing is left that a request could go to.
@@ -111,13 +215,27 @@ impl Runtime {
 
     fn command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Acquire { model, reply }) => self.acquire(model, reply),
-            Some(Command::Shutdown { deadline }) => {
-                self.phase.send_replace(Phase::Draining);
-                self.handle(Event::Shutdown {
-                    deadline: deadline.into_std(),
-                });
+            Some(Command::Acquire { id, wants, reply }) => self.acquire(id, wants, reply),
+            Some(Command::Leave(id)) => self.client_left(id),
+            Some(Command::Load(model)) => self.handle(Event::Load { model }),
+            Some(Command::Unload(model)) => self.handle(Event::Unload { model }),
+            Some(Command::Look(reply)) => {
+                let _ = reply.send(self.view());
             }
+            Some(Command::ExplainModel(model, reply)) => {
+                let _ = reply.send(self.journal.told(model, &self.names()));
+            }
+            Some(Command::ExplainRequest(name, reply)) => {
+                let _ = reply.send(self.explain_request(&name));
+            }
+            Some(Command::Logs(model, reply)) => {
+                let entry = self.entries.get(model.0);
+                let _ = reply.send(entry.and_then(|entry| entry.logs.clone()));
+            }
+            Some(Command::Reload(config, reply)) => {
+                let _ = reply.send(self.reload(*config));
+            }
+            Some(Command::Shutdown(deadline)) => self.shutdown(deadline),
             Some(Command::ShutdownNow) => self.shutdown_now(),
             // The service has gone without a word: nobody is left to drain for.
             None => {
@@ -127,169 +245,128 @@ impl Runtime {
         }
     }
 
+    fn shutdown(&mut self, deadline: Instant) {
+        self.phase.send_replace(Phase::Draining);
+        let deadline = deadline.into_std();
+        self.handle(Event::Shutdown { deadline });
+    }
+
     fn shutdown_now(&mut self) {
         let deadline = Instant::now().into_std();
         self.handle(Event::Shutdown { deadline });
         self.handle(Event::Tick);
+        self.kill();
     }
 
-    fn acquire(&mut self, model: ModelId, reply: oneshot::Sender<Result<Lease, ProxyError>>) {
-        self.last_id += 1;
-        let id = RequestId(self.last_id);
-        self.waiting.insert(id, Waiting { model, reply });
+    fn acquire(
+        &mut self,
+        id: RequestId,
+        wants: Wants,
+        reply: oneshot::Sender<Result<Lease, ProxyError>>,
+    ) {
+        let model = wants.model.id;
+        let waited = Waited {
+            name: wants.name,
+            model,
+            arrived: SystemTime::now(),
+            since: Instant::now(),
+            ended: None,
+        };
+        self.waiting.insert(id, Waiting { reply, waited });
         self.handle(Event::Request {
             id,
             model,
-            in_flight: self.in_flight(model),
+            client: wants.client,
+            takes_slot: wants.takes_slot,
         });
     }
 
-    fn instance_changed(&mut self, model: ModelId, state: &State) {
-        let Some(shared) = self.models.get(model.0) else {
-            return;
-        };
-        let is = match state {
-            State::Starting {
-                listening: Some(address),
-                generation,
-                ..
-            } => InstanceIs::Listening(publish(shared, *generation, address)),
-            State::Ready {
-                address,
-                generation,
-                ..
-            } => InstanceIs::Ready(publish(shared, *generation, address)),
-            State::Starting { .. } | State::Backoff { .. } => InstanceIs::Loading,
-            State::Failed { .. } => InstanceIs::Failed,
-            State::Stopping { .. } | State::Stopped => InstanceIs::Stopped,
-        };
-        self.handle(Event::Instance {
-            model,
-            is,
-            in_flight: self.in_flight(model),
-        });
-    }
-
-    fn leases_released(&mut self) {
-        for model in (0..self.models.len()).map(ModelId) {
-            self.handle(Event::Released {
+    fn learn_of(&mut self, news: News) {
+        match news {
+            News::Engine(engine) => self.engine_found(*engine),
+            News::State {
                 model,
-                in_flight: self.in_flight(model),
-            });
+                serial,
+                state,
+            } => self.state_changed(model, serial, &state),
+            News::Freed { model, serial } => self.freed(model, serial),
+            News::Inspected {
+                model,
+                inspection,
+                found,
+            } => self.inspected(model, inspection, found),
+            News::Measured {
+                model,
+                serial,
+                measured,
+            } => self.measured(model, serial, measured),
         }
+    }
+
+    fn lease_released(&mut self, model: ModelId) {
+        // First the flag: a release from here on is told again.
+        if let Some(entry) = self.entries.get(model.0) {
+            entry.model.look();
+        }
+        self.handle(Event::Released { model });
     }
 
     fn clients_left(&mut self) {
-        let left: Vec<RequestId> = self
-            .waiting
-            .iter()
-            .filter(|(_, waiting)| waiting.reply.is_closed())
-            .map(|(id, _)| *id)
-            .collect();
+        let left = self.waiting.iter();
+        let left = left.filter(|(_, waiting)| waiting.reply.is_closed());
+        let left: Vec<RequestId> = left.map(|(id, _)| *id).collect();
         for id in left {
-            self.waiting.remove(&id);
-            self.handle(Event::Cancel { id });
+            self.client_left(id);
         }
     }
 
-    fn handle(&mut self, event: Event) {
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
-            for action in self.scheduler.handle(event, Instant::now().into_std()) {
-                tracing::trace!(?action, "scheduler");
-                events.extend(self.act(action));
-            }
+    /// Tells the scheduler what happened, and does what it says.
+    pub(super) fn handle(&mut self, event: Event) {
+        let now = Instant::now().into_std();
+        for action in self.scheduler.handle(event, now) {
+            tracing::trace!(?action, "scheduler");
+            self.act(action);
         }
-        for (at, model) in self.models.iter().enumerate() {
-            let queued = self.scheduler.queued(ModelId(at));
-            model.queued.store(queued, Ordering::Relaxed);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn names(&self) -> Names {
+        let models = self.entries.iter().map(|entry| entry.config.id.clone());
+        Names {
+            models: models.collect(),
+            devices: self.devices(),
         }
     }
 
-    /// Carries an action out. Shutting a gate has an answer: leases that ended just before
-    /// were not told of, so the count is looked at again.
-    fn act(&mut self, action: Action) -> Option<Event> {
-        match action {
-            Action::Open { model, .. } => self.models.get(model.0)?.gate.open(),
-            Action::Shut { model } => {
-                self.models.get(model.0)?.gate.shut();
-                return Some(Event::Released {
-                    model,
-                    in_flight: self.in_flight(model),
-                });
-            }
-            Action::Grant { id, model } => {
-                let lease = self.models.get(model.0)?.grant();
-                // A client that has left drops its lease here, which is told like any release.
-                if let Some(waiting) = self.waiting.remove(&id) {
-                    let _ = waiting.reply.send(Ok(lease));
-                }
-            }
-            Action::Refuse { id, refusal } => self.refuse(id, refusal),
-            Action::Cut { .. } => {
-                self.phase.send_replace(Phase::Cut);
-            }
-            Action::Stop { model } => {
-                let instance = self.instances.get(model.0)?.clone();
-                self.tasks.spawn(async move { instance.stop().await });
-            }
-        }
-        None
+    pub(super) fn devices(&self) -> Vec<String> {
+        let devices = self.world.engine.iter().flat_map(|engine| &engine.devices);
+        devices.map(|device| device.name.clone()).collect()
     }
 
-    fn refuse(&mut self, id: RequestId, refusal: Refusal) {
-        let Some(Waiting { model: at, reply }) = self.waiting.remove(&id) else {
-            return;
-        };
-        let (Some(model), Some(instance)) = (self.models.get(at.0), self.instances.get(at.0))
-        else {
-            return;
-        };
-        let state = instance.watch().borrow().clone();
-        let failed = state
-            .failure()
-            .map(|failure| (Arc::clone(failure), state.retry_after(Instant::now())));
-        let error = ProxyError::from_queue(refusal, model.name.clone(), failed);
-        let _ = reply.send(Err(error));
+    fn explain_request(&self, name: &str) -> Option<Explained> {
+        let waiting = self.waiting.values().map(|waiting| &waiting.waited);
+        let waited = waiting
+            .filter(|waited| waited.name == name)
+            .max_by_key(|waited| waited.since)
+            .or_else(|| self.journal.request(name))?;
+        Some(self.journal.explain(waited, &self.names()))
     }
 
-    fn in_flight(&self, model: ModelId) -> u32 {
-        self.models
-            .get(model.0)
-            .map_or(0, |model| model.gate.in_flight())
+    /// Says to the workers which models there are.
+    pub(super) fn publish_catalog(&self) {
+        let entries = self.entries.iter().filter(|entry| !entry.removed);
+        let models = entries.map(|entry| {
+            let aliases = entry.config.aliases.as_slice();
+            (Arc::clone(&entry.model), aliases)
+        });
+        let default = self.world.config.server.default_model.as_deref();
+        self.catalog
+            .send_replace(Arc::new(Catalog::new(models.collect(), default)));
     }
 }
 
-/// Makes the generation's address known before any lease names it.
-fn publish(model: &Model, generation: u64, address: &paddock_supervisor::Address) -> Generation {
-    let generation = Generation(u32::try_from(generation).unwrap_or(u32::MAX));
-    let endpoint = Endpoint {
-        generation,
-        address: address.clone(),
-    };
-    model.gate.set_generation(generation);
-    model.endpoint.send_if_modified(|now| {
-        let changed = now.as_ref() != Some(&endpoint);
-        *now = Some(endpoint);
-        changed
-    });
-    generation
-}
-
-/// Passes an instance's states on, the first one at once, until it has stopped.
-async fn forward_states(
-    model: ModelId,
-    mut states: watch::Receiver<State>,
-    to: mpsc::Sender<(ModelId, State)>,
-) {
-    loop {
-        let state = states.borrow_and_update().clone();
-        let stopped = matches!(state, State::Stopped);
-        if to.send((model, state)).await.is_err() || stopped || states.changed().await.is_err() {
-            return;
-        }
-    }
-}
+/// The most models that tell of releases at once, over all reloads.
+const MOST_MODELS: usize = 1 << 20;
 
 fn far_away() -> Instant {
     Instant::now() + std::time::Duration::from_hours(24)

@@ -1,8 +1,14 @@
+use super::journal::{Explained, Told};
+use super::reload::Reloaded;
+use super::view::View;
+use crate::config::Config;
 use crate::error::ProxyError;
-use crate::model::Lease;
-use paddock_scheduler::ModelId;
+use crate::model::{Lease, Model};
+use paddock_scheduler::{ClientId, ModelId, RequestId};
+use paddock_supervisor::Logs;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, oneshot};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// What the actor is asked.
@@ -10,20 +16,54 @@ use tokio::time::Instant;
 pub(super) enum Command {
     /// A lease for a request that could not pass the gate.
     Acquire {
-        model: ModelId,
+        id: RequestId,
+        wants: Wants,
         reply: oneshot::Sender<Result<Lease, ProxyError>>,
     },
+    /// The request's client has left.
+    Leave(RequestId),
+    /// Load a model.
+    Load(ModelId),
+    /// Unload a model.
+    Unload(ModelId),
+    /// Say how everything is.
+    Look(oneshot::Sender<View>),
+    /// Say why a model is what it is.
+    ExplainModel(ModelId, oneshot::Sender<Vec<Told>>),
+    /// Say what became of a request.
+    ExplainRequest(String, oneshot::Sender<Option<Explained>>),
+    /// Give a model's last lines of output.
+    Logs(ModelId, oneshot::Sender<Option<Logs>>),
+    /// Go on with another configuration.
+    Reload(Box<Config>, oneshot::Sender<Reloaded>),
     /// Drain until the deadline, then stop.
-    Shutdown { deadline: Instant },
-    /// Stop now.
+    Shutdown(Instant),
+    /// Stop now; where a child does not, kill it.
     ShutdownNow,
+}
+
+/// A request that waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Wants {
+    /// The model it is for.
+    pub(crate) model: Arc<Model>,
+    /// Whose it is.
+    pub(crate) client: ClientId,
+    /// It will occupy one of the child's slots.
+    pub(crate) takes_slot: bool,
+    /// Its name, as in `x-request-id`.
+    pub(crate) name: String,
 }
 
 /// A way to reach the runtime actor.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeHandle {
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) cancelled: Arc<Notify>,
+    /// Somebody has left, and could not say so.
+    pub(super) left: Arc<Notify>,
+    /// Counts changes that people may see.
+    pub(super) changes: watch::Receiver<u64>,
+    pub(super) last_id: Arc<AtomicU64>,
 }
 
 impl RuntimeHandle {
@@ -31,21 +71,81 @@ impl RuntimeHandle {
     ///
     /// # Errors
     /// The request is refused.
-    pub(crate) async fn acquire(&self, model: ModelId) -> Result<Lease, ProxyError> {
+    pub(crate) async fn acquire(&self, wants: Wants) -> Result<Lease, ProxyError> {
         let (reply, answer) = oneshot::channel();
-        let _leaving = Leaving(&self.cancelled);
-        let command = Command::Acquire { model, reply };
+        let id = RequestId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        let command = Command::Acquire { id, wants, reply };
         if self.commands.send(command).await.is_err() {
             return Err(ProxyError::ShuttingDown);
         }
+        let leaving = Leaving { handle: self, id };
+        let answer = answer.await;
+        std::mem::forget(leaving);
         // The actor drops the sender only when it ends.
-        answer.await.unwrap_or(Err(ProxyError::ShuttingDown))
+        answer.unwrap_or(Err(ProxyError::ShuttingDown))
+    }
+
+    /// Wants a model loaded. Nobody waits for it here.
+    pub(crate) async fn load(&self, model: ModelId) {
+        let _ = self.commands.send(Command::Load(model)).await;
+    }
+
+    /// Wants a model unloaded, when what is in flight to it has ended.
+    pub(crate) async fn unload(&self, model: ModelId) {
+        let _ = self.commands.send(Command::Unload(model)).await;
+    }
+
+    /// How everything is. Nothing when the actor has ended.
+    pub(crate) async fn look(&self) -> Option<View> {
+        self.ask(Command::Look).await
+    }
+
+    /// Why a model is what it is, the newest last.
+    pub(crate) async fn explain_model(&self, model: ModelId) -> Vec<Told> {
+        let told = self.ask(|reply| Command::ExplainModel(model, reply)).await;
+        told.unwrap_or_default()
+    }
+
+    /// What became of a request that had to wait.
+    pub(crate) async fn explain_request(&self, name: String) -> Option<Explained> {
+        self.ask(|reply| Command::ExplainRequest(name, reply))
+            .await
+            .flatten()
+    }
+
+    /// The output of a model's child, the one that runs or the last one.
+    pub(crate) async fn logs(&self, model: ModelId) -> Option<Logs> {
+        self.ask(|reply| Command::Logs(model, reply))
+            .await
+            .flatten()
+    }
+
+    /// Goes on with another configuration.
+    pub(crate) async fn reload(&self, config: Config) -> Option<Reloaded> {
+        self.ask(|reply| Command::Reload(Box::new(config), reply))
+            .await
     }
 
     /// Lets nothing new in, and stops every instance when it is idle or at the deadline.
     pub(crate) async fn shutdown(&self, deadline: Instant) {
         // A closed channel means that it has ended already.
-        let _ = self.commands.send(Command::Shutdown { deadline }).await;
+        let _ = self.commands.send(Command::Shutdown(deadline)).await;
+    }
+
+    /// Ends what is in flight, and every child, now.
+    pub(crate) async fn shutdown_now(&self) {
+        let _ = self.commands.send(Command::ShutdownNow).await;
+    }
+
+    /// Changes with everything that people may see.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
     }
 
     /// A handle whose actor has ended.
@@ -53,21 +153,28 @@ impl RuntimeHandle {
     pub(crate) fn nobody() -> Self {
         Self {
             commands: mpsc::channel(1).0,
-            cancelled: Arc::new(Notify::new()),
+            left: Arc::default(),
+            changes: watch::channel(0).1,
+            last_id: Arc::default(),
         }
-    }
-
-    /// Ends what is in flight, and stops every instance, now.
-    pub(crate) async fn shutdown_now(&self) {
-        let _ = self.commands.send(Command::ShutdownNow).await;
     }
 }
 
-/// Tells the actor, when dropped, to look for requests whose client has left.
-struct Leaving<'a>(&'a Notify);
+/// Tells the actor, when dropped, that a request's client has left.
+struct Leaving<'a> {
+    handle: &'a RuntimeHandle,
+    id: RequestId,
+}
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.0.notify_one();
+        if self
+            .handle
+            .commands
+            .try_send(Command::Leave(self.id))
+            .is_err()
+        {
+            self.handle.left.notify_one();
+        }
     }
 }

@@ -58,6 +58,8 @@ impl Lab {
                 first_delay: Duration::from_millis(10),
                 ..RestartPolicy::default()
             },
+            restarts_used: 0,
+            generations: 0,
             stop: StopPolicy {
                 first_grace: LIMIT,
                 second_grace: LIMIT,

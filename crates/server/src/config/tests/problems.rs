@@ -11,7 +11,7 @@ hash = "x"
 
 [models.m]
 path = "modle.gguf"
-keep_alive = "10m"
+kind = "auto"
 context = "4096"
 args = ["--verbose", "--ctx_size", "4096"]
 "#;
@@ -54,11 +54,11 @@ error: models.m.path: there is no file DIR/modle.gguf
    |        ^^^^^^^^^^^^
    = help: did you mean DIR/model.gguf?
 
-error: models.m: `keep_alive` is not supported in this version
+error: models.m: `kind` is not supported in this version
   --> DIR/paddock.toml:11:1
    |
-11 | keep_alive = "10m"
-   | ^^^^^^^^^^
+11 | kind = "auto"
+   | ^^^^
 
 error: models.m.context: expected a whole number, found a string
   --> DIR/paddock.toml:12:11
@@ -117,21 +117,17 @@ fn problems_of_models() {
             "error: models.m: needs `path`, the model's file",
         ),
         (
-            "[models.a]\npath='model.gguf'\n[models.b]\npath='model.gguf'",
-            "error: models.b: this version serves one model; `b` is another",
-        ),
-        (
             "[models.'a b']\npath='model.gguf'",
             "error: models.\"a b\": the name `a b` contains ' ', which clients cannot send safely",
         ),
         (
             "[models.a]\npath='model.gguf'\naliases=['a']",
-            "error: models.a.aliases: the name `a` is there twice",
+            "error: models.a.aliases: the name `a` is there twice, first in models.a on line 1",
         ),
         ("frobnicate = 1\n", "error: unknown key `frobnicate`"),
         (
             "[defaults]\nkeep_alvie = '1s'\n",
-            "error: defaults: unknown key `keep_alvie`; `keep_alive` is not supported in this version",
+            "error: defaults: unknown key `keep_alvie`, did you mean `keep_alive`?",
         ),
         (
             "[defaults]\nparallel = 0\n",
@@ -192,8 +188,8 @@ fn problems_of_the_rest() {
             "error: server.runtime_dir: there is no directory DIR/run",
         ),
         (
-            "[server]\nstate_dir = '/var'\n",
-            "error: server: `state_dir` is not supported in this version",
+            "[server]\nstate_dir = 'model.gguf'\n",
+            "error: server.state_dir: DIR/model.gguf is not a directory",
         ),
         (
             "[telemetry]\nlog = 'inof'\n",
@@ -248,7 +244,98 @@ fn model_files_are_checked() {
     let split = "[models.m]\npath = \"p-00001-of-00003.gguf\"\n";
     assert!(fixture.config(split, &Overrides::default()).is_ok());
     let named_after = flags(&[fixture.path("p-00001-of-00003.gguf").to_str().unwrap()]);
-    assert_eq!(fixture.config("", &named_after).unwrap().model.id, "p");
+    assert_eq!(fixture.config("", &named_after).unwrap().models[0].id, "p");
+}
+
+#[test]
+fn problems_of_memory_and_time() {
+    each_has_one(&[
+        (
+            "[memory]\nram = 'lots'\n",
+            "error: memory.ram: expected a size such as \"100MiB\", found `lots`; or write \"auto\"",
+        ),
+        (
+            "[memory]\nram = '0B'\n",
+            "error: memory.ram: must be at least 1B; or write \"auto\"",
+        ),
+        (
+            "[memory]\nram = 24\n",
+            "error: memory.ram: expected \"auto\" or a size such as \"24GiB\", found a number",
+        ),
+        (
+            "[memory]\nvram = '20GiB'\n",
+            "error: memory.vram: expected \"auto\" or a table such as { CUDA0 = \"20GiB\" }, found `20GiB`",
+        ),
+        (
+            "[memory]\nvram = 1\n",
+            "error: memory.vram: expected \"auto\" or a table such as { CUDA0 = \"20GiB\" }, found a number",
+        ),
+        (
+            "[memory]\nvram = {}\n",
+            "error: memory.vram: needs the names of devices",
+        ),
+        (
+            "[memory.vram]\nCUDA0 = 'all'\n",
+            "error: memory.vram.CUDA0: expected a size such as \"100MiB\", found `all`",
+        ),
+        (
+            "[memory]\nvram = { CUDA0 = 20 }\n",
+            "error: memory.vram.CUDA0: expected a size such as \"100MiB\", found a number",
+        ),
+        (
+            "[memory]\nreserve = '-1GiB'\n",
+            "error: memory.reserve: expected a size such as \"100MiB\", found `-1GiB`",
+        ),
+        (
+            "[memory]\nrma = 'auto'\n",
+            "error: memory: unknown key `rma`, did you mean `ram`?",
+        ),
+        (
+            "[scheduler]\nmax_loaded = -1\n",
+            "error: scheduler.max_loaded: expected a number from 0 to 4294967295",
+        ),
+        (
+            "[scheduler]\nmax_wait = 30\n",
+            "error: scheduler.max_wait: expected a duration such as \"30s\", found a number",
+        ),
+        (
+            "[scheduler]\nmin_residency = 'long'\n",
+            "error: scheduler.min_residency: expected a duration such as \"30s\" or \"5m\", found `long`",
+        ),
+        (
+            "[defaults]\nkeep_alive = 'ever'\n",
+            "error: defaults.keep_alive: expected a duration such as \"30s\" or \"5m\", found `ever`; \
+             or write \"forever\"",
+        ),
+        (
+            "[defaults]\nkeep_alive = -1\n",
+            "error: defaults.keep_alive: expected a duration such as \"10m\" or \"forever\", found a number",
+        ),
+        (
+            "[defaults]\npinned = 'yes'\n",
+            "error: defaults.pinned: expected true or false, found a string",
+        ),
+        (
+            "[defaults]\npreload = 1\n",
+            "error: defaults.preload: expected true or false, found a number",
+        ),
+        (
+            "[defaults]\nmemory = '0B'\n",
+            "error: defaults.memory: must be at least 1B",
+        ),
+        (
+            "[discover]\ndirs = 'bin'\n",
+            "error: discover.dirs: expected an array of strings, found a string",
+        ),
+        (
+            "[discover]\ndirs = ['gone']\n",
+            "error: discover.dirs: there is no directory DIR/gone",
+        ),
+        (
+            "[discover]\ndirs = ['']\n",
+            "error: discover.dirs: is empty",
+        ),
+    ]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::super::fixture::Fixture;
-use super::super::{Config, Mode, Overrides, wrapped};
+use super::super::{Config, KeepAlive, Memory, Mode, Overrides, wrapped};
 use super::*;
 
 fn words(command: &str) -> Vec<OsString> {
@@ -169,11 +169,17 @@ fn a_wrapped_command_is_a_configuration() {
     let config = config(&fixture, &command).unwrap();
     assert_eq!(config.mode, Mode::Wrap { router: false });
     assert_eq!(
-        (config.model.id.as_str(), config.model.parallel),
-        ("model", 3)
+        (config.models.len(), config.skipped.len(), &config.memory),
+        (1, 0, &Memory::default())
     );
-    assert_eq!(config.model.path.as_deref(), Some(model.as_path()));
-    let command = config.command();
+    let only = &config.models[0];
+    assert_eq!((only.id.as_str(), only.parallel), ("model", 3));
+    assert_eq!(only.path.as_deref(), Some(model.as_path()));
+    assert_eq!(
+        (only.pinned, only.preload, only.keep_alive),
+        (true, true, KeepAlive::Forever)
+    );
+    let command = config.command(only);
     assert_eq!(command.program, fixture.path("bin/llama-server"));
     assert_eq!(
         command.args,

@@ -1,8 +1,6 @@
-use super::harness::{Harness, LIMITS, expect, head, rest, run, send, without_id};
-use crate::model::Limits;
+use super::harness::{Harness, expect, head, rest, run, send, without_id};
 use crate::proxy::request::SILENCE;
 use crate::runtime::Phase;
-use paddock_supervisor::Address;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -212,13 +210,11 @@ fn a_refused_upload_still_delivers_the_answer() {
 #[test]
 fn a_body_above_the_limit_is_refused_in_the_clients_own_terms() {
     run(async {
-        let limits = Limits { body: 4, ..LIMITS };
-        let nowhere = Address::Unix("/nonexistent/paddock-test.sock".into());
         for body in [
             "Content-Length: 5\r\n\r\nhello",
             "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         ] {
-            let harness = Harness::with(limits, nowhere.clone());
+            let harness = Harness::taking(4);
             let mut upstream = harness.upstream();
             let mut client = harness.client();
             let ask = "POST /v1/messages HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n";

@@ -1,16 +1,17 @@
-use crate::model::{Endpoint, Limits, Model};
+use crate::catalog::Catalog;
+use crate::model::{Endpoint, Limits, Model, Released};
 use crate::proxy::connection;
 use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
 use crate::runtime::RuntimeHandle;
-use paddock_scheduler::{Generation, ModelId};
+use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 pub(super) const GENERATION: Generation = Generation(1);
@@ -21,8 +22,9 @@ const HOLDS: usize = 256 * 1024;
 pub(super) const LIMITS: Limits = Limits {
     first_byte: Duration::from_mins(10),
     stream_idle: Duration::from_mins(5),
-    body: 100 * 1024 * 1024,
 };
+
+const BODY: u64 = 100 * 1024 * 1024;
 
 /// A worker in front of an upstream that the test plays itself.
 pub(super) struct Harness {
@@ -40,24 +42,25 @@ impl Harness {
 
     /// An upstream at an address, for what needs real sockets.
     pub(super) fn with(limits: Limits, address: Address) -> Self {
-        let released = Arc::new(Notify::new());
-        let model = Arc::new(Model::with("m".into(), 64, limits, released));
-        model.gate.set_generation(GENERATION);
-        model.gate.open();
-        model.endpoint.send_replace(Some(Endpoint {
-            generation: GENERATION,
-            address,
-        }));
+        Self::of(&[model(0, "m", limits, Some(address))], BODY)
+    }
+
+    /// Bodies of at most this many bytes.
+    pub(super) fn taking(body_limit: u64) -> Self {
+        Self::of(&[model(0, "m", LIMITS, None)], body_limit)
+    }
+
+    fn of(models: &[Arc<Model>], body_limit: u64) -> Self {
         let site = Site {
-            model: Arc::clone(&model),
-            model_id: ModelId(0),
-            names: vec!["m".into()],
+            body_limit,
             runtime: RuntimeHandle::nobody(),
             own: None,
         };
+        let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
+        let catalog = Catalog::new(named.collect(), None);
         Self {
-            worker: Rc::new(Worker::new(Arc::new(site))),
-            model,
+            worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog))),
+            model: Arc::clone(&models[0]),
         }
     }
 
@@ -70,6 +73,7 @@ impl Harness {
         let (ours, theirs) = duplex(bytes);
         self.worker.upstreams.give(Connection {
             stream: Stream::Memory(theirs),
+            model: self.model.id,
             generation: GENERATION,
             reused: true,
         });
@@ -88,6 +92,24 @@ impl Harness {
         drop(tokio::task::spawn_local(serving));
         ours
     }
+}
+
+/// A model that lets requests pass.
+fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
+    let epoch = Epoch::new(tokio::time::Instant::now().into_std());
+    let released = Released::new(epoch, mpsc::channel(1).0);
+    let model = Model::new(ModelId(id), name.into(), 64, limits, released);
+    model.gate.open_for_tests(GENERATION);
+    model.endpoint.send_replace(address.map(|address| Endpoint {
+        generation: GENERATION,
+        address,
+    }));
+    Arc::new(model)
+}
+
+/// A model of this name.
+pub(crate) fn test_model(id: usize, name: &str) -> Arc<Model> {
+    model(id, name, LIMITS, None)
 }
 
 /// Runs a test on a worker's kind of runtime. The clock is paused: nothing here is a real socket.

@@ -1,0 +1,306 @@
+//! `paddock inspect`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use paddock_gguf::memory::{self, Options, Prediction, Unpredictable};
+use paddock_gguf::{Error, GgmlType, Header, PartError, inspect_parts, part_path};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Flags of `paddock inspect`.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The model file; of a split model any part.
+    file: PathBuf,
+    /// Tokens of context for all slots together; 0 is what the model was trained with.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    context: u32,
+    /// How many requests are answered at once, each with its share of the context.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    parallel: u32,
+    /// The type of cached keys, as llama-server calls it.
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = cache_type)]
+    cache_type_k: GgmlType,
+    /// The type of cached values, as llama-server calls it.
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = cache_type)]
+    cache_type_v: GgmlType,
+    /// Print JSON, with sizes in bytes.
+    #[arg(long)]
+    json: bool,
+}
+
+fn cache_type(name: &str) -> Result<GgmlType, &'static str> {
+    GgmlType::for_cache(name)
+        .ok_or("expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl")
+}
+
+/// Prints what a model file holds, and what it takes in memory.
+pub(super) fn run(args: &InspectArgs) -> Exit {
+    let report = inspect_parts(&args.file).and_then(|parts| Report::new(args, &parts));
+    match report {
+        Ok(report) if args.json => output::text(&report.json()),
+        Ok(report) => output::text(&report.text()),
+        Err(error) => {
+            output::error(&refusal(&error));
+            return Exit::Failed;
+        }
+    }
+    Exit::Done
+}
+
+/// Says what is wrong with a file and what to do about it.
+fn refusal(PartError { path, error }: &PartError) -> String {
+    let shown = path.display();
+    let (message, help) = match error {
+        Error::Io(io) if io.kind() == ErrorKind::NotFound => {
+            let help = "name a .gguf file; of a split model all parts have to be there";
+            (format!("there is no file {shown}"), help)
+        }
+        Error::Io(io) if io.kind() == ErrorKind::PermissionDenied => {
+            let help = "change its permissions, or run paddock as a user who may read it";
+            (format!("{shown} cannot be read: permission denied"), help)
+        }
+        Error::Truncated { .. } | Error::HeaderTruncated(_) | Error::Empty => {
+            (format!("{shown} {error}"), "download it again")
+        }
+        _ => (format!("{shown} {error}"), "name a .gguf file"),
+    };
+    format!("error: {message}\n  = help: {help}")
+}
+
+/// What there is to print.
+struct Report<'a> {
+    args: &'a InspectArgs,
+    header: Header,
+    parts: usize,
+    file_size: u64,
+    parameters: u64,
+    memory: Memory,
+}
+
+enum Memory {
+    Model(Prediction),
+    /// The bytes of a file that is loaded beside a model.
+    Projector(u64),
+    Unknown(Unpredictable),
+}
+
+impl<'a> Report<'a> {
+    fn new(args: &'a InspectArgs, parts: &[Header]) -> Result<Self, PartError> {
+        let options = Options {
+            context: args.context,
+            parallel: args.parallel,
+            cache_type_k: args.cache_type_k,
+            cache_type_v: args.cache_type_v,
+            // Without it quantized values are refused; with it the engine decides as it can.
+            flash_attention: true,
+            ..Options::default()
+        };
+        let no_header = || PartError {
+            path: args.file.clone(),
+            error: Error::Empty,
+        };
+        let header = parts.first().ok_or_else(no_header)?.clone();
+        let memory = match memory::predict(parts, &options) {
+            Ok(prediction) => Memory::Model(prediction),
+            Err(Unpredictable::Projector) => Memory::Projector(memory::projector(&header)),
+            Err(why) => Memory::Unknown(why),
+        };
+        Ok(Self {
+            args,
+            file_size: file_size(&args.file, parts.len())?,
+            parts: parts.len(),
+            parameters: parts
+                .iter()
+                .map(Header::parameters)
+                .fold(0, u64::saturating_add),
+            header,
+            memory,
+        })
+    }
+
+    /// The tokens of context it is predicted for.
+    fn context(&self) -> u64 {
+        match self.args.context {
+            0 => self.header.trained_context().unwrap_or(0),
+            context => context.into(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let header = &self.header;
+        let known = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        let number = |number: Option<u64>| number.map_or("unknown".to_owned(), |n| n.to_string());
+        let mut parts = String::new();
+        if self.parts > 1 {
+            parts = format!(" in {} parts", self.parts);
+        }
+        let mut lines = vec![
+            ("file", self.args.file.display().to_string()),
+            ("file size", format!("{}{parts}", size(self.file_size))),
+            ("architecture", known(header.architecture())),
+            ("name", known(header.name())),
+            ("size label", known(header.size_label())),
+            ("quantization", known(header.quantization())),
+            ("parameters", count(self.parameters)),
+            ("layers", number(header.layers())),
+            ("context", number(header.trained_context())),
+        ];
+        lines.extend(self.memory_lines());
+        let line = |(name, value): &(&str, String)| format!("{name:<14}{}", printable(value));
+        let lines: Vec<String> = lines.iter().map(line).collect();
+        lines.join("\n")
+    }
+
+    fn memory_lines(&self) -> Vec<(&'static str, String)> {
+        let prediction = match &self.memory {
+            Memory::Model(prediction) => prediction,
+            Memory::Projector(bytes) => return vec![("memory", size(*bytes))],
+            Memory::Unknown(why) => {
+                return vec![("memory", format!("unknown: the file {why}"))];
+            }
+        };
+        let args = self.args;
+        let slots = if args.parallel == 1 { "slot" } else { "slots" };
+        let (k, v) = (args.cache_type_k, args.cache_type_v);
+        let types = if k == v {
+            type_name(k)
+        } else {
+            format!("{}/{}", type_name(k), type_name(v))
+        };
+        let (context, parallel) = (self.context(), args.parallel);
+        let mut lines = vec![
+            (
+                "memory",
+                format!("for {context} tokens, {parallel} {slots}, {types} cache"),
+            ),
+            ("  weights", size(prediction.weights())),
+            ("  cache", size(prediction.kv())),
+        ];
+        if prediction.recurrent() > 0 {
+            lines.push(("  state", size(prediction.recurrent())));
+        }
+        let buffers = prediction.compute.saturating_add(prediction.results);
+        lines.push(("  compute", format!("{} (estimated)", size(buffers))));
+        lines.push(("  total", size(prediction.total())));
+        lines
+    }
+
+    fn json(&self) -> String {
+        let header = &self.header;
+        let memory = match &self.memory {
+            Memory::Model(prediction) => json!({
+                "context": self.context(),
+                "parallel": self.args.parallel,
+                "cache_type_k": type_name(self.args.cache_type_k),
+                "cache_type_v": type_name(self.args.cache_type_v),
+                "weights": prediction.weights(),
+                "kv": prediction.kv(),
+                "recurrent": prediction.recurrent(),
+                "compute": prediction.compute.saturating_add(prediction.results),
+                "total": prediction.total(),
+            }),
+            Memory::Projector(bytes) => json!({ "total": bytes }),
+            Memory::Unknown(_) => Value::Null,
+        };
+        let report = json!({
+            "file": self.args.file.to_string_lossy(),
+            "file_size": self.file_size,
+            "parts": self.parts,
+            "architecture": header.architecture(),
+            "name": header.name(),
+            "size_label": header.size_label(),
+            "quantization": header.quantization(),
+            "parameters": self.parameters,
+            "layers": header.layers(),
+            "context": header.trained_context(),
+            "memory": memory,
+        });
+        format!("{report:#}")
+    }
+}
+
+/// Sums the lengths of all parts.
+fn file_size(file: &Path, parts: usize) -> Result<u64, PartError> {
+    let count = u32::try_from(parts).unwrap_or(u32::MAX);
+    let part = |index| part_path(file, index, count).unwrap_or_else(|| file.to_owned());
+    (0..count)
+        .map(part)
+        .try_fold(0, |sum: u64, path| match fs::metadata(&path) {
+            Ok(metadata) => Ok(sum.saturating_add(metadata.len())),
+            Err(error) => Err(PartError {
+                path,
+                error: error.into(),
+            }),
+        })
+}
+
+fn type_name(ggml_type: GgmlType) -> String {
+    ggml_type.name().unwrap_or("unknown").to_ascii_lowercase()
+}
+
+/// Replaces what could steer a terminal: the file may come from anywhere.
+fn printable(text: &str) -> String {
+    let clean = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    text.chars().map(clean).collect()
+}
+
+fn size(bytes: u64) -> String {
+    scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"])
+}
+
+fn count(number: u64) -> String {
+    scaled(
+        number,
+        1000,
+        &["", "thousand", "million", "billion", "trillion"],
+    )
+}
+
+/// Writes a number in the largest unit of which there is one, with one decimal.
+fn scaled(number: u64, step: u64, units: &[&str]) -> String {
+    let mut scale: u64 = 1;
+    let mut units = units.iter();
+    let mut unit = units.next();
+    for larger in units {
+        if number / scale < step {
+            break;
+        }
+        scale *= step;
+        unit = Some(larger);
+    }
+    let unit = unit.copied().unwrap_or_default();
+    if scale == 1 {
+        return format!("{number} {unit}").trim_end().to_owned();
+    }
+    let tenths = (u128::from(number) * 10 + u128::from(scale) / 2) / u128::from(scale);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_decimal_and_a_unit() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size(1 << 30), "1.0 GiB");
+        assert_eq!(size(1_610_612_736), "1.5 GiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+        assert_eq!(count(268_098_176), "268.1 million");
+        assert_eq!(count(999), "999");
+    }
+}

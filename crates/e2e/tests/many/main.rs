@@ -1,0 +1,12 @@
+//! Several models in one budget: which one a request means, who is loaded, who goes, who waits.
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod swaps;

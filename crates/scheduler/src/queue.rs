@@ -1,0 +1,151 @@
+//! A model's queue: first come, first served for each client, and clients in turn.
+
+use crate::{ClientId, RequestId};
+use std::collections::{HashMap, VecDeque};
+
+/// Requests that were cancelled stay in their lane until it has this many more of them than of
+/// others.
+const STALE: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    lanes: HashMap<ClientId, Lane>,
+    /// The clients that wait, in turn.
+    turns: VecDeque<ClientId>,
+    len: usize,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    requests: VecDeque<RequestId>,
+    /// How many of them have been cancelled.
+    stale: usize,
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn push(&mut self, client: ClientId, id: RequestId) {
+        let lane = self.lanes.entry(client).or_default();
+        if lane.requests.is_empty() {
+            self.turns.push_back(client);
+        }
+        lane.requests.push_back(id);
+        self.len += 1;
+    }
+
+    /// Takes note that one of the client's requests is gone. `is_live` knows the others.
+    pub(crate) fn cancel(&mut self, client: ClientId, is_live: impl Fn(RequestId) -> bool) {
+        let Some(lane) = self.lanes.get_mut(&client) else {
+            return;
+        };
+        self.len -= 1;
+        lane.stale += 1;
+        let live = lane.requests.len() - lane.stale;
+        if live == 0 || lane.stale > live + STALE {
+            lane.requests.retain(|id| is_live(*id));
+            lane.stale = 0;
+        }
+        if lane.requests.is_empty() {
+            self.lanes.remove(&client);
+            self.turns.retain(|turn| *turn != client);
+        }
+    }
+
+    /// The next request: the oldest of the client whose turn it is.
+    pub(crate) fn pop(&mut self, is_live: impl Fn(RequestId) -> bool) -> Option<RequestId> {
+        while let Some(client) = self.turns.pop_front() {
+            let Some(lane) = self.lanes.get_mut(&client) else {
+                continue;
+            };
+            let next = next(lane, &is_live);
+            if lane.requests.is_empty() {
+                self.lanes.remove(&client);
+            } else {
+                self.turns.push_back(client);
+            }
+            if next.is_some() {
+                self.len -= 1;
+                return next;
+            }
+        }
+        None
+    }
+}
+
+fn next(lane: &mut Lane, is_live: impl Fn(RequestId) -> bool) -> Option<RequestId> {
+    while let Some(id) = lane.requests.pop_front() {
+        if is_live(id) {
+            return Some(id);
+        }
+        lane.stale = lane.stale.saturating_sub(1);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const ALL: fn(RequestId) -> bool = |_| true;
+
+    #[test]
+    fn clients_take_turns_however_many_one_of_them_sends() {
+        let mut queue = Queue::default();
+        for id in 0..5 {
+            queue.push(ClientId(1), RequestId(id));
+        }
+        queue.push(ClientId(2), RequestId(10));
+        queue.push(ClientId(3), RequestId(20));
+        queue.push(ClientId(2), RequestId(11));
+        let order: Vec<u64> = std::iter::from_fn(|| queue.pop(ALL))
+            .map(|id| id.0)
+            .collect();
+        assert_eq!(order, [0, 10, 20, 1, 11, 2, 3, 4]);
+        assert!(queue.is_empty() && queue.lanes.is_empty() && queue.turns.is_empty());
+    }
+
+    #[test]
+    fn the_cancelled_are_skipped_and_do_not_pile_up() {
+        let mut queue = Queue::default();
+        let mut live = HashSet::new();
+        for id in (0..1000).map(RequestId) {
+            queue.push(ClientId(1), id);
+            live.insert(id);
+            if id.0 % 10 != 0 {
+                live.remove(&id);
+                queue.cancel(ClientId(1), |id| live.contains(&id));
+            }
+        }
+        assert_eq!(queue.len(), 100);
+        let kept = queue
+            .lanes
+            .values()
+            .map(|lane| lane.requests.len())
+            .sum::<usize>();
+        assert!(kept <= 2 * 100 + STALE + 1, "{kept} are kept");
+        let order: Vec<u64> = std::iter::from_fn(|| queue.pop(|id| live.contains(&id)))
+            .map(|id| id.0)
+            .collect();
+        assert_eq!(order, (0..1000).step_by(10).collect::<Vec<_>>());
+        assert!(queue.is_empty() && queue.lanes.is_empty() && queue.turns.is_empty());
+    }
+
+    #[test]
+    fn a_client_whose_every_request_is_gone_has_no_turn() {
+        let mut queue = Queue::default();
+        queue.push(ClientId(1), RequestId(1));
+        queue.push(ClientId(2), RequestId(2));
+        queue.cancel(ClientId(1), |id| id == RequestId(2));
+        assert_eq!((queue.len(), queue.turns.len()), (1, 1));
+        assert_eq!(queue.pop(|id| id == RequestId(2)), Some(RequestId(2)));
+        assert_eq!(queue.pop(ALL), None);
+    }
+}

@@ -1,0 +1,463 @@
+//! Thousands of random histories, each checked after every event. A failure prints its seed.
+
+use super::*;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+const SEEDS: u64 = 10_000;
+const STEPS: usize = 500;
+
+/// What the simulated world knows of one model.
+#[derive(Default)]
+struct Child {
+    memory: Memory,
+    process: Process,
+    inspecting: bool,
+    /// Leases of requests, granted or passed.
+    leases: Vec<Option<RequestId>>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Process {
+    #[default]
+    None,
+    Loading,
+    Ready,
+    /// Told to stop.
+    Stopping,
+}
+
+struct World {
+    scheduler: Scheduler,
+    random: fastrand::Rng,
+    now: Instant,
+    epoch: Epoch,
+    gates: Vec<Arc<Gate>>,
+    specs: Vec<ModelSpec>,
+    children: Vec<Child>,
+    budget: Memory,
+    /// When each queued request must be answered at the latest.
+    queued: HashMap<RequestId, (ModelId, Instant)>,
+    answered: HashSet<RequestId>,
+    removed: HashSet<ModelId>,
+    generations: u32,
+    last_id: u64,
+    shut_down: bool,
+    grants: u64,
+    evictions: u64,
+}
+
+#[test]
+fn random_histories_keep_the_promises() {
+    let (mut grants, mut evictions) = (0, 0);
+    for seed in 0..SEEDS {
+        let outcome = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed);
+            for _ in 0..STEPS {
+                world.step();
+            }
+            world.finish();
+            (world.grants, world.evictions)
+        });
+        let Ok((more, gone)) = outcome else {
+            panic!("the history of seed {seed} breaks a promise");
+        };
+        grants += more;
+        evictions += gone;
+    }
+    assert!(
+        grants > 5 * SEEDS,
+        "{grants} grants are too few to tell anything"
+    );
+    assert!(
+        evictions > SEEDS,
+        "{evictions} evictions are too few to tell anything"
+    );
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        #[expect(clippy::disallowed_methods, reason = "a start to count from")]
+        let now = Instant::now();
+        let epoch = Epoch::new(now);
+        let budget = Memory::budget(random.u64(20..60), random.u32(0..4)).with_device(0, 20);
+        let policy = Policy {
+            queue_limit: random.usize(1..12),
+            queue_timeout: secs(random.u64(10..300)),
+            max_wait: secs(random.u64(1..40)),
+            min_residency: secs(random.u64(0..8)),
+        };
+        let mut world = Self {
+            scheduler: Scheduler::new(policy, budget, epoch),
+            random,
+            now,
+            epoch,
+            gates: Vec::new(),
+            specs: Vec::new(),
+            children: Vec::new(),
+            budget,
+            queued: HashMap::new(),
+            answered: HashSet::new(),
+            removed: HashSet::new(),
+            generations: 0,
+            last_id: 0,
+            shut_down: false,
+            grants: 0,
+            evictions: 0,
+        };
+        for _ in 0..world.random.usize(1..7) {
+            world.add();
+        }
+        world
+    }
+
+    fn add(&mut self) {
+        let spec = ModelSpec {
+            cap: self.random.u32(1..4),
+            admit: Admit::WhenReady,
+            keep_alive: self.random.bool().then(|| secs(self.random.u64(0..60))),
+            pinned: self.random.u8(0..8) == 0,
+            always: self.random.u8(0..8) == 0,
+        };
+        let gate = Arc::new(Gate::default());
+        let at = self.scheduler.add(spec, Arc::clone(&gate), self.now);
+        assert_eq!(at.0, self.gates.len());
+        self.gates.push(gate);
+        self.specs.push(spec);
+        self.children.push(Child {
+            memory: Memory::needed(self.random.u64(1..40)).with_device(0, self.random.u64(0..22)),
+            ..Child::default()
+        });
+    }
+
+    fn model(&mut self) -> ModelId {
+        ModelId(self.random.usize(0..self.gates.len()))
+    }
+
+    fn play(&mut self, event: Event) {
+        for action in self.scheduler.handle(event, self.now) {
+            self.obey(action);
+        }
+        self.check();
+    }
+
+    fn obey(&mut self, action: Action) {
+        match action {
+            Action::Grant { id, model, .. } => {
+                assert!(
+                    self.queued.remove(&id).is_some(),
+                    "{id:?} was granted and had not waited"
+                );
+                assert!(self.answered.insert(id), "{id:?} was answered twice");
+                let child = &mut self.children[model.0];
+                assert!(child.process == Process::Ready, "{model:?} is not ready");
+                child.leases.push(Some(id));
+                self.grants += 1;
+            }
+            Action::Refuse { id, .. } => {
+                // A refusal may come before its request is known to be queued.
+                self.queued.remove(&id);
+                assert!(self.answered.insert(id), "{id:?} was answered twice");
+            }
+            Action::Inspect { model } => self.children[model.0].inspecting = true,
+            Action::Start { model } => self.start(model),
+            Action::Stop { model } => {
+                let child = &mut self.children[model.0];
+                assert!(
+                    matches!(child.process, Process::Loading | Process::Ready),
+                    "{model:?} is stopped and has no process"
+                );
+                assert!(child.leases.is_empty(), "{model:?} is stopped and busy");
+                child.process = Process::Stopping;
+            }
+            Action::Cut { model } => {
+                assert!(
+                    self.shut_down,
+                    "{model:?} is cut though nothing is stopping"
+                );
+                let leases = std::mem::take(&mut self.children[model.0].leases);
+                for _ in leases {
+                    let _ = self.gates[model.0].release(self.epoch.stamp(self.now));
+                }
+            }
+            Action::Note { model, note } => self.heed(model, &note),
+            Action::Prefetch { .. } => {}
+        }
+    }
+
+    fn start(&mut self, model: ModelId) {
+        let child = &mut self.children[model.0];
+        assert!(child.process == Process::None, "{model:?} is started twice");
+        child.process = Process::Loading;
+        let used = self.scheduler.usage().used;
+        // What was measured to be more than was expected is nobody's fault.
+        if self
+            .children
+            .iter()
+            .all(|child| child.process == Process::None || child.memory.fits(&self.budget))
+        {
+            assert!(
+                used.fits(&self.budget),
+                "{model:?} is started beyond the budget: {used:?}"
+            );
+        }
+    }
+
+    fn heed(&mut self, model: ModelId, note: &Note) {
+        let goes = matches!(
+            note,
+            Note::Evicted { .. } | Note::KeepAliveOver { .. } | Note::OverBudget { .. }
+        );
+        if goes || matches!(note, Note::Yields { .. }) {
+            assert!(
+                !self.specs[model.0].pinned,
+                "{model:?} is pinned and goes: {note:?}"
+            );
+            self.evictions += 1;
+        }
+        if goes {
+            assert!(
+                self.children[model.0].leases.is_empty(),
+                "{model:?} is busy and goes: {note:?}"
+            );
+        }
+    }
+
+    /// One thing that may happen happens.
+    fn step(&mut self) {
+        let model = self.model();
+        match self.random.u8(0..30) {
+            0..10 => self.request(model),
+            10..15 => self.end_lease(model),
+            15..20 => self.child_moves(model),
+            20..22 => self.inspect(model),
+            22..25 => self.wait(),
+            25 => self.client_leaves(),
+            26 => self.operator(model),
+            27 => self.reload(model),
+            28 => self.measure(model),
+            _ => self.crash(model),
+        }
+    }
+
+    fn request(&mut self, model: ModelId) {
+        if self.gates[model.0]
+            .try_acquire(self.specs[model.0].cap)
+            .is_some()
+        {
+            let child = &mut self.children[model.0];
+            assert!(
+                child.process == Process::Ready,
+                "{model:?} lets pass and is not ready"
+            );
+            child.leases.push(None);
+            return;
+        }
+        self.last_id += 1;
+        let id = RequestId(self.last_id);
+        self.queued.insert(id, (model, self.now));
+        let client = ClientId(self.random.u64(0..4));
+        let takes_slot = self.random.u8(0..5) > 0;
+        self.play(Event::Request {
+            id,
+            model,
+            client,
+            takes_slot,
+        });
+    }
+
+    fn end_lease(&mut self, model: ModelId) {
+        let leases = &mut self.children[model.0].leases;
+        if leases.is_empty() {
+            return;
+        }
+        leases.swap_remove(self.random.usize(0..leases.len()));
+        if self.gates[model.0].release(self.epoch.stamp(self.now)) {
+            self.play(Event::Released { model });
+        }
+    }
+
+    fn child_moves(&mut self, model: ModelId) {
+        let is = match self.children[model.0].process {
+            Process::Loading => match self.random.u8(0..8) {
+                0 => InstanceIs::OutOfMemory,
+                1 => InstanceIs::Failed { until: None },
+                2 => InstanceIs::Failed {
+                    until: Some(self.now + secs(20)),
+                },
+                _ => {
+                    self.generations += 1;
+                    self.children[model.0].process = Process::Ready;
+                    return self.play(Event::Instance {
+                        model,
+                        is: InstanceIs::Ready(Generation(self.generations)),
+                    });
+                }
+            },
+            Process::Stopping => InstanceIs::Stopped,
+            Process::None | Process::Ready => return,
+        };
+        self.children[model.0].process = Process::None;
+        self.play(Event::Instance { model, is });
+    }
+
+    fn inspect(&mut self, model: ModelId) {
+        for model in (0..self.children.len()).map(ModelId).chain([model]) {
+            if std::mem::take(&mut self.children[model.0].inspecting) {
+                let memory = self.children[model.0].memory;
+                let demand = Demand {
+                    memory,
+                    load: secs(self.random.u64(0..20)),
+                };
+                let demand = (self.random.u8(0..10) > 0).then_some(demand);
+                self.play(Event::Inspected { model, demand });
+            }
+        }
+    }
+
+    /// Time passes, tick by tick.
+    fn wait(&mut self) {
+        let end = self.now + Duration::from_millis(self.random.u64(1..20_000));
+        while let Some(due) = self
+            .scheduler
+            .next_deadline(self.now)
+            .filter(|due| *due <= end)
+        {
+            self.now = self.now.max(due);
+            self.play(Event::Tick);
+            let next = self.scheduler.next_deadline(self.now);
+            assert!(
+                next.is_none_or(|next| next > due),
+                "the deadline {due:?} comes again and again"
+            );
+        }
+        self.now = end;
+    }
+
+    fn client_leaves(&mut self) {
+        let mut ids: Vec<_> = self.queued.keys().copied().collect();
+        ids.sort_unstable();
+        if let Some(id) = self.random.choice(ids) {
+            self.queued.remove(&id);
+            self.answered.insert(id);
+            self.play(Event::Cancel { id });
+        }
+    }
+
+    fn operator(&mut self, model: ModelId) {
+        let event = match self.random.bool() {
+            true => Event::Load { model },
+            false => Event::Unload { model },
+        };
+        self.play(event);
+    }
+
+    fn reload(&mut self, model: ModelId) {
+        match self.random.u8(0..4) {
+            0 if self.gates.len() < 12 => self.add(),
+            1 => {
+                self.removed.insert(model);
+                self.play(Event::Remove { model });
+            }
+            _ if self.removed.contains(&model) => {}
+            _ => {
+                self.specs[model.0].pinned = false;
+                let spec = self.specs[model.0];
+                let restart = self.random.bool();
+                self.play(Event::Change {
+                    model,
+                    spec,
+                    restart,
+                });
+            }
+        }
+    }
+
+    fn measure(&mut self, model: ModelId) {
+        if self.children[model.0].process == Process::Ready {
+            let memory = Memory::needed(self.random.u64(1..40));
+            self.children[model.0].memory = memory;
+            self.play(Event::Measured { model, memory });
+        }
+    }
+
+    /// The supervisor starts a crashed child again.
+    fn crash(&mut self, model: ModelId) {
+        let child = &mut self.children[model.0];
+        if child.process != Process::Ready {
+            return;
+        }
+        child.process = Process::Loading;
+        self.play(Event::Instance {
+            model,
+            is: InstanceIs::Loading,
+        });
+        while self.children[model.0].leases.pop().is_some() {
+            if self.gates[model.0].release(self.epoch.stamp(self.now)) {
+                self.play(Event::Released { model });
+            }
+        }
+    }
+
+    /// What holds after every event.
+    fn check(&self) {
+        let mut waiting: BTreeMap<ModelId, usize> = BTreeMap::new();
+        for (model, _) in self.queued.values() {
+            *waiting.entry(*model).or_default() += 1;
+        }
+        for (at, child) in self.children.iter().enumerate() {
+            let look = self.scheduler.look(ModelId(at)).unwrap();
+            let queued = waiting.get(&ModelId(at)).copied().unwrap_or(0);
+            assert_eq!(look.queued, queued, "requests of {at} are lost");
+            let leases = u32::try_from(child.leases.len()).unwrap();
+            assert_eq!(look.in_flight, leases, "leases of {at} are lost");
+            let holds = look.holds != Memory::NONE;
+            assert_eq!(
+                holds,
+                child.process != Process::None,
+                "{at} holds {:?}",
+                look.holds
+            );
+            let open = self.gates[at].is_open();
+            assert!(
+                !open || (child.process == Process::Ready && queued == 0),
+                "{at} is open"
+            );
+            if look.status == Status::Ready && queued > 0 {
+                assert!(
+                    look.in_flight >= self.specs[at].cap,
+                    "{at} has room and lets wait"
+                );
+            }
+        }
+        let longest = self.scheduler.policy.queue_timeout;
+        for (id, (_, since)) in &self.queued {
+            assert!(self.now <= *since + longest, "{id:?} waits beyond its time");
+        }
+    }
+
+    /// Every history has an end, at which nothing is left.
+    fn finish(&mut self) {
+        self.shut_down = true;
+        self.play(Event::Shutdown {
+            deadline: self.now + secs(30),
+        });
+        assert!(self.queued.is_empty(), "{:?} are left waiting", self.queued);
+        self.now += secs(30);
+        self.play(Event::Tick);
+        for model in (0..self.children.len()).map(ModelId) {
+            if self.children[model.0].process != Process::None {
+                assert!(
+                    self.children[model.0].process == Process::Stopping,
+                    "{model:?} stays"
+                );
+                self.children[model.0].process = Process::None;
+                self.play(Event::Instance {
+                    model,
+                    is: InstanceIs::Stopped,
+                });
+            }
+        }
+        assert!(self.scheduler.is_stopped());
+    }
+}

@@ -1,0 +1,132 @@
+//! Which loaded models go so that another one fits.
+
+use crate::{Memory, ModelId};
+
+/// A model that may go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) model: ModelId,
+    /// What it holds.
+    pub(crate) holds: Memory,
+    /// What losing it costs.
+    pub(crate) worth: f64,
+}
+
+/// The cheapest set that frees `missing`, as far as can be told without trying every set:
+/// 1. the one cheapest model that frees enough by itself;
+/// 2. the cheapest models one after the other until it is enough, less those that turn out not to
+///    be needed, the dearest first;
+/// 3. whichever of the two costs less. Nothing where all of them together do not free enough.
+pub(crate) fn choose(candidates: &[Candidate], missing: &Memory) -> Option<Vec<Candidate>> {
+    let mut useful: Vec<Candidate> = candidates
+        .iter()
+        .filter(|candidate| candidate.holds.meets(missing))
+        .copied()
+        .collect();
+    useful.sort_by(|a, b| a.worth.total_cmp(&b.worth).then(a.model.cmp(&b.model)));
+    let single = useful
+        .iter()
+        .find(|candidate| missing.fits(&candidate.holds));
+    let several = cheapest_first(&useful, missing)?;
+    match single {
+        Some(single) if single.worth <= cost(&several) => Some(vec![*single]),
+        _ => Some(several),
+    }
+}
+
+fn cheapest_first(sorted: &[Candidate], missing: &Memory) -> Option<Vec<Candidate>> {
+    let mut freed = Memory::NONE;
+    let mut chosen = Vec::new();
+    for candidate in sorted {
+        if missing.fits(&freed) {
+            break;
+        }
+        freed = freed.plus(&candidate.holds);
+        chosen.push(*candidate);
+    }
+    if !missing.fits(&freed) {
+        return None;
+    }
+    for at in (0..chosen.len()).rev() {
+        let without = freed.minus(&chosen[at].holds);
+        if missing.fits(&without) {
+            freed = without;
+            chosen.remove(at);
+        }
+    }
+    Some(chosen)
+}
+
+fn cost(chosen: &[Candidate]) -> f64 {
+    chosen.iter().map(|candidate| candidate.worth).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(model: usize, host: u64, worth: f64) -> Candidate {
+        Candidate {
+            model: ModelId(model),
+            holds: Memory::needed(host),
+            worth,
+        }
+    }
+
+    fn chosen(candidates: &[Candidate], host: u64) -> Option<Vec<usize>> {
+        let missing = Memory::NONE
+            .plus(&Memory::budget(host, 1))
+            .minus(&Memory::needed(0));
+        let victims = choose(candidates, &missing)?;
+        Some(victims.iter().map(|victim| victim.model.0).collect())
+    }
+
+    #[test]
+    fn the_cheapest_that_frees_enough_goes() {
+        let all = [
+            candidate(0, 10, 5.0),
+            candidate(1, 10, 1.0),
+            candidate(2, 4, 0.5),
+        ];
+        assert_eq!(chosen(&all, 10), Some(vec![1]));
+        assert_eq!(chosen(&all, 4), Some(vec![2]));
+        assert_eq!(chosen(&all, 20), Some(vec![1, 0]));
+        assert_eq!(chosen(&all, 25), None);
+    }
+
+    #[test]
+    fn several_cheap_ones_go_rather_than_a_dear_one() {
+        let all = [
+            candidate(0, 10, 100.0),
+            candidate(1, 5, 1.0),
+            candidate(2, 5, 2.0),
+        ];
+        assert_eq!(chosen(&all, 10), Some(vec![1, 2]));
+        let all = [
+            candidate(0, 10, 2.0),
+            candidate(1, 5, 1.0),
+            candidate(2, 5, 2.0),
+        ];
+        assert_eq!(chosen(&all, 10), Some(vec![0]));
+    }
+
+    #[test]
+    fn who_is_not_needed_after_all_stays() {
+        let all = [
+            candidate(0, 1, 0.1),
+            candidate(1, 5, 1.0),
+            candidate(2, 9, 2.0),
+        ];
+        assert_eq!(chosen(&all, 14), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn who_frees_nothing_of_what_is_missing_stays() {
+        let on_device = Candidate {
+            model: ModelId(0),
+            holds: Memory::NONE.with_device(0, 50),
+            worth: 0.0,
+        };
+        assert_eq!(chosen(&[on_device, candidate(1, 5, 9.0)], 5), Some(vec![1]));
+    }
+}

@@ -1,0 +1,65 @@
+//! What a loaded model is worth keeping: the chance that it is used again, times what a reload costs.
+
+use std::time::{Duration, Instant};
+
+/// A use counts half as much after this time.
+const HALF_LIFE: Duration = Duration::from_mins(10);
+
+/// How often a model has been used lately.
+///
+/// Each use counts one when it happens, and less as time goes by: frequency and recency in one
+/// number, as in LRFU (Lee et al., 2001). Times the cost of a miss it is the worth of
+/// GreedyDual-Size-Frequency (Cherkasova, 1998); the size enters where victims are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uses {
+    lately: f64,
+    at: Instant,
+    counted: u64,
+}
+
+impl Uses {
+    pub(crate) fn none(now: Instant) -> Self {
+        Self {
+            lately: 0.0,
+            at: now,
+            counted: 0,
+        }
+    }
+
+    /// Takes the uses into account that happened since; the last of them ended at `last`.
+    pub(crate) fn update(&mut self, total: u64, last: Instant, now: Instant) -> f64 {
+        let new = total.saturating_sub(self.counted);
+        if new == 0 && now == self.at {
+            return self.lately;
+        }
+        let aged = self.lately * faded(now.saturating_duration_since(self.at));
+        #[expect(clippy::cast_precision_loss, reason = "a score, not a count")]
+        let fresh = new as f64 * faded(now.saturating_duration_since(last));
+        *self = Self {
+            lately: aged + fresh,
+            at: now,
+            counted: total,
+        };
+        self.lately
+    }
+}
+
+fn faded(age: Duration) -> f64 {
+    (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_counts_less_as_time_goes_by() {
+        #[expect(clippy::disallowed_methods, reason = "a start to count from")]
+        let start = Instant::now();
+        let mut uses = Uses::none(start);
+        assert!((uses.update(4, start, start) - 4.0).abs() < 1e-9);
+        assert!((uses.update(4, start, start + HALF_LIFE) - 2.0).abs() < 1e-9);
+        let later = start + 2 * HALF_LIFE;
+        assert!((uses.update(5, later, later) - 2.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,135 @@
+//! The models there are, by the names that clients send.
+
+use crate::error::ProxyError;
+use crate::model::Model;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How many names an error lists at most.
+const LISTED: usize = 20;
+
+/// The configured models. It is replaced as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    models: Vec<Arc<Model>>,
+    /// Names and aliases.
+    names: HashMap<String, Arc<Model>>,
+    default: Option<Arc<Model>>,
+}
+
+impl Catalog {
+    /// Models in their order, each with its aliases; one of all these names is the default's.
+    pub(crate) fn new(models: Vec<(Arc<Model>, &[String])>, default: Option<&str>) -> Self {
+        let mut catalog = Self::default();
+        for (model, aliases) in models {
+            for name in aliases.iter().chain([&model.name]) {
+                catalog.names.insert(name.clone(), Arc::clone(&model));
+            }
+            catalog.models.push(model);
+        }
+        catalog.default = default.and_then(|name| catalog.names.get(name).cloned());
+        catalog
+    }
+
+    /// All models, in the order of the configuration.
+    pub(crate) fn models(&self) -> &[Arc<Model>] {
+        &self.models
+    }
+
+    /// The one model, where there is one.
+    pub(crate) fn only(&self) -> Option<&Arc<Model>> {
+        match self.models.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The model of a name or an alias.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Model>> {
+        self.names.get(name)
+    }
+
+    /// The model of a name, or an error that lists what is close.
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<Model>, ProxyError> {
+        self.named(name).cloned().ok_or_else(|| self.unknown(name))
+    }
+
+    /// The model of requests that name none.
+    pub(crate) fn unnamed(&self) -> Result<Arc<Model>, ProxyError> {
+        let model = self.only().or(self.default.as_ref());
+        model.cloned().ok_or_else(|| ProxyError::NoModel {
+            configured: self.listed(""),
+        })
+    }
+
+    /// What is said of a name that nothing has.
+    pub(crate) fn unknown(&self, name: &str) -> ProxyError {
+        ProxyError::UnknownModel {
+            name: name.chars().take(200).collect(),
+            configured: self.listed(name),
+        }
+    }
+
+    /// The names of models, those that are close to this one first.
+    fn listed(&self, name: &str) -> String {
+        let mut names: Vec<&str> = self
+            .models
+            .iter()
+            .map(|model| model.name.as_str())
+            .collect();
+        if names.is_empty() {
+            return "nothing".to_owned();
+        }
+        if name.len() <= 100 {
+            // Far ones keep the order of the configuration: the sort is stable.
+            names.sort_by_key(|other| match strsim::damerau_levenshtein(name, other) {
+                distance if distance <= 3 => distance,
+                _ => usize::MAX,
+            });
+        }
+        let more = names.len().saturating_sub(LISTED);
+        names.truncate(LISTED);
+        let listed = names.join(", ");
+        match more {
+            0 => listed,
+            more => format!("{listed} and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::test_model;
+
+    fn catalog(names: &[&str], default: Option<&str>) -> Catalog {
+        let models = names
+            .iter()
+            .enumerate()
+            .map(|(id, name)| (test_model(id, name), &[][..]));
+        Catalog::new(models.collect(), default)
+    }
+
+    #[test]
+    fn what_is_close_is_listed_first() {
+        let catalog = catalog(&["alpha", "gemma-3", "gamma-3"], None);
+        let error = catalog.find("gemma3").unwrap_err().to_string();
+        assert!(error.contains("gemma-3, gamma-3, alpha"), "{error}");
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let names: Vec<String> = (0..50).map(|number| format!("m{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let error = catalog(&names, None).find("x").unwrap_err().to_string();
+        assert!(error.contains("and 30 more"), "{error}");
+    }
+
+    #[test]
+    fn requests_without_a_name_go_to_the_only_or_the_default_model() {
+        assert_eq!(catalog(&["a"], None).unnamed().unwrap().name, "a");
+        assert_eq!(catalog(&["a", "b"], Some("b")).unnamed().unwrap().name, "b");
+        let error = catalog(&["a", "b"], None).unnamed().unwrap_err();
+        assert_eq!((error.kind(), error.status()), ("no_model", 400));
+    }
+}

@@ -1,0 +1,127 @@
+//! `[server]`.
+
+use std::path::{Path, PathBuf};
+
+use super::super::checks::{addresses, check_overlaps, check_public};
+use super::super::raw::{List, RawServer};
+use super::super::section::{At, close};
+use super::super::{Listen, Model, Server, Surroundings};
+use super::{ADMIN, Build, DRAIN, value};
+
+/// The longest runtime directory: a socket's path has 107 bytes (unix(7)), and in it are also a
+/// directory of 15, the shortest name of an instance, and the number of its start.
+const MOST_RUNTIME_DIR: usize = 107 - "/paddock-XXXXXX".len() - "/ABCDEFGHI-12345.sock".len();
+
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+const BODY_LIMIT: u64 = 100 << 20;
+
+/// Where state goes on behalf of a user who has no home, as services of the system have none.
+const STATE_OF_A_SERVICE: &str = "/var/lib/paddock";
+
+/// Names shown at most where a name is not known.
+const SHOWN: usize = 10;
+
+impl Build<'_> {
+    /// Returns all of the section but the default model, for which the models must be known.
+    pub(super) fn server(&self, raw: RawServer) -> Server {
+        let listen = addresses("listen", &self.overrides.listen, raw.listen, LISTEN);
+        let admin = addresses("admin", &self.overrides.admin, raw.admin, ADMIN);
+        if listen.value.is_empty() {
+            self.report
+                .push(listen.problem("needs at least one address"));
+        }
+        let public = self.overrides.allow_public || value(raw.allow_public, false);
+        if !public {
+            check_public(&listen.value)
+                .chain(check_public(&admin.value))
+                .for_each(|problem| self.report.push(problem));
+        }
+        for problem in check_overlaps(&listen.value, &admin.value) {
+            self.report.push(problem);
+        }
+        let values = |list: List<Listen>| list.value.into_iter().map(|at| at.value).collect();
+        Server {
+            listen: values(listen),
+            admin: values(admin),
+            body_limit: value(raw.body_limit, BODY_LIMIT),
+            drain_timeout: value(raw.drain_timeout, DRAIN),
+            runtime_dir: self.runtime_dir(raw.runtime_dir),
+            state_dir: self.state_dir(raw.state_dir),
+            default_model: None,
+        }
+    }
+
+    fn runtime_dir(&self, raw: Option<At<PathBuf>>) -> Option<PathBuf> {
+        let at = self.optional_path(raw)?;
+        if !at.value.is_dir() {
+            let path = at.value.display();
+            let problem = at.problem(format!("there is no directory {path}"));
+            self.report
+                .push(problem.help(format!("make it: mkdir -p -m 700 {path}")));
+        }
+        let bytes = at.value.as_os_str().len();
+        if bytes > MOST_RUNTIME_DIR {
+            let message = format!("is too long for a place of sockets: {bytes} bytes");
+            let help = format!("choose a shorter one, of at most {MOST_RUNTIME_DIR} bytes");
+            self.report.push(at.problem(message).help(help));
+        }
+        Some(at.value)
+    }
+
+    fn state_dir(&self, raw: Option<At<PathBuf>>) -> PathBuf {
+        let Some(at) = self.optional_path(raw) else {
+            return default_state_dir(self.around);
+        };
+        if at.value.exists() && !at.value.is_dir() {
+            let message = format!("{} is not a directory", at.value.display());
+            self.report.push(at.problem(message));
+        }
+        at.value
+    }
+
+    /// Returns the `id` of the default model, after looking for it among names and aliases.
+    pub(super) fn default_model(
+        &self,
+        raw: Option<At<String>>,
+        models: &[Model],
+    ) -> Option<String> {
+        let at = raw.filter(|at| !at.value.is_empty())?;
+        if let Some(model) = models.iter().find(|model| model.is_called(&at.value)) {
+            return Some(model.id.clone());
+        }
+        let names: Vec<&str> = models
+            .iter()
+            .flat_map(|model| [&model.id].into_iter().chain(&model.aliases))
+            .map(String::as_str)
+            .collect();
+        let help = match close(&at.value, &names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("name a model or an alias, such as {}", first(&names)),
+        };
+        let problem = at.problem(format!("there is no model `{}`", at.value));
+        // Without any model that is the problem, not the name.
+        if !names.is_empty() {
+            self.report.push(problem.help(help));
+        }
+        None
+    }
+}
+
+fn first(names: &[&str]) -> String {
+    let some: Vec<_> = names.iter().take(SHOWN).copied().collect();
+    some.join(", ")
+}
+
+/// Returns where state goes when nothing is written of it.
+pub(in super::super) fn default_state_dir(around: &Surroundings) -> PathBuf {
+    // A relative XDG_STATE_HOME counts for nothing, as the XDG base directory specification wants.
+    let absolute = |path: &&PathBuf| path.is_absolute();
+    let state = around.state_home.as_ref().filter(absolute).cloned();
+    let home = around.home.as_ref().filter(absolute);
+    state
+        .or_else(|| home.map(|home| home.join(".local/state")))
+        .map_or_else(
+            || Path::new(STATE_OF_A_SERVICE).to_owned(),
+            |state| state.join("paddock"),
+        )
+}

@@ -1,0 +1,225 @@
+//! What the memory cgroups around this process still allow.
+//!
+//! Limits hold for all below them, so each directory from the process's own up to the mount point is
+//! asked (Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst). Page cache that has
+//! not been used lately is given back before a limit bites, so it counts as free: the kernel does the
+//! same for `MemAvailable`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Component, Path};
+
+use procfs_core::process::{MountInfo, MountInfos};
+use procfs_core::{FromRead, ProcessCGroups};
+
+/// The file names of one version of cgroups.
+struct Files {
+    /// Each may hold a limit; the least counts.
+    limits: &'static [&'static str],
+    usage: &'static str,
+    /// The name in `memory.stat` of the page cache that is given back first, of all groups below too.
+    inactive: &'static str,
+}
+
+/// `memory.high` kills nobody, but slows a process above it to a crawl.
+const V2: Files = Files {
+    limits: &["memory.max", "memory.high"],
+    usage: "memory.current",
+    inactive: "inactive_file",
+};
+
+const V1: Files = Files {
+    limits: &["memory.limit_in_bytes"],
+    usage: "memory.usage_in_bytes",
+    inactive: "total_inactive_file",
+};
+
+/// No machine has that much: version 1 writes the largest multiple of a page for "no limit".
+const UNLIMITED: u64 = 1 << 62;
+
+/// The bytes that may still be used before the tightest limit bites; `None` where there is no limit.
+pub(super) fn headroom(root: &Path) -> Option<u64> {
+    let groups = ProcessCGroups::from_file(root.join("proc/self/cgroup")).ok()?;
+    let mounts = MountInfos::from_file(root.join("proc/self/mountinfo")).ok()?;
+    groups
+        .into_iter()
+        .filter_map(|group| {
+            let unified = group.controllers.is_empty();
+            if !unified && !group.controllers.iter().any(|name| name == "memory") {
+                return None;
+            }
+            let files = if unified { &V2 } else { &V1 };
+            let mount = mounts.0.iter().find(|mount| carries(mount, unified))?;
+            tightest(root, mount, &group.pathname, files)
+        })
+        .min()
+}
+
+/// Whether a mount shows the hierarchy: the unified one, or the memory controller's of version 1.
+fn carries(mount: &MountInfo, unified: bool) -> bool {
+    if unified {
+        mount.fs_type == "cgroup2"
+    } else {
+        mount.fs_type == "cgroup" && mount.super_options.contains_key("memory")
+    }
+}
+
+fn tightest(root: &Path, mount: &MountInfo, group: &str, files: &Files) -> Option<u64> {
+    let top = root.join(mount.mount_point.strip_prefix("/").ok()?);
+    below_mount(group, &mount.root)
+        .ancestors()
+        .filter_map(|directory| headroom_of(&top.join(directory), files))
+        .min()
+}
+
+/// The group's path below the mount point.
+///
+/// In a container the mount may show only a part of the tree, and the group may lie outside of what it
+/// shows (`cgroup_namespaces(7)`): then the mount point itself is the nearest that can be seen.
+fn below_mount<'a>(group: &'a str, mount_root: &str) -> &'a Path {
+    let relative = Path::new(group).strip_prefix(mount_root);
+    match relative {
+        Ok(path)
+            if path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_))) =>
+        {
+            path
+        }
+        _ => Path::new(""),
+    }
+}
+
+fn headroom_of(directory: &Path, files: &Files) -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    let limit = files
+        .limits
+        .iter()
+        .filter_map(|name| number(name))
+        .filter(|limit| *limit < UNLIMITED)
+        .min()?;
+    let stat = read("memory.stat").unwrap_or_default();
+    let stat: HashMap<_, _> = stat
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let inactive = stat
+        .get(files.inactive)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0);
+    let used = number(files.usage)?.saturating_sub(inactive);
+    Some(limit.saturating_sub(used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FakeRoot;
+    use super::*;
+
+    const V2_MOUNT: (&str, &str) = (
+        "proc/self/mountinfo",
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+         30 20 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+    );
+
+    fn headroom_in(files: &[(&str, &str)]) -> Option<u64> {
+        headroom(FakeRoot::new(files).path())
+    }
+
+    #[test]
+    fn every_level_up_to_the_root_counts() {
+        let files = [
+            V2_MOUNT,
+            ("proc/self/cgroup", "0::/outer/inner\n"),
+            ("sys/fs/cgroup/outer/inner/memory.max", "max\n"),
+            ("sys/fs/cgroup/outer/inner/memory.current", "10\n"),
+            ("sys/fs/cgroup/outer/memory.max", "1000\n"),
+            ("sys/fs/cgroup/outer/memory.current", "700\n"),
+            (
+                "sys/fs/cgroup/outer/memory.stat",
+                "anon 300\nfile 400\ninactive_file 150\nactive_file 250\n",
+            ),
+        ];
+        assert_eq!(headroom_in(&files), Some(1000 - (700 - 150)));
+    }
+
+    #[test]
+    fn the_limit_that_slows_counts_like_the_one_that_kills() {
+        let files = [
+            V2_MOUNT,
+            ("proc/self/cgroup", "0::/a\n"),
+            ("sys/fs/cgroup/a/memory.max", "1000\n"),
+            ("sys/fs/cgroup/a/memory.high", "900\n"),
+            ("sys/fs/cgroup/a/memory.current", "100\n"),
+        ];
+        assert_eq!(headroom_in(&files), Some(800));
+    }
+
+    #[test]
+    fn a_group_over_its_limit_has_nothing_left() {
+        let files = [
+            V2_MOUNT,
+            ("proc/self/cgroup", "0::/a\n"),
+            ("sys/fs/cgroup/a/memory.max", "1000\n"),
+            ("sys/fs/cgroup/a/memory.current", "1200\n"),
+        ];
+        assert_eq!(headroom_in(&files), Some(0));
+    }
+
+    #[test]
+    fn version_1_is_read_beside_an_empty_version_2() {
+        let files = [
+            (
+                "proc/self/mountinfo",
+                "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                 36 31 0:33 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                 41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+            ),
+            ("proc/self/cgroup", "4:memory:/a\n1:cpu:/\n0::/\n"),
+            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "5000\n"),
+            ("sys/fs/cgroup/memory/a/memory.usage_in_bytes", "2000\n"),
+            (
+                "sys/fs/cgroup/memory/a/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 500\n",
+            ),
+            (
+                "sys/fs/cgroup/memory/memory.limit_in_bytes",
+                "9223372036854771712\n",
+            ),
+            ("sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n"),
+        ];
+        assert_eq!(headroom_in(&files), Some(3500));
+    }
+
+    #[test]
+    fn a_container_that_sees_its_own_part_of_the_tree_is_understood() {
+        for group in ["/docker/abc", "/../outside", "/elsewhere"] {
+            let cgroup = format!("0::{group}\n");
+            let files = [
+                (
+                    "proc/self/mountinfo",
+                    "30 20 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n",
+                ),
+                ("proc/self/cgroup", cgroup.as_str()),
+                ("sys/fs/cgroup/memory.max", "1000\n"),
+                ("sys/fs/cgroup/memory.current", "400\n"),
+            ];
+            assert_eq!(headroom_in(&files), Some(600), "{group}");
+        }
+    }
+
+    #[test]
+    fn no_limit_and_no_sense_are_no_limit() {
+        assert_eq!(headroom_in(&[]), None);
+        for (limit, usage) in [("max", "1"), ("", "1"), ("1000", "many"), ("-1", "1")] {
+            let files = [
+                V2_MOUNT,
+                ("proc/self/cgroup", "0::/a\n"),
+                ("sys/fs/cgroup/a/memory.max", limit),
+                ("sys/fs/cgroup/a/memory.current", usage),
+            ];
+            assert_eq!(headroom_in(&files), None, "{limit} {usage}");
+        }
+    }
+}

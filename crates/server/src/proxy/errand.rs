@@ -1,0 +1,43 @@
+use super::workers::Accepted;
+use tokio::sync::mpsc;
+
+/// What a worker is asked to do.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Serve another connection.
+    Serve(Accepted),
+    /// End the request of this name, and say whether there was one.
+    Cancel {
+        name: Vec<u8>,
+        found: mpsc::Sender<bool>,
+    },
+}
+
+/// A way to ask all workers for something. It keeps none of them running.
+#[derive(Debug, Clone)]
+pub(crate) struct Errands {
+    pub(super) workers: Vec<mpsc::WeakSender<Errand>>,
+}
+
+impl Errands {
+    /// Ends the requests of a name that are in flight or queued. How many there were.
+    pub(crate) async fn cancel(&self, name: &str) -> usize {
+        let (found, mut answers) = mpsc::channel(self.workers.len().max(1));
+        for worker in &self.workers {
+            if let Some(worker) = worker.upgrade() {
+                let errand = Errand::Cancel {
+                    name: name.as_bytes().to_vec(),
+                    found: found.clone(),
+                };
+                // A worker that has ended has no requests.
+                let _ = worker.send(errand).await;
+            }
+        }
+        drop(found);
+        let mut count = 0;
+        while let Some(found) = answers.recv().await {
+            count += usize::from(found);
+        }
+        count
+    }
+}

@@ -1,0 +1,123 @@
+//! Which model a request names in its body.
+
+use super::client::Client;
+use super::exchange::Denied;
+use super::request::{Request, SILENCE};
+use super::worker::Worker;
+use crate::error::ProxyError;
+use crate::model::Model;
+use crate::runtime::Phase;
+use paddock_wire::{Body, ModelScan, Scan};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::io::AsyncWrite;
+
+/// What a client waits for that asks before it sends (RFC 9110 §10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Reads as much of the body as it takes to know its model, and keeps that to be passed on first.
+pub(super) async fn find(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+) -> Result<Arc<Model>, Denied> {
+    let bytes = request.buffer.bytes();
+    let kind = request.head.content_type.map(|span| span.of(bytes));
+    let mut scan = ModelScan::for_content_type(kind);
+    // What came with the head has been followed already, and not looked at.
+    let mut body = Body::new(request.head.framing);
+    let mut said = Scan::More;
+    body.follow_with(&bytes[request.head_len..], |data| said = scan.feed(data))
+        .map_err(|error| Denied::Error(ProxyError::BadRequest(error.into())))?;
+    if request.head.expects_continue && request.body.data_bytes() == 0 {
+        say_continue(client).await?;
+    }
+    while said == Scan::More {
+        if request.body.is_complete() {
+            said = scan.end();
+            break;
+        }
+        said = more(worker, client, request, &mut scan).await?;
+    }
+    let catalog = worker.catalog();
+    let found = match said {
+        Scan::Found => catalog.find(scan.name().unwrap_or_default()),
+        Scan::NotAString => Err(ProxyError::BadName("`model` is not a string")),
+        Scan::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
+        Scan::More | Scan::Absent => catalog.unnamed(),
+    };
+    found.map_err(Denied::Error)
+}
+
+/// Reads one more piece.
+async fn more(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    scan: &mut ModelScan,
+) -> Result<Scan, Denied> {
+    if client.ahead.is_none() {
+        client.watchdog.progress();
+        let mut phase = std::pin::pin!(worker.phase_changed());
+        poll_fn(|cx| {
+            while phase.as_mut().poll(cx).is_ready() {
+                phase.set(worker.phase_changed());
+            }
+            if worker.phase() == Phase::Cut {
+                return Poll::Ready(Err(Denied::Error(ProxyError::ShuttingDown)));
+            }
+            if client.watchdog.poll_silent(SILENCE, cx).is_ready() {
+                return Poll::Ready(Err(Denied::Error(ProxyError::RequestTimeout(SILENCE))));
+            }
+            match client.poll_read_ahead(worker, cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Denied::ClientGone)),
+                Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            }
+        })
+        .await?;
+    }
+    let Some(mut piece) = client.ahead.take() else {
+        return Ok(Scan::More);
+    };
+    let mut said = Scan::More;
+    let followed = request
+        .body
+        .follow_with(piece.bytes(), |data| said = scan.feed(data));
+    let taken = match followed {
+        Ok(taken) => taken,
+        Err(error) => {
+            worker.pool.give(piece);
+            return Err(Denied::Error(ProxyError::BadRequest(error.into())));
+        }
+    };
+    client.keep_ahead(worker, &mut piece, taken);
+    let limit = worker.site.body_limit;
+    if request.body.data_bytes() > limit {
+        worker.pool.give(piece);
+        return Err(Denied::Error(ProxyError::BodyTooLarge { limit }));
+    }
+    if !request.held.push(worker, piece) {
+        return Err(Denied::Error(ProxyError::TooMuchHeld));
+    }
+    Ok(said)
+}
+
+async fn say_continue(client: &mut Client) -> Result<(), Denied> {
+    let mut left = CONTINUE;
+    let written: io::Result<()> = poll_fn(|cx| {
+        while !left.is_empty() {
+            match Pin::new(&mut client.stream).poll_write(cx, left) {
+                Poll::Ready(Ok(written)) => left = &left[written.min(left.len())..],
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await;
+    written.map_err(|_| Denied::ClientGone)
+}

@@ -1,0 +1,91 @@
+//! Loading and unloading by hand.
+
+use super::status::word;
+use super::{View, refusal};
+use crate::ProxyError;
+use crate::error::failure_json;
+use crate::runtime::ModelView;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use paddock_scheduler::{ModelId, Status};
+use serde_json::json;
+use std::collections::HashMap;
+
+/// Loads a model: 202 at once, or with `?wait=true` 200 when it is ready and 503 when it does not
+/// load.
+pub(super) async fn load(
+    State(view): State<View>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let id = match view.find(&name) {
+        Ok(id) => id,
+        Err(refused) => return *refused,
+    };
+    view.runtime.load(id).await;
+    let done = |status| matches!(status, Status::Ready | Status::Failed | Status::Unloaded);
+    answer(&view, id, &query, done, Status::Ready).await
+}
+
+/// Unloads a model when what is in flight to it has ended: 202 at once, or with `?wait=true` 200
+/// when it is out of memory.
+pub(super) async fn unload(
+    State(view): State<View>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let id = match view.find(&name) {
+        Ok(id) => id,
+        Err(refused) => return *refused,
+    };
+    view.runtime.unload(id).await;
+    let done = |status| matches!(status, Status::Unloaded | Status::Failed);
+    answer(&view, id, &query, done, Status::Unloaded).await
+}
+
+async fn answer(
+    view: &View,
+    id: ModelId,
+    query: &HashMap<String, String>,
+    done: impl Fn(Status) -> bool,
+    wanted: Status,
+) -> Response {
+    let waits = query
+        .get("wait")
+        .is_some_and(|wait| wait == "true" || wait == "1");
+    let mut changes = view.runtime.changes();
+    loop {
+        changes.mark_unchanged();
+        let look = view.runtime.look().await;
+        let models = look.into_iter().flat_map(|look| look.models);
+        let Some(model) = models.into_iter().find(|model| model.id == id) else {
+            return refusal(&ProxyError::ShuttingDown);
+        };
+        let status = model.look.status;
+        if status == wanted || (waits && done(status)) {
+            return ended(view, &model, wanted).await;
+        }
+        if !waits {
+            let body = json!({ "id": model.config.id, "status": word(&model) });
+            return (StatusCode::ACCEPTED, Json(body)).into_response();
+        }
+        if changes.changed().await.is_err() {
+            return refusal(&ProxyError::ShuttingDown);
+        }
+    }
+}
+
+async fn ended(view: &View, model: &ModelView, wanted: Status) -> Response {
+    let mut body = json!({ "id": model.config.id, "status": word(model) });
+    if model.look.status == wanted {
+        return (StatusCode::OK, Json(body)).into_response();
+    }
+    let told = view.runtime.explain_model(model.id).await;
+    body["message"] = json!(told.last().map(|told| &told.words));
+    if let Some(failed) = &model.failed {
+        body["failure"] = failure_json(&failed.failure);
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}

@@ -1,0 +1,27 @@
+use super::Admin;
+use crate::reload::ReloadError;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Reads the configuration again and says what changed, or what is wrong with it.
+pub(super) async fn reload(State(admin): State<Admin>) -> Response {
+    let error = match admin.reloader.reload().await {
+        Ok(reloaded) => return Json(reloaded).into_response(),
+        Err(error) => error,
+    };
+    let status = match error {
+        ReloadError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReloadError::NoSource => StatusCode::CONFLICT,
+        ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let error = json!({ "error": {
+        "message": error.to_string(),
+        "type": "invalid_request_error",
+        "code": "not_reloaded",
+        "param": null,
+    } });
+    (status, Json(error)).into_response()
+}

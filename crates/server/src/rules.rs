@@ -1,0 +1,65 @@
+//! What the scheduler is told of the configuration.
+
+use crate::config::{self, Config, KeepAlive, Mode, Ram, Vram};
+use crate::memory::Device;
+use paddock_scheduler::{Admit, Memory, ModelSpec, Policy};
+use std::num::NonZeroU32;
+
+/// The rules for all models.
+pub(crate) fn policy(config: &Config) -> Policy {
+    let scheduler = &config.scheduler;
+    Policy {
+        queue_limit: scheduler.queue_limit,
+        queue_timeout: scheduler.queue_timeout,
+        max_wait: scheduler.max_wait,
+        min_residency: scheduler.min_residency,
+    }
+}
+
+/// The rules for one model.
+pub(crate) fn spec(config: &Config, model: &config::Model) -> ModelSpec {
+    ModelSpec {
+        cap: crate::model::cap(model),
+        admit: match config.mode {
+            Mode::Serve => Admit::WhenReady,
+            Mode::Wrap { .. } => Admit::WhenListening,
+        },
+        keep_alive: match model.keep_alive {
+            KeepAlive::For(time) => Some(time),
+            KeepAlive::Forever => None,
+        },
+        pinned: model.pinned,
+        always: model.preload,
+    }
+}
+
+/// What all models together may hold, given what the host has free and which devices there are.
+/// A wrapped command is its writer's to fit.
+pub(crate) fn budget(config: &Config, free: Option<u64>, devices: &[Device]) -> Memory {
+    if matches!(config.mode, Mode::Wrap { .. }) {
+        return devices
+            .iter()
+            .enumerate()
+            .fold(Memory::budget(u64::MAX, 0), |sum, (at, _)| {
+                sum.with_device(at, u64::MAX)
+            });
+    }
+    let reserve = config.memory.reserve;
+    let host = match config.memory.ram {
+        Ram::Bytes(bytes) => bytes,
+        // Where it cannot be told, it is left to the system.
+        Ram::Auto => free.map_or(u64::MAX, |free| free.saturating_sub(reserve)),
+    };
+    let most = config.scheduler.max_loaded.map_or(0, NonZeroU32::get);
+    let budget = Memory::budget(host, most);
+    devices
+        .iter()
+        .enumerate()
+        .fold(budget, |sum, (at, device)| {
+            let bytes = match &config.memory.vram {
+                Vram::Auto => device.free.saturating_sub(reserve),
+                Vram::Devices(named) => named.get(&device.name).copied().unwrap_or(0),
+            };
+            sum.with_device(at, bytes)
+        })
+}

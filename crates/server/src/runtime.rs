@@ -1,0 +1,47 @@
+//! The runtime actor: owns the scheduler, tells it what happened, and does what it says.
+//!
+//! A request that finds its model's gate open never comes here.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `actor` | events in, one after the other |
+//! | `act` | what the scheduler says is done |
+//! | `handle` | how others ask for something |
+//! | `entry` | what the actor knows of a model besides |
+//! | `inspect` | a model's files are looked at, before anything is done for it |
+//! | `place` | where in memory a model will go, and what it will take there |
+//! | `instance` | a child is started, and its states become events |
+//! | `measure` | what a loaded model was seen to take |
+//! | `prefetch` | a file is read ahead |
+//! | `reload` | another configuration: what changed, and what that touches |
+//! | `journal` | why everything was done |
+//! | `view` | what people may see of all this |
+
+mod act;
+mod actor;
+mod entry;
+mod handle;
+mod inspect;
+mod instance;
+mod journal;
+mod measure;
+mod place;
+mod prefetch;
+mod reload;
+mod view;
+
+pub(crate) use actor::{News, Runtime, Setup};
+pub(crate) use handle::{RuntimeHandle, Wants};
+pub(crate) use journal::Told;
+pub(crate) use view::{ModelView, View};
+
+/// How far the service as a whole has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Requests are served.
+    Serving,
+    /// What is in flight may finish; idle connections are closed.
+    Draining,
+    /// What is still in flight is ended now.
+    Cut,
+}

@@ -1,0 +1,116 @@
+use super::actor::Runtime;
+use super::journal::Ended;
+use super::prefetch::prefetch;
+use super::{Phase, journal};
+use crate::error::ProxyError;
+use paddock_scheduler::{Action, Event, ModelId, Refusal, RequestId};
+use tokio::time::Instant;
+
+impl Runtime {
+    /// Carries an action out.
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Grant {
+                id,
+                model,
+                generation,
+            } => {
+                let Some(entry) = self.entries.get(model.0) else {
+                    return;
+                };
+                // A client that has left drops its lease here, which is told like any release.
+                let lease = entry.model.lease(generation);
+                if let Some(waiting) = self.waiting.remove(&id) {
+                    let granted = waiting.reply.send(Ok(lease)).is_ok();
+                    let ended = if granted { Ended::Granted } else { Ended::Left };
+                    self.ended(waiting.waited, ended);
+                }
+            }
+            Action::Refuse { id, model, refusal } => self.refuse(id, model, refusal),
+            Action::Inspect { model } => self.inspect(model),
+            Action::Prefetch { model } => {
+                let entry = self.entries.get(model.0);
+                if let Some(path) = entry.and_then(|entry| entry.config.path.clone()) {
+                    self.tasks.spawn_blocking(move || prefetch(&path));
+                }
+            }
+            Action::Start { model } => self.start(model),
+            Action::Stop { model } => self.stop(model),
+            Action::Cut { .. } => {
+                self.phase.send_replace(Phase::Cut);
+            }
+            Action::Note { model, note } => {
+                let name = self
+                    .entries
+                    .get(model.0)
+                    .map(|entry| entry.config.id.as_str());
+                tracing::debug!(model = name, ?note, "decided");
+                self.journal.note(model, note);
+            }
+        }
+    }
+
+    pub(super) fn client_left(&mut self, id: RequestId) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            self.ended(waiting.waited, Ended::Left);
+            self.handle(Event::Cancel { id });
+        }
+    }
+
+    fn refuse(&mut self, id: RequestId, model: ModelId, refusal: Refusal) {
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return;
+        };
+        let error = self.error(model, refusal);
+        let ended = Ended::Refused {
+            kind: error.kind(),
+            words: error.to_string(),
+        };
+        let _ = waiting.reply.send(Err(error));
+        self.ended(waiting.waited, ended);
+    }
+
+    fn ended(&mut self, mut waited: journal::Waited, ended: Ended) {
+        waited.ended = Some((waited.since.elapsed(), ended));
+        self.journal.ended(waited);
+    }
+
+    /// What a refused request is told.
+    fn error(&self, at: ModelId, refusal: Refusal) -> ProxyError {
+        let Some(entry) = self.entries.get(at.0) else {
+            return ProxyError::ShuttingDown;
+        };
+        let model = entry.config.id.clone();
+        let words = |memory| journal::memory_words(memory, &self.devices());
+        match refusal {
+            Refusal::QueueFull => ProxyError::QueueFull { model },
+            Refusal::TimedOut => ProxyError::QueueTimeout { model },
+            Refusal::NoRoom => ProxyError::NoRoom { model },
+            Refusal::StillLoading => ProxyError::Loading { model },
+            Refusal::ShuttingDown => ProxyError::ShuttingDown,
+            Refusal::Draining => ProxyError::Draining { model },
+            Refusal::Gone => self.catalog.borrow().unknown(&model),
+            Refusal::DoesNotFit { needs, available } => ProxyError::DoesNotFit {
+                model,
+                needs: words(&needs),
+                available: words(&available),
+            },
+            Refusal::RanOut { needs, free } => ProxyError::RanOut {
+                model,
+                needs: words(&needs),
+                free: words(&free),
+                failure: entry.failed.as_ref().map(|failed| failed.failure.clone()),
+            },
+            Refusal::LoadFailed => match &entry.failed {
+                Some(failed) => ProxyError::LoadFailed {
+                    model,
+                    failure: failed.failure.clone(),
+                    retry_after: failed
+                        .until
+                        .map(|until| until.saturating_duration_since(Instant::now())),
+                },
+                None => ProxyError::Loading { model },
+            },
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use super::inspect::Found;
+use crate::config;
+use crate::learned::FileIdentity;
+use crate::model::Model;
+use paddock_scheduler::Memory;
+use paddock_supervisor::{Failure, Instance, Logs};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// What the actor knows of a model besides what the scheduler does.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) config: Arc<config::Model>,
+    pub(super) model: Arc<Model>,
+    /// It is no longer configured.
+    pub(super) removed: bool,
+    /// Its instance, where there is one.
+    pub(super) running: Option<Running>,
+    /// The output of its last instance.
+    pub(super) logs: Option<Logs>,
+    /// How often its files have been looked at; an older answer is of older files.
+    pub(super) inspections: u64,
+    /// What was found the last time.
+    pub(super) found: Option<Arc<Found>>,
+    /// Why it does not load, or did not stay.
+    pub(super) failed: Option<Failed>,
+    /// How many children it has had.
+    pub(super) generations: u64,
+}
+
+/// An instance, and which one it is.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) instance: Instance,
+    /// Tells its news from those of an instance before it.
+    pub(super) serial: u64,
+    /// Its last child, 0 before there is one.
+    pub(super) pid: u32,
+    /// What it was seen to hold, once it was ready.
+    pub(super) measured: Option<Memory>,
+}
+
+/// A failure, and what it takes to try again.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) failure: Arc<Failure>,
+    /// When time can help.
+    pub(crate) until: Option<Instant>,
+    /// The files it failed with: with the same it would fail again. Nothing where that is not so.
+    pub(super) files: Option<FileIdentity>,
+    /// The restart budget was spent.
+    pub(super) broke: bool,
+}
+
+impl Entry {
+    pub(super) fn new(config: Arc<config::Model>, model: Arc<Model>) -> Self {
+        Self {
+            config,
+            model,
+            removed: false,
+            running: None,
+            logs: None,
+            inspections: 0,
+            found: None,
+            failed: None,
+            generations: 0,
+        }
+    }
+}

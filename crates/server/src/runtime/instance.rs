@@ -1,0 +1,298 @@
+//! A child is started, and its states become events.
+
+use super::Phase;
+use super::actor::{News, Runtime};
+use super::entry::{Failed, Running};
+use crate::config::Mode;
+use crate::model::{Endpoint, Model};
+use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
+use paddock_supervisor::{
+    Failure, FailureClass, Instance, RestartPolicy, Spec, State, StopPolicy, Transport, env,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// How a child is stopped once nothing is in flight to it.
+const STOP: StopPolicy = StopPolicy {
+    first_grace: Duration::from_millis(750),
+    second_grace: Duration::from_millis(750),
+};
+
+/// How long a driver may take to see that a process is gone.
+const FREED: Duration = Duration::from_secs(5);
+
+/// How often it is asked.
+const LOOK: Duration = Duration::from_millis(10);
+
+impl Runtime {
+    /// Starts an instance of the model.
+    pub(super) fn start(&mut self, id: ModelId) {
+        let Some(spec) = self.spec(id) else {
+            return;
+        };
+        let instance = Instance::start(spec, &self.world.spawner, &self.tasks);
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        let forward = forward_states(id, serial, instance.watch(), self.tell.clone());
+        self.tasks.spawn(forward);
+        let entry = &mut self.entries[id.0];
+        entry.logs = Some(instance.logs());
+        entry.running = Some(Running {
+            instance,
+            serial,
+            pid: 0,
+            measured: None,
+        });
+    }
+
+    fn spec(&self, id: ModelId) -> Option<Spec> {
+        let entry = self.entries.get(id.0)?;
+        let config = &self.world.config;
+        let mut command = config.command(&entry.config);
+        if let Some(found) = &entry.found {
+            command.args.extend(found.args.iter().cloned());
+        }
+        let policy = RestartPolicy::default();
+        let broke = entry.failed.as_ref().is_some_and(|failed| failed.broke);
+        Some(Spec {
+            name: entry.config.id.clone(),
+            program: command.program,
+            args: command.args,
+            env: env::allowed(std::env::vars_os(), &command.env),
+            runtime_dir: self.world.runtime_dir.clone(),
+            transport: Transport::Unix,
+            ready_event: config.mode != Mode::Wrap { router: true },
+            startup_timeout: entry.config.startup_timeout,
+            // After the breaker has opened one child is tried.
+            restarts_used: if broke { policy.budget } else { 0 },
+            restart: policy,
+            generations: entry.generations,
+            stop: STOP,
+        })
+    }
+
+    /// Stops the model's instance. Idle connections to it are closed, for a child waits for them
+    /// (llama.cpp b11434, httplib's `Server::stop`).
+    pub(super) fn stop(&mut self, id: ModelId) {
+        let Some(entry) = self.entries.get(id.0) else {
+            return;
+        };
+        entry.model.endpoint.send_replace(None);
+        self.hangups.send_modify(|count| *count += 1);
+        if let Some(running) = &entry.running {
+            let instance = running.instance.clone();
+            self.tasks.spawn(async move { instance.stop().await });
+        }
+    }
+
+    /// An instance's state has changed.
+    pub(super) fn state_changed(&mut self, id: ModelId, serial: u64, state: &State) {
+        let Some(entry) = self.entries.get_mut(id.0) else {
+            return;
+        };
+        if entry
+            .running
+            .as_ref()
+            .is_none_or(|running| running.serial != serial)
+        {
+            return;
+        }
+        if let (Some(running), Some(pid)) = (&mut entry.running, state.pid()) {
+            running.pid = pid;
+        }
+        let is = match state {
+            State::Starting {
+                listening: Some(address),
+                generation,
+                ..
+            } => {
+                entry.generations = *generation;
+                InstanceIs::Listening(publish(&entry.model, *generation, address))
+            }
+            State::Starting { generation, .. } => {
+                entry.generations = *generation;
+                InstanceIs::Loading
+            }
+            State::Ready {
+                address,
+                generation,
+                ..
+            } => {
+                entry.failed = None;
+                InstanceIs::Ready(publish(&entry.model, *generation, address))
+            }
+            State::Backoff { failure, .. } => self.hurt(id, failure),
+            State::Failed { failure, retry_at } => self.failed(id, failure, *retry_at),
+            State::Stopping { .. } => return,
+            State::Stopped => return self.stopped(id, serial),
+        };
+        self.handle(Event::Instance { model: id, is });
+        if matches!(state, State::Ready { .. }) {
+            self.measure(id);
+        }
+    }
+
+    /// A child is gone: what it held is free at once in the host's memory, and on devices when their
+    /// driver says so.
+    fn stopped(&mut self, id: ModelId, serial: u64) {
+        let Some(engine) = self
+            .world
+            .engine
+            .clone()
+            .filter(|engine| engine.nvml.is_some())
+        else {
+            return self.freed(id, serial);
+        };
+        let running = self.entries[id.0].running.as_ref();
+        let pid = running.map_or(0, |running| running.pid);
+        let tell = self.tell.clone();
+        self.tasks.spawn(async move {
+            let deadline = Instant::now() + FREED;
+            loop {
+                let engine = Arc::clone(&engine);
+                let holds = tokio::task::spawn_blocking(move || engine.still_holds(pid)).await;
+                if !holds.unwrap_or(false) {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    tracing::warn!(
+                        pid,
+                        "the driver still counts memory of a process that is gone"
+                    );
+                    break;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            // The actor hears it unless it has ended.
+            let _ = tell.send(News::Freed { model: id, serial }).await;
+        });
+    }
+
+    /// What an instance held is free.
+    pub(super) fn freed(&mut self, id: ModelId, serial: u64) {
+        let Some(entry) = self.entries.get_mut(id.0) else {
+            return;
+        };
+        if entry
+            .running
+            .as_ref()
+            .is_some_and(|running| running.serial == serial)
+        {
+            entry.running = None;
+            self.handle(Event::Instance {
+                model: id,
+                is: InstanceIs::Stopped,
+            });
+        }
+    }
+
+    /// A child has died, and its instance would start another one. Where it had asked for more
+    /// memory than there is that is the scheduler's to decide.
+    fn hurt(&mut self, id: ModelId, failure: &Arc<Failure>) -> InstanceIs {
+        self.remember(id, failure, None, false);
+        if self.is_refused_memory(failure) {
+            self.dispose(id);
+            return InstanceIs::OutOfMemory;
+        }
+        InstanceIs::Loading
+    }
+
+    fn failed(
+        &mut self,
+        id: ModelId,
+        failure: &Arc<Failure>,
+        until: Option<Instant>,
+    ) -> InstanceIs {
+        self.remember(id, failure, until, until.is_some());
+        self.dispose(id);
+        if self.is_refused_memory(failure) {
+            return InstanceIs::OutOfMemory;
+        }
+        InstanceIs::Failed {
+            until: until.map(Instant::into_std),
+        }
+    }
+
+    fn is_refused_memory(&self, failure: &Failure) -> bool {
+        failure.class == FailureClass::OutOfMemory
+            && failure.phase != paddock_supervisor::Phase::Ready
+            && self.world.config.mode == Mode::Serve
+    }
+
+    fn remember(
+        &mut self,
+        id: ModelId,
+        failure: &Arc<Failure>,
+        until: Option<Instant>,
+        broke: bool,
+    ) {
+        let entry = &mut self.entries[id.0];
+        let files = entry.found.as_ref().and_then(|found| found.files.clone());
+        let broke = broke || entry.failed.as_ref().is_some_and(|failed| failed.broke);
+        entry.failed = Some(Failed {
+            failure: Arc::clone(failure),
+            until,
+            files: files.filter(|_| !failure.class.retryable()),
+            broke,
+        });
+    }
+
+    /// Lets go of an instance that has no child.
+    fn dispose(&mut self, id: ModelId) {
+        if let Some(running) = self.entries[id.0].running.take() {
+            self.tasks
+                .spawn(async move { running.instance.stop().await });
+        }
+    }
+
+    /// Ends every child at once.
+    pub(super) fn kill(&self) {
+        self.phase.send_replace(Phase::Cut);
+        for running in self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.running.as_ref())
+        {
+            let instance = running.instance.clone();
+            self.tasks.spawn(async move { instance.kill().await });
+        }
+    }
+}
+
+/// Makes the generation's address known before any lease names it.
+fn publish(model: &Model, generation: u64, address: &paddock_supervisor::Address) -> Generation {
+    let generation = Generation(u32::try_from(generation).unwrap_or(u32::MAX));
+    let endpoint = Endpoint {
+        generation,
+        address: address.clone(),
+    };
+    model.endpoint.send_if_modified(|now| {
+        let changed = now.as_ref() != Some(&endpoint);
+        *now = Some(endpoint);
+        changed
+    });
+    generation
+}
+
+/// Passes an instance's states on, the first one at once, until it has stopped.
+async fn forward_states(
+    model: ModelId,
+    serial: u64,
+    mut states: watch::Receiver<State>,
+    to: mpsc::Sender<News>,
+) {
+    loop {
+        let state = states.borrow_and_update().clone();
+        let stopped = matches!(state, State::Stopped);
+        let news = News::State {
+            model,
+            serial,
+            state,
+        };
+        if to.send(news).await.is_err() || stopped || states.changed().await.is_err() {
+            return;
+        }
+    }
+}

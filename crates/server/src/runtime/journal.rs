@@ -1,0 +1,289 @@
+//! Why everything was done: the last decisions about each model, and the last requests that waited.
+
+use crate::memory::Bytes;
+use paddock_scheduler::{Memory, ModelId, Note, Wanted};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// How many decisions are kept of each model.
+const NOTES: usize = 100;
+
+/// How many requests are kept that have been answered.
+const REQUESTS: usize = 1_000;
+
+/// What has been decided.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    notes: HashMap<ModelId, VecDeque<(SystemTime, Note)>>,
+    requests: VecDeque<Waited>,
+}
+
+/// A request that had to wait, or was refused.
+#[derive(Debug, Clone)]
+pub(super) struct Waited {
+    pub(super) name: String,
+    pub(super) model: ModelId,
+    pub(super) arrived: SystemTime,
+    pub(super) since: Instant,
+    /// How long it waited, and how that ended; nothing while it waits.
+    pub(super) ended: Option<(Duration, Ended)>,
+}
+
+/// How waiting ended.
+#[derive(Debug, Clone)]
+pub(super) enum Ended {
+    /// It went to the model.
+    Granted,
+    /// It was refused, in these words.
+    Refused { kind: &'static str, words: String },
+    /// Its client left.
+    Left,
+}
+
+/// One decision, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// When.
+    pub(crate) at: SystemTime,
+    /// What it was, in one word.
+    pub(crate) what: &'static str,
+    /// All of it, in a sentence.
+    pub(crate) words: String,
+}
+
+/// What became of a request, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Explained {
+    pub(crate) request: String,
+    pub(crate) model: String,
+    pub(crate) arrived: SystemTime,
+    pub(crate) waited: Duration,
+    /// `waiting`, `granted`, `refused` or `left`.
+    pub(crate) outcome: &'static str,
+    /// Why it was refused.
+    pub(crate) error: Option<(&'static str, String)>,
+    /// What happened to its model meanwhile, and what had led to that.
+    pub(crate) meanwhile: Vec<Told>,
+}
+
+impl Journal {
+    pub(super) fn note(&mut self, model: ModelId, note: Note) {
+        let notes = self.notes.entry(model).or_default();
+        if notes.len() == NOTES {
+            notes.pop_front();
+        }
+        notes.push_back((SystemTime::now(), note));
+    }
+
+    pub(super) fn ended(&mut self, waited: Waited) {
+        if self.requests.len() == REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(waited);
+    }
+
+    /// The last request of that name that has been answered.
+    pub(super) fn request(&self, name: &str) -> Option<&Waited> {
+        self.requests
+            .iter()
+            .rev()
+            .find(|waited| waited.name == name)
+    }
+
+    /// The decisions about a model, the newest last.
+    pub(super) fn told(&self, model: ModelId, names: &Names) -> Vec<Told> {
+        let notes = self.notes.get(&model).into_iter().flatten();
+        let tell = |(at, note): &(SystemTime, Note)| Told {
+            at: *at,
+            what: what(note),
+            words: sentence(names.name(model), note, names),
+        };
+        notes.map(tell).collect()
+    }
+
+    pub(super) fn explain(&self, waited: &Waited, names: &Names) -> Explained {
+        let (time, outcome, error) = match &waited.ended {
+            None => (waited.since.elapsed(), "waiting", None),
+            Some((time, Ended::Granted)) => (*time, "granted", None),
+            Some((time, Ended::Left)) => (*time, "left", None),
+            Some((time, Ended::Refused { kind, words })) => {
+                (*time, "refused", Some((*kind, words.clone())))
+            }
+        };
+        let mut meanwhile = self.told(waited.model, names);
+        let end = waited.arrived + time + Duration::from_millis(1);
+        meanwhile.retain(|told| told.at <= end);
+        // What led to it: the last decision before it came, and all that came after.
+        let before = meanwhile
+            .iter()
+            .filter(|told| told.at < waited.arrived)
+            .count();
+        meanwhile.drain(..before.saturating_sub(1));
+        Explained {
+            request: waited.name.clone(),
+            model: names.name(waited.model).to_owned(),
+            arrived: waited.arrived,
+            waited: time,
+            outcome,
+            error,
+            meanwhile,
+        }
+    }
+}
+
+/// What models and devices are called, each in its place.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) models: Vec<String>,
+    pub(super) devices: Vec<String>,
+}
+
+impl Names {
+    pub(super) fn name(&self, model: ModelId) -> &str {
+        self.models.get(model.0).map_or("a model", String::as_str)
+    }
+
+    /// An amount: the host's and each device's.
+    fn memory(&self, memory: &Memory) -> String {
+        memory_words(memory, &self.devices)
+    }
+}
+
+fn what(note: &Note) -> &'static str {
+    match note {
+        Note::Wanted { .. } => "wanted",
+        Note::WaitsForRoom { .. } => "waits_for_room",
+        Note::MakesRoom { .. } => "makes_room",
+        Note::Starts { .. } => "starts",
+        Note::Ready { .. } => "ready",
+        Note::Evicted { .. } | Note::OverBudget { .. } => "evicted",
+        Note::Yields { .. } => "yields",
+        Note::Stays => "stays",
+        Note::KeepAliveOver { .. } => "keep_alive_over",
+        Note::Unloaded => "unloaded",
+        Note::Reconfigured => "reconfigured",
+        Note::OutOfMemory { .. } => "out_of_memory",
+        Note::Failed { .. } => "failed",
+        Note::DoesNotFit { .. } => "does_not_fit",
+        Note::Abandoned => "abandoned",
+    }
+}
+
+fn sentence(name: &str, note: &Note, names: &Names) -> String {
+    let memory = |memory: &Memory| names.memory(memory);
+    let list = |models: &[ModelId]| {
+        let names: Vec<_> = models.iter().map(|model| names.name(*model)).collect();
+        names.join(", ")
+    };
+    match note {
+        Note::Wanted { by } => match by {
+            Wanted::Request(_) => format!("{name} was asked for by a request"),
+            Wanted::Operator => {
+                format!("{name} was asked for by the operator or the configuration")
+            }
+            Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
+        },
+        Note::WaitsForRoom { needs, free, kept } => format!(
+            "{name} waits: it needs {}, {} is free, and in use or loaded a moment ago are {}",
+            memory(needs),
+            memory(free),
+            list(kept)
+        ),
+        Note::MakesRoom { needs, victims } => {
+            format!(
+                "{name} needs {}: {} made room",
+                memory(needs),
+                list(victims)
+            )
+        }
+        Note::Starts { needs, free } => format!(
+            "{name} was started: it is expected to hold {} of the {} that were free",
+            memory(needs),
+            memory(free)
+        ),
+        Note::Ready { took } => format!("{name} was ready after {}", time(*took)),
+        Note::Evicted {
+            by,
+            idle,
+            worth,
+            frees,
+        } => format!(
+            "{name} was evicted for {}: idle for {}, it was the cheapest to lose (worth {worth:.2}: \
+             uses lately × seconds to load) and freed {}",
+            names.name(*by),
+            time(*idle),
+            memory(frees)
+        ),
+        Note::OverBudget { idle, over } => format!(
+            "{name} was evicted, idle for {}: models were seen to hold {} more than they may",
+            time(*idle),
+            memory(over)
+        ),
+        Note::Yields {
+            to,
+            waited,
+            in_flight,
+        } => format!(
+            "{name} lets nobody new in, and goes when its {in_flight} requests in flight have ended: \
+             {} has waited {} for its memory",
+            names.name(*to),
+            time(*waited)
+        ),
+        Note::Stays => format!("{name} stays: nobody waits for its memory any more"),
+        Note::KeepAliveOver { idle } => {
+            format!(
+                "{name} was unloaded: nobody used it for {}, its keep_alive",
+                time(*idle)
+            )
+        }
+        Note::Unloaded => format!("{name} was unloaded by the operator"),
+        Note::Reconfigured => format!("{name} has another configuration now, or none"),
+        Note::OutOfMemory { free } => format!(
+            "{name} ran out of memory though {} was thought to be free: another model goes, and it \
+             is tried once more",
+            memory(free)
+        ),
+        Note::Failed { retry: Some(after) } => {
+            format!(
+                "{name} failed; it may be tried again after {}",
+                time(*after)
+            )
+        }
+        Note::Failed { retry: None } => {
+            format!("{name} failed; it is not tried again until something about it has changed")
+        }
+        Note::DoesNotFit { needs, available } => format!(
+            "{name} was refused and nothing evicted for it: it needs {}, and there could be {} at most",
+            memory(needs),
+            memory(available)
+        ),
+        Note::Abandoned => {
+            format!("{name} was not loaded after all: nobody waited for it any more")
+        }
+    }
+}
+
+fn time(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..10 => format!("{:.2} s", duration.as_secs_f64()),
+        10..120 => format!("{} s", duration.as_secs()),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+/// Words an amount: the host's and each device's.
+pub(super) fn memory_words(memory: &Memory, devices: &[String]) -> String {
+    let mut parts = Vec::new();
+    for (at, device) in devices
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| memory.device(*at) > 0)
+    {
+        parts.push(format!("{} on {device}", Bytes(memory.device(at))));
+    }
+    if memory.host() > 0 || parts.is_empty() {
+        parts.insert(0, Bytes(memory.host()).to_string());
+    }
+    parts.join(" and ")
+}

@@ -1,0 +1,139 @@
+//! Another configuration: what changed, and what that touches. A model whose section did not change
+//! is not touched.
+
+use super::actor::Runtime;
+use crate::config::{self, Config};
+use crate::model::{Limits, cap};
+use crate::rules;
+use paddock_scheduler::{Event, ModelId};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What a reload did, by models' names.
+#[derive(Debug, Default)]
+pub(crate) struct Reloaded {
+    pub(crate) added: Vec<String>,
+    pub(crate) changed: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    /// Keys that take effect only at the next start.
+    pub(crate) at_next_start: Vec<&'static str>,
+}
+
+impl Reloaded {
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "added": self.added,
+            "changed": self.changed,
+            "removed": self.removed,
+            "at_next_start": self.at_next_start,
+        })
+    }
+}
+
+impl Runtime {
+    pub(super) fn reload(&mut self, config: Config) -> Reloaded {
+        let before = Arc::clone(&self.world.config);
+        let config = Arc::new(config);
+        self.world.config = Arc::clone(&config);
+        let mut reloaded = Reloaded {
+            at_next_start: at_next_start(&before, &config),
+            ..Reloaded::default()
+        };
+        if let Some(engine) = &self.world.engine {
+            let budget = rules::budget(&config, engine.host, &engine.devices);
+            let policy = rules::policy(&config);
+            self.handle(Event::Rules { policy, budget });
+        }
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if entry.removed {
+                continue;
+            }
+            match config
+                .models
+                .iter()
+                .find(|model| model.id == entry.config.id)
+            {
+                Some(model) => self.change(ModelId(at), model, &before, &mut reloaded),
+                None => self.forget(ModelId(at), &mut reloaded),
+            }
+        }
+        for model in &config.models {
+            let known =
+                |entry: &&super::entry::Entry| !entry.removed && entry.config.id == model.id;
+            if self.entries.iter().find(known).is_none() {
+                let id = self.add(Arc::new(model.clone()));
+                reloaded.added.push(model.id.clone());
+                if model.preload {
+                    self.handle(Event::Load { model: id });
+                }
+            }
+        }
+        self.publish_catalog();
+        reloaded
+    }
+
+    fn change(
+        &mut self,
+        id: ModelId,
+        model: &config::Model,
+        before: &Config,
+        reloaded: &mut Reloaded,
+    ) {
+        let config = Arc::clone(&self.world.config);
+        let entry = &mut self.entries[id.0];
+        let restart = before.command(&entry.config) != config.command(model)
+            || entry.config.path != model.path;
+        if *entry.config == *model && !restart {
+            return;
+        }
+        entry.config = Arc::new(model.clone());
+        let limits = Limits::of(model);
+        entry.model = Arc::new(entry.model.with(cap(model), limits));
+        if restart {
+            entry.failed = None;
+            entry.inspections += 1;
+        }
+        reloaded.changed.push(model.id.clone());
+        self.handle(Event::Change {
+            model: id,
+            spec: rules::spec(&config, model),
+            restart,
+        });
+    }
+
+    fn forget(&mut self, id: ModelId, reloaded: &mut Reloaded) {
+        let entry = &mut self.entries[id.0];
+        entry.removed = true;
+        reloaded.removed.push(entry.config.id.clone());
+        self.handle(Event::Remove { model: id });
+    }
+}
+
+/// The keys that differ and take effect only at the next start.
+fn at_next_start(before: &Config, now: &Config) -> Vec<&'static str> {
+    [
+        ("server.listen", before.server.listen != now.server.listen),
+        ("server.admin", before.server.admin != now.server.admin),
+        (
+            "server.state_dir",
+            before.server.state_dir != now.server.state_dir,
+        ),
+        (
+            "server.runtime_dir",
+            before.server.runtime_dir != now.server.runtime_dir,
+        ),
+        (
+            "server.body_limit",
+            before.server.body_limit != now.server.body_limit,
+        ),
+        (
+            "engine.command",
+            before.engine.program != now.engine.program,
+        ),
+        ("telemetry.log", before.log != now.log),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect()
+}

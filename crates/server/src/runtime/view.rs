@@ -1,0 +1,102 @@
+use super::actor::Runtime;
+use super::entry::Failed;
+use super::inspect::Found;
+use crate::config;
+use paddock_scheduler::{Look, Memory, ModelId, Usage};
+use paddock_supervisor::State;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything as people may see it. Reading it decides nothing.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) models: Vec<ModelView>,
+    pub(crate) usage: Usage,
+    /// What the devices are called, in the order of [`Memory`]'s.
+    pub(crate) devices: Vec<String>,
+}
+
+/// A model as people may see it.
+#[derive(Debug)]
+pub(crate) struct ModelView {
+    pub(crate) id: ModelId,
+    pub(crate) config: Arc<config::Model>,
+    pub(crate) look: Look,
+    /// Its instance's state, where there is one.
+    pub(crate) state: Option<State>,
+    /// Why it does not load, or did not stay.
+    pub(crate) failed: Option<Failed>,
+    /// What its file says of it.
+    pub(crate) facts: Option<Facts>,
+    /// What it was expected to hold before anything was learned.
+    pub(crate) predicted: Option<Memory>,
+    /// What it was seen to hold.
+    pub(crate) measured: Option<Memory>,
+    /// Since when it loads, or is loaded.
+    pub(crate) since: Option<Duration>,
+}
+
+/// What a model's file says of it.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) architecture: Option<String>,
+    /// The context it was trained with, in tokens.
+    pub(crate) context: Option<u64>,
+    pub(crate) parameters: u64,
+    /// Bytes of all its parts.
+    pub(crate) size: u64,
+}
+
+impl Facts {
+    fn of(found: &Found) -> Option<Self> {
+        let headers = &found.headers.as_ref()?.model;
+        let first = headers.first()?;
+        Some(Self {
+            architecture: first.architecture().map(str::to_owned),
+            context: first.trained_context(),
+            parameters: headers.iter().map(paddock_gguf::Header::parameters).sum(),
+            size: headers.iter().map(|header| header.file_len).sum(),
+        })
+    }
+}
+
+impl Runtime {
+    pub(super) fn view(&self) -> View {
+        let models = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| !entry.removed);
+        View {
+            models: models
+                .filter_map(|(at, _)| self.model_view(ModelId(at)))
+                .collect(),
+            usage: self.scheduler.usage(),
+            devices: self.devices(),
+        }
+    }
+
+    fn model_view(&self, id: ModelId) -> Option<ModelView> {
+        let entry = self.entries.get(id.0)?;
+        let running = entry.running.as_ref();
+        let look = self.scheduler.look(id)?;
+        let state = running.map(|running| running.instance.watch().borrow().clone());
+        let since = match &state {
+            Some(State::Starting { since, .. } | State::Ready { since, .. }) => {
+                Some(since.elapsed())
+            }
+            _ => None,
+        };
+        Some(ModelView {
+            id,
+            config: Arc::clone(&entry.config),
+            look,
+            state,
+            failed: entry.failed.clone(),
+            facts: entry.found.as_deref().and_then(Facts::of),
+            predicted: entry.found.as_ref().map(|found| found.predicted),
+            measured: running.and_then(|running| running.measured),
+            since,
+        })
+    }
+}
