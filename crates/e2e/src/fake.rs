@@ -18,6 +18,7 @@
 //! | `--fake-slow-accept-ms N` | the listener appears later |
 //! | `--fake-token-ms N` | the pace of tokens; 0, the default, is a burst |
 //! | `--fake-tokens N` | tokens of an answer whose request sets no limit (16) |
+//! | `--fake-hold FILE` | a stream's last token waits until the file exists |
 //! | `--fake-log-flood N` | N bytes of log a second on stderr |
 //! | `--fake-die POINT:HOW` | dies at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
 //! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert` |

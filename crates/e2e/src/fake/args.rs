@@ -35,6 +35,8 @@ pub struct Args {
     pub token_pace: Duration,
     /// `--fake-tokens`.
     pub tokens: u64,
+    /// `--fake-hold`: the last token of a stream is held back until this file exists.
+    pub hold: Option<PathBuf>,
     /// `--fake-log-flood`, in bytes a second.
     pub log_flood: Option<u64>,
     /// `--fake-die`.
@@ -76,6 +78,7 @@ impl Default for Args {
             slow_accept: Duration::ZERO,
             token_pace: Duration::ZERO,
             tokens: 16,
+            hold: None,
             log_flood: None,
             die: None,
             fail: None,
@@ -138,6 +141,7 @@ impl Args {
             "--fake-slow-accept-ms" => self.slow_accept = Duration::from_millis(number(value)?),
             "--fake-token-ms" => self.token_pace = Duration::from_millis(number(value)?),
             "--fake-tokens" => self.tokens = number(value)?,
+            "--fake-hold" => self.hold = Some(value.into()),
             "--fake-log-flood" => self.log_flood = Some(number(value)?),
             "--fake-die" => self.die = Some(Death::parse(value)?),
             "--fake-fail" => self.fail = Some(Failure::parse(value)?),

@@ -1,7 +1,7 @@
 //! Generation: a slot, then tokens at their pace, streamed or all at once.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -101,6 +101,7 @@ fn stream(
                 due,
                 job.ping.map(|ping| clock::now() + ping),
             ) {
+                Pause::Over if number == job.tokens && is_held(server) => due += HELD_FOR,
                 Pause::Over => break,
                 Pause::Ping => chunks.write(b":\n\n")?,
                 Pause::Gone => return Ok(Next::End),
@@ -122,6 +123,14 @@ fn stream(
     chunks.write(dialect.last(job, &tally).as_bytes())?;
     chunks.write(dialect.done().as_bytes())?;
     chunks.finish()
+}
+
+/// How long a token that is held back waits before the file is looked for again.
+const HELD_FOR: Duration = Duration::from_millis(10);
+
+fn is_held(server: &Server) -> bool {
+    let hold = server.args.hold.as_ref();
+    hold.is_some_and(|file| !file.exists())
 }
 
 /// What ended a wait for the next token.

@@ -11,6 +11,9 @@ use super::{LIMIT, Paddock, files, wait_for};
 /// The file whose appearance lets an engine go on that was held back.
 pub(super) const HELD: &str = "let-load";
 
+/// The file whose appearance lets streams end that were held open.
+pub(super) const HELD_OPEN: &str = "let-end";
+
 /// What paddock is started with: a directory of its own with a configuration, a model file and a
 /// stand-in engine, unless something else is asked for.
 ///
@@ -101,6 +104,13 @@ impl Builder {
         );
         let path = self.script("held-back", &script);
         self.engine(path)
+    }
+
+    /// Holds every stream open, before its last token, until [`Paddock::let_end`] is called.
+    #[must_use]
+    pub fn streams_held_open(self) -> Self {
+        let file = self.directory().join(HELD_OPEN).display().to_string();
+        self.engine_args(["--fake-hold".to_owned(), file])
     }
 
     /// Writes a shell script into the directory; it runs there.

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::builder::HELD;
+use super::builder::{HELD, HELD_OPEN};
 use super::process::with_words;
 use super::{Address, Answer, Connection, LIMIT, Lines, Pid, get, post, wait_for, wait_until};
 
@@ -130,6 +130,11 @@ impl Paddock {
     /// Lets an engine go on that [`Builder::held_back`](super::Builder::held_back) holds.
     pub fn let_load(&self) {
         fs::write(self.directory().join(HELD), "").expect("a file");
+    }
+
+    /// Lets streams end that [`Builder::streams_held_open`](super::Builder::streams_held_open) holds.
+    pub fn let_end(&self) {
+        fs::write(self.directory().join(HELD_OPEN), "").expect("a file");
     }
 
     /// Waits until so many requests are with the child.

@@ -29,7 +29,7 @@ fn an_idle_model_goes_for_another_and_both_are_explained() {
 #[test]
 fn a_stream_is_never_cut_for_another_model() {
     let paddock = three()
-        .engine_args(["--fake-token-ms", "20", "--fake-tokens", "60"])
+        .streams_held_open()
         .config("scheduler.max_wait = '100ms'")
         .start();
     let mut streaming = Connection::to(paddock.public());
@@ -44,6 +44,7 @@ fn a_stream_is_never_cut_for_another_model() {
     wait_until(LIMIT, "the late one to wait", || {
         model(&paddock, "a")["queued"] == 1
     });
+    paddock.let_end();
     let (events, clean) = streaming.events();
     assert!(clean, "the stream was cut");
     assert_eq!(events.last().unwrap().data(), "[DONE]");
