@@ -37,7 +37,11 @@ pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -
         Ok(()) => Exit::Done,
         Err(error) => {
             output::error(&format!("error: {error}"));
-            Exit::Failed
+            match error {
+                // It is the configuration that names the directory.
+                RunError::Start(StartError::StateInUse(_)) => Exit::Config,
+                RunError::System(_) | RunError::Start(_) => Exit::Failed,
+            }
         }
     }
 }

@@ -17,10 +17,14 @@ mod reload;
 mod routes;
 mod rules;
 mod runtime;
+mod runtime_dir;
 mod service;
+mod state_dir;
+mod sweep;
 
 pub use error::{Dialect, ProxyError};
 pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};
 pub use health::HealthState;
 pub use reload::{ReloadError, Reloader, Source};
 pub use service::{Service, StartError};
+pub use state_dir::StateDirError;

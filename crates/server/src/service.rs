@@ -6,12 +6,14 @@ use crate::proxy::{Acceptor, News, Site, Workers};
 use crate::reload::{Reloader, Source};
 use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
+use crate::runtime_dir::{self, RuntimeDir};
+use crate::state_dir::{Key, StateDir, StateDirError};
+use crate::sweep;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -36,6 +38,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another paddock has the state directory.
+    #[error(transparent)]
+    StateInUse(StateDirError),
     /// There is no place for the child's socket.
     #[error("cannot make a runtime directory for sockets: {0}")]
     RuntimeDir(#[source] io::Error),
@@ -71,7 +76,9 @@ pub struct Service {
     /// Ends when the last lesson is written.
     learned: Option<learned::Owner>,
     spawner: Spawner,
-    runtime_dir: TempDir,
+    runtime_dir: RuntimeDir,
+    /// Held to the end.
+    state_dir: Option<StateDir>,
 }
 
 impl Service {
@@ -86,9 +93,10 @@ impl Service {
         shim: Shim,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
+        let state_dir = take_state(&config)?;
         let (acceptors, public) = bind_all(&config.server.listen).await?;
         let (admin_acceptors, admin) = bind_all(&config.server.admin).await?;
-        let runtime_dir = runtime_dir(&config).map_err(StartError::RuntimeDir)?;
+        let runtime_dir = make_runtime_dir(&config).await?;
         let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
         let (lessons, learned) = learn(&config).await.unzip();
         let (phase, phases) = watch::channel(Phase::Serving);
@@ -98,6 +106,7 @@ impl Service {
             config: Arc::clone(&config),
             spawner: spawner.clone(),
             runtime_dir: runtime_dir.path().to_owned(),
+            run: runtime_dir.run().clone(),
             learned: lessons,
             phase,
             hangups,
@@ -136,6 +145,7 @@ impl Service {
             learned,
             spawner,
             runtime_dir,
+            state_dir,
         };
         service.open(acceptors, admin_acceptors, view);
         Ok(service)
@@ -215,11 +225,12 @@ impl Service {
         }
         drop(self.spawner);
         remove(self.runtime_dir, &self.public, &self.admin);
+        drop(self.state_dir);
     }
 }
 
 /// The child's socket directory, and the sockets that clients connected to.
-fn remove(runtime_dir: TempDir, public: &[Listen], admin: &[Listen]) {
+fn remove(runtime_dir: RuntimeDir, public: &[Listen], admin: &[Listen]) {
     if let Err(error) = runtime_dir.close() {
         tracing::warn!(%error, "the runtime directory is left behind");
     }
@@ -294,24 +305,39 @@ async fn serve_admin(
     }
 }
 
-/// A directory that only this user can enter, in the shortest sensible place: a socket's path
-/// has 107 bytes.
-fn runtime_dir(config: &Config) -> io::Result<TempDir> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mut builder = tempfile::Builder::new();
-    builder
-        .prefix("paddock-")
-        .permissions(std::fs::Permissions::from_mode(0o700));
-    let place = config
-        .server
-        .runtime_dir
-        .clone()
-        .or_else(|| std::env::var_os("XDG_RUNTIME_DIR").map(Into::into))
-        .filter(|place| place.is_dir());
-    match place {
-        Some(place) => builder.tempdir_in(place),
-        None => builder.tempdir(),
+/// Takes the state directory. `wrap` keeps no state. Without the directory paddock works all the same,
+/// unless another one has it.
+fn take_state(config: &Config) -> Result<Option<StateDir>, StartError> {
+    if config.mode != Mode::Serve {
+        return Ok(None);
     }
+    match StateDir::take(&config.server.state_dir) {
+        Ok(taken) => Ok(Some(taken)),
+        Err(error @ StateDirError::InUse { .. }) => Err(StartError::StateInUse(error)),
+        Err(error) => {
+            tracing::warn!("{error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Sweeps the place of runtime directories, and makes one.
+async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
+    let state = config.server.state_dir.clone();
+    let configured = config.server.runtime_dir.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let place = runtime_dir::place(configured.as_deref());
+        let key = Key::of(&state).inspect_err(|error| {
+            tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
+        });
+        let key = key.ok();
+        if let Some(key) = &key {
+            sweep::sweep(&place, key);
+        }
+        RuntimeDir::make(&place, key.as_ref())
+    });
+    let made = made.await.map_err(io::Error::other);
+    made.flatten().map_err(StartError::RuntimeDir)
 }
 
 /// What earlier loads taught. Without a place for it paddock works all the same, and learns for as
@@ -361,10 +387,11 @@ mod tests {
         let path = dir.path().join("p.sock");
         let public = [Listen::Unix(path.clone())];
         let other = UnixListener::bind(&path).unwrap();
-        remove(tempfile::tempdir().unwrap(), &public, &[]);
+        let runtime_dir = || RuntimeDir::make(dir.path(), None).unwrap();
+        remove(runtime_dir(), &public, &[]);
         assert!(path.exists());
         drop(other);
-        remove(tempfile::tempdir().unwrap(), &public, &[]);
+        remove(runtime_dir(), &public, &[]);
         assert!(!path.exists());
     }
 }

@@ -177,8 +177,11 @@ impl Builder {
             format!("engine.command = {:?}", self.engine),
             format!("engine.args = {}", list(&self.engine_args)),
             format!("models.m.path = {:?}", self.model),
-            format!("server.state_dir = {:?}", self.directory().join("state")),
         ];
+        if !self.settings.iter().any(|line| line.contains("state_dir")) {
+            let state = self.directory().join("state");
+            lines.push(format!("server.state_dir = {state:?}"));
+        }
         lines.extend(self.settings.iter().cloned());
         lines.join("\n") + "\n"
     }

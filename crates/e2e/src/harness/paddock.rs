@@ -230,7 +230,8 @@ impl Paddock {
         self.directory().display().to_string()
     }
 
-    fn runtime_directories(&self) -> Vec<PathBuf> {
+    /// The runtime directories in its directory.
+    pub fn runtime_directories(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.directory()).expect("the directory");
         let paths = entries.flatten().map(|entry| entry.path());
         let named = |path: &PathBuf| {

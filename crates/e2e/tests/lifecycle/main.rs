@@ -9,6 +9,8 @@ mod drain;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod left_behind;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod queue;

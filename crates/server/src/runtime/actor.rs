@@ -11,6 +11,7 @@ use crate::error::ProxyError;
 use crate::learned;
 use crate::model::{Lease, Limits, Model, Released, cap};
 use crate::rules;
+use crate::runtime_dir::Run;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::{Spawner, State};
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) spawner: Spawner,
     /// Where children's sockets go.
     pub(crate) runtime_dir: PathBuf,
+    /// What children's environments name, so that they are known again.
+    pub(crate) run: Run,
     /// What earlier loads taught, where it can be kept.
     pub(crate) learned: Option<learned::Handle>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -48,6 +51,7 @@ pub(super) struct World {
     pub(super) config: Arc<Config>,
     pub(super) spawner: Spawner,
     pub(super) runtime_dir: PathBuf,
+    pub(super) run: Run,
     pub(super) learned: Option<learned::Handle>,
     /// What the engine is and can, once that is known.
     pub(super) engine: Option<Arc<Engine>>,
@@ -136,6 +140,7 @@ impl Runtime {
                 config: Arc::clone(&setup.config),
                 spawner: setup.spawner,
                 runtime_dir: setup.runtime_dir,
+                run: setup.run,
                 learned: setup.learned,
                 engine: None,
             },

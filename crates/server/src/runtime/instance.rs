@@ -5,10 +5,13 @@ use super::actor::{News, Runtime};
 use super::entry::{Failed, Running};
 use crate::config::Mode;
 use crate::model::{Endpoint, Model};
+use crate::runtime_dir::RUN_VARIABLE;
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
 use paddock_supervisor::{
     Failure, FailureClass, Instance, RestartPolicy, Spec, State, StopPolicy, Transport, env,
 };
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -60,7 +63,7 @@ impl Runtime {
             name: entry.config.id.clone(),
             program: command.program,
             args: command.args,
-            env: env::allowed(std::env::vars_os(), &command.env),
+            env: self.environment(&command.env),
             runtime_dir: self.world.runtime_dir.clone(),
             transport: Transport::Unix,
             ready_event: config.mode != Mode::Wrap { router: true },
@@ -71,6 +74,13 @@ impl Runtime {
             generations: entry.generations,
             stop: STOP,
         })
+    }
+
+    /// What the child may see, and the run it belongs to.
+    fn environment(&self, added: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
+        let mut env = env::allowed(std::env::vars_os(), added);
+        env.push((RUN_VARIABLE.into(), self.world.run.as_str().into()));
+        env
     }
 
     /// Stops the model's instance. Idle connections to it are closed, for a child waits for them

@@ -1,0 +1,75 @@
+//! What a paddock leaves behind that is cut off, the next one removes.
+
+use std::fs;
+
+use paddock_e2e::harness::{LIMIT, Pid, Signal, wait_until};
+use paddock_e2e::paddock;
+
+/// A wrapper of the engine that starts a helper of its own, which nothing ties to paddock's life.
+fn with_a_helper(builder: paddock_e2e::harness::Builder) -> paddock_e2e::harness::Builder {
+    let engine = builder.engine_path().display().to_string();
+    let script = format!(
+        "case \"$1\" in --help|--list-devices) exec '{engine}' \"$@\";; esac\n\
+         setsid sleep 1000 </dev/null >/dev/null 2>&1 &\necho $! >helper\nexec '{engine}' \"$@\""
+    );
+    let path = builder.script("wrapper", &script);
+    builder.engine(path)
+}
+
+#[test]
+fn the_next_start_ends_stray_processes_and_removes_the_directory() {
+    let mut first = with_a_helper(paddock!()).start();
+    first.wait_ready();
+    let helper = fs::read_to_string(first.directory().join("helper")).unwrap();
+    let helper = Pid::find(helper.trim().parse().unwrap()).expect("a helper");
+    first.kill9();
+    assert!(helper.is_alive(), "nothing ties it to paddock");
+    assert_eq!(first.runtime_directories().len(), 1);
+
+    // The same state, and the same place for runtime directories.
+    let second = paddock!()
+        .config(&format!(
+            "server.state_dir = {:?}\nserver.runtime_dir = {:?}",
+            first.directory().join("state"),
+            first.directory()
+        ))
+        .start();
+    assert!(!helper.is_alive(), "the stray process lives on");
+    second
+        .stderr()
+        .wait_for(LIMIT, "removed what an earlier paddock left behind");
+    assert_eq!(first.runtime_directories().len(), 1, "its own is left");
+}
+
+#[test]
+fn a_paddock_that_lives_loses_nothing_to_another_one() {
+    let first = with_a_helper(paddock!()).start();
+    first.wait_ready();
+    let helper = fs::read_to_string(first.directory().join("helper")).unwrap();
+    let helper = Pid::find(helper.trim().parse().unwrap()).expect("a helper");
+    let second = paddock!()
+        .config(&format!("server.runtime_dir = {:?}", first.directory()))
+        .start();
+    second.wait_ready();
+    assert!(helper.is_alive());
+    assert_eq!(first.get("/health").status, 200);
+    helper.signal(Signal::KILL);
+    wait_until(LIMIT, "its end", || !helper.is_alive());
+}
+
+#[test]
+fn a_second_paddock_on_one_state_directory_says_so() {
+    let first = paddock!().start();
+    let state = first.directory().join("state").display().to_string();
+    let second = paddock!()
+        .config(&format!("server.state_dir = {state:?}"))
+        .serve_to_the_end();
+    assert_eq!(second.code, Some(64), "{second:?}");
+    assert!(
+        second.stderr.contains("another paddock (process "),
+        "{}",
+        second.stderr
+    );
+    assert!(second.stderr.contains(&state), "{}", second.stderr);
+    assert_eq!(first.get("/health").status, 200);
+}
