@@ -76,7 +76,7 @@ fn is_ours(entry: &DirEntry) -> io::Result<bool> {
     // Not of what a link points to.
     let found = entry.metadata()?;
     let mine = found.uid() == rustix::process::geteuid().as_raw();
-    Ok(found.is_dir() && mine && found.mode() & 0o077 == 0)
+    Ok(found.is_dir() && mine && found.mode() & 0o777 == 0o700)
 }
 
 #[cfg(target_os = "linux")]

@@ -179,7 +179,7 @@ impl Builder {
             format!("models.m.path = {:?}", self.model),
         ];
         if !self.settings.iter().any(|line| line.contains("state_dir")) {
-            let state = self.directory().join("state");
+            let state = self.directory().join("state").display().to_string();
             lines.push(format!("server.state_dir = {state:?}"));
         }
         lines.extend(self.settings.iter().cloned());

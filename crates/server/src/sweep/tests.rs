@@ -59,7 +59,7 @@ fn a_directory_and_the_processes_of_its_run_go() {
     let scene = scene();
     let mut ours = sleeper(RUN_VARIABLE, scene.run.as_str());
     let swept = sweep(scene.place.path(), &scene.key);
-    assert_eq!(swept.directories, [scene.left.clone()]);
+    assert_eq!(swept.directories, std::slice::from_ref(&scene.left));
     assert_eq!(swept.processes, [i32::try_from(ours.id()).unwrap()]);
     assert!(!scene.left.exists());
     assert!(ours.try_wait().unwrap().is_some());
