@@ -41,6 +41,8 @@ pub struct Scheduler {
     phase: Phase,
     /// Something happened that may have made room, or have made it needed.
     unsettled: bool,
+    /// When those who wait were last given what there was.
+    settled: Option<Instant>,
     /// The gates tell when they fall idle.
     telling: bool,
     out: Vec<Action>,
@@ -92,6 +94,7 @@ impl Scheduler {
             retries: Vec::new(),
             phase: Phase::Serving,
             unsettled: false,
+            settled: None,
             telling: false,
             out: Vec::new(),
         }
@@ -149,7 +152,7 @@ impl Scheduler {
             return self.resident.iter().find(drains).map(|_| deadline);
         }
         let queue = self.timeouts.front().map(|(until, _)| *until);
-        let line = self.line.front().and_then(|first| self.turn(*first, now));
+        let line = self.line.front().and_then(|first| self.turn(*first));
         let resident = self
             .resident
             .iter()

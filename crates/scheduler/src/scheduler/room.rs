@@ -44,6 +44,7 @@ impl Scheduler {
     /// 2. those in line get what is spare, or what idle models free;
     /// 3. who has waited `max_wait` gets what busy models free, and is not overtaken.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.settled = Some(now);
         if self.phase != Phase::Serving {
             return;
         }
@@ -285,8 +286,9 @@ impl Scheduler {
     }
 
     /// When the turn of the first in line comes at the latest, or something may have become free
-    /// for it of which nobody tells.
-    pub(super) fn turn(&self, first: ModelId, now: Instant) -> Option<Instant> {
+    /// for it of which nobody tells: the first such moment that has not been settled yet, even if it
+    /// has passed since.
+    pub(super) fn turn(&self, first: ModelId) -> Option<Instant> {
         let Residency::Waiting { since, .. } = self.models[first.0].residency else {
             return None;
         };
@@ -300,7 +302,7 @@ impl Scheduler {
         });
         std::iter::once(since + self.policy.max_wait)
             .chain(residencies.flatten())
-            .filter(|at| *at > now)
+            .filter(|at| self.settled.is_none_or(|settled| *at > settled))
             .min()
     }
 

@@ -215,3 +215,22 @@ fn a_claim_nobody_waits_for_any_more_lets_the_others_stay() {
     );
     assert!(lab.passes(0));
 }
+
+#[test]
+fn a_turn_that_passes_between_two_looks_at_the_clock_is_still_due() {
+    let mut lab = Lab::new(10, &[10, 10]);
+    lab.loaded(0);
+    lab.passes(0);
+    lab.request(1);
+    lab.inspected(1);
+    lab.said();
+    // Whoever asks for the deadline was held up until after it.
+    lab.now += secs(31);
+    let due = lab.scheduler.next_deadline(lab.now);
+    assert!(due.is_some_and(|due| due <= lab.now), "{due:?}");
+    // The moments before the wait was over change nothing, and are not due again.
+    lab.play(Event::Tick);
+    assert_eq!(lab.said(), [prefetches(1)]);
+    let due = lab.scheduler.next_deadline(lab.now);
+    assert!(due.is_none_or(|due| due > lab.now), "{due:?}");
+}
