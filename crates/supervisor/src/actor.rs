@@ -149,7 +149,9 @@ impl Actor {
         }
         let mut args = self.spec.args.clone();
         args.extend(socket.address().arguments());
+        let sandbox = self.spec.sandbox.clone();
         let launch = Launch {
+            sandbox: sandbox.map(|sandbox| sandbox.listening(socket.address())),
             program: self.spec.program.clone(),
             args,
             env,

@@ -246,7 +246,9 @@ const fn advice(class: FailureClass) -> &'static str {
         FailureClass::AddressInUse => "another address is tried next time",
         FailureClass::IllegalInstruction => "install a build for this processor",
         FailureClass::MissingBinary => "install it, or correct its path in the configuration",
-        FailureClass::NotExecutable => "check its permissions and its architecture",
+        FailureClass::NotExecutable => {
+            "check its permissions, its architecture and what its sandbox lets it run"
+        }
         FailureClass::MissingLibrary => "install the library, or set LD_LIBRARY_PATH",
         FailureClass::Killed => {
             "for SIGKILL look for the kernel's out-of-memory killer in the system log"

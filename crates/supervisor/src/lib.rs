@@ -28,6 +28,11 @@
 //!   thread is the [`Spawner`]'s, which lives as long as any instance does: a SIGKILL of this process
 //!   ends the child at once, even one that is busy loading.
 //! - An actor that is dropped or panics kills the group on its way out.
+//!
+//! # What a child may do
+//!
+//! Before it becomes the child the shim also shuts itself into the [`Sandbox`] of the child's [`Spec`]:
+//! `sandbox` says what the rules are and which of them this kernel has, `shim` carries them out.
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +50,7 @@ mod probe;
 mod process;
 mod publisher;
 mod restart;
+pub mod sandbox;
 pub mod shim;
 mod socket;
 mod spawner;
@@ -57,6 +63,7 @@ pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
 pub use logs::{LogPage, Logs};
 pub use restart::RestartPolicy;
+pub use sandbox::Sandbox;
 pub use shim::Shim;
 pub use spawner::Spawner;
 pub use spec::{Address, Spec, StopPolicy, Transport};

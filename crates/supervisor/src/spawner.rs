@@ -12,7 +12,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{Shim, process::Process};
+use crate::{Sandbox, Shim, process::Process, shim};
 
 /// Spawns waiting for the thread; a caller waits when there are more.
 const QUEUE: usize = 16;
@@ -28,6 +28,7 @@ pub struct Spawner {
 /// What to run. The environment is the child's whole environment.
 #[derive(Debug)]
 pub(crate) struct Launch {
+    pub(crate) sandbox: Option<Sandbox>,
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
@@ -81,7 +82,8 @@ fn fork(shim: &Shim, launch: Launch) -> io::Result<Process> {
     let child = Command::new(&shim.program)
         .args(&shim.args)
         .arg(std::process::id().to_string())
-        .arg("--")
+        .args(launch.sandbox.iter().flat_map(Sandbox::words))
+        .arg(shim::END)
         .arg(launch.program)
         .args(launch.args)
         .env_clear()

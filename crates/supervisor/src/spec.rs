@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::RestartPolicy;
+use crate::{RestartPolicy, Sandbox};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +70,8 @@ pub struct Spec {
     pub env: Vec<(OsString, OsString)>,
     /// An existing directory of mode 0700 for sockets. Short: a socket's path has a limit of 107 bytes.
     pub runtime_dir: PathBuf,
+    /// What the child may do; `None` for all that its user may.
+    pub sandbox: Option<Sandbox>,
     /// The kind of socket the child listens on.
     pub transport: Transport,
     /// Whether the child is told, by `LLAMA_SERVER_ROUTER_PORT`, to write its state on stdout. Off for
@@ -96,6 +98,7 @@ impl fmt::Debug for Spec {
             .field("args", &self.args.len())
             .field("env", &self.env.len())
             .field("runtime_dir", &self.runtime_dir)
+            .field("sandbox", &self.sandbox)
             .field("transport", &self.transport)
             .field("ready_event", &self.ready_event)
             .field("startup_timeout", &self.startup_timeout)

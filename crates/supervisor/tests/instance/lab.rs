@@ -51,6 +51,7 @@ impl Lab {
             args: args.iter().map(OsString::from).collect(),
             env: env::allowed(std::env::vars_os(), &std::collections::BTreeMap::new()),
             runtime_dir: self.dir.path().to_owned(),
+            sandbox: None,
             transport: Transport::Unix,
             ready_event: true,
             startup_timeout: LIMIT,

@@ -1,0 +1,117 @@
+//! Why the shim could not become the child.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Begins the words of each [`ShimError`], so they can be told from the child's own.
+pub(crate) const MARK: &str = "paddock shim: ";
+
+/// Says why [`exec`](super::exec) returned. The program prints it on stderr and exits with
+/// [`ShimError::exit_code`].
+#[derive(Debug, thiserror::Error)]
+pub enum ShimError {
+    /// The arguments are not what the supervisor writes.
+    #[error(
+        "{MARK}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; the supervisor calls this, not people"
+    )]
+    Usage,
+    /// The parent ended before its child could be tied to it.
+    #[error("{MARK}the parent process is gone already")]
+    ParentGone,
+    /// The child could not be tied to its parent.
+    #[error("{MARK}cannot set the parent-death signal: {0}")]
+    Tie(#[source] io::Error),
+    /// The child's sandbox cannot be made.
+    #[error(
+        "{MARK}cannot make the child's sandbox: {part}: {source}; without one it is run where the configuration says so"
+    )]
+    Sandbox {
+        /// The part that failed.
+        part: &'static str,
+        /// What the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The program does not exist.
+    #[error("{MARK}cannot run {}: {source}", program.display())]
+    NotFound {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program exists and cannot be executed: no permission, another architecture, its interpreter
+    /// or dynamic loader is missing, or lies where the sandbox lets nothing run.
+    #[error("{MARK}cannot execute {}: {source}{hint}", program.display())]
+    NotExecutable {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// What that may mean.
+        hint: &'static str,
+    },
+}
+
+impl ShimError {
+    /// Returns the code to exit with: 127 for a missing program and 126 for one that cannot be executed,
+    /// as shells do (POSIX, "Exit Status for Commands"); 125 for the shim's own failures.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage | Self::ParentGone | Self::Tie(_) | Self::Sandbox { .. } => 125,
+            Self::NotExecutable { .. } => 126,
+            Self::NotFound { .. } => 127,
+        }
+    }
+
+    /// Types the failure of exec.
+    pub(super) fn of_exec(program: PathBuf, source: io::Error, files_confined: bool) -> Self {
+        let hint = match source.kind() {
+            // The system says "not found" also of a missing interpreter or dynamic loader.
+            io::ErrorKind::NotFound if is_path_to_file(&program) => {
+                " (the file exists: its interpreter or dynamic loader is missing)"
+            }
+            io::ErrorKind::NotFound => return Self::NotFound { program, source },
+            io::ErrorKind::PermissionDenied if files_confined => {
+                " (its interpreter or dynamic loader may lie where the sandbox lets nothing run)"
+            }
+            _ => "",
+        };
+        Self::NotExecutable {
+            program,
+            source,
+            hint,
+        }
+    }
+}
+
+fn is_path_to_file(program: &Path) -> bool {
+    program.components().count() > 1 && program.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_exec_is_typed() {
+        let error = |errno| io::Error::from_raw_os_error(errno);
+        let missing = ShimError::of_exec("/nonexistent".into(), error(2), true);
+        assert!(matches!(missing, ShimError::NotFound { .. }), "{missing}");
+        assert_eq!(missing.exit_code(), 127);
+        let interpreter = ShimError::of_exec("/proc/self/stat".into(), error(2), true);
+        assert_eq!(interpreter.exit_code(), 126);
+        assert!(
+            interpreter.to_string().contains("is missing"),
+            "{interpreter}"
+        );
+        for (confined, says) in [(false, false), (true, true)] {
+            let forbidden = ShimError::of_exec("/proc/self/stat".into(), error(13), confined);
+            assert_eq!(forbidden.exit_code(), 126);
+            let words = forbidden.to_string();
+            assert!(words.starts_with("paddock shim: cannot execute /proc/self/stat"));
+            assert_eq!(words.contains("sandbox"), says, "{words}");
+        }
+    }
+}

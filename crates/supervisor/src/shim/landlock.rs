@@ -1,0 +1,123 @@
+//! The rules that the kernel enforces by Landlock.
+
+use std::{fs, io, path::Path};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _,
+    RulesetError, Scope, make_bitflags,
+};
+
+use super::system;
+use crate::sandbox::{Grant, Network, Right, Sandbox};
+
+/// The newest level whose rules are used. Level 7 adds nothing that restricts.
+const LEVEL: ABI = ABI::V6;
+
+/// Restricts this process, for good, by what the kernel has of Landlock; a strict sandbox by all of it.
+pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), RulesetError> {
+    let mut rules = Ruleset::default()
+        .set_compatibility(match sandbox.strict {
+            true => CompatLevel::HardRequirement,
+            false => CompatLevel::BestEffort,
+        })
+        .scope(Scope::from_all(LEVEL))?;
+    if sandbox.files.is_some() {
+        rules = rules.handle_access(AccessFs::from_all(LEVEL))?;
+    }
+    if sandbox.network != Network::Open {
+        rules = rules.handle_access(AccessNet::from_all(LEVEL))?;
+    }
+    let mut rules = rules.create()?;
+    for grant in sandbox.files.iter().flatten() {
+        rules = add(rules, grant)?;
+    }
+    if sandbox.files.is_some() {
+        for grant in system::grants() {
+            rules = add(rules, &grant)?;
+        }
+    }
+    if let Network::Listen(port) = sandbox.network {
+        rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
+    }
+    // That is a part of its own, and set already.
+    rules.no_new_privs(false).restrict_self()?;
+    Ok(())
+}
+
+/// Adds a grant; one of what is not there grants nothing.
+fn add(rules: RulesetCreated, grant: &Grant) -> Result<RulesetCreated, RulesetError> {
+    if let Err(error) = make(grant) {
+        // It may be there, or the child do without.
+        let path = grant.path.display();
+        tracing::debug!(%path, %error, "cannot be made");
+    }
+    let Ok(metadata) = fs::metadata(&grant.path) else {
+        return Ok(rules);
+    };
+    let Ok(place) = PathFd::new(&grant.path) else {
+        return Ok(rules);
+    };
+    let mut access = access(grant.right);
+    if !metadata.is_dir() {
+        access &= AccessFs::from_file(LEVEL);
+    }
+    if access.is_empty() {
+        return Ok(rules);
+    }
+    rules.add_rule(PathBeneath::new(place, access))
+}
+
+/// Makes what is to be there before the child is restricted.
+fn make(grant: &Grant) -> io::Result<()> {
+    let path: &Path = &grant.path;
+    match grant.right {
+        Right::Keep => fs::create_dir_all(path),
+        Right::Log => fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map(drop),
+        Right::Execute
+        | Right::Read
+        | Right::Write
+        | Right::Change
+        | Right::Device
+        | Right::Listen => Ok(()),
+    }
+}
+
+fn access(right: Right) -> BitFlags<AccessFs> {
+    let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+    match right {
+        Right::Execute => read | AccessFs::Execute,
+        Right::Read => read,
+        Right::Change | Right::Log => read | AccessFs::WriteFile | AccessFs::Truncate,
+        Right::Write | Right::Keep => {
+            read | make_bitflags!(AccessFs::{
+                WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
+            })
+        }
+        Right::Device => read | make_bitflags!(AccessFs::{WriteFile | IoctlDev}),
+        Right::Listen => AccessFs::MakeSock.into(),
+    }
+}
+
+/// The level of this kernel, as far as it matters here; 0 where it has none, or it is not switched on.
+/// It is asked by making rules, and by holding nobody to them.
+pub(crate) fn level() -> u8 {
+    let levels = [(6, ABI::V6), (4, ABI::V4), (3, ABI::V3), (1, ABI::V1)];
+    let has = |abi: ABI| {
+        let mut rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        rules = rules.handle_access(AccessFs::from_all(abi))?;
+        if abi >= ABI::V4 {
+            rules = rules.handle_access(AccessNet::from_all(abi))?;
+        }
+        if abi >= ABI::V6 {
+            rules = rules.scope(Scope::from_all(abi))?;
+        }
+        rules.create()
+    };
+    let found = levels.into_iter().find(|(_, abi)| has(*abi).is_ok());
+    found.map_or(0, |(level, _)| level)
+}
