@@ -35,12 +35,14 @@
 //! | `/__fake/echo` | answers with the bytes of the request, head and body, framing included |
 //! | `/__fake/respond` | writes the request's (unchunked) body to the wire instead of an answer; with `x-fake-close: 1` in the request the connection then ends |
 //! | `/__fake/state` | JSON: `pid`, `connections_open`, `requests_served`, `requests_running`, `streams_open`, `generations_running`, `generations_deferred`, `stream_bytes` (taken by the sockets of the streams that are open) |
+//! | `/__fake/try?WHAT=VALUE` | JSON: `errno`, what the system says (null: it is done) to `read=PATH`, `write=PATH`, `run=PROGRAM`, `connect=HOST:PORT`, `bind=HOST:PORT`, `abstract=NAME` (connect to that socket), `signal=PID` (signal 0) |
 //! | `/__fake/stall-stream` | a stream of 64 KiB events as fast as the client takes them |
 //! | `/__fake/pushed-stream` | a stream with an event, `data: N`, for each later request to `/__fake/push` |
 //! | `/__fake/push` | makes every such stream send an event |
 
 pub mod args;
 mod asked;
+mod attempt;
 pub mod die;
 pub mod failures;
 

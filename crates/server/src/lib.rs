@@ -18,6 +18,7 @@ mod routes;
 mod rules;
 mod runtime;
 mod runtime_dir;
+mod sandbox;
 mod service;
 mod state_dir;
 mod sweep;

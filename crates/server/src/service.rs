@@ -7,8 +7,10 @@ use crate::reload::{Reloader, Source};
 use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::{self, RuntimeDir};
+use crate::sandbox;
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
+use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
 use std::io;
@@ -97,6 +99,8 @@ impl Service {
         let (acceptors, public) = bind_all(&config.server.listen).await?;
         let (admin_acceptors, admin) = bind_all(&config.server.admin).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
+        let parts = Parts::of_this_system();
+        sandbox::announce(parts, config.engine.sandbox);
         let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
         let (lessons, learned) = learn(&config).await.unzip();
         let (phase, phases) = watch::channel(Phase::Serving);
@@ -107,6 +111,7 @@ impl Service {
             spawner: spawner.clone(),
             runtime_dir: runtime_dir.path().to_owned(),
             run: runtime_dir.run().clone(),
+            parts,
             learned: lessons,
             phase,
             hangups,

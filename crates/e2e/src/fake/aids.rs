@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::attempt;
 use super::connection::{Exchange, Next};
 use super::response::Response;
 use super::results::Wake;
@@ -17,6 +18,10 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
         "/__fake/state" => {
             let state = exchange.server.counters.to_json();
             exchange.reply(&Response::json(state))
+        }
+        "/__fake/try" => {
+            let came = attempt::json(&exchange.head.query);
+            exchange.reply(&Response::json(came.to_string()))
         }
         "/__fake/stall-stream" => stall_stream(exchange),
         "/__fake/pushed-stream" => pushed_stream(exchange),

@@ -97,13 +97,24 @@ impl Builder {
     #[must_use]
     pub fn held_back(self) -> Self {
         // What it is asked before there is a model to load it answers at once.
+        let engine = self.beside("engine");
         let script = format!(
             "case \"$1\" in --help|--list-devices) exec '{0}' \"$@\";; esac\n\
              while [ ! -e {HELD} ]; do sleep 0.01; done\nexec '{0}' \"$@\"",
-            self.engine.display()
+            engine.display()
         );
         let path = self.script("held-back", &script);
         self.engine(path)
+    }
+
+    /// Puts the engine into the directory as well, under this name: a script there may run what lies
+    /// beside it.
+    fn beside(&self, name: &str) -> PathBuf {
+        let path = self.directory().join(name);
+        if fs::hard_link(&self.engine, &path).is_err() {
+            fs::copy(&self.engine, &path).expect("a copy of the engine");
+        }
+        path
     }
 
     /// Holds every stream open, before its last token, until [`Paddock::let_end`] is called.

@@ -175,6 +175,11 @@ impl Paddock {
         Connection::to(&self.child_address()).ask(get(path))
     }
 
+    /// Its own process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal to paddock.
     pub fn signal(&self, signal: Signal) {
         // Not reaped yet, so the number is its own.

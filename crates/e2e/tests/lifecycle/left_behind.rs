@@ -13,7 +13,8 @@ fn with_a_helper(builder: paddock_e2e::harness::Builder) -> paddock_e2e::harness
          setsid sleep 1000 </dev/null >/dev/null 2>&1 &\necho $! >helper\nexec '{engine}' \"$@\""
     );
     let path = builder.script("wrapper", &script);
-    builder.engine(path)
+    // It writes beside itself, and runs what lies elsewhere.
+    builder.engine(path).config("engine.sandbox = 'off'")
 }
 
 #[test]
@@ -60,6 +61,7 @@ fn a_paddock_that_lives_loses_nothing_to_another_one() {
 #[test]
 fn a_second_paddock_on_one_state_directory_says_so() {
     let first = paddock!().start();
+    first.wait_ready();
     let state = first.directory().join("state").display().to_string();
     let second = paddock!()
         .config(&format!("server.state_dir = {state:?}"))

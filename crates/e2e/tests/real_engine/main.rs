@@ -10,6 +10,8 @@ mod lifecycle;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod text;

@@ -18,7 +18,9 @@ use super::problem::{Problem, Problems};
 use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::section::{At, Report};
 use super::source::Source;
-use super::{Config, Engine, Mode, Overrides, Surroundings, log_filter, owned};
+use super::{
+    Config, Engine, Mode, Overrides, SandboxMode, Surroundings, log_filter, owned, sandbox,
+};
 
 pub(super) use server::default_state_dir;
 
@@ -127,10 +129,15 @@ impl Build<'_> {
         let program = engine::find(&path, self.around.search_path.as_deref());
         let args = self.args(raw.args);
         let env = self.env(raw.env);
+        let lacks = raw.sandbox.as_ref();
+        if let Some(problem) = lacks.and_then(|mode| sandbox::lacks(mode, self.around.parts)) {
+            self.report.push(problem);
+        }
         Some(Engine {
             program: self.report_fault(&command, program)?,
             args,
             env,
+            sandbox: value(raw.sandbox, SandboxMode::Auto),
         })
     }
 

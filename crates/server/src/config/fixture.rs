@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use paddock_gguf::{GgmlType, Value, write::Builder};
+use paddock_supervisor::sandbox::Parts;
 use tempfile::TempDir;
 
 use super::{Config, Overrides, Problems, Surroundings, build};
@@ -46,6 +47,7 @@ impl Fixture {
             search_path: Some(self.path("bin").into()),
             home: Some(self.0.path().to_owned()),
             state_home: None,
+            parts: Parts::of_linux(7),
         }
     }
 

@@ -16,6 +16,7 @@ mod model;
 mod owned;
 mod problem;
 mod raw;
+mod sandbox;
 mod section;
 mod source;
 mod units;
@@ -34,6 +35,9 @@ pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
 pub use problem::{Place, Problem, Problems};
+pub use sandbox::SandboxMode;
+
+use paddock_supervisor::sandbox::Parts;
 
 /// A configuration that can be carried out, as far as can be told without starting anything.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +104,8 @@ pub struct Engine {
     pub args: Vec<OsString>,
     /// Environment variables beyond those that every child gets.
     pub env: BTreeMap<String, String>,
+    /// Whether children run in a sandbox.
+    pub sandbox: SandboxMode,
 }
 
 /// What the command line says; it wins over the file.
@@ -154,6 +160,8 @@ struct Surroundings {
     home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     state_home: Option<PathBuf>,
+    /// What of a sandbox the kernel has.
+    parts: Parts,
 }
 
 impl Surroundings {
@@ -162,6 +170,7 @@ impl Surroundings {
             search_path: env::var_os("PATH"),
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
+            parts: Parts::of_this_system(),
         }
     }
 }
@@ -210,6 +219,16 @@ impl Config {
             Mode::Wrap { .. } => argv::wrapped(&self.engine),
         }
     }
+}
+
+/// Writes a flag as `llama-server` compares it.
+pub(crate) fn normal_flag(arg: &str) -> String {
+    owned::normal(arg)
+}
+
+/// Whether a flag stands for a model that is downloaded.
+pub(crate) fn is_preset(flag: &str) -> bool {
+    owned::preset_port(flag).is_some()
 }
 
 #[cfg(test)]

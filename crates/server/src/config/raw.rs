@@ -7,11 +7,10 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::section::{At, Report, Section};
-use super::{GpuLayers, KeepAlive, Listen, Ram, Vram, log_filter, units};
+use super::{GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, log_filter, sandbox, units};
 
 /// Documented keys that this version does not carry out.
 const LATER: &[&str] = &["auth", "tls", "context_cache"];
-const LATER_ENGINE: &[&str] = &["sandbox"];
 const LATER_TELEMETRY: &[&str] = &["activity_retention", "otlp_endpoint"];
 const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
 
@@ -49,6 +48,7 @@ pub(super) struct RawEngine {
     pub(super) command: Option<At<String>>,
     pub(super) args: Option<List<String>>,
     pub(super) env: Option<Env>,
+    pub(super) sandbox: Option<At<SandboxMode>>,
 }
 
 #[derive(Debug, Default)]
@@ -175,8 +175,9 @@ fn read_engine(mut section: Section<'_>) -> RawEngine {
         command: section.string("command"),
         args: section.list("args", |text| Ok(text.to_owned())),
         env: section.map("env"),
+        sandbox: section.parse("sandbox", sandbox::EXPECTED, sandbox::parse),
     };
-    section.finish(LATER_ENGINE);
+    section.finish(&[]);
     engine
 }
 

@@ -7,8 +7,8 @@ use super::problem::{Problem, Problems};
 use super::section::At;
 use super::wrap::Wrap;
 use super::{
-    Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, Scheduler, Server,
-    Surroundings, build, engine, files, log_filter,
+    Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, SandboxMode, Scheduler,
+    Server, Surroundings, build, engine, files, log_filter,
 };
 
 /// Reads a command line and its environment, and checks what it asks for.
@@ -57,6 +57,7 @@ pub(super) fn config(
                 program,
                 args: wrap.args,
                 env: wrap.env,
+                sandbox: SandboxMode::Auto,
             },
             log,
         }),

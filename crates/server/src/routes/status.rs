@@ -49,9 +49,21 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
             "predicted": bytes(&model.predicted),
             "measured": bytes(&model.measured),
         },
+        "sandbox": sandbox(model),
         "failure": failed.map(|failed| failure_json(&failed.failure)),
         "retry_after": until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
     })
+}
+
+/// Which parts of the sandbox hold for the model's child, and what leaves others open.
+fn sandbox(model: &ModelView) -> Value {
+    let (parts, opened) = &model.sandbox;
+    let parts = parts.named().into_iter();
+    let mut shown: Map<String, Value> = parts
+        .map(|(name, holds)| (name.to_owned(), json!(holds)))
+        .collect();
+    shown.insert("opened_by".to_owned(), json!(opened.by));
+    Value::Object(shown)
 }
 
 /// Bytes in the host's memory and on each device; none where there is no limit.

@@ -13,6 +13,7 @@ use crate::model::{Lease, Limits, Model, Released, cap};
 use crate::rules;
 use crate::runtime_dir::Run;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
+use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) runtime_dir: PathBuf,
     /// What children's environments name, so that they are known again.
     pub(crate) run: Run,
+    /// What of a sandbox this system has.
+    pub(crate) parts: Parts,
     /// What earlier loads taught, where it can be kept.
     pub(crate) learned: Option<learned::Handle>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -52,6 +55,7 @@ pub(super) struct World {
     pub(super) spawner: Spawner,
     pub(super) runtime_dir: PathBuf,
     pub(super) run: Run,
+    pub(super) parts: Parts,
     pub(super) learned: Option<learned::Handle>,
     /// What the engine is and can, once that is known.
     pub(super) engine: Option<Arc<Engine>>,
@@ -141,6 +145,7 @@ impl Runtime {
                 spawner: setup.spawner,
                 runtime_dir: setup.runtime_dir,
                 run: setup.run,
+                parts: setup.parts,
                 learned: setup.learned,
                 engine: None,
             },

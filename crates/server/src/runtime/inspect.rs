@@ -322,7 +322,7 @@ fn learned<'a>(
 }
 
 /// The files of a model, given its first.
-fn parts(path: &Path) -> Vec<PathBuf> {
+pub(super) fn parts(path: &Path) -> Vec<PathBuf> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let count = stem
         .rsplit_once("-of-")

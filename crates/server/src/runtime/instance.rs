@@ -3,12 +3,15 @@
 use super::Phase;
 use super::actor::{News, Runtime};
 use super::entry::{Failed, Running};
-use crate::config::Mode;
+use super::inspect::parts;
+use crate::config::{self, Mode};
 use crate::model::{Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
+use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
 use paddock_supervisor::{
-    Failure, FailureClass, Instance, RestartPolicy, Spec, State, StopPolicy, Transport, env,
+    Failure, FailureClass, Instance, RestartPolicy, Sandbox, Spec, State, StopPolicy, Transport,
+    env,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -57,13 +60,16 @@ impl Runtime {
         if let Some(found) = &entry.found {
             command.args.extend(found.args.iter().cloned());
         }
+        let env = self.environment(&command.env);
+        let sandbox = self.sandbox(&entry.config, &env);
         let policy = RestartPolicy::default();
         let broke = entry.failed.as_ref().is_some_and(|failed| failed.broke);
         Some(Spec {
             name: entry.config.id.clone(),
             program: command.program,
             args: command.args,
-            env: self.environment(&command.env),
+            env,
+            sandbox,
             runtime_dir: self.world.runtime_dir.clone(),
             transport: Transport::Unix,
             ready_event: config.mode != Mode::Wrap { router: true },
@@ -74,6 +80,24 @@ impl Runtime {
             generations: entry.generations,
             stop: STOP,
         })
+    }
+
+    /// What the child may do. What its configuration leaves open to it is said.
+    fn sandbox(&self, model: &config::Model, env: &[(OsString, OsString)]) -> Option<Sandbox> {
+        let config = &self.world.config;
+        let opened = Opened::of(config, model);
+        if !opened.by.is_empty() {
+            let holds = sandbox::parts(self.world.parts, config, &opened);
+            tracing::info!(
+                model = model.id,
+                by = opened.by.join(", "),
+                open = holds.missing().join(", "),
+                "its flags need what the sandbox would deny, which is open to it"
+            );
+        }
+        let own = [&model.path, &model.draft].into_iter().flatten();
+        let own = own.flat_map(|path| parts(path)).chain(model.mmproj.clone());
+        sandbox::rules(config, model, &own.collect::<Vec<_>>(), env)
     }
 
     /// What the child may see, and the run it belongs to.

@@ -83,6 +83,7 @@ impl Runtime {
         let config = Arc::clone(&self.world.config);
         let entry = &mut self.entries[id.0];
         let restart = before.command(&entry.config) != config.command(model)
+            || before.engine.sandbox != config.engine.sandbox
             || entry.config.path != model.path;
         if *entry.config == *model && !restart {
             return;

@@ -2,8 +2,10 @@ use super::actor::Runtime;
 use super::entry::Failed;
 use super::inspect::Found;
 use crate::config;
+use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Look, Memory, ModelId, Usage};
 use paddock_supervisor::State;
+use paddock_supervisor::sandbox::Parts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(crate) struct ModelView {
     pub(crate) predicted: Option<Memory>,
     /// What it was seen to hold.
     pub(crate) measured: Option<Memory>,
+    /// Which parts of the sandbox hold for its child, and what leaves others open.
+    pub(crate) sandbox: (Parts, Opened),
     /// Since when it loads, or is loaded.
     pub(crate) since: Option<Duration>,
 }
@@ -87,8 +91,11 @@ impl Runtime {
             }
             _ => None,
         };
+        let opened = Opened::of(&self.world.config, &entry.config);
+        let parts = sandbox::parts(self.world.parts, &self.world.config, &opened);
         Some(ModelView {
             id,
+            sandbox: (parts, opened),
             config: Arc::clone(&entry.config),
             look,
             state,

@@ -347,3 +347,34 @@ fn an_engine_that_may_not_be_executed_is_told() {
         = help: if it is the right program: chmod +x DIR/bin/llama-server";
     assert_eq!(problems, expected);
 }
+
+#[test]
+fn a_sandbox_that_is_demanded_needs_a_kernel_that_has_it() {
+    use paddock_supervisor::sandbox::Parts;
+    let fixture = Fixture::new();
+    let config = |landlock: u8, mode: &str| {
+        let around = Surroundings {
+            parts: Parts::of_linux(landlock),
+            ..fixture.around()
+        };
+        let text = format!("engine.sandbox = '{mode}'\nmodels.m.path = 'model.gguf'");
+        let file = fixture.path("paddock.toml");
+        build::from_toml(&text, &file, &Overrides::default(), &around)
+    };
+    for (landlock, mode, starts) in [
+        (0, "auto", true),
+        (0, "off", true),
+        (0, "on", false),
+        (5, "on", false),
+        (6, "on", true),
+        (7, "yes", false),
+    ] {
+        let result = config(landlock, mode);
+        assert_eq!(result.is_ok(), starts, "{landlock} {mode}: {result:?}");
+    }
+    let words = config(4, "on").unwrap_err().to_string();
+    assert!(
+        words.contains("engine.sandbox: this kernel lacks parts of the sandbox: scope"),
+        "{words}"
+    );
+}

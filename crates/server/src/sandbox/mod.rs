@@ -1,0 +1,162 @@
+//! What a model's child may do: the rules made of the configuration.
+
+mod flags;
+mod named;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use paddock_supervisor::Sandbox;
+use paddock_supervisor::sandbox::{Grant, Network, Parts, Right};
+
+use crate::config::{Config, Mode, Model, SandboxMode};
+use flags::Opens;
+
+/// What a model's configuration leaves open to its child, and by which words of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Opened {
+    files: bool,
+    network: bool,
+    pub(crate) by: Vec<String>,
+}
+
+impl Opened {
+    /// Reads the configuration:
+    /// 1. with `on` nothing opens anything;
+    /// 2. a wrapped command that serves many models starts processes of its own and downloads: all;
+    /// 3. flags and variables that need the network, or files nobody can name beforehand;
+    /// 4. a wrapped command with a projector fetches the images that its clients name by URL, as it did
+    ///    before it was wrapped: the network.
+    pub(crate) fn of(config: &Config, model: &Model) -> Self {
+        let mut opened = Self::default();
+        if config.engine.sandbox == SandboxMode::On {
+            return opened; // 1.
+        }
+        if config.mode == (Mode::Wrap { router: true }) {
+            opened.add(Opens::All, "no model is named"); // 2.
+        }
+        let command = config.command(model);
+        let wrapped = config.mode != Mode::Serve;
+        for (what, word) in flags::opening(&command.args, &command.env, wrapped) {
+            opened.add(what, word); // 3. and 4.
+        }
+        opened
+    }
+
+    fn add(&mut self, what: Opens, word: &str) {
+        self.network = true;
+        self.files |= what == Opens::All;
+        self.by.push(word.to_owned());
+    }
+}
+
+/// Returns which parts hold for a model's child on this system.
+pub(crate) fn parts(system: Parts, config: &Config, opened: &Opened) -> Parts {
+    let sandbox = shape(config, opened);
+    system.for_child(sandbox.as_ref())
+}
+
+/// Returns the rules of a model's child. `files` are the model's own, `env` is the child's environment.
+pub(crate) fn rules(
+    config: &Config,
+    model: &Model,
+    files: &[PathBuf],
+    env: &[(OsString, OsString)],
+) -> Option<Sandbox> {
+    let mut sandbox = shape(config, &Opened::of(config, model))?;
+    if let Some(grants) = &mut sandbox.files {
+        grants.extend(engine(&config.engine.program));
+        grants.extend(files.iter().map(|file| Right::Read.at(file)));
+        let args = &config.command(model).args;
+        let exists = |path: &Path| path.exists();
+        let named = named::in_args(args, exists)
+            .into_iter()
+            .chain(named::in_env(env, exists));
+        grants.extend(named.map(|path| Right::Read.at(path)));
+        grants.extend(flags::written(args, env));
+    }
+    Some(sandbox)
+}
+
+/// What the rules are about, before any file is granted.
+fn shape(config: &Config, opened: &Opened) -> Option<Sandbox> {
+    let strict = match config.engine.sandbox {
+        SandboxMode::Off => return None,
+        SandboxMode::Auto => false,
+        SandboxMode::On => true,
+    };
+    Some(Sandbox {
+        files: (!opened.files).then(Vec::new),
+        network: match opened.network {
+            true => Network::Open,
+            false => Network::Closed,
+        },
+        strict,
+    })
+}
+
+/// The engine: its directory, by its name and behind links, and the libraries beside a `bin`.
+fn engine(program: &Path) -> Vec<Grant> {
+    let real = program.canonicalize().ok();
+    let mut grants = vec![Right::Execute.at(program)];
+    for program in [Some(program), real.as_deref()].into_iter().flatten() {
+        grants.extend(beside(program));
+    }
+    grants
+}
+
+fn beside(program: &Path) -> Vec<Grant> {
+    let Some(directory) = program.parent() else {
+        return Vec::new();
+    };
+    let mut grants = vec![Right::Execute.at(directory)];
+    if directory.ends_with("bin")
+        && let Some(prefix) = directory.parent()
+    {
+        let libraries = ["lib", "lib64", "libexec"].map(|name| prefix.join(name));
+        grants.extend(libraries.map(|path| Right::Execute.at(path)));
+    }
+    grants
+}
+
+/// Says at the start which parts hold on this system.
+pub(crate) fn announce(system: Parts, mode: SandboxMode) {
+    let missing = system.missing().join(", ");
+    match mode {
+        SandboxMode::Off => {
+            tracing::warn!("the sandbox is off: children may do all that their user may");
+        }
+        SandboxMode::Auto | SandboxMode::On if missing.is_empty() => {
+            tracing::info!("children run in a sandbox; this kernel has every part of it");
+        }
+        SandboxMode::Auto | SandboxMode::On => {
+            tracing::warn!(
+                missing,
+                "children run in a sandbox of which this kernel lacks parts"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_brings_its_directory_and_the_libraries_beside_a_bin() {
+        let grants = |program: &str| {
+            let grants = beside(Path::new(program));
+            let paths = grants.into_iter().map(|grant| {
+                assert_eq!(grant.right, Right::Execute);
+                grant.path.display().to_string()
+            });
+            paths.collect::<Vec<_>>()
+        };
+        assert_eq!(grants("/srv/llama/llama-server"), ["/srv/llama"]);
+        assert_eq!(
+            grants("/c/env/bin/llama-server"),
+            ["/c/env/bin", "/c/env/lib", "/c/env/lib64", "/c/env/libexec"]
+        );
+        assert!(grants("/").is_empty());
+    }
+}
