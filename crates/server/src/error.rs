@@ -132,6 +132,9 @@ pub enum ProxyError {
     /// The child closed the connection before it had answered, or in the middle of the answer.
     #[error("the model's server closed the connection {0}")]
     UpstreamClosed(&'static str),
+    /// The child no longer answered anything and was ended.
+    #[error("the model's server hung: {0}")]
+    UpstreamHung(Arc<str>),
     /// The child's answer is not HTTP that can be passed on.
     #[error("the model's server gave an answer that cannot be passed on: {0}")]
     UpstreamMalformed(#[from] wire::Malformed),
@@ -190,9 +193,10 @@ impl ProxyError {
             | Self::Cancelled
             | Self::LoadFailed { .. }
             | Self::ShuttingDown => 503,
-            Self::UpstreamUnreachable(_) | Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => {
-                502
-            }
+            Self::UpstreamUnreachable(_)
+            | Self::UpstreamClosed(_)
+            | Self::UpstreamHung(_)
+            | Self::UpstreamMalformed(_) => 502,
             Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -214,7 +218,9 @@ impl ProxyError {
             Self::LoadFailed { .. } | Self::RanOut { .. } => "load_failed",
             Self::ShuttingDown => "shutting_down",
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
-            Self::UpstreamClosed(_) | Self::UpstreamMalformed(_) => "upstream_closed",
+            Self::UpstreamClosed(_) | Self::UpstreamHung(_) | Self::UpstreamMalformed(_) => {
+                "upstream_closed"
+            }
             Self::UpstreamTimeout(_) => "upstream_timeout",
         }
     }

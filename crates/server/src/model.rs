@@ -2,7 +2,7 @@
 
 use crate::config::Model as ModelConfig;
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
-use paddock_supervisor::Address;
+use paddock_supervisor::{Address, Doubts};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) gate: Arc<Gate>,
     /// The newest endpoint. Written by the runtime before a lease names it.
     pub(crate) endpoint: Arc<watch::Sender<Option<Endpoint>>>,
+    /// What its requests see of its child's silence.
+    pub(crate) doubts: Doubts,
     released: Released,
 }
 
@@ -116,6 +118,7 @@ impl Model {
             limits,
             gate: Arc::default(),
             endpoint: Arc::new(watch::Sender::new(None)),
+            doubts: Doubts::default(),
             released,
         }
     }
@@ -129,6 +132,7 @@ impl Model {
             limits,
             gate: Arc::clone(&self.gate),
             endpoint: Arc::clone(&self.endpoint),
+            doubts: self.doubts.clone(),
             released: self.released.clone(),
         }
     }

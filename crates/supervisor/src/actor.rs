@@ -21,8 +21,11 @@ use crate::{
     socket::Socket,
     spawner::Launch,
     startup::{Sign, Startup, Verdict},
+    vigil::Suspicion,
     wish::Wish,
 };
+
+mod serving;
 
 /// Lines of output that are searched for the cause of a failure.
 const EVIDENCE_LINES: usize = 200;
@@ -49,18 +52,19 @@ pub(crate) struct Actor {
 /// One child and what belongs to it. Dropped in this order: the process is killed, then its socket's
 /// file removed.
 #[derive(Debug)]
-struct Run {
-    process: Process,
+pub(super) struct Run {
+    pub(super) process: Process,
     output: Output,
-    socket: Socket,
+    pub(super) socket: Socket,
     begun: Instant,
 }
 
 /// How the life of a child ended.
 #[derive(Debug)]
-enum Ending {
+pub(super) enum Ending {
     Exited(Exit),
     Silent,
+    Hung(Suspicion),
     Wished,
 }
 
@@ -213,31 +217,18 @@ impl Actor {
     }
 
     /// Waits for the end of a child that is ready.
-    async fn serving(&mut self, run: &mut Run, since: Instant) -> Ending {
-        let (pid, generation, address) = (
-            run.process.id(),
-            self.generation,
-            run.socket.address().clone(),
-        );
-        self.state.publish(State::Ready {
-            pid,
-            generation,
-            since,
-            address,
-        });
-        tokio::select! {
-            biased;
-            exit = run.process.wait() => Ending::Exited(exit),
-            () = wished(&mut self.wish, Wish::Stop) => Ending::Wished,
-        }
-    }
-
     /// Brings a life to its end: no process, no socket, and the cause found.
     async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
         let ready_for = ready.map(|since| since.elapsed());
         match ending {
             Ending::Exited(_) => {}
             Ending::Silent => kill(&mut run.process).await,
+            Ending::Hung(why) => {
+                let why = classify::hung(&self.spec.program, why);
+                self.spec.doubts.end(&why);
+                tracing::error!(name = %self.name, pid = run.process.id(), "killing the child: {why}");
+                kill(&mut run.process).await;
+            }
             Ending::Wished => self.stop(&mut run.process).await,
         }
         run.process.bury().await;
@@ -259,6 +250,16 @@ impl Actor {
                 failure: self.was_silent(&run.output),
                 ready_for,
             },
+            Ending::Hung(why) => Outcome::Failed {
+                failure: Failure {
+                    class: FailureClass::Unresponsive,
+                    phase: Phase::Ready,
+                    exit: None,
+                    message: classify::hung(&self.spec.program, why),
+                    log_tail: run.output.tail(TAIL_LINES),
+                },
+                ready_for,
+            },
         }
     }
 
@@ -270,6 +271,8 @@ impl Actor {
                 break;
             }
             process.signal(Signal::TERM);
+            // A process that somebody has stopped takes no other signal before it goes on.
+            process.signal(Signal::CONT);
             if self.spec.ready_event {
                 process.tell(event::EXIT).await;
             }

@@ -4,7 +4,7 @@
 
 use std::{io, path::Path, time::Duration};
 
-use crate::{Exit, Failure, FailureClass, Phase, socket::AddressError};
+use crate::{Exit, Failure, FailureClass, Phase, socket::AddressError, vigil::Suspicion};
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +79,14 @@ pub(crate) fn silent(program: &Path, timeout: Duration, lines: &[String]) -> Str
     format!(
         "{} gave no sign of progress for {timeout:?} while starting and was killed{last}; if the model is large or the \
          disk slow, raise the startup timeout",
+        name(program)
+    )
+}
+
+/// Words the failure of a child that served and then answered no more.
+pub(crate) fn hung(program: &Path, why: Suspicion) -> String {
+    format!(
+        "{} no longer answered and was killed: {why}; see its last lines and, on a GPU, the driver's log",
         name(program)
     )
 }
@@ -211,6 +219,7 @@ const fn marks(class: FailureClass) -> &'static [&'static str] {
         | FailureClass::Killed
         | FailureClass::Crashed
         | FailureClass::StartupTimeout
+        | FailureClass::Unresponsive
         | FailureClass::Unknown => &[],
     }
 }
@@ -229,6 +238,7 @@ const fn event(class: FailureClass) -> &'static str {
         FailureClass::Killed => "was ended from outside",
         FailureClass::Aborted => "aborted",
         FailureClass::Crashed => "crashed",
+        FailureClass::Unresponsive => "no longer answered",
         FailureClass::StartupTimeout | FailureClass::Unknown => "failed",
     }
 }
@@ -254,9 +264,10 @@ const fn advice(class: FailureClass) -> &'static str {
             "for SIGKILL look for the kernel's out-of-memory killer in the system log"
         }
         FailureClass::Aborted => "this is likely a fault of the program: see its last lines",
-        FailureClass::Crashed | FailureClass::StartupTimeout | FailureClass::Unknown => {
-            "see its last lines"
-        }
+        FailureClass::Crashed
+        | FailureClass::StartupTimeout
+        | FailureClass::Unresponsive
+        | FailureClass::Unknown => "see its last lines",
     }
 }
 

@@ -52,6 +52,8 @@ pub enum FailureClass {
     Crashed,
     /// The child was silent for longer than the startup timeout and was killed.
     StartupTimeout,
+    /// The child ran, and no longer answered anything; it was killed.
+    Unresponsive,
     /// The child exited while starting and its output says nothing this crate knows.
     Unknown,
 }
@@ -72,6 +74,7 @@ impl FailureClass {
             Self::Aborted => "aborted",
             Self::Crashed => "crashed",
             Self::StartupTimeout => "startup_timeout",
+            Self::Unresponsive => "unresponsive",
             Self::Unknown => "unknown",
         }
     }

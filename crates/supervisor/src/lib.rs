@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Decisions are pure functions of an event and a time: `classify` (why it died), `restart` (whether
-//! to try again), `startup` (whether it is ready), `event` (what a line says), `env` (what it may
+//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `env` (what it may
 //! see). Effects are thin: `spawner` forks, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
 //!
@@ -39,6 +39,7 @@
 mod actor;
 mod classify;
 mod deadline;
+mod doubts;
 pub mod env;
 mod event;
 mod failure;
@@ -57,8 +58,10 @@ mod spawner;
 mod spec;
 mod startup;
 mod state;
+mod vigil;
 mod wish;
 
+pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
 pub use logs::{LogPage, Logs};
@@ -66,5 +69,5 @@ pub use restart::RestartPolicy;
 pub use sandbox::Sandbox;
 pub use shim::Shim;
 pub use spawner::Spawner;
-pub use spec::{Address, Spec, StopPolicy, Transport};
+pub use spec::{Address, Spec, StopPolicy, Transport, VigilPolicy};
 pub use state::State;

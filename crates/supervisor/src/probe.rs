@@ -1,9 +1,9 @@
-//! Asks a starting child whether it answers and whether it serves.
+//! Asks a child whether it answers and whether it serves.
 //!
 //! llama-server listens within milliseconds and answers 503 on every path until its model is loaded
 //! (llama.cpp b11434, tools/server/server-http.cpp).
 
-use std::{io, time::Duration};
+use std::{future, io, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -51,6 +51,19 @@ pub(crate) async fn after(delay: Duration, address: &Address) -> Answer {
         Ok(Ok(head)) => read(&head),
         Ok(Err(_)) | Err(_) => Answer::Nothing,
     }
+}
+
+/// Probes the `/health` of a child that serves, after `delay`. Tells whether anything answered within
+/// `limit`; a refusal is no quicker than silence.
+pub(crate) async fn health(delay: Duration, limit: Duration, address: Address) -> bool {
+    time::sleep(delay).await;
+    let asking = async {
+        match ask(&address).await {
+            Ok(head) if !head.is_empty() => {}
+            Ok(_) | Err(_) => future::pending().await,
+        }
+    };
+    time::timeout(limit, asking).await.is_ok()
 }
 
 async fn ask(address: &Address) -> io::Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! A child process: signal it and its group, and reap it.
 
-use std::{io, time::Duration};
+use std::{fs, io, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -19,6 +19,9 @@ const BURIAL: Duration = Duration::from_millis(500);
 
 /// The longest time a line to the child takes, should its stdin be full.
 const TELLING: Duration = Duration::from_millis(100);
+
+/// Linux counts processor time in hundredths of a second (proc(5), `USER_HZ`).
+const MILLIS_A_TICK: u64 = 10;
 
 /// A running child that leads a process group of its own. Dropped before it is reaped, the whole group
 /// is killed.
@@ -55,6 +58,16 @@ impl Process {
     /// Returns the child's process id, which is its group's as well.
     pub(crate) const fn id(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
+    }
+
+    /// Returns how long the child has used processors so far; nothing where that cannot be known.
+    pub(crate) fn ran(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
+        let fields = stat.rsplit(") ").next().unwrap_or_default();
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks.saturating_mul(MILLIS_A_TICK))
     }
 
     /// Hands over the reading ends of the child's output; each can be taken once.

@@ -60,6 +60,14 @@ fn log(name: &str, state: &State) {
         State::Ready {
             pid,
             generation,
+            suspicion: Some(suspicion),
+            ..
+        } => {
+            tracing::warn!(name, pid, generation, "it may hang: {suspicion}");
+        }
+        State::Ready {
+            pid,
+            generation,
             address,
             ..
         } => {

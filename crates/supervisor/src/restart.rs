@@ -266,6 +266,7 @@ mod tests {
             Aborted,
             Crashed,
             StartupTimeout,
+            Unresponsive,
             Unknown,
         ] {
             assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{RestartPolicy, Sandbox};
+use crate::{Doubts, RestartPolicy, Sandbox};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +56,28 @@ impl Default for StopPolicy {
     }
 }
 
+/// When a child that serves counts as hung, once requests wait for it.
+///
+/// While none waits nothing is probed. A probe is a `/health`, which llama-server answers on its HTTP
+/// threads however busy its inference thread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VigilPolicy {
+    /// How long a probe waits for its answer, and the time between an answer and the next probe. Long:
+    /// a machine that swaps or is starved of processors is slow, and its children are not hung.
+    pub probe: Duration,
+    /// Probes in a row without an answer that make a hang.
+    pub probes: u32,
+}
+
+impl Default for VigilPolicy {
+    fn default() -> Self {
+        Self {
+            probe: Duration::from_secs(10),
+            probes: 3,
+        }
+    }
+}
+
 /// Describes one instance: the program, its surroundings, and the rules it is kept by.
 #[derive(Clone)]
 pub struct Spec {
@@ -87,6 +109,10 @@ pub struct Spec {
     pub generations: u64,
     /// How long a stop waits before it becomes forceful.
     pub stop: StopPolicy,
+    /// When a child that serves counts as hung.
+    pub vigil: VigilPolicy,
+    /// What those who send requests to the child see of it.
+    pub doubts: Doubts,
 }
 
 /// Arguments and environment values may hold secrets (API keys, tokens): only their number is shown.
@@ -106,6 +132,8 @@ impl fmt::Debug for Spec {
             .field("restarts_used", &self.restarts_used)
             .field("generations", &self.generations)
             .field("stop", &self.stop)
+            .field("vigil", &self.vigil)
+            .field("doubts", &self.doubts)
             .finish()
     }
 }

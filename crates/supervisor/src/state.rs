@@ -35,6 +35,8 @@ pub enum State {
         since: Instant,
         /// Where it listens.
         address: Address,
+        /// What speaks against it, where it may hang. It is still served.
+        suspicion: Option<Arc<str>>,
     },
     /// Not routable; holds memory until the process is reaped; ends by exit.
     Stopping {

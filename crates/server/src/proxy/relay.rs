@@ -9,10 +9,16 @@ use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::Model;
 use crate::runtime::Phase;
+use paddock_supervisor::Doubt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+/// How long a request waits for a byte before the child is asked whether it lives.
+const DOUBT: Duration = Duration::from_secs(10);
 
 /// One request and its answer on their way, both at once. Each direction holds at most one
 /// buffer, and none while it is waiting for its next piece.
@@ -33,6 +39,9 @@ pub(super) struct Relay<'a> {
     behind: Option<Buffer>,
     /// Nothing more comes, for this reason: what is in `out` is the last.
     ending: Option<Ending>,
+    begun: Instant,
+    /// It has waited long for the child's next byte.
+    doubt: Option<Doubt>,
 }
 
 /// Why an answer that has begun comes to its end.
@@ -63,6 +72,8 @@ impl<'a> Relay<'a> {
             partial: None,
             behind: None,
             ending: None,
+            begun: Instant::now(),
+            doubt: None,
         }
     }
 
@@ -175,6 +186,8 @@ impl<'a> Relay<'a> {
             Poll::Ready(Ok(_)) => {
                 self.upload.answered(self.worker, self.request);
                 self.client.watchdog.progress();
+                self.model.doubts.heard();
+                self.doubt = None;
                 Poll::Ready(self.take(buffer))
             }
         }
@@ -210,9 +223,14 @@ impl<'a> Relay<'a> {
             self.ending = Some(Ending::Whole);
             return None;
         }
+        let hung = self.model.doubts.ended().map(ProxyError::UpstreamHung);
         if self.answer.has_begun() {
-            self.break_off(&ProxyError::UpstreamClosed("in the middle of the answer"));
+            let closed = ProxyError::UpstreamClosed("in the middle of the answer");
+            self.break_off(&hung.unwrap_or(closed));
             return None;
+        }
+        if let Some(hung) = hung {
+            return Some(End::Failed(hung));
         }
         if self.upload.is_repeatable() {
             return Some(End::Stale);
@@ -282,8 +300,20 @@ impl<'a> Relay<'a> {
         } else {
             limits.first_byte
         };
-        if self.client.watchdog.poll_silent(limit, cx).is_pending() {
+        let waits_for_child = self.out.is_none() && !waits_for_client;
+        if waits_for_child
+            && self.doubt.is_none()
+            && DOUBT < limit
+            && self.client.watchdog.poll_silent(DOUBT, cx).is_ready()
+        {
+            self.doubt = Some(self.model.doubts.raise());
+        }
+        let shorter = waits_for_child && self.doubt.is_none() && DOUBT < limit;
+        if shorter || self.client.watchdog.poll_silent(limit, cx).is_pending() {
             return Poll::Pending;
+        }
+        if waits_for_child {
+            self.model.doubts.overdue(self.begun);
         }
         if self.out.is_some() {
             return Poll::Ready(End::ClientGone);

@@ -45,6 +45,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "since": model.since.map(|since| since.as_secs_f64()),
         "progress": model.state.as_ref().and_then(progress),
         "restarts": model.state.as_ref().and_then(restarts),
+        "suspicion": model.state.as_ref().and_then(suspicion),
         "memory": {
             "predicted": bytes(&model.predicted),
             "measured": bytes(&model.measured),
@@ -94,6 +95,14 @@ fn progress(state: &State) -> Option<f32> {
         State::Stopping { .. } | State::Backoff { .. } | State::Failed { .. } | State::Stopped => {
             None
         }
+    }
+}
+
+/// What speaks against a child that serves.
+fn suspicion(state: &State) -> Option<&str> {
+    match state {
+        State::Ready { suspicion, .. } => suspicion.as_deref(),
+        _ => None,
     }
 }
 

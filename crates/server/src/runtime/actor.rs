@@ -337,6 +337,11 @@ impl Runtime {
             tracing::trace!(?action, "scheduler");
             self.act(action);
         }
+        self.changed();
+    }
+
+    /// Something that people may see has changed.
+    pub(super) fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Running {
     pub(super) serial: u64,
     /// Its last child, 0 before there is one.
     pub(super) pid: u32,
+    /// The last generation that was ready.
+    pub(super) ready: Option<u64>,
     /// What it was seen to hold, once it was ready.
     pub(super) measured: Option<Memory>,
 }

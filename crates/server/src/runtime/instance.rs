@@ -11,7 +11,7 @@ use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
 use paddock_supervisor::{
     Failure, FailureClass, Instance, RestartPolicy, Sandbox, Spec, State, StopPolicy, Transport,
-    env,
+    VigilPolicy, env,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -49,6 +49,7 @@ impl Runtime {
             instance,
             serial,
             pid: 0,
+            ready: None,
             measured: None,
         });
     }
@@ -79,6 +80,8 @@ impl Runtime {
             restart: policy,
             generations: entry.generations,
             stop: STOP,
+            vigil: VigilPolicy::default(),
+            doubts: entry.model.doubts.clone(),
         })
     }
 
@@ -154,6 +157,13 @@ impl Runtime {
                 generation,
                 ..
             } => {
+                let running = entry.running.as_mut();
+                if running
+                    .is_some_and(|running| running.ready.replace(*generation) == Some(*generation))
+                {
+                    // What is thought of it has changed, and nothing else.
+                    return self.changed();
+                }
                 entry.failed = None;
                 InstanceIs::Ready(publish(&entry.model, *generation, address))
             }

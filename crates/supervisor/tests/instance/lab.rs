@@ -10,7 +10,8 @@ use std::{
 };
 
 use paddock_supervisor::{
-    Failure, Instance, RestartPolicy, Shim, Spawner, Spec, State, StopPolicy, Transport, env,
+    Doubts, Failure, Instance, RestartPolicy, Shim, Spawner, Spec, State, StopPolicy, Transport,
+    VigilPolicy, env,
 };
 use rustix::process::{Pid, Signal};
 use tokio::{sync::watch, time};
@@ -65,6 +66,11 @@ impl Lab {
                 first_grace: LIMIT,
                 second_grace: LIMIT,
             },
+            vigil: VigilPolicy {
+                probe: Duration::from_millis(150),
+                probes: 3,
+            },
+            doubts: Doubts::default(),
         }
     }
 

@@ -14,3 +14,4 @@ mod parent_death;
 mod readiness;
 mod restart;
 mod stop;
+mod vigil;

@@ -224,3 +224,24 @@ fn a_trickle_inside_a_piece_counts_as_life() {
         }
     });
 }
+
+#[test]
+fn a_request_that_waits_long_is_told_of_until_its_byte_comes() {
+    run(async {
+        let harness = Harness::new();
+        let (mut client, mut upstream) = begin(&harness, ASK).await;
+        let raised = || format!("{:?}", harness.model.doubts).contains("waiting: 1");
+        for _ in 0..3 {
+            sleep(Duration::from_secs(9)).await;
+            assert!(!raised());
+            sleep(Duration::from_secs(2)).await;
+            assert!(raised(), "{:?}", harness.model.doubts);
+            send(&mut upstream, chunk("data: 1\n\n")).await;
+            expect(&mut client, chunk("data: 1\n\n").as_bytes()).await;
+            assert!(!raised());
+        }
+        rest(&mut client).await;
+        let doubts = format!("{:?}", harness.model.doubts);
+        assert!(doubts.contains("Once") && !raised(), "{doubts}");
+    });
+}
