@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use paddock_server::config::{Config, Listen, Mode, Model, Problems};
-use paddock_server::{Service, Source, StartError};
+use paddock_server::{Inherited, InheritedError, Service, Source, StartError};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -19,6 +19,9 @@ enum RunError {
     /// The control runtime or the signal handlers cannot be had.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+    /// What the service manager handed over is of no use.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
     /// The service does not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -28,18 +31,22 @@ enum RunError {
 pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -> Exit {
     logging::start(&config.log);
     open_files::raise();
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, file, source)),
-        Err(error) => Err(error.into()),
-    };
+    // The environment is changed by this, so there are no threads yet.
+    let inherited = Inherited::take().map_err(RunError::from);
+    let outcome = inherited.and_then(|inherited| {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(serve(config, file, source, inherited))
+    });
     match outcome {
         Ok(()) => Exit::Done,
         Err(error) => {
             output::error(&format!("error: {error}"));
             match error {
-                // It is the configuration that names the directory.
-                RunError::Start(StartError::StateInUse(_)) => Exit::Config,
+                // It is the configuration, of paddock or of its sockets, that has to change.
+                RunError::Inherited(_)
+                | RunError::Start(StartError::StateInUse(_) | StartError::OpenToAll(_)) => {
+                    Exit::Config
+                }
                 RunError::System(_) | RunError::Start(_) => Exit::Failed,
             }
         }
@@ -51,11 +58,13 @@ async fn serve(
     config: Config,
     file: Option<&Path>,
     source: Option<Source>,
+    inherited: Inherited,
 ) -> Result<(), RunError> {
     // From here on a signal waits for the service to be there instead of ending the process.
     let mut signals = Signals::new()?;
+    let mut hangup = hangup()?;
     let shown = config.clone();
-    let service = Service::start(config, source, exec::shim()?).await?;
+    let service = Service::start(config, source, exec::shim()?, inherited).await?;
     announce(
         &shown,
         file,
@@ -67,7 +76,6 @@ async fn serve(
     let (end, ended) = oneshot::channel::<()>();
     let reloader = service.reloader();
     let running = service.run(asked(stopped), asked(ended));
-    let mut hangup = hangup()?;
     let reloading = async {
         loop {
             hangup.recv().await;

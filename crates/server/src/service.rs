@@ -1,7 +1,9 @@
 //! The whole service: started, run until it is told to stop, drained.
 
 use crate::config::{Config, Listen, Mode};
+use crate::inherited::Inherited;
 use crate::learned;
+use crate::listeners;
 use crate::proxy::{Acceptor, News, Site, Workers};
 use crate::reload::{Reloader, Source};
 use crate::routes::{self, View};
@@ -14,9 +16,9 @@ use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,13 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A socket that was handed over is open to every network, and nobody has allowed that.
+    #[error(
+        "the socket {0} was handed over, and is open to every network this machine is on: write \
+         ListenStream=127.0.0.1:PORT in the socket unit; if everyone may use it: `allow_public = true` \
+         under [server], or --allow-public"
+    )]
+    OpenToAll(Listen),
     /// Another paddock has the state directory.
     #[error(transparent)]
     StateInUse(StateDirError),
@@ -67,6 +76,8 @@ pub struct Service {
     config: Arc<Config>,
     public: Vec<Listen>,
     admin: Vec<Listen>,
+    /// The files of sockets that were made for these.
+    sockets: Vec<PathBuf>,
     runtime: RuntimeHandle,
     reloader: Reloader,
     workers: Workers,
@@ -86,6 +97,7 @@ pub struct Service {
 impl Service {
     /// Opens the listeners, then starts what is to be there from the start: whoever connects from
     /// the first moment on is answered. The configuration can be read again from its source.
+    /// A plane whose sockets are inherited listens on those and on nothing else.
     ///
     /// # Errors
     /// An address is taken, or the system lacks something.
@@ -93,11 +105,11 @@ impl Service {
         config: Config,
         source: Option<Source>,
         shim: Shim,
+        inherited: Inherited,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let state_dir = take_state(&config)?;
-        let (acceptors, public) = bind_all(&config.server.listen).await?;
-        let (admin_acceptors, admin) = bind_all(&config.server.admin).await?;
+        let (public, admin) = listeners::open(&config.server, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
         let parts = Parts::of_this_system();
         sandbox::announce(parts, config.engine.sandbox);
@@ -138,8 +150,9 @@ impl Service {
         };
         let service = Self {
             config,
-            public,
-            admin,
+            public: public.at,
+            admin: admin.at,
+            sockets: [public.made, admin.made].concat(),
             runtime,
             reloader,
             workers,
@@ -152,7 +165,7 @@ impl Service {
             runtime_dir,
             state_dir,
         };
-        service.open(acceptors, admin_acceptors, view);
+        service.open(public.acceptors, admin.acceptors, view);
         Ok(service)
     }
 
@@ -229,62 +242,11 @@ impl Service {
             learned.join().await;
         }
         drop(self.spawner);
-        remove(self.runtime_dir, &self.public, &self.admin);
+        if let Err(error) = self.runtime_dir.close() {
+            tracing::warn!(%error, "the runtime directory is left behind");
+        }
+        listeners::remove(&self.sockets);
         drop(self.state_dir);
-    }
-}
-
-/// The child's socket directory, and the sockets that clients connected to.
-fn remove(runtime_dir: RuntimeDir, public: &[Listen], admin: &[Listen]) {
-    if let Err(error) = runtime_dir.close() {
-        tracing::warn!(%error, "the runtime directory is left behind");
-    }
-    for listen in public.iter().chain(admin) {
-        if let Listen::Unix(path) = listen {
-            // Whoever answers there by now is another program, whose socket it is.
-            if std::os::unix::net::UnixStream::connect(path).is_err() {
-                // It may be gone already.
-                let _ = std::fs::remove_file(path);
-            }
-        }
-    }
-}
-
-async fn bind_all(addresses: &[Listen]) -> Result<(Vec<Acceptor>, Vec<Listen>), StartError> {
-    let mut acceptors = Vec::new();
-    let mut bound = Vec::new();
-    for address in addresses {
-        let (acceptor, at) = bind(address).await.map_err(|source| StartError::Listen {
-            address: address.clone(),
-            source,
-        })?;
-        acceptors.push(acceptor);
-        bound.push(at);
-    }
-    Ok((acceptors, bound))
-}
-
-async fn bind(address: &Listen) -> io::Result<(Acceptor, Listen)> {
-    match address {
-        Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address).await?;
-            let at = Listen::Tcp(listener.local_addr()?);
-            Ok((Acceptor::Tcp(listener), at))
-        }
-        Listen::Unix(path) => {
-            if tokio::net::UnixStream::connect(path).await.is_ok() {
-                return Err(io::ErrorKind::AddrInUse.into());
-            }
-            // A socket nobody listens on is one that a killed process left behind.
-            if let Ok(found) = std::fs::symlink_metadata(path) {
-                if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
-                    let words = "the file is there already and is not a socket";
-                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
-                }
-                std::fs::remove_file(path)?;
-            }
-            Ok((Acceptor::Unix(UnixListener::bind(path)?), address.clone()))
-        }
     }
 }
 
@@ -379,24 +341,4 @@ fn seconds_since_1970() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::net::UnixListener;
-
-    #[test]
-    fn a_socket_that_is_another_programs_by_now_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p.sock");
-        let public = [Listen::Unix(path.clone())];
-        let other = UnixListener::bind(&path).unwrap();
-        let runtime_dir = || RuntimeDir::make(dir.path(), None).unwrap();
-        remove(runtime_dir(), &public, &[]);
-        assert!(path.exists());
-        drop(other);
-        remove(runtime_dir(), &public, &[]);
-        assert!(!path.exists());
-    }
 }

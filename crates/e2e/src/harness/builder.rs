@@ -199,10 +199,21 @@ impl Builder {
 
     /// Starts `paddock serve` and waits until it says where it is.
     pub fn start(self) -> Paddock {
+        let command = self.serve();
+        Paddock::spawn(command, self.directory)
+    }
+
+    /// Starts `paddock serve` by a command that this makes of the usual one.
+    pub fn start_as(self, other: impl FnOnce(&Command) -> Command) -> Paddock {
+        let command = other(&self.serve());
+        Paddock::spawn(command, self.directory)
+    }
+
+    fn serve(&self) -> Command {
         let config = self.write_config();
         let mut command = self.command();
         command.arg("serve").arg("--config").arg(config);
-        Paddock::spawn(command, self.directory)
+        command
     }
 
     /// Starts `paddock wrap` in front of the engine with these arguments, and waits until it says
@@ -226,18 +237,30 @@ impl Builder {
 
     /// Runs `paddock serve` to an end that has to come by itself.
     pub fn serve_to_the_end(&self) -> Finished {
-        let config = self.write_config();
-        self.run(["serve", "--config", &config.display().to_string()])
+        self.finish(self.serve(), true)
+    }
+
+    /// Runs `paddock serve` to its end by a command that this makes of the usual one, whose
+    /// standard output is its own.
+    pub fn serve_to_the_end_as(&self, other: impl FnOnce(&Command) -> Command) -> Finished {
+        self.finish(other(&self.serve()), false)
     }
 
     /// Runs a command of paddock to an end that has to come by itself.
     pub fn run<I: IntoIterator<Item: Into<String>>>(&self, args: I) -> Finished {
         let mut command = self.command();
         command.args(args.into_iter().map(Into::<String>::into));
+        self.finish(command, true)
+    }
+
+    fn finish(&self, mut command: Command, keep_stdout: bool) -> Finished {
         let out = self.directory().join("stdout");
         let err = self.directory().join("stderr");
         let file = |path: &Path| fs::File::create(path).expect("a file");
-        command.stdout(file(&out)).stderr(file(&err));
+        if keep_stdout {
+            command.stdout(file(&out));
+        }
+        command.stderr(file(&err));
         let mut child = command.spawn().expect("paddock starts");
         let end = wait_for_end(&mut child);
         let finished = Finished {

@@ -10,7 +10,8 @@ use super::clock::wait_for;
 pub struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    pub(super) fn of(pipe: impl Read + Send + 'static) -> Self {
+    /// Begins to read.
+    pub fn of(pipe: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
         let to = lines.clone();
         thread::spawn(move || {

@@ -82,6 +82,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Where the operator connects; may be empty.
     pub admin: Vec<Listen>,
+    /// Addresses may be open to every network.
+    pub allow_public: bool,
     /// The largest request body, in bytes.
     pub body_limit: u64,
     /// How long work in flight may go on when paddock stops.

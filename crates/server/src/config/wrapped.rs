@@ -90,6 +90,7 @@ fn server(
     Server {
         listen: values(listen.value),
         admin: values(admin.value),
+        allow_public: overrides.allow_public,
         // The child has a limit of its own, and its own words for it.
         body_limit: u64::MAX,
         drain_timeout: build::DRAIN,

@@ -43,6 +43,7 @@ impl Build<'_> {
         Server {
             listen: values(listen),
             admin: values(admin),
+            allow_public: public,
             body_limit: value(raw.body_limit, BODY_LIMIT),
             drain_timeout: value(raw.drain_timeout, DRAIN),
             runtime_dir: self.runtime_dir(raw.runtime_dir),

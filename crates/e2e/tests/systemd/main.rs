@@ -1,0 +1,6 @@
+//! Under systemd: sockets that it holds, what it is told, and the units.
+
+#[cfg(test)]
+mod activation;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,138 @@
+//! Where clients and operators connect: sockets that were handed over, or else what is configured.
+
+use crate::config::{Listen, Server};
+use crate::inherited::{Inherited, Listener, Socket};
+use crate::proxy::Acceptor;
+use crate::service::StartError;
+use std::io;
+use std::path::PathBuf;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// One plane's open sockets.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) acceptors: Vec<Acceptor>,
+    /// Where they are, with the ports that were chosen for port 0.
+    pub(crate) at: Vec<Listen>,
+    /// The files that were made for them.
+    pub(crate) made: Vec<PathBuf>,
+}
+
+/// Opens the public plane and the admin plane.
+///
+/// # Errors
+/// An address cannot be had, or is open to everyone without leave.
+pub(crate) async fn open(
+    server: &Server,
+    inherited: Inherited,
+) -> Result<(Plane, Plane), StartError> {
+    let Inherited { public, admin } = inherited;
+    if !server.allow_public
+        && let Some(open) = public
+            .iter()
+            .chain(&admin)
+            .find(|socket| socket.at.is_wildcard())
+    {
+        return Err(StartError::OpenToAll(open.at.clone()));
+    }
+    let public = plane("server.listen", &server.listen, public).await?;
+    let admin = plane("server.admin", &server.admin, admin).await?;
+    Ok((public, admin))
+}
+
+async fn plane(
+    key: &'static str,
+    configured: &[Listen],
+    inherited: Vec<Socket>,
+) -> Result<Plane, StartError> {
+    let mut plane = Plane {
+        acceptors: Vec::new(),
+        at: Vec::new(),
+        made: Vec::new(),
+    };
+    if inherited.is_empty() {
+        for address in configured {
+            plane
+                .bind(address)
+                .await
+                .map_err(|source| StartError::Listen {
+                    address: address.clone(),
+                    source,
+                })?;
+        }
+        return Ok(plane);
+    }
+    for Socket { listener, at } in inherited {
+        tracing::info!(key, %at, "the service manager holds this socket: the configured addresses are not used");
+        let acceptor = match listener {
+            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Acceptor::Tcp),
+            Listener::Unix(listener) => UnixListener::from_std(listener).map(Acceptor::Unix),
+        };
+        let acceptor = acceptor.map_err(|source| StartError::Listen {
+            address: at.clone(),
+            source,
+        })?;
+        plane.acceptors.push(acceptor);
+        plane.at.push(at);
+    }
+    Ok(plane)
+}
+
+impl Plane {
+    async fn bind(&mut self, address: &Listen) -> io::Result<()> {
+        match address {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await?;
+                self.at.push(Listen::Tcp(listener.local_addr()?));
+                self.acceptors.push(Acceptor::Tcp(listener));
+            }
+            Listen::Unix(path) => {
+                if UnixStream::connect(path).await.is_ok() {
+                    return Err(io::ErrorKind::AddrInUse.into());
+                }
+                // A socket nobody listens on is one that a killed process left behind.
+                if let Ok(found) = std::fs::symlink_metadata(path) {
+                    if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
+                        let words = "the file is there already and is not a socket";
+                        return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+                    }
+                    std::fs::remove_file(path)?;
+                }
+                let listener = UnixListener::bind(path)?;
+                self.acceptors.push(Acceptor::Unix(listener));
+                self.made.push(path.clone());
+                self.at.push(address.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes the sockets that were made. Whoever answers at one by now is another program, whose socket
+/// it is.
+pub(crate) fn remove(made: &[PathBuf]) {
+    for path in made {
+        if std::os::unix::net::UnixStream::connect(path).is_err() {
+            // It may be gone already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_another_programs_by_now_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.sock");
+        let made = [path.clone()];
+        let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        remove(&made);
+        assert!(path.exists());
+        drop(other);
+        remove(&made);
+        assert!(!path.exists());
+    }
+}
