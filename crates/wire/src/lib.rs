@@ -23,6 +23,7 @@ mod name;
 mod refusal;
 mod request;
 mod response;
+mod skip;
 mod span;
 
 pub use body::{Body, Framing, Truncated};

@@ -7,7 +7,6 @@ mod multipart;
 mod name;
 mod percent;
 mod query;
-mod skip;
 mod text;
 mod upstream;
 

@@ -1,15 +1,14 @@
 use super::Scan;
 use super::name::{NameBuffer, Overlong};
-use super::skip;
 use super::text::{Key, KeyIs, NotJson, Surrogates, Told, Unescape};
+use crate::skip::{self, Nest};
 
 /// The mark that some editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Follows the members of a top-level object to the first one named `model`.
 ///
-/// What lies deeper is not parsed: in a valid document brackets and braces come in pairs, so
-/// counting them is enough to know where a value ends.
+/// What lies deeper is passed over, not parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Json {
     at: At,
@@ -42,14 +41,8 @@ enum At {
     },
     /// A number, true, false or null.
     Scalar,
-    /// In so many arrays and objects within the object.
-    Nested {
-        depth: u64,
-    },
-    NestedString {
-        depth: u64,
-        escaped: bool,
-    },
+    /// In arrays and objects within the object.
+    Nested(Nest),
     /// Behind a value.
     After,
     /// The name itself.
@@ -115,12 +108,10 @@ impl Json {
             At::String { escaped } => Ok(in_string(bytes, escaped, At::After, |escaped| {
                 At::String { escaped }
             })),
-            At::NestedString { depth, escaped } => {
-                let then = At::Nested { depth };
-                let more = |escaped| At::NestedString { depth, escaped };
-                Ok(in_string(bytes, escaped, then, more))
-            }
-            At::Nested { depth } => Ok(nested(bytes, depth)),
+            At::Nested(mut nest) => Ok(match nest.pass(bytes) {
+                Some(taken) => (taken, At::After),
+                None => (bytes.len(), At::Nested(nest)),
+            }),
             at => between(at, bytes),
         }
     }
@@ -181,29 +172,6 @@ fn in_string(
     }
 }
 
-/// Passes over arrays and objects, and the strings in them, to the end of the outermost.
-fn nested(bytes: &[u8], mut depth: u64) -> (usize, At) {
-    let mut at = 0;
-    while let Some(found) = skip::to_structure(bytes.get(at..).unwrap_or_default()) {
-        at += found + 1;
-        match bytes.get(at - 1) {
-            Some(b'{' | b'[') => depth += 1,
-            Some(b'}' | b']') => depth -= 1,
-            _ => {
-                let mut escaped = false;
-                match skip::string(bytes.get(at..).unwrap_or_default(), &mut escaped) {
-                    Some(taken) => at += taken,
-                    None => return (bytes.len(), At::NestedString { depth, escaped }),
-                }
-            }
-        }
-        if depth == 0 {
-            return (at, At::After);
-        }
-    }
-    (bytes.len(), At::Nested { depth })
-}
-
 /// Outside of strings and of what lies deeper: white space, or one byte that means something.
 fn between(at: At, bytes: &[u8]) -> Step {
     let spaces = skip::spaces(bytes);
@@ -222,7 +190,7 @@ fn between(at: At, bytes: &[u8]) -> Step {
         (At::Colon { model }, b':') => At::Value { model },
         (At::Value { model: true }, byte) => named(*byte)?,
         (At::Value { model: false }, b'"') => At::String { escaped: false },
-        (At::Value { .. }, b'{' | b'[') => At::Nested { depth: 1 },
+        (At::Value { .. }, b'{' | b'[') => At::Nested(Nest::new()),
         (At::Value { .. }, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => At::Scalar,
         (At::Scalar, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
             if spaces == 0 =>

@@ -17,7 +17,7 @@ const ONES: u64 = u64::from_ne_bytes([1; 8]);
 /// its closing quote. Returns how many bytes that were, or `None` where the string goes on behind
 /// `bytes`; `escaped` says whether the first byte, of these or of the next, is one behind a
 /// backslash.
-pub(super) fn string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
+pub(crate) fn string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
     let mut at = usize::from(*escaped && !bytes.is_empty());
     *escaped &= bytes.is_empty();
     while let Some(rest) = bytes.get(at..) {
@@ -34,6 +34,52 @@ pub(super) fn string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
     None
 }
 
+/// A passage over arrays and objects, and the strings in them, to the end of the outermost.
+///
+/// In a valid document brackets and braces come in pairs, so counting them is enough.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nest {
+    depth: u64,
+    /// In a string; whether the next byte is one behind a backslash.
+    string: Option<bool>,
+}
+
+impl Nest {
+    /// From behind the outermost bracket or brace on.
+    pub(crate) fn new() -> Self {
+        Self {
+            depth: 1,
+            string: None,
+        }
+    }
+
+    /// Returns how many bytes it took to the end, or `None` where that lies behind `bytes`.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if let Some(mut escaped) = self.string {
+                let Some(taken) = string(rest, &mut escaped) else {
+                    self.string = Some(escaped);
+                    return None;
+                };
+                self.string = None;
+                at += taken;
+                continue;
+            }
+            at += to_structure(rest)? + 1;
+            match bytes.get(at - 1) {
+                Some(b'{' | b'[') => self.depth += 1,
+                Some(b'}' | b']') => self.depth -= 1,
+                _ => self.string = Some(false),
+            }
+            if self.depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+}
+
 fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let near = near(bytes, |word| equal(word, b'"') | equal(word, b'\\'));
     near.or_else(|passed| {
@@ -43,7 +89,7 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The place of the first quote, bracket or brace.
-pub(super) fn to_structure(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn to_structure(bytes: &[u8]) -> Option<usize> {
     // A bracket and its brace differ in one bit.
     let word = |word: u64| {
         let braces = word | (ONES * 0x20);
@@ -98,7 +144,7 @@ fn equal(word: u64, byte: u8) -> u64 {
 }
 
 /// How many bytes of white space there are at the start.
-pub(super) fn spaces(bytes: &[u8]) -> usize {
+pub(crate) fn spaces(bytes: &[u8]) -> usize {
     bytes
         .iter()
         .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
