@@ -11,7 +11,8 @@
 //! - [`Edits`] are the lines to cut and the bytes to put in their place;
 //! - [`Body`] follows a body to its end;
 //! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
-//!   [`named_by_field`] the one that a head names.
+//!   [`named_by_field`] the one that a head names;
+//! - [`Tap`] reads from an answer's body what it says of tokens, times and its end.
 
 mod body;
 mod chunked;
@@ -25,6 +26,7 @@ mod request;
 mod response;
 mod skip;
 mod span;
+mod tap;
 
 pub use body::{Body, Framing, Truncated};
 pub use chunked::ChunkError;
@@ -39,3 +41,4 @@ pub use refusal::Refusal;
 pub use request::{RequestHead, Version};
 pub use response::{Malformed, ResponseHead};
 pub use span::Span;
+pub use tap::{Outcome, Report, Tap, Usage};

@@ -41,6 +41,8 @@ pub struct ResponseHead {
     pub has_request_id: bool,
     /// The body is a `text/event-stream`.
     pub is_event_stream: bool,
+    /// The body is `application/json`.
+    pub is_json: bool,
     /// The body has a content coding, so nothing can be put into it.
     pub is_encoded: bool,
     /// What is cut and replaced on the way to the client.
@@ -73,6 +75,7 @@ impl ResponseHead {
             close: false,
             has_request_id: false,
             is_event_stream: false,
+            is_json: false,
             is_encoded: false,
             edits: Edits::default(),
         };
@@ -105,11 +108,8 @@ impl ResponseHead {
                 Name::RequestId => self.has_request_id = true,
                 Name::ContentEncoding => self.is_encoded = true,
                 Name::ContentType => {
-                    let stream = b"text/event-stream";
-                    self.is_event_stream = field
-                        .value
-                        .get(..stream.len())
-                        .is_some_and(|start| start.eq_ignore_ascii_case(stream));
+                    self.is_event_stream = is_of(field.value, b"text/event-stream");
+                    self.is_json = is_of(field.value, b"application/json");
                 }
                 _ => {}
             }
@@ -142,4 +142,11 @@ impl ResponseHead {
     pub fn is_interim(&self) -> bool {
         self.status < 200
     }
+}
+
+/// Whether a Content-Type starts like this.
+fn is_of(content_type: &[u8], kind: &[u8]) -> bool {
+    content_type
+        .get(..kind.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(kind))
 }

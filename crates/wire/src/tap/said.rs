@@ -1,0 +1,106 @@
+use super::Usage;
+use super::members::{Number, Within};
+use std::time::Duration;
+
+/// What a document states, or the documents of a stream together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said {
+    numbers: [Option<u64>; Number::COUNT],
+    /// It holds one of several answers beside the first.
+    pub(super) several: bool,
+    /// It holds llama-server's own sign of the end.
+    pub(super) stop: bool,
+    /// It holds an error.
+    pub(super) error: bool,
+    /// A stream's event of this content counts.
+    pub(super) counts: bool,
+}
+
+impl Said {
+    pub(super) fn set(&mut self, number: Number, value: Option<u64>) {
+        if let Some(place) = self.numbers.get_mut(number as usize) {
+            *place = value;
+        }
+    }
+
+    fn get(&self, number: Number) -> Option<u64> {
+        self.numbers.get(number as usize).copied().flatten()
+    }
+
+    /// Another object of this kind begins: of two members of one name, the last counts.
+    pub(super) fn begin(&mut self, within: Within) {
+        let numbers: &[Number] = match within {
+            Within::Usage | Within::StartUsage => &[
+                Number::PromptTokens,
+                Number::CompletionTokens,
+                Number::CachedTokens,
+                Number::InputTokens,
+                Number::OutputTokens,
+                Number::CacheRead,
+                Number::CacheCreation,
+            ],
+            Within::Details => &[Number::CachedTokens],
+            Within::Timings => &[
+                Number::PromptN,
+                Number::CacheN,
+                Number::PredictedN,
+                Number::PromptTime,
+                Number::PredictedTime,
+            ],
+            _ => &[],
+        };
+        for number in numbers {
+            self.set(*number, None);
+        }
+    }
+
+    /// Takes over what a stream's next event states.
+    pub(super) fn take(&mut self, event: &Self) {
+        // One answer has one usage of this form.
+        let again = |number| self.get(number).is_some() && event.get(number).is_some();
+        let again = again(Number::PromptTokens) || again(Number::CompletionTokens);
+        self.several |= event.several || again;
+        self.stop |= event.stop;
+        self.error |= event.error;
+        for (mine, new) in self.numbers.iter_mut().zip(event.numbers) {
+            *mine = new.or(*mine);
+        }
+    }
+
+    /// What that means.
+    pub(super) fn usage(&self) -> Usage {
+        if self.several {
+            return Usage::default();
+        }
+        // Before the first token, the timings are of a part of the prompt.
+        let past_prompt = self.stop || self.get(Number::PredictedN).is_some_and(|n| n > 0);
+        let timed = |number| self.get(number).filter(|_| past_prompt);
+        let prompt = self
+            .get(Number::PromptTokens)
+            .or_else(|| self.input_tokens())
+            .or_else(|| self.get(Number::TokensEvaluated))
+            .or_else(|| timed(Number::PromptN)?.checked_add(self.get(Number::CacheN)?));
+        Usage {
+            prompt_tokens: prompt,
+            cached_tokens: self
+                .get(Number::CachedTokens)
+                .or_else(|| self.get(Number::CacheRead))
+                .or_else(|| self.get(Number::CacheN)),
+            generated_tokens: self
+                .get(Number::CompletionTokens)
+                .or_else(|| self.get(Number::OutputTokens))
+                .or_else(|| self.get(Number::TokensPredicted))
+                .or_else(|| self.get(Number::PredictedN)),
+            prompt_time: timed(Number::PromptTime).map(Duration::from_nanos),
+            generation_time: timed(Number::PredictedTime).map(Duration::from_nanos),
+        }
+    }
+
+    /// Anthropic counts what the cache served apart, `OpenAI`'s Responses count it in.
+    fn input_tokens(&self) -> Option<u64> {
+        let apart = |number| self.get(number).unwrap_or(0);
+        self.get(Number::InputTokens)?
+            .checked_add(apart(Number::CacheRead))?
+            .checked_add(apart(Number::CacheCreation))
+    }
+}
