@@ -18,7 +18,8 @@
 //! | `--fake-slow-accept-ms N` | the listener appears later |
 //! | `--fake-token-ms N` | the pace of tokens; 0, the default, is a burst |
 //! | `--fake-tokens N` | tokens of an answer whose request sets no limit (16) |
-//! | `--fake-hold FILE` | a stream's last token waits until the file exists |
+//! | `--fake-hold FILE` | an answer's last token waits until the file exists |
+//! | `--fake-hold-load FILE` | the load does not end before the file exists |
 //! | `--fake-log-flood N` | N bytes of log a second on stderr |
 //! | `--fake-die POINT:HOW` | dies at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
 //! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert` |
@@ -36,6 +37,8 @@
 //! | `/__fake/respond` | writes the request's (unchunked) body to the wire instead of an answer; with `x-fake-close: 1` in the request the connection then ends |
 //! | `/__fake/state` | JSON: `pid`, `connections_open`, `requests_served`, `requests_running`, `streams_open`, `generations_running`, `generations_deferred`, `stream_bytes` (taken by the sockets of the streams that are open) |
 //! | `/__fake/try?WHAT=VALUE` | JSON: `errno`, what the system says (null: it is done) to `read=PATH`, `write=PATH`, `run=PROGRAM`, `connect=HOST:PORT`, `bind=HOST:PORT`, `abstract=NAME` (connect to that socket), `signal=PID` (signal 0) |
+//! | `/__fake/die/HOW` | dies, in a way of `--fake-die`, or by `out-of-memory` |
+//! | `/__fake/hang` | from now on nothing is answered and nothing goes on |
 //! | `/__fake/stall-stream` | a stream of 64 KiB events as fast as the client takes them |
 //! | `/__fake/pushed-stream` | a stream with an event, `data: N`, for each later request to `/__fake/push` |
 //! | `/__fake/push` | makes every such stream send an event |

@@ -4,6 +4,7 @@ use std::io;
 
 use super::attempt;
 use super::connection::{Exchange, Next};
+use super::die;
 use super::response::Response;
 use super::results::Wake;
 
@@ -29,7 +30,17 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
             exchange.server.pushes.announce();
             exchange.reply(&Response::bare(200))
         }
-        _ => exchange.reply(&Response::not_found()),
+        "/__fake/hang" => {
+            let reply = exchange.reply(&Response::bare(200));
+            exchange.server.hang();
+            reply
+        }
+        path => {
+            if let Some(how) = path.strip_prefix("/__fake/die/") {
+                die::now(how);
+            }
+            exchange.reply(&Response::not_found())
+        }
     }
 }
 

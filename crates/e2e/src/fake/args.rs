@@ -35,8 +35,10 @@ pub struct Args {
     pub token_pace: Duration,
     /// `--fake-tokens`.
     pub tokens: u64,
-    /// `--fake-hold`: the last token of a stream is held back until this file exists.
+    /// `--fake-hold`: the last token of an answer is held back until this file exists.
     pub hold: Option<PathBuf>,
+    /// `--fake-hold-load`: the load does not end before this file exists.
+    pub hold_load: Option<PathBuf>,
     /// `--fake-log-flood`, in bytes a second.
     pub log_flood: Option<u64>,
     /// `--fake-die`.
@@ -79,6 +81,7 @@ impl Default for Args {
             token_pace: Duration::ZERO,
             tokens: 16,
             hold: None,
+            hold_load: None,
             log_flood: None,
             die: None,
             fail: None,
@@ -142,6 +145,7 @@ impl Args {
             "--fake-token-ms" => self.token_pace = Duration::from_millis(number(value)?),
             "--fake-tokens" => self.tokens = number(value)?,
             "--fake-hold" => self.hold = Some(value.into()),
+            "--fake-hold-load" => self.hold_load = Some(value.into()),
             "--fake-log-flood" => self.log_flood = Some(number(value)?),
             "--fake-die" => self.die = Some(Death::parse(value)?),
             "--fake-fail" => self.fail = Some(Failure::parse(value)?),

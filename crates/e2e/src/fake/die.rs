@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::exit;
+use super::{exit, failures};
 
 /// The moments at which a death can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ enum How {
     Exit(i32),
     Signal(Signal),
     Abort,
+    OutOfMemory,
 }
 
 /// A death that has been ordered.
@@ -51,11 +52,25 @@ impl Death {
 
     /// Ends the process.
     pub fn happen(self) -> ! {
-        match self.how {
-            How::Exit(code) => exit::leave(code),
-            How::Signal(signal) => exit::by_signal(signal),
-            How::Abort => exit::abort(),
+        self.how.happen()
+    }
+}
+
+impl How {
+    fn happen(self) -> ! {
+        match self {
+            Self::Exit(code) => exit::leave(code),
+            Self::Signal(signal) => exit::by_signal(signal),
+            Self::Abort => exit::abort(),
+            Self::OutOfMemory => failures::no_memory_left(),
         }
+    }
+}
+
+/// Ends the process in this way, at once; returns if there is no such way.
+pub(super) fn now(how: &str) {
+    if let Some(how) = parse_how(how) {
+        how.happen();
     }
 }
 
@@ -81,6 +96,7 @@ fn parse_how(text: &str) -> Option<How> {
         "kill" => How::Signal(Signal::KILL),
         "segv" => How::Signal(Signal::SEGV),
         "abort" => How::Abort,
+        "out-of-memory" => How::OutOfMemory,
         _ => return None,
     })
 }

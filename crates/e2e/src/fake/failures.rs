@@ -168,6 +168,13 @@ fn out_of_memory(model: &str) -> ! {
     give_up("exiting due to model loading error")
 }
 
+/// Ends as a C++ program does whose allocation fails while it runs.
+pub(super) fn no_memory_left() -> ! {
+    log::raw("terminate called after throwing an instance of 'std::bad_alloc'");
+    log::raw("  what():  std::bad_alloc");
+    exit::abort()
+}
+
 /// Fails as the real server does when an address cannot be had.
 pub(super) fn cannot_bind(host: &str, port: impl Display) -> ! {
     let words = format!("couldn't bind HTTP server socket, hostname: {host}, port: {port}");

@@ -72,10 +72,13 @@ fn whole(
     let server = exchange.server;
     let start = clock::now();
     let pace = server.args.token_pace;
-    let due = start + pace * u32::try_from(job.tokens).unwrap_or(u32::MAX);
-    match pause(server, exchange.socket, due, None) {
-        Pause::Over => {}
-        Pause::Gone | Pause::Ping => return Ok(Next::End),
+    let mut due = start + pace * u32::try_from(job.tokens).unwrap_or(u32::MAX);
+    loop {
+        match pause(server, exchange.socket, due, None) {
+            Pause::Over if server.is_held() => due = clock::now() + HELD_FOR,
+            Pause::Over => break,
+            Pause::Gone | Pause::Ping => return Ok(Next::End),
+        }
     }
     let tally = Tally::new(job, start, slot.id);
     drop(slot);
@@ -101,7 +104,7 @@ fn stream(
                 due,
                 job.ping.map(|ping| clock::now() + ping),
             ) {
-                Pause::Over if number == job.tokens && is_held(server) => due += HELD_FOR,
+                Pause::Over if number == job.tokens && server.is_held() => due += HELD_FOR,
                 Pause::Over => break,
                 Pause::Ping => chunks.write(b":\n\n")?,
                 Pause::Gone => return Ok(Next::End),
@@ -127,11 +130,6 @@ fn stream(
 
 /// How long a token that is held back waits before the file is looked for again.
 const HELD_FOR: Duration = Duration::from_millis(10);
-
-fn is_held(server: &Server) -> bool {
-    let hold = server.args.hold.as_ref();
-    hold.is_some_and(|file| !file.exists())
-}
 
 /// What ended a wait for the next token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

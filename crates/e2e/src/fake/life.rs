@@ -14,6 +14,9 @@ use super::results::Wake;
 use super::server::Server;
 use super::{asked, clock, connection, events, failures, log, signals};
 
+/// How long a load that is held back waits before it looks again.
+const HELD_FOR: Duration = Duration::from_millis(10);
+
 /// The whole life of the process, from its command line to its exit code.
 pub fn run(words: impl IntoIterator<Item = String>) -> ExitCode {
     let words: Vec<String> = words.into_iter().collect();
@@ -122,6 +125,10 @@ fn load(server: &Server) {
         }
         clock::sleep(args.load / steps);
         events::loading(server, f64::from(step) / f64::from(steps));
+    }
+    let held = || args.hold_load.as_ref().is_some_and(|file| !file.exists());
+    while held() || server.is_hung() {
+        clock::sleep(HELD_FOR);
     }
     let (slots, context) = (args.parallel, server.slot_context());
     let sizes =

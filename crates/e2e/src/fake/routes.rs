@@ -25,7 +25,8 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
     if exchange.head.path.starts_with("/__fake/") {
         return aids::answer(exchange);
     }
-    if server.args.hang == Some(Hang::Ready) && server.is_loaded() {
+    let hangs = server.args.hang == Some(Hang::Ready) && server.is_loaded();
+    if hangs || server.is_hung() {
         return Ok(generate::hang(server, exchange.socket));
     }
     if exchange.head.method == "OPTIONS" {

@@ -26,6 +26,7 @@ pub(super) struct Server {
     pub(super) listeners: Vec<Listener>,
     loaded: AtomicBool,
     stopping: AtomicBool,
+    hung: AtomicBool,
 }
 
 impl Server {
@@ -42,6 +43,7 @@ impl Server {
             listeners,
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            hung: AtomicBool::new(false),
             args,
         }
     }
@@ -58,6 +60,21 @@ impl Server {
     /// Whether the inference thread has ended: no token comes any more, no slot is given.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
+    }
+
+    /// Answers nothing any more, and goes on with nothing.
+    pub(super) fn hang(&self) {
+        self.hung.store(true, SeqCst);
+    }
+
+    pub(super) fn is_hung(&self) -> bool {
+        self.hung.load(SeqCst)
+    }
+
+    /// Whether the last step of whatever goes on is held back.
+    pub(super) fn is_held(&self) -> bool {
+        let hold = self.args.hold.as_ref();
+        self.is_hung() || hold.is_some_and(|file| !file.exists())
     }
 
     /// Ends the inference thread and the listeners. Requests that run are left to themselves.
