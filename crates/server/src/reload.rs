@@ -2,15 +2,17 @@
 
 use crate::config::{Config, Problems};
 use crate::runtime::RuntimeHandle;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
 
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How long a file has to stay as it is before it is read: whoever writes it may not be done.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Reads the configuration once more.
 type Read = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
@@ -94,21 +96,50 @@ impl Reloader {
         let Some(file) = self.source.as_ref().and_then(|source| source.file.clone()) else {
             return;
         };
+        let (_watcher, mut touched) = match touches_beside(&file) {
+            Ok(watching) => watching,
+            Err(error) => {
+                let file = file.display();
+                tracing::warn!(%file, %error, "not watched: changes take effect on SIGHUP alone");
+                return;
+            }
+        };
         let state = || std::fs::metadata(&file).ok().as_ref().map(state);
         let mut read = state();
-        let mut seen = read;
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let now = state();
-            // A file that is gone for a moment is being replaced.
-            if now.is_some() && now == seen && now != read {
-                read = now;
-                // Its problems have been said.
-                let _ = self.reload().await;
+        while touched.recv().await.is_some() {
+            let mut seen = state();
+            while seen != read {
+                tokio::time::sleep(QUIET).await;
+                let now = state();
+                // A file that is gone for a moment is being replaced.
+                if now.is_some() && now == seen {
+                    read = now;
+                    // Its problems have been said.
+                    let _ = self.reload().await;
+                }
+                if now.is_none() {
+                    break;
+                }
+                seen = now;
             }
-            seen = now;
         }
     }
+}
+
+/// Tells whenever something happens to a file of the directory this file is in: editors and
+/// configuration management put another file in its place.
+fn touches_beside(file: &Path) -> notify::Result<(RecommendedWatcher, mpsc::Receiver<()>)> {
+    // One is enough: who hears of it looks at the file.
+    let (tell, touched) = mpsc::channel(1);
+    let mut watcher = notify::recommended_watcher(move |_event| {
+        let _ = tell.try_send(());
+    })?;
+    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
+    watcher.watch(
+        directory.unwrap_or(Path::new(".")),
+        RecursiveMode::NonRecursive,
+    )?;
+    Ok((watcher, touched))
 }
 
 /// What changes when a file does.
