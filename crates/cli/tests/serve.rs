@@ -54,6 +54,7 @@ fn start(directory: &std::path::Path, log: &str) -> Running {
         .env_clear()
         .env("PATH", path)
         .env("TMPDIR", directory)
+        .env("XDG_STATE_HOME", directory.join("state"))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn();
@@ -83,7 +84,7 @@ fn a_signal_ends_it_well_and_nothing_is_left() {
     let left = fs::read_dir(directory.path()).unwrap();
     let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["llama-server", "m.gguf"]);
+    assert_eq!(left, ["llama-server", "m.gguf", "state"]);
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl Runtime {
 
     /// Runs until a shutdown is asked for and every instance has stopped.
     pub(crate) async fn run(mut self) {
-        self.tasks.spawn(Engine::find(
+        let finding = self.tasks.spawn(Engine::find(
             Arc::clone(&self.world.config),
             self.tell.clone(),
         ));
@@ -215,6 +215,8 @@ impl Runtime {
                     if deadline.is_some() => self.handle(Event::Tick),
             }
         }
+        // An engine that has not answered yet need not any more.
+        finding.abort();
         // Those who wait for news would wait for each other.
         self.news.close();
         self.tasks.close();
