@@ -20,6 +20,8 @@ pub(crate) enum Quantity {
     LoadedSwitches,
     EventMillis,
     PolledMillis,
+    ColdMillis,
+    SwapMillis,
 }
 
 /// The figures of each round.

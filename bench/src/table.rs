@@ -2,8 +2,8 @@
 
 use crate::cases::Case;
 use crate::results::Quantity::{
-    self, Added, Cpu, EventMillis, FreshMegabytes, FreshSwitches, LoadedMegabytes, LoadedSwitches,
-    P50, P99, PerSecond, PolledMillis,
+    self, Added, ColdMillis, Cpu, EventMillis, FreshMegabytes, FreshSwitches, LoadedMegabytes,
+    LoadedSwitches, P50, P99, PerSecond, PolledMillis, SwapMillis,
 };
 use crate::results::Results;
 use crate::stats::median;
@@ -68,7 +68,12 @@ const READINESS: &[Row] = &[
     ("the same by polling, ms", PolledMillis, Goal::None),
 ];
 
-const GROUPS: [Group; 7] = [
+const STARTS: &[Row] = &[
+    ("added to a cold start, ms", ColdMillis, Goal::Below(20.0)),
+    ("added to a swap, ms", SwapMillis, Goal::Below(20.0)),
+];
+
+const GROUPS: [Group; 8] = [
     ("1 connection", Case::One, ONE),
     ("32 connections", Case::Many, MANY),
     ("64 KiB requests", Case::Upload, UPLOAD),
@@ -76,6 +81,7 @@ const GROUPS: [Group; 7] = [
     ("64 streams, 10 ms", Case::Paced, PACED),
     ("idle", Case::Idle, IDLE),
     ("child ready", Case::Readiness, READINESS),
+    ("child started", Case::Starts, STARTS),
 ];
 
 /// The lines of what was measured.

@@ -68,7 +68,9 @@ fn load(case: Case) -> Load {
             connections: 64,
             work: Work::Listen,
         },
-        Case::One | Case::Idle | Case::Readiness => ask(1, post("/v1/chat/completions", CHAT)),
+        Case::One | Case::Idle | Case::Readiness | Case::Starts => {
+            ask(1, post("/v1/chat/completions", CHAT))
+        }
     }
 }
 

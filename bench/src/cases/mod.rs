@@ -3,6 +3,7 @@
 mod idle;
 mod loads;
 mod readiness;
+mod starts;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -28,11 +29,13 @@ pub(crate) enum Case {
     Idle,
     /// A child that becomes ready while a request waits.
     Readiness,
+    /// Models that are loaded when they are asked for.
+    Starts,
 }
 
 impl Case {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::One,
         Self::Many,
         Self::Upload,
@@ -40,6 +43,7 @@ impl Case {
         Self::Paced,
         Self::Idle,
         Self::Readiness,
+        Self::Starts,
     ];
 }
 
@@ -57,6 +61,7 @@ pub(crate) async fn run(
         }
         Case::Idle => idle::run(subjects, results).await,
         Case::Readiness => readiness::run(subjects, results).await,
+        Case::Starts => starts::run(subjects, results).await,
     };
     measured.with_context(|| format!("{case:?}"))
 }

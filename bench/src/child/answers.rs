@@ -39,8 +39,9 @@ impl Answers {
 }
 
 /// When the load ended, and when a request came.
-pub(super) fn stamp(ready: u64, came: u64) -> Vec<u8> {
-    json("200 OK", &format!(r#"{{"ready":{ready},"came":{came}}}"#))
+pub(super) fn stamp(began: u64, ready: u64, came: u64) -> Vec<u8> {
+    let text = format!(r#"{{"began":{began},"ready":{ready},"came":{came}}}"#);
+    json("200 OK", &text)
 }
 
 /// One event as a chunk, with the time at which it leaves.

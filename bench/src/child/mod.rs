@@ -15,7 +15,7 @@
 //! | `/health` | 200, or 503 while it loads |
 //! | `/burst` | a stream of 256 events, each written by itself, as fast as they are taken |
 //! | `/paced?phase_us=N` | a stream without end, an event each 10 ms, with the time it left |
-//! | `/stamp` | when the load ended and when this request came |
+//! | `/stamp` | when the process began, when the load ended and when this request came |
 //! | any other | a small JSON answer |
 
 mod answers;
@@ -53,6 +53,8 @@ const ROUTER: &str = "LLAMA_SERVER_ROUTER_PORT";
 struct Server {
     answers: Answers,
     pacer: Pacer,
+    /// When the process began.
+    began: u64,
     /// When the load ended; 0 before.
     ready: Cell<u64>,
 }
@@ -75,8 +77,10 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     {
         return Ok(());
     }
+    let began = clock::now();
     let args = Args::parse(words.into_iter())?;
     let server = Rc::new(Server {
+        began,
         answers: Answers::new(),
         pacer: Pacer::start(),
         ready: Cell::new(0),

@@ -38,7 +38,10 @@ async fn answer(
     }
     match target {
         "/health" => to.write_all(&answers.healthy).await,
-        "/stamp" => to.write_all(&answers::stamp(ready, clock::now())).await,
+        "/stamp" => {
+            to.write_all(&answers::stamp(server.began, ready, clock::now()))
+                .await
+        }
         "/burst" => burst(server, to).await,
         _ => to.write_all(&answers.message).await,
     }

@@ -12,21 +12,36 @@ use crate::usage::Processes;
 
 /// Starts a paddock whose child gets these arguments.
 pub(crate) fn start(place: &Place, program: &Path, child_args: &[String]) -> Result<Subject> {
+    let model = serde_json::to_string(&place.model())?;
+    // The child has no slots, so nothing is to wait for one.
+    let models = format!("[models.instant]\npath = {model}\nmax_in_flight = 8192\n");
+    launch(place, program, child_args, &models)
+}
+
+/// Starts a paddock with models `a` and `b`, none of them loaded, and more of `[defaults]` and the
+/// sections behind it.
+pub(crate) fn start_two(
+    place: &Place,
+    program: &Path,
+    child_args: &[String],
+    more: &str,
+) -> Result<Subject> {
+    let model = serde_json::to_string(&place.model())?;
+    let models = format!("[defaults]\n{more}[models]\na.path = {model}\nb.path = {model}\n");
+    launch(place, program, child_args, &models)
+}
+
+fn launch(place: &Place, program: &Path, child_args: &[String], models: &str) -> Result<Subject> {
     let (port, admin) = (free_port()?, free_port()?);
     let config = place.fresh("paddock.toml");
     // A JSON string, and a list of them, is one of TOML too.
     let args = serde_json::to_string(child_args)?;
-    let (child, model) = (place.child(), place.model());
-    let (child, model) = (
-        serde_json::to_string(&child)?,
-        serde_json::to_string(&model)?,
-    );
+    let child = serde_json::to_string(&place.child())?;
     let state = serde_json::to_string(&place.fresh("state"))?;
-    // The child has no slots, so nothing is to wait for one.
     let text = format!(
         "[server]\nstate_dir = {state}\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
          [engine]\ncommand = {child}\nargs = {args}\n\
-         [models.instant]\npath = {model}\nmax_in_flight = 8192\n"
+         {models}"
     );
     fs::write(&config, text)?;
     let mut command = place.command(program);

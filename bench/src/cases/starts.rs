@@ -1,0 +1,57 @@
+//! What paddock adds to a cold start and to a swap: from the request to its answer, less what the
+//! child took from its first moment to its readiness. That is noted by the child.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::Case;
+use crate::clock;
+use crate::load::post;
+use crate::results::{Quantity, Results};
+use crate::stats::micros;
+use crate::subjects::{Name, Subject, Subjects, paddock};
+
+const STARTS: u64 = 20;
+
+/// Long enough for a child that nobody uses to be gone.
+const GONE: Duration = Duration::from_millis(300);
+
+/// Nobody is waited for: a model goes as soon as it is idle.
+const COLD: &str = "keep_alive = \"0s\"\n";
+
+/// One model at a time.
+const SWAP: &str = "[scheduler]\nmax_loaded = 1\nmin_residency = \"0s\"\n";
+
+pub(super) async fn run(subjects: &Subjects, results: &mut Results) -> Result<()> {
+    let load = ["--load-ms".to_owned(), "50".to_owned()];
+    for (more, quantity) in [(COLD, Quantity::ColdMillis), (SWAP, Quantity::SwapMillis)] {
+        let mut paddock = paddock::start_two(&subjects.place, &subjects.paddock, &load, more)?;
+        // The first one waits for paddock to ask the engine what it can.
+        added(&mut paddock, 0).await?;
+        for start in 1..=STARTS {
+            if quantity == Quantity::ColdMillis {
+                tokio::time::sleep(GONE).await;
+            }
+            let millis = added(&mut paddock, start).await?;
+            results.add(Case::Starts, quantity, Name::Paddock, millis);
+        }
+    }
+    Ok(())
+}
+
+/// Asks one of two models in turn, and returns what was added, in milliseconds.
+async fn added(paddock: &mut Subject, turn: u64) -> Result<f64> {
+    let mut client = paddock.connect().await?;
+    let name = if turn.is_multiple_of(2) { "a" } else { "b" };
+    let asked = clock::now();
+    let answer = client
+        .ask(&post(&format!("/upstream/{name}/stamp"), b"{}"))
+        .await?;
+    let took = clock::now() - asked;
+    let answer: Value = serde_json::from_slice(answer)?;
+    let moment = |name: &str| answer[name].as_u64().with_context(|| name.to_owned());
+    let own = moment("ready")? - moment("began")?;
+    Ok(micros(took.saturating_sub(own)) / 1e3)
+}
