@@ -11,8 +11,9 @@ use crate::stats::float;
 use crate::subjects::{Subject, Subjects, paddock};
 use crate::usage::Idleness;
 
-/// How long a subject is left alone before it is watched.
-const SETTLE: Duration = Duration::from_secs(2);
+/// How long a subject is left alone before it is watched: a thread of tokio's that has done blocking
+/// work ends after 10 s without any.
+const SETTLE: Duration = Duration::from_secs(12);
 
 const WATCHED: Duration = Duration::from_secs(10);
 
