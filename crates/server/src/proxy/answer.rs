@@ -88,6 +88,12 @@ impl Answer {
         matches!(&self.state, State::Body(passing) if passing.reusable && passing.body.is_complete())
     }
 
+    /// The answer came in chunks: llama-server closes the connection behind a stream, whatever its
+    /// head says (measured on llama.cpp b11434).
+    pub(super) fn is_chunked(&self) -> bool {
+        matches!(&self.state, State::Body(passing) if passing.body.is_chunked())
+    }
+
     /// The client's connection closes with this answer.
     pub(super) fn closes_client(&self) -> bool {
         matches!(&self.state, State::Body(passing) if passing.closes)

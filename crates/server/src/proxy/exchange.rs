@@ -128,13 +128,13 @@ async fn admit(
     let mut refused = None;
     for _ in 0..TRIES {
         let lease = lease(worker, client, request, model).await?;
-        // What is held of a body is sent once: it goes where nothing can cross with it.
-        if request.held.is_empty()
-            && let Some(connection) =
-                worker
-                    .upstreams
-                    .take(model.id, lease.generation, &worker.pool)
-        {
+        // What is held of a body is sent once: it goes where nothing can cross with it. So does,
+        // if it can, a body of which more is to come.
+        let idle = |repeatable| {
+            let upstreams = request.held.is_empty().then_some(&worker.upstreams);
+            upstreams?.take(model.id, lease.generation, repeatable, &worker.pool)
+        };
+        if let Some(connection) = idle(request.body.is_complete()) {
             return Ok((lease, connection));
         }
         let mut news = model.endpoint.subscribe();
@@ -143,6 +143,9 @@ async fn admit(
                 Ok(connection) => return Ok((lease, connection)),
                 Err(error) => refused = Some(error.to_string()),
             }
+        }
+        if let Some(connection) = idle(true) {
+            return Ok((lease, connection));
         }
         drop(lease);
         let waiting = timeout(NEWS, news.changed());

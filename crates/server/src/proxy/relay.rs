@@ -95,7 +95,8 @@ impl<'a> Relay<'a> {
             && self.worker.phase() == Phase::Serving
             && let Some(upstream) = self.upstream.take()
         {
-            self.worker.upstreams.give(upstream);
+            let may_close = self.answer.is_chunked();
+            self.worker.upstreams.give(upstream, may_close);
         }
         end
     }

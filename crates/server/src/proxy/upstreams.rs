@@ -13,6 +13,10 @@ use tokio::time::Instant;
 /// (llama.cpp b11434, `Keep-Alive: timeout=5, max=100`).
 const KEEP: Duration = Duration::from_secs(4);
 
+/// How long a connection may have been idle for a request that could not be sent again: long before
+/// the child's 5 s, however late a busy machine lets either of them act.
+const KEEP_FOR_ONE_TRY: Duration = Duration::from_secs(1);
+
 /// The most idle connections a worker keeps to an instance.
 const MOST: usize = 256;
 
@@ -27,6 +31,8 @@ struct Idle {
     stream: Stream,
     generation: Generation,
     since: Instant,
+    /// The child may close it at any moment.
+    may_close: bool,
 }
 
 /// A connection to an upstream, in use.
@@ -40,19 +46,26 @@ pub(super) struct Connection {
 }
 
 impl Upstreams {
-    /// An idle connection that looks alive, the youngest first.
+    /// An idle connection that looks alive, the youngest first. Not `repeatable` is a request of
+    /// which more is to come than is at hand: what crossed with the child's close would be lost.
     pub(super) fn take(
         &self,
         model: ModelId,
         generation: Generation,
+        repeatable: bool,
         pool: &Pool,
     ) -> Option<Connection> {
         let mut all = self.idle.borrow_mut();
         let idle = all.get_mut(model.0)?;
         while let Some(mut candidate) = idle.pop() {
-            if candidate.generation != generation || candidate.since.elapsed() > KEEP {
-                // Those below are older still.
+            let unused = candidate.since.elapsed();
+            // Those below are older still.
+            if candidate.generation != generation || unused > KEEP {
                 idle.clear();
+                return None;
+            }
+            if !repeatable && (candidate.may_close || unused > KEEP_FOR_ONE_TRY) {
+                idle.push(candidate);
                 return None;
             }
             if is_quiet(&mut candidate.stream, pool) {
@@ -80,8 +93,9 @@ impl Upstreams {
         })
     }
 
-    /// Keeps a connection whose answer is whole.
-    pub(super) fn give(&self, connection: Connection) {
+    /// Keeps a connection whose answer is whole, for those that can be sent again if the child
+    /// `may_close` it now.
+    pub(super) fn give(&self, connection: Connection, may_close: bool) {
         let mut all = self.idle.borrow_mut();
         let place = connection.model.0;
         if all.len() <= place {
@@ -101,6 +115,7 @@ impl Upstreams {
                 stream: connection.stream,
                 generation: connection.generation,
                 since: Instant::now(),
+                may_close,
             });
         }
     }
@@ -129,4 +144,48 @@ fn is_quiet(stream: &mut Stream, pool: &Pool) -> bool {
     let quiet = matches!(buffer.poll_read(stream, &mut cx), Poll::Pending);
     pool.give(buffer);
     quiet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixStream;
+
+    const MODEL: ModelId = ModelId(0);
+    const GENERATION: Generation = Generation(1);
+
+    /// A connection that nobody has used for so long, and its other end.
+    fn unused(seconds: u64, may_close: bool) -> (Upstreams, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let since = Instant::now()
+            .checked_sub(Duration::from_secs(seconds))
+            .unwrap();
+        let idle = Idle {
+            stream: Stream::Unix(ours),
+            generation: GENERATION,
+            since,
+            may_close,
+        };
+        let upstreams = Upstreams {
+            idle: RefCell::new(vec![vec![idle]]),
+        };
+        (upstreams, theirs)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_again_goes_where_nothing_is_about_to_close() {
+        let pool = Pool::default();
+        let (upstreams, _theirs) = unused(2, false);
+        let take = |repeatable| upstreams.take(MODEL, GENERATION, repeatable, &pool);
+        assert!(take(false).is_none());
+        assert!(take(true).is_some(), "it is there for others");
+        let (upstreams, _theirs) = unused(0, false);
+        assert!(upstreams.take(MODEL, GENERATION, false, &pool).is_some());
+        let (upstreams, _theirs) = unused(0, true);
+        let take = |repeatable| upstreams.take(MODEL, GENERATION, repeatable, &pool);
+        assert!(take(false).is_none());
+        assert!(take(true).is_some());
+        let (upstreams, _theirs) = unused(5, false);
+        assert!(upstreams.take(MODEL, GENERATION, true, &pool).is_none());
+    }
 }

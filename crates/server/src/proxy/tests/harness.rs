@@ -71,12 +71,13 @@ impl Harness {
 
     pub(super) fn upstream_holding(&self, bytes: usize) -> DuplexStream {
         let (ours, theirs) = duplex(bytes);
-        self.worker.upstreams.give(Connection {
+        let connection = Connection {
             stream: Stream::Memory(theirs),
             model: self.model.id,
             generation: GENERATION,
             reused: true,
-        });
+        };
+        self.worker.upstreams.give(connection, false);
         ours
     }
 
