@@ -1,6 +1,9 @@
 //! Logs: text on a terminal, JSON otherwise, both on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -30,4 +33,20 @@ pub(crate) fn start(filter: &str) {
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(targets));
     let _already = subscriber.try_init();
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// Logs a panic like everything else, with the way there where `RUST_BACKTRACE` asks for it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string);
+    let place = place.as_deref().unwrap_or("an unknown place");
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(target: ALWAYS, thread, place, %backtrace, "panicked: {message}");
+    } else {
+        tracing::error!(target: ALWAYS, thread, place, "panicked: {message}");
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use paddock_server::config::{Config, Listen, Mode, Model, Problems};
-use paddock_server::{Inherited, InheritedError, Service, Source, StartError};
+use paddock_server::{Broken, Inherited, InheritedError, Service, Source, StartError};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -25,6 +25,9 @@ enum RunError {
     /// The service does not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The service has ended by itself.
+    #[error(transparent)]
+    Broken(#[from] Broken),
 }
 
 /// Runs a configuration. The control runtime lives on this thread.
@@ -47,7 +50,7 @@ pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -
                 | RunError::Start(StartError::StateInUse(_) | StartError::OpenToAll(_)) => {
                     Exit::Config
                 }
-                RunError::System(_) | RunError::Start(_) => Exit::Failed,
+                RunError::System(_) | RunError::Start(_) | RunError::Broken(_) => Exit::Failed,
             }
         }
     }
@@ -84,7 +87,7 @@ async fn serve(
         }
     };
     tokio::select! {
-        () = running => {}
+        ended = running => ended?,
         () = forward(&mut signals, stop, end) => {}
         () = reloading => {}
     }

@@ -30,5 +30,5 @@ pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamE
 pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use reload::{ReloadError, Reloader, Source};
-pub use service::{Service, StartError};
+pub use service::{Broken, Service, StartError};
 pub use state_dir::StateDirError;

@@ -31,6 +31,8 @@ mod reload;
 mod view;
 
 pub(crate) use actor::{News, Runtime, Setup};
+#[cfg(debug_assertions)]
+pub(crate) use handle::Part;
 pub(crate) use handle::{RuntimeHandle, Wants};
 pub(crate) use journal::Told;
 pub(crate) use view::{ModelView, View};

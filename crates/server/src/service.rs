@@ -20,7 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,13 @@ const MOST_WORKERS: usize = 4;
 
 /// How long an operator's open connection may hold up the end.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// How long children may take to stop whose runtime actor has panicked: the grace they have, and a
+/// little more.
+const LAST_CHILDREN: Duration = Duration::from_secs(3);
+
+/// What the runtime actor is called.
+const RUNTIME: &str = "the runtime actor";
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +78,16 @@ fn why(error: &io::Error) -> String {
     }
 }
 
+/// A part without which paddock is of no use has ended by a panic. Everything else was stopped.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{part} ended by a panic, so everything was stopped; this is a fault in paddock: please report it \
+     with what was logged"
+)]
+pub struct Broken {
+    part: &'static str,
+}
+
 /// A running paddock.
 #[derive(Debug)]
 pub struct Service {
@@ -84,8 +102,12 @@ pub struct Service {
     accepting: CancellationToken,
     admin_open: CancellationToken,
     tasks: TaskTracker,
-    /// Ends when the instances have stopped.
+    /// Ends when the runtime actor has, which is when the instances have stopped.
     stopped: TaskTracker,
+    /// Fails where the runtime actor has panicked.
+    actor: JoinHandle<()>,
+    /// The instances.
+    instances: TaskTracker,
     /// Ends when the last lesson is written.
     learned: Option<learned::Owner>,
     spawner: Spawner,
@@ -118,6 +140,7 @@ impl Service {
         let (phase, phases) = watch::channel(Phase::Serving);
         let (hangups, hung_up) = watch::channel(0);
         let (catalog, catalogs) = watch::channel(Arc::default());
+        let instances = TaskTracker::new();
         let (actor, runtime) = Runtime::new(Setup {
             config: Arc::clone(&config),
             spawner: spawner.clone(),
@@ -128,9 +151,10 @@ impl Service {
             phase,
             hangups,
             catalog,
+            tasks: instances.clone(),
         });
         let stopped = TaskTracker::new();
-        stopped.spawn(actor.run());
+        let actor = stopped.spawn(actor.run());
         stopped.close();
         let view = View {
             runtime: runtime.clone(),
@@ -160,6 +184,8 @@ impl Service {
             admin_open: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stopped,
+            actor,
+            instances,
             learned,
             spawner,
             runtime_dir,
@@ -219,24 +245,61 @@ impl Service {
     /// Serves until `shutdown` completes, then drains: no new connections, what is in flight may
     /// finish within the drain timeout, then it is ended, the child is stopped, and every file is
     /// removed. When `abort` completes the drain is cut short and the child is killed.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, abort: impl Future<Output = ()>) {
-        shutdown.await;
-        tracing::info!("stopping");
+    ///
+    /// # Errors
+    /// A part that everything else needs has panicked. Then it stops in the same way, asked or not.
+    pub async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        abort: impl Future<Output = ()>,
+    ) -> Result<(), Broken> {
+        let broken = tokio::select! {
+            () = shutdown => None,
+            part = self.broken() => Some(part),
+        };
+        if let Some(part) = broken {
+            tracing::error!("{part} ended by a panic; stopping");
+        } else {
+            tracing::info!("stopping");
+        }
         self.accepting.cancel();
         let deadline = Instant::now() + self.config.server.drain_timeout;
         self.runtime.shutdown(deadline).await;
-        let mut abort = std::pin::pin!(abort);
         tokio::select! {
             () = self.stopped.wait() => {}
-            () = &mut abort => {
+            () = abort => {
                 tracing::warn!("stopping at once");
                 self.runtime.shutdown_now().await;
                 self.stopped.wait().await;
             }
         }
+        let panicked = (&mut self.actor).await.is_err();
+        self.close().await;
+        match broken.or(panicked.then_some(RUNTIME)) {
+            Some(part) => Err(Broken { part }),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until something has ended that is to last, and says what.
+    async fn broken(&mut self) -> &'static str {
+        tokio::select! {
+            () = self.stopped.wait() => RUNTIME,
+            () = self.spawner.closed() => "the thread that starts children",
+            () = self.workers.broken() => "a thread that serves clients",
+        }
+    }
+
+    /// Closes what is left when the runtime actor has ended.
+    async fn close(self) {
+        // An actor that panicked has not waited for them.
+        self.instances.close();
+        if timeout(LAST_CHILDREN, self.instances.wait()).await.is_err() {
+            tracing::error!("not every child has stopped; the kernel ends those that have not");
+        }
         self.admin_open.cancel();
         // Past the limit an operator's connection is closed as it is.
-        let last_answers = tokio::time::timeout(LAST_ANSWERS, self.tasks.wait());
+        let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
         if let Some(learned) = self.learned {
             learned.join().await;

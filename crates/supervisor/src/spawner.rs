@@ -35,9 +35,13 @@ pub(crate) struct Launch {
 }
 
 #[derive(Debug)]
-struct Request {
-    launch: Launch,
-    answer: oneshot::Sender<io::Result<Process>>,
+enum Request {
+    Fork {
+        launch: Launch,
+        answer: oneshot::Sender<io::Result<Process>>,
+    },
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 impl Spawner {
@@ -62,19 +66,38 @@ impl Spawner {
         let gone = || io::Error::other("the spawner thread is gone");
         let (answer, answered) = oneshot::channel();
         self.requests
-            .send(Request { launch, answer })
+            .send(Request::Fork { launch, answer })
             .await
             .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
+
+    /// Waits until the thread has ended. While there is a clone it ends by a panic alone, and then the
+    /// kernel ends every child.
+    pub async fn closed(&self) {
+        self.requests.closed().await;
+    }
+
+    /// Makes the thread panic, for tests of what follows.
+    #[cfg(debug_assertions)]
+    pub async fn panic(&self) {
+        // A thread that is gone cannot panic.
+        let _ = self.requests.send(Request::Panic).await;
+    }
 }
 
 fn serve(shim: &Shim, runtime: &Handle, mut queue: mpsc::Receiver<Request>) {
-    while let Some(Request { launch, answer }) = queue.blocking_recv() {
-        let context = runtime.enter();
-        // A process that nobody takes any more is killed by its drop.
-        let _ = answer.send(fork(shim, launch));
-        drop(context);
+    while let Some(request) = queue.blocking_recv() {
+        match request {
+            Request::Fork { launch, answer } => {
+                let context = runtime.enter();
+                // A process that nobody takes any more is killed by its drop.
+                let _ = answer.send(fork(shim, launch));
+                drop(context);
+            }
+            #[cfg(debug_assertions)]
+            Request::Panic => panic!("the spawner was told to panic"),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ mod killed;
 mod left_behind;
 #[cfg(test)]
 mod loading;
+#[cfg(all(test, debug_assertions))]
+mod panics;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]

@@ -11,6 +11,9 @@ pub(super) enum Errand {
         name: Vec<u8>,
         found: mpsc::Sender<bool>,
     },
+    /// Panic, for tests of what follows.
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 /// A way to ask all workers for something. It keeps none of them running.
@@ -39,5 +42,13 @@ impl Errands {
             count += usize::from(found);
         }
         count
+    }
+
+    /// Makes one worker panic.
+    #[cfg(debug_assertions)]
+    pub(crate) async fn panic(&self) {
+        if let Some(worker) = self.workers.first().and_then(mpsc::WeakSender::upgrade) {
+            let _ = worker.send(Errand::Panic).await;
+        }
     }
 }

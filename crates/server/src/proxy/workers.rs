@@ -52,7 +52,7 @@ pub(crate) struct News {
 pub(crate) struct Workers {
     pub(super) desks: Vec<Desk>,
     threads: Vec<thread::JoinHandle<()>>,
-    /// Closed when every thread has ended.
+    /// Closed when every thread has ended; a thread that panics sends.
     running: mpsc::Receiver<()>,
 }
 
@@ -96,7 +96,8 @@ impl Workers {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let (site, news, alive) = (Arc::clone(site), news.clone(), alive.clone());
+            let (site, news) = (Arc::clone(site), news.clone());
+            let alive = Alive(alive.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
@@ -110,15 +111,31 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Waits until a thread has ended by a panic.
+    pub(crate) async fn broken(&mut self) {
+        let _ = self.running.recv().await;
+    }
+
     /// Waits until every thread has ended.
     pub(crate) async fn join(mut self) {
         self.desks.clear();
-        // Nothing is ever sent: this waits for the last sender to go.
-        let _ = self.running.recv().await;
+        while self.running.recv().await.is_some() {}
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a worker thread panicked");
             }
+        }
+    }
+}
+
+/// Held by a thread that runs.
+struct Alive(mpsc::Sender<()>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Full: another one has said so.
+            let _ = self.0.try_send(());
         }
     }
 }
@@ -142,6 +159,8 @@ async fn serve(
                     // Who asked may have gone.
                     let _ = found.try_send(worker.cancel(&name));
                 }
+                #[cfg(debug_assertions)]
+                Some(Errand::Panic) => panic!("the worker was told to panic"),
                 None => open = false,
             },
             Ok(()) = news.phase.changed() => worker.set_phase(*news.phase.borrow_and_update()),

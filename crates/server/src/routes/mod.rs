@@ -7,6 +7,8 @@ mod health;
 mod load;
 mod logs;
 mod models;
+#[cfg(debug_assertions)]
+mod panic;
 mod reload;
 mod requests;
 mod status;
@@ -79,8 +81,10 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .with_state(admin.view.clone());
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))
-        .route("/api/reload", post(reload::reload))
-        .with_state(admin);
+        .route("/api/reload", post(reload::reload));
+    #[cfg(debug_assertions)]
+    let works = works.route("/api/panic/{part}", post(panic::panic));
+    let works = works.with_state(admin);
     reads
         .merge(works)
         .fallback(admin::not_found)

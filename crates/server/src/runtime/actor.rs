@@ -1,5 +1,7 @@
 use super::Phase;
 use super::entry::Entry;
+#[cfg(debug_assertions)]
+use super::handle::Part;
 use super::handle::{Command, RuntimeHandle, Wants};
 use super::inspect::Inspected;
 use super::journal::{Explained, Journal, Names, Waited};
@@ -46,6 +48,8 @@ pub(crate) struct Setup {
     /// Changes when idle connections to a child are to be closed.
     pub(crate) hangups: watch::Sender<u64>,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
+    /// Where instances and errands run. They have ended when it is empty.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// What the actor works with, and does not change by itself.
@@ -166,7 +170,7 @@ impl Runtime {
             phase: setup.phase,
             hangups: setup.hangups,
             catalog: setup.catalog,
-            tasks: TaskTracker::new(),
+            tasks: setup.tasks,
         };
         for model in &setup.config.models {
             runtime.add(Arc::new(model.clone()));
@@ -221,8 +225,6 @@ impl Runtime {
         self.news.close();
         self.tasks.close();
         self.tasks.wait().await;
-        // Nothing is left that a request could go to.
-        self.phase.send_replace(Phase::Cut);
     }
 
     fn command(&mut self, command: Option<Command>) {
@@ -249,10 +251,23 @@ impl Runtime {
             }
             Some(Command::Shutdown(deadline)) => self.shutdown(deadline),
             Some(Command::ShutdownNow) => self.shutdown_now(),
+            #[cfg(debug_assertions)]
+            Some(Command::Panic(part)) => self.panic(part),
             // The service has gone without a word: nobody is left to drain for.
             None => {
                 self.deserted = true;
                 self.shutdown_now();
+            }
+        }
+    }
+
+    #[cfg(debug_assertions)]
+    fn panic(&self, part: Part) {
+        match part {
+            Part::Runtime => panic!("the runtime was told to panic"),
+            Part::Spawner => {
+                let spawner = self.world.spawner.clone();
+                self.tasks.spawn(async move { spawner.panic().await });
             }
         }
     }
@@ -379,6 +394,13 @@ impl Runtime {
         let default = self.world.config.server.default_model.as_deref();
         self.catalog
             .send_replace(Arc::new(Catalog::new(models.collect(), default)));
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // However it has ended: nothing is left that a request could go to.
+        self.phase.send_replace(Phase::Cut);
     }
 }
 

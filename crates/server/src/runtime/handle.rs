@@ -40,6 +40,19 @@ pub(super) enum Command {
     Shutdown(Instant),
     /// Stop now; where a child does not, kill it.
     ShutdownNow,
+    /// Panic, for tests of what follows.
+    #[cfg(debug_assertions)]
+    Panic(Part),
+}
+
+/// What can be told to panic.
+#[cfg(debug_assertions)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// The actor itself.
+    Runtime,
+    /// The thread that forks.
+    Spawner,
 }
 
 /// A request that waits.
@@ -135,6 +148,12 @@ impl RuntimeHandle {
     /// Ends what is in flight, and every child, now.
     pub(crate) async fn shutdown_now(&self) {
         let _ = self.commands.send(Command::ShutdownNow).await;
+    }
+
+    /// Makes a part of paddock panic.
+    #[cfg(debug_assertions)]
+    pub(crate) async fn panic(&self, part: Part) {
+        let _ = self.commands.send(Command::Panic(part)).await;
     }
 
     /// Changes with everything that people may see.

@@ -1,0 +1,18 @@
+//! Breaks a part of paddock, for tests of what becomes of the rest. A release has no such route.
+
+use super::Admin;
+use crate::runtime::Part;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+/// Makes a part panic.
+pub(super) async fn panic(State(admin): State<Admin>, Path(part): Path<String>) -> StatusCode {
+    match part.as_str() {
+        "runtime" => admin.view.runtime.panic(Part::Runtime).await,
+        "spawner" => admin.view.runtime.panic(Part::Spawner).await,
+        "worker" => admin.errands.panic().await,
+        "admin" => panic!("the admin plane was told to panic"),
+        _ => return StatusCode::NOT_FOUND,
+    }
+    StatusCode::ACCEPTED
+}
