@@ -22,11 +22,18 @@ impl Acceptor {
     pub(crate) fn run(self, workers: &Workers) -> impl Future<Output = ()> + use<> {
         let desks = workers.desks.clone();
         async move {
+            let mut said = false;
             loop {
                 match self.accept().await {
-                    Ok(accepted) => hand_over(&desks, accepted).await,
+                    Ok(accepted) => {
+                        said = false;
+                        hand_over(&desks, accepted).await;
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
+                        if !said {
+                            tracing::warn!(%error, "cannot accept connections; trying on");
+                        }
+                        said = true;
                         sleep(PAUSE).await;
                     }
                 }

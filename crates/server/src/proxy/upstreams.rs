@@ -3,11 +3,12 @@ use super::stream::Stream;
 use crate::catalog::Catalog;
 use crate::model::Endpoint;
 use paddock_scheduler::{Generation, ModelId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 /// How long a connection is kept without use. llama-server closes it after 5 s
 /// (llama.cpp b11434, `Keep-Alive: timeout=5, max=100`).
@@ -17,6 +18,9 @@ const KEEP: Duration = Duration::from_secs(4);
 /// the child's 5 s, however late a busy machine lets either of them act.
 const KEEP_FOR_ONE_TRY: Duration = Duration::from_secs(1);
 
+/// How long at least between two looks for connections that are kept no longer.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The most idle connections a worker keeps to an instance.
 const MOST: usize = 256;
 
@@ -24,6 +28,9 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
     idle: RefCell<Vec<Vec<Idle>>>,
+    /// There is something to look after, and [`Self::look_after`] knows.
+    watched: Cell<bool>,
+    first: Notify,
 }
 
 #[derive(Debug)]
@@ -117,7 +124,32 @@ impl Upstreams {
                 since: Instant::now(),
                 may_close,
             });
+            if !self.watched.replace(true) {
+                self.first.notify_one();
+            }
         }
+    }
+
+    /// Closes what nobody has used for too long. Never completes; where nothing is idle, nothing
+    /// wakes it.
+    pub(super) async fn look_after(&self) {
+        loop {
+            self.first.notified().await;
+            while let Some(oldest) = self.close_old() {
+                sleep_until((oldest + KEEP).max(Instant::now() + LOOK)).await;
+            }
+        }
+    }
+
+    /// Closes what is kept no longer. Since when the oldest of what is left is idle.
+    fn close_old(&self) -> Option<Instant> {
+        let mut all = self.idle.borrow_mut();
+        for idle in all.iter_mut() {
+            idle.retain(|kept| kept.since.elapsed() <= KEEP);
+        }
+        let oldest = all.iter().flatten().map(|kept| kept.since).min();
+        self.watched.set(oldest.is_some());
+        oldest
     }
 
     /// Closes idle connections to instances that are to stop, or belong to no model any more.
@@ -168,6 +200,7 @@ mod tests {
         };
         let upstreams = Upstreams {
             idle: RefCell::new(vec![vec![idle]]),
+            ..Upstreams::default()
         };
         (upstreams, theirs)
     }
@@ -187,5 +220,16 @@ mod tests {
         assert!(take(true).is_some());
         let (upstreams, _theirs) = unused(5, false);
         assert!(upstreams.take(MODEL, GENERATION, true, &pool).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_uses_is_closed() {
+        let (upstreams, theirs) = unused(2, false);
+        assert!(upstreams.close_old().is_some());
+        assert!(theirs.try_read(&mut [0]).is_err(), "it is open");
+        let (upstreams, theirs) = unused(5, false);
+        assert_eq!(upstreams.close_old(), None);
+        theirs.readable().await.unwrap();
+        assert_eq!(theirs.try_read(&mut [0]).unwrap(), 0, "it is closed");
     }
 }

@@ -5,6 +5,7 @@ use super::worker::{Site, Worker};
 use crate::catalog::Catalog;
 use crate::runtime::Phase;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -150,9 +151,11 @@ async fn serve(
     let catalog = Arc::clone(&news.catalog.borrow_and_update());
     let worker = Rc::new(Worker::new(site, catalog));
     let tasks = TaskTracker::new();
+    let mut looking = pin!(worker.upstreams.look_after());
     let mut open = true;
     while open {
         tokio::select! {
+            () = &mut looking => {}
             next = errands.recv() => match next {
                 Some(Errand::Serve(next)) => take(&worker, &tasks, next, &count),
                 Some(Errand::Cancel { name, found }) => {
