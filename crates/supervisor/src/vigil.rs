@@ -71,6 +71,8 @@ const AT_WORK: u32 = 100;
 pub(crate) struct Vigil {
     policy: VigilPolicy,
     heard: u64,
+    /// A request has waited long, and the child has given no sign of life since.
+    doubted: bool,
     missed: u32,
     /// When the first of the missed probes was begun.
     since: Option<Instant>,
@@ -81,14 +83,21 @@ impl Vigil {
         Self {
             policy,
             heard: seen.heard,
+            doubted: seen.waiting > 0,
             missed: 0,
             since: None,
         }
     }
 
+    /// Tells whether the child is to be asked.
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
     /// Takes one sign and decides.
     ///
-    /// 1. A byte of an answer, an answered probe, or nobody who waits: the probes begin anew.
+    /// 1. A byte of an answer, or an answered probe: the probes begin anew, if anybody still waits. That
+    ///    a client has lost its patience is no sign of life.
     /// 2. A missed probe counts, unless the child was at work.
     /// 3. Too many of them: hung.
     /// 4. Two requests given up, one after the other, and no byte meanwhile: hung. Its HTTP threads may
@@ -98,7 +107,9 @@ impl Vigil {
         // 1.
         let heard = seen.heard != self.heard;
         self.heard = seen.heard;
-        if heard || seen.waiting == 0 || matches!(sign, Sign::Answered(_)) {
+        self.doubted |= seen.waiting > 0;
+        if heard || matches!(sign, Sign::Answered(_)) {
+            self.doubted = seen.waiting > 0;
             self.missed = 0;
             self.since = None;
         } else if let Sign::Missed { ran, took, .. } = sign
@@ -169,13 +180,7 @@ mod tests {
     #[test]
     fn one_sign_of_life_begins_the_count_anew() {
         let heard = Seen { heard: 1, ..WAITS };
-        let nobody = Seen::default();
-        for sign in [
-            Sign::Answered(WAITS),
-            missed(heard),
-            Sign::Seen(heard),
-            Sign::Seen(nobody),
-        ] {
+        for sign in [Sign::Answered(WAITS), missed(heard), Sign::Seen(heard)] {
             let (mut vigil, t0) = (vigil(), Instant::now() + TEN);
             vigil.handle(missed(WAITS), t0);
             vigil.handle(missed(WAITS), t0 + TEN);
@@ -185,6 +190,30 @@ mod tests {
             let verdict = vigil.handle(next, t0 + TEN + TEN);
             assert_eq!(verdict, Verdict::Suspect(deaf(1)), "{sign:?}");
         }
+    }
+
+    #[test]
+    fn a_client_that_leaves_is_no_sign_of_life() {
+        let (mut vigil, t0) = (vigil(), Instant::now() + TEN);
+        let nobody = Seen::default();
+        assert!(!vigil.is_doubted());
+        vigil.handle(Sign::Seen(WAITS), t0);
+        assert_eq!(vigil.handle(Sign::Seen(nobody), t0), Verdict::Fine);
+        assert!(vigil.is_doubted());
+        vigil.handle(missed(nobody), t0 + TEN);
+        vigil.handle(missed(nobody), t0 + TEN * 2);
+        let verdict = vigil.handle(missed(nobody), t0 + TEN * 3);
+        assert_eq!(verdict, Verdict::Hung(deaf(3)));
+    }
+
+    #[test]
+    fn a_child_that_answers_while_nobody_waits_is_asked_no_more() {
+        let (mut vigil, t0) = (vigil(), Instant::now());
+        vigil.handle(Sign::Seen(WAITS), t0);
+        vigil.handle(Sign::Answered(WAITS), t0 + TEN);
+        assert!(vigil.is_doubted());
+        vigil.handle(Sign::Answered(Seen::default()), t0 + TEN * 2);
+        assert!(!vigil.is_doubted());
     }
 
     #[test]

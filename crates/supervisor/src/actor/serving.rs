@@ -24,14 +24,14 @@ impl Actor {
         let mut thought = vigil::Verdict::Fine;
         self.serves(run, since, None);
         loop {
-            let waiting = doubts.look().waiting > 0;
+            let doubted = vigil.is_doubted();
             let answered = tokio::select! {
                 biased;
                 exit = run.process.wait() => return Ending::Exited(exit),
                 () = wished(&mut self.wish, Wish::Stop) => return Ending::Wished,
                 // The sender is the spec's.
                 _ = seen.changed() => None,
-                answered = &mut probing, if waiting => Some(answered),
+                answered = &mut probing, if doubted => Some(answered),
             };
             let (now, level) = (Instant::now(), doubts.look());
             let sign = match answered {
@@ -52,7 +52,7 @@ impl Actor {
                     vigil::Verdict::Hung(why) => return Ending::Hung(why),
                 }
             }
-            if answered.is_some() || !waiting {
+            if answered.is_some() || !doubted {
                 let delay = if answered == Some(true) {
                     limit
                 } else {

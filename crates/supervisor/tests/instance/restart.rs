@@ -2,6 +2,7 @@ use std::{fs, time::Duration};
 
 use paddock_supervisor::{FailureClass, Phase, State};
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use crate::lab::{Lab, pid, reach, signal, stop, until, until_ready};
 
@@ -26,6 +27,29 @@ async fn a_ready_child_that_is_killed_is_replaced() {
     assert_eq!(lab.sockets(), 1, "the first socket is gone");
     stop(&instance).await;
     assert_eq!(lab.sockets(), 0);
+}
+
+/// How soon the death of a child is to be noticed.
+const NOTICED: Duration = Duration::from_millis(5);
+
+#[tokio::test]
+async fn a_death_is_noticed_within_5_ms() {
+    let lab = Lab::new();
+    let instance = lab.start(lab.child(&[]));
+    let mut fastest = Duration::MAX;
+    // The fastest of a few, so that a busy machine does not count.
+    for _ in 0..5 {
+        let child = until_ready(&instance).await;
+        let mut states = instance.watch();
+        states.mark_unchanged();
+        let killed = Instant::now();
+        signal(child, Signal::KILL);
+        reach(&mut states, |state| state.failure().is_some()).await;
+        fastest = fastest.min(killed.elapsed());
+    }
+    println!("{fastest:?}");
+    assert!(fastest < NOTICED, "{fastest:?}");
+    stop(&instance).await;
 }
 
 #[tokio::test]

@@ -27,12 +27,13 @@ async fn a_stopped_child_is_suspected_and_then_replaced_while_requests_wait() {
         suspicion(&suspect).unwrap().contains("/health"),
         "{suspect:?}"
     );
+    // Its client gives up, which says nothing of the child.
+    drop(waiting);
     let failure = first_failure(&instance).await;
     assert_eq!(failure.class, FailureClass::Unresponsive);
     assert_eq!((failure.phase, failure.exit), (Phase::Ready, None));
     assert!(!alive(pid));
     assert_eq!(doubts.ended().as_deref(), Some(failure.message.as_str()));
-    drop(waiting);
     let next = until(&instance, |state| matches!(state, State::Ready { .. })).await;
     assert!(
         matches!(next, State::Ready { generation: 2, .. }),
