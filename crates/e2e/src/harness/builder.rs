@@ -109,7 +109,7 @@ impl Builder {
 
     /// Puts the engine into the directory as well, under this name: a script there may run what lies
     /// beside it.
-    fn beside(&self, name: &str) -> PathBuf {
+    pub fn beside(&self, name: &str) -> PathBuf {
         let path = self.directory().join(name);
         if fs::hard_link(&self.engine, &path).is_err() {
             fs::copy(&self.engine, &path).expect("a copy of the engine");

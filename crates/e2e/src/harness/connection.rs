@@ -66,6 +66,11 @@ impl Connection {
         })
     }
 
+    /// Waits for up to this time whenever it waits.
+    pub fn limit(&mut self, limit: Duration) {
+        self.socket.limit(limit).expect("a limit");
+    }
+
     /// Sends these bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("to send");
@@ -86,6 +91,12 @@ impl Connection {
         let request = request.as_ref();
         self.send(request);
         self.answer_to(&String::from_utf8_lossy(&request[..request.len().min(5)]))
+    }
+
+    /// Sends a request and reads its answer, if one comes.
+    pub fn try_ask(&mut self, request: impl AsRef<[u8]>) -> io::Result<Answer> {
+        self.try_send(request)?;
+        self.try_answer()
     }
 
     /// Reads an answer to anything but `HEAD`.
