@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use paddock_server::config::{Config, Listen, Mode, Model, Problems};
-use paddock_server::{Broken, Inherited, InheritedError, Service, Source, StartError};
+use paddock_server::{
+    Broken, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
+};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -67,7 +69,8 @@ async fn serve(
     let mut signals = Signals::new()?;
     let mut hangup = hangup()?;
     let shown = config.clone();
-    let service = Service::start(config, source, exec::shim()?, inherited).await?;
+    let manager = ServiceManager::from_env();
+    let service = Service::start(config, source, exec::shim()?, inherited, manager).await?;
     announce(
         &shown,
         file,

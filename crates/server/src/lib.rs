@@ -22,6 +22,7 @@ mod runtime;
 mod runtime_dir;
 mod sandbox;
 mod service;
+mod service_manager;
 mod state_dir;
 mod sweep;
 
@@ -31,4 +32,5 @@ pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use reload::{ReloadError, Reloader, Source};
 pub use service::{Broken, Service, StartError};
+pub use service_manager::ServiceManager;
 pub use state_dir::StateDirError;

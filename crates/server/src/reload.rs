@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Problems};
 use crate::runtime::RuntimeHandle;
+use crate::service_manager::Teller;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::Value;
 use std::fmt;
@@ -50,6 +51,7 @@ impl fmt::Debug for Source {
 pub struct Reloader {
     pub(crate) source: Option<Source>,
     pub(crate) runtime: RuntimeHandle,
+    pub(crate) course: Teller,
 }
 
 /// Why the configuration is what it was.
@@ -74,6 +76,8 @@ impl Reloader {
     /// # Errors
     /// It is not valid; nothing has changed.
     pub async fn reload(&self) -> Result<Value, ReloadError> {
+        // Whoever asked by a signal is answered, whatever comes of it.
+        let mut reloading = self.course.reloading();
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
         // Reading checks files, which may take a while.
         let read = tokio::task::spawn_blocking(move || (source.read)()).await;
@@ -81,6 +85,7 @@ impl Reloader {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {
                 tracing::error!(%problems, "the configuration is not valid: nothing has changed");
+                reloading.refused();
                 return Err(ReloadError::Invalid(problems));
             }
             Err(_) => return Err(ReloadError::Stopping),

@@ -10,6 +10,7 @@ use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::{self, RuntimeDir};
 use crate::sandbox;
+use crate::service_manager::{ServiceManager, Telling};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
 use paddock_supervisor::sandbox::Parts;
@@ -38,6 +39,9 @@ const LAST_CHILDREN: Duration = Duration::from_secs(3);
 
 /// What the runtime actor is called.
 const RUNTIME: &str = "the runtime actor";
+
+/// The most that a stop takes after the drain: children are told, told again, killed and waited for.
+const AFTER_DRAIN: Duration = Duration::from_secs(20);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +106,7 @@ pub struct Service {
     accepting: CancellationToken,
     admin_open: CancellationToken,
     tasks: TaskTracker,
+    telling: Telling,
     /// Ends when the runtime actor has, which is when the instances have stopped.
     stopped: TaskTracker,
     /// Fails where the runtime actor has panicked.
@@ -119,7 +124,8 @@ pub struct Service {
 impl Service {
     /// Opens the listeners, then starts what is to be there from the start: whoever connects from
     /// the first moment on is answered. The configuration can be read again from its source.
-    /// A plane whose sockets are inherited listens on those and on nothing else.
+    /// A plane whose sockets are inherited listens on those and on nothing else. A service manager is
+    /// told how it goes.
     ///
     /// # Errors
     /// An address is taken, or the system lacks something.
@@ -128,6 +134,7 @@ impl Service {
         source: Option<Source>,
         shim: Shim,
         inherited: Inherited,
+        manager: Option<ServiceManager>,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let state_dir = take_state(&config)?;
@@ -168,9 +175,11 @@ impl Service {
             catalog: catalogs,
         };
         let workers = Workers::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
+        let telling = Telling::new();
         let reloader = Reloader {
             source,
             runtime: runtime.clone(),
+            course: telling.course().clone(),
         };
         let service = Self {
             config,
@@ -183,6 +192,7 @@ impl Service {
             accepting: CancellationToken::new(),
             admin_open: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            telling,
             stopped,
             actor,
             instances,
@@ -192,6 +202,7 @@ impl Service {
             state_dir,
         };
         service.open(public.acceptors, admin.acceptors, view);
+        service.telling.begin(manager, &service.runtime);
         Ok(service)
     }
 
@@ -264,6 +275,7 @@ impl Service {
         }
         self.accepting.cancel();
         let deadline = Instant::now() + self.config.server.drain_timeout;
+        self.telling.stopping(deadline + AFTER_DRAIN);
         self.runtime.shutdown(deadline).await;
         tokio::select! {
             () = self.stopped.wait() => {}
@@ -310,6 +322,7 @@ impl Service {
         }
         listeners::remove(&self.sockets);
         drop(self.state_dir);
+        self.telling.end().await;
     }
 }
 

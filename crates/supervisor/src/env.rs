@@ -71,6 +71,8 @@ mod tests {
             "XCUDA_",
             "http_proxy",
             "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
             "LISTEN_FDS",
         ];
         assert_eq!(names(&secret, &[]), []);

@@ -3,4 +3,8 @@
 #[cfg(test)]
 mod activation;
 #[cfg(test)]
+mod manager;
+#[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod support;

@@ -167,6 +167,20 @@ impl RuntimeHandle {
         answer.await.ok()
     }
 
+    /// A handle whose actor answers nothing for as long as the other part is there.
+    #[cfg(test)]
+    pub(crate) fn unanswered() -> (Self, impl Sized) {
+        let (commands, unread) = mpsc::channel(64);
+        let (changes, changed) = watch::channel(0);
+        let handle = Self {
+            commands,
+            left: Arc::default(),
+            changes: changed,
+            last_id: Arc::default(),
+        };
+        (handle, (unread, changes))
+    }
+
     /// A handle whose actor has ended.
     #[cfg(test)]
     pub(crate) fn nobody() -> Self {

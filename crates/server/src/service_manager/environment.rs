@@ -1,0 +1,135 @@
+use super::ServiceManager;
+use std::ffi::{OsStr, OsString};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::time::Duration;
+
+/// What is wrong with what a service manager says of itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Wrong {
+    #[error(
+        "NOTIFY_SOCKET is {0:?}, which is neither an absolute path of at most 107 bytes nor `@` and a name: \
+         the service manager is told nothing"
+    )]
+    Socket(OsString),
+    #[error(
+        "{name} is {value:?}, which is not a number above 0: it is for the service manager to set, and its \
+         watchdog is given no sign of life"
+    )]
+    Number { name: &'static str, value: OsString },
+}
+
+/// Reads the variables of `sd_notify(3)` and `sd_watchdog_enabled(3)`, for the process with this number.
+pub(super) fn read(
+    variable: impl Fn(&str) -> Option<OsString>,
+    own: u32,
+) -> (Option<ServiceManager>, Vec<Wrong>) {
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
+    let Some(socket) = variable("NOTIFY_SOCKET") else {
+        return (None, Vec::new());
+    };
+    let Some(address) = address(&socket) else {
+        return (None, vec![Wrong::Socket(socket)]);
+    };
+    let number = |name| match variable(name) {
+        Some(value) => above_zero(name, value).map(Some),
+        None => Ok(None),
+    };
+    let watchdog = number("WATCHDOG_USEC").and_then(|micros| {
+        let pid = number("WATCHDOG_PID")?;
+        // What is meant for another process has come here by accident.
+        let meant = pid.is_none_or(|pid| pid == u64::from(own));
+        Ok(micros.filter(|_| meant).map(Duration::from_micros))
+    });
+    let (watchdog, wrong) = match watchdog {
+        Ok(watchdog) => (watchdog, Vec::new()),
+        Err(wrong) => (None, vec![wrong]),
+    };
+    (Some(ServiceManager::new(address, watchdog)), wrong)
+}
+
+fn address(socket: &OsStr) -> Option<SocketAddr> {
+    match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name).ok(),
+        [b'/', ..] => SocketAddr::from_pathname(socket).ok(),
+        _ => None,
+    }
+}
+
+fn above_zero(name: &'static str, value: OsString) -> Result<u64, Wrong> {
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number
+        .filter(|number| *number > 0)
+        .ok_or(Wrong::Number { name, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether there is a manager, its watchdog, and what is wrong.
+    fn found(variables: &[(&str, &str)]) -> (bool, Option<Duration>, String) {
+        let variable = |name: &str| {
+            let mut found = variables.iter().filter(|(known, _)| *known == name);
+            found.next().map(|(_, value)| OsString::from(value))
+        };
+        let (manager, wrong) = read(variable, 7);
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let watchdog = manager.as_ref().and_then(|manager| manager.watchdog);
+        (manager.is_some(), watchdog, wrong.join("\n"))
+    }
+
+    #[test]
+    fn the_socket_is_a_path_or_a_name_and_what_is_neither_is_said() {
+        let long = format!("/{}", "a".repeat(108));
+        for (socket, there) in [
+            ("/run/systemd/notify", true),
+            ("@/org/freedesktop/systemd1/notify", true),
+            ("", false),
+        ] {
+            let found = found(&[("NOTIFY_SOCKET", socket)]);
+            assert_eq!(found, (there, None, String::new()), "{socket}");
+        }
+        for socket in ["notify", "vsock:2:1", long.as_str()] {
+            let (there, _, wrong) = found(&[("NOTIFY_SOCKET", socket)]);
+            assert!(!there, "{socket}");
+            assert!(wrong.contains(socket), "{wrong}");
+        }
+        assert_eq!(
+            found(&[("WATCHDOG_USEC", "1")]),
+            (false, None, String::new())
+        );
+    }
+
+    #[test]
+    fn the_watchdog_is_for_this_process_and_a_number() {
+        let second = Some(Duration::from_secs(1));
+        let with = |usec, pid| {
+            found(&[
+                ("NOTIFY_SOCKET", "/n"),
+                ("WATCHDOG_USEC", usec),
+                ("WATCHDOG_PID", pid),
+            ])
+        };
+        for (usec, pid, expected) in [
+            ("1000000", "7", second),
+            ("1000000", "", second),
+            ("1000000", "8", None),
+            ("", "7", None),
+        ] {
+            let found = with(usec, pid);
+            assert_eq!(found, (true, expected, String::new()), "{usec} {pid}");
+        }
+        for (usec, pid, words) in [
+            ("soon", "7", "WATCHDOG_USEC is \"soon\""),
+            ("0", "7", "WATCHDOG_USEC is \"0\""),
+            ("-1", "7", "WATCHDOG_USEC is \"-1\""),
+            ("1", "me", "WATCHDOG_PID is \"me\""),
+        ] {
+            let (there, watchdog, wrong) = with(usec, pid);
+            assert!(there && watchdog.is_none(), "{usec} {pid}");
+            assert!(wrong.contains(words), "{wrong}");
+        }
+    }
+}
