@@ -190,7 +190,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_has_ended_gives_no_sign_of_life() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
-        manager.tell_of_life(&RuntimeHandle::nobody()).await;
+        let runtime = RuntimeHandle::nobody();
+        let telling = tokio::time::timeout(LIMIT, manager.tell_of_life(&runtime));
+        assert!(telling.await.is_ok(), "it goes on");
         assert_eq!(told(&socket), [""; 0]);
     }
 

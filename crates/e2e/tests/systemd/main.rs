@@ -8,3 +8,5 @@ mod manager;
 mod notify;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod units;
