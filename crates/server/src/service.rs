@@ -14,7 +14,7 @@ use crate::service_manager::{ServiceManager, Telling};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
 use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{Shim, Spawner};
+use paddock_supervisor::{FailureClass, Shim, Spawner};
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -65,8 +65,13 @@ pub enum StartError {
     #[error(transparent)]
     StateInUse(StateDirError),
     /// There is no place for the child's socket.
-    #[error("cannot make a runtime directory for sockets: {0}")]
-    RuntimeDir(#[source] io::Error),
+    #[error("cannot make a runtime directory for sockets in {}: {source}; {}", place.display(), placeless(source))]
+    RuntimeDir {
+        /// Where it was to be.
+        place: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The threads cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[source] io::Error),
@@ -368,8 +373,9 @@ fn take_state(config: &Config) -> Result<Option<StateDir>, StartError> {
 async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
     let state = config.server.state_dir.clone();
     let configured = config.server.runtime_dir.clone();
+    let place = runtime_dir::place(configured.as_deref());
+    let at = place.clone();
     let made = tokio::task::spawn_blocking(move || {
-        let place = runtime_dir::place(configured.as_deref());
         let key = Key::of(&state).inspect_err(|error| {
             tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
         });
@@ -380,7 +386,17 @@ async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
         RuntimeDir::make(&place, key.as_ref())
     });
     let made = made.await.map_err(io::Error::other);
-    made.flatten().map_err(StartError::RuntimeDir)
+    made.flatten()
+        .map_err(|source| StartError::RuntimeDir { place: at, source })
+}
+
+/// What to do where a runtime directory cannot be made.
+fn placeless(error: &io::Error) -> &'static str {
+    let used_up = FailureClass::used_up(error);
+    used_up.map_or(
+        "name a directory this user may write to as server.runtime_dir",
+        FailureClass::advice,
+    )
 }
 
 /// What earlier loads taught. Without a place for it paddock works all the same, and learns for as

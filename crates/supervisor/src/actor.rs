@@ -13,6 +13,7 @@ use crate::{
     classify::{self, Evidence},
     deadline::later,
     event,
+    oom::{self, Reading},
     output::Output,
     probe,
     process::Process,
@@ -57,6 +58,8 @@ pub(super) struct Run {
     output: Output,
     pub(super) socket: Socket,
     begun: Instant,
+    /// The kernel's counters before the child was there.
+    counted: Reading,
 }
 
 /// How the life of a child ended.
@@ -160,6 +163,7 @@ impl Actor {
             args,
             env,
         };
+        let counted = self.spec.oom.read();
         let mut process = self
             .spawner
             .spawn(launch)
@@ -171,6 +175,7 @@ impl Actor {
             output,
             socket,
             begun,
+            counted,
         })
     }
 
@@ -216,7 +221,6 @@ impl Actor {
         });
     }
 
-    /// Waits for the end of a child that is ready.
     /// Brings a life to its end: no process, no socket, and the cause found.
     async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
         let ready_for = ready.map(|since| since.elapsed());
@@ -243,7 +247,7 @@ impl Actor {
         match ending {
             Ending::Wished => Outcome::Stopped,
             Ending::Exited(exit) => Outcome::Failed {
-                failure: self.died(&run.output, phase, exit),
+                failure: self.died(&run.output, &run.counted, phase, exit),
                 ready_for,
             },
             Ending::Silent => Outcome::Failed {
@@ -326,13 +330,14 @@ impl Actor {
         }
     }
 
-    fn died(&self, output: &Output, phase: Phase, exit: Exit) -> Failure {
+    fn died(&self, output: &Output, counted: &Reading, phase: Phase, exit: Exit) -> Failure {
         let lines = output.tail(EVIDENCE_LINES);
         let program = &self.spec.program;
         let evidence = Evidence {
             program,
             phase,
             exit,
+            killer: oom::judge(counted, &self.spec.oom.read()),
             lines: &lines,
         };
         let (class, message) = classify::classify(&evidence);

@@ -30,8 +30,15 @@ impl std::error::Error for Failure {}
 pub enum FailureClass {
     /// A model file is missing, truncated, corrupt or of an unknown kind. Not retried.
     BadFile,
-    /// The device or the system had not enough memory.
+    /// The device, the system or a control group had not enough memory: the child was told so, or the
+    /// kernel killed it.
     OutOfMemory,
+    /// No space, or no more of a quota, was left where something is written.
+    DiskFull,
+    /// The system, or a limit, allows no more open files.
+    TooManyFiles,
+    /// The system, or a limit, allows no more processes or threads.
+    TooManyProcesses,
     /// The command line is not acceptable to the child or to the system. Not retried.
     BadFlag,
     /// The child could not bind its socket; the next generation gets another one.
@@ -44,7 +51,8 @@ pub enum FailureClass {
     NotExecutable,
     /// A shared library of the program is missing. Not retried.
     MissingLibrary,
-    /// Somebody else ended the child by a signal; for SIGKILL often the kernel, for want of memory.
+    /// Somebody else ended the child by a signal, and it was not the kernel for want of memory as far as
+    /// can be told.
     Killed,
     /// The child gave up on a broken assumption of its own (SIGABRT).
     Aborted,
@@ -64,6 +72,9 @@ impl FailureClass {
         match self {
             Self::BadFile => "bad_file",
             Self::OutOfMemory => "out_of_memory",
+            Self::DiskFull => "disk_full",
+            Self::TooManyFiles => "too_many_files",
+            Self::TooManyProcesses => "too_many_processes",
             Self::BadFlag => "bad_flag",
             Self::AddressInUse => "address_in_use",
             Self::IllegalInstruction => "illegal_instruction",

@@ -16,7 +16,7 @@
 //!             └── stop, in every state ─► Stopping ── reaped ─► Stopped
 //! ```
 //!
-//! Decisions are pure functions of an event and a time: `classify` (why it died), `restart` (whether
+//! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
 //! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `env` (what it may
 //! see). Effects are thin: `spawner` forks, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
@@ -46,6 +46,7 @@ mod failure;
 mod instance;
 mod lines;
 mod logs;
+mod oom;
 mod output;
 mod probe;
 mod process;
@@ -65,6 +66,7 @@ pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
 pub use logs::{LogPage, Logs};
+pub use oom::{Counter, OomCounters, OomGroup};
 pub use restart::RestartPolicy;
 pub use sandbox::Sandbox;
 pub use shim::Shim;

@@ -261,6 +261,9 @@ mod tests {
         }
         for class in [
             OutOfMemory,
+            DiskFull,
+            TooManyFiles,
+            TooManyProcesses,
             AddressInUse,
             Killed,
             Aborted,

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{Doubts, RestartPolicy, Sandbox};
+use crate::{Doubts, OomCounters, RestartPolicy, Sandbox};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,8 @@ pub struct Spec {
     pub vigil: VigilPolicy,
     /// What those who send requests to the child see of it.
     pub doubts: Doubts,
+    /// Where the kernel counts the processes that it kills for want of memory.
+    pub oom: OomCounters,
 }
 
 /// Arguments and environment values may hold secrets (API keys, tokens): only their number is shown.
@@ -134,6 +136,7 @@ impl fmt::Debug for Spec {
             .field("stop", &self.stop)
             .field("vigil", &self.vigil)
             .field("doubts", &self.doubts)
+            .field("oom", &self.oom)
             .finish()
     }
 }

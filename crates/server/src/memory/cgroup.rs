@@ -7,8 +7,9 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
+use paddock_supervisor::{Counter, OomGroup};
 use procfs_core::process::{MountInfo, MountInfos};
 use procfs_core::{FromRead, ProcessCGroups};
 
@@ -19,6 +20,10 @@ struct Files {
     usage: &'static str,
     /// The name in `memory.stat` of the page cache that is given back first, of all groups below too.
     inactive: &'static str,
+    /// Counts processes that were killed for want of memory: of a group and, in version 2, of those below it.
+    kills: (&'static str, Option<&'static str>),
+    /// Counts how often the group's own limit was reached: in version 2 only where that came to a kill.
+    hits: (&'static str, Option<&'static str>),
 }
 
 /// `memory.high` kills nobody, but slows a process above it to a crawl.
@@ -26,33 +31,78 @@ const V2: Files = Files {
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
     inactive: "inactive_file",
+    kills: ("memory.events", Some("oom_kill")),
+    hits: ("memory.events.local", Some("oom")),
 };
 
 const V1: Files = Files {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
     inactive: "total_inactive_file",
+    kills: ("memory.oom_control", Some("oom_kill")),
+    hits: ("memory.failcnt", None),
 };
 
 /// No machine has that much: version 1 writes the largest multiple of a page for "no limit".
 const UNLIMITED: u64 = 1 << 62;
 
+/// One memory control group.
+struct Group {
+    directory: PathBuf,
+    files: &'static Files,
+}
+
 /// The bytes that may still be used before the tightest limit bites; `None` where there is no limit.
 pub(super) fn headroom(root: &Path) -> Option<u64> {
-    let groups = ProcessCGroups::from_file(root.join("proc/self/cgroup")).ok()?;
-    let mounts = MountInfos::from_file(root.join("proc/self/mountinfo")).ok()?;
+    let groups = groups(root);
+    groups.iter().filter_map(headroom_of).min()
+}
+
+/// Where the kernel counts what it does to the groups around this process for want of memory, the
+/// innermost first.
+pub(super) fn counters(root: &Path) -> Vec<OomGroup> {
+    // Under both versions a process is in a group of each, and one of them has the memory controller.
+    let counts = |group: &Group| group.directory.join(group.files.kills.0).exists();
+    let counter = |group: &Group, (file, name): (&str, _)| Counter {
+        file: group.directory.join(file),
+        name,
+    };
+    let groups = groups(root).into_iter().filter(counts);
+    let groups = groups.map(|group| OomGroup {
+        kills: counter(&group, group.files.kills),
+        hits: counter(&group, group.files.hits),
+        limit: group.directory.join(group.files.limits[0]),
+    });
+    groups.collect()
+}
+
+/// The groups around this process, from its own up to the mount point.
+fn groups(root: &Path) -> Vec<Group> {
+    let known = ProcessCGroups::from_file(root.join("proc/self/cgroup"));
+    let mounts = MountInfos::from_file(root.join("proc/self/mountinfo"));
+    let (Ok(known), Ok(mounts)) = (known, mounts) else {
+        return Vec::new();
+    };
+    let mut groups = Vec::new();
+    for group in known {
+        let unified = group.controllers.is_empty();
+        if !unified && !group.controllers.iter().any(|name| name == "memory") {
+            continue;
+        }
+        let files = if unified { &V2 } else { &V1 };
+        let Some(mount) = mounts.0.iter().find(|mount| carries(mount, unified)) else {
+            continue;
+        };
+        let Ok(top) = mount.mount_point.strip_prefix("/") else {
+            continue;
+        };
+        let below = below_mount(&group.pathname, &mount.root).ancestors();
+        groups.extend(below.map(|directory| Group {
+            directory: root.join(top).join(directory),
+            files,
+        }));
+    }
     groups
-        .into_iter()
-        .filter_map(|group| {
-            let unified = group.controllers.is_empty();
-            if !unified && !group.controllers.iter().any(|name| name == "memory") {
-                return None;
-            }
-            let files = if unified { &V2 } else { &V1 };
-            let mount = mounts.0.iter().find(|mount| carries(mount, unified))?;
-            tightest(root, mount, &group.pathname, files)
-        })
-        .min()
 }
 
 /// Whether a mount shows the hierarchy: the unified one, or the memory controller's of version 1.
@@ -62,14 +112,6 @@ fn carries(mount: &MountInfo, unified: bool) -> bool {
     } else {
         mount.fs_type == "cgroup" && mount.super_options.contains_key("memory")
     }
-}
-
-fn tightest(root: &Path, mount: &MountInfo, group: &str, files: &Files) -> Option<u64> {
-    let top = root.join(mount.mount_point.strip_prefix("/").ok()?);
-    below_mount(group, &mount.root)
-        .ancestors()
-        .filter_map(|directory| headroom_of(&top.join(directory), files))
-        .min()
 }
 
 /// The group's path below the mount point.
@@ -90,7 +132,8 @@ fn below_mount<'a>(group: &'a str, mount_root: &str) -> &'a Path {
     }
 }
 
-fn headroom_of(directory: &Path, files: &Files) -> Option<u64> {
+fn headroom_of(group: &Group) -> Option<u64> {
+    let Group { directory, files } = group;
     let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let limit = files
@@ -207,6 +250,39 @@ mod tests {
             ];
             assert_eq!(headroom_in(&files), Some(600), "{group}");
         }
+    }
+
+    #[test]
+    fn counts_are_kept_by_every_group_that_has_the_memory_controller() {
+        let v1 = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                  41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let files = [
+            ("proc/self/mountinfo", v1),
+            ("proc/self/cgroup", "4:memory:/a\n0::/\n"),
+            ("sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill 0\n"),
+            ("sys/fs/cgroup/memory/memory.oom_control", "oom_kill 0\n"),
+        ];
+        let root = FakeRoot::new(&files);
+        let at = |path: &str| root.path().join("sys/fs/cgroup").join(path);
+        let found = counters(root.path());
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].kills.file, at("memory/a/memory.oom_control"));
+        assert_eq!(found[0].hits.file, at("memory/a/memory.failcnt"));
+        assert_eq!(found[1].limit, at("memory/memory.limit_in_bytes"));
+
+        let files = [
+            V2_MOUNT,
+            ("proc/self/cgroup", "0::/outer/inner\n"),
+            ("sys/fs/cgroup/outer/inner/memory.events", "oom_kill 0\n"),
+            ("sys/fs/cgroup/outer/memory.events", "oom_kill 0\n"),
+        ];
+        let root = FakeRoot::new(&files);
+        let at = |path: &str| root.path().join("sys/fs/cgroup").join(path);
+        let found = counters(root.path());
+        assert_eq!(found.len(), 2, "the topmost group counts nothing");
+        assert_eq!(found[0].kills.file, at("outer/inner/memory.events"));
+        assert_eq!(found[1].hits.file, at("outer/memory.events.local"));
+        assert!(counters(FakeRoot::new(&[]).path()).is_empty());
     }
 
     #[test]

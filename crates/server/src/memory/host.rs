@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use paddock_supervisor::{Counter, OomCounters};
+
 use super::{ROOT, cgroup, kibibytes};
 
 /// The bytes of RAM that are there for models, as long as none is loaded.
@@ -15,6 +17,17 @@ use super::{ROOT, cgroup, kibibytes};
 /// of cgroups.
 pub(crate) fn available() -> Option<u64> {
     available_under(Path::new(ROOT))
+}
+
+/// Where the kernel counts the processes that it kills for want of memory.
+pub(crate) fn oom_counters() -> OomCounters {
+    OomCounters {
+        groups: cgroup::counters(Path::new(ROOT)),
+        machine: Some(Counter {
+            file: Path::new(ROOT).join("proc/vmstat"),
+            name: Some("oom_kill"),
+        }),
+    }
 }
 
 fn available_under(root: &Path) -> Option<u64> {

@@ -2,7 +2,7 @@
 //!
 //! | module | fact | asked of |
 //! |---|---|---|
-//! | [`host`] | the RAM models may use | the kernel |
+//! | [`host`] | the RAM models may use, and who dies for want of it | the kernel |
 //! | [`process`] | the RAM a process occupies | the kernel |
 //! | [`devices`] | the accelerators there are, by the engine's names | the engine |
 //! | [`nvml`] | the memory of NVIDIA cards, by process | the driver |

@@ -11,12 +11,13 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::error::ProxyError;
 use crate::learned;
+use crate::memory::host;
 use crate::model::{Lease, Limits, Model, Released, cap};
 use crate::rules;
 use crate::runtime_dir::Run;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{Spawner, State};
+use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(super) struct World {
     pub(super) runtime_dir: PathBuf,
     pub(super) run: Run,
     pub(super) parts: Parts,
+    /// Where the kernel counts the processes that it kills for want of memory.
+    pub(super) oom: OomCounters,
     pub(super) learned: Option<learned::Handle>,
     /// What the engine is and can, once that is known.
     pub(super) engine: Option<Arc<Engine>>,
@@ -150,6 +153,7 @@ impl Runtime {
                 runtime_dir: setup.runtime_dir,
                 run: setup.run,
                 parts: setup.parts,
+                oom: host::oom_counters(),
                 learned: setup.learned,
                 engine: None,
             },

@@ -82,6 +82,7 @@ impl Runtime {
             stop: STOP,
             vigil: VigilPolicy::default(),
             doubts: entry.model.doubts.clone(),
+            oom: self.world.oom.clone(),
         })
     }
 

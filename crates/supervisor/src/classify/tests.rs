@@ -1,12 +1,26 @@
+mod spoken;
+
+use super::message::QUOTE_MAX;
 use super::*;
+use crate::oom::UsedUp;
 use FailureClass::*;
 
 fn judge(phase: Phase, exit: Exit, lines: &[&str]) -> (FailureClass, String) {
+    judge_killed(phase, exit, Killer::Unknown, lines)
+}
+
+fn judge_killed(
+    phase: Phase,
+    exit: Exit,
+    killer: Killer,
+    lines: &[&str],
+) -> (FailureClass, String) {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     classify(&Evidence {
         program: Path::new("/opt/llama-server"),
         phase,
         exit,
+        killer,
         lines: &lines,
     })
 }
@@ -153,7 +167,7 @@ fn a_message_says_what_happened_why_and_what_to_do() {
         message,
         "llama-server could not load its model file while starting (exit code 1): \
          \"gguf_init_from_file: failed to open GGUF file 'm'\"; \
-         check that the file exists, is complete and is of a kind this build supports"
+         check that the file exists, may be read, is complete and is of a kind this build supports"
     );
 }
 
@@ -177,4 +191,81 @@ fn a_long_line_is_quoted_in_part() {
     let long = "é".repeat(4000);
     let (_, message) = judge(Phase::Starting, Exit::Code(1), &[&long]);
     assert!(message.chars().count() < QUOTE_MAX + 150);
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_told_from_any_other() {
+    let kernel = |limit| Killer::Kernel(UsedUp::Group { limit });
+    let system = Killer::Kernel(UsedUp::System);
+    let table = [
+        (
+            kernel(Some(64 << 20)),
+            OutOfMemory,
+            "for the 64 MiB of its control group ran out",
+            "MemoryMax=",
+        ),
+        (
+            kernel(None),
+            OutOfMemory,
+            "for the memory of its control group ran out",
+            "fewer models",
+        ),
+        (
+            system,
+            OutOfMemory,
+            "for the system's memory ran out",
+            "smaller context",
+        ),
+        (
+            Killer::Somebody,
+            Killed,
+            "somebody sent it SIGKILL",
+            "systemd-oomd",
+        ),
+        (
+            Killer::Unknown,
+            Killed,
+            "loading",
+            "out-of-memory killer in the system log",
+        ),
+    ];
+    for phase in [Phase::Starting, Phase::Ready] {
+        for exit in [Exit::Signal(9), Exit::Code(137)] {
+            for (killer, want, why, advice) in table {
+                let (class, message) = judge_killed(phase, exit, killer, &["loading"]);
+                assert_eq!(class, want, "{exit} {killer:?}");
+                assert!(message.contains(why), "{message}");
+                assert!(message.contains(advice), "{message}");
+            }
+        }
+    }
+    // What the kernel killed meanwhile has nothing to do with another end.
+    let (class, _) = judge_killed(Phase::Ready, Exit::Signal(15), system, &[]);
+    assert_eq!(class, Killed);
+    let (class, _) = judge_killed(Phase::Starting, Exit::Signal(11), system, &[]);
+    assert_eq!(class, Crashed);
+}
+
+#[test]
+fn a_system_that_starts_nothing_says_what_is_used_up() {
+    let table = [
+        (Errno::MFILE, TooManyFiles, "ulimit -n"),
+        (Errno::NFILE, TooManyFiles, "fs.file-max"),
+        (Errno::AGAIN, TooManyProcesses, "ulimit -u"),
+        (Errno::NOMEM, OutOfMemory, "unload something else"),
+        (Errno::NOSPC, DiskFull, "free space"),
+        (Errno::NOENT, MissingBinary, "check the installation"),
+        (Errno::ACCESS, NotExecutable, "check the installation"),
+        (Errno::TOOBIG, BadFlag, "check the installation"),
+        (Errno::IO, Unknown, "check the installation"),
+    ];
+    for (errno, class, says) in table {
+        let failure = unspawned(&errno.into());
+        assert_eq!(failure.class, class, "{failure}");
+        assert!(failure.message.contains(says), "{failure}");
+    }
+    let port = unplaced(&AddressError::NoPort(Errno::MFILE.into()));
+    assert_eq!(port.class, TooManyFiles);
+    let port = unplaced(&AddressError::NoPort(Errno::ADDRINUSE.into()));
+    assert_eq!(port.class, AddressInUse);
 }

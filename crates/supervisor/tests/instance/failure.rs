@@ -1,6 +1,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use paddock_supervisor::{Exit, Failure, FailureClass, Phase, Spec, State};
+use paddock_supervisor::{
+    Counter, Exit, Failure, FailureClass, OomCounters, OomGroup, Phase, Spec, State,
+};
 
 use rustix::process::Signal;
 
@@ -106,6 +108,49 @@ async fn a_signal_is_seen() {
         (failure.class, failure.exit),
         (FailureClass::IllegalInstruction, Some(Exit::Signal(4)))
     );
+}
+
+#[tokio::test]
+async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
+    for (counts, class, says) in [
+        (
+            "max 4\noom 1\noom_kill 1",
+            FailureClass::OutOfMemory,
+            "the 64 MiB of its control group",
+        ),
+        (
+            "max 0\noom 0\noom_kill 1",
+            FailureClass::OutOfMemory,
+            "the system's memory",
+        ),
+        (
+            "max 4\noom 0\noom_kill 0",
+            FailureClass::Killed,
+            "somebody sent it SIGKILL",
+        ),
+    ] {
+        let lab = Lab::new();
+        let (events, limit) = (lab.file("memory.events"), lab.file("memory.max"));
+        fs::write(&events, "max 0\noom 0\noom_kill 0\n").unwrap();
+        fs::write(&limit, "67108864\n").unwrap();
+        let mut spec = lab.script("printf \"$1\" > \"$2\"; kill -KILL $$");
+        spec.args.extend([counts.into(), events.clone().into()]);
+        let counter = |name| Counter {
+            file: events.clone().into(),
+            name: Some(name),
+        };
+        spec.oom = OomCounters {
+            groups: vec![OomGroup {
+                kills: counter("oom_kill"),
+                hits: counter("oom"),
+                limit: limit.into(),
+            }],
+            machine: None,
+        };
+        let (failure, _) = failure_of(&lab, spec).await;
+        assert_eq!(failure.class, class, "{failure}");
+        assert!(failure.message.contains(says), "{failure}");
+    }
 }
 
 #[tokio::test]

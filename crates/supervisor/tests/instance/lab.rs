@@ -10,8 +10,8 @@ use std::{
 };
 
 use paddock_supervisor::{
-    Doubts, Failure, Instance, RestartPolicy, Shim, Spawner, Spec, State, StopPolicy, Transport,
-    VigilPolicy, env,
+    Doubts, Failure, Instance, OomCounters, RestartPolicy, Shim, Spawner, Spec, State, StopPolicy,
+    Transport, VigilPolicy, env,
 };
 use rustix::process::{Pid, Signal};
 use tokio::{sync::watch, time};
@@ -71,6 +71,7 @@ impl Lab {
                 probes: 3,
             },
             doubts: Doubts::default(),
+            oom: OomCounters::default(),
         }
     }
 

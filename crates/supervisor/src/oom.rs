@@ -1,0 +1,271 @@
+//! Whether the kernel killed a child because memory ran out.
+//!
+//! A SIGKILL does not say who sent it. But the kernel counts those that it sends for want of memory: for each
+//! memory control group (Linux, Documentation/admin-guide/cgroup-v2.rst `memory.events`,
+//! cgroup-v1/memory.rst `memory.oom_control`) and for the whole machine (`/proc/vmstat`), before it sends
+//! them (`mm/oom_kill.c`, `__oom_kill_process`). A count that rose while the child lived tells.
+
+use std::{
+    fmt,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+/// The most that is read of one of the kernel's files, in bytes.
+const MOST: u64 = 32 * 1024;
+
+/// Where the kernel counts what it does for want of memory. What is not there is not counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OomCounters {
+    /// The memory control groups that children are in, the innermost first.
+    pub groups: Vec<OomGroup>,
+    /// Counts the processes killed on the whole machine.
+    pub machine: Option<Counter>,
+}
+
+/// Where the kernel counts for one memory control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OomGroup {
+    /// Counts its processes that were killed, whoever's memory had run out.
+    pub kills: Counter,
+    /// Counts how often its own limit was reached.
+    pub hits: Counter,
+    /// Holds its limit, in bytes, or no number where it has none.
+    pub limit: PathBuf,
+}
+
+/// One number in a file of `name number` lines; without a name it is all that the file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// The file.
+    pub file: PathBuf,
+    /// The name.
+    pub name: Option<&'static str>,
+}
+
+/// The counters at one moment; what could not be read is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    groups: Vec<GroupReading>,
+    machine: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct GroupReading {
+    kills: Option<u64>,
+    hits: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// Who sent a SIGKILL that was not paddock's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Killer {
+    /// The kernel, for this was used up.
+    Kernel(UsedUp),
+    /// Somebody else.
+    Somebody,
+    /// That cannot be told.
+    Unknown,
+}
+
+/// What memory ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UsedUp {
+    /// The machine's.
+    System,
+    /// A control group's, of so many bytes.
+    Group { limit: Option<u64> },
+}
+
+impl OomCounters {
+    /// Reads them. The machine's counter is summed up over all processors, and only read where no group
+    /// counts.
+    pub(crate) fn read(&self) -> Reading {
+        let groups: Vec<_> = self.groups.iter().map(OomGroup::read).collect();
+        let counted = groups.first().is_some_and(|group| group.kills.is_some());
+        let machine = self.machine.as_ref().filter(|_| !counted);
+        Reading {
+            groups,
+            machine: machine.and_then(Counter::read),
+        }
+    }
+}
+
+impl OomGroup {
+    fn read(&self) -> GroupReading {
+        GroupReading {
+            kills: self.kills.read(),
+            hits: self.hits.read(),
+            limit: start_of(&self.limit).and_then(|text| number(&text, None)),
+        }
+    }
+}
+
+impl Counter {
+    fn read(&self) -> Option<u64> {
+        number(&start_of(&self.file)?, self.name)
+    }
+}
+
+/// Tells who sent a SIGKILL, by the counters before the child's start and after its death:
+/// 1. a group that counts decides: machines are shared, and their counter tells of strangers too;
+/// 2. the memory that ran out is that of the innermost group whose limit was reached, else the machine's;
+/// 3. without a group it is the machine's counter that decides.
+pub(crate) fn judge(before: &Reading, after: &Reading) -> Killer {
+    let rose = |before: Option<u64>, after: Option<u64>| Some(after? > before?);
+    let mut pairs = before.groups.iter().zip(&after.groups);
+    let own = pairs.clone().next();
+    match own.and_then(|(before, after)| rose(before.kills, after.kills)) {
+        Some(false) => return Killer::Somebody, // 1.
+        Some(true) => {
+            let full = pairs.find(|(before, after)| rose(before.hits, after.hits) == Some(true));
+            return Killer::Kernel(full.map_or(UsedUp::System, |(_, full)| UsedUp::Group {
+                limit: full.limit,
+            })); // 2.
+        }
+        None => {}
+    }
+    match rose(before.machine, after.machine) {
+        Some(true) => Killer::Kernel(UsedUp::System), // 3.
+        Some(false) => Killer::Somebody,
+        None => Killer::Unknown,
+    }
+}
+
+impl fmt::Display for UsedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: u64 = 1 << 20;
+        match self {
+            Self::System => f.write_str("the system's memory"),
+            Self::Group { limit: None } => f.write_str("the memory of its control group"),
+            Self::Group { limit: Some(limit) } => {
+                write!(f, "the {} MiB of its control group", limit / MIB)
+            }
+        }
+    }
+}
+
+fn start_of(file: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(file).ok()?;
+    file.take(MOST).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn number(text: &str, name: Option<&str>) -> Option<u64> {
+    let value = match name {
+        Some(name) => text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .find_map(|(other, value)| (other == name).then_some(value))?,
+        None => text,
+    };
+    value.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(kills: u64, hits: u64) -> GroupReading {
+        GroupReading {
+            kills: Some(kills),
+            hits: Some(hits),
+            limit: Some(64 << 20),
+        }
+    }
+
+    fn reading(groups: &[GroupReading], machine: Option<u64>) -> Reading {
+        Reading {
+            groups: groups.to_vec(),
+            machine,
+        }
+    }
+
+    #[test]
+    fn a_group_whose_limit_was_reached_ran_out() {
+        let full = Killer::Kernel(UsedUp::Group {
+            limit: Some(64 << 20),
+        });
+        let table = [
+            (vec![group(0, 0)], vec![group(1, 1)]),
+            (vec![group(7, 9)], vec![group(8, 30)]),
+            // The limit is of a group further out.
+            (
+                vec![group(0, 4), group(3, 3)],
+                vec![group(1, 4), group(4, 4)],
+            ),
+        ];
+        for (before, after) in table {
+            let judged = judge(&reading(&before, None), &reading(&after, None));
+            assert_eq!(judged, full, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_whose_limit_was_not_reached_died_for_the_machine() {
+        let judged = judge(
+            &reading(&[group(0, 5), group(0, 5)], None),
+            &reading(&[group(1, 5), group(1, 5)], None),
+        );
+        assert_eq!(judged, Killer::Kernel(UsedUp::System));
+    }
+
+    #[test]
+    fn kills_elsewhere_on_the_machine_are_no_kills_of_the_group() {
+        let judged = judge(
+            &reading(&[group(2, 5)], Some(1)),
+            &reading(&[group(2, 6)], Some(9)),
+        );
+        assert_eq!(judged, Killer::Somebody);
+    }
+
+    #[test]
+    fn without_a_group_the_machine_tells_and_without_both_nobody_does() {
+        let none = GroupReading::default();
+        let table = [
+            (Some(1), Some(2), Killer::Kernel(UsedUp::System)),
+            (Some(1), Some(1), Killer::Somebody),
+            (Some(1), None, Killer::Unknown),
+            (None, Some(1), Killer::Unknown),
+            (None, None, Killer::Unknown),
+        ];
+        for groups in [&[][..], &[none]] {
+            for (before, after, killer) in table {
+                let judged = judge(&reading(groups, before), &reading(groups, after));
+                assert_eq!(judged, killer, "{groups:?} {before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_found_by_their_whole_name() {
+        let events = "low 0\nhigh 3\noom 4\noom_kill 5\noom_group_kill 6\n";
+        assert_eq!(number(events, Some("oom_kill")), Some(5));
+        assert_eq!(number(events, Some("oom")), Some(4));
+        assert_eq!(number(events, Some("kill")), None);
+        assert_eq!(number("12\n", None), Some(12));
+        for text in ["", "max\n", "-1", "1 2", "99999999999999999999"] {
+            assert_eq!(number(text, None), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_missing_or_endless_cost_nothing() {
+        let counter = |file: &str| Counter {
+            file: file.into(),
+            name: None,
+        };
+        let counters = OomCounters {
+            groups: vec![OomGroup {
+                kills: counter("/nonexistent/events"),
+                hits: counter("/dev/zero"),
+                limit: "/".into(),
+            }],
+            machine: Some(counter("/nonexistent/vmstat")),
+        };
+        let read = counters.read();
+        assert_eq!(read, reading(&[GroupReading::default()], None));
+    }
+}
