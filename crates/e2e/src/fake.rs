@@ -27,6 +27,9 @@
 //! | `--fake-ignore-term` | SIGTERM does nothing, ever |
 //! | `--fake-no-event` | no events on stdout, and stdin is not obeyed |
 //!
+//! Asked for `--list-devices` it names those of `FAKE_DEVICES` (`CUDA0=24000,CUDA1=12000`, in MiB), and hangs
+//! for ever where `FAKE_ASKED_HANGS` is set.
+//!
 //! # Test aids
 //!
 //! They answer while the model loads too, and do not count as requests.

@@ -3,10 +3,12 @@
 use crate::config::{Config, Mode};
 use crate::learned::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
-use crate::memory::{self, Device};
+use crate::memory::{self, Device, devices, help};
 use crate::runtime::News;
+use crate::runtime_dir::{RUN_VARIABLE, Run};
+use crate::sandbox;
 use paddock_scheduler::DEVICES;
-use paddock_supervisor::env;
+use paddock_supervisor::{Launch, Spawner, env};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,15 +32,28 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Looks at the machine and asks the engine. A wrapped command is not asked anything.
-    pub(crate) async fn find(config: Arc<Config>, to: mpsc::Sender<News>) {
+    /// Looks at the machine and asks the engine, which runs for that as a child does: in a sandbox, and no
+    /// longer than paddock. A wrapped command is not asked anything.
+    pub(crate) async fn find(
+        config: Arc<Config>,
+        spawner: Spawner,
+        run: Run,
+        to: mpsc::Sender<News>,
+    ) {
         let mut engine = Self::default();
         if config.mode == Mode::Serve {
             let program = config.engine.program.clone();
-            let env = env::allowed(std::env::vars_os(), &config.engine.env);
+            let mut env = env::allowed(std::env::vars_os(), &config.engine.env);
+            env.push((RUN_VARIABLE.into(), run.as_str().into()));
+            let launch = |flag: &str| Launch {
+                sandbox: sandbox::of_engine(&config, &env),
+                program: program.clone(),
+                args: vec![flag.into()],
+                env: env.clone(),
+            };
             let (devices, help) = tokio::join!(
-                memory::devices::list(&program, &env),
-                memory::help::text(&program, &env)
+                devices::list(&spawner, launch(devices::FLAG)),
+                help::text(&spawner, launch(help::FLAG))
             );
             let help = help.unwrap_or_default();
             let knows = |flag: &str| help.contains(flag);
@@ -94,7 +109,7 @@ impl Engine {
 }
 
 /// Those that have memory of their own, as many as are told apart.
-fn with_memory(listed: Result<Vec<Device>, memory::devices::DevicesError>) -> Vec<Device> {
+fn with_memory(listed: Result<Vec<Device>, devices::DevicesError>) -> Vec<Device> {
     let mut devices = listed.unwrap_or_else(|error| {
         tracing::warn!(%error, "the engine does not say which devices it has");
         Vec::new()

@@ -18,7 +18,7 @@
 //!
 //! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
 //! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `env` (what it may
-//! see). Effects are thin: `spawner` forks, `process` signals and reaps, `output` drains the pipes,
+//! see). Effects are thin: `spawner` forks, `ask` hears what a program says to a question, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
 //!
 //! # No process is left behind
@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod actor;
+mod ask;
 mod classify;
 mod deadline;
 mod doubts;
@@ -62,6 +63,7 @@ mod state;
 mod vigil;
 mod wish;
 
+pub use ask::{Answer, AskError};
 pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
@@ -70,6 +72,6 @@ pub use oom::{Counter, OomCounters, OomGroup};
 pub use restart::RestartPolicy;
 pub use sandbox::Sandbox;
 pub use shim::Shim;
-pub use spawner::Spawner;
+pub use spawner::{Launch, Spawner};
 pub use spec::{Address, Spec, StopPolicy, Transport, VigilPolicy};
 pub use state::State;

@@ -91,6 +91,11 @@ impl Process {
         }
     }
 
+    /// Ends the child's stdin.
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits for the child's end and reaps it. May be cancelled and called again.
     pub(crate) async fn wait(&mut self) -> Exit {
         let exit = match self.child.wait().await {

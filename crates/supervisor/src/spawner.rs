@@ -4,7 +4,7 @@
 //! `PR_SET_PDEATHSIG`). A worker thread of the runtime may end at any time and would take the children
 //! with it, so one thread does nothing but fork and lives as long as anybody may have a child.
 
-use std::{ffi::OsString, io, path::PathBuf, process::Stdio, thread};
+use std::{ffi::OsString, fmt, io, path::PathBuf, process::Stdio, thread};
 
 use tokio::{
     process::Command,
@@ -25,13 +25,29 @@ pub struct Spawner {
     requests: mpsc::Sender<Request>,
 }
 
-/// What to run. The environment is the child's whole environment.
-#[derive(Debug)]
-pub(crate) struct Launch {
-    pub(crate) sandbox: Option<Sandbox>,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
-    pub(crate) env: Vec<(OsString, OsString)>,
+/// What to run.
+#[derive(Clone)]
+pub struct Launch {
+    /// What it may do; `None` for all that its user may.
+    pub sandbox: Option<Sandbox>,
+    /// The program; without a slash it is looked up in the `PATH` of `env`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+/// Arguments and environment values may hold secrets: only their number is shown.
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launch")
+            .field("sandbox", &self.sandbox)
+            .field("program", &self.program)
+            .field("args", &self.args.len())
+            .field("env", &self.env.len())
+            .finish()
+    }
 }
 
 #[derive(Debug)]

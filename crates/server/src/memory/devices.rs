@@ -11,21 +11,12 @@
 //! Each device that is no CPU has a line; one that has no memory of its own, such as BLAS, says 0 MiB.
 //! An engine that does not know the flag exits with 1 and says so on stderr.
 
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use paddock_supervisor::{Answer, AskError, Exit, Launch, Spawner};
 
 /// How long an engine may take. A cold GPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// How much of what the engine writes on one stream is kept; the rest is read and dropped.
-const KEPT: usize = 64 * 1024;
 
 /// How much of the last words of an engine that failed is told.
 const WORDS: usize = 300;
@@ -46,89 +37,40 @@ pub(crate) struct Device {
 /// Why the devices are not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DevicesError {
-    #[error("cannot run {program} --list-devices: {source}")]
-    Spawn { program: String, source: io::Error },
-    #[error("{program} --list-devices did not end within {} s", limit.as_secs())]
-    Slow { program: String, limit: Duration },
-    #[error("{program} --list-devices failed ({status}): {words}")]
+    #[error("{program} --list-devices: {source}")]
+    Silent { program: String, source: AskError },
+    #[error("{program} --list-devices failed ({exit}): {words}")]
     Failed {
         program: String,
-        status: ExitStatus,
+        exit: Exit,
         words: String,
     },
     #[error("{program} --list-devices wrote no list of devices")]
     NoList { program: String },
 }
 
-/// Asks an engine which devices it can use.
-///
-/// `env` is the engine's whole environment: it decides which devices are seen. An engine that hangs is
-/// killed, and so is one whose asker is gone.
-pub(crate) async fn list(
-    program: &Path,
-    env: &[(OsString, OsString)],
-) -> Result<Vec<Device>, DevicesError> {
-    list_within(LIMIT, program, env).await
+/// The argument that asks for them.
+pub(crate) const FLAG: &str = "--list-devices";
+
+/// Asks an engine which devices it can use: `launch` runs it with [`FLAG`], and its environment decides
+/// which devices are seen.
+pub(crate) async fn list(spawner: &Spawner, launch: Launch) -> Result<Vec<Device>, DevicesError> {
+    let program = launch.program.display().to_string();
+    match spawner.ask(launch, LIMIT).await {
+        Ok(answer) => read(program, &answer),
+        Err(source) => Err(DevicesError::Silent { program, source }),
+    }
 }
 
-async fn list_within(
-    limit: Duration,
-    program: &Path,
-    env: &[(OsString, OsString)],
-) -> Result<Vec<Device>, DevicesError> {
-    let name = || program.display().to_string();
-    let spawn = |source| DevicesError::Spawn {
-        program: name(),
-        source,
-    };
-    let child = Command::new(program)
-        .arg("--list-devices")
-        .env_clear()
-        .envs(env.iter().map(|(key, value)| (key, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(spawn)?;
-    let Ok(ended) = timeout(limit, outcome(child)).await else {
-        return Err(DevicesError::Slow {
-            program: name(),
-            limit,
-        });
-    };
-    let (status, out, err) = ended.map_err(spawn)?;
-    if !status.success() {
+fn read(program: String, answer: &Answer) -> Result<Vec<Device>, DevicesError> {
+    if answer.exit != Exit::Code(0) {
         return Err(DevicesError::Failed {
-            program: name(),
-            status,
-            words: last_words(&err),
+            program,
+            exit: answer.exit,
+            words: last_words(&answer.stderr),
         });
     }
-    parse(&String::from_utf8_lossy(&out)).ok_or_else(|| DevicesError::NoList { program: name() })
-}
-
-/// Waits for the end of a child and of what it writes.
-async fn outcome(mut child: Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    tokio::try_join!(child.wait(), start_of(out), start_of(err))
-}
-
-/// Reads a stream to its end and keeps its first bytes.
-async fn start_of(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let mut kept = Vec::new();
-    let Some(mut stream) = stream else {
-        return Ok(kept);
-    };
-    let mut piece = [0; 4096];
-    loop {
-        let length = stream.read(&mut piece).await?;
-        if length == 0 {
-            return Ok(kept);
-        }
-        let room = KEPT - kept.len();
-        kept.extend_from_slice(&piece[..length.min(room)]);
-    }
+    parse(&String::from_utf8_lossy(&answer.stdout)).ok_or(DevicesError::NoList { program })
 }
 
 /// The last line that says anything.
@@ -169,48 +111,16 @@ fn device(line: &str) -> Option<Device> {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-    use std::path::PathBuf;
-
     use super::*;
 
-    const LIST: &str = "Available devices:\n  CUDA0: NVIDIA H200 (143771 MiB, 143000 MiB free)\n";
-
-    /// A shell script that stands for an engine.
-    struct Engine(tempfile::TempDir);
-
-    impl Engine {
-        fn new(script: &str) -> Self {
-            let engine = Self(tempfile::tempdir().unwrap());
-            fs::write(engine.program(), format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(engine.program(), fs::Permissions::from_mode(0o755)).unwrap();
-            engine
-        }
-
-        fn program(&self) -> PathBuf {
-            self.0.path().join("engine")
-        }
-
-        async fn list(&self, limit: Duration) -> Result<Vec<Device>, DevicesError> {
-            let env = [
-                ("PATH".into(), "/usr/bin:/bin".into()),
-                ("CUDA_VISIBLE_DEVICES".into(), "3".into()),
-            ];
-            // A test beside this one may fork while the script is being written, and so hold it open
-            // for a moment (ETXTBSY).
-            for _ in 0..200 {
-                match list_within(limit, &self.program(), &env).await {
-                    Err(DevicesError::Spawn { source, .. })
-                        if source.kind() == io::ErrorKind::ExecutableFileBusy => {}
-                    other => return other,
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            panic!("the script stays busy");
-        }
+    fn answer(exit: i32, stdout: &str, stderr: &str) -> Result<Vec<Device>, DevicesError> {
+        let answer = Answer {
+            exit: Exit::Code(exit),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        };
+        read("/e/llama-server".to_owned(), &answer)
     }
 
     fn named(name: &str, description: &str, total: u64, free: u64) -> Device {
@@ -270,49 +180,22 @@ mod tests {
         assert_eq!(huge.total, u64::MAX);
     }
 
-    #[tokio::test]
-    async fn an_engine_is_asked_with_the_environment_given() {
-        let script = format!(
-            "[ \"$1\" = --list-devices ] && [ \"$CUDA_VISIBLE_DEVICES\" = 3 ] && [ -z \"$HOME\" ] || exit 9\n\
-             echo noise >&2\nprintf '{LIST}'"
-        );
-        let devices = Engine::new(&script).list(LIMIT).await.unwrap();
-        assert_eq!(devices, [named("CUDA0", "NVIDIA H200", 143_771, 143_000)]);
-    }
-
-    #[tokio::test]
-    async fn an_engine_without_the_flag_is_quoted() {
-        let engine = Engine::new("echo 'error: invalid argument: --list-devices' >&2; exit 1");
-        let error = engine.list(LIMIT).await.unwrap_err().to_string();
+    #[test]
+    fn an_engine_without_the_flag_is_quoted() {
+        let flag = "noise\nerror: invalid argument: --list-devices\n\n";
+        let error = answer(1, "", flag).unwrap_err().to_string();
+        assert!(error.starts_with("/e/llama-server --list-devices failed (exit code 1)"));
         assert!(
             error.ends_with("error: invalid argument: --list-devices"),
             "{error}"
         );
-        let quiet = Engine::new("true").list(LIMIT).await;
+        let quiet = answer(0, "", "");
         assert!(
             matches!(quiet, Err(DevicesError::NoList { .. })),
             "{quiet:?}"
         );
-    }
-
-    #[tokio::test]
-    async fn an_engine_that_hangs_is_given_up() {
-        let engine = Engine::new("exec sleep 1000");
-        let slow = engine.list(Duration::from_millis(300)).await;
-        assert!(matches!(slow, Err(DevicesError::Slow { .. })), "{slow:?}");
-    }
-
-    #[tokio::test]
-    async fn an_engine_that_writes_without_end_costs_a_constant() {
-        let script =
-            format!("printf '{LIST}'\nhead -c 3000000 /dev/zero\nhead -c 3000000 /dev/zero >&2");
-        let devices = Engine::new(&script).list(LIMIT).await.unwrap();
-        assert_eq!(devices.len(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_program_that_is_not_there_is_named() {
-        let error = list(Path::new("/nowhere/engine"), &[]).await.unwrap_err();
-        assert!(error.to_string().contains("/nowhere/engine"), "{error}");
+        let list = "Available devices:\n  CUDA0: NVIDIA H200 (143771 MiB, 143000 MiB free)\n";
+        let devices = answer(0, list, "noise").unwrap();
+        assert_eq!(devices, [named("CUDA0", "NVIDIA H200", 143_771, 143_000)]);
     }
 }

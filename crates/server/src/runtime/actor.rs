@@ -201,6 +201,8 @@ impl Runtime {
     pub(crate) async fn run(mut self) {
         let finding = self.tasks.spawn(Engine::find(
             Arc::clone(&self.world.config),
+            self.world.spawner.clone(),
+            self.world.run.clone(),
             self.tell.clone(),
         ));
         for (at, entry) in self.entries.iter().enumerate() {

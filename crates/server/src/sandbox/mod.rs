@@ -78,6 +78,18 @@ pub(crate) fn rules(
     Some(sandbox)
 }
 
+/// Returns the rules of an engine that is only asked what it is and can: it sees the devices that a child
+/// sees, and no models.
+pub(crate) fn of_engine(config: &Config, env: &[(OsString, OsString)]) -> Option<Sandbox> {
+    let mut sandbox = shape(config, &Opened::default())?;
+    if let Some(grants) = &mut sandbox.files {
+        grants.extend(engine(&config.engine.program));
+        let named = named::in_env(env, Path::exists);
+        grants.extend(named.into_iter().map(|path| Right::Read.at(path)));
+    }
+    Some(sandbox)
+}
+
 /// What the rules are about, before any file is granted.
 fn shape(config: &Config, opened: &Opened) -> Option<Sandbox> {
     let strict = match config.engine.sandbox {

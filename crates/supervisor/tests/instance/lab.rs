@@ -44,6 +44,10 @@ impl Lab {
         }
     }
 
+    pub(crate) fn spawner(&self) -> &Spawner {
+        &self.spawner
+    }
+
     /// A spec of any program.
     pub(crate) fn spec(&self, program: impl Into<PathBuf>, args: &[&str]) -> Spec {
         Spec {

@@ -7,6 +7,7 @@
     reason = "all of this is test code"
 )]
 
+mod ask;
 mod failure;
 mod lab;
 mod output;

@@ -1,0 +1,90 @@
+//! Asks a program something by its arguments, and hears its whole answer.
+
+use std::{io, time::Duration};
+
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    time,
+};
+
+use crate::{Exit, Launch, Spawner, process::Process};
+
+/// How much of what it writes on one stream is kept, in bytes; the rest is read and dropped.
+const KEPT: usize = 1024 * 1024;
+
+/// The longest time that is waited for one that was killed. It is reaped later if the kernel takes longer.
+const DEATH: Duration = Duration::from_secs(1);
+
+/// What a program said, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How it ended.
+    pub exit: Exit,
+    /// The beginning of what it wrote on stdout, a mebibyte at most.
+    pub stdout: Vec<u8>,
+    /// Likewise on stderr.
+    pub stderr: Vec<u8>,
+}
+
+/// Says why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The exec shim could not be started. What that cannot execute it says itself, on stderr.
+    #[error("cannot start the exec shim: {0}; check the installation and the limits")]
+    Spawn(#[source] io::Error),
+    /// It was killed, for it took longer than this.
+    #[error("it did not end within {} s", .0.as_secs_f32())]
+    Slow(Duration),
+}
+
+impl Spawner {
+    /// Runs a program to its end and returns what it said. Its stdin is empty. Like every child it ends with
+    /// this process, and so does its group; dropping the future kills both.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or has not ended, or closed its output, within `limit`.
+    pub async fn ask(&self, launch: Launch, limit: Duration) -> Result<Answer, AskError> {
+        let mut process = self.spawn(launch).await.map_err(AskError::Spawn)?;
+        process.close_stdin();
+        let answered = time::timeout(limit, answer(&mut process)).await;
+        if answered.is_err() {
+            process.signal(Signal::KILL);
+            // If it does not die, its drop tries again and leaves it to be reaped.
+            time::timeout(DEATH, process.wait())
+                .await
+                .map_err(|_| AskError::Slow(limit))?;
+        }
+        process.bury().await;
+        answered.map_err(|_| AskError::Slow(limit))
+    }
+}
+
+async fn answer(process: &mut Process) -> Answer {
+    let (stdout, stderr) = process.output();
+    let (exit, stdout, stderr) = tokio::join!(process.wait(), start_of(stdout), start_of(stderr));
+    Answer {
+        exit,
+        stdout,
+        stderr,
+    }
+}
+
+/// Reads a stream to its end and keeps its first bytes.
+async fn start_of(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else {
+        return kept;
+    };
+    let mut piece = [0; 4096];
+    loop {
+        // What cannot be read is as good as its end.
+        let length = stream.read(&mut piece).await.unwrap_or(0);
+        if length == 0 {
+            return kept;
+        }
+        let room = KEPT - kept.len();
+        kept.extend_from_slice(&piece[..length.min(room)]);
+    }
+}
