@@ -22,7 +22,7 @@
 //! | `--fake-hold-load FILE` | the load does not end before the file exists |
 //! | `--fake-log-flood N` | N bytes of log a second on stderr |
 //! | `--fake-die POINT:HOW` | dies at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
-//! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert` |
+//! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert`, `disk-full`, `too-many-files`, `too-many-processes` |
 //! | `--fake-hang WHERE` | never answers: `ready` (nothing, from the end of the load on), `request` (what needs inference), `stream` (after a stream's first event) |
 //! | `--fake-ignore-term` | SIGTERM does nothing, ever |
 //! | `--fake-no-event` | no events on stdout, and stdin is not obeyed |

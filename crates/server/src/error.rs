@@ -4,7 +4,7 @@ use paddock_supervisor::Failure;
 use paddock_wire as wire;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Why paddock answers a request itself.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,18 +54,24 @@ pub enum ProxyError {
     QueueFull {
         /// The model's name.
         model: String,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// The request waited as long as it may for its turn.
     #[error("'{model}' stayed busy for as long as a request may wait")]
     QueueTimeout {
         /// The model's name.
         model: String,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// The model was still loading when the request had waited long enough.
     #[error("'{model}' is still loading; try again in a moment")]
     Loading {
         /// The model's name.
         model: String,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// Other models were using the memory for as long as the request may wait.
     #[error(
@@ -75,12 +81,16 @@ pub enum ProxyError {
     NoRoom {
         /// The model's name.
         model: String,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// The operator is unloading the model.
     #[error("'{model}' is being unloaded; it can be loaded again in a moment")]
     Draining {
         /// The model's name.
         model: String,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// The model needs more memory than there could be.
     #[error(
@@ -108,20 +118,22 @@ pub enum ProxyError {
         /// What was thought to be free.
         free: String,
         /// What the child said.
-        failure: Option<Arc<Failure>>,
+        failure: Option<LoadFailure>,
+        /// After how many seconds a retry has a chance.
+        retry_after: Option<u64>,
     },
     /// The operator has ended the request.
     #[error("the operator has cancelled this request")]
     Cancelled,
     /// The model does not load.
-    #[error("'{model}' does not load: {}", .failure.message)]
+    #[error("'{model}' does not load: {}", .failure.cause.message)]
     LoadFailed {
         /// The model's name.
         model: String,
         /// What the child said, and how it ended.
-        failure: Arc<Failure>,
-        /// When the next attempt is due.
-        retry_after: Option<Duration>,
+        failure: LoadFailure,
+        /// After how many seconds a retry has a chance; nothing where time cannot help.
+        retry_after: Option<u64>,
     },
     /// paddock is stopping.
     #[error("paddock is stopping; try again when it is back")]
@@ -228,17 +240,15 @@ impl ProxyError {
     /// After how many seconds a retry can help, where it can.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::QueueFull { .. }
-            | Self::TooMuchHeld
-            | Self::Loading { .. }
-            | Self::Draining { .. }
-            | Self::NoRoom { .. }
-            | Self::QueueTimeout { .. } => Some(1),
-            Self::RanOut { .. } => Some(15),
+            Self::QueueFull { retry_after, .. }
+            | Self::QueueTimeout { retry_after, .. }
+            | Self::Loading { retry_after, .. }
+            | Self::NoRoom { retry_after, .. }
+            | Self::Draining { retry_after, .. }
+            | Self::RanOut { retry_after, .. }
+            | Self::LoadFailed { retry_after, .. } => *retry_after,
+            Self::TooMuchHeld => Some(1),
             Self::ShuttingDown => Some(5),
-            Self::LoadFailed { retry_after, .. } => {
-                retry_after.map(|wait| wait.as_secs().saturating_add(1))
-            }
             _ => None,
         }
     }
@@ -293,13 +303,39 @@ impl ProxyError {
     }
 }
 
+/// Why a model does not load, or did not stay, and what is done about it.
+#[derive(Debug, Clone)]
+pub struct LoadFailure {
+    /// What the child said, and how it ended.
+    pub cause: Arc<Failure>,
+    /// When one more child is started, or was; nothing where only a change of the outside can help.
+    pub retry_at: Option<SystemTime>,
+    /// How many restarts of the budget are left.
+    pub restarts_left: u32,
+}
+
 /// A failure as status pages and error bodies show it.
-pub(crate) fn failure_json(failure: &Failure) -> Value {
+pub(crate) fn failure_json(failure: &LoadFailure) -> Value {
+    let LoadFailure {
+        cause,
+        retry_at,
+        restarts_left,
+    } = failure;
     json!({
-        "class": failure.class.to_string(),
-        "message": failure.message,
-        "log_tail": failure.log_tail,
+        "class": cause.class.to_string(),
+        "message": cause.message,
+        "log_tail": cause.log_tail,
+        "phase": cause.phase.to_string(),
+        "exit": cause.exit.map(|exit| exit.to_string()),
+        "retry_at": retry_at.map(unix),
+        "restarts_left": restarts_left,
     })
+}
+
+/// Seconds of Unix time.
+pub(crate) fn unix(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -318,7 +354,10 @@ mod tests {
 
     #[test]
     fn both_dialects_name_kind_and_message() {
-        let error = ProxyError::QueueFull { model: "m".into() };
+        let error = ProxyError::QueueFull {
+            model: "m".into(),
+            retry_after: Some(1),
+        };
         let openai = error.body(Dialect::OpenAi);
         assert_eq!(openai["error"]["code"], "queue_full");
         assert_eq!(openai["error"]["type"], "rate_limit_error");

@@ -14,11 +14,14 @@
 //! | `measure` | what a loaded model was seen to take |
 //! | `prefetch` | a file is read ahead |
 //! | `reload` | another configuration: what changed, and what that touches |
+//! | `death` | a child's end, and what follows, in words |
+//! | `retry` | when a refused request is worth sending again |
 //! | `journal` | why everything was done |
 //! | `view` | what people may see of all this |
 
 mod act;
 mod actor;
+mod death;
 mod entry;
 mod handle;
 mod inspect;
@@ -28,6 +31,7 @@ mod measure;
 mod place;
 mod prefetch;
 mod reload;
+mod retry;
 mod view;
 
 pub(crate) use actor::{News, Runtime, Setup};

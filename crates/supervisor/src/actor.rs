@@ -305,6 +305,7 @@ impl Actor {
                     State::Backoff {
                         failure,
                         attempt,
+                        left: self.spec.restart.budget.saturating_sub(attempt),
                         until,
                     },
                     Some(until),

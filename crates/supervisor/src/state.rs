@@ -50,6 +50,8 @@ pub enum State {
         /// How much of the restart budget is used, this restart included; 0 for a restart that costs
         /// nothing because the child had run stably.
         attempt: u32,
+        /// How many restarts of the budget are left after this one.
+        left: u32,
         /// When the next child is started.
         until: Instant,
     },

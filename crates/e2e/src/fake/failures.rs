@@ -30,6 +30,12 @@ pub enum Failure {
     IllegalInstruction,
     /// A failed `GGML_ASSERT`.
     Assert,
+    /// Nothing more can be written.
+    DiskFull,
+    /// The model file cannot be opened for want of descriptors.
+    TooManyFiles,
+    /// A thread cannot be started.
+    TooManyProcesses,
 }
 
 impl Failure {
@@ -44,6 +50,9 @@ impl Failure {
             "missing-library" => Self::MissingLibrary,
             "illegal-instruction" => Self::IllegalInstruction,
             "assert" => Self::Assert,
+            "disk-full" => Self::DiskFull,
+            "too-many-files" => Self::TooManyFiles,
+            "too-many-processes" => Self::TooManyProcesses,
             _ => return Err(format!("no such failure: {text}")),
         })
     }
@@ -63,11 +72,18 @@ impl Failure {
                 exit::leave(127);
             }
             Self::IllegalInstruction => exit::by_signal(Signal::ILL),
+            Self::TooManyProcesses => {
+                log::raw("terminate called after throwing an instance of 'std::system_error'");
+                log::raw("  what():  Resource temporarily unavailable");
+                exit::abort();
+            }
             Self::MissingFile
             | Self::BadFile
             | Self::OutOfMemory
             | Self::PortInUse
-            | Self::Assert => {}
+            | Self::Assert
+            | Self::DiskFull
+            | Self::TooManyFiles => {}
         }
     }
 
@@ -77,11 +93,17 @@ impl Failure {
             Self::MissingFile => unloadable(model, &missing(model)),
             Self::BadFile => unloadable(model, BAD_MAGIC),
             Self::OutOfMemory => out_of_memory(model),
+            Self::DiskFull => unloadable(model, "write error: No space left on device"),
+            Self::TooManyFiles => unloadable(model, &unopened(model, "Too many open files")),
             Self::Assert => {
                 log::raw("/llama.cpp/ggml/src/ggml.c:1751: GGML_ASSERT(obj_new) failed");
                 exit::abort();
             }
-            Self::BadFlag | Self::PortInUse | Self::MissingLibrary | Self::IllegalInstruction => {}
+            Self::BadFlag
+            | Self::PortInUse
+            | Self::MissingLibrary
+            | Self::IllegalInstruction
+            | Self::TooManyProcesses => {}
         }
     }
 }
@@ -116,7 +138,11 @@ pub(super) fn look_at(model: &Path) {
 }
 
 fn missing(model: &str) -> String {
-    format!("gguf_init_from_file: failed to open GGUF file '{model}' (No such file or directory)")
+    unopened(model, "No such file or directory")
+}
+
+fn unopened(model: &str, why: &str) -> String {
+    format!("gguf_init_from_file: failed to open GGUF file '{model}' ({why})")
 }
 
 fn unloadable(model: &str, cause: &str) -> ! {

@@ -1,6 +1,7 @@
 //! What only shows when the child runs: the status names the class, the answer has its words.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use paddock_e2e::harness::{Builder, LIMIT, Paddock, post, wait_for};
 use paddock_e2e::paddock;
@@ -99,7 +100,7 @@ fn what_a_retry_cannot_mend_is_refused_at_once_with_the_cause() {
 }
 
 /// What a retry may mend.
-const HOPEFUL: [(&str, &str, &[&str], &str); 3] = [
+const HOPEFUL: [(&str, &str, &[&str], &str); 6] = [
     (
         "out-of-memory",
         "out_of_memory",
@@ -118,6 +119,24 @@ const HOPEFUL: [(&str, &str, &[&str], &str); 3] = [
         &["SIGABRT", "GGML_ASSERT"],
         "GGML_ASSERT",
     ),
+    (
+        "disk-full",
+        "disk_full",
+        &["No space left on device", "free space where it writes"],
+        "write error",
+    ),
+    (
+        "too-many-files",
+        "too_many_files",
+        &["Too many open files", "ulimit -n", "LimitNOFILE="],
+        "failed to load model",
+    ),
+    (
+        "too-many-processes",
+        "too_many_processes",
+        &["SIGABRT", "TasksMax="],
+        "std::system_error",
+    ),
 ];
 
 #[test]
@@ -133,6 +152,56 @@ fn what_a_retry_may_mend_is_tried_again_and_shown_meanwhile() {
         let health = paddock.get("/health").json();
         assert_eq!(health["status"], "starting");
     }
+}
+
+/// What a client is told whose request comes while the breaker is open.
+#[test]
+fn what_a_retry_may_mend_is_refused_with_the_time_of_the_next_try() {
+    for (kind, class) in [
+        ("disk-full", "disk_full"),
+        ("too-many-files", "too_many_files"),
+        ("too-many-processes", "too_many_processes"),
+    ] {
+        let paddock = failing(kind).start();
+        let failed = || {
+            let model = paddock.model();
+            (model["status"] == "failed").then_some(model)
+        };
+        let model = wait_for(LIMIT, "the end of the budget", failed);
+        let failure = &model["failure"];
+        assert_class(failure, class, &[], "");
+        assert_eq!(failure["restarts_left"], 0, "{failure:#}");
+        assert_eq!(failure["phase"], "starting");
+        assert_eq!(model["restarts"], 5);
+
+        let answer = paddock.ask(post("/completion", r#"{"prompt":"a"}"#));
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.field("x-paddock-error"), Some("load_failed"));
+        assert_eq!(&answer.json()["error"]["failure"], failure);
+        let retry: f64 = answer.field("retry-after").unwrap().parse().unwrap();
+        let left = model["retry_after"].as_f64().unwrap();
+        assert!((50.0..=61.0).contains(&retry), "{retry}");
+        assert!((retry - left).abs() <= 2.0, "{retry} {left}");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let at = failure["retry_at"].as_f64().unwrap() - now.as_secs_f64();
+        assert!((left - at).abs() < 5.0, "{left} {at}");
+
+        let explained = paddock.admin_get("/api/models/m/explain").text();
+        assert!(explained.contains("6 times in "), "{explained}");
+        let words = "UTC unless you load it by hand";
+        assert!(explained.contains(words), "{explained}");
+        assert!(explained.contains("and 4 restarts are left"), "{explained}");
+    }
+}
+
+/// The stand-in's kill is no kernel's.
+#[test]
+fn a_kill_from_outside_is_not_taken_for_a_lack_of_memory() {
+    let paddock = paddock!().engine_args(["--fake-die", "ready:kill"]).start();
+    let failure = failure(&paddock);
+    assert_class(&failure, "killed", &["SIGKILL"], "model loaded");
+    assert_eq!(failure["exit"], "signal 9 (SIGKILL)");
+    assert_eq!(failure["phase"], "serving");
 }
 
 #[test]

@@ -43,8 +43,17 @@ fn ordered_failures_of_the_load() {
             LOAD,
         ],
     );
+    load("disk-full", &["No space left on device", LOAD]);
+    load("too-many-files", &["(Too many open files)", LOAD]);
     let assertion = ["GGML_ASSERT(obj_new) failed"];
     assert_fails(&["--fake-fail", "assert"], None, Some(6), &assertion);
+    let thread = ["what():  Resource temporarily unavailable"];
+    assert_fails(
+        &["--fake-fail", "too-many-processes"],
+        None,
+        Some(6),
+        &thread,
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{Answer, now};
+use paddock_e2e::harness::{Answer, Connection, now, post};
 use paddock_e2e::paddock;
 
 use crate::requests::whole;
@@ -22,6 +22,22 @@ fn a_request_that_has_waited_long_enough_gets_503_loading() {
     assert!(took >= Duration::from_millis(300), "{took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(paddock.model()["status"], "loading");
+}
+
+/// The last load has taught how long one takes.
+#[test]
+fn it_is_told_how_long_the_rest_of_the_load_takes() {
+    let paddock = paddock!()
+        .engine_args(["--fake-load-ms", "4000"])
+        .config("scheduler.queue_timeout = '300ms'")
+        .start();
+    paddock.wait_ready();
+    let unload = post("/api/models/m/unload?wait=true", "");
+    assert_eq!(Connection::to(paddock.admin()).ask(unload).status, 200);
+    let answer = paddock.ask(whole(1));
+    assert_refusal(&answer, 503, "loading");
+    let wait: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+    assert!((3..=30).contains(&wait), "{wait}");
 }
 
 #[test]

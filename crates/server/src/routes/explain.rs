@@ -1,7 +1,8 @@
 //! Why a model was loaded, kept, evicted or refused, and what became of a request.
 
+use super::View;
 use super::status::word;
-use super::{View, unix};
+use crate::error::unix;
 use crate::runtime::Told;
 use axum::Json;
 use axum::extract::{Path, State};

@@ -97,9 +97,3 @@ fn refusal(error: &ProxyError) -> Response {
     let kind = [("x-paddock-error", error.kind())];
     (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
 }
-
-/// Seconds since 1970.
-fn unix(at: std::time::SystemTime) -> f64 {
-    at.duration_since(std::time::UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
-}

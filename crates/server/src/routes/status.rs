@@ -44,7 +44,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "pid": model.state.as_ref().and_then(State::pid),
         "since": model.since.map(|since| since.as_secs_f64()),
         "progress": model.state.as_ref().and_then(progress),
-        "restarts": model.state.as_ref().and_then(restarts),
+        "restarts": restarts(model),
         "suspicion": model.state.as_ref().and_then(suspicion),
         "memory": {
             "predicted": bytes(&model.predicted),
@@ -106,13 +106,15 @@ fn suspicion(state: &State) -> Option<&str> {
     }
 }
 
-/// How often the child was started again.
-fn restarts(state: &State) -> Option<u64> {
-    match state {
-        State::Starting { generation, .. } | State::Ready { generation, .. } => {
-            Some(generation.saturating_sub(1))
+/// How often a child was started after the first one; one that is about to be started counts. Nothing before
+/// there was a child, nor where the first one is gone and nothing says that there will be another.
+fn restarts(model: &ModelView) -> Option<u64> {
+    let again = model.generations.saturating_sub(1);
+    match &model.state {
+        Some(State::Starting { .. } | State::Ready { .. }) => Some(again),
+        Some(State::Backoff { .. }) => Some(again + 1),
+        Some(State::Stopping { .. } | State::Failed { .. } | State::Stopped) | None => {
+            (again > 0).then_some(again)
         }
-        State::Backoff { attempt, .. } => Some(u64::from(*attempt)),
-        State::Stopping { .. } | State::Failed { .. } | State::Stopped => None,
     }
 }

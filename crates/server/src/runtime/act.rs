@@ -1,9 +1,11 @@
 use super::actor::Runtime;
 use super::journal::Ended;
 use super::prefetch::prefetch;
+use super::retry::{Outlook, retry_after};
 use super::{Phase, journal};
 use crate::error::ProxyError;
-use paddock_scheduler::{Action, Event, ModelId, Refusal, RequestId};
+use paddock_scheduler::{Action, Event, ModelId, Note, Refusal, RequestId};
+use std::time::SystemTime;
 use tokio::time::Instant;
 
 impl Runtime {
@@ -45,8 +47,21 @@ impl Runtime {
                     .get(model.0)
                     .map(|entry| entry.config.id.as_str());
                 tracing::debug!(model = name, ?note, "decided");
+                self.tried_again(model, &note);
                 self.journal.note(model, note);
             }
+        }
+    }
+
+    /// The scheduler has decided when a model is tried again that ran out of memory.
+    fn tried_again(&mut self, model: ModelId, note: &Note) {
+        let Note::Failed { retry: Some(after) } = note else {
+            return;
+        };
+        let entry = self.entries.get_mut(model.0);
+        if let Some(failed) = entry.and_then(|entry| entry.failed.as_mut()) {
+            let at = SystemTime::now() + *after;
+            failed.failure.retry_at.get_or_insert(at);
         }
     }
 
@@ -82,13 +97,17 @@ impl Runtime {
         };
         let model = entry.config.id.clone();
         let words = |memory| journal::memory_words(memory, &self.devices());
+        let retry_after = self.scheduler.look(at).and_then(|look| {
+            let outlook = Outlook::of(entry, &look, Instant::now());
+            retry_after(outlook, look.load)
+        });
         match refusal {
-            Refusal::QueueFull => ProxyError::QueueFull { model },
-            Refusal::TimedOut => ProxyError::QueueTimeout { model },
-            Refusal::NoRoom => ProxyError::NoRoom { model },
-            Refusal::StillLoading => ProxyError::Loading { model },
+            Refusal::QueueFull => ProxyError::QueueFull { model, retry_after },
+            Refusal::TimedOut => ProxyError::QueueTimeout { model, retry_after },
+            Refusal::NoRoom => ProxyError::NoRoom { model, retry_after },
+            Refusal::StillLoading => ProxyError::Loading { model, retry_after },
             Refusal::ShuttingDown => ProxyError::ShuttingDown,
-            Refusal::Draining => ProxyError::Draining { model },
+            Refusal::Draining => ProxyError::Draining { model, retry_after },
             Refusal::Gone => self.catalog.borrow().unknown(&model),
             Refusal::DoesNotFit { needs, available } => ProxyError::DoesNotFit {
                 model,
@@ -100,16 +119,15 @@ impl Runtime {
                 needs: words(&needs),
                 free: words(&free),
                 failure: entry.failed.as_ref().map(|failed| failed.failure.clone()),
+                retry_after,
             },
             Refusal::LoadFailed => match &entry.failed {
                 Some(failed) => ProxyError::LoadFailed {
                     model,
                     failure: failed.failure.clone(),
-                    retry_after: failed
-                        .until
-                        .map(|until| until.saturating_duration_since(Instant::now())),
+                    retry_after,
                 },
-                None => ProxyError::Loading { model },
+                None => ProxyError::Loading { model, retry_after },
             },
         }
     }

@@ -1,9 +1,11 @@
+use super::death::Row;
 use super::inspect::Found;
 use crate::config;
+use crate::error::LoadFailure;
 use crate::learned::FileIdentity;
 use crate::model::Model;
 use paddock_scheduler::Memory;
-use paddock_supervisor::{Failure, Instance, Logs};
+use paddock_supervisor::{Instance, Logs};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -24,6 +26,8 @@ pub(super) struct Entry {
     pub(super) found: Option<Arc<Found>>,
     /// Why it does not load, or did not stay.
     pub(super) failed: Option<Failed>,
+    /// How often its children have died in a row.
+    pub(super) deaths: Row,
     /// How many children it has had.
     pub(super) generations: u64,
 }
@@ -45,7 +49,7 @@ pub(super) struct Running {
 /// A failure, and what it takes to try again.
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
-    pub(crate) failure: Arc<Failure>,
+    pub(crate) failure: LoadFailure,
     /// When time can help.
     pub(crate) until: Option<Instant>,
     /// The files it failed with: with the same it would fail again. Nothing where that is not so.
@@ -65,6 +69,7 @@ impl Entry {
             inspections: 0,
             found: None,
             failed: None,
+            deaths: Row::default(),
             generations: 0,
         }
     }

@@ -9,6 +9,7 @@ use super::entry::Failed;
 use super::place::{Place, Placing, place};
 use crate::config::{self, Config, Mode};
 use crate::engine::Engine;
+use crate::error::LoadFailure;
 use crate::learned::{ArgumentsHash, FileIdentity, Handle, Key, Lesson};
 use crate::rules;
 use paddock_gguf as gguf;
@@ -138,7 +139,7 @@ impl Runtime {
                 Some(demand)
             }
             Err(failed) => {
-                tracing::warn!(model = entry.config.id, failure = %failed.failure, "not loaded");
+                tracing::warn!(model = entry.config.id, failure = %failed.failure.cause, "not loaded");
                 entry.failed = Some(failed);
                 None
             }
@@ -347,13 +348,17 @@ fn missing(files: &[PathBuf], error: &std::io::Error) -> String {
 /// A model whose files cannot be loaded as they are.
 fn refused(why: &str, files: Option<FileIdentity>) -> Failed {
     Failed {
-        failure: Arc::new(Failure {
-            class: FailureClass::BadFile,
-            phase: Phase::Spawn,
-            exit: None,
-            message: format!("{why}; nothing is started until the file is another"),
-            log_tail: Vec::new(),
-        }),
+        failure: LoadFailure {
+            cause: Arc::new(Failure {
+                class: FailureClass::BadFile,
+                phase: Phase::Spawn,
+                exit: None,
+                message: format!("{why}; nothing is started until the file is another"),
+                log_tail: Vec::new(),
+            }),
+            retry_at: None,
+            restarts_left: 0,
+        },
         until: None,
         files,
         broke: false,

@@ -2,9 +2,11 @@
 
 use super::Phase;
 use super::actor::{News, Runtime};
+use super::death::{Death, Then};
 use super::entry::{Failed, Running};
 use super::inspect::parts;
 use crate::config::{self, Mode};
+use crate::error::LoadFailure;
 use crate::model::{Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
@@ -16,7 +18,7 @@ use paddock_supervisor::{
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -168,7 +170,12 @@ impl Runtime {
                 entry.failed = None;
                 InstanceIs::Ready(publish(&entry.model, *generation, address))
             }
-            State::Backoff { failure, .. } => self.hurt(id, failure),
+            State::Backoff {
+                failure,
+                attempt,
+                left,
+                until,
+            } => self.hurt(id, failure, (*attempt, *left), *until),
             State::Failed { failure, retry_at } => self.failed(id, failure, *retry_at),
             State::Stopping { .. } => return,
             State::Stopped => return self.stopped(id, serial),
@@ -235,9 +242,28 @@ impl Runtime {
 
     /// A child has died, and its instance would start another one. Where it had asked for more
     /// memory than there is that is the scheduler's to decide.
-    fn hurt(&mut self, id: ModelId, failure: &Arc<Failure>) -> InstanceIs {
-        self.remember(id, failure, None, false);
-        if self.is_refused_memory(failure) {
+    fn hurt(
+        &mut self,
+        id: ModelId,
+        failure: &Arc<Failure>,
+        (attempt, left): (u32, u32),
+        until: Instant,
+    ) -> InstanceIs {
+        let starved = self.is_refused_memory(failure);
+        let at = on_the_clock(until);
+        let told = LoadFailure {
+            cause: Arc::clone(failure),
+            retry_at: (!starved).then_some(at),
+            restarts_left: left,
+        };
+        self.remember(id, told, None, false);
+        // The budget was full: this is the first restart of it, or one that costs nothing.
+        let then = match starved {
+            true => Then::Asked,
+            false => Then::Again { at, left },
+        };
+        self.died(id, failure, attempt <= 1, then);
+        if starved {
             self.dispose(id);
             return InstanceIs::OutOfMemory;
         }
@@ -250,9 +276,22 @@ impl Runtime {
         failure: &Arc<Failure>,
         until: Option<Instant>,
     ) -> InstanceIs {
-        self.remember(id, failure, until, until.is_some());
+        let starved = self.is_refused_memory(failure);
+        let at = until.filter(|_| !starved).map(on_the_clock);
+        let told = LoadFailure {
+            cause: Arc::clone(failure),
+            retry_at: at,
+            restarts_left: 0,
+        };
+        self.remember(id, told, until, until.is_some());
+        let then = match at {
+            _ if starved => Then::Asked,
+            Some(until) => Then::Paused { until },
+            None => Then::GivenUp,
+        };
+        self.died(id, failure, false, then);
         self.dispose(id);
-        if self.is_refused_memory(failure) {
+        if starved {
             return InstanceIs::OutOfMemory;
         }
         InstanceIs::Failed {
@@ -266,20 +305,25 @@ impl Runtime {
             && self.world.config.mode == Mode::Serve
     }
 
-    fn remember(
-        &mut self,
-        id: ModelId,
-        failure: &Arc<Failure>,
-        until: Option<Instant>,
-        broke: bool,
-    ) {
+    /// Says of a death what follows.
+    fn died(&mut self, id: ModelId, failure: &Failure, afresh: bool, then: Then) {
+        let death = Death {
+            class: failure.class,
+            message: failure.message.clone(),
+            row: self.entries[id.0].deaths.add(afresh, Instant::now()),
+            then,
+        };
+        self.journal.died(id, death);
+    }
+
+    fn remember(&mut self, id: ModelId, failure: LoadFailure, until: Option<Instant>, broke: bool) {
         let entry = &mut self.entries[id.0];
         let files = entry.found.as_ref().and_then(|found| found.files.clone());
         let broke = broke || entry.failed.as_ref().is_some_and(|failed| failed.broke);
         entry.failed = Some(Failed {
-            failure: Arc::clone(failure),
             until,
-            files: files.filter(|_| !failure.class.retryable()),
+            files: files.filter(|_| !failure.cause.class.retryable()),
+            failure,
             broke,
         });
     }
@@ -304,6 +348,11 @@ impl Runtime {
             self.tasks.spawn(async move { instance.kill().await });
         }
     }
+}
+
+/// When a moment is, by the clock on the wall.
+fn on_the_clock(at: Instant) -> SystemTime {
+    SystemTime::now() + at.saturating_duration_since(Instant::now())
 }
 
 /// Makes the generation's address known before any lease names it.

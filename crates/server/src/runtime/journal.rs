@@ -1,5 +1,6 @@
 //! Why everything was done: the last decisions about each model, and the last requests that waited.
 
+use super::death::Death;
 use crate::memory::Bytes;
 use paddock_scheduler::{Memory, ModelId, Note, Wanted};
 use std::collections::{HashMap, VecDeque};
@@ -15,8 +16,15 @@ const REQUESTS: usize = 1_000;
 /// What has been decided.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    notes: HashMap<ModelId, VecDeque<(SystemTime, Note)>>,
+    notes: HashMap<ModelId, VecDeque<(SystemTime, Happened)>>,
     requests: VecDeque<Waited>,
+}
+
+/// What is remembered of a model.
+#[derive(Debug)]
+enum Happened {
+    Decided(Note),
+    Died(Death),
 }
 
 /// A request that had to wait, or was refused.
@@ -69,11 +77,19 @@ pub(crate) struct Explained {
 
 impl Journal {
     pub(super) fn note(&mut self, model: ModelId, note: Note) {
+        self.happened(model, Happened::Decided(note));
+    }
+
+    pub(super) fn died(&mut self, model: ModelId, death: Death) {
+        self.happened(model, Happened::Died(death));
+    }
+
+    fn happened(&mut self, model: ModelId, happened: Happened) {
         let notes = self.notes.entry(model).or_default();
         if notes.len() == NOTES {
             notes.pop_front();
         }
-        notes.push_back((SystemTime::now(), note));
+        notes.push_back((SystemTime::now(), happened));
     }
 
     pub(super) fn ended(&mut self, waited: Waited) {
@@ -94,10 +110,17 @@ impl Journal {
     /// The decisions about a model, the newest last.
     pub(super) fn told(&self, model: ModelId, names: &Names) -> Vec<Told> {
         let notes = self.notes.get(&model).into_iter().flatten();
-        let tell = |(at, note): &(SystemTime, Note)| Told {
-            at: *at,
-            what: what(note),
-            words: sentence(names.name(model), note, names),
+        let tell = |(at, happened): &(SystemTime, Happened)| {
+            let name = names.name(model);
+            let (what, words) = match happened {
+                Happened::Decided(note) => (what(note), sentence(name, note, names)),
+                Happened::Died(death) => ("died", death.sentence(name)),
+            };
+            Told {
+                at: *at,
+                what,
+                words,
+            }
         };
         notes.map(tell).collect()
     }

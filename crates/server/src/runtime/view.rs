@@ -36,6 +36,8 @@ pub(crate) struct ModelView {
     pub(crate) measured: Option<Memory>,
     /// Which parts of the sandbox hold for its child, and what leaves others open.
     pub(crate) sandbox: (Parts, Opened),
+    /// How many children it has had.
+    pub(crate) generations: u64,
     /// Since when it loads, or is loaded.
     pub(crate) since: Option<Duration>,
 }
@@ -103,6 +105,7 @@ impl Runtime {
             facts: entry.found.as_deref().and_then(Facts::of),
             predicted: entry.found.as_ref().map(|found| found.predicted),
             measured: running.and_then(|running| running.measured),
+            generations: entry.generations,
             since,
         })
     }

@@ -15,7 +15,6 @@ pub(super) const OUT_OF_MEMORY: &[&str] = &[
     // llama-context.cpp).
     "failed to allocate",
     "unable to allocate",
-    "insufficient memory",
     "std::bad_alloc",
     // Not these words alone: a failed mlock says them as well, and goes on (llama-mmap.cpp).
     "mmap failed: cannot allocate memory",

@@ -12,10 +12,11 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
         ONE,
         &[
             "ggml_aligned_malloc: insufficient memory (attempted to allocate 5859.75 MB)",
+            "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 6144393216",
             LOAD,
         ],
         OutOfMemory,
-        "5859.75 MB",
+        "6144393216",
     ),
     (
         ONE,
