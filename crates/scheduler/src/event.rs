@@ -110,8 +110,13 @@ pub enum Event {
 /// What a model's instance is, as far as requests are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceIs {
-    /// Loading, or about to be started again. Holds memory; not routable.
+    /// Loading. Holds memory; not routable.
     Loading,
+    /// About to be started again. Its memory stays its own; not routable.
+    Again {
+        /// When its load begins.
+        at: Instant,
+    },
     /// Loading, and its child answers for itself meanwhile. Holds memory; routable only for a
     /// model that admits [`WhenListening`](crate::Admit::WhenListening).
     Listening(Generation),

@@ -33,7 +33,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Looks at the machine and asks the engine, which runs for that as a child does: in a sandbox, and no
-    /// longer than paddock. A wrapped command is not asked anything.
+    /// longer than paddock. It ends at once when nobody is left to tell. A wrapped command is not asked anything.
     pub(crate) async fn find(
         config: Arc<Config>,
         spawner: Spawner,
@@ -52,8 +52,8 @@ impl Engine {
                 env: env.clone(),
             };
             let (devices, help) = tokio::join!(
-                devices::list(&spawner, launch(devices::FLAG)),
-                help::text(&spawner, launch(help::FLAG))
+                devices::list(&spawner, launch(devices::FLAG), to.closed()),
+                help::text(&spawner, launch(help::FLAG), to.closed())
             );
             let help = help.unwrap_or_default();
             let knows = |flag: &str| help.contains(flag);
@@ -68,7 +68,11 @@ impl Engine {
         }
         if !engine.devices.is_empty() {
             // Loading a driver's library may take a while.
-            let nvml = tokio::task::spawn_blocking(Nvml::load).await;
+            let loading = tokio::task::spawn_blocking(Nvml::load);
+            let nvml = tokio::select! {
+                nvml = loading => nvml,
+                () = to.closed() => return,
+            };
             engine.nvml = nvml.ok().flatten().map(Arc::new);
         }
         // Nobody to tell is nobody who needs it.

@@ -36,28 +36,42 @@ pub enum AskError {
     /// It was killed, for it took longer than this.
     #[error("it did not end within {} s", .0.as_secs_f32())]
     Slow(Duration),
+    /// It was killed, for nobody wants to know any more.
+    #[error("nobody wants to know any more")]
+    Cancelled,
 }
 
 impl Spawner {
     /// Runs a program to its end and returns what it said. Its stdin is empty. Like every child it ends with
-    /// this process, and so does its group; dropping the future kills both.
+    /// this process. Where it has not ended when `cancelled` does, it is killed with its group and reaped
+    /// before this returns; dropping the future kills them too, and waits for nothing.
     ///
     /// # Errors
     ///
-    /// It cannot be started, or has not ended, or closed its output, within `limit`.
-    pub async fn ask(&self, launch: Launch, limit: Duration) -> Result<Answer, AskError> {
+    /// It cannot be started, or has not ended, or closed its output, within `limit`, or before `cancelled`.
+    pub async fn ask(
+        &self,
+        launch: Launch,
+        limit: Duration,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Answer, AskError> {
         let mut process = self.spawn(launch).await.map_err(AskError::Spawn)?;
         process.close_stdin();
-        let answered = time::timeout(limit, answer(&mut process)).await;
+        let answered = tokio::select! {
+            biased;
+            answer = answer(&mut process) => Ok(answer),
+            () = cancelled => Err(AskError::Cancelled),
+            () = time::sleep(limit) => Err(AskError::Slow(limit)),
+        };
         if answered.is_err() {
             process.signal(Signal::KILL);
             // If it does not die, its drop tries again and leaves it to be reaped.
-            time::timeout(DEATH, process.wait())
-                .await
-                .map_err(|_| AskError::Slow(limit))?;
+            if time::timeout(DEATH, process.wait()).await.is_err() {
+                return answered;
+            }
         }
         process.bury().await;
-        answered.map_err(|_| AskError::Slow(limit))
+        answered
     }
 }
 

@@ -104,13 +104,7 @@ fn a_stop_does_not_wait_for_an_engine_that_hangs_when_it_is_asked() {
     let begun = now();
     assert!(paddock.stop(paddock_e2e::harness::Signal::TERM).success());
     assert!(begun.elapsed() < Duration::from_secs(5));
-    while !paddock.processes().is_empty() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(6),
-            "{:?}",
-            paddock.processes()
-        );
-    }
+    assert!(paddock.processes().is_empty(), "{:?}", paddock.processes());
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl Scheduler {
         }
         match is {
             InstanceIs::Loading => self.loading(at, None, now),
+            InstanceIs::Again { at: begins } => self.again(at, begins, now),
             InstanceIs::Listening(generation) => self.loading(at, Some(generation), now),
             InstanceIs::Ready(generation) => self.ready(at, generation, now),
             InstanceIs::OutOfMemory => self.ran_out(at, now),
@@ -122,6 +123,14 @@ impl Scheduler {
             model.gate.set_generation(generation);
         }
         self.advance(at);
+    }
+
+    /// Its child has died, and another one is started then. What it waits for that is no part of its load.
+    fn again(&mut self, at: ModelId, begins: Instant, now: Instant) {
+        self.loading(at, None, now);
+        if let Residency::Loading { since, .. } = &mut self.models[at.0].residency {
+            *since = begins;
+        }
     }
 
     fn ready(&mut self, at: ModelId, generation: Generation, now: Instant) {

@@ -54,9 +54,13 @@ pub(crate) const FLAG: &str = "--list-devices";
 
 /// Asks an engine which devices it can use: `launch` runs it with [`FLAG`], and its environment decides
 /// which devices are seen.
-pub(crate) async fn list(spawner: &Spawner, launch: Launch) -> Result<Vec<Device>, DevicesError> {
+pub(crate) async fn list(
+    spawner: &Spawner,
+    launch: Launch,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Vec<Device>, DevicesError> {
     let program = launch.program.display().to_string();
-    match spawner.ask(launch, LIMIT).await {
+    match spawner.ask(launch, LIMIT, cancelled).await {
         Ok(answer) => read(program, &answer),
         Err(source) => Err(DevicesError::Silent { program, source }),
     }

@@ -11,8 +11,12 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) const FLAG: &str = "--help";
 
 /// What the engine says to [`FLAG`], which `launch` runs it with; nothing where it says nothing.
-pub(crate) async fn text(spawner: &Spawner, launch: Launch) -> Option<String> {
-    let answer = spawner.ask(launch, LIMIT).await;
+pub(crate) async fn text(
+    spawner: &Spawner,
+    launch: Launch,
+    cancelled: impl Future<Output = ()>,
+) -> Option<String> {
+    let answer = spawner.ask(launch, LIMIT, cancelled).await;
     let answer = answer.inspect_err(|error| tracing::warn!(%error, "the engine gives no help"));
     Some(String::from_utf8_lossy(&answer.ok()?.stdout).into_owned())
 }

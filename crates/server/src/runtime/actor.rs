@@ -199,7 +199,7 @@ impl Runtime {
 
     /// Runs until a shutdown is asked for and every instance has stopped.
     pub(crate) async fn run(mut self) {
-        let finding = self.tasks.spawn(Engine::find(
+        self.tasks.spawn(Engine::find(
             Arc::clone(&self.world.config),
             self.world.spawner.clone(),
             self.world.run.clone(),
@@ -225,9 +225,8 @@ impl Runtime {
                     if deadline.is_some() => self.handle(Event::Tick),
             }
         }
-        // An engine that has not answered yet need not any more.
-        finding.abort();
-        // Those who wait for news would wait for each other.
+        // Those who wait for news would wait for each other, and an engine that has not answered yet need
+        // not any more.
         self.news.close();
         self.tasks.close();
         self.tasks.wait().await;

@@ -267,7 +267,9 @@ impl Runtime {
             self.dispose(id);
             return InstanceIs::OutOfMemory;
         }
-        InstanceIs::Loading
+        InstanceIs::Again {
+            at: until.into_std(),
+        }
     }
 
     fn failed(

@@ -1,6 +1,6 @@
 //! Programs that are asked something, and what keeps them within bounds.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use paddock_supervisor::{AskError, Exit, Launch};
 
@@ -26,7 +26,7 @@ async fn an_answer_is_all_that_is_said_and_how_it_ended() {
         "[ \"$CUDA_VISIBLE_DEVICES\" = 3 ] && [ -z \"$HOME\" ] || exit 9\n\
          cat; echo noise >&2; echo answer; exit 3",
     );
-    let answer = lab.spawner().ask(question, LIMIT).await.unwrap();
+    let answer = lab.spawner().ask(question, LIMIT, pending()).await.unwrap();
     assert_eq!(answer.exit, Exit::Code(3));
     assert_eq!(answer.stdout, b"answer\n");
     assert_eq!(answer.stderr, b"noise\n");
@@ -39,7 +39,9 @@ async fn a_program_that_hangs_is_killed_with_its_group() {
     let question = script(&format!(
         "trap '' TERM; sleep 1000 & echo $! > {file}.new; mv {file}.new {file}; sleep 1000"
     ));
-    let slow = lab.spawner().ask(question, Duration::from_millis(500));
+    let slow = lab
+        .spawner()
+        .ask(question, Duration::from_millis(500), pending());
     let slow = slow.await;
     assert!(matches!(slow, Err(AskError::Slow(_))), "{slow:?}");
     assert!(!alive(pid_in(&file).await));
@@ -53,7 +55,7 @@ async fn a_program_nobody_listens_to_any_more_is_killed() {
         "echo $$ > {file}.new; mv {file}.new {file}; exec sleep 1000"
     ));
     let spawner = lab.spawner().clone();
-    let mut asking = Box::pin(spawner.ask(question, LIMIT));
+    let mut asking = Box::pin(spawner.ask(question, LIMIT, pending()));
     let pid = tokio::select! {
         answer = &mut asking => panic!("{answer:?}"),
         pid = pid_in(&file) => pid,
@@ -64,10 +66,23 @@ async fn a_program_nobody_listens_to_any_more_is_killed() {
 }
 
 #[tokio::test]
+async fn a_program_whose_answer_is_not_wanted_any_more_is_gone_at_once() {
+    let lab = Lab::new();
+    let file = lab.file("pid");
+    let question = script(&format!(
+        "echo $$ > {file}.new; mv {file}.new {file}; exec sleep 1000"
+    ));
+    let cancelled = async { assert!(alive(pid_in(&file).await)) };
+    let answer = lab.spawner().ask(question, LIMIT, cancelled).await;
+    assert!(matches!(answer, Err(AskError::Cancelled)), "{answer:?}");
+    assert!(!alive(pid_in(&file).await));
+}
+
+#[tokio::test]
 async fn a_program_that_writes_without_end_costs_a_constant() {
     let lab = Lab::new();
     let question = script("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2");
-    let answer = lab.spawner().ask(question, LIMIT).await.unwrap();
+    let answer = lab.spawner().ask(question, LIMIT, pending()).await.unwrap();
     assert_eq!(answer.stdout.len(), 1 << 20);
     assert_eq!(answer.stderr.len(), 1 << 20);
 }
@@ -79,7 +94,7 @@ async fn a_program_that_is_not_there_is_named_by_the_shim() {
         program: "/nowhere/engine".into(),
         ..script("")
     };
-    let answer = lab.spawner().ask(question, LIMIT).await.unwrap();
+    let answer = lab.spawner().ask(question, LIMIT, pending()).await.unwrap();
     assert_eq!(answer.exit, Exit::Code(127));
     let words = String::from_utf8_lossy(&answer.stderr);
     assert!(words.contains("/nowhere/engine"), "{words}");

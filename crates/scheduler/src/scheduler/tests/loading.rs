@@ -272,3 +272,17 @@ fn more_than_was_expected_sends_idle_models_away() {
     });
     assert_eq!(lab.said(), [stops(0)]);
 }
+
+#[test]
+fn the_wait_for_another_try_is_no_part_of_the_load() {
+    let mut lab = Lab::new(100, &[60]);
+    lab.loaded(0);
+    let begins = lab.now + secs(30);
+    lab.instance(0, InstanceIs::Again { at: begins });
+    lab.pass(secs(30));
+    lab.instance(0, InstanceIs::Loading);
+    lab.pass(secs(4));
+    lab.ready(0);
+    let look = lab.scheduler.look(ModelId(0)).unwrap();
+    assert_eq!(look.load, secs(4));
+}
