@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage,
     /// The configuration is wrong.
     Config,
+    /// No paddock answers where it was looked for (`EX_UNAVAILABLE` of sysexits.h).
+    Unavailable,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Config => 64,
+            Exit::Unavailable => 69,
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It is a library so that tests of the whole can build the same program under another name.
 
+mod admin;
 mod commands;
 mod config_file;
 mod exit;

@@ -2,7 +2,16 @@
 //!
 //! A reader that has gone away is no reason to fail: what it no longer wants is lost.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+/// Who reads what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Somebody, as far as can be seen.
+    There,
+    /// Nobody any more.
+    Gone,
+}
 
 /// Writes to standard output: what was asked for.
 pub(crate) fn text(text: &str) {
@@ -12,6 +21,32 @@ pub(crate) fn text(text: &str) {
 /// Writes to standard error: everything else.
 pub(crate) fn error(text: &str) {
     write(&mut io::stderr().lock(), text);
+}
+
+/// Writes lines to standard output, each with its newline, and says whether anybody reads them.
+pub(crate) fn lines(lines: &str) -> Reader {
+    let mut out = io::stdout().lock();
+    match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Reader::There,
+        Err(_) => Reader::Gone,
+    }
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Replaces what could steer a terminal: the text may come from anywhere.
+pub(crate) fn printable(text: &str) -> String {
+    let clean = |letter: char| {
+        if letter.is_control() && letter != '\t' {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    text.chars().map(clean).collect()
 }
 
 /// Writes bytes to standard output.

@@ -34,14 +34,16 @@ enum RunError {
 
 /// Runs a configuration. The control runtime lives on this thread.
 pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -> Exit {
-    logging::start(&config.log);
-    open_files::raise();
     // The environment is changed by this, so there are no threads yet.
     let inherited = Inherited::take().map_err(RunError::from);
+    let log = logging::start(&config.log);
+    open_files::raise();
     let outcome = inherited.and_then(|inherited| {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve(config, file, source, inherited))
     });
+    // What was logged comes before what is said now.
+    drop(log);
     match outcome {
         Ok(()) => Exit::Done,
         Err(error) => {

@@ -41,6 +41,7 @@
 //! | `/__fake/state` | JSON: `pid`, `connections_open`, `requests_served`, `requests_running`, `streams_open`, `generations_running`, `generations_deferred`, `stream_bytes` (taken by the sockets of the streams that are open) |
 //! | `/__fake/try?WHAT=VALUE` | JSON: `errno`, what the system says (null: it is done) to `read=PATH`, `write=PATH`, `run=PROGRAM`, `connect=HOST:PORT`, `bind=HOST:PORT`, `abstract=NAME` (connect to that socket), `signal=PID` (signal 0) |
 //! | `/__fake/die/HOW` | dies, in a way of `--fake-die`, or by `out-of-memory` |
+//! | `/__fake/flood/SECONDS` | writes log lines for that long, as fast as they are read, then answers with JSON: `lines`, `bytes` |
 //! | `/__fake/hang` | from now on nothing is answered and nothing goes on |
 //! | `/__fake/stall-stream` | a stream of 64 KiB events as fast as the client takes them |
 //! | `/__fake/pushed-stream` | a stream with an event, `data: N`, for each later request to `/__fake/push` |

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    Exit, Failure, FailureClass, Logs, Phase, Spawner, Spec, State,
+    Exit, Failure, FailureClass, Phase, Spawner, Spec, State,
     classify::{self, Evidence},
     deadline::later,
     event,
@@ -44,7 +44,6 @@ pub(crate) struct Actor {
     name: Arc<str>,
     spawner: Spawner,
     wish: watch::Receiver<Wish>,
-    logs: Logs,
     restarts: Restarts,
     generation: u64,
     state: Publisher,
@@ -82,12 +81,7 @@ enum Outcome {
 }
 
 impl Actor {
-    pub(crate) fn new(
-        spec: Spec,
-        spawner: Spawner,
-        wish: watch::Receiver<Wish>,
-        logs: Logs,
-    ) -> Self {
+    pub(crate) fn new(spec: Spec, spawner: Spawner, wish: watch::Receiver<Wish>) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         let restarts = Restarts::new(spec.restart.clone(), spec.restarts_used);
         let generation = spec.generations;
@@ -97,7 +91,6 @@ impl Actor {
             name,
             spawner,
             wish,
-            logs,
             restarts,
             generation,
             state,
@@ -169,7 +162,7 @@ impl Actor {
             .spawn(launch)
             .await
             .map_err(|error| classify::unspawned(&error))?;
-        let output = Output::drain(&mut process, &self.name, &self.logs);
+        let output = Output::drain(&mut process, &self.name, &self.spec.logs);
         Ok(Run {
             process,
             output,

@@ -28,9 +28,9 @@ impl Instance {
     /// Outside a tokio runtime.
     pub fn start(spec: Spec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
         let wish = watch::Sender::new(Wish::Run);
-        let logs = Logs::new();
+        let logs = spec.logs.clone();
         let name: Arc<str> = spec.name.as_str().into();
-        let actor = Actor::new(spec, spawner.clone(), wish.subscribe(), logs.clone());
+        let actor = Actor::new(spec, spawner.clone(), wish.subscribe());
         let state = actor.watch();
         tasks.spawn(actor.run());
         Self {
@@ -51,7 +51,7 @@ impl Instance {
         self.state.clone()
     }
 
-    /// Returns the last lines of output.
+    /// Returns the logs of its spec.
     pub fn logs(&self) -> Logs {
         self.logs.clone()
     }

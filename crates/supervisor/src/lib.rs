@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
-//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `env` (what it may
+//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
 //! see). Effects are thin: `spawner` forks, `ask` hears what a program says to a question, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
 //!
@@ -53,6 +53,7 @@ mod probe;
 mod process;
 mod publisher;
 mod restart;
+mod ring;
 pub mod sandbox;
 pub mod shim;
 mod socket;
@@ -60,6 +61,7 @@ mod spawner;
 mod spec;
 mod startup;
 mod state;
+mod throttle;
 mod vigil;
 mod wish;
 
@@ -67,7 +69,7 @@ pub use ask::{Answer, AskError};
 pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
-pub use logs::{LogPage, Logs};
+pub use logs::{LogPage, LogReader, Logs};
 pub use oom::{Counter, OomCounters, OomGroup};
 pub use restart::RestartPolicy;
 pub use sandbox::Sandbox;

@@ -1,5 +1,7 @@
 //! Splits a stream of bytes into lines in bounded memory.
 
+use std::borrow::Cow;
+
 /// Collects bytes until a newline. Of a longer line only the first `limit` bytes are kept.
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -23,10 +25,15 @@ impl Lines {
     /// A line that reaches the limit is handed over at that moment: what never ends its line is heard
     /// nevertheless.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.extend(&bytes[..end], &mut line);
-            self.finish(&mut line);
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let whole = &bytes[..end];
             bytes = &bytes[end + 1..];
+            if self.buffer.is_empty() && !self.skipping && end <= self.limit {
+                line(without_return(whole));
+                continue;
+            }
+            self.extend(whole, &mut line);
+            self.finish(&mut line);
         }
         self.extend(bytes, &mut line);
     }
@@ -54,7 +61,7 @@ impl Lines {
 
     fn finish(&mut self, line: &mut impl FnMut(&[u8])) {
         if !self.skipping {
-            line(self.buffer.strip_suffix(b"\r").unwrap_or(&self.buffer));
+            line(without_return(&self.buffer));
         }
         self.buffer.clear();
         self.skipping = false;
@@ -62,10 +69,17 @@ impl Lines {
 }
 
 /// Decodes a line for people: invalid UTF-8 is replaced, and no more than `limit` bytes are kept.
-pub(crate) fn text(line: &[u8], limit: usize) -> String {
-    let mut text = String::from_utf8_lossy(&line[..line.len().min(limit)]).into_owned();
-    text.truncate(text.floor_char_boundary(limit));
+pub(crate) fn text(line: &[u8], limit: usize) -> Cow<'_, str> {
+    let mut text = String::from_utf8_lossy(&line[..line.len().min(limit)]);
+    if text.len() > limit {
+        let end = text.floor_char_boundary(limit);
+        text.to_mut().truncate(end);
+    }
     text
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]

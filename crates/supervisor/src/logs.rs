@@ -1,25 +1,36 @@
-//! The last lines of a child's output, kept for people and for the classification of failures.
+//! The last lines of a model's children, kept for people and for the classification of failures.
 
 use std::{
-    collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-/// Lines kept.
-const CAPACITY: usize = 1_000;
+use crate::{
+    ring::{LINES, Ring},
+    throttle::{Throttle, Verdict},
+};
 
 /// Bytes kept of a line.
 pub(crate) const LINE_MAX: usize = 4 * 1024;
 
-/// The last 1,000 lines an instance's children have written, each of at most 4 KiB.
+/// The last lines that children have written, one child after the other: at most 1,000 lines and 1 MiB,
+/// each line of at most 4 KiB.
 ///
-/// Lines are numbered from 0 over the life of the instance, so a reader can go on where it stopped.
+/// Lines are numbered from 0 over the life of all clones, so a reader can go on where it stopped. Who
+/// gives the same logs to one [`Instance`](crate::Instance) after another has one record of them all.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    ring: Arc<Mutex<Ring>>,
+    record: Arc<Mutex<Record>>,
     written: watch::Sender<u64>,
+}
+
+/// Reads [`Logs`], and keeps nobody from seeing that they have come to their end.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    record: Arc<Mutex<Record>>,
+    written: watch::Receiver<u64>,
 }
 
 /// Lines read from [`Logs`], oldest first, and where to go on.
@@ -38,18 +49,59 @@ impl LogPage {
     }
 }
 
-#[derive(Debug, Default)]
-struct Ring {
-    lines: VecDeque<String>,
-    /// Number of the first line in `lines`.
-    first: u64,
+#[derive(Debug)]
+struct Record {
+    ring: Ring,
+    throttle: Throttle,
+    /// Number of the first line of the last child.
+    child: u64,
+}
+
+/// What is to be said of lines that were written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// A line.
+    Line(String),
+    /// So many lines are not said.
+    More(u64),
+}
+
+/// Lines that are written under one lock.
+pub(crate) struct Batch<'a> {
+    record: MutexGuard<'a, Record>,
+    written: &'a watch::Sender<u64>,
+    now: Instant,
+    said: Vec<Said>,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Logs {
-    pub(crate) fn new() -> Self {
+    /// The most lines that are kept.
+    pub const LINES: usize = LINES;
+
+    /// Makes logs without a line.
+    pub fn new() -> Self {
+        let record = Record {
+            ring: Ring::default(),
+            throttle: Throttle::new(Instant::now()),
+            child: 0,
+        };
         Self {
-            ring: Arc::default(),
+            record: Arc::new(Mutex::new(record)),
             written: watch::Sender::new(0),
+        }
+    }
+
+    /// Returns a way to read, whose [`LogReader::more`] ends when all clones of these logs are gone.
+    pub fn reader(&self) -> LogReader {
+        LogReader {
+            record: Arc::clone(&self.record),
+            written: self.written.subscribe(),
         }
     }
 
@@ -58,81 +110,127 @@ impl Logs {
         self.tail(0, n)
     }
 
-    /// Returns all lines kept whose number is `from` or greater.
-    pub fn since(&self, from: u64) -> LogPage {
-        let ring = self.lock();
-        let first = from.clamp(ring.first, ring.end());
-        let skip = usize::try_from(first - ring.first).unwrap_or(usize::MAX);
-        LogPage {
-            first,
-            lines: ring.lines.iter().skip(skip).cloned().collect(),
-        }
+    /// Returns the lines of the last child alone, as far as they are kept.
+    pub fn of_last_child(&self) -> Vec<String> {
+        let record = lock(&self.record);
+        record.ring.read(record.child, usize::MAX)
     }
 
-    /// Returns a receiver of the number of the line to be written next. It changes with each line, and
-    /// closes when the instance's actor and the last handle are gone.
+    /// Returns a receiver of the number of the line to be written next.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.written.subscribe()
     }
 
-    /// Adds a line.
-    pub(crate) fn push(&self, line: String) {
-        let end = {
-            let mut ring = self.lock();
-            if ring.lines.len() == CAPACITY {
-                ring.lines.pop_front();
-                ring.first += 1;
-            }
-            ring.lines.push_back(line);
-            ring.end()
-        };
-        // Two readers (stdout, stderr) write: the later number stays.
-        self.written.send_if_modified(|next| {
-            let later = end > *next;
-            *next = end.max(*next);
-            later
-        });
+    /// Begins with another child, and returns the number of its first line.
+    pub(crate) fn begin_child(&self) -> u64 {
+        let mut record = lock(&self.record);
+        record.child = record.ring.end();
+        record.child
     }
 
-    /// Returns the number of the line to be written next.
-    pub(crate) fn end(&self) -> u64 {
-        self.lock().end()
+    /// Begins to write lines. Nobody reads or writes until the batch is finished.
+    pub(crate) fn batch(&self, now: Instant) -> Batch<'_> {
+        Batch {
+            record: lock(&self.record),
+            written: &self.written,
+            now,
+            said: Vec::new(),
+        }
+    }
+
+    /// When it has to be told how many lines are not said, if no line comes before.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        lock(&self.record).throttle.due()
+    }
+
+    /// Returns how many lines were not said, where it is time to tell.
+    pub(crate) fn let_up(&self, now: Instant) -> u64 {
+        lock(&self.record).throttle.let_up(now)
+    }
+
+    /// Returns how many lines of a child that has ended were not said.
+    pub(crate) fn child_ended(&self) -> u64 {
+        lock(&self.record).throttle.child_ended()
     }
 
     /// Returns the last `n` of the lines whose number is `from` or greater.
     pub(crate) fn tail(&self, from: u64, n: usize) -> Vec<String> {
-        let ring = self.lock();
-        let begin = ring
-            .end()
-            .saturating_sub(n as u64)
-            .max(from)
-            .saturating_sub(ring.first);
-        ring.lines
-            .iter()
-            .skip(usize::try_from(begin).unwrap_or(usize::MAX))
-            .cloned()
-            .collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        let ring = &lock(&self.record).ring;
+        let begin = ring.end().saturating_sub(n as u64).max(from);
+        ring.read(begin, usize::MAX)
     }
 }
 
-impl Ring {
-    fn end(&self) -> u64 {
-        self.first + self.lines.len() as u64
+impl LogReader {
+    /// Returns the lines whose number is `from` or greater, as far as they are kept: one at least, where
+    /// there is one, and of those after it as many as fit in `most` bytes.
+    pub fn page(&self, from: u64, most: usize) -> LogPage {
+        let ring = &lock(&self.record).ring;
+        LogPage {
+            first: from.clamp(ring.first(), ring.end()),
+            lines: ring.read(from, most),
+        }
     }
+
+    /// Returns the number of the first of the last `n` lines, or of those that are kept.
+    pub fn last(&self, n: u64) -> u64 {
+        let ring = &lock(&self.record).ring;
+        ring.end().saturating_sub(n).max(ring.first())
+    }
+
+    /// Waits until line `from` is written. Returns false when it never will be.
+    pub async fn more(&mut self, from: u64) -> bool {
+        self.written.wait_for(|next| *next > from).await.is_ok()
+    }
+}
+
+impl Batch<'_> {
+    /// Adds a line.
+    pub(crate) fn push(&mut self, line: &str) {
+        self.record.ring.push(line);
+        if let Verdict::Say { held } = self.record.throttle.line(self.now) {
+            if held > 0 {
+                self.said.push(Said::More(held));
+            }
+            self.said.push(Said::Line(line.to_owned()));
+        }
+    }
+
+    /// Lets others read, tells those who wait, and returns what is to be said.
+    pub(crate) fn finish(mut self) -> Vec<Said> {
+        let said = mem::take(&mut self.said);
+        let (end, written) = (self.record.ring.end(), self.written);
+        drop(self);
+        // Two readers (stdout, stderr) write: the later number stays.
+        written.send_if_modified(|next| {
+            let later = end > *next;
+            *next = end.max(*next);
+            later
+        });
+        said
+    }
+}
+
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn write(logs: &Logs, lines: &[&str]) -> Vec<Said> {
+        let mut batch = logs.batch(Instant::now());
+        for line in lines {
+            batch.push(line);
+        }
+        batch.finish()
+    }
+
     fn filled(n: usize) -> Logs {
         let logs = Logs::new();
         for line in 0..n {
-            logs.push(line.to_string());
+            write(&logs, &[&line.to_string()]);
         }
         logs
     }
@@ -140,7 +238,7 @@ mod tests {
     #[test]
     fn the_newest_lines_are_kept() {
         let logs = filled(2_500);
-        assert_eq!(logs.snapshot(usize::MAX).len(), CAPACITY);
+        assert_eq!(logs.snapshot(usize::MAX).len(), Logs::LINES);
         assert_eq!(logs.snapshot(2), ["2498", "2499"]);
         assert_eq!(*logs.watch().borrow(), 2_500);
     }
@@ -148,33 +246,50 @@ mod tests {
     #[test]
     fn a_reader_goes_on_where_it_stopped() {
         let logs = filled(3);
-        let page = logs.since(1);
-        assert_eq!(
-            (page.first, page.lines.as_slice()),
-            (1, &["1".to_owned(), "2".to_owned()][..])
-        );
-        logs.push("new".to_owned());
-        assert_eq!(logs.since(page.next()).lines, ["new"]);
-        assert_eq!(
-            logs.since(99),
-            LogPage {
-                first: 4,
-                lines: vec![]
-            }
-        );
+        let reader = logs.reader();
+        let page = reader.page(reader.last(2), usize::MAX);
+        assert_eq!((page.first, page.lines.concat()), (1, "12".to_owned()));
+        write(&logs, &["new"]);
+        assert_eq!(reader.page(page.next(), usize::MAX).lines, ["new"]);
+        let beyond = reader.page(99, usize::MAX);
+        assert_eq!((beyond.first, beyond.lines.len()), (4, 0));
     }
 
     #[test]
     fn a_reader_that_was_too_slow_is_told_so() {
-        assert_eq!(filled(1_005).since(0).first, 5);
+        assert_eq!(filled(1_005).reader().page(0, 10).first, 5);
     }
 
     #[test]
-    fn a_tail_does_not_reach_into_the_generation_before() {
+    fn a_tail_does_not_reach_into_the_child_before() {
         let logs = filled(5);
-        let mark = logs.end();
-        assert!(logs.tail(mark, 20).is_empty());
-        logs.push("mine".to_owned());
+        let mark = logs.begin_child();
+        assert!(logs.tail(mark, 20).is_empty() && logs.of_last_child().is_empty());
+        write(&logs, &["mine"]);
         assert_eq!(logs.tail(mark, 20), ["mine"]);
+        assert_eq!(logs.of_last_child(), ["mine"]);
+        assert_eq!(logs.snapshot(2), ["4", "mine"]);
+    }
+
+    #[test]
+    fn every_line_is_kept_of_those_that_are_not_all_said() {
+        let logs = Logs::new();
+        let said = write(&logs, &["x"; 500]);
+        assert_eq!((said.len(), logs.snapshot(usize::MAX).len()), (200, 500));
+        assert_eq!((logs.child_ended(), logs.child_ended()), (300, 0));
+    }
+
+    #[tokio::test]
+    async fn a_reader_hears_of_lines_and_of_the_end() {
+        let logs = filled(1);
+        let mut reader = logs.reader();
+        assert!(reader.more(0).await);
+        let writer = logs.clone();
+        drop(logs);
+        let (more, _said) = tokio::join!(reader.more(1), async { write(&writer, &["last"]) });
+        assert!(more);
+        drop(writer);
+        assert!(!reader.more(2).await);
+        assert_eq!(reader.page(1, 9).lines, ["last"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Drains a child's output, always: a child that writes into a full pipe stands still.
 
 use std::{
+    future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     sync::watch,
-    task::JoinSet,
+    task::{self, JoinSet},
     time::{self, Instant},
 };
 
@@ -16,15 +17,15 @@ use crate::{
     Logs,
     event::{self, Report},
     lines::{Lines, text},
-    logs::LINE_MAX,
+    logs::{LINE_MAX, Said},
     process::Process,
 };
 
 /// Bytes kept of a line of stdout: a ready event carries a description of the model.
 const EVENT_MAX: usize = 64 * 1024;
 
-/// Bytes read at once.
-const CHUNK: usize = 16 * 1024;
+/// Bytes read at once: as many as a pipe holds.
+const PIECE: usize = 64 * 1024;
 
 /// The longest time that is waited for the last words of a child that has exited.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -54,7 +55,7 @@ impl Output {
             reports: reports.clone(),
             heard: Arc::clone(&heard),
         };
-        let begin = logs.end();
+        let begin = logs.begin_child();
         let mut readers = JoinSet::new();
         if let Some(stdout) = stdout {
             readers.spawn(read(stdout, sink("stdout"), EVENT_MAX));
@@ -116,40 +117,86 @@ struct Sink {
 }
 
 impl Sink {
-    fn line(&self, line: &[u8]) {
-        if self.stream == "stdout"
-            && let Some(report) = event::parse(line)
-        {
-            tracing::trace!(target: "child", name = %self.name, ?report);
-            self.reports.send_replace(Some(report));
-            return;
-        }
-        let line = text(line, LINE_MAX);
-        tracing::info!(target: "child", name = %self.name, stream = self.stream, "{line}");
-        self.logs.push(line);
+    /// Takes all lines that a piece of the stream ends.
+    fn take(&self, lines: &mut Lines, piece: &[u8]) {
+        let now = Instant::now();
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.write(now, |line| lines.push(piece, line));
     }
 
-    fn touch(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    /// Takes the rest of the stream.
+    fn end(&self, lines: &mut Lines) {
+        self.write(Instant::now(), |line| lines.end(line));
+        self.say_more(self.logs.child_ended());
+    }
+
+    fn write(&self, now: Instant, lines: impl FnOnce(&mut dyn FnMut(&[u8]))) {
+        let mut reported = None;
+        let mut batch = self.logs.batch(now);
+        lines(&mut |line| match self.report(line) {
+            Some(report) => reported = Some(report),
+            None => batch.push(&text(line, LINE_MAX)),
+        });
+        for said in batch.finish() {
+            match said {
+                Said::Line(line) => {
+                    tracing::info!(target: "child", name = %self.name, stream = self.stream, "{line}");
+                }
+                Said::More(held) => self.say_more(held),
+            }
+        }
+        if let Some(report) = reported {
+            tracing::trace!(target: "child", name = %self.name, ?report);
+            self.reports.send_replace(Some(report));
+        }
+    }
+
+    fn report(&self, line: &[u8]) -> Option<Report> {
+        (self.stream == "stdout").then(|| event::parse(line))?
+    }
+
+    /// Tells of lines that are not said, if there are any.
+    fn say_more(&self, held: u64) {
+        if held > 0 {
+            let (name, kept) = (&self.name, Logs::LINES);
+            tracing::info!(
+                target: "child", %name, held,
+                "{held} more lines; `paddock logs {name}` has the last {kept}"
+            );
+        }
     }
 }
 
 /// Reads a stream to its end.
 async fn read(mut stream: impl AsyncRead + Unpin, sink: Sink, limit: usize) {
     let mut lines = Lines::new(limit);
-    let mut chunk = vec![0; CHUNK];
+    let mut piece = vec![0; PIECE];
     loop {
-        match stream.read(&mut chunk).await {
-            Ok(0) => break,
-            Ok(n) => {
-                sink.touch();
-                lines.push(&chunk[..n], |line| sink.line(line));
+        let read = tokio::select! {
+            biased;
+            read = stream.read(&mut piece) => read,
+            () = until(sink.logs.due()) => {
+                sink.say_more(sink.logs.let_up(Instant::now()));
+                continue;
             }
+        };
+        match read {
+            Ok(0) => break,
+            Ok(n) => sink.take(&mut lines, &piece[..n]),
             Err(error) => {
                 tracing::warn!(name = %sink.name, stream = sink.stream, %error, "cannot read");
                 break;
             }
         }
+        // A child that writes without a pause keeps nothing else on this thread waiting.
+        task::yield_now().await;
     }
-    lines.end(|line| sink.line(line));
+    sink.end(&mut lines);
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => time::sleep_until(time).await,
+        None => future::pending().await,
+    }
 }

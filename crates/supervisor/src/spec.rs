@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{Doubts, OomCounters, RestartPolicy, Sandbox};
+use crate::{Doubts, Logs, OomCounters, RestartPolicy, Sandbox};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,8 @@ pub struct Spec {
     pub doubts: Doubts,
     /// Where the kernel counts the processes that it kills for want of memory.
     pub oom: OomCounters,
+    /// Where the child's output goes.
+    pub logs: Logs,
 }
 
 /// Arguments and environment values may hold secrets (API keys, tokens): only their number is shown.
@@ -137,6 +139,6 @@ impl fmt::Debug for Spec {
             .field("vigil", &self.vigil)
             .field("doubts", &self.doubts)
             .field("oom", &self.oom)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

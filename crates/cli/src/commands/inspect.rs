@@ -152,7 +152,8 @@ impl<'a> Report<'a> {
             ("context", number(header.trained_context())),
         ];
         lines.extend(self.memory_lines());
-        let line = |(name, value): &(&str, String)| format!("{name:<14}{}", printable(value));
+        let line =
+            |(name, value): &(&str, String)| format!("{name:<14}{}", output::printable(value));
         let lines: Vec<String> = lines.iter().map(line).collect();
         lines.join("\n")
     }
@@ -242,18 +243,6 @@ fn file_size(file: &Path, parts: usize) -> Result<u64, PartError> {
 
 fn type_name(ggml_type: GgmlType) -> String {
     ggml_type.name().unwrap_or("unknown").to_ascii_lowercase()
-}
-
-/// Replaces what could steer a terminal: the file may come from anywhere.
-fn printable(text: &str) -> String {
-    let clean = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
-        }
-    };
-    text.chars().map(clean).collect()
 }
 
 fn size(bytes: u64) -> String {

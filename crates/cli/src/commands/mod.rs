@@ -4,6 +4,7 @@ mod check;
 mod completions;
 pub(crate) mod exec;
 mod inspect;
+mod logs;
 mod serve;
 mod version;
 mod wrap;
@@ -34,6 +35,8 @@ enum Command {
     Check(ConfigArgs),
     /// Print what a model file holds, and what it takes in memory.
     Inspect(inspect::InspectArgs),
+    /// Print what a model's llama-server writes.
+    Logs(logs::LogsArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the version.
@@ -105,6 +108,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Wrap(args) => wrap::run(args),
         Command::Check(args) => check::run(args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Logs(args) => logs::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(),
     }

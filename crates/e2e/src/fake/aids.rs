@@ -1,10 +1,12 @@
 //! What only a stand-in has: routes under `/__fake/` that serve the tests.
 
 use std::io;
+use std::time::Duration;
 
 use super::attempt;
 use super::connection::{Exchange, Next};
 use super::die;
+use super::log;
 use super::response::Response;
 use super::results::Wake;
 
@@ -39,6 +41,9 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
             if let Some(how) = path.strip_prefix("/__fake/die/") {
                 die::now(how);
             }
+            if let Some(seconds) = path.strip_prefix("/__fake/flood/") {
+                return flood(exchange, seconds.parse().unwrap_or(0.0));
+            }
             exchange.reply(&Response::not_found())
         }
     }
@@ -63,6 +68,12 @@ fn respond(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
     exchange.socket.write_all(body.content())?;
     let close = exchange.head.field("x-fake-close") == Some("1");
     Ok(if close { Next::End } else { Next::Request })
+}
+
+fn flood(exchange: &mut Exchange<'_, '_>, seconds: f64) -> io::Result<Next> {
+    let (lines, bytes) = log::pour(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let written = format!(r#"{{"lines":{lines},"bytes":{bytes}}}"#);
+    exchange.reply(&Response::json(written))
 }
 
 fn stall_stream(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {

@@ -60,3 +60,26 @@ pub(super) fn flood(bytes_a_second: u64) {
         clock::sleep(due.saturating_duration_since(clock::now()));
     }
 }
+
+/// Writes log lines for this time, as fast as the reader takes them. Returns how many lines, and how
+/// many bytes.
+pub(super) fn pour(time: Duration) -> (u64, u64) {
+    const AT_ONCE: usize = 64 << 10;
+    let (mut lines, mut bytes) = (0, 0);
+    let mut block = Vec::with_capacity(AT_ONCE + 200);
+    let start = clock::now();
+    while start.elapsed() < time {
+        block.clear();
+        while block.len() < AT_ONCE {
+            lines += 1;
+            let _ = writeln!(
+                block,
+                "0.00.000.000 D que    start_loop: poured line {lines:>12}, with about as many \
+                 words as one of the real server has"
+            );
+        }
+        bytes += block.len() as u64;
+        let _ = io::stderr().lock().write_all(&block);
+    }
+    (lines, bytes)
+}

@@ -88,3 +88,15 @@ fn a_push_makes_every_pushed_stream_send_an_event() {
     drop(streams);
     fake.wait_for_state("streams_open", 0);
 }
+
+#[test]
+fn a_flood_says_what_it_wrote() {
+    let fake = Fake::ready(&[]);
+    let written: serde_json::Value =
+        serde_json::from_str(&fake.get("/__fake/flood/0.05").body).unwrap();
+    let count = |name: &str| written[name].as_u64().unwrap();
+    assert!(
+        count("lines") >= 500 && count("bytes") > 100 * count("lines"),
+        "{written}"
+    );
+}

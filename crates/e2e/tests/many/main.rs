@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod refusals;

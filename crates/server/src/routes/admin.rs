@@ -1,10 +1,19 @@
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::SERVER;
+use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
 /// paddock runs.
 pub(super) async fn livez() -> Json<Value> {
     Json(json!({ "status": "ok" }))
+}
+
+/// Every answer says who gives it: so a client knows that it has found paddock, and which one.
+pub(super) async fn signed<B>(mut response: Response<B>) -> Response<B> {
+    const NAME: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
+    let headers = response.headers_mut();
+    headers.insert(SERVER, HeaderValue::from_static(NAME));
+    response
 }
 
 /// What there is instead.

@@ -25,6 +25,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use paddock_scheduler::ModelId;
+use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -89,6 +90,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .merge(works)
         .fallback(admin::not_found)
         .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::map_response(admin::signed))
 }
 
 /// An error of the request path, on these routes.
@@ -96,4 +98,15 @@ fn refusal(error: &ProxyError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = [("x-paddock-error", error.kind())];
     (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
+}
+
+/// A parameter of the query is not what it has to be.
+fn bad_query(parameter: &str, message: &str) -> Response {
+    let error = json!({ "error": {
+        "message": message,
+        "type": "invalid_request_error",
+        "code": "bad_request",
+        "param": parameter,
+    } });
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }

@@ -249,7 +249,7 @@ impl Runtime {
             }
             Some(Command::Logs(model, reply)) => {
                 let entry = self.entries.get(model.0);
-                let _ = reply.send(entry.and_then(|entry| entry.logs.clone()));
+                let _ = reply.send(entry.map(|entry| entry.logs.reader()));
             }
             Some(Command::Reload(config, reply)) => {
                 let _ = reply.send(self.reload(*config));

@@ -18,8 +18,8 @@ pub(super) struct Entry {
     pub(super) removed: bool,
     /// Its instance, where there is one.
     pub(super) running: Option<Running>,
-    /// The output of its last instance.
-    pub(super) logs: Option<Logs>,
+    /// The output of its children, of all instances.
+    pub(super) logs: Logs,
     /// How often its files have been looked at; an older answer is of older files.
     pub(super) inspections: u64,
     /// What was found the last time.
@@ -65,7 +65,7 @@ impl Entry {
             model,
             removed: false,
             running: None,
-            logs: None,
+            logs: Logs::new(),
             inspections: 0,
             found: None,
             failed: None,

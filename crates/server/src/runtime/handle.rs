@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::ProxyError;
 use crate::model::{Lease, Model};
 use paddock_scheduler::{ClientId, ModelId, RequestId};
-use paddock_supervisor::Logs;
+use paddock_supervisor::LogReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// Say what became of a request.
     ExplainRequest(String, oneshot::Sender<Option<Explained>>),
     /// Give a model's last lines of output.
-    Logs(ModelId, oneshot::Sender<Option<Logs>>),
+    Logs(ModelId, oneshot::Sender<Option<LogReader>>),
     /// Go on with another configuration.
     Reload(Box<Config>, oneshot::Sender<Reloaded>),
     /// Drain until the deadline, then stop.
@@ -126,8 +126,8 @@ impl RuntimeHandle {
             .flatten()
     }
 
-    /// The output of a model's child, the one that runs or the last one.
-    pub(crate) async fn logs(&self, model: ModelId) -> Option<Logs> {
+    /// The output of a model's children. Nothing when the actor has ended.
+    pub(crate) async fn logs(&self, model: ModelId) -> Option<LogReader> {
         self.ask(|reply| Command::Logs(model, reply))
             .await
             .flatten()

@@ -46,7 +46,6 @@ impl Runtime {
         let forward = forward_states(id, serial, instance.watch(), self.tell.clone());
         self.tasks.spawn(forward);
         let entry = &mut self.entries[id.0];
-        entry.logs = Some(instance.logs());
         entry.running = Some(Running {
             instance,
             serial,
@@ -85,6 +84,7 @@ impl Runtime {
             vigil: VigilPolicy::default(),
             doubts: entry.model.doubts.clone(),
             oom: self.world.oom.clone(),
+            logs: entry.logs.clone(),
         })
     }
 

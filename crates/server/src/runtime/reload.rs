@@ -6,6 +6,7 @@ use crate::config::{self, Config};
 use crate::model::{Limits, cap};
 use crate::rules;
 use paddock_scheduler::{Event, ModelId};
+use paddock_supervisor::Logs;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -106,6 +107,8 @@ impl Runtime {
     fn forget(&mut self, id: ModelId, reloaded: &mut Reloaded) {
         let entry = &mut self.entries[id.0];
         entry.removed = true;
+        // Who follows its output sees that it ends with its last child.
+        entry.logs = Logs::new();
         reloaded.removed.push(entry.config.id.clone());
         self.handle(Event::Remove { model: id });
     }

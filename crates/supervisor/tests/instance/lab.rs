@@ -10,8 +10,8 @@ use std::{
 };
 
 use paddock_supervisor::{
-    Doubts, Failure, Instance, OomCounters, RestartPolicy, Shim, Spawner, Spec, State, StopPolicy,
-    Transport, VigilPolicy, env,
+    Doubts, Failure, Instance, Logs, OomCounters, RestartPolicy, Shim, Spawner, Spec, State,
+    StopPolicy, Transport, VigilPolicy, env,
 };
 use rustix::process::{Pid, Signal};
 use tokio::{sync::watch, time};
@@ -76,6 +76,7 @@ impl Lab {
             },
             doubts: Doubts::default(),
             oom: OomCounters::default(),
+            logs: Logs::default(),
         }
     }
 

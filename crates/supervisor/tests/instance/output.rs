@@ -63,3 +63,52 @@ async fn a_child_that_closes_its_output_is_not_lost() {
     until_ready(&instance).await;
     stop(&instance).await;
 }
+
+#[tokio::test]
+async fn two_floods_at_once_are_drained_to_their_last_lines() {
+    let lab = Lab::new();
+    let mut spec = lab.script("seq 200000 & seq 200000 >&2; wait; exit 3");
+    spec.restart.budget = 0;
+    let instance = lab.start(spec);
+    let failure = first_failure(&instance).await;
+    assert_eq!(failure.log_tail.last().unwrap(), "200000");
+    let logs = instance.logs();
+    assert_eq!(*logs.watch().borrow(), 400_000, "every line was read");
+    assert_eq!(logs.snapshot(usize::MAX).len(), 1_000);
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn who_writes_without_a_pause_keeps_nobody_waiting() {
+    let lab = Lab::new();
+    // Everything here is on one thread: the readers of these, the other child, and its stop.
+    let floods = [(); 3].map(|()| lab.start(lab.script("yes & exec yes >&2")));
+    for flood in &floods {
+        until_line(flood, "y").await;
+    }
+    let other = lab.start(lab.child(&[]));
+    until_ready(&other).await;
+    stop(&other).await;
+    for flood in &floods {
+        stop(flood).await;
+    }
+}
+
+#[tokio::test]
+async fn the_record_goes_on_from_one_instance_to_the_next() {
+    let lab = Lab::new();
+    let logs = paddock_supervisor::Logs::new();
+    let mut reader = logs.reader();
+    for word in ["first", "second"] {
+        let mut spec = lab.script(&format!("echo {word} >&2; exec sleep 1000"));
+        spec.logs = logs.clone();
+        let instance = lab.start(spec);
+        until_line(&instance, word).await;
+        assert_eq!(logs.of_last_child(), [word]);
+        stop(&instance).await;
+    }
+    assert_eq!(reader.page(0, usize::MAX).lines, ["first", "second"]);
+    drop(logs);
+    lab.no_task_remains().await;
+    assert!(!reader.more(2).await, "nobody is left who could write");
+}

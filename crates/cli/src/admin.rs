@@ -1,0 +1,123 @@
+//! The commands' side of the admin plane: finding paddock, asking it, saying why it did not go.
+
+mod address;
+mod client;
+
+pub(crate) use address::Address;
+pub(crate) use client::{Answer, Client};
+
+use std::future::Future;
+
+use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::runtime::Builder;
+
+use crate::exit::Exit;
+use crate::output;
+
+/// What a name may hold in a path as it is.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// Flags of every command that asks a paddock that runs.
+#[derive(Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "PADDOCK_ADMIN",
+        default_value = "127.0.0.1:8081"
+    )]
+    admin: Address,
+}
+
+/// Why a command has not done what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// Nobody is there.
+    #[error(
+        "no paddock answers at {at}: {why}\n  = help: start one with `paddock serve`, or give its admin \
+         address with --admin or PADDOCK_ADMIN"
+    )]
+    NoAnswer {
+        /// Where it was looked for.
+        at: Address,
+        /// What was met instead.
+        why: String,
+    },
+    /// Somebody else is there.
+    #[error(
+        "what answers at {at} is not paddock's admin address\n  = help: it is what `server.admin` says, \
+         and what `paddock serve` shows when it starts; give it with --admin or PADDOCK_ADMIN"
+    )]
+    NotPaddock {
+        /// Where it was looked for.
+        at: Address,
+    },
+    /// It was there.
+    #[error("the paddock at {at} has gone")]
+    Gone {
+        /// Where it was.
+        at: Address,
+    },
+    /// It says no.
+    #[error("{0}")]
+    Refused(String),
+    /// This process lacks something.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Trouble {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
+                Exit::Unavailable
+            }
+            Self::Refused(_) | Self::System(_) => Exit::Failed,
+        }
+    }
+}
+
+impl AdminArgs {
+    /// Does something with the paddock these flags name, and says what went wrong.
+    pub(crate) fn run<F: Future<Output = Result<(), Trouble>>>(
+        self,
+        work: impl FnOnce(Client) -> F,
+    ) -> Exit {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let done = runtime.map_err(Trouble::from).and_then(|runtime| {
+            let done = runtime.block_on(work(Client::new(self.admin)));
+            // A write that nobody takes must not hold up the end.
+            runtime.shutdown_background();
+            done
+        });
+        match done {
+            Ok(()) => Exit::Done,
+            Err(trouble) => {
+                output::error(&format!("error: {trouble}"));
+                trouble.exit()
+            }
+        }
+    }
+}
+
+/// The path of something that belongs to a model.
+pub(crate) fn model_path(model: &str, what: &str) -> String {
+    let model = utf8_percent_encode(model, IN_A_PATH);
+    format!("/api/models/{model}/{what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        assert_eq!(model_path("a-b_c.d1", "logs"), "/api/models/a-b_c.d1/logs");
+        assert_eq!(
+            model_path("org/b c?é", "logs"),
+            "/api/models/org%2Fb%20c%3F%C3%A9/logs"
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! One request, one answer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{HOST, SERVER};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{Address, Trouble};
+
+/// How long a paddock may take to begin its answer to what it can answer at once.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Asks one paddock.
+#[derive(Debug)]
+pub(crate) struct Client {
+    at: Address,
+}
+
+/// An answer that says that it was done.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    at: Address,
+    body: Incoming,
+    /// What moves the connection on; it ends with the answer.
+    _connection: JoinSet<()>,
+}
+
+impl Client {
+    pub(super) const fn new(at: Address) -> Self {
+        Self { at }
+    }
+
+    /// Asks for what can be answered at once.
+    ///
+    /// # Errors
+    /// No paddock answers, or it refuses.
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+        let asked = timeout(AT_ONCE, self.wait(method, path)).await;
+        asked.unwrap_or_else(|_| Err(self.no_answer("it does not answer within 10 s")))
+    }
+
+    /// Asks for what may take its time, and waits for it.
+    ///
+    /// # Errors
+    /// No paddock answers, or it refuses.
+    pub(crate) async fn wait(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+        let (response, connection) = match &self.at {
+            Address::Tcp(address) => self.send(TcpStream::connect(address), method, path).await?,
+            Address::Unix(socket) => self.send(UnixStream::connect(socket), method, path).await?,
+        };
+        let server = response.headers().get(SERVER);
+        if !server.is_some_and(|name| name.as_bytes().starts_with(b"paddock/")) {
+            return Err(self.not_paddock());
+        }
+        let status = response.status();
+        let answer = Answer {
+            at: self.at.clone(),
+            body: response.into_body(),
+            _connection: connection,
+        };
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let refused = answer.whole().await?;
+        Err(Trouble::Refused(reason(&refused).unwrap_or_else(|| {
+            format!("paddock answers {status} and does not say why")
+        })))
+    }
+
+    async fn send<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        connecting: impl Future<Output = std::io::Result<S>>,
+        method: Method,
+        path: &str,
+    ) -> Result<(Response<Incoming>, JoinSet<()>), Trouble> {
+        let stream = match timeout(AT_ONCE, connecting).await {
+            Ok(connected) => connected.map_err(|error| self.no_answer(&error.to_string()))?,
+            Err(_) => return Err(self.no_answer("it cannot be reached within 10 s")),
+        };
+        // Only a stream that is broken already fails here.
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|_| self.not_paddock())?;
+        let mut moving = JoinSet::new();
+        moving.spawn(async move {
+            // How it ends is seen in the answer.
+            let _ended = connection.await;
+        });
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "localhost")
+            .body(Empty::<Bytes>::new());
+        // The path is made here, of encoded names.
+        let request = request.map_err(|error| Trouble::Refused(error.to_string()))?;
+        let response = sender.send_request(request).await;
+        Ok((response.map_err(|_| self.not_paddock())?, moving))
+    }
+
+    fn no_answer(&self, why: &str) -> Trouble {
+        Trouble::NoAnswer {
+            at: self.at.clone(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn not_paddock(&self) -> Trouble {
+        Trouble::NotPaddock {
+            at: self.at.clone(),
+        }
+    }
+}
+
+impl Answer {
+    /// What comes next of the answer; nothing at its end.
+    ///
+    /// # Errors
+    /// The connection breaks off.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|_| self.gone())?;
+            // Trailers say nothing here.
+            if let Ok(piece) = frame.into_data() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All of the answer.
+    ///
+    /// # Errors
+    /// The connection breaks off.
+    pub(crate) async fn whole(mut self) -> Result<Vec<u8>, Trouble> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    /// That no more will come, though more could.
+    pub(crate) fn gone(&self) -> Trouble {
+        Trouble::Gone {
+            at: self.at.clone(),
+        }
+    }
+}
+
+/// What a refusal says: the message of an error, or of a decision.
+fn reason(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let said = [
+        &body["error"]["message"],
+        &body["failure"]["message"],
+        &body["message"],
+    ];
+    said.iter()
+        .find_map(|said| said.as_str())
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_refusal_is_shown_by_its_message() {
+        for (body, message) in [
+            (
+                r#"{"error":{"message":"no such model"}}"#,
+                Some("no such model"),
+            ),
+            (
+                r#"{"message":"decided","failure":{"message":"bad file"}}"#,
+                Some("bad file"),
+            ),
+            (r#"{"message":"decided","failure":null}"#, Some("decided")),
+            ("{}", None),
+            ("no json", None),
+        ] {
+            assert_eq!(reason(body.as_bytes()).as_deref(), message);
+        }
+    }
+}
