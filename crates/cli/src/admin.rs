@@ -4,7 +4,7 @@ mod address;
 mod client;
 
 pub(crate) use address::Address;
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::Client;
 
 use std::future::Future;
 
