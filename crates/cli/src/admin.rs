@@ -61,8 +61,13 @@ pub(crate) enum Trouble {
         at: Address,
     },
     /// It says no.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{message}")]
+    Refused {
+        /// What it says.
+        message: String,
+        /// The kind of an error, as docs/api.md lists them.
+        code: Option<String>,
+    },
     /// This process lacks something.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -74,7 +79,7 @@ impl Trouble {
             Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
                 Exit::Unavailable
             }
-            Self::Refused(_) | Self::System(_) => Exit::Failed,
+            Self::Refused { .. } | Self::System(_) => Exit::Failed,
         }
     }
 }
@@ -104,8 +109,17 @@ impl AdminArgs {
 
 /// The path of something that belongs to a model.
 pub(crate) fn model_path(model: &str, what: &str) -> String {
-    let model = utf8_percent_encode(model, IN_A_PATH);
-    format!("/api/models/{model}/{what}")
+    path("models", model, what)
+}
+
+/// The path of something that belongs to a request.
+pub(crate) fn request_path(id: &str, what: &str) -> String {
+    path("requests", id, what)
+}
+
+fn path(kind: &str, name: &str, what: &str) -> String {
+    let name = utf8_percent_encode(name, IN_A_PATH);
+    format!("/api/{kind}/{name}/{what}")
 }
 
 #[cfg(test)]

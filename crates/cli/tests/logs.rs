@@ -223,6 +223,10 @@ fn wrong_usage_ends_with_2() {
         &["logs", "m", "-n", "ten"],
         &["logs", "m", "--admin", "nowhere"],
         &["logs", "m", "--follow=maybe"],
+        &["load"],
+        &["unload", "m", "--follow"],
+        &["explain"],
+        &["status", "m"],
     ] {
         let (code, out, _) = run(&mut command(directory.path(), wrong));
         assert_eq!((code, out.as_str()), (2, ""), "{wrong:?}");

@@ -72,9 +72,10 @@ impl Client {
             return Ok(answer);
         }
         let refused = answer.whole().await?;
-        Err(Trouble::Refused(reason(&refused).unwrap_or_else(|| {
-            format!("paddock answers {status} and does not say why")
-        })))
+        Err(refusal(&refused).unwrap_or_else(|| Trouble::Refused {
+            message: format!("paddock answers {status} and does not say why"),
+            code: None,
+        }))
     }
 
     async fn send<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
@@ -101,7 +102,7 @@ impl Client {
             .header(HOST, "localhost")
             .body(Empty::<Bytes>::new());
         // The path is made here, of encoded names.
-        let request = request.map_err(|error| Trouble::Refused(error.to_string()))?;
+        let request = request.map_err(|error| self.no_answer(&error.to_string()))?;
         let response = sender.send_request(request).await;
         Ok((response.map_err(|_| self.not_paddock())?, moving))
     }
@@ -148,6 +149,15 @@ impl Answer {
         Ok(bytes)
     }
 
+    /// All of the answer, as JSON; null where it is none.
+    ///
+    /// # Errors
+    /// The connection breaks off.
+    pub(crate) async fn json(self) -> Result<Value, Trouble> {
+        let bytes = self.whole().await?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
     /// That no more will come, though more could.
     pub(crate) fn gone(&self) -> Trouble {
         Trouble::Gone {
@@ -156,39 +166,39 @@ impl Answer {
     }
 }
 
-/// What a refusal says: the message of an error, or of a decision.
-fn reason(body: &[u8]) -> Option<String> {
+/// What a refusal says: the message of an error, of a failure, or of a decision.
+fn refusal(body: &[u8]) -> Option<Trouble> {
     let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     let said = [
         &body["error"]["message"],
         &body["failure"]["message"],
         &body["message"],
     ];
-    said.iter()
-        .find_map(|said| said.as_str())
-        .map(str::to_owned)
+    Some(Trouble::Refused {
+        message: said.into_iter().find_map(text)?,
+        code: text(&body["error"]["code"]),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::reason;
+    use super::refusal;
 
     #[test]
     fn a_refusal_is_shown_by_its_message() {
         for (body, message) in [
+            (r#"{"error":{"message":"no such"}}"#, Some("no such")),
             (
-                r#"{"error":{"message":"no such model"}}"#,
-                Some("no such model"),
+                r#"{"message":"so","failure":{"message":"bad"}}"#,
+                Some("bad"),
             ),
-            (
-                r#"{"message":"decided","failure":{"message":"bad file"}}"#,
-                Some("bad file"),
-            ),
-            (r#"{"message":"decided","failure":null}"#, Some("decided")),
+            (r#"{"message":"so","failure":null}"#, Some("so")),
             ("{}", None),
             ("no json", None),
         ] {
-            assert_eq!(reason(body.as_bytes()).as_deref(), message);
+            let refused = refusal(body.as_bytes()).map(|trouble| trouble.to_string());
+            assert_eq!(refused.as_deref(), message);
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::output;
+use crate::units::{count, size};
 
 /// Flags of `paddock inspect`.
 #[derive(Debug, Args)]
@@ -243,53 +244,4 @@ fn file_size(file: &Path, parts: usize) -> Result<u64, PartError> {
 
 fn type_name(ggml_type: GgmlType) -> String {
     ggml_type.name().unwrap_or("unknown").to_ascii_lowercase()
-}
-
-fn size(bytes: u64) -> String {
-    scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"])
-}
-
-fn count(number: u64) -> String {
-    scaled(
-        number,
-        1000,
-        &["", "thousand", "million", "billion", "trillion"],
-    )
-}
-
-/// Writes a number in the largest unit of which there is one, with one decimal.
-fn scaled(number: u64, step: u64, units: &[&str]) -> String {
-    let mut scale: u64 = 1;
-    let mut units = units.iter();
-    let mut unit = units.next();
-    for larger in units {
-        if number / scale < step {
-            break;
-        }
-        scale *= step;
-        unit = Some(larger);
-    }
-    let unit = unit.copied().unwrap_or_default();
-    if scale == 1 {
-        return format!("{number} {unit}").trim_end().to_owned();
-    }
-    let tenths = (u128::from(number) * 10 + u128::from(scale) / 2) / u128::from(scale);
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_one_decimal_and_a_unit() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1024), "1.0 KiB");
-        assert_eq!(size(1 << 30), "1.0 GiB");
-        assert_eq!(size(1_610_612_736), "1.5 GiB");
-        assert_eq!(size(u64::MAX), "16777216.0 TiB");
-        assert_eq!(count(268_098_176), "268.1 million");
-        assert_eq!(count(999), "999");
-    }
 }

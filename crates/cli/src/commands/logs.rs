@@ -69,13 +69,13 @@ pub(super) fn run(args: LogsArgs) -> Exit {
 }
 
 async fn last(client: &Client, path: &str, form: Form) -> Result<(), Trouble> {
-    let answer = client.ask(Method::GET, path).await?.whole().await?;
+    let answer = client.ask(Method::GET, path).await?;
     if form == Form::Json {
-        output::bytes(&answer);
+        output::bytes(&answer.whole().await?);
         output::text("");
         return Ok(());
     }
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let answer = answer.json().await?;
     let lines = answer["lines"].as_array().into_iter().flatten();
     let mut text = String::new();
     for line in lines.filter_map(Value::as_str) {

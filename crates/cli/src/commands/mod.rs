@@ -3,9 +3,12 @@
 mod check;
 mod completions;
 pub(crate) mod exec;
+mod explain;
 mod inspect;
+mod load;
 mod logs;
 mod serve;
+mod status;
 mod version;
 mod wrap;
 
@@ -35,6 +38,15 @@ enum Command {
     Check(ConfigArgs),
     /// Print what a model file holds, and what it takes in memory.
     Inspect(inspect::InspectArgs),
+    /// Print which models there are and how each is doing.
+    #[command(visible_alias = "ps")]
+    Status(status::StatusArgs),
+    /// Load a model.
+    Load(load::LoadArgs),
+    /// Unload a model when what is in flight to it has ended.
+    Unload(load::LoadArgs),
+    /// Say why a model is where it is, or what became of a request.
+    Explain(explain::ExplainArgs),
     /// Print what a model's llama-server writes.
     Logs(logs::LogsArgs),
     /// Print a completion script for a shell.
@@ -108,6 +120,10 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Wrap(args) => wrap::run(args),
         Command::Check(args) => check::run(args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Status(args) => status::run(args),
+        Command::Load(args) => load::run(args, "load"),
+        Command::Unload(args) => load::run(args, "unload"),
+        Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(),

@@ -1,0 +1,130 @@
+//! `paddock explain`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::admin::{AdminArgs, Client, Trouble, model_path, request_path};
+use crate::exit::Exit;
+use crate::output;
+use crate::units::duration;
+
+/// Flags of `paddock explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A model, by its name or an alias, or a request that had to wait, by its `x-request-id`.
+    #[arg(value_name = "MODEL|REQUEST_ID")]
+    name: String,
+    /// Print JSON, as paddock answers.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Prints what was decided about a model, or what became of a request.
+pub(super) fn run(args: ExplainArgs) -> Exit {
+    args.admin.run(|client| async move {
+        let explained = explain(&client, &args.name).await?;
+        if args.json {
+            output::text(&explained.to_string());
+        } else {
+            output::lines(&text(&explained, now()));
+        }
+        Ok(())
+    })
+}
+
+async fn explain(client: &Client, name: &str) -> Result<Value, Trouble> {
+    let model = client.ask(Method::GET, &model_path(name, "explain")).await;
+    let unknown = match model {
+        Ok(answer) => return answer.json().await,
+        Err(Trouble::Refused { message, code }) if code.as_deref() == Some("unknown_model") => {
+            message
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    match client
+        .ask(Method::GET, &request_path(name, "explain"))
+        .await
+    {
+        Ok(answer) => answer.json().await,
+        Err(Trouble::Refused { message, code }) => Err(Trouble::Refused {
+            message: format!("{unknown}; and {message}"),
+            code,
+        }),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Shows an explanation, with the age of each decision at this time, in seconds since 1970.
+fn text(explained: &Value, now: f64) -> String {
+    let shown = |value: &Value| output::printable(value.as_str().unwrap_or("unknown"));
+    let mut lines = Vec::new();
+    let decisions = if explained["request"].is_null() {
+        lines.push(format!(
+            "model {}: {}",
+            shown(&explained["id"]),
+            shown(&explained["status"])
+        ));
+        &explained["decisions"]
+    } else {
+        lines.push(format!(
+            "request {} for model {}: {} after {:.1} s",
+            shown(&explained["request"]),
+            shown(&explained["model"]),
+            shown(&explained["outcome"]),
+            explained["waited_seconds"].as_f64().unwrap_or(0.0)
+        ));
+        if let Some(message) = explained["error"]["message"].as_str() {
+            lines.push(format!("  it was told: {}", output::printable(message)));
+        }
+        &explained["meanwhile"]
+    };
+    for decision in decisions.as_array().into_iter().flatten() {
+        let age = (now - decision["at"].as_f64().unwrap_or(now)).max(0.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative, and whole seconds are meant"
+        )]
+        let age = duration(age as u64);
+        lines.push(format!(
+            "{:>12}  {}",
+            format!("{age} ago"),
+            shown(&decision["message"])
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use serde_json::json;
+
+    #[test]
+    fn a_model_has_a_line_for_each_decision() {
+        let explained = json!({ "id": "m", "status": "ready", "decisions": [
+            { "at": 100.0, "what": "wanted", "message": "wanted by a request" },
+            { "at": 158.5, "what": "ready", "message": "ready" },
+        ] });
+        let expected = "model m: ready\n   1m 1s ago  wanted by a request\n      3s ago  ready\n";
+        assert_eq!(text(&explained, 161.9), expected);
+    }
+
+    #[test]
+    fn a_request_has_its_outcome_first() {
+        let explained = json!({ "request": "r", "model": "m", "outcome": "refused",
+            "waited_seconds": 2.04, "error": { "message": "too much" }, "meanwhile": [] });
+        let expected = "request r for model m: refused after 2.0 s\n  it was told: too much\n";
+        assert_eq!(text(&explained, 0.0), expected);
+    }
+}

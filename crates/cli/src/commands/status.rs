@@ -1,0 +1,145 @@
+//! `paddock status`.
+
+use clap::Args;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::admin::AdminArgs;
+use crate::exit::Exit;
+use crate::output;
+use crate::units::{duration, size};
+
+/// Flags of `paddock status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print JSON, as paddock answers.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+const HEAD: [&str; 7] = [
+    "MODEL",
+    "STATUS",
+    "SINCE",
+    "IN FLIGHT",
+    "QUEUED",
+    "MEMORY",
+    "PID",
+];
+
+/// Prints a table of models: on a terminal aligned, with a head; in a pipe tabs stand between the cells.
+pub(super) fn run(args: StatusArgs) -> Exit {
+    args.admin.run(|client| async move {
+        let answer = client.ask(Method::GET, "/api/status").await?;
+        if args.json {
+            output::bytes(&answer.whole().await?);
+            output::text("");
+            return Ok(());
+        }
+        let status = answer.json().await?;
+        let models = status["models"].as_array().into_iter().flatten();
+        let rows: Vec<[String; 7]> = models.map(row).collect();
+        if output::is_terminal() {
+            output::lines(&table(&rows));
+            output::lines(&format!("{}\n", memory(&status)));
+        } else {
+            let rows = rows.iter().map(|row| row.join("\t") + "\n");
+            output::lines(&rows.collect::<String>());
+        }
+        Ok(())
+    })
+}
+
+/// A model's cells; what there is not is `-`.
+fn row(model: &Value) -> [String; 7] {
+    let number = |value: &Value| value.as_u64().map(|number| number.to_string());
+    let memory = &model["memory"];
+    let cells = [
+        model["id"].as_str().map(output::printable),
+        model["status"].as_str().map(output::printable),
+        model["since"].as_f64().map(|since| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is not negative, and whole seconds are meant"
+            )]
+            let seconds = since as u64;
+            duration(seconds)
+        }),
+        number(&model["in_flight"]),
+        number(&model["queued"]),
+        total(&memory["measured"])
+            .or_else(|| total(&memory["predicted"]))
+            .map(size),
+        number(&model["pid"]),
+    ];
+    cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()))
+}
+
+/// Host and devices together.
+fn total(memory: &Value) -> Option<u64> {
+    let host = memory["host"].as_u64()?;
+    let devices = memory["devices"].as_object().into_iter().flatten();
+    Some(
+        devices
+            .filter_map(|(_, bytes)| bytes.as_u64())
+            .fold(host, u64::saturating_add),
+    )
+}
+
+fn table(rows: &[[String; 7]]) -> String {
+    let head = HEAD.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let width = |column: usize| all().map(|row| row[column].chars().count()).max();
+    let mut text = String::new();
+    for row in all() {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(at, cell)| format!("{cell:<0$}", width(at).unwrap_or(0)));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn memory(status: &Value) -> String {
+    let memory = &status["memory"];
+    let used = size(total(&memory["used"]).unwrap_or(0));
+    match total(&memory["budget"]) {
+        Some(budget) => format!("memory: {used} of {} used", size(budget)),
+        None => format!("memory: {used} used"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_model_is_a_row() {
+        let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 2,
+            "queued": 0, "pid": 7, "memory": { "predicted": { "host": 1, "devices": {} },
+            "measured": { "host": 1 << 20, "devices": { "CUDA0": 1 << 20 } } } });
+        let cold = json!({ "id": "b", "status": "unloaded", "since": null, "in_flight": 0,
+            "queued": 0, "pid": null, "memory": { "predicted": null, "measured": null } });
+        let rows = [row(&ready), row(&cold)];
+        let expected = "\
+MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY   PID
+gemma  ready     1m 1s  2          0       2.0 MiB  7
+b      unloaded  -      0          0       -        -
+";
+        assert_eq!(table(&rows), expected);
+    }
+
+    #[test]
+    fn memory_is_told_with_its_limit_where_there_is_one() {
+        let status = json!({ "memory": { "used": { "host": 1 << 30, "devices": {} },
+            "budget": { "host": 1u64 << 31, "devices": { "CUDA0": 1u64 << 31 } } } });
+        assert_eq!(memory(&status), "memory: 1.0 GiB of 4.0 GiB used");
+        let status = json!({ "memory": { "used": null, "budget": { "host": null } } });
+        assert_eq!(memory(&status), "memory: 0 B used");
+    }
+}

@@ -1,0 +1,70 @@
+//! Numbers for people.
+
+/// Bytes, in the largest unit of which there is one.
+pub(crate) fn size(bytes: u64) -> String {
+    scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"])
+}
+
+/// A count, in words.
+pub(crate) fn count(number: u64) -> String {
+    scaled(
+        number,
+        1000,
+        &["", "thousand", "million", "billion", "trillion"],
+    )
+}
+
+/// A duration, in its two largest units.
+pub(crate) fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
+/// Writes a number in the largest unit of which there is one, with one decimal.
+fn scaled(number: u64, step: u64, units: &[&str]) -> String {
+    let mut scale: u64 = 1;
+    let mut units = units.iter();
+    let mut unit = units.next();
+    for larger in units {
+        if number / scale < step {
+            break;
+        }
+        scale *= step;
+        unit = Some(larger);
+    }
+    let unit = unit.copied().unwrap_or_default();
+    if scale == 1 {
+        return format!("{number} {unit}").trim_end().to_owned();
+    }
+    let tenths = (u128::from(number) * 10 + u128::from(scale) / 2) / u128::from(scale);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_decimal_and_a_unit() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size(1 << 30), "1.0 GiB");
+        assert_eq!(size(1_610_612_736), "1.5 GiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+        assert_eq!(count(268_098_176), "268.1 million");
+        assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        assert_eq!(duration(59), "59s");
+        assert_eq!(duration(61), "1m 1s");
+        assert_eq!(duration(7_260), "2h 1m");
+        assert_eq!(duration(90_000), "1d 1h");
+    }
+}

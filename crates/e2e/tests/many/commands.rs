@@ -1,0 +1,99 @@
+//! The commands that ask a paddock that runs.
+
+use crate::support::{stream, three, wait_status};
+use paddock_e2e::harness::{Connection, Paddock};
+use std::process::Command;
+
+/// Runs a command to its end: its exit code, standard output and standard error.
+fn run(paddock: &Paddock, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_paddock-e2e"))
+        .args(args)
+        .env("PADDOCK_ADMIN", paddock.admin().to_string())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
+fn done(text: &str) -> (i32, String, String) {
+    (0, text.to_owned(), String::new())
+}
+
+#[test]
+fn models_are_loaded_shown_explained_and_unloaded() {
+    let paddock = three().start();
+    assert_eq!(
+        run(&paddock, &["load", "bee", "--wait"]),
+        done("b: ready\n")
+    );
+    let (code, table, error) = run(&paddock, &["ps"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    let status: Vec<_> = rows.iter().map(|row| (row[0], row[1], row.len())).collect();
+    assert_eq!(
+        status,
+        [
+            ("m", "unloaded", 7),
+            ("a", "unloaded", 7),
+            ("b", "ready", 7)
+        ]
+    );
+    let (code, json, _) = run(&paddock, &["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["models"][2]["status"]), (0, &"ready".into()));
+
+    let (code, text, _) = run(&paddock, &["explain", "org/b"]);
+    assert!(code == 0 && text.starts_with("model b: ready\n"), "{text}");
+    assert!(
+        text.contains("s ago  ") && text.lines().count() > 2,
+        "{text}"
+    );
+    assert_eq!(
+        run(&paddock, &["unload", "b", "--wait"]),
+        done("b: unloaded\n")
+    );
+    let (code, json, _) = run(&paddock, &["load", "a", "--json"]);
+    assert_eq!(
+        (code, json.trim_end()),
+        (0, r#"{"id":"a","status":"loading"}"#)
+    );
+    wait_status(&paddock, "a", "ready");
+}
+
+#[test]
+fn a_request_that_waited_is_explained() {
+    let paddock = three().start();
+    let mut client = Connection::to(paddock.public());
+    client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine/1\r\n\r\n"));
+    assert_eq!(client.head().status, 200);
+    let (code, text, _) = run(&paddock, &["explain", "mine/1"]);
+    assert!(
+        code == 0 && text.starts_with("request mine/1 for model a: granted after "),
+        "{text}"
+    );
+    let (code, out, error) = run(&paddock, &["explain", "nobody"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        error.starts_with("error: there is no model 'nobody' here; configured: "),
+        "{error}"
+    );
+    assert!(
+        error.contains("; and no request of this id had to wait lately"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_does_not_load_is_told_with_its_cause() {
+    let paddock = three().engine_args(["--fake-fail", "bad-file"]).start();
+    let (code, out, error) = run(&paddock, &["load", "a", "--wait"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(error.starts_with("error: ") && error.len() > 20, "{error}");
+    let (code, _, error) = run(&paddock, &["unload", "aa"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("there is no model 'aa' here"), "{error}");
+}
