@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use paddock_e2e::harness::{
-    Builder, Connection, LIMIT, Paddock, Pid, Signal, get, post, wait_until,
+    Builder, Connection, LIMIT, Paddock, Pid, Signal, get, post, wait_for, wait_until,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
@@ -147,7 +147,7 @@ impl Fault {
             Self::ChildExits(code) => tell_to_die(paddock, &format!("exit{code}")),
             Self::ChildOutOfMemory => tell_to_die(paddock, "out-of-memory"),
             Self::ChildHangs => {
-                let answer = paddock.child_get("/__fake/hang");
+                let answer = to_the_child(paddock).ask(get("/__fake/hang"));
                 assert_eq!(answer.status, 200, "{answer:?}");
             }
             Self::Terminated => {
@@ -215,10 +215,16 @@ fn await_standstill(child: Pid) {
     });
 }
 
+/// A connection past paddock, as soon as the child listens.
+fn to_the_child(paddock: &Paddock) -> Connection {
+    wait_for(LIMIT, "a child that listens", || {
+        Connection::try_to(&paddock.child_address()).ok()
+    })
+}
+
 fn tell_to_die(paddock: &Paddock, how: &str) {
     let child = paddock.child();
-    let mut connection = Connection::to(&paddock.child_address());
-    connection.send(get(&format!("/__fake/die/{how}")));
+    to_the_child(paddock).send(get(&format!("/__fake/die/{how}")));
     await_death(child);
 }
 
