@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
 
 /// A connection as the acceptor hands it over: registered with no runtime yet.
@@ -82,6 +82,7 @@ impl Workers {
     /// The system has no more threads or file descriptors.
     pub(crate) fn start(count: usize, site: &Arc<Site>, news: &News) -> io::Result<Self> {
         let (alive, running) = mpsc::channel(1);
+        let (ready, readiness) = std::sync::mpsc::channel();
         let mut workers = Self {
             desks: Vec::new(),
             threads: Vec::new(),
@@ -94,21 +95,31 @@ impl Workers {
                 connections: Arc::clone(&connections),
                 sender,
             };
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let (site, news) = (Arc::clone(site), news.clone());
+            let (site, news, ready) = (Arc::clone(site), news.clone(), ready.clone());
             let alive = Alive(alive.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
-                    let serving = serve(site, accepted, connections, news);
-                    LocalSet::new().block_on(&runtime, serving);
+                    let runtime = Builder::new_current_thread()
+                        .enable_all()
+                        .build_local(LocalOptions::default());
+                    // Who started it waits for this.
+                    match runtime {
+                        Ok(runtime) => {
+                            let _ = ready.send(Ok(()));
+                            runtime.block_on(serve(site, accepted, connections, news));
+                        }
+                        Err(error) => {
+                            let _ = ready.send(Err(error));
+                        }
+                    }
                     drop(alive);
                 })?;
             workers.threads.push(thread);
             workers.desks.push(desk);
         }
+        // The runtime of a thread is made on it.
+        readiness.iter().take(count).collect::<io::Result<()>>()?;
         Ok(workers)
     }
 
