@@ -35,6 +35,36 @@ const NOT_OPTIONS: [&str; 9] = [
 /// The most members of all Connection fields together: each is held against each field.
 const MAX_OPTIONS: usize = 32;
 
+/// The names of a head's fields, each told once.
+pub(crate) struct Names {
+    names: [Name; MAX_FIELDS],
+    /// Some of them concern this hop alone.
+    any_hop_by_hop: bool,
+}
+
+impl Names {
+    pub(crate) fn of(fields: &[Header<'_>]) -> Self {
+        let mut names = [Name::Other; MAX_FIELDS];
+        let mut any_hop_by_hop = false;
+        for (name, field) in names.iter_mut().zip(fields) {
+            *name = Name::of(field.name);
+            any_hop_by_hop |= matches!(name, Name::Connection | Name::HopByHop);
+        }
+        Self {
+            names,
+            any_hop_by_hop,
+        }
+    }
+
+    /// The fields and their names.
+    pub(crate) fn with<'a, 'b>(
+        &'a self,
+        fields: &'a [Header<'b>],
+    ) -> impl Iterator<Item = (Name, &'a Header<'b>)> {
+        self.names.iter().copied().zip(fields)
+    }
+}
+
 /// What Connection says.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Connection {
@@ -45,18 +75,24 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Reads every Connection field.
-    pub(crate) fn read(fields: &[Header<'_>]) -> Result<Self, Refusal> {
+    pub(crate) fn read(fields: &[Header<'_>], names: &Names) -> Result<Self, Refusal> {
         let mut says = Self::default();
-        for (index, option) in options(fields).enumerate() {
+        if !names.any_hop_by_hop {
+            return Ok(says);
+        }
+        for (index, option) in options(fields, names).enumerate() {
             if index == MAX_OPTIONS {
                 return Err(Refusal::TooManyHopByHop);
             }
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if option.is_empty() || is("keep-alive") {
+                continue;
+            }
             if is("close") {
                 says.close = true;
             } else if NOT_OPTIONS.iter().any(|name| is(name)) {
                 return Err(Refusal::ConnectionOption);
-            } else if !option.is_empty() && !is("keep-alive") {
+            } else {
                 says.names_fields = true;
             }
         }
@@ -65,11 +101,11 @@ impl Connection {
 }
 
 /// The comma-separated members of every Connection field.
-fn options<'a>(fields: &'a [Header<'_>]) -> impl Iterator<Item = &'a [u8]> {
-    fields
-        .iter()
-        .filter(|field| Name::of(field.name) == Name::Connection)
-        .flat_map(|field| field.value.split(|byte| *byte == b','))
+fn options<'a>(fields: &'a [Header<'_>], names: &'a Names) -> impl Iterator<Item = &'a [u8]> {
+    names
+        .with(fields)
+        .filter(|(name, _)| *name == Name::Connection)
+        .flat_map(|(_, field)| field.value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
 }
 
@@ -77,15 +113,19 @@ fn options<'a>(fields: &'a [Header<'_>]) -> impl Iterator<Item = &'a [u8]> {
 pub(crate) fn cut_hop_by_hop(
     head: &[u8],
     fields: &[Header<'_>],
+    names: &Names,
     connection: Connection,
     also: &[Name],
     edits: &mut Edits,
 ) -> Result<(), Full> {
-    for field in fields {
-        let name = Name::of(field.name);
+    if !names.any_hop_by_hop && also.is_empty() {
+        return Ok(());
+    }
+    for (name, field) in names.with(fields) {
         let listed = matches!(name, Name::Connection | Name::HopByHop) || also.contains(&name);
-        let named =
-            || options(fields).any(|option| option.eq_ignore_ascii_case(field.name.as_bytes()));
+        let named = || {
+            options(fields, names).any(|option| option.eq_ignore_ascii_case(field.name.as_bytes()))
+        };
         let closes = connection.close && field.name.eq_ignore_ascii_case("close");
         if listed || closes || (connection.names_fields && named()) {
             edits.cut(line_of(head, field))?;

@@ -51,9 +51,13 @@ impl Name {
             ],
             _ => &[],
         };
+        // Most names of a length begin with another letter.
+        let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
         candidates
             .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .find(|(known, _)| {
+                known.as_bytes().first().copied() == first && name.eq_ignore_ascii_case(known)
+            })
             .map_or(Self::Other, |(_, known)| *known)
     }
 }

@@ -1,5 +1,5 @@
 use crate::edits::Edits;
-use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::fields::{Connection, FramingFields, MAX_FIELDS, Names, cut_hop_by_hop};
 use crate::name::Name;
 use crate::{Framing, Refusal, Span};
 use httparse::Header;
@@ -85,8 +85,8 @@ impl RequestHead {
 
     fn judge_fields(&mut self, head: &[u8], fields: &[Header<'_>]) -> Result<(), Refusal> {
         let mut framing = FramingFields::default();
-        for field in fields {
-            let name = Name::of(field.name);
+        let names = Names::of(fields);
+        for (name, field) in names.with(fields) {
             framing.take(name, field.value)?;
             match name {
                 Name::Host if self.has_host => return Err(Refusal::HostRepeated),
@@ -126,9 +126,9 @@ impl RequestHead {
             }
             Version::Http11 => {}
         }
-        let connection = Connection::read(fields)?;
+        let connection = Connection::read(fields, &names)?;
         self.close |= connection.close;
-        cut_hop_by_hop(head, fields, connection, &[], &mut self.edits)
+        cut_hop_by_hop(head, fields, &names, connection, &[], &mut self.edits)
             .map_err(|_| Refusal::TooManyHopByHop)
     }
 

@@ -1,5 +1,5 @@
 use crate::edits::{Edits, Full};
-use crate::fields::{Connection, FramingFields, MAX_FIELDS, cut_hop_by_hop};
+use crate::fields::{Connection, FramingFields, MAX_FIELDS, Names, cut_hop_by_hop};
 use crate::name::Name;
 use crate::{Framing, Refusal, Span, Version};
 use httparse::Header;
@@ -99,8 +99,8 @@ impl ResponseHead {
         client: Version,
     ) -> Result<(), Malformed> {
         let mut framing = FramingFields::default();
-        for field in fields {
-            let name = Name::of(field.name);
+        let names = Names::of(fields);
+        for (name, field) in names.with(fields) {
             framing
                 .take(name, field.value)
                 .map_err(Malformed::Framing)?;
@@ -120,7 +120,7 @@ impl ResponseHead {
             _ if to_head => Framing::None,
             _ => said.unwrap_or(Framing::UntilClose),
         };
-        let connection = Connection::read(fields).map_err(|refusal| match refusal {
+        let connection = Connection::read(fields, &names).map_err(|refusal| match refusal {
             Refusal::TooManyHopByHop => Malformed::TooManyHopByHop,
             refusal => Malformed::Framing(refusal),
         })?;
@@ -132,6 +132,7 @@ impl ResponseHead {
         Ok(cut_hop_by_hop(
             head,
             fields,
+            &names,
             connection,
             also,
             &mut self.edits,

@@ -5,7 +5,7 @@ use super::worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A client's side of its connection.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Client {
 pub(super) struct Card {
     name: RefCell<Vec<u8>>,
     cancelled: Cell<bool>,
+    /// The connection's task, as far as it has something to wait for.
+    task: RefCell<Option<Waker>>,
 }
 
 impl Card {
@@ -46,8 +48,25 @@ impl Card {
         let is = *self.name.borrow() == line;
         if is {
             self.cancelled.set(true);
+            self.wake();
         }
         is
+    }
+
+    /// Wakes this task when the worker's phase changes or the request is cancelled.
+    pub(super) fn watch(&self, cx: &Context<'_>) {
+        let mut task = self.task.borrow_mut();
+        match &mut *task {
+            Some(task) => task.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Something has changed that the connection is to look at.
+    pub(super) fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
     }
 
     /// The operator has cancelled it.

@@ -132,7 +132,13 @@ async fn admit(
         // if it can, a body of which more is to come.
         let idle = |repeatable| {
             let upstreams = request.held.is_empty().then_some(&worker.upstreams);
-            upstreams?.take(model.id, lease.generation, repeatable, &worker.pool)
+            upstreams?.take(
+                model.id,
+                lease.generation,
+                repeatable,
+                client.watchdog.now(),
+                &worker.pool,
+            )
         };
         if let Some(connection) = idle(request.body.is_complete()) {
             return Ok((lease, connection));
@@ -191,11 +197,8 @@ async fn with_client<T>(
     waiting: impl Future<Output = T>,
 ) -> Result<T, Denied> {
     let mut waiting = pin!(waiting);
-    let mut phase = pin!(worker.phase_changed());
     poll_fn(|cx| {
-        while phase.as_mut().poll(cx).is_ready() {
-            phase.set(worker.phase_changed());
-        }
+        client.card.watch(cx);
         if client.card.is_cancelled() {
             return Poll::Ready(Err(Denied::Error(ProxyError::Cancelled)));
         }

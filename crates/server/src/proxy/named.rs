@@ -60,12 +60,11 @@ async fn more(
     scan: &mut ModelScan,
 ) -> Result<Scan, Denied> {
     if client.ahead.is_none() {
+        client.watchdog.look();
         client.watchdog.progress();
-        let mut phase = std::pin::pin!(worker.phase_changed());
         poll_fn(|cx| {
-            while phase.as_mut().poll(cx).is_ready() {
-                phase.set(worker.phase_changed());
-            }
+            client.card.watch(cx);
+            client.watchdog.look();
             if worker.phase() == Phase::Cut {
                 return Poll::Ready(Err(Denied::Error(ProxyError::ShuttingDown)));
             }

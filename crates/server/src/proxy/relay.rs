@@ -10,11 +10,9 @@ use crate::error::ProxyError;
 use crate::model::Model;
 use crate::runtime::Phase;
 use paddock_supervisor::Doubt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// How long a request waits for a byte before the child is asked whether it lives.
@@ -60,7 +58,10 @@ impl<'a> Relay<'a> {
         upstream: Connection,
     ) -> Self {
         let answer = Answer::new(request, worker.phase() != Phase::Serving);
+        // The lease or the connection may have taken their time.
+        client.watchdog.look();
         Self {
+            begun: client.watchdog.now(),
             worker,
             client,
             request,
@@ -72,7 +73,6 @@ impl<'a> Relay<'a> {
             partial: None,
             behind: None,
             ending: None,
-            begun: Instant::now(),
             doubt: None,
         }
     }
@@ -80,10 +80,7 @@ impl<'a> Relay<'a> {
     /// Runs until the answer has passed or cannot.
     pub(super) async fn run(mut self) -> End {
         self.client.watchdog.progress();
-        let end = {
-            let mut phase = pin!(self.worker.phase_changed());
-            poll_fn(|cx| self.poll(phase.as_mut(), cx)).await
-        };
+        let end = poll_fn(|cx| self.poll(cx)).await;
         for buffer in [self.out.take(), self.partial.take(), self.behind.take()]
             .into_iter()
             .flatten()
@@ -96,12 +93,15 @@ impl<'a> Relay<'a> {
             && let Some(upstream) = self.upstream.take()
         {
             let may_close = self.answer.is_chunked();
-            self.worker.upstreams.give(upstream, may_close);
+            let now = self.client.watchdog.now();
+            self.worker.upstreams.give(upstream, may_close, now);
         }
         end
     }
 
-    fn poll(&mut self, phase: Pin<&mut Notified<'a>>, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.client.card.watch(cx);
+        self.client.watchdog.look();
         if let end @ Poll::Ready(_) = self.poll_upload(cx) {
             return end;
         }
@@ -113,7 +113,7 @@ impl<'a> Relay<'a> {
         {
             return Poll::Ready(End::ClientGone);
         }
-        if let end @ Poll::Ready(_) = self.poll_phase(phase, cx) {
+        if let end @ Poll::Ready(_) = self.poll_phase(cx) {
             return end;
         }
         self.poll_silence(cx)
@@ -277,10 +277,7 @@ impl<'a> Relay<'a> {
     }
 
     /// At the end of a drain what is still in flight is told so and ended.
-    fn poll_phase(&mut self, mut phase: Pin<&mut Notified<'a>>, cx: &mut Context<'_>) -> Poll<End> {
-        while phase.as_mut().poll(cx).is_ready() {
-            phase.set(self.worker.phase_changed());
-        }
+    fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         if self.client.card.is_cancelled() {
             return self.give_up(ProxyError::Cancelled, cx);
         }

@@ -96,10 +96,14 @@ pub(super) async fn write(
 
 /// Whether the client took it all.
 async fn write_out(client: &mut Client, out: &mut Buffer) -> bool {
+    client.watchdog.look();
     client.watchdog.progress();
     poll_fn(|cx| match out.poll_write_all(&mut client.stream, cx) {
         Poll::Ready(written) => Poll::Ready(written.is_ok()),
-        Poll::Pending => client.watchdog.poll_silent(SILENCE, cx).map(|()| false),
+        Poll::Pending => {
+            client.watchdog.look();
+            client.watchdog.poll_silent(SILENCE, cx).map(|()| false)
+        }
     })
     .await
 }

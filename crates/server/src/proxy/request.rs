@@ -64,7 +64,6 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
     client.watchdog.progress();
     client.id_line.clear();
     client.card.end();
-    let mut phase = std::pin::pin!(worker.phase_changed());
     loop {
         match look(worker, client, &mut scan) {
             Ok(Some(head_len)) => return judge(worker, client, head_len),
@@ -72,7 +71,8 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
             Err(refusal) => return Next::Refused(refusal.into()),
         }
         let idle = client.ahead.is_none();
-        let closes = match worker.phase() {
+        let phase = worker.phase();
+        let closes = match phase {
             Phase::Serving => false,
             Phase::Draining => idle,
             Phase::Cut => true,
@@ -82,7 +82,8 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
         }
         let limit = if idle { IDLE } else { SILENCE };
         let more = poll_fn(|cx| {
-            if phase.as_mut().poll(cx).is_ready() {
+            client.card.watch(cx);
+            if worker.phase() != phase {
                 return Poll::Ready(More::Phase);
             }
             poll_more(worker, client, limit, cx)
@@ -90,8 +91,7 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
         match more.await {
             // The time for a head counts from its first byte.
             More::Bytes if idle => client.watchdog.progress(),
-            More::Bytes => {}
-            More::Phase => phase.set(worker.phase_changed()),
+            More::Bytes | More::Phase => {}
             More::End => return Next::Closed,
             More::Silence if idle => return Next::Closed,
             More::Silence => return Next::Refused(ProxyError::RequestTimeout(SILENCE)),
@@ -114,6 +114,7 @@ fn poll_more(
     limit: Duration,
     cx: &mut Context<'_>,
 ) -> Poll<More> {
+    client.watchdog.look();
     if client.watchdog.poll_silent(limit, cx).is_ready() {
         return Poll::Ready(More::Silence);
     }

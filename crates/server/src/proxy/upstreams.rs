@@ -60,12 +60,13 @@ impl Upstreams {
         model: ModelId,
         generation: Generation,
         repeatable: bool,
+        now: Instant,
         pool: &Pool,
     ) -> Option<Connection> {
         let mut all = self.idle.borrow_mut();
         let idle = all.get_mut(model.0)?;
         while let Some(mut candidate) = idle.pop() {
-            let unused = candidate.since.elapsed();
+            let unused = now.saturating_duration_since(candidate.since);
             // Those below are older still.
             if candidate.generation != generation || unused > KEEP {
                 idle.clear();
@@ -102,7 +103,7 @@ impl Upstreams {
 
     /// Keeps a connection whose answer is whole, for those that can be sent again if the child
     /// `may_close` it now.
-    pub(super) fn give(&self, connection: Connection, may_close: bool) {
+    pub(super) fn give(&self, connection: Connection, may_close: bool, now: Instant) {
         let mut all = self.idle.borrow_mut();
         let place = connection.model.0;
         if all.len() <= place {
@@ -121,7 +122,7 @@ impl Upstreams {
             idle.push(Idle {
                 stream: connection.stream,
                 generation: connection.generation,
-                since: Instant::now(),
+                since: now,
                 may_close,
             });
             if !self.watched.replace(true) {
@@ -209,17 +210,23 @@ mod tests {
     async fn what_cannot_be_sent_again_goes_where_nothing_is_about_to_close() {
         let pool = Pool::default();
         let (upstreams, _theirs) = unused(2, false);
-        let take = |repeatable| upstreams.take(MODEL, GENERATION, repeatable, &pool);
+        let take =
+            |repeatable| upstreams.take(MODEL, GENERATION, repeatable, Instant::now(), &pool);
         assert!(take(false).is_none());
         assert!(take(true).is_some(), "it is there for others");
         let (upstreams, _theirs) = unused(0, false);
-        assert!(upstreams.take(MODEL, GENERATION, false, &pool).is_some());
+        let take =
+            |repeatable| upstreams.take(MODEL, GENERATION, repeatable, Instant::now(), &pool);
+        assert!(take(false).is_some());
         let (upstreams, _theirs) = unused(0, true);
-        let take = |repeatable| upstreams.take(MODEL, GENERATION, repeatable, &pool);
+        let take =
+            |repeatable| upstreams.take(MODEL, GENERATION, repeatable, Instant::now(), &pool);
         assert!(take(false).is_none());
         assert!(take(true).is_some());
         let (upstreams, _theirs) = unused(5, false);
-        assert!(upstreams.take(MODEL, GENERATION, true, &pool).is_none());
+        let take =
+            |repeatable| upstreams.take(MODEL, GENERATION, repeatable, Instant::now(), &pool);
+        assert!(take(true).is_none());
     }
 
     #[tokio::test]

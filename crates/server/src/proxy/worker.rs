@@ -8,8 +8,6 @@ use axum::Router;
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 /// What all workers share: what is served.
 #[derive(Debug)]
@@ -43,7 +41,6 @@ pub(super) struct Worker {
     /// Its connections' requests, for those who look for one.
     cards: RefCell<Vec<Weak<Card>>>,
     phase: Cell<Phase>,
-    phase_changed: Notify,
 }
 
 /// How many connections come before those that are gone are forgotten.
@@ -61,7 +58,6 @@ impl Worker {
             catalog: RefCell::new(catalog),
             cards: RefCell::default(),
             phase: Cell::new(Phase::Serving),
-            phase_changed: Notify::new(),
         }
     }
 
@@ -98,9 +94,7 @@ impl Worker {
         let line = [b"x-request-id: ", name, b"\r\n"].concat();
         let cards = self.cards.borrow();
         let live = cards.iter().filter_map(Weak::upgrade);
-        let found = live.filter(|card| card.cancel(&line)).count() > 0;
-        self.phase_changed.notify_waiters();
-        found
+        live.filter(|card| card.cancel(&line)).count() > 0
     }
 
     /// Takes note of a new phase. A child that is to stop waits for its connections to close
@@ -110,11 +104,8 @@ impl Worker {
         if phase != Phase::Serving {
             self.upstreams.clear();
         }
-        self.phase_changed.notify_waiters();
-    }
-
-    /// Completes at the next change of phase.
-    pub(super) fn phase_changed(&self) -> Notified<'_> {
-        self.phase_changed.notified()
+        for card in self.cards.borrow().iter().filter_map(Weak::upgrade) {
+            card.wake();
+        }
     }
 }

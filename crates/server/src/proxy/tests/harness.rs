@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 pub(super) const GENERATION: Generation = Generation(1);
 
@@ -77,7 +78,9 @@ impl Harness {
             generation: GENERATION,
             reused: true,
         };
-        self.worker.upstreams.give(connection, false);
+        self.worker
+            .upstreams
+            .give(connection, false, Instant::now());
         ours
     }
 
@@ -97,7 +100,7 @@ impl Harness {
 
 /// A model that lets requests pass.
 fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
-    let epoch = Epoch::new(tokio::time::Instant::now().into_std());
+    let epoch = Epoch::new(Instant::now().into_std());
     let released = Released::new(epoch, mpsc::channel(1).0);
     let model = Model::new(ModelId(id), name.into(), 64, limits, released);
     model.gate.open_for_tests(GENERATION);
