@@ -24,40 +24,42 @@ pub(crate) enum Name {
 impl Name {
     pub(crate) fn of(name: &str) -> Self {
         let candidates: &[(&str, Self)] = match name.len() {
-            2 => &[("te", Self::HopByHop)],
-            4 => &[("host", Self::Host)],
-            6 => &[("expect", Self::Expect)],
-            7 => &[("trailer", Self::Trailer), ("upgrade", Self::HopByHop)],
+            2 => &[("TE", Self::HopByHop)],
+            4 => &[("Host", Self::Host)],
+            6 => &[("Expect", Self::Expect)],
+            7 => &[("Trailer", Self::Trailer), ("Upgrade", Self::HopByHop)],
             10 => &[
-                ("connection", Self::Connection),
-                ("keep-alive", Self::HopByHop),
+                ("Connection", Self::Connection),
+                ("Keep-Alive", Self::HopByHop),
             ],
             12 => &[
-                ("content-type", Self::ContentType),
-                ("x-request-id", Self::RequestId),
+                ("Content-Type", Self::ContentType),
+                ("X-Request-Id", Self::RequestId),
             ],
             14 => &[
-                ("content-length", Self::ContentLength),
-                ("content_length", Self::Underscored),
+                ("Content-Length", Self::ContentLength),
+                ("Content_Length", Self::Underscored),
             ],
-            15 => &[("x-paddock-model", Self::Model)],
+            15 => &[("X-Paddock-Model", Self::Model)],
             16 => &[
-                ("content-encoding", Self::ContentEncoding),
-                ("proxy-connection", Self::HopByHop),
+                ("Content-Encoding", Self::ContentEncoding),
+                ("Proxy-Connection", Self::HopByHop),
             ],
             17 => &[
-                ("transfer-encoding", Self::TransferEncoding),
-                ("transfer_encoding", Self::Underscored),
+                ("Transfer-Encoding", Self::TransferEncoding),
+                ("Transfer_Encoding", Self::Underscored),
             ],
             _ => &[],
         };
-        // Most names of a length begin with another letter.
-        let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+        // Nearly all heads are written like this, and the first letter tells most others.
+        let first = name.as_bytes().first().map(u8::to_ascii_uppercase);
+        let is = |known: &str| {
+            name == known
+                || (known.as_bytes().first().copied() == first && name.eq_ignore_ascii_case(known))
+        };
         candidates
             .iter()
-            .find(|(known, _)| {
-                known.as_bytes().first().copied() == first && name.eq_ignore_ascii_case(known)
-            })
+            .find(|(known, _)| is(known))
             .map_or(Self::Other, |(_, known)| *known)
     }
 }
