@@ -12,10 +12,12 @@
 //! | `usage` | what the system says a process used |
 //! | `cases` | what is done to a subject, and what is kept of it |
 //! | `results`, `table`, `report` | medians, ratios, the page |
+//! | `instructions` | what a request costs, counted |
 
 mod cases;
 mod child;
 mod clock;
+mod instructions;
 mod load;
 mod machine;
 mod options;

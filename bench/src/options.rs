@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::cases::Case;
 
@@ -23,9 +23,22 @@ pub(crate) struct Options {
     /// Where the page goes; a run of all cases without it writes docs/performance.md.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Count the instructions of a request and of a stream instead, and compare them with those that
+    /// are kept.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) instructions: Option<Instructions>,
     /// Measure this executable instead of a release build of the workspace.
     #[arg(long, value_name = "FILE")]
     pub(crate) paddock: Option<PathBuf>,
+}
+
+/// What to do with a count of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Instructions {
+    /// Fail if it is more than 5 % above what is kept.
+    Check,
+    /// Keep it.
+    Keep,
 }
 
 impl Options {

@@ -14,6 +14,9 @@ use crate::clock;
 /// How long a process may take to end after each signal.
 const GRACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
+/// How long one may take to end that is waited for.
+const END: Duration = Duration::from_secs(30);
+
 /// Between two looks at a process that is to end.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -55,6 +58,30 @@ impl Process {
         Ok(())
     }
 
+    /// Tells it to end, and waits until it has; fails if it does not end well.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.signal();
+        if !self.ends(END) {
+            bail!("it does not end");
+        }
+        self.check_ended()
+    }
+
+    fn check_ended(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) if status.success() => Ok(()),
+            _ => self.check(),
+        }
+    }
+
+    fn signal(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // One that is gone already needs no signal.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+
     /// Whether it ends within a time.
     fn ends(&mut self, limit: Duration) -> bool {
         let until = clock::now() + clock::nanoseconds(limit);
@@ -71,11 +98,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         for grace in GRACE {
-            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-            if let Some(pid) = pid {
-                // One that is gone already needs no signal.
-                let _ = kill_process(pid, Signal::TERM);
-            }
+            self.signal();
             if self.ends(grace) {
                 return;
             }

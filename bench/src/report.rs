@@ -5,11 +5,12 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use crate::cases;
+use crate::instructions;
 use crate::machine;
-use crate::options::Options;
+use crate::options::{Instructions, Options};
 use crate::results::Results;
 use crate::say;
-use crate::subjects::Subjects;
+use crate::subjects::{self, Place, Subjects};
 use crate::table;
 
 /// The page around the table.
@@ -17,6 +18,11 @@ const PAGE: &str = include_str!("performance.md.in");
 
 /// Measures, prints the table, and writes the page if it is to be written.
 pub(crate) async fn make(options: &Options) -> Result<()> {
+    if let Some(what) = options.instructions {
+        let program = subjects::program(options)?;
+        let place = Place::new()?;
+        return instructions::check(&program, &place, what == Instructions::Keep).await;
+    }
     let subjects = Subjects::start(options).await?;
     let load = machine::load();
     let mut results = Results::default();
@@ -32,6 +38,7 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
             .replace("{rounds}", &options.rounds.to_string())
             .replace("{seconds}", &options.seconds.to_string())
             .replace("{nginx}", &subjects.nginx)
+            .replace("{haproxy}", &subjects.haproxy)
             .replace("{table}", &table);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
     }

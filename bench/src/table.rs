@@ -14,6 +14,8 @@ enum Goal {
     None,
     /// Paddock's figure as a share of nginx's.
     Ratio(f64),
+    /// The same, where more is better.
+    AtLeast(f64),
     /// Paddock's figure.
     Below(f64),
     /// Paddock's figure.
@@ -28,26 +30,26 @@ type Group = (&'static str, Case, &'static [Row]);
 
 const ONE: &[Row] = &[
     ("p50, µs", P50, Goal::None),
-    ("p50 added, µs", Added, Goal::None),
+    ("p50 added, µs", Added, Goal::Ratio(0.65)),
     ("CPU a request, µs", Cpu, Goal::None),
 ];
 
 const MANY: &[Row] = &[
-    ("CPU a request, µs", Cpu, Goal::Ratio(0.8)),
-    ("requests/s", PerSecond, Goal::None),
+    ("CPU a request, µs", Cpu, Goal::Ratio(0.6)),
+    ("requests/s", PerSecond, Goal::AtLeast(1.5)),
     ("p50, µs", P50, Goal::None),
     ("p99, µs", P99, Goal::None),
 ];
 
 const UPLOAD: &[Row] = &[
-    ("CPU a request, µs", Cpu, Goal::None),
+    ("CPU a request, µs", Cpu, Goal::Ratio(0.8)),
     ("requests/s", PerSecond, Goal::None),
 ];
 
-const BURST: &[Row] = &[("CPU an event, µs", Cpu, Goal::None)];
+const BURST: &[Row] = &[("CPU an event, µs", Cpu, Goal::Ratio(0.9))];
 
 const PACED: &[Row] = &[
-    ("CPU an event, µs", Cpu, Goal::None),
+    ("CPU an event, µs", Cpu, Goal::Ratio(0.95)),
     ("lateness p50, µs", P50, Goal::None),
     ("lateness p99, µs", P99, Goal::None),
 ];
@@ -87,8 +89,9 @@ const GROUPS: [Group; 8] = [
 /// The lines of what was measured.
 pub(crate) fn render(results: &Results) -> String {
     let mut lines = vec![
-        "| | direct | paddock | nginx | paddock / nginx | goal |".to_owned(),
-        "|---|---:|---:|---:|---:|---|".to_owned(),
+        "| | direct | paddock | nginx | nginx, unix socket | HAProxy | paddock / nginx | / nginx, unix socket | goal |"
+            .to_owned(),
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|".to_owned(),
     ];
     for (case_words, case, rows) in GROUPS {
         let rows = rows
@@ -101,28 +104,32 @@ pub(crate) fn render(results: &Results) -> String {
 
 /// Nothing where paddock was not measured.
 fn render_row(results: &Results, case: Case, (what, quantity, goal): Row) -> Option<String> {
-    let [direct, paddock, nginx] = Name::ALL.map(|name| results.get(case, quantity, name));
+    let [direct, paddock, nginx, nginx_unix, haproxy] =
+        Name::ALL.map(|name| results.get(case, quantity, name));
     if paddock.is_empty() {
         return None;
     }
-    let ratios: Vec<f64> = paddock.iter().zip(nginx).map(|(a, b)| a / b).collect();
-    let (figure, ratio) = (median(paddock), median(&ratios));
+    let figure = median(paddock);
+    let ratio_to = |other: &[f64]| {
+        let ratios: Vec<f64> = paddock.iter().zip(other).map(|(a, b)| a / b).collect();
+        median(&ratios)
+    };
+    let (ratio, ratio_unix) = (ratio_to(nginx), ratio_to(nginx_unix));
     let goal = match goal {
         Goal::None => String::new(),
         Goal::Ratio(most) => verdict(&format!("≤ {most}"), ratio <= most),
+        Goal::AtLeast(least) => verdict(&format!("≥ {least}"), ratio >= least),
         Goal::Below(most) => verdict(&format!("< {most}"), figure < most),
         Goal::Zero => verdict("0", figure <= 0.0),
     };
-    let cells = [direct, paddock, nginx].map(|figures| number(median(figures)));
-    let [direct, paddock, nginx] = cells;
-    let ratio = if ratio.is_nan() {
-        String::new()
-    } else {
-        format!("{ratio:.2}")
-    };
-    Some(format!(
-        "{what} | {direct} | {paddock} | {nginx} | {ratio} | {goal} |"
-    ))
+    let cells = [direct, paddock, nginx, nginx_unix, haproxy];
+    let cells = cells.map(|figures| number(median(figures))).join(" | ");
+    let ratios = [ratio, ratio_unix].map(|ratio| match ratio.is_nan() {
+        true => String::new(),
+        false => format!("{ratio:.2}"),
+    });
+    let ratios = ratios.join(" | ");
+    Some(format!("{what} | {cells} | {ratios} | {goal} |"))
 }
 
 fn verdict(goal: &str, met: bool) -> String {
@@ -150,9 +157,10 @@ mod tests {
         for (paddock, nginx) in [(10.0, 20.0), (12.0, 20.0), (300.0, 400.0)] {
             results.add(Case::Many, Cpu, Name::Paddock, paddock);
             results.add(Case::Many, Cpu, Name::Nginx, nginx);
+            results.add(Case::Many, Cpu, Name::NginxUnix, nginx / 2.0);
         }
         let table = render(&results);
-        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 0.60 | ≤ 0.8: met |";
+        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 10.0 |  | 0.60 | 1.20 | ≤ 0.6: met |";
         assert_eq!(table.lines().last(), Some(row));
         assert_eq!(table.lines().count(), 3);
     }

@@ -11,7 +11,7 @@ use crate::results::{Quantity, Results};
 use crate::stats::float;
 use crate::subjects::{Name, Subject, Subjects};
 
-const CHAT: &[u8] = br#"{"model":"instant","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"What is the capital of France?"}],"temperature":0.7,"max_tokens":64}"#;
+pub(crate) const CHAT: &[u8] = br#"{"model":"instant","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"What is the capital of France?"}],"temperature":0.7,"max_tokens":64}"#;
 
 /// Measures each subject once a round; the order changes from round to round.
 pub(super) async fn run(

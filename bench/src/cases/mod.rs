@@ -5,6 +5,8 @@ mod loads;
 mod readiness;
 mod starts;
 
+pub(crate) use loads::CHAT;
+
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 

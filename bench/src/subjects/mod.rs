@@ -1,7 +1,9 @@
-//! What is measured: the child itself, paddock and nginx in front of it.
+//! What is measured: the child itself; paddock, nginx and `HAProxy` in front of it.
 
 mod build;
+pub(crate) mod debian;
 mod direct;
+mod haproxy;
 mod nginx;
 pub(crate) mod paddock;
 mod place;
@@ -23,7 +25,7 @@ use crate::process::Process;
 use crate::usage::Processes;
 
 /// How long a subject may take until it answers.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(30);
 
 /// Between two tries to reach one that starts.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -32,11 +34,21 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub(crate) enum Name {
     Direct,
     Paddock,
+    /// By TCP, as llama-server listens unless it is told otherwise.
     Nginx,
+    /// By the unix socket that paddock gives its children.
+    NginxUnix,
+    Haproxy,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 3] = [Self::Direct, Self::Paddock, Self::Nginx];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Direct,
+        Self::Paddock,
+        Self::Nginx,
+        Self::NginxUnix,
+        Self::Haproxy,
+    ];
 }
 
 /// One that runs. Its processes end with it, a proxy before its child.
@@ -68,6 +80,14 @@ impl Subject {
         }
     }
 
+    /// Ends what runs, the proxy before its child.
+    pub(crate) fn end(self) -> Result<()> {
+        for process in self.running {
+            process.end()?;
+        }
+        Ok(())
+    }
+
     /// Waits until requests are answered.
     pub(crate) async fn answers(mut self) -> Result<Self> {
         let asking = async {
@@ -83,31 +103,49 @@ impl Subject {
     }
 }
 
+/// The executable that is measured.
+pub(crate) fn program(options: &Options) -> Result<PathBuf> {
+    match &options.paddock {
+        Some(path) => path.canonicalize().context("the executable of paddock"),
+        None => build::paddock(),
+    }
+}
+
 /// All subjects, and what they need.
 #[derive(Debug)]
 pub(crate) struct Subjects {
     pub(crate) all: Vec<Subject>,
     pub(crate) paddock: PathBuf,
-    /// The version of nginx.
+    /// The versions of the others.
     pub(crate) nginx: String,
+    pub(crate) haproxy: String,
     // Last, so that the directory outlives what runs in it.
     pub(crate) place: Place,
 }
 
 impl Subjects {
     pub(crate) async fn start(options: &Options) -> Result<Self> {
-        let paddock = match &options.paddock {
-            Some(path) => path.canonicalize().context("the executable of paddock")?,
-            None => build::paddock()?,
-        };
+        let paddock = program(options)?;
         let place = Place::new()?;
         let nginx = nginx::find()?;
-        let direct = direct::start(&place)?.answers().await?;
-        let behind_nginx = nginx::start(&place, &nginx).await?.answers().await?;
-        let behind_paddock = paddock::start(&place, &paddock, &[])?.answers().await?;
+        let haproxy = haproxy::find()?;
+        let all = vec![
+            direct::start(&place)?.answers().await?,
+            paddock::start(&place, &paddock, &[])?.answers().await?,
+            nginx::start(&place, &nginx, Name::Nginx)
+                .await?
+                .answers()
+                .await?,
+            nginx::start(&place, &nginx, Name::NginxUnix)
+                .await?
+                .answers()
+                .await?,
+            haproxy::start(&place, &haproxy)?.answers().await?,
+        ];
         Ok(Self {
-            all: vec![direct, behind_paddock, behind_nginx],
+            all,
             nginx: nginx::version(&nginx)?,
+            haproxy: haproxy::version(&haproxy)?,
             paddock,
             place,
         })

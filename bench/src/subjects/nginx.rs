@@ -5,41 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::time::sleep;
 
 use super::place::{Place, free_port};
-use super::{Name, Subject};
+use super::{Name, Subject, debian};
 use crate::process::Process;
-use crate::say;
 use crate::usage::Processes;
-
-/// Where Debian puts it, which is not on everybody's search path.
-const DEBIAN: &str = "/usr/sbin/nginx";
 
 /// Its workers.
 const WORKERS: usize = 2;
 
 /// The program; installed if it is missing and can be.
 pub(super) fn find() -> Result<PathBuf> {
-    let names = ["nginx", DEBIAN];
-    let works = |name: &&str| Command::new(name).arg("-v").output().is_ok();
-    if let Some(name) = names.into_iter().find(works) {
-        return Ok(name.into());
-    }
-    if !rustix::process::geteuid().is_root() {
-        bail!("there is no nginx to compare with: apt-get install nginx-light");
-    }
-    say::progress("installing nginx-light");
-    let mut install = Command::new("apt-get");
-    install
-        .args(["install", "--yes", "--no-install-recommends", "nginx-light"])
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    let done = install.output().context("apt-get")?;
-    if !done.status.success() {
-        bail!("apt-get: {}", String::from_utf8_lossy(&done.stderr));
-    }
-    Ok(DEBIAN.into())
+    debian::program("nginx", "nginx-light")
 }
 
 pub(super) fn version(program: &Path) -> Result<String> {
@@ -50,16 +29,23 @@ pub(super) fn version(program: &Path) -> Result<String> {
 }
 
 /// Starts it in front of a child of its own.
-pub(super) async fn start(place: &Place, program: &Path) -> Result<Subject> {
-    let socket = place.fresh("child.sock");
+pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<Subject> {
     let mut child = place.command(&place.child());
-    child.arg("--host").arg(&socket);
+    let upstream = if name == Name::NginxUnix {
+        let socket = place.fresh("child.sock");
+        child.arg("--host").arg(&socket);
+        format!("unix:{}", socket.display())
+    } else {
+        let port = free_port()?;
+        child.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        format!("127.0.0.1:{port}")
+    };
     let child = Process::start(&mut child, &place.fresh("child.log"))?;
 
     let prefix = place.fresh("nginx");
     fs::create_dir(&prefix)?;
     let port = free_port()?;
-    fs::write(prefix.join("nginx.conf"), config(&socket, port))?;
+    fs::write(prefix.join("nginx.conf"), config(&upstream, port))?;
     let mut command = place.command(program);
     command
         .arg("-p")
@@ -68,7 +54,7 @@ pub(super) async fn start(place: &Place, program: &Path) -> Result<Subject> {
     let nginx = Process::start(&mut command, &place.fresh("nginx.log"))?;
 
     let mut subject = Subject {
-        name: Name::Nginx,
+        name,
         address: ([127, 0, 0, 1], port).into(),
         proxy: None,
         running: vec![nginx, child],
@@ -86,8 +72,7 @@ pub(super) async fn start(place: &Place, program: &Path) -> Result<Subject> {
     bail!("nginx has no workers");
 }
 
-fn config(socket: &Path, port: u16) -> String {
-    let socket = socket.display();
+fn config(upstream: &str, port: u16) -> String {
     // The sockets lie in a directory of this user's own.
     let user = if rustix::process::geteuid().is_root() {
         "user root;"
@@ -105,7 +90,7 @@ http {{
     client_max_body_size 0; tcp_nodelay on;
     keepalive_timeout 1h; keepalive_requests 1000000000;
     upstream child {{
-        server unix:{socket};
+        server {upstream};
         keepalive 64; keepalive_timeout 1h; keepalive_requests 1000000000;
     }}
     server {{

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -12,10 +13,21 @@ use crate::usage::Processes;
 
 /// Starts a paddock whose child gets these arguments.
 pub(crate) fn start(place: &Place, program: &Path, child_args: &[String]) -> Result<Subject> {
+    launch(place, Command::new(program), child_args, &one(place)?)
+}
+
+/// Starts a paddock by a command that runs it.
+pub(crate) fn start_by(place: &Place, command: Command) -> Result<Subject> {
+    launch(place, command, &[], &one(place)?)
+}
+
+/// One model.
+fn one(place: &Place) -> Result<String> {
     let model = serde_json::to_string(&place.model())?;
     // The child has no slots, so nothing is to wait for one.
-    let models = format!("[models.instant]\npath = {model}\nmax_in_flight = 8192\n");
-    launch(place, program, child_args, &models)
+    Ok(format!(
+        "[models.instant]\npath = {model}\nmax_in_flight = 8192\n"
+    ))
 }
 
 /// Starts a paddock with models `a` and `b`, none of them loaded, and more of `[defaults]` and the
@@ -28,10 +40,15 @@ pub(crate) fn start_two(
 ) -> Result<Subject> {
     let model = serde_json::to_string(&place.model())?;
     let models = format!("[defaults]\n{more}[models]\na.path = {model}\nb.path = {model}\n");
-    launch(place, program, child_args, &models)
+    launch(place, Command::new(program), child_args, &models)
 }
 
-fn launch(place: &Place, program: &Path, child_args: &[String], models: &str) -> Result<Subject> {
+fn launch(
+    place: &Place,
+    mut command: Command,
+    child_args: &[String],
+    models: &str,
+) -> Result<Subject> {
     let (port, admin) = (free_port()?, free_port()?);
     let config = place.fresh("paddock.toml");
     // A JSON string, and a list of them, is one of TOML too.
@@ -44,7 +61,7 @@ fn launch(place: &Place, program: &Path, child_args: &[String], models: &str) ->
          {models}"
     );
     fs::write(&config, text)?;
-    let mut command = place.command(program);
+    place.prepare(&mut command);
     command.arg("serve").arg("--config").arg(&config);
     let process = Process::start(&mut command, &place.fresh("paddock.log"))?;
     Ok(Subject {

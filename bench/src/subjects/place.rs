@@ -20,7 +20,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// A directory with the child and a model in it.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let place = Self {
             dir: tempfile::Builder::new()
                 .prefix("paddock-bench-")
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// A path that nothing else has.
-    pub(super) fn fresh(&self, end: &str) -> PathBuf {
+    pub(crate) fn fresh(&self, end: &str) -> PathBuf {
         let number = self.names.get();
         self.names.set(number + 1);
         self.path().join(format!("{number}-{end}"))
@@ -57,11 +57,16 @@ impl Place {
     /// A program that keeps what it leaves behind in here.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Lets a command keep what it leaves behind in here.
+    pub(super) fn prepare(&self, command: &mut Command) {
         command
             .env("TMPDIR", self.path())
             .env_remove("XDG_RUNTIME_DIR")
             .env_remove("PADDOCK_LOG");
-        command
     }
 }
 
