@@ -48,7 +48,7 @@ fn text(port: u16, child: u16) -> String {
     format!(
         "global
     nbthread 2
-    maxconn 20000
+    maxconn 4000
 defaults
     mode http
     option http-no-delay

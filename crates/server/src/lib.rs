@@ -25,6 +25,7 @@ mod service;
 mod service_manager;
 mod state_dir;
 mod sweep;
+mod telemetry;
 
 pub use error::{Dialect, ProxyError};
 pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};

@@ -17,6 +17,7 @@
 //! | `death` | a child's end, and what follows, in words |
 //! | `retry` | when a refused request is worth sending again |
 //! | `journal` | why everything was done |
+//! | `tally` | what has become of loads and children, counted |
 //! | `view` | what people may see of all this |
 
 mod act;
@@ -32,6 +33,7 @@ mod place;
 mod prefetch;
 mod reload;
 mod retry;
+mod tally;
 mod view;
 
 pub(crate) use actor::{News, Runtime, Setup};

@@ -13,6 +13,7 @@ use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
+use crate::telemetry::{Activity, Asker, Batch};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{FailureClass, Shim, Spawner};
 use std::future::Future;
@@ -20,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,9 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long children may take to stop whose runtime actor has panicked: the grace they have, and a
 /// little more.
 const LAST_CHILDREN: Duration = Duration::from_secs(3);
+
+/// How many portions of ended requests may wait to be listed.
+const BATCHES: usize = 64;
 
 /// What the runtime actor is called.
 const RUNTIME: &str = "the runtime actor";
@@ -173,7 +177,8 @@ impl Service {
             catalog: catalogs.clone(),
             started: seconds_since_1970(),
         };
-        let site = Arc::new(site(&config, &runtime, &view));
+        let (rows, ended) = mpsc::channel(BATCHES);
+        let site = Arc::new(site(&config, &runtime, &view, rows));
         let news = News {
             phase: phases,
             hangups: hung_up,
@@ -206,12 +211,15 @@ impl Service {
             runtime_dir,
             state_dir,
         };
-        service.open(public.acceptors, admin.acceptors, view);
+        let (activity, asker) = Activity::new(ended);
+        // It ends when the workers have.
+        service.tasks.spawn(activity.run());
+        service.open(public.acceptors, admin.acceptors, view, asker);
         service.telling.begin(manager, &service.runtime);
         Ok(service)
     }
 
-    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: View) {
+    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: View, activity: Asker) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
             let taking = acceptor.run(&self.workers);
@@ -226,6 +234,7 @@ impl Service {
             view,
             errands: self.workers.errands(),
             reloader: self.reloader.clone(),
+            activity,
         };
         for acceptor in admin {
             let router = routes::admin(routes.clone());
@@ -414,7 +423,7 @@ async fn learn(config: &Config) -> Option<(learned::Handle, learned::Owner)> {
     }
 }
 
-fn site(config: &Config, runtime: &RuntimeHandle, view: &View) -> Site {
+fn site(config: &Config, runtime: &RuntimeHandle, view: &View, rows: mpsc::Sender<Batch>) -> Site {
     Site {
         body_limit: config.server.body_limit,
         runtime: runtime.clone(),
@@ -422,6 +431,7 @@ fn site(config: &Config, runtime: &RuntimeHandle, view: &View) -> Site {
             Mode::Serve => Some(routes::public(view.clone())),
             Mode::Wrap { .. } => None,
         },
+        rows: Some(rows),
     }
 }
 

@@ -14,3 +14,5 @@ mod refusals;
 mod support;
 #[cfg(test)]
 mod swaps;
+#[cfg(test)]
+mod telemetry;

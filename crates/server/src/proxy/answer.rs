@@ -108,7 +108,7 @@ impl Answer {
     pub(super) fn take(
         &mut self,
         worker: &Worker,
-        client: &Client,
+        client: &mut Client,
         buffer: Buffer,
         upload_done: bool,
     ) -> Result<Piece, Wrong> {
@@ -124,7 +124,7 @@ impl Answer {
             }
             State::Body(passing) => {
                 let mut buffer = buffer;
-                passing.follow(&mut buffer, 0, self.client)?;
+                passing.follow(&mut buffer, 0, self.client, client)?;
                 Ok(Piece::Out(buffer))
             }
         }
@@ -133,7 +133,7 @@ impl Answer {
     fn take_head(
         &mut self,
         worker: &Worker,
-        client: &Client,
+        client: &mut Client,
         mut buffer: Buffer,
         len: usize,
         upload_done: bool,
@@ -143,6 +143,7 @@ impl Answer {
         if head.is_interim() {
             return Ok(self.take_interim(worker, &head, buffer, len));
         }
+        client.record.answer(&head);
         // A request whose body the upstream did not want to the end leaves both connections in
         // the middle of it.
         let until_close = head.framing == Framing::UntilClose
@@ -171,7 +172,7 @@ impl Answer {
         head.edits
             .render(&buffer.bytes()[..len], &[id, close], &mut edited);
         buffer.replace_head(len, &edited);
-        passing.follow(&mut buffer, edited.len(), self.client)?;
+        passing.follow(&mut buffer, edited.len(), self.client, client)?;
         self.state = State::Body(passing);
         Ok(Piece::Out(buffer))
     }
@@ -231,14 +232,23 @@ impl Answer {
 impl Passing {
     /// Follows the body behind the first `from` bytes. What the upstream sends past its end
     /// belongs to nothing, and makes its connection useless.
-    fn follow(&mut self, buffer: &mut Buffer, from: usize, client: Version) -> Result<(), Wrong> {
+    fn follow(
+        &mut self,
+        buffer: &mut Buffer,
+        from: usize,
+        version: Version,
+        client: &mut Client,
+    ) -> Result<(), Wrong> {
         let bytes = &mut buffer.bytes_mut()[from..];
-        let (taken, kept) = if client == Version::Http10 && self.body.is_chunked() {
-            self.body.follow_and_unframe(bytes)
+        let (now, record) = (client.watchdog.last(), &mut client.record);
+        let followed = if version == Version::Http10 && self.body.is_chunked() {
+            let followed = self.body.follow_and_unframe(bytes);
+            followed.inspect(|(_, kept)| record.piece(&bytes[..*kept], now))
         } else {
-            self.body.follow(bytes).map(|taken| (taken, taken))
-        }
-        .map_err(|_| Wrong::Chunks)?;
+            let followed = self.body.follow_with(bytes, |data| record.piece(data, now));
+            followed.map(|taken| (taken, taken))
+        };
+        let (taken, kept) = followed.map_err(|_| Wrong::Chunks)?;
         if taken < bytes.len() {
             self.reusable = false;
         }

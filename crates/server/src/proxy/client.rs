@@ -2,6 +2,7 @@ use super::buffer::Buffer;
 use super::stream::Stream;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
+use crate::telemetry::Record;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ pub(super) struct Client {
     pub(super) watchdog: Watchdog,
     /// What others may know of the request at hand.
     pub(super) card: Rc<Card>,
+    /// What is known of the request at hand.
+    pub(super) record: Record,
 }
 
 /// The request that a connection is busy with, as others of its worker see it.
@@ -87,13 +90,14 @@ pub(super) enum After {
 }
 
 impl Client {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(worker: &Worker, stream: Stream) -> Self {
         Self {
             stream,
             ahead: None,
             id_line: Vec::new(),
             watchdog: Watchdog::new(),
             card: Rc::default(),
+            record: Record::new(Rc::clone(&worker.meter)),
         }
     }
 

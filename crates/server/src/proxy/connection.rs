@@ -6,11 +6,12 @@ use super::stream::Stream;
 use super::worker::Worker;
 use super::{exchange, linger, named, own, reply};
 use crate::error::ProxyError;
+use crate::telemetry;
 use std::rc::Rc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
 pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
-    let mut client = Client::new(stream);
+    let mut client = Client::new(&worker, stream);
     worker.register(&client.card);
     loop {
         let after = match next(&worker, &mut client).await {
@@ -28,6 +29,10 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
 
 /// The rare ways are boxed: their state would make every connection's larger.
 async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+    let path = request.head.path(request.buffer.bytes());
+    let (first, asks) = (client.watchdog.last(), telemetry::Route::of(path));
+    client.record.begin(first, asks, &client.id_line);
+    client.record.took(request.body.data_bytes());
     let limit = worker.site.body_limit;
     if request.is_larger_than(limit) {
         let error = ProxyError::BodyTooLarge { limit };
@@ -49,6 +54,7 @@ async fn search(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     match named::find(worker, client, request).await {
         Ok(model) => exchange::pass(worker, client, request, &model).await,
         Err(Denied::ClientGone) => {
+            client.record.client_left();
             request.give_back(worker);
             After::Drop
         }

@@ -1,4 +1,5 @@
 use super::workers::Accepted;
+use crate::telemetry::{Counts, Names};
 use tokio::sync::mpsc;
 
 /// What a worker is asked to do.
@@ -11,6 +12,8 @@ pub(super) enum Errand {
         name: Vec<u8>,
         found: mpsc::Sender<bool>,
     },
+    /// Say what has been counted.
+    Count(mpsc::Sender<(Counts, Names)>),
     /// Panic, for tests of what follows.
     #[cfg(debug_assertions)]
     Panic,
@@ -42,6 +45,23 @@ impl Errands {
             count += usize::from(found);
         }
         count
+    }
+
+    /// What each worker has counted.
+    pub(crate) async fn counts(&self) -> Vec<(Counts, Names)> {
+        let (counted, mut answers) = mpsc::channel(self.workers.len().max(1));
+        for worker in &self.workers {
+            if let Some(worker) = worker.upgrade() {
+                // What a worker has counted that has ended is lost.
+                let _ = worker.send(Errand::Count(counted.clone())).await;
+            }
+        }
+        drop(counted);
+        let mut all = Vec::new();
+        while let Some(counts) = answers.recv().await {
+            all.push(counts);
+        }
+        all
     }
 
     /// Makes one worker panic.

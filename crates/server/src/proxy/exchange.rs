@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How often a request looks for an instance that takes its connection.
 const TRIES: usize = 3;
@@ -29,10 +29,12 @@ pub(super) async fn pass(
     request: &mut Request,
     model: &Arc<Model>,
 ) -> After {
+    client.record.for_model(model.id);
     edit_head(worker, client, request);
     let (lease, connection) = match admit(worker, client, request, model).await {
         Ok(admitted) => admitted,
         Err(Denied::ClientGone) => {
+            client.record.client_left();
             request.give_back(worker);
             return After::Drop;
         }
@@ -77,6 +79,7 @@ async fn once_more(
 async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, end: End) -> After {
     match end {
         End::Answered { after } => {
+            client.record.passed(client.watchdog.last());
             request.give_back(worker);
             after
         }
@@ -85,7 +88,13 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
             Box::pin(reply::instead(worker, client, request, &error)).await
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
-        End::Broken | End::ClientGone => {
+        End::Broken => {
+            client.record.broke();
+            request.give_back(worker);
+            After::Drop
+        }
+        End::ClientGone => {
+            client.record.client_left();
             request.give_back(worker);
             After::Drop
         }
@@ -175,10 +184,15 @@ async fn lease(
         return Ok(lease);
     }
     let wants = wants(client, request, model);
+    let began = Instant::now();
     let queued = worker.site.runtime.acquire(wants);
-    with_client(worker, client, queued)
-        .await?
-        .map_err(Denied::Error)
+    let granted = with_client(worker, client, queued).await;
+    let load = match &granted {
+        Ok(Ok(granted)) => granted.load,
+        _ => Duration::ZERO,
+    };
+    client.record.waited(began.elapsed(), load);
+    granted?.map(|granted| granted.lease).map_err(Denied::Error)
 }
 
 fn endpoint_of(model: &Model, lease: &Lease) -> Option<Endpoint> {

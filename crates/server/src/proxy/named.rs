@@ -93,6 +93,7 @@ async fn more(
             return Err(Denied::Error(ProxyError::BadRequest(error.into())));
         }
     };
+    client.record.took(request.body.data_bytes());
     client.keep_ahead(worker, &mut piece, taken);
     let limit = worker.site.body_limit;
     if request.body.data_bytes() > limit {

@@ -40,7 +40,8 @@ pub(super) async fn answer(
             response
         }
     };
-    let mut head = reply::head_of(response.status().as_u16());
+    let status = response.status().as_u16();
+    let mut head = reply::head_of(status);
     for (name, value) in response.headers() {
         if name != http::header::CONTENT_LENGTH {
             let _ = write!(
@@ -57,5 +58,7 @@ pub(super) async fn answer(
             return After::Drop;
         }
     };
+    let sent = if request.to_head { 0 } else { body.len() };
+    client.record.own(status, sent);
     reply::write(worker, client, head, &body, request.to_head, closes).await
 }

@@ -132,7 +132,10 @@ impl<'a> Relay<'a> {
         );
         match passing {
             // An answer that has begun cannot be replaced by another one.
-            Poll::Ready(End::Failed(_)) if self.answer.has_begun() => Poll::Ready(End::Broken),
+            Poll::Ready(End::Failed(error)) if self.answer.has_begun() => {
+                self.client.record.breaks(&error);
+                Poll::Ready(End::Broken)
+            }
             passing => passing,
         }
     }
@@ -256,6 +259,7 @@ impl<'a> Relay<'a> {
     /// Ends an answer that has begun: with an event where it is a stream, and never as if it
     /// were whole.
     fn break_off(&mut self, error: &ProxyError) {
+        self.client.record.breaks(error);
         self.upstream = None;
         self.ending = Some(Ending::Broken);
         if let Some(words) = self.answer.last_words(error) {
@@ -328,6 +332,7 @@ impl<'a> Relay<'a> {
     /// Ends the exchange for this reason: by an error in the answer's place, or inside it.
     fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
         if self.ending.is_some() {
+            self.client.record.breaks(&error);
             return match self.out {
                 Some(_) if self.worker.phase() != Phase::Cut => Poll::Pending,
                 _ => Poll::Ready(End::Broken),

@@ -4,10 +4,12 @@ use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
+use crate::telemetry::Route;
 use http::StatusCode;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::task::Poll;
+use tokio::time::Instant;
 
 /// Answers a request in the model's place. The connection goes on if all of the request has
 /// been read.
@@ -23,15 +25,11 @@ pub(super) async fn instead(
     let mut head = head_of(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);
-    write(
-        worker,
-        client,
-        head,
-        body.as_bytes(),
-        request.to_head,
-        closes,
-    )
-    .await
+    let to_head = request.to_head;
+    client
+        .record
+        .refuses(error, if to_head { 0 } else { body.len() });
+    write(worker, client, head, body.as_bytes(), to_head, closes).await
 }
 
 /// Answers what is not a request that can be passed on, and closes.
@@ -40,9 +38,12 @@ pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyEr
     if client.id_line.is_empty() {
         worker.ids.write_new_line(&mut client.id_line);
     }
+    let first = client.watchdog.last();
+    client.record.begin(first, Route::Other, &client.id_line);
     let mut head = head_of(error.status());
     let body = error.body(Dialect::OpenAi).to_string();
     push_error_fields(&mut head, error);
+    client.record.refuses(error, body.len());
     write(worker, client, head, body.as_bytes(), false, true).await
 }
 
@@ -87,6 +88,11 @@ pub(super) async fn write(
     }
     let written = write_out(client, &mut out).await;
     worker.pool.give(out);
+    if written {
+        client.record.passed(Instant::now());
+    } else {
+        client.record.client_left();
+    }
     match written {
         false => After::Drop,
         true if closes => After::Linger,

@@ -3,6 +3,7 @@
 mod bytes;
 mod edges;
 mod harness;
+mod records;
 mod refused;
 mod retry;
 mod streams;

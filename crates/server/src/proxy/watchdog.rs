@@ -47,6 +47,11 @@ impl Watchdog {
         self.last = self.now;
     }
 
+    /// When something passed last.
+    pub(super) fn last(&self) -> Instant {
+        self.last
+    }
+
     /// Ready when nothing has passed for `limit`.
     pub(super) fn poll_silent(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.last + limit;

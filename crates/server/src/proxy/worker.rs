@@ -4,10 +4,12 @@ use super::request_id::RequestIds;
 use super::upstreams::Upstreams;
 use crate::catalog::Catalog;
 use crate::runtime::{Phase, RuntimeHandle};
+use crate::telemetry::{Batch, Meter};
 use axum::Router;
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// What all workers share: what is served.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Site {
     pub(crate) runtime: RuntimeHandle,
     /// paddock's own routes; none where every request is the model's.
     pub(crate) own: Option<Router>,
+    /// Who lists the requests that have ended.
+    pub(crate) rows: Option<mpsc::Sender<Batch>>,
 }
 
 impl Site {
@@ -32,6 +36,7 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     pub(super) upstreams: Upstreams,
     pub(super) ids: RequestIds,
+    pub(super) meter: Rc<Meter>,
     /// For heads that are being edited.
     pub(super) scratch: RefCell<Vec<u8>>,
     /// Bytes of bodies that are held.
@@ -48,11 +53,14 @@ const FORGET: usize = 64;
 
 impl Worker {
     pub(super) fn new(site: Arc<Site>, catalog: Arc<Catalog>) -> Self {
+        let meter = Meter::new(site.rows.clone());
+        meter.learn_names(&catalog);
         Self {
             site,
             pool: Pool::default(),
             upstreams: Upstreams::default(),
             ids: RequestIds::new(),
+            meter: Rc::new(meter),
             scratch: RefCell::default(),
             held: Cell::new(0),
             catalog: RefCell::new(catalog),
@@ -72,6 +80,7 @@ impl Worker {
 
     /// Goes on with other models.
     pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
+        self.meter.learn_names(&catalog);
         *self.catalog.borrow_mut() = catalog;
     }
 

@@ -163,15 +163,20 @@ async fn serve(
     let worker = Rc::new(Worker::new(site, catalog));
     let tasks = TaskTracker::new();
     let mut looking = pin!(worker.upstreams.look_after());
+    let mut handing = pin!(worker.meter.hand_over());
     let mut open = true;
     while open {
         tokio::select! {
             () = &mut looking => {}
+            () = &mut handing => {}
             next = errands.recv() => match next {
                 Some(Errand::Serve(next)) => take(&worker, &tasks, next, &count),
                 Some(Errand::Cancel { name, found }) => {
                     // Who asked may have gone.
                     let _ = found.try_send(worker.cancel(&name));
+                }
+                Some(Errand::Count(counted)) => {
+                    let _ = counted.try_send(worker.meter.counts());
                 }
                 #[cfg(debug_assertions)]
                 Some(Errand::Panic) => panic!("the worker was told to panic"),

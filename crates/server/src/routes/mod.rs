@@ -1,11 +1,13 @@
 //! paddock's own routes, on ordinary axum routers: a few on the public plane, the admin plane.
 
+mod activity;
 mod admin;
 mod explain;
 mod guard;
 mod health;
 mod load;
 mod logs;
+mod metrics;
 mod models;
 #[cfg(debug_assertions)]
 mod panic;
@@ -18,6 +20,7 @@ use crate::error::{Dialect, ProxyError};
 use crate::proxy::Errands;
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
+use crate::telemetry::Asker;
 use axum::Json;
 use axum::Router;
 use axum::http::StatusCode;
@@ -44,6 +47,8 @@ pub(crate) struct Admin {
     pub(crate) view: View,
     pub(crate) errands: Errands,
     pub(crate) reloader: Reloader,
+    /// The requests that have ended.
+    pub(crate) activity: Asker,
 }
 
 impl View {
@@ -82,6 +87,8 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .with_state(admin.view.clone());
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))
+        .route("/api/requests", get(activity::list))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/reload", post(reload::reload));
     #[cfg(debug_assertions)]
     let works = works.route("/api/panic/{part}", post(panic::panic));

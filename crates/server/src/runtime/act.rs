@@ -1,4 +1,5 @@
 use super::actor::Runtime;
+use super::handle::Granted;
 use super::journal::Ended;
 use super::prefetch::prefetch;
 use super::retry::{Outlook, retry_after};
@@ -23,7 +24,8 @@ impl Runtime {
                 // A client that has left drops its lease here, which is told like any release.
                 let lease = entry.model.lease(generation);
                 if let Some(waiting) = self.waiting.remove(&id) {
-                    let granted = waiting.reply.send(Ok(lease)).is_ok();
+                    let load = entry.load_since(waiting.waited.since);
+                    let granted = waiting.reply.send(Ok(Granted { lease, load })).is_ok();
                     let ended = if granted { Ended::Granted } else { Ended::Left };
                     self.ended(waiting.waited, ended);
                 }
@@ -48,6 +50,12 @@ impl Runtime {
                     .map(|entry| entry.config.id.as_str());
                 tracing::debug!(model = name, ?note, "decided");
                 self.tried_again(model, &note);
+                if let Some(entry) = self.entries.get_mut(model.0) {
+                    entry.tally.noted(&note);
+                    if let Note::Ready { took } = &note {
+                        entry.last_load = Some((Instant::now(), *took));
+                    }
+                }
                 self.journal.note(model, note);
             }
         }

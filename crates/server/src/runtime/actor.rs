@@ -2,7 +2,7 @@ use super::Phase;
 use super::entry::Entry;
 #[cfg(debug_assertions)]
 use super::handle::Part;
-use super::handle::{Command, RuntimeHandle, Wants};
+use super::handle::{Command, Granted, RuntimeHandle, Wants};
 use super::inspect::Inspected;
 use super::journal::{Explained, Journal, Names, Waited};
 use super::measure::Measured;
@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::ProxyError;
 use crate::learned;
 use crate::memory::host;
-use crate::model::{Lease, Limits, Model, Released, cap};
+use crate::model::{Limits, Model, Released, cap};
 use crate::rules;
 use crate::runtime_dir::Run;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
@@ -98,7 +98,7 @@ pub(crate) enum News {
 /// Who waits for what.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) reply: oneshot::Sender<Result<Lease, ProxyError>>,
+    pub(super) reply: oneshot::Sender<Result<Granted, ProxyError>>,
     pub(super) waited: Waited,
 }
 
@@ -294,7 +294,7 @@ impl Runtime {
         &mut self,
         id: RequestId,
         wants: Wants,
-        reply: oneshot::Sender<Result<Lease, ProxyError>>,
+        reply: oneshot::Sender<Result<Granted, ProxyError>>,
     ) {
         let model = wants.model.id;
         let waited = Waited {

@@ -1,5 +1,6 @@
 use super::death::Row;
 use super::inspect::Found;
+use super::tally::Tally;
 use crate::config;
 use crate::error::LoadFailure;
 use crate::learned::FileIdentity;
@@ -7,6 +8,7 @@ use crate::model::Model;
 use paddock_scheduler::Memory;
 use paddock_supervisor::{Instance, Logs};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the actor knows of a model besides what the scheduler does.
@@ -30,6 +32,10 @@ pub(super) struct Entry {
     pub(super) deaths: Row,
     /// How many children it has had.
     pub(super) generations: u64,
+    /// When its last load ended, and how long it took.
+    pub(super) last_load: Option<(Instant, Duration)>,
+    /// What has become of its loads and children.
+    pub(super) tally: Tally,
 }
 
 /// An instance, and which one it is.
@@ -71,6 +77,15 @@ impl Entry {
             failed: None,
             deaths: Row::default(),
             generations: 0,
+            last_load: None,
+            tally: Tally::default(),
         }
+    }
+
+    /// For how long it was loading, the last time, after this moment.
+    pub(super) fn load_since(&self, since: Instant) -> Duration {
+        self.last_load.map_or(Duration::ZERO, |(end, took)| {
+            took.min(end.saturating_duration_since(since))
+        })
     }
 }

@@ -8,6 +8,7 @@ use paddock_scheduler::{ClientId, ModelId, RequestId};
 use paddock_supervisor::LogReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ pub(super) enum Command {
     Acquire {
         id: RequestId,
         wants: Wants,
-        reply: oneshot::Sender<Result<Lease, ProxyError>>,
+        reply: oneshot::Sender<Result<Granted, ProxyError>>,
     },
     /// The request's client has left.
     Leave(RequestId),
@@ -68,6 +69,14 @@ pub(crate) struct Wants {
     pub(crate) name: String,
 }
 
+/// A lease that was waited for.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) lease: Lease,
+    /// For how much of the waiting the model was loading.
+    pub(crate) load: Duration,
+}
+
 /// A way to reach the runtime actor.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeHandle {
@@ -84,7 +93,7 @@ impl RuntimeHandle {
     ///
     /// # Errors
     /// The request is refused.
-    pub(crate) async fn acquire(&self, wants: Wants) -> Result<Lease, ProxyError> {
+    pub(crate) async fn acquire(&self, wants: Wants) -> Result<Granted, ProxyError> {
         let (reply, answer) = oneshot::channel();
         let id = RequestId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let command = Command::Acquire { id, wants, reply };

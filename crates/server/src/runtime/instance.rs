@@ -315,6 +315,7 @@ impl Runtime {
             row: self.entries[id.0].deaths.add(afresh, Instant::now()),
             then,
         };
+        self.entries[id.0].tally.died(death.class);
         self.journal.died(id, death);
     }
 

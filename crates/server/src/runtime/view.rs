@@ -1,6 +1,7 @@
 use super::actor::Runtime;
 use super::entry::Failed;
 use super::inspect::Found;
+use super::tally::Tally;
 use crate::config;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Look, Memory, ModelId, Usage};
@@ -40,6 +41,8 @@ pub(crate) struct ModelView {
     pub(crate) generations: u64,
     /// Since when it loads, or is loaded.
     pub(crate) since: Option<Duration>,
+    /// What has become of its loads and children.
+    pub(crate) tally: Tally,
 }
 
 /// What a model's file says of it.
@@ -107,6 +110,7 @@ impl Runtime {
             measured: running.and_then(|running| running.measured),
             generations: entry.generations,
             since,
+            tally: entry.tally.clone(),
         })
     }
 }

@@ -75,9 +75,42 @@ impl Document {
     pub(super) fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
+            if matches!(self.at, At::Member { .. }) {
+                let taken = self.members(rest);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
             let taken = self.step(rest);
             rest = rest.get(taken..).unwrap_or_default();
         }
+    }
+
+    /// Takes the members at the start of `bytes` that lie there whole and as programs write them, with
+    /// another one behind: nearly all of them. Says how many bytes that were; what is left is taken step
+    /// by step, to the same effect.
+    fn members(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(member) = Member::at(bytes, at) {
+            let wanted = wanted(self.within(), member.name);
+            let Some(end) = member.end(bytes, wanted) else {
+                break;
+            };
+            if bytes.get(end..end + 2) != Some(b",\"") {
+                break;
+            }
+            self.word.clear();
+            self.word.extend(member.name);
+            self.named();
+            if is_scalar(member.first) {
+                self.word.clear();
+                self.word
+                    .extend(bytes.get(member.value..end).unwrap_or_default());
+                self.scalar();
+            }
+            self.said.error |= wanted == Wanted::Error && !is_scalar(member.first);
+            at = end + 1;
+            self.at = At::Member { first: false };
+        }
+        at
     }
 
     /// One step at the start of `bytes`. Returns how many of them it took.
@@ -215,6 +248,50 @@ impl Document {
             Wanted::Error => self.said.error |= text != b"null",
             Wanted::Nothing | Wanted::Inside(_) => {}
         }
+    }
+}
+
+/// A member's name, and where its value begins.
+struct Member<'a> {
+    name: &'a [u8],
+    value: usize,
+    /// The value's first byte.
+    first: u8,
+}
+
+impl<'a> Member<'a> {
+    /// The member at this place, if its name is a plain one and at most one space is before its value.
+    fn at(bytes: &'a [u8], at: usize) -> Option<Self> {
+        if bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let rest = bytes.get(at + 1..)?;
+        let len = memchr::memchr2(b'"', b'\\', rest)?;
+        if rest.get(len..len + 2) != Some(b"\":") {
+            return None;
+        }
+        let value = at + len + 3;
+        let value = value + usize::from(bytes.get(value) == Some(&b' '));
+        Some(Self {
+            name: rest.get(..len)?,
+            value,
+            first: *bytes.get(value)?,
+        })
+    }
+
+    /// Where its value ends, if that is here, and not looked into.
+    fn end(&self, bytes: &[u8], wanted: Wanted) -> Option<usize> {
+        let behind = self.value + 1;
+        let rest = bytes.get(behind..)?;
+        Some(match self.first {
+            b'"' => behind + skip::string(rest, &mut false)?,
+            b'{' | b'[' if matches!(wanted, Wanted::Inside(_)) => return None,
+            b'{' | b'[' => behind + Nest::new().pass(rest)?,
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                behind + rest.iter().position(|byte| !is_scalar(*byte))?
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -5,8 +5,10 @@ use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
 use crate::runtime::RuntimeHandle;
+use crate::telemetry::{Batch, Row};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ const BODY: u64 = 100 * 1024 * 1024;
 pub(super) struct Harness {
     pub(super) worker: Rc<Worker>,
     pub(super) model: Arc<Model>,
+    rows: RefCell<mpsc::Receiver<Batch>>,
 }
 
 impl Harness {
@@ -52,17 +55,38 @@ impl Harness {
     }
 
     fn of(models: &[Arc<Model>], body_limit: u64) -> Self {
+        let (to, rows) = mpsc::channel(64);
         let site = Site {
             body_limit,
             runtime: RuntimeHandle::nobody(),
             own: None,
+            rows: Some(to),
         };
         let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
         let catalog = Catalog::new(named.collect(), None);
         Self {
             worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog))),
             model: Arc::clone(&models[0]),
+            rows: RefCell::new(rows),
         }
+    }
+
+    /// What is recorded next of requests that have ended: at least one, each with its id.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "a test waits for one thing at a time"
+    )]
+    pub(super) async fn records(&self) -> Vec<(Row, String)> {
+        let mut rows = self.rows.borrow_mut();
+        let batch = tokio::select! {
+            batch = rows.recv() => batch.unwrap(),
+            () = self.worker.meter.hand_over() => unreachable!(),
+        };
+        let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
+        batch
+            .rows()
+            .map(|(row, id)| (row.clone(), text(id)))
+            .collect()
     }
 
     /// The next request finds a connection to this upstream.

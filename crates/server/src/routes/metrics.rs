@@ -1,0 +1,342 @@
+//! `GET /metrics`: everything that is counted, in Prometheus' text format.
+
+use super::Admin;
+use super::status::word;
+use crate::runtime::{self, ModelView};
+use crate::telemetry::{Counts, Histogram, ModelCounts, Names};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use paddock_scheduler::Memory;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Version 0.0.4 of the text format.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    let counted = admin.errands.counts().await;
+    let look = admin.view.runtime.look().await;
+    ([(CONTENT_TYPE, TEXT)], render(look.as_ref(), counted))
+}
+
+fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>) -> String {
+    let mut page = Page::default();
+    page.family(
+        "paddock_build_info",
+        "gauge",
+        "1, and which paddock this is.",
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    page.sample("paddock_build_info", &[("version", version)], 1.0);
+    let (models, dropped) = by_name(counted);
+    requests(&mut page, &models);
+    times(&mut page, &models);
+    tokens(&mut page, &models);
+    page.family(
+        "paddock_activity_dropped_total",
+        "counter",
+        "Requests that are counted and not listed.",
+    );
+    page.sample("paddock_activity_dropped_total", &[], float(dropped));
+    if let Some(look) = look {
+        states(&mut page, look);
+        lives(&mut page, look);
+        memory(&mut page, look);
+    }
+    page.0
+}
+
+/// What all workers have counted, by the model's name; the empty name is for what reached none.
+fn by_name(counted: Vec<(Counts, Names)>) -> (BTreeMap<String, ModelCounts>, u64) {
+    let mut models: BTreeMap<String, ModelCounts> = BTreeMap::new();
+    let mut dropped = 0;
+    for (counts, names) in counted {
+        models
+            .entry(String::new())
+            .or_default()
+            .merge(&counts.nowhere);
+        dropped += counts.dropped;
+        for (place, model) in counts.models.iter().enumerate() {
+            if let Some(Some(name)) = names.get(place) {
+                models.entry(name.to_string()).or_default().merge(model);
+            }
+        }
+    }
+    (models, dropped)
+}
+
+fn requests(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+    let name = "paddock_requests_total";
+    page.family(
+        name,
+        "counter",
+        "Requests that have ended; status 0: the client left before one.",
+    );
+    for (model, counts) in models {
+        for (key, count) in &counts.requests {
+            let status = key.status.to_string();
+            let labels = [
+                ("model", model.as_str()),
+                ("route", key.route.as_str()),
+                ("status", &status),
+                ("outcome", key.outcome.as_str()),
+            ];
+            page.sample(name, &labels, float(*count));
+        }
+    }
+}
+
+fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+    type Of = fn(&ModelCounts) -> &Histogram;
+    let families: [(&str, &str, Of); 5] = [
+        (
+            "paddock_request_duration_seconds",
+            "From a request's first byte to its answer's last one, of complete answers.",
+            |counts| &counts.duration,
+        ),
+        (
+            "paddock_time_to_first_token_seconds",
+            "From a request's first byte to the first of a streamed answer's body.",
+            |counts| &counts.ttft,
+        ),
+        (
+            "paddock_time_per_output_token_seconds",
+            "How long a token took, as the answer states it, else as its stream was seen.",
+            |counts| &counts.per_token,
+        ),
+        (
+            "paddock_queue_seconds",
+            "How long requests waited for their turn, loads not counted.",
+            |counts| &counts.queue,
+        ),
+        (
+            "paddock_load_wait_seconds",
+            "How long a model was loading while requests waited that had to.",
+            |counts| &counts.load,
+        ),
+    ];
+    for (name, help, of) in families {
+        page.family(name, "histogram", help);
+        for (model, counts) in models {
+            page.histogram(name, model, of(counts));
+        }
+    }
+}
+
+fn tokens(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+    let name = "paddock_tokens_total";
+    page.family(
+        name,
+        "counter",
+        "Tokens, as answers state them; cached ones are among the prompts'.",
+    );
+    for (model, counts) in models.iter().filter(|(model, _)| !model.is_empty()) {
+        for (kind, count) in [
+            ("prompt", counts.prompt_tokens),
+            ("cached", counts.cached_tokens),
+            ("generated", counts.generated_tokens),
+        ] {
+            page.sample(name, &[("model", model), ("kind", kind)], float(count));
+        }
+    }
+}
+
+fn states(page: &mut Page, look: &runtime::View) {
+    type Of = fn(&ModelView) -> f64;
+    let families: [(&str, &str, Of); 3] = [
+        (
+            "paddock_in_flight",
+            "Requests that are with the child.",
+            |model| f64::from(model.look.in_flight),
+        ),
+        ("paddock_queue_depth", "Requests that wait.", |model| {
+            float(u64::try_from(model.look.queued).unwrap_or(u64::MAX))
+        }),
+        (
+            "paddock_model_ready",
+            "1 where the model is loaded and serves.",
+            |model| f64::from(u8::from(word(model) == "ready")),
+        ),
+    ];
+    for (name, help, of) in families {
+        page.family(name, "gauge", help);
+        for model in &look.models {
+            page.sample(name, &[("model", &model.config.id)], of(model));
+        }
+    }
+}
+
+fn lives(page: &mut Page, look: &runtime::View) {
+    type Of = fn(&ModelView) -> &[(&'static str, u64)];
+    let families: [(&str, &str, &str, Of); 3] = [
+        (
+            "paddock_model_loads_total",
+            "outcome",
+            "Loads, by how they ended.",
+            |model| &model.tally.loads,
+        ),
+        (
+            "paddock_evictions_total",
+            "reason",
+            "How often a model had to go.",
+            |model| &model.tally.evictions,
+        ),
+        (
+            "paddock_child_failures_total",
+            "class",
+            "Failures of children; each is started again unless that cannot help.",
+            |model| &model.tally.failures,
+        ),
+    ];
+    for (name, label, help, of) in families {
+        page.family(name, "counter", help);
+        for model in &look.models {
+            for (what, count) in of(model) {
+                let labels = [("model", model.config.id.as_str()), (label, *what)];
+                page.sample(name, &labels, float(*count));
+            }
+        }
+    }
+    let restarts = "paddock_restarts_total";
+    page.family(restarts, "counter", "Children after a model's first one.");
+    for model in &look.models {
+        let again = model.generations.saturating_sub(1);
+        page.sample(restarts, &[("model", &model.config.id)], float(again));
+    }
+    let name = "paddock_model_load_seconds";
+    page.family(name, "histogram", "How long loads took that ended well.");
+    for model in &look.models {
+        page.histogram(name, &model.config.id, &model.tally.load_time);
+    }
+}
+
+fn memory(page: &mut Page, look: &runtime::View) {
+    let name = "paddock_memory_bytes";
+    page.family(
+        name,
+        "gauge",
+        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold.",
+    );
+    for (kind, memory) in [("budget", &look.usage.budget), ("used", &look.usage.used)] {
+        page.memory(name, kind, "", memory, look);
+    }
+    for model in &look.models {
+        for (kind, memory) in [
+            ("predicted", &model.predicted),
+            ("measured", &model.measured),
+        ] {
+            if let Some(memory) = memory {
+                page.memory(name, kind, &model.config.id, memory, look);
+            }
+        }
+    }
+}
+
+/// The text, as far as it is written.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        for (at, (label, value)) in labels.iter().enumerate() {
+            let before = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{before}{label}=\"{}\"", escaped(value));
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn histogram(&mut self, name: &str, model: &str, histogram: &Histogram) {
+        if histogram.count() == 0 {
+            return;
+        }
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in histogram.buckets() {
+            let bound = if bound.is_infinite() {
+                "+Inf".to_owned()
+            } else {
+                bound.to_string()
+            };
+            self.sample(&bucket, &[("model", model), ("le", &bound)], float(count));
+        }
+        let labels = [("model", model)];
+        self.sample(&format!("{name}_sum"), &labels, histogram.sum());
+        self.sample(&format!("{name}_count"), &labels, float(histogram.count()));
+    }
+
+    fn memory(
+        &mut self,
+        name: &str,
+        kind: &str,
+        model: &str,
+        memory: &Memory,
+        look: &runtime::View,
+    ) {
+        let devices = look.devices.iter().enumerate();
+        let devices = devices.map(|(at, device)| (device.as_str(), memory.device(at)));
+        for (device, bytes) in [("host", memory.host())].into_iter().chain(devices) {
+            // The greatest number stands for no limit.
+            if bytes != u64::MAX {
+                let labels = [("kind", kind), ("device", device), ("model", model)];
+                self.sample(name, &labels, float(bytes));
+            }
+        }
+    }
+}
+
+/// A label's value, as the format wants it.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the format has no other numbers"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_in_the_formats_words() {
+        let mut page = Page::default();
+        page.family("a_total", "counter", "What it is.");
+        page.sample("a_total", &[("model", "odd \"name\"\\\n")], 3.0);
+        page.sample("a_total", &[], 0.5);
+        let mut histogram = Histogram::long();
+        histogram.add(std::time::Duration::from_secs(601));
+        page.histogram("t", "m", &histogram);
+        let lines: Vec<&str> = page.0.lines().collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "# HELP a_total What it is.",
+                "# TYPE a_total counter",
+                r#"a_total{model="odd \"name\"\\\n"} 3"#,
+                "a_total 0.5"
+            ]
+        );
+        assert!(lines.contains(&r#"t_bucket{model="m",le="600"} 0"#));
+        assert!(lines.contains(&r#"t_bucket{model="m",le="+Inf"} 1"#));
+        assert_eq!(
+            lines[lines.len() - 2..],
+            [r#"t_sum{model="m"} 601"#, r#"t_count{model="m"} 1"#]
+        );
+    }
+}

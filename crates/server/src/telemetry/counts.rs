@@ -1,0 +1,218 @@
+use super::{Outcome, Route, Row};
+use paddock_scheduler::ModelId;
+use std::time::Duration;
+
+/// What requests are told apart by in the count of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) route: Route,
+    /// 0 where the client was told nothing.
+    pub(crate) status: u16,
+    pub(crate) outcome: Outcome,
+}
+
+/// Seconds at which requests and loads are told apart: a warm answer takes milliseconds, a long one
+/// minutes.
+const LONG: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+
+/// The same for one token: from a small model on a fast GPU to a large one that swaps.
+const TOKEN: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5,
+];
+
+/// How many values there were up to each bound.
+#[derive(Debug, Clone)]
+pub(crate) struct Histogram {
+    bounds: &'static [f64],
+    /// Of each bucket alone; the last one has no bound.
+    counts: Vec<u64>,
+    sum: f64,
+}
+
+impl Histogram {
+    fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            counts: vec![0; bounds.len() + 1],
+            sum: 0.0,
+        }
+    }
+
+    /// For durations from milliseconds to minutes.
+    pub(crate) fn long() -> Self {
+        Self::new(LONG)
+    }
+
+    /// Adds a duration.
+    pub(crate) fn add(&mut self, value: Duration) {
+        let value = value.as_secs_f64();
+        let at = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.counts.get_mut(at) {
+            *count += 1;
+        }
+        self.sum += value;
+    }
+
+    /// Adds what another one of the same bounds has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        self.sum += other.sum;
+    }
+
+    /// Each bound in seconds, with how many values there were up to it.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
+        let mut up_to = 0;
+        bounds.zip(&self.counts).map(move |(bound, count)| {
+            up_to += count;
+            (bound, up_to)
+        })
+    }
+
+    /// The sum of all values, in seconds.
+    pub(crate) fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// How many values there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// What has been counted of one model's requests.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelCounts {
+    /// There are few of them: a search finds one sooner than a hash.
+    pub(crate) requests: Vec<(Key, u64)>,
+    /// Of complete answers.
+    pub(crate) duration: Histogram,
+    pub(crate) ttft: Histogram,
+    pub(crate) per_token: Histogram,
+    pub(crate) queue: Histogram,
+    pub(crate) load: Histogram,
+    /// The prompts' tokens, those that the cache has served among them.
+    pub(crate) prompt_tokens: u64,
+    pub(crate) cached_tokens: u64,
+    pub(crate) generated_tokens: u64,
+}
+
+impl Default for ModelCounts {
+    fn default() -> Self {
+        let long = Histogram::long();
+        Self {
+            requests: Vec::new(),
+            duration: long.clone(),
+            ttft: long.clone(),
+            per_token: Histogram::new(TOKEN),
+            queue: long.clone(),
+            load: long,
+            prompt_tokens: 0,
+            cached_tokens: 0,
+            generated_tokens: 0,
+        }
+    }
+}
+
+impl ModelCounts {
+    fn add(&mut self, row: &Row) {
+        let key = Key {
+            route: row.route,
+            status: row.status.unwrap_or(0),
+            outcome: row.outcome,
+        };
+        self.add_requests(key, 1);
+        if row.outcome == Outcome::Complete {
+            self.duration.add(row.total);
+        }
+        if let Some(ttft) = row.ttft {
+            self.ttft.add(ttft);
+        }
+        if let Some(time) = row.time_per_token() {
+            self.per_token.add(time);
+        }
+        self.queue.add(row.queue);
+        if !row.load.is_zero() {
+            self.load.add(row.load);
+        }
+        self.prompt_tokens += row.usage.prompt_tokens.unwrap_or(0);
+        self.cached_tokens += row.usage.cached_tokens.unwrap_or(0);
+        self.generated_tokens += row.usage.generated_tokens.unwrap_or(0);
+    }
+
+    fn add_requests(&mut self, key: Key, more: u64) {
+        match self.requests.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, count)) => *count += more,
+            None => self.requests.push((key, more)),
+        }
+    }
+
+    /// Adds what another worker has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, count) in &other.requests {
+            self.add_requests(*key, *count);
+        }
+        self.duration.merge(&other.duration);
+        self.ttft.merge(&other.ttft);
+        self.per_token.merge(&other.per_token);
+        self.queue.merge(&other.queue);
+        self.load.merge(&other.load);
+        self.prompt_tokens += other.prompt_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.generated_tokens += other.generated_tokens;
+    }
+}
+
+/// What a worker has counted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    /// Of requests that reached no model.
+    pub(crate) nowhere: ModelCounts,
+    /// Of each model's, in its place.
+    pub(crate) models: Vec<ModelCounts>,
+    /// Rows that are not listed because there were too many, or nobody took them in time.
+    pub(crate) dropped: u64,
+}
+
+impl Counts {
+    /// Counts a request that has ended.
+    pub(super) fn add(&mut self, row: &Row) {
+        match row.model {
+            None => self.nowhere.add(row),
+            Some(ModelId(place)) => {
+                if self.models.len() <= place {
+                    self.models.resize_with(place + 1, ModelCounts::default);
+                }
+                if let Some(model) = self.models.get_mut(place) {
+                    model.add(row);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_on_a_bound_is_up_to_it() {
+        let mut histogram = Histogram::long();
+        for ms in [5, 6, 600_000, 600_001] {
+            histogram.add(Duration::from_millis(ms));
+        }
+        let mut twice = histogram.clone();
+        twice.merge(&histogram);
+        let buckets: Vec<(f64, u64)> = twice.buckets().collect();
+        assert_eq!(buckets[0], (0.005, 2));
+        assert_eq!(buckets[1], (0.01, 4));
+        assert_eq!(buckets[15], (600.0, 6));
+        assert_eq!(buckets[16], (f64::INFINITY, 8));
+        assert_eq!(twice.count(), 8);
+        assert!((twice.sum() - 2400.024).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,130 @@
+use super::{Batch, Counts, Row};
+use crate::catalog::Catalog;
+use paddock_scheduler::ModelId;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep};
+
+/// How long rows are gathered before they are handed over.
+const GATHER: Duration = Duration::from_millis(250);
+
+/// The most rows that a worker gathers in that time. More are counted and not listed: listing one
+/// costs a fifth of what passing it on does.
+const MOST: usize = 1024;
+
+/// The most bytes of an id that are kept.
+const ID: usize = 128;
+
+/// What models are called, each in its place; those that are no longer there keep theirs.
+pub(crate) type Names = Arc<[Option<Arc<str>>]>;
+
+/// What a worker has counted, and its rows until they are handed over. It never leaves its thread.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    counts: RefCell<Counts>,
+    rows: RefCell<Vec<(Row, usize)>>,
+    ids: RefCell<Vec<u8>>,
+    names: RefCell<Names>,
+    /// There is a row to hand over, and [`Self::hand_over`] knows.
+    first: Notify,
+    /// How many rows there were the last time.
+    last: Cell<usize>,
+    to: Option<mpsc::Sender<Batch>>,
+}
+
+impl Meter {
+    /// Hands rows over to someone who lists them, if there is someone.
+    pub(crate) fn new(to: Option<mpsc::Sender<Batch>>) -> Self {
+        Self {
+            counts: RefCell::default(),
+            rows: RefCell::default(),
+            ids: RefCell::default(),
+            names: RefCell::new(Arc::new([])),
+            first: Notify::new(),
+            last: Cell::new(0),
+            to,
+        }
+    }
+
+    /// Takes note of what models are called.
+    pub(crate) fn learn_names(&self, catalog: &Catalog) {
+        let mut names = self.names.borrow().to_vec();
+        for model in catalog.models() {
+            let ModelId(place) = model.id;
+            if names.len() <= place {
+                names.resize(place + 1, None);
+            }
+            if let Some(name) = names.get_mut(place) {
+                *name = Some(model.name.as_str().into());
+            }
+        }
+        *self.names.borrow_mut() = names.into();
+    }
+
+    /// Takes a request that has ended. What is asked of paddock itself is not `listed`.
+    pub(super) fn take(&self, row: Row, id: &[u8], listed: bool) {
+        let mut counts = self.counts.borrow_mut();
+        counts.add(&row);
+        if !listed || self.to.is_none() {
+            return;
+        }
+        let mut rows = self.rows.borrow_mut();
+        if rows.len() == MOST {
+            counts.dropped += 1;
+            return;
+        }
+        if rows.is_empty() {
+            // As many as the last time, so that they are seldom moved.
+            rows.reserve(self.last.get());
+            self.first.notify_one();
+        }
+        let mut ids = self.ids.borrow_mut();
+        ids.extend_from_slice(id.get(..ID).unwrap_or(id));
+        rows.push((row, ids.len()));
+    }
+
+    /// A copy of what has been counted, and what the models are called.
+    pub(crate) fn counts(&self) -> (Counts, Names) {
+        (self.counts.borrow().clone(), self.names.borrow().clone())
+    }
+
+    /// Hands rows over for as long as it runs. Where there are none, nothing wakes it.
+    pub(crate) async fn hand_over(&self) {
+        loop {
+            self.first.notified().await;
+            sleep(GATHER).await;
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is.
+    fn flush(&self) {
+        let rows = self.rows.take();
+        if rows.is_empty() {
+            return;
+        }
+        let ids = self.ids.take();
+        self.last.set(rows.len());
+        self.ids.borrow_mut().reserve(ids.len());
+        let batch = Batch {
+            rows,
+            ids,
+            names: self.names.borrow().clone(),
+            clocks: (Instant::now(), SystemTime::now()),
+        };
+        // Nobody there is nobody who would list them.
+        if let Some(Err(mpsc::error::TrySendError::Full(batch))) =
+            self.to.as_ref().map(|to| to.try_send(batch))
+        {
+            self.counts.borrow_mut().dropped += batch.len() as u64;
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

@@ -1,0 +1,27 @@
+//! What is known of requests: counted, and listed one by one.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `route.rs` | what a request asks for, in few words |
+//! | `row.rs` | what is known of one request that has ended |
+//! | `record.rs` | the same while it is under way, told what happens and read beside its answer |
+//! | `meter.rs` | a worker's counts, and its rows until they are handed over |
+//! | `counts.rs` | counts and histograms |
+//! | `activity.rs` | the last requests, one by one |
+//!
+//! A request is recorded by the worker that serves it, in memory that no other thread touches; a
+//! scrape asks each worker for a copy of its counts.
+
+mod activity;
+mod counts;
+mod meter;
+mod record;
+mod route;
+mod row;
+
+pub(crate) use activity::{Activity, Asker, Listed, Wanted};
+pub(crate) use counts::{Counts, Histogram, ModelCounts};
+pub(crate) use meter::{Meter, Names};
+pub(crate) use record::Record;
+pub(crate) use route::Route;
+pub(crate) use row::{Batch, Outcome, Row};

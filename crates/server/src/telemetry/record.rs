@@ -1,0 +1,199 @@
+use super::{Meter, Outcome, Route, Row};
+use crate::error::ProxyError;
+use paddock_scheduler::ModelId;
+use paddock_wire::{self as wire, ResponseHead, Tap};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is known of the request that a connection is busy with. It is told what happens, and reads
+/// the answer beside its way to the client. When the request ends, or the connection with it, that
+/// is what is recorded.
+#[derive(Debug)]
+pub(crate) struct Record {
+    meter: Rc<Meter>,
+    /// The `x-request-id` field line.
+    id_line: Vec<u8>,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    arrived: Instant,
+    route: Route,
+    /// It is asked of paddock itself.
+    own: bool,
+    model: Option<ModelId>,
+    status: Option<u16>,
+    error: Option<(&'static str, Outcome)>,
+    queue: Duration,
+    load: Duration,
+    /// When the first byte came of a streamed answer's body.
+    first: Option<Instant>,
+    streams: bool,
+    tap: Option<Tap>,
+    bytes_in: u64,
+    /// Of paddock's own answer.
+    bytes_out: u64,
+}
+
+impl Record {
+    /// A connection's, of a worker's.
+    pub(crate) fn new(meter: Rc<Meter>) -> Self {
+        Self {
+            meter,
+            id_line: Vec::new(),
+            under_way: None,
+        }
+    }
+
+    /// A request has begun with its first byte at this time; `id_line` is its field line.
+    pub(crate) fn begin(&mut self, arrived: Instant, route: Route, id_line: &[u8]) {
+        self.id_line.clear();
+        self.id_line.extend_from_slice(id_line);
+        self.under_way = Some(UnderWay {
+            arrived,
+            route,
+            own: false,
+            model: None,
+            status: None,
+            error: None,
+            queue: Duration::ZERO,
+            load: Duration::ZERO,
+            first: None,
+            streams: false,
+            tap: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        });
+    }
+
+    /// It is for this model.
+    pub(crate) fn for_model(&mut self, model: ModelId) {
+        if let Some(it) = &mut self.under_way {
+            it.model = Some(model);
+        }
+    }
+
+    /// It has waited this long for a lease, and for so much of that the model was loading.
+    pub(crate) fn waited(&mut self, waited: Duration, load: Duration) {
+        if let Some(it) = &mut self.under_way {
+            let load = load.min(waited);
+            it.load += load;
+            it.queue += waited.saturating_sub(load);
+        }
+    }
+
+    /// So much of its body has come.
+    pub(crate) fn took(&mut self, bytes: u64) {
+        if let Some(it) = &mut self.under_way {
+            it.bytes_in = bytes;
+        }
+    }
+
+    /// The head of the child's answer has come.
+    pub(crate) fn answer(&mut self, head: &ResponseHead) {
+        if let Some(it) = &mut self.under_way {
+            it.status = Some(head.status);
+            it.streams = head.is_event_stream;
+            it.tap = Some(Tap::of(head));
+        }
+    }
+
+    /// A piece of the answer's body has come at this time.
+    pub(crate) fn piece(&mut self, data: &[u8], at: Instant) {
+        let Some(it) = &mut self.under_way else {
+            return;
+        };
+        // A comment keeps a stream alive that has nothing to say yet.
+        if it.streams && it.first.is_none() && data.first().is_some_and(|byte| *byte != b':') {
+            it.first = Some(at);
+        }
+        if let Some(tap) = &mut it.tap {
+            tap.feed(data);
+        }
+    }
+
+    /// The answer that has begun breaks off for this reason. The first one counts.
+    pub(crate) fn breaks(&mut self, error: &ProxyError) {
+        if let Some(it) = &mut self.under_way {
+            let why = (error.kind(), Outcome::of(error, true));
+            it.error.get_or_insert(why);
+        }
+    }
+
+    /// paddock answers in the model's place, with a body of so many bytes.
+    pub(crate) fn refuses(&mut self, error: &ProxyError, bytes: usize) {
+        if let Some(it) = &mut self.under_way {
+            it.status = Some(error.status());
+            it.error = Some((error.kind(), Outcome::of(error, false)));
+            it.bytes_out = bytes as u64;
+        }
+    }
+
+    /// paddock has answered what was asked of itself.
+    pub(crate) fn own(&mut self, status: u16, bytes: usize) {
+        if let Some(it) = &mut self.under_way {
+            it.own = true;
+            it.status = Some(status);
+            it.bytes_out = bytes as u64;
+        }
+    }
+
+    /// The answer has passed, the child's or paddock's own; its last byte went at this time.
+    pub(crate) fn passed(&mut self, at: Instant) {
+        let refused = self.under_way.as_ref().and_then(|it| it.error);
+        self.end(
+            refused.map_or(Outcome::Complete, |(_, outcome)| outcome),
+            at,
+        );
+    }
+
+    /// The answer has broken off.
+    pub(crate) fn broke(&mut self) {
+        let why = self.under_way.as_ref().and_then(|it| it.error);
+        let outcome = why.map_or(Outcome::UpstreamError, |(_, outcome)| outcome);
+        self.end(outcome, Instant::now());
+    }
+
+    /// The client has left.
+    pub(crate) fn client_left(&mut self) {
+        self.end(Outcome::ClientGone, Instant::now());
+    }
+
+    fn end(&mut self, outcome: Outcome, at: Instant) {
+        let Some(it) = self.under_way.take() else {
+            return;
+        };
+        let report = it.tap.as_ref().map(Tap::report);
+        let outcome = match report.map(|report| report.outcome) {
+            Some(wire::Outcome::Failed) if outcome == Outcome::Complete => Outcome::UpstreamError,
+            _ => outcome,
+        };
+        let row = Row {
+            arrived: it.arrived,
+            model: it.model,
+            route: it.route,
+            status: it.status,
+            outcome,
+            error: it.error.map(|(kind, _)| kind),
+            queue: it.queue,
+            load: it.load,
+            ttft: it.first.map(|first| first.duration_since(it.arrived)),
+            total: at.duration_since(it.arrived),
+            usage: report.map(|report| report.usage).unwrap_or_default(),
+            bytes_in: it.bytes_in,
+            bytes_out: report.map_or(it.bytes_out, |report| report.bytes),
+        };
+        let id = self.id_line.strip_prefix(b"x-request-id: ");
+        self.meter
+            .take(row, id.unwrap_or_default().trim_ascii_end(), !it.own);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        // A connection is let go of in the middle of a request only when paddock stops.
+        self.end(Outcome::Cancelled, Instant::now());
+    }
+}

@@ -1,0 +1,129 @@
+use super::{Names, Route};
+use crate::error::ProxyError;
+use paddock_scheduler::ModelId;
+use paddock_wire::Usage;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The answer passed to its end.
+    Complete,
+    /// The child failed, before its answer or inside it.
+    UpstreamError,
+    /// The client left, or failed, before its answer was whole.
+    ClientGone,
+    /// paddock answered in the model's place.
+    Refused,
+    /// paddock ended it: the operator said so, or paddock stops.
+    Cancelled,
+}
+
+impl Outcome {
+    /// How an exchange has ended for this reason, its answer begun or not.
+    pub(super) fn of(error: &ProxyError, begun: bool) -> Self {
+        match error {
+            ProxyError::UpstreamUnreachable(_)
+            | ProxyError::UpstreamClosed(_)
+            | ProxyError::UpstreamHung(_)
+            | ProxyError::UpstreamMalformed(_)
+            | ProxyError::UpstreamTimeout(_) => Self::UpstreamError,
+            ProxyError::Cancelled => Self::Cancelled,
+            ProxyError::ShuttingDown if begun => Self::Cancelled,
+            _ if begun => Self::ClientGone,
+            _ => Self::Refused,
+        }
+    }
+
+    /// Its name in metrics and lists.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::UpstreamError => "upstream_error",
+            Self::ClientGone => "client_gone",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is known of a request that has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// When its first byte came.
+    pub(crate) arrived: Instant,
+    /// The model it reached.
+    pub(crate) model: Option<ModelId>,
+    pub(crate) route: Route,
+    /// What the client was told.
+    pub(crate) status: Option<u16>,
+    pub(crate) outcome: Outcome,
+    /// The kind of paddock's own error, where there was one.
+    pub(crate) error: Option<&'static str>,
+    /// How long it waited for its turn.
+    pub(crate) queue: Duration,
+    /// How long, besides, the model was loading while it waited.
+    pub(crate) load: Duration,
+    /// From its first byte to the first of a streamed answer's body.
+    pub(crate) ttft: Option<Duration>,
+    /// From its first byte to the answer's last one.
+    pub(crate) total: Duration,
+    pub(crate) usage: Usage,
+    /// Of its body.
+    pub(crate) bytes_in: u64,
+    /// Of the answer's body.
+    pub(crate) bytes_out: u64,
+}
+
+impl Row {
+    /// How long a token took after the first one: as the answer states it, else as a stream of it
+    /// was seen to take.
+    pub(crate) fn time_per_token(&self) -> Option<Duration> {
+        let tokens = u32::try_from(self.usage.generated_tokens?).ok()?;
+        let (time, tokens) = match (self.usage.generation_time, self.ttft) {
+            (Some(time), _) => (time, tokens),
+            (None, Some(ttft)) if self.outcome == Outcome::Complete => {
+                (self.total.checked_sub(ttft)?, tokens.checked_sub(1)?)
+            }
+            _ => return None,
+        };
+        time.checked_div(tokens).filter(|time| !time.is_zero())
+    }
+}
+
+/// Rows on their way out of a worker.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Each with where its id ends in `ids`; they lie there one behind the other.
+    pub(super) rows: Vec<(Row, usize)>,
+    pub(super) ids: Vec<u8>,
+    /// What their models are called.
+    pub(crate) names: Names,
+    /// One moment by both clocks, to tell the time of each row.
+    pub(crate) clocks: (Instant, SystemTime),
+}
+
+impl Batch {
+    /// Its rows with their ids, in the order in which they ended.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Row, &[u8])> {
+        let mut start = 0;
+        self.rows.iter().map(move |(row, end)| {
+            let id = self.ids.get(start..*end).unwrap_or_default();
+            start = *end;
+            (row, id)
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// When a moment was, by the clock on the wall.
+    pub(crate) fn time_of(&self, at: Instant) -> SystemTime {
+        let (instant, time) = self.clocks;
+        let before = instant.saturating_duration_since(at);
+        time.checked_sub(before).unwrap_or(time)
+    }
+}
