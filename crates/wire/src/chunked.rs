@@ -1,6 +1,9 @@
 /// The longest chunk extensions and the longest trailer section accepted, in bytes each.
 const MAX_EXTRA: u32 = 16 * 1024;
 
+/// The most digits of a chunk's size.
+const MAX_DIGITS: usize = 15;
+
 /// Fields that frame or route a message, which a trailer section must not bring (RFC 9110 §6.5.1).
 const NOT_TRAILERS: [&[u8]; 4] = [
     b"content-length",
@@ -42,7 +45,8 @@ enum At {
     DataCr,
     DataLf,
     TrailerStart,
-    TrailerName { name: [u8; LONGEST], len: usize },
+    /// In a field's name, so many bytes of which are in [`Chunked::name`].
+    TrailerName { len: usize },
     TrailerValue,
     TrailerLf,
     LastLf,
@@ -55,6 +59,8 @@ pub(crate) struct Chunked {
     at: At,
     /// Bytes of extensions and trailers so far.
     extra: u32,
+    /// The start of a trailer field's name, in lower case.
+    name: [u8; LONGEST],
 }
 
 /// One step: how many bytes it took, and whether they were the body's own data.
@@ -69,6 +75,7 @@ impl Chunked {
         Self {
             at: At::Size { digits: 0, size: 0 },
             extra: 0,
+            name: [0; LONGEST],
         }
     }
 
@@ -95,6 +102,13 @@ impl Chunked {
                 is_data: true,
             });
         }
+        if let Some((taken, size)) = self.plain_size(bytes) {
+            self.at = At::Data { left: size };
+            return Ok(Step {
+                taken,
+                is_data: false,
+            });
+        }
         let mut taken = 0;
         while let Some(byte) = bytes.get(taken) {
             if matches!(self.at, At::Data { .. } | At::Done) {
@@ -107,6 +121,33 @@ impl Chunked {
             taken,
             is_data: false,
         })
+    }
+
+    /// What nearly every chunk begins with, if it lies whole at the start of `bytes`: the end of the chunk
+    /// before it, and a size that is not 0, alone on its line. How many bytes that is, and the size. All else
+    /// is taken byte by byte, and so could this be.
+    fn plain_size(&self, bytes: &[u8]) -> Option<(usize, u64)> {
+        let from = match self.at {
+            At::Size { digits: 0, .. } => 0,
+            At::DataCr if bytes.starts_with(b"\r\n") => 2,
+            _ => return None,
+        };
+        let line = bytes.get(from..)?;
+        let mut size = 0;
+        let mut len = 0;
+        loop {
+            let byte = *line.get(len)?;
+            let Some(digit) = hexadecimal(byte) else {
+                break;
+            };
+            size = size << 4 | u64::from(digit);
+            len += 1;
+            if len > MAX_DIGITS {
+                return None;
+            }
+        }
+        let is_alone = line.get(len..len + 2) == Some(b"\r\n");
+        (size > 0 && is_alone).then_some((from + len + 2, size))
     }
 
     /// The state behind one byte of framing.
@@ -122,8 +163,8 @@ impl Chunked {
             At::DataCr => expect(byte, b'\r', At::DataLf),
             At::DataLf => expect(byte, b'\n', At::Size { digits: 0, size: 0 }),
             At::TrailerStart if byte == b'\r' => Ok(At::LastLf),
-            At::TrailerStart => self.name_byte([0; LONGEST], 0, byte),
-            At::TrailerName { name, len } => self.name_byte(name, len, byte),
+            At::TrailerStart => self.name_byte(0, byte),
+            At::TrailerName { len } => self.name_byte(len, byte),
             At::TrailerValue => self.value_byte(byte),
             At::TrailerLf => expect(byte, b'\n', At::TrailerStart),
             At::LastLf => expect(byte, b'\n', At::Done),
@@ -140,15 +181,10 @@ impl Chunked {
         }
     }
 
-    fn name_byte(
-        &mut self,
-        mut name: [u8; LONGEST],
-        len: usize,
-        byte: u8,
-    ) -> Result<At, ChunkError> {
+    fn name_byte(&mut self, len: usize, byte: u8) -> Result<At, ChunkError> {
         self.count()?;
         if byte == b':' && len > 0 {
-            let known = name.get(..len).unwrap_or_default();
+            let known = self.name.get(..len).unwrap_or_default();
             return if NOT_TRAILERS.contains(&known) {
                 Err(ChunkError::Trailer)
             } else {
@@ -158,10 +194,10 @@ impl Chunked {
         if !is_token(byte) {
             return Err(ChunkError::Trailer);
         }
-        if let Some(slot) = name.get_mut(len) {
+        if let Some(slot) = self.name.get_mut(len) {
             *slot = byte.to_ascii_lowercase();
         }
-        Ok(At::TrailerName { name, len: len + 1 })
+        Ok(At::TrailerName { len: len + 1 })
     }
 
     fn value_byte(&mut self, byte: u8) -> Result<At, ChunkError> {
@@ -183,20 +219,23 @@ impl Chunked {
 }
 
 fn size_byte(digits: u8, size: u64, byte: u8) -> Result<At, ChunkError> {
-    let digit = match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        b'A'..=b'F' => byte - b'A' + 10,
-        b'\r' if digits > 0 => return Ok(At::SizeLf { size }),
-        b';' if digits > 0 => return Ok(At::Extension { size }),
-        _ => return Err(ChunkError::Size),
-    };
-    match digits {
-        0..15 => Ok(At::Size {
+    match (hexadecimal(byte), byte) {
+        (Some(digit), _) if usize::from(digits) < MAX_DIGITS => Ok(At::Size {
             digits: digits + 1,
             size: size << 4 | u64::from(digit),
         }),
+        (None, b'\r') if digits > 0 => Ok(At::SizeLf { size }),
+        (None, b';') if digits > 0 => Ok(At::Extension { size }),
         _ => Err(ChunkError::Size),
+    }
+}
+
+fn hexadecimal(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
     }
 }
 

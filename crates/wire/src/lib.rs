@@ -41,4 +41,4 @@ pub use refusal::Refusal;
 pub use request::{RequestHead, Version};
 pub use response::{Malformed, ResponseHead};
 pub use span::Span;
-pub use tap::{Outcome, Report, Tap, Usage};
+pub use tap::{Outcome, Reading, Report, Tap, Usage};

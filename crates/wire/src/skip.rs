@@ -147,8 +147,18 @@ fn equal(word: u64, byte: u8) -> u64 {
 pub(crate) fn spaces(bytes: &[u8]) -> usize {
     bytes
         .iter()
-        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .position(|byte| !is_space(*byte))
         .unwrap_or(bytes.len())
+}
+
+/// White space between tokens.
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// A byte of a number, or of true, false or null.
+pub(crate) fn is_scalar(byte: u8) -> bool {
+    matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
 #[cfg(test)]

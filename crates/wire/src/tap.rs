@@ -38,6 +38,7 @@ mod events;
 mod lines;
 mod members;
 mod said;
+mod whole;
 mod word;
 
 use crate::ResponseHead;
@@ -105,26 +106,51 @@ enum Reads {
     Events(Events),
 }
 
+/// A tap while it reads what has come at once.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    tap: &'a mut Tap,
+    /// An event that lies whole in what has come may count.
+    may_count: bool,
+}
+
+impl Reading<'_> {
+    /// Takes the next piece of the body in it ([`Body::follow_with`](crate::Body::follow_with) tells which
+    /// bytes these are).
+    pub fn feed(&mut self, piece: &[u8]) {
+        self.tap.bytes += piece.len() as u64;
+        match &mut self.tap.reads {
+            Reads::Nothing => {}
+            Reads::Json(document) => document.feed(piece),
+            Reads::Events(events) => events.feed(piece, self.may_count),
+        }
+    }
+}
+
 impl Tap {
     /// A tap for the answer with this head.
     pub fn of(head: &ResponseHead) -> Self {
         let reads = match head.status {
             200..300 if head.is_encoded => Reads::Nothing,
             200..300 if head.is_event_stream => Reads::Events(Events::new()),
-            200..300 if head.is_json => Reads::Json(Document::new(Said::default())),
+            200..300 if head.is_json => Reads::Json(Document::new()),
             _ => Reads::Nothing,
         };
         Self { bytes: 0, reads }
     }
 
-    /// Takes the next bytes of the body, framing not counted, in pieces of any size
-    /// ([`Body::follow_with`](crate::Body::follow_with) tells which bytes these are).
+    /// Takes the next bytes of the body, framing not counted, in pieces of any size.
     pub fn feed(&mut self, piece: &[u8]) {
-        self.bytes += piece.len() as u64;
-        match &mut self.reads {
-            Reads::Nothing => {}
-            Reads::Json(document) => document.feed(piece),
-            Reads::Events(events) => events.feed(piece),
+        self.read(piece).feed(piece);
+    }
+
+    /// Begins to read what has just come, framing and all: what can be told of it at once is not looked for
+    /// in each piece of the body that it holds.
+    pub fn read(&mut self, bytes: &[u8]) -> Reading<'_> {
+        let may_count = matches!(self.reads, Reads::Events(_)) && events::has_signs(bytes);
+        Reading {
+            tap: self,
+            may_count,
         }
     }
 

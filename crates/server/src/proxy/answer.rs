@@ -245,7 +245,7 @@ impl Passing {
             let followed = self.body.follow_and_unframe(bytes);
             followed.inspect(|(_, kept)| record.piece(&bytes[..*kept], now))
         } else {
-            let followed = self.body.follow_with(bytes, |data| record.piece(data, now));
+            let followed = record.follow(&mut self.body, bytes, now);
             followed.map(|taken| (taken, taken))
         };
         let (taken, kept) = followed.map_err(|_| Wrong::Chunks)?;

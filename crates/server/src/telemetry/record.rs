@@ -1,7 +1,7 @@
 use super::{Meter, Outcome, Route, Row};
 use crate::error::ProxyError;
 use paddock_scheduler::ModelId;
-use paddock_wire::{self as wire, ResponseHead, Tap};
+use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Tap};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -100,13 +100,35 @@ impl Record {
         }
     }
 
-    /// A piece of the answer's body has come at this time.
+    /// These bytes of the answer's body, framing and all, have come at this time. Follows the body through
+    /// them and says how many belong to it.
+    pub(crate) fn follow(
+        &mut self,
+        body: &mut Body,
+        bytes: &[u8],
+        at: Instant,
+    ) -> Result<usize, ChunkError> {
+        let Some(it) = &mut self.under_way else {
+            return body.follow(bytes);
+        };
+        let (first, streams) = (&mut it.first, it.streams);
+        let mut reading = it.tap.as_mut().map(|tap| tap.read(bytes));
+        body.follow_with(bytes, |data| {
+            if streams && first.is_none() && !is_comment(data) {
+                *first = Some(at);
+            }
+            if let Some(reading) = &mut reading {
+                reading.feed(data);
+            }
+        })
+    }
+
+    /// A piece of the answer's body, framing left out, has come at this time.
     pub(crate) fn piece(&mut self, data: &[u8], at: Instant) {
         let Some(it) = &mut self.under_way else {
             return;
         };
-        // A comment keeps a stream alive that has nothing to say yet.
-        if it.streams && it.first.is_none() && data.first().is_some_and(|byte| *byte != b':') {
+        if it.streams && it.first.is_none() && !data.is_empty() && !is_comment(data) {
             it.first = Some(at);
         }
         if let Some(tap) = &mut it.tap {
@@ -189,6 +211,11 @@ impl Record {
         self.meter
             .take(row, id.unwrap_or_default().trim_ascii_end(), !it.own);
     }
+}
+
+/// A comment keeps a stream alive that has nothing to say yet.
+fn is_comment(data: &[u8]) -> bool {
+    data.first() == Some(&b':')
 }
 
 impl Drop for Record {

@@ -1,15 +1,16 @@
 use super::members::{Wanted, Within, wanted};
 use super::said::Said;
+use super::whole;
 use super::word::Word;
 use crate::skip::{self, Nest};
-use std::time::Duration;
 
 /// How deep the members lie that count: `response.usage.input_tokens_details`.
 const DEPTH: usize = 4;
 
 /// Follows a JSON document and keeps what it states of tokens and times.
 ///
-/// What cannot count is passed over, not parsed.
+/// What cannot count is passed over, not parsed. A document that lies whole in one piece is read in one
+/// go ([`whole`]); any other is read step by step.
 #[derive(Debug, Clone)]
 pub(super) struct Document {
     at: At,
@@ -56,14 +57,14 @@ enum At {
 }
 
 impl Document {
-    pub(super) const fn new(said: Said) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             at: At::Start,
             path: [Within::Top; DEPTH],
             depth: 0,
             wanted: Wanted::Nothing,
             word: Word::new(),
-            said,
+            said: Said::new(),
         }
     }
 
@@ -74,43 +75,16 @@ impl Document {
 
     pub(super) fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
+        if matches!(self.at, At::Start)
+            && let Some((said, taken)) = whole::read(piece)
+        {
+            (self.said, self.at) = (said, At::Ended);
+            rest = piece.get(taken..).unwrap_or_default();
+        }
         while !rest.is_empty() {
-            if matches!(self.at, At::Member { .. }) {
-                let taken = self.members(rest);
-                rest = rest.get(taken..).unwrap_or_default();
-            }
             let taken = self.step(rest);
             rest = rest.get(taken..).unwrap_or_default();
         }
-    }
-
-    /// Takes the members at the start of `bytes` that lie there whole and as programs write them, with
-    /// another one behind: nearly all of them. Says how many bytes that were; what is left is taken step
-    /// by step, to the same effect.
-    fn members(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        while let Some(member) = Member::at(bytes, at) {
-            let wanted = wanted(self.within(), member.name);
-            let Some(end) = member.end(bytes, wanted) else {
-                break;
-            };
-            if bytes.get(end..end + 2) != Some(b",\"") {
-                break;
-            }
-            self.word.clear();
-            self.word.extend(member.name);
-            self.named();
-            if is_scalar(member.first) {
-                self.word.clear();
-                self.word
-                    .extend(bytes.get(member.value..end).unwrap_or_default());
-                self.scalar();
-            }
-            self.said.error |= wanted == Wanted::Error && !is_scalar(member.first);
-            at = end + 1;
-            self.at = At::Member { first: false };
-        }
-        at
     }
 
     /// One step at the start of `bytes`. Returns how many of them it took.
@@ -135,7 +109,7 @@ impl Document {
                 (taken, taken.map_or(At::Nested(nest), |_| At::After))
             }
             At::Scalar => {
-                let taken = bytes.iter().position(|byte| !is_scalar(*byte));
+                let taken = bytes.iter().position(|byte| !skip::is_scalar(*byte));
                 let text = bytes.get(..taken.unwrap_or(bytes.len()));
                 self.word.extend(text.unwrap_or_default());
                 if taken.is_some() {
@@ -228,88 +202,11 @@ impl Document {
     /// A member's name has ended.
     fn named(&mut self) {
         self.wanted = wanted(self.within(), self.word.text());
-        self.said.counts |= self.wanted.makes_an_event_count();
-        match self.wanted {
-            Wanted::Count(number) | Wanted::Time(number) => self.said.set(number, None),
-            Wanted::Inside(within) => self.said.begin(within),
-            Wanted::Stop => self.said.stop = false,
-            Wanted::Nothing | Wanted::Index | Wanted::Error => {}
-        }
+        self.said.named(self.wanted);
     }
 
     /// A number, true, false or null has ended.
     fn scalar(&mut self) {
-        let text = self.word.text();
-        match self.wanted {
-            Wanted::Count(number) => self.said.set(number, count(text)),
-            Wanted::Time(number) => self.said.set(number, nanoseconds(text)),
-            Wanted::Index => self.said.several |= count(text) != Some(0),
-            Wanted::Stop => self.said.stop = text == b"true",
-            Wanted::Error => self.said.error |= text != b"null",
-            Wanted::Nothing | Wanted::Inside(_) => {}
-        }
+        self.said.scalar(self.wanted, self.word.text());
     }
-}
-
-/// A member's name, and where its value begins.
-struct Member<'a> {
-    name: &'a [u8],
-    value: usize,
-    /// The value's first byte.
-    first: u8,
-}
-
-impl<'a> Member<'a> {
-    /// The member at this place, if its name is a plain one and at most one space is before its value.
-    fn at(bytes: &'a [u8], at: usize) -> Option<Self> {
-        if bytes.get(at) != Some(&b'"') {
-            return None;
-        }
-        let rest = bytes.get(at + 1..)?;
-        let len = memchr::memchr2(b'"', b'\\', rest)?;
-        if rest.get(len..len + 2) != Some(b"\":") {
-            return None;
-        }
-        let value = at + len + 3;
-        let value = value + usize::from(bytes.get(value) == Some(&b' '));
-        Some(Self {
-            name: rest.get(..len)?,
-            value,
-            first: *bytes.get(value)?,
-        })
-    }
-
-    /// Where its value ends, if that is here, and not looked into.
-    fn end(&self, bytes: &[u8], wanted: Wanted) -> Option<usize> {
-        let behind = self.value + 1;
-        let rest = bytes.get(behind..)?;
-        Some(match self.first {
-            b'"' => behind + skip::string(rest, &mut false)?,
-            b'{' | b'[' if matches!(wanted, Wanted::Inside(_)) => return None,
-            b'{' | b'[' => behind + Nest::new().pass(rest)?,
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                behind + rest.iter().position(|byte| !is_scalar(*byte))?
-            }
-            _ => return None,
-        })
-    }
-}
-
-fn is_scalar(byte: u8) -> bool {
-    matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
-}
-
-fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-fn count(bytes: &[u8]) -> Option<u64> {
-    text(bytes)?.parse().ok()
-}
-
-/// Milliseconds as a decimal.
-fn nanoseconds(bytes: &[u8]) -> Option<u64> {
-    let milliseconds: f64 = text(bytes)?.parse().ok()?;
-    let time = Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?;
-    u64::try_from(time.as_nanos()).ok()
 }

@@ -31,15 +31,23 @@ impl Events {
         (&self.lines.said, self.lines.last)
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8]) {
+    /// Takes the next piece, which may hold one of [`SIGNS`] whole or does not.
+    pub(super) fn feed(&mut self, piece: &[u8], may_count: bool) {
         let mut rest = piece;
         while !rest.is_empty() && !self.lines.is_between_events() {
             let taken = self.lines.line(rest, Depth::Json);
             rest = rest.get(taken..).unwrap_or_default();
         }
+        if !may_count && is_plain_event(rest) {
+            return self.lines.pass_plain();
+        }
         let end = last_boundary(rest);
         let (whole, open) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        self.whole(whole);
+        if may_count {
+            self.whole(whole);
+        } else {
+            self.tail(whole);
+        }
         self.lines.read(open, Depth::Json);
     }
 
@@ -84,6 +92,18 @@ impl Events {
             events = before;
         }
     }
+}
+
+/// Whether bytes hold one of [`SIGNS`] whole.
+pub(super) fn has_signs(bytes: &[u8]) -> bool {
+    FINDERS.iter().any(|finder| finder.find(bytes).is_some())
+}
+
+/// Whether this is one event as programs write it, a line of data that is an object, and its end.
+fn is_plain_event(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"data: {")
+        && bytes.ends_with(b"\n\n")
+        && memchr2(b'\r', b'\n', bytes) == Some(bytes.len() - 2)
 }
 
 /// Whether an event is one line of data, an object.

@@ -1,11 +1,13 @@
 use super::Usage;
-use super::members::{Number, Within};
+use super::members::{Number, Wanted, Within};
 use std::time::Duration;
 
 /// What a document states, or the documents of a stream together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Said {
-    numbers: [Option<u64>; Number::COUNT],
+    numbers: [u64; Number::COUNT],
+    /// Which of the numbers are stated, a bit each.
+    stated: u16,
     /// It holds one of several answers beside the first.
     pub(super) several: bool,
     /// It holds llama-server's own sign of the end.
@@ -16,19 +18,62 @@ pub(super) struct Said {
     pub(super) counts: bool,
 }
 
+const _: () = assert!(Number::COUNT <= u16::BITS as usize);
+
 impl Said {
-    pub(super) fn set(&mut self, number: Number, value: Option<u64>) {
-        if let Some(place) = self.numbers.get_mut(number as usize) {
+    pub(super) const fn new() -> Self {
+        Self {
+            numbers: [0; Number::COUNT],
+            stated: 0,
+            several: false,
+            stop: false,
+            error: false,
+            counts: false,
+        }
+    }
+
+    /// A member that is read as this begins.
+    pub(super) fn named(&mut self, wanted: Wanted) {
+        match wanted {
+            Wanted::Count(number) | Wanted::Time(number) => self.set(number, None),
+            Wanted::Inside(within) => self.begin(within),
+            Wanted::Stop => self.stop = false,
+            Wanted::Nothing | Wanted::Index | Wanted::Error => {}
+        }
+        self.counts |= wanted.makes_an_event_count();
+    }
+
+    /// Its value is a number, true, false or null.
+    pub(super) fn scalar(&mut self, wanted: Wanted, text: &[u8]) {
+        match wanted {
+            Wanted::Count(number) => self.set(number, count(text)),
+            Wanted::Time(number) => self.set(number, nanoseconds(text)),
+            Wanted::Index => self.several |= count(text) != Some(0),
+            Wanted::Stop => self.stop = text == b"true",
+            Wanted::Error => self.error |= text != b"null",
+            Wanted::Nothing | Wanted::Inside(_) => {}
+        }
+    }
+
+    fn set(&mut self, number: Number, value: Option<u64>) {
+        if let (Some(place), Some(value)) = (self.numbers.get_mut(number as usize), value) {
             *place = value;
+            self.stated |= 1 << number as u16;
+        } else {
+            self.stated &= !(1 << number as u16);
         }
     }
 
     fn get(&self, number: Number) -> Option<u64> {
-        self.numbers.get(number as usize).copied().flatten()
+        let stated = self.stated & (1 << number as u16) != 0;
+        self.numbers
+            .get(number as usize)
+            .copied()
+            .filter(|_| stated)
     }
 
     /// Another object of this kind begins: of two members of one name, the last counts.
-    pub(super) fn begin(&mut self, within: Within) {
+    fn begin(&mut self, within: Within) {
         let numbers: &[Number] = match within {
             Within::Usage | Within::StartUsage => &[
                 Number::PromptTokens,
@@ -62,9 +107,12 @@ impl Said {
         self.several |= event.several || again;
         self.stop |= event.stop;
         self.error |= event.error;
-        for (mine, new) in self.numbers.iter_mut().zip(event.numbers) {
-            *mine = new.or(*mine);
+        for (at, (mine, new)) in self.numbers.iter_mut().zip(event.numbers).enumerate() {
+            if event.stated & (1 << at) != 0 {
+                *mine = new;
+            }
         }
+        self.stated |= event.stated;
     }
 
     /// What that means.
@@ -103,4 +151,15 @@ impl Said {
             .checked_add(apart(Number::CacheRead))?
             .checked_add(apart(Number::CacheCreation))
     }
+}
+
+fn count(text: &[u8]) -> Option<u64> {
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Milliseconds as a decimal.
+fn nanoseconds(text: &[u8]) -> Option<u64> {
+    let milliseconds: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+    let time = Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?;
+    u64::try_from(time.as_nanos()).ok()
 }

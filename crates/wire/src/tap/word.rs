@@ -1,6 +1,11 @@
 /// The longest word that means anything: a member's name, a number, an event's name.
 const LONGEST: usize = 32;
 
+/// The text, or nothing where it is too long to mean anything.
+pub(super) fn of(text: &[u8]) -> &[u8] {
+    if text.len() > LONGEST { b"" } else { text }
+}
+
 /// A short text while it arrives, in place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
