@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::cases::CHAT;
+use crate::load::bodies::CHAT;
 use crate::load::post;
 use crate::say;
 use crate::stats::float;

@@ -11,12 +11,14 @@
 //! | `load` | clients, and the time they saw |
 //! | `usage` | what the system says a process used |
 //! | `cases` | what is done to a subject, and what is kept of it |
+//! | `rows`, `goals` | what is shown, and what it should be |
 //! | `results`, `table`, `report` | medians, ratios, the page |
 //! | `instructions` | what a request costs, counted |
 
 mod cases;
 mod child;
 mod clock;
+mod goals;
 mod instructions;
 mod load;
 mod machine;
@@ -24,6 +26,7 @@ mod options;
 mod process;
 mod report;
 mod results;
+mod rows;
 mod say;
 mod stats;
 mod subjects;

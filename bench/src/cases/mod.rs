@@ -5,8 +5,6 @@ mod loads;
 mod readiness;
 mod starts;
 
-pub(crate) use loads::CHAT;
-
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
@@ -23,10 +21,18 @@ pub(crate) enum Case {
     Many,
     /// Requests of 64 KiB over 8 connections.
     Upload,
+    /// Requests of 1 MiB whose model stands at the head, over 4 connections.
+    NamedFirst,
+    /// Requests of 1 MiB whose model stands at the end.
+    NamedLast,
+    /// Requests of 8 MiB over 2 connections.
+    BigUpload,
     /// Answers of 256 events, as fast as they go, over 8 connections.
     Burst,
     /// 64 streams with an event each 10 ms.
     Paced,
+    /// 1,000 streams with an event each 100 ms.
+    Thousand,
     /// Nothing at all.
     Idle,
     /// A child that becomes ready while a request waits.
@@ -37,12 +43,16 @@ pub(crate) enum Case {
 
 impl Case {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::One,
         Self::Many,
         Self::Upload,
+        Self::NamedFirst,
+        Self::NamedLast,
+        Self::BigUpload,
         Self::Burst,
         Self::Paced,
+        Self::Thousand,
         Self::Idle,
         Self::Readiness,
         Self::Starts,
@@ -58,12 +68,10 @@ pub(crate) async fn run(
 ) -> Result<()> {
     say::progress(&format!("measuring {case:?}"));
     let measured = match case {
-        Case::One | Case::Many | Case::Upload | Case::Burst | Case::Paced => {
-            loads::run(case, subjects, options, results).await
-        }
         Case::Idle => idle::run(subjects, results).await,
         Case::Readiness => readiness::run(subjects, results).await,
         Case::Starts => starts::run(subjects, results).await,
+        _ => loads::run(case, subjects, options, results).await,
     };
     measured.with_context(|| format!("{case:?}"))
 }

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `/health` | 200, or 503 while it loads |
 //! | `/burst` | a stream of 256 events, each written by itself, as fast as they are taken |
-//! | `/paced?phase_us=N` | a stream without end, an event each 10 ms, with the time it left |
+//! | `/paced?every_us=N&phase_us=N` | a stream without end, its events at this pace, with the time they left |
 //! | `/stamp` | when the process began, when the load ended and when this request came |
 //! | any other | a small JSON answer |
 

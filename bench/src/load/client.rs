@@ -10,6 +10,10 @@ use tokio::net::TcpStream;
 /// Where a chunked body ends.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
+/// Room for the answer to a question, and for the events that come at once.
+const ANSWER: usize = 64 * 1024;
+const EVENTS: usize = 2 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: TcpStream,
@@ -40,7 +44,7 @@ impl Client {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
-            answer: Vec::with_capacity(64 * 1024),
+            answer: Vec::new(),
         })
     }
 
@@ -49,7 +53,7 @@ impl Client {
         self.send(request).await?;
         let mut head = None;
         loop {
-            self.receive().await?;
+            self.read(ANSWER).await?;
             if head.is_none() {
                 head = read_head(&self.answer)?;
             }
@@ -68,10 +72,17 @@ impl Client {
 
     /// Waits for more, and returns all that has come since it was last forgotten.
     pub(crate) async fn receive(&mut self) -> Result<&mut Vec<u8>> {
+        self.read(EVENTS).await?;
+        Ok(&mut self.answer)
+    }
+
+    /// Reads more of the answer, for all of which there is so much room at least.
+    async fn read(&mut self, room: usize) -> Result<()> {
+        self.answer.reserve(room.saturating_sub(self.answer.len()));
         if self.stream.read_buf(&mut self.answer).await? == 0 {
             bail!("the connection was closed");
         }
-        Ok(&mut self.answer)
+        Ok(())
     }
 }
 

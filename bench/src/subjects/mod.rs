@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::load::{Client, post};
+use crate::load::{Client, bodies, post};
 use crate::options::Options;
 use crate::process::Process;
 use crate::usage::Processes;
@@ -42,13 +42,24 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 5] = [
+    /// Those of the table.
+    pub(crate) const MAIN: [Self; 5] = [
         Self::Direct,
         Self::Paddock,
         Self::Nginx,
         Self::NginxUnix,
         Self::Haproxy,
     ];
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Paddock => "paddock",
+            Self::Nginx => "nginx",
+            Self::NginxUnix => "nginx, unix socket",
+            Self::Haproxy => "HAProxy",
+        }
+    }
 }
 
 /// One that runs. Its processes end with it, a proxy before its child.
@@ -92,7 +103,9 @@ impl Subject {
     pub(crate) async fn answers(mut self) -> Result<Self> {
         let asking = async {
             let mut client = self.connect().await?;
-            client.ask(&post("/v1/chat/completions", b"{}")).await?;
+            client
+                .ask(&post("/v1/chat/completions", bodies::CHAT))
+                .await?;
             Ok::<_, anyhow::Error>(())
         };
         match tokio::time::timeout(START, asking).await {

@@ -30,6 +30,23 @@ fn one(place: &Place) -> Result<String> {
     ))
 }
 
+/// Starts a paddock with so many models, each with a file of its own. The first one is `instant`.
+pub(crate) fn start_models(place: &Place, program: &Path, count: usize) -> Result<Subject> {
+    let mut models = vec!["[defaults]\nmax_in_flight = 8192\n[models]\n".to_owned()];
+    for number in 0..count {
+        let path = place.fresh("model.gguf");
+        fs::copy(place.model(), &path)?;
+        let name = match number {
+            0 => "instant".to_owned(),
+            _ => format!("m{number}"),
+        };
+        let path = serde_json::to_string(&path)?;
+        models.push(format!("{name}.path = {path}\n"));
+    }
+    let models = models.concat();
+    launch(place, Command::new(program), &[], &models)
+}
+
 /// Starts a paddock with models `a` and `b`, none of them loaded, and more of `[defaults]` and the
 /// sections behind it.
 pub(crate) fn start_two(
