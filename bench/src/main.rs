@@ -12,13 +12,15 @@
 //! | `usage` | what the system says a process used |
 //! | `cases` | what is done to a subject, and what is kept of it |
 //! | `rows`, `goals` | what is shown, and what it should be |
-//! | `results`, `table`, `report` | medians, ratios, the page |
+//! | `results`, `table`, `growth`, `report` | medians, ratios, the page |
 //! | `instructions` | what a request costs, counted |
 
 mod cases;
 mod child;
 mod clock;
+mod descriptors;
 mod goals;
+mod growth;
 mod instructions;
 mod load;
 mod machine;

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use crate::cases;
+use crate::growth;
 use crate::instructions;
 use crate::machine;
 use crate::options::{Instructions, Options};
@@ -29,8 +30,8 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
     for case in options.cases() {
         cases::run(case, &subjects, options, &mut results).await?;
     }
-    let table = table::render(&results);
-    say::result(&table);
+    let (table, growth) = (table::render(&results), growth::render(&results));
+    say::result(&format!("{table}\n\n{growth}"));
     if let Some(path) = options.page() {
         let text = PAGE
             .replace("{machine}", &machine::describe())
@@ -39,6 +40,7 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
             .replace("{seconds}", &options.seconds.to_string())
             .replace("{nginx}", &subjects.nginx)
             .replace("{haproxy}", &subjects.haproxy)
+            .replace("{growth}", &growth)
             .replace("{table}", &table);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
     }

@@ -5,7 +5,8 @@ use memchr::memmem;
 
 use super::Case;
 use crate::child::BURST;
-use crate::load::{Load, Work, bodies, measure, post};
+use crate::load::bodies::{self, CHATS};
+use crate::load::{Load, Work, measure, post};
 use crate::options::Options;
 use crate::results::{Quantity, Results};
 use crate::stats::float;
@@ -63,7 +64,7 @@ fn add_added(case: Case, medians: &[(Name, f64)], results: &mut Results) {
 /// What a case asks of a subject; nothing where it is more than a load.
 fn load(case: Case) -> Option<Load> {
     let chat = |connections, body: &[u8]| {
-        let request = post("/v1/chat/completions", body).into();
+        let request = post(CHATS, body).into();
         Some(Load {
             connections,
             work: Work::Ask(request),
@@ -84,11 +85,11 @@ fn load(case: Case) -> Option<Load> {
         Case::BigUpload => chat(2, &bodies::named_first(8 * 1024 * 1024)),
         Case::Burst => Some(Load {
             connections: 8,
-            work: Work::Ask(post("/burst", bodies::CHAT).into()),
+            work: Work::Ask(post(CHATS, &bodies::wish("instant", "/burst")).into()),
         }),
         Case::Paced => listen(64, 10_000),
         Case::Thousand => listen(1000, 100_000),
-        Case::Idle | Case::Readiness | Case::Starts => None,
+        Case::Idle | Case::Readiness | Case::Starts | Case::Models | Case::Open => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod idle;
 mod loads;
+mod models;
+mod open;
 mod readiness;
 mod starts;
 
@@ -39,11 +41,15 @@ pub(crate) enum Case {
     Readiness,
     /// Models that are loaded when they are asked for.
     Starts,
+    /// 1 to 1,000 models configured.
+    Models,
+    /// 10 to 10,000 streams open.
+    Open,
 }
 
 impl Case {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::One,
         Self::Many,
         Self::Upload,
@@ -56,6 +62,8 @@ impl Case {
         Self::Idle,
         Self::Readiness,
         Self::Starts,
+        Self::Models,
+        Self::Open,
     ];
 }
 
@@ -71,6 +79,8 @@ pub(crate) async fn run(
         Case::Idle => idle::run(subjects, results).await,
         Case::Readiness => readiness::run(subjects, results).await,
         Case::Starts => starts::run(subjects, results).await,
+        Case::Models => models::run(subjects, options, results).await,
+        Case::Open => open::run(subjects, options, results).await,
         _ => loads::run(case, subjects, options, results).await,
     };
     measured.with_context(|| format!("{case:?}"))

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Case;
 use crate::clock;
+use crate::load::bodies::{self, CHATS};
 use crate::load::post;
 use crate::results::{Quantity, Results};
 use crate::stats::micros;
@@ -46,9 +47,8 @@ async fn added(paddock: &mut Subject, turn: u64) -> Result<f64> {
     let mut client = paddock.connect().await?;
     let name = if turn.is_multiple_of(2) { "a" } else { "b" };
     let asked = clock::now();
-    let answer = client
-        .ask(&post(&format!("/upstream/{name}/stamp"), b"{}"))
-        .await?;
+    let request = post(CHATS, &bodies::wish(name, "/stamp"));
+    let answer = client.ask(&request).await?;
     let took = clock::now() - asked;
     let answer: Value = serde_json::from_slice(answer)?;
     let moment = |name: &str| answer[name].as_u64().with_context(|| name.to_owned());

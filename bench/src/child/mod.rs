@@ -10,6 +10,9 @@
 //! | `--load-ms N` | answers 503 for so long |
 //! | `--no-event` | does not say on stdout that it is ready |
 //!
+//! What it answers is decided by the path, or by a `wish` at the start of the body in its place: some
+//! proxies know few paths.
+//!
 //! | path | answer |
 //! |---|---|
 //! | `/health` | 200, or 503 while it loads |

@@ -54,6 +54,8 @@ pub(crate) struct Sample {
     pub(crate) p99: f64,
     /// CPU time of the subject for each of them, in microseconds.
     pub(crate) cpu: Option<f64>,
+    /// What the subject holds at the end, in bytes.
+    pub(crate) resident: Option<u64>,
 }
 
 /// How many streams are opened at once.
@@ -156,6 +158,7 @@ async fn watch(notes: &Notes, processes: Option<&Processes>, window: Duration) -
     sleep(window).await;
     notes.counting.set(false);
     let (ended, cpu_after) = (clock::now(), cpu()?);
+    let resident = processes.map(Processes::resident).transpose()?;
 
     let times: Vec<f64> = notes.times.borrow().iter().copied().map(micros).collect();
     if times.is_empty() {
@@ -170,6 +173,7 @@ async fn watch(notes: &Notes, processes: Option<&Processes>, window: Duration) -
         p50: quantile(&times, 0.5),
         p99: quantile(&times, 0.99),
         cpu: used.map(|used| micros(used) / float(times.len())),
+        resident,
     })
 }
 

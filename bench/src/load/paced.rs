@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result, bail};
 use memchr::memmem;
 
-use super::{Client, Notes, bodies, post};
+use super::bodies::{self, CHATS};
+use super::{Client, Notes, post};
 use crate::clock;
 
 /// Before the time at which an event left.
@@ -26,11 +27,8 @@ pub(super) struct Listener {
 impl Listener {
     fn request(self) -> Vec<u8> {
         let (every, phase) = (self.every_us, self.every_us * self.number / self.of);
-        // The model, for a proxy that knows more than one.
-        post(
-            &format!("/paced?every_us={every}&phase_us={phase}"),
-            bodies::CHAT,
-        )
+        let path = format!("/paced?every_us={every}&phase_us={phase}");
+        post(CHATS, &bodies::wish("instant", &path))
     }
 
     /// Listens for as long as events come.

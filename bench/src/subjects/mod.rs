@@ -103,9 +103,7 @@ impl Subject {
     pub(crate) async fn answers(mut self) -> Result<Self> {
         let asking = async {
             let mut client = self.connect().await?;
-            client
-                .ask(&post("/v1/chat/completions", bodies::CHAT))
-                .await?;
+            client.ask(&post(bodies::CHATS, bodies::CHAT)).await?;
             Ok::<_, anyhow::Error>(())
         };
         match tokio::time::timeout(START, asking).await {

@@ -26,13 +26,13 @@ fn one(place: &Place) -> Result<String> {
     let model = serde_json::to_string(&place.model())?;
     // The child has no slots, so nothing is to wait for one.
     Ok(format!(
-        "[models.instant]\npath = {model}\nmax_in_flight = 8192\n"
+        "[models.instant]\npath = {model}\nmax_in_flight = 16384\n"
     ))
 }
 
 /// Starts a paddock with so many models, each with a file of its own. The first one is `instant`.
 pub(crate) fn start_models(place: &Place, program: &Path, count: usize) -> Result<Subject> {
-    let mut models = vec!["[defaults]\nmax_in_flight = 8192\n[models]\n".to_owned()];
+    let mut models = vec!["[defaults]\nmax_in_flight = 16384\n[models]\n".to_owned()];
     for number in 0..count {
         let path = place.fresh("model.gguf");
         fs::copy(place.model(), &path)?;
