@@ -41,7 +41,7 @@ impl Goal {
         quantity: Quantity,
     ) -> Option<Verdict> {
         let figure = median(results.get(case, quantity, Name::Paddock));
-        let ratio = |other| ratio(results, case, quantity, other);
+        let ratio = |other| ratio(results, case, quantity, (Name::Paddock, other));
         let (goal, found, met) = match self {
             Self::None => return None,
             Self::Most(share, other) => {
@@ -68,12 +68,17 @@ fn of(share: f64, other: Name) -> String {
     }
 }
 
-/// Paddock's figure as a share of another's: the median of the rounds' ratios. It is not a number
-/// where one of them was not measured.
-pub(crate) fn ratio(results: &Results, case: Case, quantity: Quantity, other: Name) -> f64 {
-    let paddock = results.get(case, quantity, Name::Paddock);
+/// One's figure as a share of another's: the median of the rounds' ratios. It is not a number where
+/// one of them was not measured.
+pub(crate) fn ratio(
+    results: &Results,
+    case: Case,
+    quantity: Quantity,
+    (one, other): (Name, Name),
+) -> f64 {
+    let one = results.get(case, quantity, one);
     let other = results.get(case, quantity, other);
-    let ratios: Vec<f64> = paddock.iter().zip(other).map(|(a, b)| a / b).collect();
+    let ratios: Vec<f64> = one.iter().zip(other).map(|(a, b)| a / b).collect();
     median(&ratios)
 }
 

@@ -74,8 +74,17 @@ const STARTS: &[Row] = &[
     ("added to a swap, ms", SwapMillis, Goal::Below(20.0)),
 ];
 
-/// In the order of the table.
-pub(crate) const GROUPS: [Group; 12] = [
+const ROUTER: &[Row] = &[
+    ("p50, µs", P50, Goal::None),
+    ("requests/s", PerSecond, Goal::None),
+    ("CPU a request, µs", Cpu, Goal::None),
+];
+
+/// What a real llama-server is asked.
+pub(crate) const REAL: &[Group] = &[("/tokenize, 8 connections", Case::Router, ROUTER)];
+
+/// What the stand-in child is asked, in the order of the table.
+pub(crate) const GROUPS: &[Group] = &[
     ("1 connection", Case::One, ONE),
     ("32 connections", Case::Many, MANY),
     ("64 KiB requests", Case::Upload, UPLOAD),

@@ -3,13 +3,13 @@
 use anyhow::{Context as _, Result, ensure};
 use memchr::memmem;
 
-use super::Case;
+use super::{Case, note};
 use crate::child::BURST;
 use crate::load::bodies::{self, CHATS};
 use crate::load::{Load, Work, measure, post};
 use crate::options::Options;
 use crate::results::{Quantity, Results};
-use crate::stats::float;
+use crate::say;
 use crate::subjects::{Name, Subject, Subjects, paddock};
 
 /// Measures each subject once a round; the order changes from round to round.
@@ -28,21 +28,19 @@ pub(super) async fn run(
         order.retain(|subject| subject.name != two.name);
         order.push(&two);
     }
-    for subject in &order {
-        check(case, &load, subject).await?;
+    let mut serving = Vec::new();
+    for subject in order {
+        if serves(case, &load, subject).await? {
+            serving.push(subject);
+        }
     }
+    let mut order = serving;
     for _ in 0..options.rounds {
         let mut medians = Vec::new();
         for subject in &order {
             let proxy = subject.proxy.as_ref();
             let sample = measure(&load, subject.address, proxy, options.window()).await?;
-            let mut add = |quantity, figure| results.add(case, quantity, subject.name, figure);
-            add(Quantity::P50, sample.p50);
-            add(Quantity::P99, sample.p99);
-            add(Quantity::PerSecond, float(sample.count) / sample.seconds);
-            if let Some(cpu) = sample.cpu {
-                add(Quantity::Cpu, cpu / float(events(case)));
-            }
+            note(case, subject.name, &sample, events(case), results);
             medians.push((subject.name, sample.p50));
         }
         add_added(case, &medians, results);
@@ -89,7 +87,9 @@ fn load(case: Case) -> Option<Load> {
         }),
         Case::Paced => listen(64, 10_000),
         Case::Thousand => listen(1000, 100_000),
-        Case::Idle | Case::Readiness | Case::Starts | Case::Models | Case::Open => None,
+        Case::Idle | Case::Readiness | Case::Starts | Case::Router | Case::Models | Case::Open => {
+            None
+        }
     }
 }
 
@@ -102,6 +102,17 @@ fn is_named(case: Case) -> bool {
 /// Events that one counted answer holds.
 fn events(case: Case) -> usize {
     if case == Case::Burst { BURST } else { 1 }
+}
+
+/// Whether a subject takes part: all do, but for peers that do not answer as they should.
+async fn serves(case: Case, load: &Load, subject: &Subject) -> Result<bool> {
+    match check(case, load, subject).await {
+        Err(error) if subject.name.is_peer() => {
+            say::progress(&format!("  without {}: {error:#}", subject.name.words()));
+            Ok(false)
+        }
+        checked => checked.map(|()| true),
+    }
 }
 
 /// Whether a subject answers as it should before its speed is looked at.

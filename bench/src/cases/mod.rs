@@ -5,15 +5,18 @@ mod loads;
 mod models;
 mod open;
 mod readiness;
+mod router;
 mod starts;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
+use crate::load::Sample;
 use crate::options::Options;
-use crate::results::Results;
+use crate::results::{Quantity, Results};
 use crate::say;
-use crate::subjects::Subjects;
+use crate::stats::float;
+use crate::subjects::{Name, Subjects};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Case {
@@ -41,6 +44,8 @@ pub(crate) enum Case {
     Readiness,
     /// Models that are loaded when they are asked for.
     Starts,
+    /// A real llama-server behind paddock and behind its own router.
+    Router,
     /// 1 to 1,000 models configured.
     Models,
     /// 10 to 10,000 streams open.
@@ -49,7 +54,7 @@ pub(crate) enum Case {
 
 impl Case {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::One,
         Self::Many,
         Self::Upload,
@@ -62,6 +67,7 @@ impl Case {
         Self::Idle,
         Self::Readiness,
         Self::Starts,
+        Self::Router,
         Self::Models,
         Self::Open,
     ];
@@ -79,9 +85,21 @@ pub(crate) async fn run(
         Case::Idle => idle::run(subjects, results).await,
         Case::Readiness => readiness::run(subjects, results).await,
         Case::Starts => starts::run(subjects, results).await,
+        Case::Router => router::run(subjects, options, results).await,
         Case::Models => models::run(subjects, options, results).await,
         Case::Open => open::run(subjects, options, results).await,
         _ => loads::run(case, subjects, options, results).await,
     };
     measured.with_context(|| format!("{case:?}"))
+}
+
+/// Keeps what was measured of a subject, whose answers hold so many events each.
+fn note(case: Case, name: Name, sample: &Sample, events: usize, results: &mut Results) {
+    let mut add = |quantity, figure| results.add(case, quantity, name, figure);
+    add(Quantity::P50, sample.p50);
+    add(Quantity::P99, sample.p99);
+    add(Quantity::PerSecond, float(sample.count) / sample.seconds);
+    if let Some(cpu) = sample.cpu {
+        add(Quantity::Cpu, cpu / float(events));
+    }
 }

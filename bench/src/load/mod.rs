@@ -7,7 +7,7 @@ pub(crate) mod bodies;
 mod client;
 mod paced;
 
-pub(crate) use client::{Client, post};
+pub(crate) use client::{Client, Loading, get, post};
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
