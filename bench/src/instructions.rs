@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::cases::CHAT;
+use crate::load::bodies::{CHAT, CHATS};
 use crate::load::post;
 use crate::say;
 use crate::stats::float;
@@ -23,7 +23,7 @@ const TOO_MUCH: f64 = 1.05;
 
 /// What is counted: its name in the file, its request, and how many of them count.
 const COUNTED: [(&str, &str, usize); 2] = [
-    ("request", "/v1/chat/completions", 10_000),
+    ("request", CHATS, 10_000),
     ("stream of 256 events", "/burst", 800),
 ];
 

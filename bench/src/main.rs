@@ -11,12 +11,16 @@
 //! | `load` | clients, and the time they saw |
 //! | `usage` | what the system says a process used |
 //! | `cases` | what is done to a subject, and what is kept of it |
-//! | `results`, `table`, `report` | medians, ratios, the page |
+//! | `rows`, `goals` | what is shown, and what it should be |
+//! | `results`, `table`, `growth`, `report` | medians, ratios, the page |
 //! | `instructions` | what a request costs, counted |
 
 mod cases;
 mod child;
 mod clock;
+mod descriptors;
+mod goals;
+mod growth;
 mod instructions;
 mod load;
 mod machine;
@@ -24,6 +28,7 @@ mod options;
 mod process;
 mod report;
 mod results;
+mod rows;
 mod say;
 mod stats;
 mod subjects;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::cases::Case;
+use crate::subjects::Peer;
 
 /// Measures what paddock costs, beside other proxies in one run.
 #[derive(Debug, Parser)]
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// Where the page goes; a run of all cases without it writes docs/performance.md.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Measure another runtime too: `llama-swap` or `gradatum`, and where its executable is.
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) peer: Vec<Peer>,
     /// Count the instructions of a request and of a stream instead, and compare them with those that
     /// are kept.
     #[arg(long, value_name = "WHAT", value_enum)]

@@ -5,10 +5,12 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use crate::cases;
+use crate::growth;
 use crate::instructions;
 use crate::machine;
 use crate::options::{Instructions, Options};
 use crate::results::Results;
+use crate::rows;
 use crate::say;
 use crate::subjects::{self, Place, Subjects};
 use crate::table;
@@ -29,8 +31,8 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
     for case in options.cases() {
         cases::run(case, &subjects, options, &mut results).await?;
     }
-    let table = table::render(&results);
-    say::result(&table);
+    let tables = Tables::render(&results);
+    say::result(&tables.all());
     if let Some(path) = options.page() {
         let text = PAGE
             .replace("{machine}", &machine::describe())
@@ -39,8 +41,47 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
             .replace("{seconds}", &options.seconds.to_string())
             .replace("{nginx}", &subjects.nginx)
             .replace("{haproxy}", &subjects.haproxy)
-            .replace("{table}", &table);
+            .replace("{growth}", shown(&tables.growth))
+            .replace("{peers}", shown(&tables.peers))
+            .replace("{real}", shown(&tables.real))
+            .replace("{table}", shown(&tables.main));
         fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+/// What was measured, as Markdown.
+#[derive(Debug)]
+struct Tables {
+    main: String,
+    growth: String,
+    peers: String,
+    real: String,
+}
+
+impl Tables {
+    fn render(results: &Results) -> Self {
+        Self {
+            main: table::render(results, rows::GROUPS, &table::MAIN),
+            growth: growth::render(results),
+            peers: table::render(results, rows::GROUPS, &table::PEERS),
+            real: table::render(results, rows::REAL, &table::REAL),
+        }
+    }
+
+    fn all(&self) -> String {
+        let tables = [&self.main, &self.growth, &self.peers, &self.real];
+        let tables = tables.map(String::as_str);
+        let there: Vec<&str> = tables.into_iter().filter(|it| !it.is_empty()).collect();
+        there.join("\n\n")
+    }
+}
+
+/// A table, or that there is none.
+fn shown(table: &str) -> &str {
+    if table.is_empty() {
+        "Not measured in this run."
+    } else {
+        table
+    }
 }

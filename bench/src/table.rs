@@ -1,143 +1,122 @@
 //! Medians and ratios, as a Markdown table.
 
 use crate::cases::Case;
-use crate::results::Quantity::{
-    self, Added, ColdMillis, Cpu, EventMillis, FreshMegabytes, FreshSwitches, LoadedMegabytes,
-    LoadedSwitches, P50, P99, PerSecond, PolledMillis, SwapMillis,
-};
+use crate::goals::{Verdict, ratio};
 use crate::results::Results;
+use crate::rows::{Group, Row};
 use crate::stats::median;
 use crate::subjects::Name;
 
-#[derive(Debug, Clone, Copy)]
-enum Goal {
-    None,
-    /// Paddock's figure as a share of nginx's.
-    Ratio(f64),
-    /// The same, where more is better.
-    AtLeast(f64),
-    /// Paddock's figure.
-    Below(f64),
-    /// Paddock's figure.
-    Zero,
+/// What a table has beside its lines' names.
+#[derive(Debug)]
+pub(crate) struct Columns<'a> {
+    pub(crate) names: &'a [Name],
+    /// Whose figure is compared with whose. What the first of them have is what the table shows.
+    pub(crate) ratios: &'a [(Name, Name)],
+    /// Whether paddock's goals are shown.
+    pub(crate) goals: bool,
 }
 
-/// One line: what it says, where its figure is, what that should be.
-type Row = (&'static str, Quantity, Goal);
+/// paddock and what it is compared with.
+pub(crate) const MAIN: Columns<'_> = Columns {
+    names: &[
+        Name::Direct,
+        Name::Paddock,
+        Name::Nginx,
+        Name::NginxUnix,
+        Name::Haproxy,
+    ],
+    ratios: &[
+        (Name::Paddock, Name::Nginx),
+        (Name::Paddock, Name::NginxUnix),
+    ],
+    goals: true,
+};
 
-/// A case in words, and its lines.
-type Group = (&'static str, Case, &'static [Row]);
+/// The peers of `--peer`.
+pub(crate) const PEERS: Columns<'_> = Columns {
+    names: &[Name::Paddock, Name::LlamaSwap, Name::Gradatum],
+    ratios: &[
+        (Name::LlamaSwap, Name::Paddock),
+        (Name::Gradatum, Name::Paddock),
+    ],
+    goals: false,
+};
 
-const ONE: &[Row] = &[
-    ("p50, µs", P50, Goal::None),
-    ("p50 added, µs", Added, Goal::Ratio(0.65)),
-    ("CPU a request, µs", Cpu, Goal::None),
-];
+/// A real llama-server and what stands in front of it.
+pub(crate) const REAL: Columns<'_> = Columns {
+    names: &[Name::Direct, Name::Paddock, Name::Router],
+    ratios: &[
+        (Name::Paddock, Name::Direct),
+        (Name::Router, Name::Direct),
+        (Name::Router, Name::Paddock),
+    ],
+    goals: false,
+};
 
-const MANY: &[Row] = &[
-    ("CPU a request, µs", Cpu, Goal::Ratio(0.6)),
-    ("requests/s", PerSecond, Goal::AtLeast(1.5)),
-    ("p50, µs", P50, Goal::None),
-    ("p99, µs", P99, Goal::None),
-];
-
-const UPLOAD: &[Row] = &[
-    ("CPU a request, µs", Cpu, Goal::Ratio(0.8)),
-    ("requests/s", PerSecond, Goal::None),
-];
-
-const BURST: &[Row] = &[("CPU an event, µs", Cpu, Goal::Ratio(0.9))];
-
-const PACED: &[Row] = &[
-    ("CPU an event, µs", Cpu, Goal::Ratio(0.95)),
-    ("lateness p50, µs", P50, Goal::None),
-    ("lateness p99, µs", P99, Goal::None),
-];
-
-const IDLE: &[Row] = &[
-    ("resident memory, MB", FreshMegabytes, Goal::Below(15.0)),
-    ("context switches in 10 s", FreshSwitches, Goal::Zero),
-    (
-        "memory after the load, MB",
-        LoadedMegabytes,
-        Goal::Below(15.0),
-    ),
-    ("switches after the load", LoadedSwitches, Goal::None),
-];
-
-const READINESS: &[Row] = &[
-    ("request passed on, ms", EventMillis, Goal::Below(10.0)),
-    ("the same by polling, ms", PolledMillis, Goal::None),
-];
-
-const STARTS: &[Row] = &[
-    ("added to a cold start, ms", ColdMillis, Goal::Below(20.0)),
-    ("added to a swap, ms", SwapMillis, Goal::Below(20.0)),
-];
-
-const GROUPS: [Group; 8] = [
-    ("1 connection", Case::One, ONE),
-    ("32 connections", Case::Many, MANY),
-    ("64 KiB requests", Case::Upload, UPLOAD),
-    ("bursts of 256 events", Case::Burst, BURST),
-    ("64 streams, 10 ms", Case::Paced, PACED),
-    ("idle", Case::Idle, IDLE),
-    ("child ready", Case::Readiness, READINESS),
-    ("child started", Case::Starts, STARTS),
-];
-
-/// The lines of what was measured.
-pub(crate) fn render(results: &Results) -> String {
-    let mut lines = vec![
-        "| | direct | paddock | nginx | nginx, unix socket | HAProxy | paddock / nginx | / nginx, unix socket | goal |"
-            .to_owned(),
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|".to_owned(),
-    ];
-    for (case_words, case, rows) in GROUPS {
+/// The lines of what was measured; nothing if that is nothing.
+pub(crate) fn render(results: &Results, groups: &[Group], columns: &Columns<'_>) -> String {
+    let mut lines = Vec::new();
+    for (words, case, rows) in groups {
         let rows = rows
             .iter()
-            .filter_map(|row| render_row(results, case, *row));
-        lines.extend(rows.map(|row| format!("| {case_words}: {row}")));
+            .filter_map(|row| columns.render_row(results, *case, *row));
+        lines.extend(rows.map(|row| format!("| {words}: {row}")));
     }
-    lines.join("\n")
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("{}\n{}", columns.head(), lines.join("\n"))
 }
 
-/// Nothing where paddock was not measured.
-fn render_row(results: &Results, case: Case, (what, quantity, goal): Row) -> Option<String> {
-    let [direct, paddock, nginx, nginx_unix, haproxy] =
-        Name::ALL.map(|name| results.get(case, quantity, name));
-    if paddock.is_empty() {
-        return None;
+impl Columns<'_> {
+    fn head(&self) -> String {
+        let names = self.names.iter().map(|name| name.words().to_owned());
+        let ratios = self
+            .ratios
+            .iter()
+            .map(|(one, other)| format!("{} / {}", one.words(), other.words()));
+        let (goals, marks) = match self.goals {
+            true => (" goal | |", "---|---|"),
+            false => ("", ""),
+        };
+        let names = names.chain(ratios).collect::<Vec<_>>().join(" | ");
+        let aligned = "---:|".repeat(self.names.len() + self.ratios.len());
+        format!("| | {names} |{goals}\n|---|{aligned}{marks}")
     }
-    let figure = median(paddock);
-    let ratio_to = |other: &[f64]| {
-        let ratios: Vec<f64> = paddock.iter().zip(other).map(|(a, b)| a / b).collect();
-        median(&ratios)
-    };
-    let (ratio, ratio_unix) = (ratio_to(nginx), ratio_to(nginx_unix));
-    let goal = match goal {
-        Goal::None => String::new(),
-        Goal::Ratio(most) => verdict(&format!("≤ {most}"), ratio <= most),
-        Goal::AtLeast(least) => verdict(&format!("≥ {least}"), ratio >= least),
-        Goal::Below(most) => verdict(&format!("< {most}"), figure < most),
-        Goal::Zero => verdict("0", figure <= 0.0),
-    };
-    let cells = [direct, paddock, nginx, nginx_unix, haproxy];
-    let cells = cells.map(|figures| number(median(figures))).join(" | ");
-    let ratios = [ratio, ratio_unix].map(|ratio| match ratio.is_nan() {
-        true => String::new(),
-        false => format!("{ratio:.2}"),
-    });
-    let ratios = ratios.join(" | ");
-    Some(format!("{what} | {cells} | {ratios} | {goal} |"))
-}
 
-fn verdict(goal: &str, met: bool) -> String {
-    format!("{goal}: {}", if met { "met" } else { "**missed**" })
+    /// Nothing where none of those was measured that the table is about.
+    fn render_row(
+        &self,
+        results: &Results,
+        case: Case,
+        (what, quantity, goal): Row,
+    ) -> Option<String> {
+        let figures = |name| results.get(case, quantity, name);
+        if self.ratios.iter().all(|(one, _)| figures(*one).is_empty()) {
+            return None;
+        }
+        let medians = self.names.iter().map(|name| number(median(figures(*name))));
+        let ratios = self.ratios.iter().map(|pair| {
+            let ratio = ratio(results, case, quantity, *pair);
+            match ratio.is_nan() {
+                true => String::new(),
+                false => format!("{ratio:.2}"),
+            }
+        });
+        let mut cells: Vec<String> = medians.chain(ratios).collect();
+        if self.goals {
+            let verdict = goal.judge(results, case, quantity);
+            let met = verdict.as_ref().map_or("", Verdict::words);
+            cells.push(verdict.as_ref().map_or(String::new(), |it| it.goal.clone()));
+            cells.push(met.to_owned());
+        }
+        Some(format!("{what} | {} |", cells.join(" | ")))
+    }
 }
 
 /// A figure with three digits that mean something; nothing for what is not a number.
-fn number(figure: f64) -> String {
+pub(crate) fn number(figure: f64) -> String {
     match figure.abs() {
         _ if figure.is_nan() => String::new(),
         size if size >= 100.0 => format!("{figure:.0}"),
@@ -150,18 +129,32 @@ fn number(figure: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Quantity;
+    use crate::rows::GROUPS;
 
     #[test]
     fn a_row_has_medians_and_the_median_of_the_rounds_ratios() {
         let mut results = Results::default();
         for (paddock, nginx) in [(10.0, 20.0), (12.0, 20.0), (300.0, 400.0)] {
-            results.add(Case::Many, Cpu, Name::Paddock, paddock);
-            results.add(Case::Many, Cpu, Name::Nginx, nginx);
-            results.add(Case::Many, Cpu, Name::NginxUnix, nginx / 2.0);
+            let mut add = |name, figure| results.add(Case::Many, Quantity::Cpu, name, figure);
+            add(Name::Paddock, paddock);
+            add(Name::Nginx, nginx);
+            add(Name::NginxUnix, nginx / 2.0);
         }
-        let table = render(&results);
-        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 10.0 |  | 0.60 | 1.20 | ≤ 0.6: met |";
+        let table = render(&results, GROUPS, &MAIN);
+        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 10.0 |  | 0.60 | 1.20 | ≤ 0.6 × nginx | met |";
         assert_eq!(table.lines().last(), Some(row));
         assert_eq!(table.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_table_shows_what_it_is_about() {
+        let mut results = Results::default();
+        results.add(Case::Many, Quantity::Cpu, Name::Paddock, 10.0);
+        assert_eq!(render(&results, GROUPS, &PEERS), "");
+        results.add(Case::Many, Quantity::Cpu, Name::LlamaSwap, 25.0);
+        let table = render(&results, GROUPS, &PEERS);
+        let row = "| 32 connections: CPU a request, µs | 10.0 | 25.0 |  | 2.50 |  |";
+        assert_eq!(table.lines().last(), Some(row));
     }
 }

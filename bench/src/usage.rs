@@ -46,12 +46,18 @@ impl Processes {
             Ok(field(&status, "voluntary_ctxt_switches:")
                 + field(&status, "nonvoluntary_ctxt_switches:"))
         })?;
+        let resident = self.resident()?;
+        Ok(Idleness { switches, resident })
+    }
+
+    /// Resident memory in bytes; pages that several processes share count in each.
+    pub(crate) fn resident(&self) -> Result<u64> {
         let mut resident = 0;
         for pid in &self.0 {
             let status = read_status(Path::new(&format!("/proc/{pid}/status")))?;
             resident += field(&status, "VmRSS:") * 1024;
         }
-        Ok(Idleness { switches, resident })
+        Ok(resident)
     }
 
     /// Adds up something of each thread. One that ends meanwhile counts for nothing.

@@ -1,17 +1,16 @@
 //! Cases in which clients keep the subjects busy.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use memchr::memmem;
 
-use super::Case;
+use super::{Case, note};
 use crate::child::BURST;
+use crate::load::bodies::{self, CHATS};
 use crate::load::{Load, Work, measure, post};
 use crate::options::Options;
 use crate::results::{Quantity, Results};
-use crate::stats::float;
-use crate::subjects::{Name, Subject, Subjects};
-
-pub(crate) const CHAT: &[u8] = br#"{"model":"instant","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"What is the capital of France?"}],"temperature":0.7,"max_tokens":64}"#;
+use crate::say;
+use crate::subjects::{Name, Subject, Subjects, paddock};
 
 /// Measures each subject once a round; the order changes from round to round.
 pub(super) async fn run(
@@ -20,23 +19,28 @@ pub(super) async fn run(
     options: &Options,
     results: &mut Results,
 ) -> Result<()> {
-    let load = load(case);
-    for subject in &subjects.all {
-        check(case, &load, subject).await?;
-    }
+    let load = load(case).context("it has no load")?;
     let mut order: Vec<&Subject> = subjects.all.iter().collect();
+    let two;
+    if is_named(case) {
+        let started = paddock::start_models(&subjects.place, &subjects.paddock, 2)?;
+        two = started.answers().await?;
+        order.retain(|subject| subject.name != two.name);
+        order.push(&two);
+    }
+    let mut serving = Vec::new();
+    for subject in order {
+        if serves(case, &load, subject).await? {
+            serving.push(subject);
+        }
+    }
+    let mut order = serving;
     for _ in 0..options.rounds {
         let mut medians = Vec::new();
         for subject in &order {
             let proxy = subject.proxy.as_ref();
             let sample = measure(&load, subject.address, proxy, options.window()).await?;
-            let mut add = |quantity, figure| results.add(case, quantity, subject.name, figure);
-            add(Quantity::P50, sample.p50);
-            add(Quantity::P99, sample.p99);
-            add(Quantity::PerSecond, float(sample.count) / sample.seconds);
-            if let Some(cpu) = sample.cpu {
-                add(Quantity::Cpu, cpu / float(events(case)));
-            }
+            note(case, subject.name, &sample, events(case), results);
             medians.push((subject.name, sample.p50));
         }
         add_added(case, &medians, results);
@@ -55,38 +59,60 @@ fn add_added(case: Case, medians: &[(Name, f64)], results: &mut Results) {
     }
 }
 
-fn load(case: Case) -> Load {
-    let ask = |connections, request: Vec<u8>| Load {
-        connections,
-        work: Work::Ask(request.into()),
+/// What a case asks of a subject; nothing where it is more than a load.
+fn load(case: Case) -> Option<Load> {
+    let chat = |connections, body: &[u8]| {
+        let request = post(CHATS, body).into();
+        Some(Load {
+            connections,
+            work: Work::Ask(request),
+        })
+    };
+    let listen = |connections, every_us| {
+        Some(Load {
+            connections,
+            work: Work::Listen { every_us },
+        })
     };
     match case {
-        Case::Many => ask(32, post("/v1/chat/completions", CHAT)),
-        Case::Upload => ask(8, post("/v1/chat/completions", &long_chat(64 * 1024))),
-        Case::Burst => ask(8, post("/burst", CHAT)),
-        Case::Paced => Load {
-            connections: 64,
-            work: Work::Listen,
-        },
-        Case::One | Case::Idle | Case::Readiness | Case::Starts => {
-            ask(1, post("/v1/chat/completions", CHAT))
+        Case::One => chat(1, bodies::CHAT),
+        Case::Many => chat(32, bodies::CHAT),
+        Case::Upload => chat(8, &bodies::named_first(64 * 1024)),
+        Case::NamedFirst => chat(4, &bodies::named_first(1024 * 1024)),
+        Case::NamedLast => chat(4, &bodies::named_last(1024 * 1024)),
+        Case::BigUpload => chat(2, &bodies::named_first(8 * 1024 * 1024)),
+        Case::Burst => Some(Load {
+            connections: 8,
+            work: Work::Ask(post(CHATS, &bodies::wish("instant", "/burst")).into()),
+        }),
+        Case::Paced => listen(64, 10_000),
+        Case::Thousand => listen(1000, 100_000),
+        Case::Idle | Case::Readiness | Case::Starts | Case::Router | Case::Models | Case::Open => {
+            None
         }
     }
 }
 
-/// A request body of this length.
-fn long_chat(len: usize) -> Vec<u8> {
-    let (start, end) = (
-        &br#"{"model":"instant","messages":[{"role":"user","content":""#[..],
-        &br#""}]}"#[..],
-    );
-    let text = vec![b'x'; len - start.len() - end.len()];
-    [start, &text, end].concat()
+/// Whether paddock has to find the model's name in the body: it has one model otherwise, whose all
+/// requests are.
+fn is_named(case: Case) -> bool {
+    matches!(case, Case::NamedFirst | Case::NamedLast)
 }
 
 /// Events that one counted answer holds.
 fn events(case: Case) -> usize {
     if case == Case::Burst { BURST } else { 1 }
+}
+
+/// Whether a subject takes part: all do, but for peers that do not answer as they should.
+async fn serves(case: Case, load: &Load, subject: &Subject) -> Result<bool> {
+    match check(case, load, subject).await {
+        Err(error) if subject.name.is_peer() => {
+            say::progress(&format!("  without {}: {error:#}", subject.name.words()));
+            Ok(false)
+        }
+        checked => checked.map(|()| true),
+    }
 }
 
 /// Whether a subject answers as it should before its speed is looked at.
@@ -128,12 +154,5 @@ mod tests {
     fn chunks_are_put_together() {
         assert_eq!(unframed(b"2\r\nda\r\n3;x\r\nta:\r\n0\r\n\r\n"), b"data:");
         assert_eq!(unframed(b"5\r\nab"), b"");
-    }
-
-    #[test]
-    fn long_bodies_are_json_of_their_length() {
-        let body = long_chat(64 * 1024);
-        assert_eq!(body.len(), 64 * 1024);
-        assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
     }
 }

@@ -8,6 +8,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// A head of more than that is not understood.
 const ROOM: usize = 64 * 1024;
 
+/// How much of a body is looked at.
+const LOOK: usize = 128;
+
+/// Before a wish.
+const WISH: &[u8] = br#""wish":""#;
+
 /// A client's side of a connection.
 #[derive(Debug)]
 pub(super) struct Requests<S> {
@@ -31,8 +37,8 @@ impl<S: AsyncRead + Unpin> Requests<S> {
         self.stream
     }
 
-    /// Reads a whole request and returns its target; `None` at the end. Clients send one
-    /// request at a time, and bodies whose length they name.
+    /// Reads a whole request and returns what it wants: the wish in its body, or else its target;
+    /// `None` at the end. Clients send one request at a time, and bodies whose length they name.
     pub(super) async fn next(&mut self) -> io::Result<Option<String>> {
         let mut filled = 0;
         let head_len = loop {
@@ -46,6 +52,15 @@ impl<S: AsyncRead + Unpin> Requests<S> {
             }
         };
         let (target, length) = read_head(&self.buffer[..head_len])?;
+        let looked_at = (head_len + length.min(LOOK)).min(self.buffer.len());
+        while filled < looked_at {
+            match self.stream.read(&mut self.buffer[filled..]).await? {
+                0 => return Ok(None),
+                read => filled += read,
+            }
+        }
+        let wish = wish(&self.buffer[head_len..looked_at]);
+        let wanted = wish.map_or(target, str::to_owned);
         let mut missing = (head_len + length).saturating_sub(filled);
         while missing > 0 {
             let room = missing.min(self.buffer.len());
@@ -54,8 +69,16 @@ impl<S: AsyncRead + Unpin> Requests<S> {
                 read => missing -= read,
             }
         }
-        Ok(Some(target))
+        Ok(Some(wanted))
     }
+}
+
+/// What the start of a body wishes for, instead of what its target says.
+fn wish(body: &[u8]) -> Option<&str> {
+    let start = memmem::find(body, WISH)? + WISH.len();
+    let rest = body.get(start..)?;
+    let end = memchr::memchr(b'"', rest)?;
+    str::from_utf8(&rest[..end]).ok()
 }
 
 /// The target, and the length of the body.
@@ -84,5 +107,12 @@ mod tests {
         let mut requests = Requests::new(&stream[..]);
         assert_eq!(requests.next().await.unwrap().as_deref(), Some("/a?b=1"));
         assert_eq!(requests.next().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_wish_in_the_body_takes_the_place_of_the_target() {
+        let stream = b"POST /a HTTP/1.1\r\ncontent-length: 23\r\n\r\n{\"m\":1,\"wish\":\"/b?c=1\"}";
+        let mut requests = Requests::new(&stream[..]);
+        assert_eq!(requests.next().await.unwrap().as_deref(), Some("/b?c=1"));
     }
 }

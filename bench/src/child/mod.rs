@@ -10,11 +10,14 @@
 //! | `--load-ms N` | answers 503 for so long |
 //! | `--no-event` | does not say on stdout that it is ready |
 //!
+//! What it answers is decided by the path, or by a `wish` at the start of the body in its place: some
+//! proxies know few paths.
+//!
 //! | path | answer |
 //! |---|---|
 //! | `/health` | 200, or 503 while it loads |
 //! | `/burst` | a stream of 256 events, each written by itself, as fast as they are taken |
-//! | `/paced?phase_us=N` | a stream without end, an event each 10 ms, with the time it left |
+//! | `/paced?every_us=N&phase_us=N` | a stream without end, its events at this pace, with the time they left |
 //! | `/stamp` | when the process began, when the load ended and when this request came |
 //! | any other | a small JSON answer |
 

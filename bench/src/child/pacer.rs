@@ -9,16 +9,34 @@ use std::thread;
 use super::answers;
 use crate::clock;
 
-/// Between two events of a stream, in nanoseconds.
-const PACE: u64 = 10_000_000;
-
 /// How long a new stream may wait to be taken, in nanoseconds.
 const LOOK: u64 = 1_000_000;
 
-/// A stream, and how far its events lie behind the full pace, in nanoseconds.
+/// When the events of a stream leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// Between two events, in microseconds.
+    pub(super) every_us: u64,
+    /// How far they lie behind the full pace, in microseconds.
+    pub(super) phase_us: u64,
+}
+
+impl Pace {
+    /// The first moment for an event that lies after this one, in nanoseconds.
+    fn after(self, now: u64) -> u64 {
+        let every = self.every();
+        now / every * every + every + self.phase_us * 1000 % every
+    }
+
+    /// Between two events, in nanoseconds.
+    fn every(self) -> u64 {
+        self.every_us.max(1) * 1000
+    }
+}
+
 struct Paced {
     stream: Box<dyn Write + Send>,
-    phase: u64,
+    pace: Pace,
 }
 
 #[derive(Debug, Clone)]
@@ -32,10 +50,9 @@ impl Pacer {
     }
 
     /// Writes events to a stream until nobody reads it any more.
-    pub(super) fn take(&self, stream: Box<dyn Write + Send>, phase_us: u64) {
-        let phase = phase_us * 1000 % PACE;
+    pub(super) fn take(&self, stream: Box<dyn Write + Send>, pace: Pace) {
         // The thread lives as long as the process.
-        let _ = self.0.send(Paced { stream, phase });
+        let _ = self.0.send(Paced { stream, pace });
     }
 }
 
@@ -52,8 +69,7 @@ fn pace(new: &Receiver<Paced>) {
         match taken {
             Ok(paced) => {
                 count += 1;
-                let due = clock::now() / PACE * PACE + PACE + paced.phase;
-                streams.insert((due, count), paced);
+                streams.insert((paced.pace.after(clock::now()), count), paced);
                 continue;
             }
             Err(TryRecvError::Disconnected) => return,
@@ -73,7 +89,23 @@ fn pace(new: &Receiver<Paced>) {
             .write_all(&answers::event(clock::now()))
             .is_ok()
         {
-            streams.insert((due + PACE, number), paced);
+            streams.insert((due + paced.pace.every(), number), paced);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_keep_to_the_pace_of_the_clock() {
+        let pace = Pace {
+            every_us: 10,
+            phase_us: 3,
+        };
+        assert_eq!(pace.after(20_000), 33_000);
+        assert_eq!(pace.after(29_999), 33_000);
+        assert_eq!(pace.every(), 10_000);
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::http::Requests;
 use super::listen::Stream;
+use super::pacer::Pace;
 use super::{BURST, Server, answers};
 use crate::clock;
 
@@ -14,10 +15,9 @@ use crate::clock;
 pub(super) async fn serve(server: Rc<Server>, stream: impl Stream) {
     let mut requests = Requests::new(stream);
     while let Ok(Some(target)) = requests.next().await {
-        if let Some(phase) = target.strip_prefix("/paced?phase_us=") {
-            let phase_us = phase.parse().unwrap_or(0);
+        if let Some(pace) = paced(&target) {
             // A client that has left needs no events.
-            let _ = pace(&server, requests.into_stream(), phase_us).await;
+            let _ = begin(&server, requests.into_stream(), pace).await;
             return;
         }
         if answer(&server, &target, requests.stream()).await.is_err() {
@@ -55,9 +55,32 @@ async fn burst(server: &Server, to: &mut (impl AsyncWrite + Unpin)) -> io::Resul
     to.write_all(server.answers.stream_end).await
 }
 
+/// The pace that a target asks for.
+fn paced(target: &str) -> Option<Pace> {
+    let query = target.strip_prefix("/paced?every_us=")?;
+    let (every, phase) = query.split_once("&phase_us=")?;
+    Some(Pace {
+        every_us: every.parse().ok()?,
+        phase_us: phase.parse().ok()?,
+    })
+}
+
 /// Begins a stream, and leaves it to the pacer.
-async fn pace(server: &Server, mut stream: impl Stream, phase_us: u64) -> io::Result<()> {
+async fn begin(server: &Server, mut stream: impl Stream, pace: Pace) -> io::Result<()> {
     stream.write_all(&server.answers.stream_head).await?;
-    server.pacer.take(stream.into_blocking()?, phase_us);
+    server.pacer.take(stream.into_blocking()?, pace);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_read_from_the_query() {
+        let pace = paced("/paced?every_us=10000&phase_us=70").unwrap();
+        assert_eq!((pace.every_us, pace.phase_us), (10_000, 70));
+        assert_eq!(paced("/burst"), None);
+        assert_eq!(paced("/paced?every_us=10000"), None);
+    }
 }

@@ -10,9 +10,21 @@ use tokio::net::TcpStream;
 /// Where a chunked body ends.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
+/// Room for the answer to a question, and for the events that come at once.
+const ANSWER: usize = 64 * 1024;
+const EVENTS: usize = 2 * 1024;
+
+/// An answer that says that the model loads.
+#[derive(Debug, thiserror::Error)]
+#[error("answered 503: {0}")]
+pub(crate) struct Loading(String);
+
 #[derive(Debug)]
 pub(crate) struct Client {
+    address: SocketAddr,
     stream: TcpStream,
+    /// Whether the server has said that it closes the connection.
+    closes: bool,
     answer: Vec<u8>,
 }
 
@@ -27,6 +39,11 @@ pub(crate) fn post(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// A request without a body.
+pub(crate) fn get(target: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes()
+}
+
 /// How the length of an answer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
@@ -39,24 +56,31 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
+            address,
             stream,
-            answer: Vec::with_capacity(64 * 1024),
+            closes: false,
+            answer: Vec::new(),
         })
     }
 
-    /// Sends a request, and returns what followed the head of the answer, framing included.
+    /// Sends a request, over a new connection where the server closes the last one, and returns what
+    /// followed the head of the answer, framing included.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
+        if self.closes {
+            *self = Self::connect(self.address).await?;
+        }
         self.send(request).await?;
         let mut head = None;
         loop {
-            self.receive().await?;
+            self.read(ANSWER).await?;
             if head.is_none() {
                 head = read_head(&self.answer)?;
             }
-            if let Some((len, ends)) = head
-                && is_whole(&self.answer, ends)
+            if let Some(head) = head
+                && is_whole(&self.answer, head.ends)
             {
-                return Ok(&self.answer[len..]);
+                self.closes = head.closes;
+                return Ok(&self.answer[head.len..]);
             }
         }
     }
@@ -68,10 +92,17 @@ impl Client {
 
     /// Waits for more, and returns all that has come since it was last forgotten.
     pub(crate) async fn receive(&mut self) -> Result<&mut Vec<u8>> {
+        self.read(EVENTS).await?;
+        Ok(&mut self.answer)
+    }
+
+    /// Reads more of the answer, for all of which there is so much room at least.
+    async fn read(&mut self, room: usize) -> Result<()> {
+        self.answer.reserve(room.saturating_sub(self.answer.len()));
         if self.stream.read_buf(&mut self.answer).await? == 0 {
             bail!("the connection was closed");
         }
-        Ok(&mut self.answer)
+        Ok(())
     }
 }
 
@@ -82,8 +113,17 @@ fn is_whole(answer: &[u8], ends: Ends) -> bool {
     }
 }
 
-/// The length of the head once it is whole, and where the answer ends.
-fn read_head(answer: &[u8]) -> Result<Option<(usize, Ends)>> {
+/// What the head of an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    len: usize,
+    ends: Ends,
+    /// Whether the connection serves nothing more.
+    closes: bool,
+}
+
+/// The head once it is whole.
+fn read_head(answer: &[u8]) -> Result<Option<Head>> {
     if memmem::find(answer, b"\r\n\r\n").is_none() {
         return Ok(None);
     }
@@ -92,21 +132,26 @@ fn read_head(answer: &[u8]) -> Result<Option<(usize, Ends)>> {
     let httparse::Status::Complete(len) = response.parse(answer)? else {
         return Ok(None);
     };
-    if response.code != Some(200) {
-        bail!("answered {}", String::from_utf8_lossy(answer));
+    let words = || String::from_utf8_lossy(answer).into_owned();
+    match response.code {
+        Some(200) => {}
+        Some(503) => return Err(Loading(words()).into()),
+        _ => bail!("answered {}", words()),
     }
-    let length = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let Some(length) = length else {
-        return Ok(Some((len, Ends::WithLastChunk)));
+    let field = |name: &str| {
+        let mut headers = response.headers.iter();
+        headers.find(|header| header.name.eq_ignore_ascii_case(name))
     };
-    let length: usize = str::from_utf8(length.value)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .context("a Content-Length that is none")?;
-    Ok(Some((len, Ends::At(len + length))))
+    let closes = field("connection").is_some_and(|field| field.value == b"close");
+    let ends = match field("content-length") {
+        None => Ends::WithLastChunk,
+        Some(length) => {
+            let length = str::from_utf8(length.value).ok();
+            let length: Option<usize> = length.and_then(|text| text.parse().ok());
+            Ends::At(len + length.context("a Content-Length that is none")?)
+        }
+    };
+    Ok(Some(Head { len, ends, closes }))
 }
 
 #[cfg(test)]
@@ -116,13 +161,20 @@ mod tests {
     #[test]
     fn an_answers_end_is_known_from_its_head() {
         let sized = b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 3\r\n\r\nabc";
-        let (len, ends) = read_head(sized).unwrap().unwrap();
-        assert_eq!((len, ends), (sized.len() - 3, Ends::At(sized.len())));
+        let head = read_head(sized).unwrap().unwrap();
+        assert_eq!(
+            (head.len, head.ends),
+            (sized.len() - 3, Ends::At(sized.len()))
+        );
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
-        let (_, ends) = read_head(chunked).unwrap().unwrap();
-        assert!(is_whole(chunked, ends));
-        assert!(!is_whole(&chunked[..chunked.len() - 1], ends));
-        assert!(read_head(b"HTTP/1.1 503 No\r\n\r\n").is_err());
+        let head = read_head(chunked).unwrap().unwrap();
+        assert!(is_whole(chunked, head.ends) && !head.closes);
+        assert!(!is_whole(&chunked[..chunked.len() - 1], head.ends));
+        let closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        assert!(read_head(closing).unwrap().unwrap().closes);
+        let loading = read_head(b"HTTP/1.1 503 No\r\n\r\n").unwrap_err();
+        assert!(loading.is::<Loading>());
+        assert!(read_head(b"HTTP/1.1 404 No\r\n\r\n").is_err());
         assert!(read_head(b"HTTP/1.1 200 OK\r\n").unwrap().is_none());
     }
 }

@@ -3,10 +3,11 @@
 //! All of them live on one thread, so that the load itself takes as little of the machine from
 //! the subject as it can.
 
+pub(crate) mod bodies;
 mod client;
 mod paced;
 
-pub(crate) use client::{Client, post};
+pub(crate) use client::{Client, Loading, get, post};
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use paced::Listener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -36,8 +39,8 @@ pub(crate) struct Load {
 pub(crate) enum Work {
     /// Sends this request and takes the whole answer. The time it took counts.
     Ask(Rc<[u8]>),
-    /// Takes paced events. Their lateness counts.
-    Listen,
+    /// Takes the events of a stream, which leave the child so often. Their lateness counts.
+    Listen { every_us: usize },
 }
 
 /// What was seen in one measurement.
@@ -51,17 +54,53 @@ pub(crate) struct Sample {
     pub(crate) p99: f64,
     /// CPU time of the subject for each of them, in microseconds.
     pub(crate) cpu: Option<f64>,
+    /// What the subject holds at the end, in bytes.
+    pub(crate) resident: Option<u64>,
 }
 
+/// How many streams are opened at once.
+const AT_ONCE: usize = 64;
+
+/// How long it may take until all streams are open.
+const OPENING: Duration = Duration::from_mins(1);
+
 /// What the clients note, while it counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Notes {
     counting: Cell<bool>,
+    /// How many streams have begun.
+    begun: Cell<usize>,
+    /// The turns to open one.
+    opening: Semaphore,
     /// Nanoseconds.
     times: RefCell<Vec<u64>>,
 }
 
 impl Notes {
+    fn new() -> Self {
+        Self {
+            counting: Cell::new(false),
+            begun: Cell::new(0),
+            opening: Semaphore::new(AT_ONCE),
+            times: RefCell::default(),
+        }
+    }
+
+    /// Waits until so many streams have begun.
+    async fn begun(&self, streams: usize) -> Result<()> {
+        let until = clock::now() + clock::nanoseconds(OPENING);
+        while self.begun.get() < streams {
+            if clock::now() > until {
+                bail!(
+                    "{} of {streams} streams are open after {OPENING:?}",
+                    self.begun.get()
+                );
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     fn add(&self, time: u64) {
         if self.counting.get() {
             self.times.borrow_mut().push(time);
@@ -76,19 +115,32 @@ pub(crate) async fn measure(
     processes: Option<&Processes>,
     window: Duration,
 ) -> Result<Sample> {
-    let notes = Rc::new(Notes::default());
+    let notes = Rc::new(Notes::new());
     let mut clients = JoinSet::new();
     for number in 0..load.connections {
         let (notes, load) = (Rc::clone(&notes), load.clone());
         clients.spawn_local(async move {
             match &load.work {
                 Work::Ask(request) => ask(address, request, &notes).await,
-                Work::Listen => paced::listen(address, number, load.connections, &notes).await,
+                Work::Listen { every_us } => {
+                    let listener = Listener {
+                        number,
+                        of: load.connections,
+                        every_us: *every_us,
+                    };
+                    listener.listen(address, &notes).await
+                }
             }
         });
     }
+    let watching = async {
+        if let Work::Listen { .. } = load.work {
+            notes.begun(load.connections).await?;
+        }
+        watch(&notes, processes, window).await
+    };
     let sample = tokio::select! {
-        sample = watch(&notes, processes, window) => sample,
+        sample = watching => sample,
         Some(ended) = clients.join_next() => match ended {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) | Err(_) => bail!("a client ended"),
@@ -106,6 +158,7 @@ async fn watch(notes: &Notes, processes: Option<&Processes>, window: Duration) -
     sleep(window).await;
     notes.counting.set(false);
     let (ended, cpu_after) = (clock::now(), cpu()?);
+    let resident = processes.map(Processes::resident).transpose()?;
 
     let times: Vec<f64> = notes.times.borrow().iter().copied().map(micros).collect();
     if times.is_empty() {
@@ -120,6 +173,7 @@ async fn watch(notes: &Notes, processes: Option<&Processes>, window: Duration) -
         p50: quantile(&times, 0.5),
         p99: quantile(&times, 0.99),
         cpu: used.map(|used| micros(used) / float(times.len())),
+        resident,
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use memchr::memmem;
 
+use super::bodies::{self, CHATS};
 use super::{Client, Notes, post};
 use crate::clock;
 
@@ -14,31 +15,56 @@ const SENT: &[u8] = b"\"sent\":";
 /// The digits of that time.
 const DIGITS: usize = 20;
 
-/// Between two events of a stream, in microseconds.
-const PACE: usize = 10_000;
+/// One stream of several, whose events are spread evenly over the pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listener {
+    pub(super) number: usize,
+    pub(super) of: usize,
+    /// Between two events of a stream, in microseconds.
+    pub(super) every_us: usize,
+}
 
-/// Listens to one stream of several, whose events are spread evenly over the pace.
-pub(super) async fn listen(
-    address: SocketAddr,
-    number: usize,
-    of: usize,
-    notes: &Notes,
-) -> Result<()> {
-    let phase = PACE * number / of;
-    let mut client = Client::connect(address).await?;
-    client
-        .send(&post(&format!("/paced?phase_us={phase}"), b"{}"))
-        .await?;
-    loop {
-        let bytes = client.receive().await.context("a stream broke off")?;
-        let came = clock::now();
-        let mut seen = 0;
-        while let Some((sent, end)) = next(&bytes[seen..]) {
-            notes.add(came.saturating_sub(sent));
-            seen += end;
-        }
-        bytes.drain(..seen);
+impl Listener {
+    fn request(self) -> Vec<u8> {
+        let (every, phase) = (self.every_us, self.every_us * self.number / self.of);
+        let path = format!("/paced?every_us={every}&phase_us={phase}");
+        post(CHATS, &bodies::wish("instant", &path))
     }
+
+    /// Listens for as long as events come.
+    pub(super) async fn listen(self, address: SocketAddr, notes: &Notes) -> Result<()> {
+        let mut client = self.open(address, notes).await?;
+        loop {
+            take(&mut client, notes).await?;
+        }
+    }
+
+    /// Begins the stream, a few at a time: more would not be taken from the queue of a listener that
+    /// is as short as most are.
+    async fn open(self, address: SocketAddr, notes: &Notes) -> Result<Client> {
+        let _turn = notes.opening.acquire().await?;
+        let mut client = Client::connect(address).await?;
+        client.send(&self.request()).await?;
+        let answer = client.receive().await?;
+        if !answer.starts_with(b"HTTP/1.1 200 ") {
+            bail!("answered {}", String::from_utf8_lossy(answer));
+        }
+        notes.begun.set(notes.begun.get() + 1);
+        Ok(client)
+    }
+}
+
+/// Takes what has come, which may be the head, or an event and a half.
+async fn take(client: &mut Client, notes: &Notes) -> Result<()> {
+    let bytes = client.receive().await.context("a stream broke off")?;
+    let came = clock::now();
+    let mut seen = 0;
+    while let Some((sent, end)) = next(&bytes[seen..]) {
+        notes.add(came.saturating_sub(sent));
+        seen += end;
+    }
+    bytes.drain(..seen);
+    Ok(())
 }
 
 /// When the next event left, and where its time ends.

@@ -14,6 +14,7 @@ pub(super) fn start(place: &Place) -> Result<Subject> {
         name: Name::Direct,
         address: ([127, 0, 0, 1], port).into(),
         proxy: None,
+        before_end: None,
         running: vec![Process::start(&mut command, &place.fresh("child.log"))?],
     })
 }

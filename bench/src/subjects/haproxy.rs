@@ -39,6 +39,7 @@ pub(super) fn start(place: &Place, program: &Path) -> Result<Subject> {
         name: Name::Haproxy,
         address: ([127, 0, 0, 1], port).into(),
         proxy: Some(Processes(vec![haproxy.id()])),
+        before_end: None,
         running: vec![haproxy, child],
     })
 }

@@ -57,6 +57,7 @@ pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<S
         name,
         address: ([127, 0, 0, 1], port).into(),
         proxy: None,
+        before_end: None,
         running: vec![nginx, child],
     };
     // The master listens before its workers are there.

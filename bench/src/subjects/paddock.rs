@@ -26,8 +26,25 @@ fn one(place: &Place) -> Result<String> {
     let model = serde_json::to_string(&place.model())?;
     // The child has no slots, so nothing is to wait for one.
     Ok(format!(
-        "[models.instant]\npath = {model}\nmax_in_flight = 8192\n"
+        "[models.instant]\npath = {model}\nmax_in_flight = 16384\n"
     ))
+}
+
+/// Starts a paddock with so many models, each with a file of its own. The first one is `instant`.
+pub(crate) fn start_models(place: &Place, program: &Path, count: usize) -> Result<Subject> {
+    let mut models = vec!["[defaults]\nmax_in_flight = 16384\n[models]\n".to_owned()];
+    for number in 0..count {
+        let path = place.fresh("model.gguf");
+        fs::copy(place.model(), &path)?;
+        let name = match number {
+            0 => "instant".to_owned(),
+            _ => format!("m{number}"),
+        };
+        let path = serde_json::to_string(&path)?;
+        models.push(format!("{name}.path = {path}\n"));
+    }
+    let models = models.concat();
+    launch(place, Command::new(program), &[], &models)
 }
 
 /// Starts a paddock with models `a` and `b`, none of them loaded, and more of `[defaults]` and the
@@ -43,9 +60,27 @@ pub(crate) fn start_two(
     launch(place, Command::new(program), child_args, &models)
 }
 
-fn launch(
+/// Starts a paddock with one model, `instant`, and a real llama-server.
+pub(super) fn start_real(
+    place: &Place,
+    program: &Path,
+    engine: &Path,
+    model: &Path,
+) -> Result<Subject> {
+    let model = serde_json::to_string(model)?;
+    let models =
+        format!("[models.instant]\npath = {model}\ncontext = 512\nmax_in_flight = 16384\n");
+    launch_engine(place, Command::new(program), engine, &[], &models)
+}
+
+fn launch(place: &Place, command: Command, child_args: &[String], models: &str) -> Result<Subject> {
+    launch_engine(place, command, &place.child(), child_args, models)
+}
+
+fn launch_engine(
     place: &Place,
     mut command: Command,
+    engine: &Path,
     child_args: &[String],
     models: &str,
 ) -> Result<Subject> {
@@ -53,7 +88,7 @@ fn launch(
     let config = place.fresh("paddock.toml");
     // A JSON string, and a list of them, is one of TOML too.
     let args = serde_json::to_string(child_args)?;
-    let child = serde_json::to_string(&place.child())?;
+    let child = serde_json::to_string(engine)?;
     let state = serde_json::to_string(&place.fresh("state"))?;
     let text = format!(
         "[server]\nstate_dir = {state}\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
@@ -64,10 +99,10 @@ fn launch(
     place.prepare(&mut command);
     command.arg("serve").arg("--config").arg(&config);
     let process = Process::start(&mut command, &place.fresh("paddock.log"))?;
-    Ok(Subject {
-        name: Name::Paddock,
-        address: ([127, 0, 0, 1], port).into(),
-        proxy: Some(Processes(vec![process.id()])),
-        running: vec![process],
-    })
+    Ok(Subject::new(
+        Name::Paddock,
+        ([127, 0, 0, 1], port).into(),
+        Processes(vec![process.id()]),
+        process,
+    ))
 }
