@@ -5,6 +5,8 @@ mod admin;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod names;

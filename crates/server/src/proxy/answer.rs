@@ -1,3 +1,4 @@
+use super::at_hand::Stage;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::request::Request;
@@ -144,6 +145,7 @@ impl Answer {
             return Ok(self.take_interim(worker, &head, buffer, len));
         }
         client.record.answer(&head);
+        client.card.reaches(Stage::Streaming);
         // A request whose body the upstream did not want to the end leaves both connections in
         // the middle of it.
         let until_close = head.framing == Framing::UntilClose

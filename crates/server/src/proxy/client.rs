@@ -1,12 +1,15 @@
+use super::at_hand::{AtHand, Stage};
 use super::buffer::Buffer;
 use super::stream::Stream;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
-use crate::telemetry::Record;
+use crate::telemetry::{ID, Names, Record, Route};
+use paddock_scheduler::ModelId;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use tokio::time::Instant;
 
 /// A client's side of its connection.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub(super) struct Client {
 pub(super) struct Card {
     name: RefCell<Vec<u8>>,
     cancelled: Cell<bool>,
+    /// When its first byte came, and what it asks for.
+    asks: Cell<Option<(Instant, Route)>>,
+    model: Cell<Option<ModelId>>,
+    stage: Cell<Stage>,
     /// The connection's task, as far as it has something to wait for.
     task: RefCell<Option<Waker>>,
 }
@@ -44,6 +51,45 @@ impl Card {
     /// There is no request at hand.
     pub(super) fn end(&self) {
         self.name.borrow_mut().clear();
+        self.asks.set(None);
+    }
+
+    /// The request asks for this; its first byte came at this time.
+    pub(super) fn asks(&self, since: Instant, route: Route) {
+        self.asks.set(Some((since, route)));
+        self.model.set(None);
+        self.stage.set(Stage::Waiting);
+    }
+
+    /// It is for this model.
+    pub(super) fn for_model(&self, model: ModelId) {
+        self.model.set(Some(model));
+    }
+
+    /// It has come so far.
+    pub(super) fn reaches(&self, stage: Stage) {
+        self.stage.set(stage);
+    }
+
+    /// When the request began, if there is one.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.asks.get().map(|(since, _)| since)
+    }
+
+    /// What is known of the request, if there is one.
+    pub(super) fn at_hand(&self, names: &Names) -> Option<AtHand> {
+        let (since, route) = self.asks.get()?;
+        let name = self.name.borrow();
+        let id = name.strip_prefix(b"x-request-id: ").unwrap_or_default();
+        let id = id.trim_ascii_end();
+        let name = |ModelId(place)| names.get(place).cloned().flatten();
+        Some(AtHand {
+            id: String::from_utf8_lossy(id.get(..ID).unwrap_or(id)).into_owned(),
+            model: self.model.get().and_then(name),
+            route,
+            since,
+            stage: self.stage.get(),
+        })
     }
 
     /// Marks the request as cancelled if it has this name. Whether it has.

@@ -19,6 +19,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
             Next::Closed => After::Drop,
             Next::Refused(error) => reply::refuse(&worker, &mut client, &error).await,
         };
+        client.card.end();
         match after {
             After::Next => {}
             After::Linger => return linger::close(&worker, client).await,
@@ -32,6 +33,7 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     let path = request.head.path(request.buffer.bytes());
     let (first, asks) = (client.watchdog.last(), telemetry::Route::of(path));
     client.record.begin(first, asks, &client.id_line);
+    client.card.asks(first, asks);
     client.record.took(request.body.data_bytes());
     let limit = worker.site.body_limit;
     if request.is_larger_than(limit) {

@@ -1,3 +1,4 @@
+use super::at_hand::AllAtHand;
 use super::workers::Accepted;
 use crate::telemetry::{Counts, Names};
 use tokio::sync::mpsc;
@@ -14,6 +15,11 @@ pub(super) enum Errand {
     },
     /// Say what has been counted.
     Count(mpsc::Sender<(Counts, Names)>),
+    /// Say which requests are at hand, the oldest so many of them.
+    AtHand {
+        most: usize,
+        told: mpsc::Sender<AllAtHand>,
+    },
     /// Panic, for tests of what follows.
     #[cfg(debug_assertions)]
     Panic,
@@ -60,6 +66,24 @@ impl Errands {
         let mut all = Vec::new();
         while let Some(counts) = answers.recv().await {
             all.push(counts);
+        }
+        all
+    }
+
+    /// The oldest requests that have begun and not ended, up to so many.
+    pub(crate) async fn at_hand(&self, most: usize) -> AllAtHand {
+        let (told, mut answers) = mpsc::channel(self.workers.len().max(1));
+        for worker in &self.workers {
+            if let Some(worker) = worker.upgrade() {
+                let told = told.clone();
+                // A worker that has ended has no requests.
+                let _ = worker.send(Errand::AtHand { most, told }).await;
+            }
+        }
+        drop(told);
+        let mut all = AllAtHand::default();
+        while let Some(one) = answers.recv().await {
+            all.merge(one, most);
         }
         all
     }

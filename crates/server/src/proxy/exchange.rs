@@ -1,3 +1,4 @@
+use super::at_hand::Stage;
 use super::client::{After, Client};
 use super::end::End;
 use super::relay::Relay;
@@ -30,6 +31,7 @@ pub(super) async fn pass(
     model: &Arc<Model>,
 ) -> After {
     client.record.for_model(model.id);
+    client.card.for_model(model.id);
     edit_head(worker, client, request);
     let (lease, connection) = match admit(worker, client, request, model).await {
         Ok(admitted) => admitted,
@@ -185,8 +187,10 @@ async fn lease(
     }
     let wants = wants(client, request, model);
     let began = Instant::now();
+    client.card.reaches(Stage::Queued);
     let queued = worker.site.runtime.acquire(wants);
     let granted = with_client(worker, client, queued).await;
+    client.card.reaches(Stage::Waiting);
     let load = match &granted {
         Ok(Ok(granted)) => granted.load,
         _ => Duration::ZERO,

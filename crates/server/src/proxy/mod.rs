@@ -24,10 +24,12 @@
 //! | `own` | paddock's own routes |
 //! | `upstreams` | idle connections to the child |
 //! | `watchdog` | the one timer of a connection |
+//! | `at_hand` | which requests have begun and not ended |
 //! | `linger` | closing without losing the last answer |
 
 mod acceptor;
 mod answer;
+mod at_hand;
 mod buffer;
 mod client;
 mod connection;
@@ -55,6 +57,7 @@ mod workers;
 mod tests;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use at_hand::{AllAtHand, AtHand};
 pub(crate) use errand::Errands;
 pub(crate) use stream::Stream;
 #[cfg(test)]

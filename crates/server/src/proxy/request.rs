@@ -63,7 +63,6 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
     let mut scan = HeadScan::default();
     client.watchdog.progress();
     client.id_line.clear();
-    client.card.end();
     loop {
         match look(worker, client, &mut scan) {
             Ok(Some(head_len)) => return judge(worker, client, head_len),

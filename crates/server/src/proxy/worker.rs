@@ -1,3 +1,4 @@
+use super::at_hand::AllAtHand;
 use super::buffer::Pool;
 use super::client::Card;
 use super::request_id::RequestIds;
@@ -10,6 +11,7 @@ use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// What all workers share: what is served.
 #[derive(Debug)]
@@ -104,6 +106,26 @@ impl Worker {
         let cards = self.cards.borrow();
         let live = cards.iter().filter_map(Weak::upgrade);
         live.filter(|card| card.cancel(&line)).count() > 0
+    }
+
+    /// The oldest requests at hand, up to so many.
+    pub(super) fn at_hand(&self, most: usize) -> AllAtHand {
+        let cards = self.cards.borrow();
+        let live = cards.iter().filter_map(Weak::upgrade);
+        let busy = live.filter_map(|card| Some((card.since()?, card)));
+        let mut busy: Vec<(Instant, Rc<Card>)> = busy.collect();
+        let total = busy.len();
+        if total > most {
+            busy.select_nth_unstable_by_key(most, |(since, _)| *since);
+            busy.truncate(most);
+        }
+        busy.sort_by_key(|(since, _)| *since);
+        let names = self.meter.names();
+        let oldest = busy.iter().filter_map(|(_, card)| card.at_hand(&names));
+        AllAtHand {
+            oldest: oldest.collect(),
+            total,
+        }
     }
 
     /// Takes note of a new phase. A child that is to stop waits for its connections to close

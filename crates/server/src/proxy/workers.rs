@@ -178,6 +178,9 @@ async fn serve(
                 Some(Errand::Count(counted)) => {
                     let _ = counted.try_send(worker.meter.counts());
                 }
+                Some(Errand::AtHand { most, told }) => {
+                    let _ = told.try_send(worker.at_hand(most));
+                }
                 #[cfg(debug_assertions)]
                 Some(Errand::Panic) => panic!("the worker was told to panic"),
                 None => open = false,

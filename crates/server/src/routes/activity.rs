@@ -1,4 +1,4 @@
-use super::Admin;
+use super::{Admin, bad_query, in_flight};
 use crate::error::unix;
 use crate::telemetry::{Listed, Wanted};
 use axum::Json;
@@ -18,6 +18,14 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
+    match query.get("in_flight").map(String::as_str) {
+        None | Some("false") => {}
+        Some("true") => return in_flight::list(&admin, &query).await,
+        Some(text) => {
+            let message = format!("`in_flight` has to be true or false, and is `{text}`");
+            return bad_query("in_flight", &message);
+        }
+    }
     match wanted(&query) {
         Ok(wanted) => {
             let listed = admin.activity.list(wanted).await;
@@ -56,7 +64,8 @@ fn wanted(query: &HashMap<String, String>) -> Result<Wanted, String> {
     })
 }
 
-fn one(listed: &Listed) -> Value {
+/// A request as lists show it.
+pub(super) fn one(listed: &Listed) -> Value {
     let row = &listed.row;
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
     let per_second = row.time_per_token().map(|time| 1.0 / time.as_secs_f64());

@@ -2,9 +2,11 @@
 
 mod activity;
 mod admin;
+mod events;
 mod explain;
 mod guard;
 mod health;
+mod in_flight;
 mod load;
 mod logs;
 mod metrics;
@@ -88,6 +90,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))
         .route("/api/requests", get(activity::list))
+        .route("/api/events", get(events::events))
         .route("/metrics", get(metrics::metrics))
         .route("/api/reload", post(reload::reload));
     #[cfg(debug_assertions)]

@@ -9,23 +9,28 @@ use tokio::time::Instant;
 
 /// One snapshot of everything.
 pub(super) async fn status(axum::extract::State(view): axum::extract::State<View>) -> Json<Value> {
-    let Some(look) = view.runtime.look().await else {
-        return Json(json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }));
-    };
+    Json(match view.runtime.look().await {
+        Some(look) => shown(&look),
+        None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
+    })
+}
+
+/// Everything, as `GET /api/status` answers.
+pub(super) fn shown(look: &runtime::View) -> Value {
     let models: Vec<Value> = look
         .models
         .iter()
-        .map(|model| self::model(model, &look))
+        .map(|model| self::model(model, look))
         .collect();
-    Json(json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "models": models,
         "memory": {
-            "budget": memory(&look.usage.budget, &look),
-            "used": memory(&look.usage.used, &look),
-            "claimed": memory(&look.usage.claimed, &look),
+            "budget": memory(&look.usage.budget, look),
+            "used": memory(&look.usage.used, look),
+            "claimed": memory(&look.usage.claimed, look),
         },
-    }))
+    })
 }
 
 fn model(model: &ModelView, look: &runtime::View) -> Value {

@@ -4,13 +4,16 @@ use super::{Batch, Row};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// How many are kept.
 const KEPT: usize = 10_000;
 
 /// How many questions may stand before the list at once.
 const QUESTIONS: usize = 64;
+
+/// How many are kept for those who follow them as they end; who is slower misses some.
+const FOLLOWED: usize = 1024;
 
 /// A request that has ended, and what it is called.
 #[derive(Debug, Clone)]
@@ -36,15 +39,23 @@ pub(crate) struct Wanted {
 
 /// Asks for a list.
 #[derive(Debug, Clone)]
-pub(crate) struct Asker(mpsc::Sender<(Wanted, oneshot::Sender<Vec<Listed>>)>);
+pub(crate) struct Asker {
+    questions: mpsc::Sender<(Wanted, oneshot::Sender<Vec<Listed>>)>,
+    ended: broadcast::Sender<Arc<Listed>>,
+}
 
 impl Asker {
     /// Those that are wanted, newest first. None when paddock ends.
     pub(crate) async fn list(&self, wanted: Wanted) -> Vec<Listed> {
         let (answer, answered) = oneshot::channel();
         // The list ends with paddock.
-        let _ = self.0.send((wanted, answer)).await;
+        let _ = self.questions.send((wanted, answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// Each from now on, as it is listed.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Listed>> {
+        self.ended.subscribe()
     }
 }
 
@@ -53,6 +64,8 @@ impl Asker {
 pub(crate) struct Activity {
     batches: mpsc::Receiver<Batch>,
     questions: mpsc::Receiver<(Wanted, oneshot::Sender<Vec<Listed>>)>,
+    /// Those who follow.
+    ended: broadcast::Sender<Arc<Listed>>,
     list: VecDeque<Listed>,
     next: u64,
 }
@@ -61,13 +74,19 @@ impl Activity {
     /// A list of what comes in these batches.
     pub(crate) fn new(batches: mpsc::Receiver<Batch>) -> (Self, Asker) {
         let (asker, questions) = mpsc::channel(QUESTIONS);
+        let (ended, _) = broadcast::channel(FOLLOWED);
         let activity = Self {
             batches,
             questions,
+            ended: ended.clone(),
             list: VecDeque::new(),
             next: 1,
         };
-        (activity, Asker(asker))
+        let asker = Asker {
+            questions: asker,
+            ended,
+        };
+        (activity, asker)
     }
 
     /// Runs until nobody hands anything over any more.
@@ -92,13 +111,18 @@ impl Activity {
                 self.list.pop_front();
             }
             let name = |model: paddock_scheduler::ModelId| batch.names.get(model.0).cloned();
-            self.list.push_back(Listed {
+            let listed = Listed {
                 seq: self.next,
                 at: batch.time_of(row.arrived),
                 id: String::from_utf8_lossy(id).into_owned(),
                 model: row.model.and_then(name).flatten(),
                 row: row.clone(),
-            });
+            };
+            if self.ended.receiver_count() > 0 {
+                // They may have gone just now.
+                let _ = self.ended.send(Arc::new(listed.clone()));
+            }
+            self.list.push_back(listed);
             self.next += 1;
         }
     }

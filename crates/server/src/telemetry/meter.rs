@@ -15,7 +15,7 @@ const GATHER: Duration = Duration::from_millis(250);
 const MOST: usize = 1024;
 
 /// The most bytes of an id that are kept.
-const ID: usize = 128;
+pub(crate) const ID: usize = 128;
 
 /// What models are called, each in its place; those that are no longer there keep theirs.
 pub(crate) type Names = Arc<[Option<Arc<str>>]>;
@@ -88,6 +88,11 @@ impl Meter {
     /// A copy of what has been counted, and what the models are called.
     pub(crate) fn counts(&self) -> (Counts, Names) {
         (self.counts.borrow().clone(), self.names.borrow().clone())
+    }
+
+    /// What the models are called.
+    pub(crate) fn names(&self) -> Names {
+        self.names.borrow().clone()
     }
 
     /// Hands rows over for as long as it runs. Where there are none, nothing wakes it.

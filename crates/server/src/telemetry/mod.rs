@@ -21,7 +21,7 @@ mod row;
 
 pub(crate) use activity::{Activity, Asker, Listed, Wanted};
 pub(crate) use counts::{Counts, Histogram, ModelCounts};
-pub(crate) use meter::{Meter, Names};
+pub(crate) use meter::{ID, Meter, Names};
 pub(crate) use record::Record;
 pub(crate) use route::Route;
 pub(crate) use row::{Batch, Outcome, Row};

@@ -1,0 +1,181 @@
+//! `GET /api/events`: everything that changes, as it changes.
+
+use crate::support::{chat, model, stream, three, wait_status};
+use paddock_e2e::harness::{Connection, LIMIT, Paddock, Signal, get, now, post, wait_until};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Begins to read, and returns once the answer has begun.
+fn read(paddock: &Paddock) -> Connection {
+    let mut reader = Connection::to(paddock.admin());
+    reader.send(get("/api/events"));
+    let head = reader.head();
+    assert_eq!(
+        (head.status, head.field("content-type")),
+        (200, Some("text/event-stream"))
+    );
+    reader
+}
+
+/// The next event and its data; a comment is one without a name.
+fn next(reader: &mut Connection) -> Option<(String, Value)> {
+    let event = reader.event()?;
+    let first = event.text.lines().next()?;
+    let Some(name) = first.strip_prefix("event: ") else {
+        return Some((String::new(), Value::Null));
+    };
+    let data = serde_json::from_str(&event.data()).expect("JSON");
+    Some((name.to_owned(), data))
+}
+
+/// Reads on until an event of this name comes of which this holds.
+fn until(reader: &mut Connection, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let begun = now();
+    loop {
+        assert!(begun.elapsed() < LIMIT, "no such event: {name}");
+        let (event, data) = next(reader).expect("more events");
+        if event == name && holds(&data) {
+            return data;
+        }
+    }
+}
+
+fn order(paddock: &Paddock, path: &str) {
+    let answer = Connection::to(paddock.admin()).ask(post(path, ""));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn a_reader_is_told_how_everything_is_and_what_changes() {
+    let builder = three();
+    let text = builder.config_text();
+    let mut paddock = builder.start();
+    // Nothing passes while nothing is loaded, so both say the same.
+    let status = paddock.admin_get("/api/status").text();
+    let mut reader = read(&paddock);
+    let first = reader.event().expect("a snapshot").text;
+    assert_eq!(first, format!("event: snapshot\ndata: {status}"));
+
+    order(&paddock, "/api/models/a/load?wait=true");
+    let ready = until(&mut reader, "model", |model| model["status"] == "ready");
+    assert_eq!(ready["id"], "a");
+    assert!(ready["pid"].is_u64());
+    order(&paddock, "/api/models/a/unload?wait=true");
+    until(&mut reader, "memory", |memory| memory["used"]["host"] == 0);
+
+    let kept = text.lines().filter(|line| !line.starts_with("models.b"));
+    let kept: Vec<String> = kept.map(|line| format!("{line}\n")).collect();
+    std::fs::write(paddock.directory().join("paddock.toml"), kept.concat()).unwrap();
+    order(&paddock, "/api/reload");
+    assert_eq!(
+        until(&mut reader, "removed", |_| true),
+        json!({ "id": "b" })
+    );
+
+    let begun = now();
+    assert!(paddock.stop(Signal::TERM).success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{begun:?}");
+    while next(&mut reader).is_some() {}
+}
+
+#[test]
+fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
+    let paddock = three().streams_held_open().start();
+    order(&paddock, "/api/models/a/load?wait=true");
+    let mut reader = read(&paddock);
+    until(&mut reader, "snapshot", |_| true);
+    let mut client = paddock.connect();
+    client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine\r\n\r\n"));
+    assert_eq!(client.head().status, 200);
+    let mine = |listed: &Value| listed["requests"][0]["id"] == "mine";
+    let told = until(&mut reader, "in_flight", |listed| {
+        mine(listed) && listed["requests"][0]["state"] == "streaming"
+    });
+    assert_eq!(told["total"], 1);
+    until(&mut reader, "model", |model| model["in_flight"] == 1);
+    let listed = paddock.admin_get("/api/requests?in_flight=true").json();
+    assert!(mine(&listed), "{listed}");
+    let request = &listed["requests"][0];
+    assert_eq!(
+        (&request["model"], &request["route"]),
+        (&"a".into(), &"chat_completions".into())
+    );
+    assert!(request["seconds"].as_f64().is_some_and(|time| time > 0.0));
+    let of = |query: &str| {
+        let answer = paddock.admin_get(&format!("/api/requests?{query}"));
+        (answer.status, answer.json()["requests"].clone())
+    };
+    assert_eq!(of("in_flight=true&model=b"), (200, json!([])));
+    assert_eq!(of("in_flight=false"), (200, json!([])));
+    for wrong in ["in_flight=1", "in_flight=true&limit=201"] {
+        assert_eq!(of(wrong).0, 400, "{wrong}");
+    }
+
+    let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(Connection::to(paddock.admin()).ask(cancel).status, 200);
+    let ended = until(&mut reader, "request", |_| true);
+    assert_eq!(
+        (&ended["id"], &ended["outcome"]),
+        (&"mine".into(), &"cancelled".into())
+    );
+    assert_eq!(of("model=a"), (200, json!([ended])));
+    // The count of its model changes as well, sooner or later than the list.
+    let (mut listed, mut counted) = (true, true);
+    let begun = now();
+    while listed || counted {
+        assert!(
+            begun.elapsed() < LIMIT,
+            "listed: {listed}, counted: {counted}"
+        );
+        match next(&mut reader).expect("more events") {
+            (event, list) if event == "in_flight" => listed = list["total"] != 0,
+            (event, model) if event == "model" => counted = model["in_flight"] != 0,
+            _ => {}
+        }
+    }
+    assert_eq!(of("in_flight=true"), (200, json!([])));
+    paddock.let_end();
+}
+
+#[test]
+fn a_request_that_waits_for_its_model_is_in_flight_as_queued() {
+    let paddock = three().held_back().start();
+    let mut client = paddock.connect();
+    client.send(chat("a"));
+    wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
+    let listed = paddock.admin_get("/api/requests?in_flight=true").json();
+    assert_eq!(listed["requests"][0]["state"], "queued", "{listed}");
+    paddock.let_load();
+    assert_eq!(client.answer().status, 200);
+    wait_status(&paddock, "a", "ready");
+}
+
+#[test]
+fn a_reader_that_does_not_read_is_told_how_much_it_missed() {
+    const COUNT: u64 = 8_000;
+    let builder = three();
+    // A unix socket holds 208 KiB, however long nobody reads.
+    let admin = format!("unix:{}", builder.directory().join("admin.sock").display());
+    let paddock = builder.admin([admin]).start();
+    order(&paddock, "/api/models/a/load?wait=true");
+    let mut reader = read(&paddock);
+    until(&mut reader, "snapshot", |_| true);
+    let mut client = paddock.connect();
+    for _ in 0..COUNT {
+        if client.ask(get("/upstream/a/props")).status != 200 {
+            panic!("the child answers");
+        }
+    }
+    let (mut told, mut missed) = (0, 0);
+    let begun = now();
+    while told + missed < COUNT {
+        assert!(begun.elapsed() < LIMIT, "{told} told of, {missed} missed");
+        match next(&mut reader).expect("more events") {
+            (event, _) if event == "request" => told += 1,
+            (event, data) if event == "missed" => missed += data["count"].as_u64().unwrap(),
+            _ => {}
+        }
+    }
+    assert_eq!(told + missed, COUNT, "each is told of or counted");
+    assert!(missed > 0, "it all fitted");
+}

@@ -1,0 +1,60 @@
+//! The requests that have begun and not ended, for those who ask.
+
+use crate::telemetry::Route;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A request that has begun and not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AtHand {
+    /// Its `x-request-id`, cut at [`crate::telemetry::ID`] bytes.
+    pub(crate) id: String,
+    /// The model it is for, once that is known.
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) route: Route,
+    /// When its first byte came.
+    pub(crate) since: Instant,
+    pub(crate) stage: Stage,
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It waits for its turn, or for its model to be loaded.
+    Queued,
+    /// Nothing of its answer has come yet.
+    #[default]
+    Waiting,
+    /// Its answer passes.
+    Streaming,
+}
+
+impl Stage {
+    /// Its name in lists.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Waiting => "waiting",
+            Self::Streaming => "streaming",
+        }
+    }
+}
+
+/// Some of the requests at hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AllAtHand {
+    /// The oldest, the oldest first.
+    pub(crate) oldest: Vec<AtHand>,
+    /// How many there are in all.
+    pub(crate) total: usize,
+}
+
+impl AllAtHand {
+    /// Adds another worker's, and keeps so many.
+    pub(super) fn merge(&mut self, other: Self, most: usize) {
+        self.oldest.extend(other.oldest);
+        self.total += other.total;
+        self.oldest.sort_by_key(|request| request.since);
+        self.oldest.truncate(most);
+    }
+}
