@@ -31,12 +31,12 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => commands::run(cli).into(),
         Err(error) => {
-            let text = error.render().to_string();
+            let text = error.render().ansi().to_string();
             if error.use_stderr() {
-                output::error(&text);
+                output::coloured_error(&text);
                 Exit::Usage.into()
             } else {
-                output::text(&text);
+                output::coloured_text(&text);
                 Exit::Done.into()
             }
         }

@@ -23,6 +23,17 @@ pub(crate) fn error(text: &str) {
     write(&mut io::stderr().lock(), text);
 }
 
+/// Writes to standard error what may have colours; they are left out where it is no terminal that shows
+/// them, or where `NO_COLOR` says so.
+pub(crate) fn coloured_error(text: &str) {
+    write(&mut anstream::AutoStream::auto(io::stderr()).lock(), text);
+}
+
+/// Writes to standard output what may have colours, as [`coloured_error`] does.
+pub(crate) fn coloured_text(text: &str) {
+    write(&mut anstream::AutoStream::auto(io::stdout()).lock(), text);
+}
+
 /// Writes lines to standard output, each with its newline, and says whether anybody reads them.
 pub(crate) fn lines(lines: &str) -> Reader {
     let mut out = io::stdout().lock();

@@ -173,7 +173,8 @@ impl Signals {
 /// Shows problems, and how many there are if there are several.
 pub(crate) fn report(problems: &Problems) {
     let count = problems.as_slice().len();
-    output::error(&if count > 1 {
+    let problems = problems.coloured();
+    output::coloured_error(&if count > 1 {
         format!("{problems}\n\n{count} problems")
     } else {
         problems.to_string()

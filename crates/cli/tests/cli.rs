@@ -284,3 +284,59 @@ fn a_log_filter_from_the_environment_is_checked() {
         "{error}"
     );
 }
+
+#[test]
+fn the_example_is_accepted_by_check_and_the_schema_is_json() {
+    let place = Place::new();
+    let (code, example, error) = place.run(&["config", "example"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    place.write("paddock.toml", &example);
+    let (code, _, error) = place.run(&with(&["check"]));
+    let missing = "error: models.gemma.path: there is no file DIR/model.gguf\n";
+    assert_eq!(code, 64);
+    assert!(error.starts_with(missing), "{error}");
+    fs::rename(place.path().join("m.gguf"), place.path().join("model.gguf")).unwrap();
+    let (code, out, error) = place.run(&with(&["check"]));
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+
+    let (code, schema, _) = place.run(&["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn check_gives_problems_as_data() {
+    let place = Place::new();
+    place.write(
+        "paddock.toml",
+        "[models.m]\npath = 'm.gguf'\nkeep_alvie = '10m'\n",
+    );
+    let (code, out, error) = place.run(&with(&["check", "--json"]));
+    assert_eq!((code, error.as_str()), (64, ""));
+    insta::assert_snapshot!("check_json_refused", out);
+
+    place.write("paddock.toml", "[models.m]\npath = 'm.gguf'\n");
+    let (code, out, error) = place.run(&with(&["check", "--json"]));
+    assert_eq!((code, error.as_str()), (0, ""));
+    insta::assert_snapshot!("check_json_ok", out);
+}
+
+#[test]
+fn problems_have_colours_only_where_they_are_shown() {
+    let place = Place::new();
+    place.write("paddock.toml", "[server]\nlistne = 1\n");
+    let mut command = place.command(&with(&["check", "--model", "m.gguf"]));
+    let (code, _, error) = place.shown(&command.output().unwrap());
+    assert_eq!(code, 64);
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+    let forced = command.env("CLICOLOR_FORCE", "1").output().unwrap();
+    let (_, _, error) = place.shown(&forced);
+    assert!(error.starts_with("\u{1b}[1m\u{1b}[91merror"), "{error:?}");
+    let never = command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+    let (_, _, error) = place.shown(&never.output().unwrap());
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+}

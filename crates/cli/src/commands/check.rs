@@ -1,21 +1,35 @@
 //! `paddock check`.
 
-use paddock_server::config::Problems;
+use clap::Args;
+use paddock_server::config::{Listen, Problem, Problems};
+use serde_json::{Value, json};
 
 use super::ConfigArgs;
+use crate::config_file::Loaded;
 use crate::exit::Exit;
 use crate::{config_file, output, ports, service};
 
+/// Flags of `paddock check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print JSON: what would be served, or every problem with its place.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Prints everything that `serve` would refuse, or what it would do.
-pub(super) fn run(args: ConfigArgs) -> Exit {
-    let (file, overrides) = args.overrides();
+pub(super) fn run(args: CheckArgs) -> Exit {
+    let (file, overrides) = args.config.overrides();
     let loaded = config_file::load(file.as_deref(), &overrides);
     let checked = loaded.and_then(|loaded| match Problems::new(ports::taken(&loaded.config)) {
         Some(problems) => Err(problems),
         None => Ok(loaded),
     });
-    match checked {
-        Ok(loaded) => {
+    match (&checked, args.json) {
+        (Ok(loaded), true) => output::text(&format!("{:#}", served(loaded))),
+        (Ok(loaded), false) => {
             let server = &loaded.config.server;
             let summary = service::summary(
                 &loaded.config,
@@ -24,11 +38,52 @@ pub(super) fn run(args: ConfigArgs) -> Exit {
                 &server.admin,
             );
             output::text(&format!("ok\n{summary}"));
-            Exit::Done
         }
-        Err(problems) => {
-            service::report(&problems);
-            Exit::Config
-        }
+        (Err(problems), true) => output::text(&format!("{:#}", refused(problems))),
+        (Err(problems), false) => service::report(problems),
     }
+    if checked.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Config
+    }
+}
+
+fn served(Loaded { config, file }: &Loaded) -> Value {
+    let models = config
+        .models
+        .iter()
+        .map(|model| json!({ "id": model.id, "aliases": model.aliases, "path": model.path }));
+    let skipped = config.skipped.iter();
+    let skipped = skipped.map(|skipped| json!({ "path": skipped.path, "reason": skipped.reason }));
+    let addresses = |all: &[Listen]| -> Vec<_> { all.iter().map(Listen::to_string).collect() };
+    json!({
+        "ok": true,
+        "config": file,
+        "models": models.collect::<Vec<_>>(),
+        "skipped": skipped.collect::<Vec<_>>(),
+        "engine": config.engine.program,
+        "listen": addresses(&config.server.listen),
+        "admin": addresses(&config.server.admin),
+        "problems": [],
+    })
+}
+
+fn refused(problems: &Problems) -> Value {
+    let problems = problems.as_slice().iter().map(problem);
+    json!({ "ok": false, "problems": problems.collect::<Vec<_>>() })
+}
+
+fn problem(problem: &Problem) -> Value {
+    let place = problem.place.as_ref();
+    json!({
+        "key": problem.key,
+        "message": problem.message,
+        "help": problem.help,
+        "file": place.map(|place| &place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "width": place.map(|place| place.width),
+        "text": place.map(|place| &place.text),
+    })
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod config;
 pub(crate) mod exec;
 mod explain;
 mod inspect;
@@ -35,7 +36,9 @@ enum Command {
     /// Put an existing llama-server command behind paddock, at the same address.
     Wrap(wrap::WrapArgs),
     /// Say everything that serve would refuse, all at once; touch nothing.
-    Check(ConfigArgs),
+    Check(check::CheckArgs),
+    /// Print an example or the schema of the configuration file.
+    Config(config::ConfigCommand),
     /// Print what a model file holds, and what it takes in memory.
     Inspect(inspect::InspectArgs),
     /// Print which models there are and how each is doing.
@@ -119,6 +122,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Serve(args) => serve::run(args),
         Command::Wrap(args) => wrap::run(args),
         Command::Check(args) => check::run(args),
+        Command::Config(command) => config::run(&command),
         Command::Inspect(args) => inspect::run(&args),
         Command::Status(args) => status::run(args),
         Command::Load(args) => load::run(args, "load"),

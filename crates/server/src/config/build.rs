@@ -126,7 +126,7 @@ impl Build<'_> {
         } else {
             PathBuf::from(&command.value)
         };
-        let program = engine::find(&path, self.around.search_path.as_deref());
+        let program = engine::find(&path, self.around);
         let args = self.args(raw.args);
         let env = self.env(raw.env);
         let lacks = raw.sandbox.as_ref();

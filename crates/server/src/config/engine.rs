@@ -1,12 +1,15 @@
 //! Finding the engine's program.
 
+mod get;
+
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const GET: &str = "install llama.cpp (https://github.com/ggml-org/llama.cpp/releases, or \
-    `brew install llama.cpp`), or set `command` under [engine] to where it is";
+pub(super) use get::MACHINE;
+
+use super::Surroundings;
+use get::how_to_get;
 
 /// What is wrong with a program or a file, and what to do about it.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ impl Fault {
 }
 
 /// Finds a program: a path with a slash as it is, any other name on the search path.
-pub(super) fn find(command: &Path, search_path: Option<&OsStr>) -> Result<PathBuf, Fault> {
+pub(super) fn find(command: &Path, around: &Surroundings) -> Result<PathBuf, Fault> {
     let name = command.display();
     if command.as_os_str().is_empty() {
         return Err(Fault::new("is empty", "write \"llama-server\" or a path"));
@@ -39,7 +42,10 @@ pub(super) fn find(command: &Path, search_path: Option<&OsStr>) -> Result<PathBu
     if command.components().count() > 1 || command.is_absolute() {
         return match state(command) {
             State::Program => Ok(command.to_owned()),
-            State::Missing => Err(Fault::new(format!("there is no file {name}"), GET)),
+            State::Missing => {
+                let help = how_to_get(command, around);
+                Err(Fault::new(format!("there is no file {name}"), help))
+            }
             State::Directory => Err(Fault::new(
                 format!("{name} is a directory"),
                 format!("name the program in it, such as {name}/llama-server"),
@@ -48,7 +54,7 @@ pub(super) fn find(command: &Path, search_path: Option<&OsStr>) -> Result<PathBu
         };
     }
     let mut useless = None;
-    for directory in search_path.into_iter().flat_map(env::split_paths) {
+    for directory in around.search_path.iter().flat_map(env::split_paths) {
         let candidate = directory.join(command);
         match state(&candidate) {
             State::Program => return Ok(candidate),
@@ -56,10 +62,13 @@ pub(super) fn find(command: &Path, search_path: Option<&OsStr>) -> Result<PathBu
             State::Missing | State::Directory => {}
         }
     }
-    match useless {
-        Some(candidate) => Err(not_executable(&candidate)),
-        None => Err(Fault::new(format!("there is no `{name}` on PATH"), GET)),
-    }
+    Err(useless.map_or_else(
+        || {
+            let help = how_to_get(command, around);
+            Fault::new(format!("there is no `{name}` on PATH"), help)
+        },
+        |candidate| not_executable(&candidate),
+    ))
 }
 
 fn not_executable(path: &Path) -> Fault {

@@ -48,6 +48,7 @@ impl Fixture {
             home: Some(self.0.path().to_owned()),
             state_home: None,
             parts: Parts::of_linux(7),
+            machine: "linux-x86_64",
         }
     }
 
@@ -61,10 +62,9 @@ impl Fixture {
         self.hide(&self.config(text, &Overrides::default()).unwrap_err())
     }
 
-    pub(super) fn hide(&self, problems: &Problems) -> String {
-        problems
-            .to_string()
-            .replace(self.0.path().to_str().unwrap(), "DIR")
+    pub(super) fn hide(&self, shown: &(impl ToString + ?Sized)) -> String {
+        let shown = shown.to_string();
+        shown.replace(self.0.path().to_str().unwrap(), "DIR")
     }
 }
 

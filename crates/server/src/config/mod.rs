@@ -9,6 +9,8 @@ mod checks;
 mod discover;
 mod engine;
 mod files;
+mod hint;
+mod keys;
 mod limits;
 mod listen;
 mod log_filter;
@@ -31,10 +33,11 @@ use std::time::Duration;
 
 pub use argv::Command;
 pub use discover::Skipped;
+pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 
 use paddock_supervisor::sandbox::Parts;
@@ -164,6 +167,8 @@ struct Surroundings {
     state_home: Option<PathBuf>,
     /// What of a sandbox the kernel has.
     parts: Parts,
+    /// The system and the processor, such as `linux-x86_64`.
+    machine: &'static str,
 }
 
 impl Surroundings {
@@ -173,6 +178,7 @@ impl Surroundings {
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
             parts: Parts::of_this_system(),
+            machine: engine::MACHINE,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use anstyle::{AnsiColor, Style};
+
 /// One thing that is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -87,43 +89,115 @@ impl From<Problem> for Problems {
 
 impl std::error::Error for Problems {}
 
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Problems in colours, for a terminal.
+#[derive(Debug)]
+pub struct Coloured<'a>(&'a Problems);
+
+impl Problems {
+    /// Shows the problems in colours. The text is the same; around its parts stand SGR sequences
+    /// (ECMA-48 §8.3.117).
+    pub fn coloured(&self) -> Coloured<'_> {
+        Coloured(self)
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>, paint: &Paint) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            problem.fmt(f)?;
+            problem.show(f, paint)?;
         }
         Ok(())
     }
 }
 
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f, &PLAIN)
+    }
+}
+
+impl fmt::Display for Coloured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show(f, &COLOURS)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("error: ")?;
+        self.show(f, &PLAIN)
+    }
+}
+
+/// How the parts of a problem look.
+struct Paint {
+    /// The word that says how bad it is, and the marks below what is meant.
+    error: Style,
+    /// What is wrong.
+    message: Style,
+    /// What frames the line of the file.
+    frame: Style,
+    /// The word before what to do.
+    help: Style,
+}
+
+const PLAIN: Paint = Paint {
+    error: Style::new(),
+    message: Style::new(),
+    frame: Style::new(),
+    help: Style::new(),
+};
+
+const COLOURS: Paint = Paint {
+    error: AnsiColor::BrightRed.on_default().bold(),
+    message: Style::new().bold(),
+    frame: AnsiColor::BrightBlue.on_default().bold(),
+    help: AnsiColor::BrightCyan.on_default().bold(),
+};
+
+impl Problem {
+    fn show(&self, f: &mut fmt::Formatter<'_>, paint: &Paint) -> fmt::Result {
+        let Paint {
+            error,
+            message,
+            frame,
+            help: word,
+        } = paint;
+        write!(f, "{error}error{error:#}{message}: ")?;
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
-        f.write_str(&self.message)?;
+        write!(f, "{}{message:#}", self.message)?;
         let mut gutter = 1;
         if let Some(place) = &self.place {
             gutter = place.line.to_string().len();
             let Place { line, column, .. } = place;
             let file = place.file.display();
-            write!(f, "\n{:gutter$}--> {file}:{line}:{column}", "")?;
-            write!(f, "\n{:gutter$} |\n{line} | {}", "", place.text)?;
+            write!(
+                f,
+                "\n{:gutter$}{frame}-->{frame:#} {file}:{line}:{column}",
+                ""
+            )?;
+            write!(
+                f,
+                "\n{frame}{:gutter$} |\n{line} |{frame:#} {}",
+                "", place.text
+            )?;
             let marks = "^".repeat(place.width);
             write!(
                 f,
-                "\n{:gutter$} | {:indent$}{marks}",
+                "\n{frame}{:gutter$} |{frame:#} {:indent$}{error}{marks}{error:#}",
                 "",
                 "",
                 indent = column - 1
             )?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n{:gutter$} = help: {help}", "")?;
+            write!(
+                f,
+                "\n{:gutter$} {frame}={frame:#} {word}help{word:#}: {help}",
+                ""
+            )?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
 use super::{GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, log_filter, sandbox, units};
 
@@ -187,14 +188,18 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         "auto" => Ok(GpuLayers::Auto),
         "all" => Ok(GpuLayers::All),
         other => Err(format!(
-            "expected \"auto\", \"all\" or a number, found `{other}`"
+            "expected \"auto\", \"all\" or a number, found `{other}`{}",
+            did_you_mean(other, &["auto", "all"])
         )),
     };
     let keep_alive = |text: &str| match text {
         "forever" => Ok(KeepAlive::Forever),
         other => units::duration(other)
             .map(KeepAlive::For)
-            .map_err(|message| format!("{message}; or write \"forever\"")),
+            .map_err(|message| match did_you_mean(other, &["forever"]) {
+                meant if meant.is_empty() => or_write(message, "forever"),
+                meant => message + &meant,
+            }),
     };
     let memory = |text: &str| match text {
         "" => Ok(None),
@@ -251,5 +256,13 @@ fn some_size(text: &str) -> Result<u64, String> {
 }
 
 fn or_auto(message: String) -> String {
-    message + "; or write \"auto\""
+    or_write(message, "auto")
+}
+
+/// Adds a word that is accepted, unless it is clear already what is meant.
+fn or_write(message: String, word: &str) -> String {
+    if message.ends_with('?') {
+        return message;
+    }
+    format!("{message}; or write \"{word}\"")
 }

@@ -2,6 +2,7 @@
 
 use paddock_supervisor::sandbox::Parts;
 
+use super::hint::did_you_mean;
 use super::problem::Problem;
 use super::section::At;
 
@@ -26,7 +27,10 @@ pub(super) fn parse(text: &str) -> Result<SandboxMode, String> {
         "auto" => Ok(SandboxMode::Auto),
         "on" => Ok(SandboxMode::On),
         "off" => Ok(SandboxMode::Off),
-        other => Err(format!("expected {EXPECTED}, found `{other}`")),
+        other => {
+            let meant = did_you_mean(other, &["auto", "off", "on"]);
+            Err(format!("expected {EXPECTED}, found `{other}`{meant}"))
+        }
     }
 }
 

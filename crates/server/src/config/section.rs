@@ -1,6 +1,6 @@
 //! Reading TOML tables so that every problem is found, not only the first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::hint;
 use super::problem::{Place, Problem};
 use super::source::Source;
 
@@ -48,12 +49,22 @@ impl<T> At<T> {
 pub(super) struct Report<'a> {
     pub(super) source: Source<'a>,
     problems: RefCell<Vec<Problem>>,
+    /// A table of models may be among what is not understood.
+    lost: Cell<bool>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        let problems = RefCell::default();
-        Self { source, problems }
+        Self {
+            source,
+            problems: RefCell::default(),
+            lost: Cell::new(false),
+        }
+    }
+
+    /// Whether models may be among what is not understood, so that their absence says nothing.
+    pub(super) fn models_may_be_lost(&self) -> bool {
+        self.lost.get()
     }
 
     pub(super) fn push(&self, problem: Problem) {
@@ -162,6 +173,16 @@ impl<'a> Section<'a> {
     }
 
     fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
+        self.wrong_with(key, value, expected, None);
+    }
+
+    fn wrong_with(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        expected: &str,
+        help: Option<String>,
+    ) {
         let found = match value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a number",
@@ -172,8 +193,11 @@ impl<'a> Section<'a> {
             DeValue::Table(_) => "a table",
         };
         let at = self.at(key, &value.span(), ());
-        let message = format!("expected {expected}, found {found}");
-        self.report.push(at.problem(message));
+        let problem = at.problem(format!("expected {expected}, found {found}"));
+        self.report.push(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 
     /// Reads a string and makes something of it; `expected` names what, for other types.
@@ -185,7 +209,8 @@ impl<'a> Section<'a> {
     ) -> Option<At<T>> {
         let value = self.value(key)?;
         let DeValue::String(text) = value.get_ref() else {
-            self.wrong(key, value, expected);
+            let help = hint::as_string(value.get_ref(), |text| parse(text).is_ok());
+            self.wrong_with(key, value, expected, help);
             return None;
         };
         let at = self.at(key, &value.span(), ());
@@ -209,7 +234,8 @@ impl<'a> Section<'a> {
     pub(super) fn boolean(&mut self, key: &'a str) -> Option<At<bool>> {
         let value = self.value(key)?;
         let DeValue::Boolean(yes) = value.get_ref() else {
-            self.wrong(key, value, "true or false");
+            let help = hint::unquoted(value.get_ref(), |text| text.parse::<bool>().is_ok());
+            self.wrong_with(key, value, "true or false", help);
             return None;
         };
         Some(self.at(key, &value.span(), *yes))
@@ -219,7 +245,8 @@ impl<'a> Section<'a> {
     pub(super) fn number(&mut self, key: &'a str, least: u32) -> Option<At<u32>> {
         let value = self.value(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
-            self.wrong(key, value, "a whole number");
+            let help = hint::unquoted(value.get_ref(), |text| text.parse::<u32>().is_ok());
+            self.wrong_with(key, value, "a whole number", help);
             return None;
         };
         let at = self.at(key, &value.span(), ());
@@ -256,7 +283,8 @@ impl<'a> Section<'a> {
     ) -> Option<At<Vec<At<T>>>> {
         let value = self.value(key)?;
         let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(key, value, "an array of strings");
+            let help = hint::as_list(value.get_ref());
+            self.wrong_with(key, value, "an array of strings", help);
             return None;
         };
         let mut list = Vec::new();
@@ -331,37 +359,27 @@ impl<'a> Section<'a> {
     ///
     /// `later` are keys of the documented format that this version does not carry out.
     pub(super) fn finish(self, later: &[&str]) {
-        for key in self.table.into_iter().flat_map(|table| table.keys()) {
+        for (key, value) in self.table.into_iter().flat_map(|table| table.iter()) {
             let name = key.get_ref().as_ref();
             if self.known.contains(&name) {
                 continue;
             }
-            let unsupported = "is not supported in this version";
-            let message = match (close(name, &self.known), close(name, later)) {
-                _ if later.contains(&name) => format!("`{name}` {unsupported}"),
-                (Some(known), _) => format!("unknown key `{name}`, did you mean `{known}`?"),
-                (None, Some(later)) => {
-                    format!("unknown key `{name}`; `{later}` {unsupported}")
-                }
-                (None, None) => format!("unknown key `{name}`"),
+            let (message, help) = if later.contains(&name) {
+                (format!("`{name}` is not supported in this version"), None)
+            } else {
+                hint::unknown(name, value.get_ref(), &self.path, &self.known, later)
             };
             let place = self.report.source.place(&key.span());
             let mut problem = Problem::new(message).place(Some(place));
+            problem.help = help;
             if !self.path.is_empty() {
                 problem = problem.key(&self.path);
             }
-            if !later.contains(&name) && close(name, &self.known).is_none() {
-                problem = problem.help(format!("known keys: {}", self.known.join(", ")));
-            }
             self.report.push(problem);
+            let at_the_top = self.path.is_empty() && value.get_ref().is_table();
+            self.report
+                .lost
+                .set(self.report.lost.get() || at_the_top && !later.contains(&name));
         }
     }
-}
-
-/// Returns the known name that a misspelt one is closest to, if one is close.
-pub(super) fn close<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
-    let nearest = known.iter().copied().min_by_key(distance)?;
-    let allowed = (nearest.len().max(name.len()) / 3).clamp(1, 3);
-    (distance(&nearest) <= allowed).then_some(nearest)
 }

@@ -7,6 +7,7 @@ use super::*;
 
 mod discover;
 mod many;
+pub(super) mod mistakes;
 mod problems;
 
 const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";
@@ -57,7 +58,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.log, "info");
 }
 
-const EVERY_KEY: &str = r#"
+pub(super) const EVERY_KEY: &str = r#"
         [server]
         listen = ["0.0.0.0:80", "unix:/run/p.sock"]
         admin = []

@@ -72,11 +72,34 @@ fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
 }
 
 fn expected_size(text: &str) -> String {
-    format!("expected a size such as \"100MiB\", found `{text}`")
+    let units = [("k", "KiB"), ("m", "MiB"), ("g", "GiB"), ("t", "TiB")];
+    let meant = meant(text, &units);
+    format!("expected a size such as \"100MiB\", found `{text}`{meant}")
 }
 
 fn expected_duration(text: &str) -> String {
-    format!("expected a duration such as \"30s\" or \"5m\", found `{text}`")
+    let units = [
+        ("ms", "ms"),
+        ("mil", "ms"),
+        ("s", "s"),
+        ("m", "m"),
+        ("h", "h"),
+        ("d", "d"),
+    ];
+    let meant = meant(text, &units);
+    format!("expected a duration such as \"30s\" or \"5m\", found `{text}`{meant}")
+}
+
+/// Asks after a number with the unit whose beginning follows it, as in `24G` or `2 minutes`.
+fn meant(text: &str, units: &[(&str, &str)]) -> String {
+    let Some((number, unit, "")) = piece(text) else {
+        return String::new();
+    };
+    let unit = unit.to_ascii_lowercase();
+    let unit = units.iter().find(|(begin, _)| unit.starts_with(begin));
+    unit.map_or_else(String::new, |(_, unit)| {
+        format!(", did you mean `{number}{unit}`?")
+    })
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn config(
         };
         problems.push(fault_problem(&at, fault));
     };
-    let program = engine::find(&wrap.program, around.search_path.as_deref());
+    let program = engine::find(&wrap.program, around);
     let program = program.map_err(|fault| note("the command", fault)).ok();
     if let Some(path) = &wrap.model
         && let Err(fault) = files::check(path)

@@ -48,7 +48,8 @@ impl Build<'_> {
         {
             model.preload = true;
         }
-        if models.is_empty() && dirs.iter().all(|dir| dir.value.is_dir()) {
+        let lost = self.report.models_may_be_lost();
+        if models.is_empty() && !lost && dirs.iter().all(|dir| dir.value.is_dir()) {
             self.report.push(no_model(&dirs));
         }
         (models, skipped)

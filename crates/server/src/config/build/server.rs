@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::checks::{addresses, check_overlaps, check_public};
+use super::super::hint::close;
 use super::super::raw::{List, RawServer};
-use super::super::section::{At, close};
+use super::super::section::At;
 use super::super::{Listen, Model, Server, Surroundings};
 use super::{ADMIN, Build, DRAIN, value};
 

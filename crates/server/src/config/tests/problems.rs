@@ -34,6 +34,7 @@ error: server.body_limit: expected a size such as "100MiB", found a number
   |
 3 | body_limit = 5
   |              ^
+  = help: write it with a unit, such as "5MiB"
 
 error: server: unknown key `drain_timout`, did you mean `drain_timeout`?
  --> DIR/paddock.toml:4:1
@@ -65,6 +66,7 @@ error: models.m.context: expected a whole number, found a string
    |
 12 | context = "4096"
    |           ^^^^^^
+   = help: write it without quotes: 4096
 
 error: models.m.args: `--ctx-size` is not for `args`: paddock sets it or does without
   --> DIR/paddock.toml:13:22

@@ -1,0 +1,306 @@
+//! The keys.
+
+use super::{Key, Kind, Table, Value};
+
+pub(super) const TABLES: &[Table] = &[
+    table(
+        "server",
+        "Where paddock listens, and its limits.",
+        SERVER,
+        &[],
+    ),
+    table("engine", "The program that runs the models.", ENGINE, &[]),
+    table(
+        "memory",
+        "What models may take together. Sizes have a unit: B, KiB, MiB, GiB, TiB, kB, MB or GB.",
+        MEMORY,
+        &[],
+    ),
+    table(
+        "scheduler",
+        "Who waits, for how long, and when one model makes room for another. Durations: ms, s, m, h, d.",
+        SCHEDULER,
+        &[],
+    ),
+    table("discover", "Directories of models.", DISCOVER, &[]),
+    table("telemetry", "What paddock says of itself.", TELEMETRY, &[]),
+    table(
+        "defaults",
+        "What holds for every model. Each of these keys can stand under [models.NAME] too, and wins there.",
+        MODEL,
+        &[],
+    ),
+    table(
+        "models.NAME",
+        "A model; NAME is what clients send. One section for each.",
+        NAMED,
+        MODEL,
+    ),
+];
+
+const SERVER: &[Key] = &[
+    key(
+        "listen",
+        Kind::Addresses,
+        r#"["127.0.0.1:8080"]"#,
+        "where clients connect: HOST:PORT or unix:PATH",
+    ),
+    key(
+        "admin",
+        Kind::Addresses,
+        r#"["127.0.0.1:8081"]"#,
+        "where the operator connects: dashboard, metrics, control; [] for nowhere",
+    ),
+    key(
+        "allow_public",
+        Kind::Switch,
+        "false",
+        "true allows addresses open to every network, such as 0.0.0.0:8080",
+    ),
+    key(
+        "body_limit",
+        Kind::Size,
+        r#""100MiB""#,
+        "the largest request; 413 above it",
+    ),
+    key(
+        "drain_timeout",
+        Kind::Duration,
+        r#""30s""#,
+        "on stop: how long work in flight may go on",
+    ),
+    key(
+        "runtime_dir",
+        Kind::Text,
+        r#""""#,
+        r#"where the children's sockets go; "": in $XDG_RUNTIME_DIR or the temporary directory"#,
+    ),
+    key(
+        "state_dir",
+        Kind::Text,
+        r#""""#,
+        r#"what outlives paddock; "": $XDG_STATE_HOME/paddock or ~/.local/state/paddock"#,
+    ),
+    key(
+        "default_model",
+        Kind::Text,
+        r#""""#,
+        "a model or an alias, for requests that name none",
+    ),
+];
+
+const ENGINE: &[Key] = &[
+    key(
+        "command",
+        Kind::Text,
+        r#""llama-server""#,
+        "a name on the PATH, or a path",
+    ),
+    key("args", Kind::Texts, "[]", "arguments for every model"),
+    key(
+        "env",
+        Kind::Variables,
+        "{}",
+        "added to the child's environment, which is otherwise an allow-list",
+    ),
+    key(
+        "sandbox",
+        Kind::Words(&["auto", "on", "off"]),
+        r#""auto""#,
+        r#""auto": as much of it as the kernel has; "on": all of it or no start; "off""#,
+    ),
+];
+
+const MEMORY: &[Key] = &[
+    key(
+        "ram",
+        Kind::SizeOr("auto"),
+        r#""auto""#,
+        r#"or a size such as "24GiB"; a cgroup's limit counts"#,
+    ),
+    key(
+        "vram",
+        Kind::Devices,
+        r#""auto""#,
+        r#"or { CUDA0 = "20GiB" }, as `llama-server --list-devices` names devices"#,
+    ),
+    key(
+        "reserve",
+        Kind::Size,
+        r#""1GiB""#,
+        "left free, of the RAM and of each device",
+    ),
+];
+
+const SCHEDULER: &[Key] = &[
+    key(
+        "max_loaded",
+        Kind::Number(0),
+        "0",
+        "models in memory at once; 0: memory decides",
+    ),
+    key(
+        "queue_limit",
+        Kind::Number(0),
+        "256",
+        "requests that wait, for each model; one more gets 429",
+    ),
+    key(
+        "queue_timeout",
+        Kind::Duration,
+        r#""5m""#,
+        "how long a request waits; then 503",
+    ),
+    key(
+        "max_wait",
+        Kind::Duration,
+        r#""30s""#,
+        "a request's wait for another model before one in memory must yield, busy or not",
+    ),
+    key(
+        "min_residency",
+        Kind::Duration,
+        r#""5s""#,
+        "how long a model that was loaded stays before it yields",
+    ),
+];
+
+const DISCOVER: &[Key] = &[key(
+    "dirs",
+    Kind::Texts,
+    "[]",
+    "every *.gguf below is a model named after its file",
+)];
+
+const TELEMETRY: &[Key] = &[key(
+    "log",
+    Kind::Text,
+    r#""info""#,
+    "a level, or TARGET=LEVEL pairs; text on a terminal, JSON otherwise",
+)];
+
+const MODEL: &[Key] = &[
+    key(
+        "context",
+        Kind::Number(0),
+        "0",
+        "tokens; 0: the model's own, as memory allows",
+    ),
+    key(
+        "parallel",
+        Kind::Number(1),
+        "1",
+        "slots: how many requests are answered at once",
+    ),
+    key(
+        "gpu_layers",
+        Kind::WordsOrNumber(&["auto", "all"]),
+        r#""auto""#,
+        r#""auto", "all" or a number"#,
+    ),
+    key(
+        "mmproj",
+        Kind::Text,
+        r#""""#,
+        "the projector's file, for images and sound",
+    ),
+    key(
+        "draft",
+        Kind::Text,
+        r#""""#,
+        "the draft model's file, for speculative decoding",
+    ),
+    key(
+        "args",
+        Kind::Texts,
+        "[]",
+        "passed on to llama-server; flags that have a key here are refused by name",
+    ),
+    key(
+        "env",
+        Kind::Variables,
+        "{}",
+        "added to the child's environment; wins over the engine's",
+    ),
+    key(
+        "keep_alive",
+        Kind::DurationOr("forever"),
+        r#""10m""#,
+        r#"idle time before it is unloaded; "0s": at once; "forever": only for another model"#,
+    ),
+    key(
+        "pinned",
+        Kind::Switch,
+        "false",
+        "true: once loaded, never unloaded for another model",
+    ),
+    Key {
+        name: "preload",
+        kind: Kind::Switch,
+        value: Value::Other("true"),
+        comment: "load it at start; without the key only a model that is configured alone is",
+    },
+    key(
+        "memory",
+        Kind::SizeOr(""),
+        r#""""#,
+        r#"a size, such as "6GiB", in the place of the prediction"#,
+    ),
+    key(
+        "max_in_flight",
+        Kind::Number(0),
+        "0",
+        "requests with the child at once; 0: as many as it takes well",
+    ),
+    key(
+        "startup_timeout",
+        Kind::Duration,
+        r#""2m""#,
+        "how long a load may take since its last sign of progress",
+    ),
+    key(
+        "first_byte_timeout",
+        Kind::Duration,
+        r#""10m""#,
+        "how long the first byte of an answer may take",
+    ),
+    key(
+        "stream_idle_timeout",
+        Kind::Duration,
+        r#""5m""#,
+        "how long may pass between two pieces of an answer",
+    ),
+];
+
+const NAMED: &[Key] = &[
+    Key {
+        name: "path",
+        kind: Kind::Text,
+        value: Value::Required(r#""model.gguf""#),
+        comment: "required; relative to this file; split files by their first part",
+    },
+    key("aliases", Kind::Texts, "[]", "other names for it"),
+];
+
+const fn table(
+    name: &'static str,
+    comment: &'static str,
+    keys: &'static [Key],
+    shared: &'static [Key],
+) -> Table {
+    Table {
+        name,
+        comment,
+        keys,
+        shared,
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, comment: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        value: Value::Default(default),
+        comment,
+    }
+}
