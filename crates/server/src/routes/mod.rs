@@ -5,6 +5,7 @@ mod admin;
 mod explain;
 mod guard;
 mod health;
+mod lifecycle;
 mod load;
 mod logs;
 mod metrics;
@@ -47,7 +48,7 @@ pub(crate) struct Admin {
     pub(crate) view: View,
     pub(crate) errands: Errands,
     pub(crate) reloader: Reloader,
-    /// The requests that have ended.
+    /// The requests that have ended, and what happened to models.
     pub(crate) activity: Asker,
 }
 
@@ -88,6 +89,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))
         .route("/api/requests", get(activity::list))
+        .route("/api/lifecycle", get(lifecycle::list))
         .route("/metrics", get(metrics::metrics))
         .route("/api/reload", post(reload::reload));
     #[cfg(debug_assertions)]
