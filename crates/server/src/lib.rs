@@ -5,6 +5,7 @@
 
 mod catalog;
 pub mod config;
+mod database;
 mod engine;
 mod error;
 mod forward;

@@ -3,6 +3,7 @@
 use crate::config::{Config, Problems};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
+use crate::telemetry::Settings;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::Value;
 use std::fmt;
@@ -10,7 +11,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// How long a file has to stay as it is before it is read: whoever writes it may not be done.
 const QUIET: Duration = Duration::from_millis(500);
@@ -52,6 +53,8 @@ pub struct Reloader {
     pub(crate) source: Option<Source>,
     pub(crate) runtime: RuntimeHandle,
     pub(crate) course: Teller,
+    /// For how long requests are kept.
+    pub(crate) activity: watch::Sender<Settings>,
 }
 
 /// Why the configuration is what it was.
@@ -90,8 +93,11 @@ impl Reloader {
             }
             Err(_) => return Err(ReloadError::Stopping),
         };
+        let retention = config.activity_retention;
         let reloaded = self.runtime.reload(config).await;
         let reloaded = reloaded.ok_or(ReloadError::Stopping)?.json();
+        self.activity
+            .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         tracing::info!(%reloaded, "the configuration was read again");
         Ok(reloaded)
     }

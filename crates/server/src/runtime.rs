@@ -17,6 +17,7 @@
 //! | `death` | a child's end, and what follows, in words |
 //! | `retry` | when a refused request is worth sending again |
 //! | `journal` | why everything was done |
+//! | `lifecycle` | what happens to models, for the record that outlives paddock |
 //! | `tally` | what has become of loads and children, counted |
 //! | `view` | what people may see of all this |
 
@@ -28,6 +29,7 @@ mod handle;
 mod inspect;
 mod instance;
 mod journal;
+mod lifecycle;
 mod measure;
 mod place;
 mod prefetch;

@@ -13,7 +13,7 @@ use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
-use crate::telemetry::{Activity, Asker, Batch};
+use crate::telemetry::{self, Asker, Batch};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{FailureClass, Shim, Spawner};
 use std::future::Future;
@@ -124,6 +124,8 @@ pub struct Service {
     instances: TaskTracker,
     /// Ends when the last lesson is written.
     learned: Option<learned::Owner>,
+    /// Ends when the last request is written, after the workers.
+    activity: telemetry::Owner,
     spawner: Spawner,
     runtime_dir: RuntimeDir,
     /// Held to the end.
@@ -153,6 +155,11 @@ impl Service {
         sandbox::announce(parts, config.engine.sandbox);
         let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
         let (lessons, learned) = learn(&config).await.unzip();
+        let (rows, ended) = mpsc::channel(BATCHES);
+        let (settings, set) = watch::channel(config.activity_retention);
+        let place = state_dir.is_some().then(|| config.server.state_dir.clone());
+        let started = telemetry::start(place, set, ended).map_err(StartError::Threads)?;
+        let (asker, biographer, activity) = started;
         let (phase, phases) = watch::channel(Phase::Serving);
         let (hangups, hung_up) = watch::channel(0);
         let (catalog, catalogs) = watch::channel(Arc::default());
@@ -164,6 +171,7 @@ impl Service {
             run: runtime_dir.run().clone(),
             parts,
             learned: lessons,
+            biographer,
             phase,
             hangups,
             catalog,
@@ -177,7 +185,6 @@ impl Service {
             catalog: catalogs.clone(),
             started: seconds_since_1970(),
         };
-        let (rows, ended) = mpsc::channel(BATCHES);
         let site = Arc::new(site(&config, &runtime, &view, rows));
         let news = News {
             phase: phases,
@@ -190,6 +197,7 @@ impl Service {
             source,
             runtime: runtime.clone(),
             course: telling.course().clone(),
+            activity: settings,
         };
         let service = Self {
             config,
@@ -207,13 +215,11 @@ impl Service {
             actor,
             instances,
             learned,
+            activity,
             spawner,
             runtime_dir,
             state_dir,
         };
-        let (activity, asker) = Activity::new(ended);
-        // It ends when the workers have.
-        service.tasks.spawn(activity.run());
         service.open(public.acceptors, admin.acceptors, view, asker);
         service.telling.begin(manager, &service.runtime);
         Ok(service)
@@ -327,6 +333,7 @@ impl Service {
         // Past the limit an operator's connection is closed as it is.
         let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
+        self.activity.join().await;
         if let Some(learned) = self.learned {
             learned.join().await;
         }

@@ -38,15 +38,26 @@ pub enum ChunkError {
 /// What the next byte is part of.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Size { digits: u8, size: u64 },
-    Extension { size: u64 },
-    SizeLf { size: u64 },
-    Data { left: u64 },
+    Size {
+        digits: u8,
+        size: u64,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeLf {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     TrailerStart,
     /// In a field's name, so many bytes of which are in [`Chunked::name`].
-    TrailerName { len: usize },
+    TrailerName {
+        len: usize,
+    },
     TrailerValue,
     TrailerLf,
     LastLf,

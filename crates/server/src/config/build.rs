@@ -27,6 +27,7 @@ pub(super) use server::default_state_dir;
 pub(super) const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 8081);
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
 pub(super) const LOG: &str = "info";
+const ACTIVITY: Duration = Duration::from_hours(30 * 24);
 const COMMAND: &str = "llama-server";
 
 /// Reads and checks a file's text together with the command line's part.
@@ -83,6 +84,7 @@ impl Build<'_> {
             scheduler: scheduler(raw.scheduler),
             models,
             skipped,
+            activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
             log: self.log(raw.log),
         })
     }

@@ -61,6 +61,8 @@ pub struct Config {
     pub models: Vec<Model>,
     /// The files below the directories of `discover.dirs` that are not served.
     pub skipped: Vec<Skipped>,
+    /// For how long requests that have ended are kept on disk; `None` where they are not.
+    pub activity_retention: Option<Duration>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }

@@ -12,7 +12,7 @@ use super::{GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, log_filter, sa
 
 /// Documented keys that this version does not carry out.
 const LATER: &[&str] = &["auth", "tls", "context_cache"];
-const LATER_TELEMETRY: &[&str] = &["activity_retention", "otlp_endpoint"];
+const LATER_TELEMETRY: &[&str] = &["otlp_endpoint"];
 const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
 
 const SIZE: &str = "a size such as \"100MiB\"";
@@ -30,6 +30,8 @@ pub(super) struct Raw {
     pub(super) defaults: RawModel,
     pub(super) models: Vec<(At<String>, RawModel)>,
     pub(super) log: Option<At<String>>,
+    /// The inner `None`: nothing is kept.
+    pub(super) activity_retention: Option<At<Option<Duration>>>,
 }
 
 #[derive(Debug, Default)]
@@ -109,11 +111,23 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
             .map(|(name, section)| (name, read_model(section, true)))
             .collect(),
         log: telemetry.parse("log", "a string", log_filter::check),
+        activity_retention: read_retention(&mut telemetry),
     };
     discover.finish(&[]);
     telemetry.finish(LATER_TELEMETRY);
     root.finish(LATER);
     raw
+}
+
+/// Reads for how long requests are kept; `"off"` and no time at all both mean: not at all.
+fn read_retention(section: &mut Section<'_>) -> Option<At<Option<Duration>>> {
+    let expected = "a duration such as \"30d\" or \"off\"";
+    section.parse("activity_retention", expected, |text| match text {
+        "off" => Ok(None),
+        other => units::duration(other)
+            .map(|age| Some(age).filter(|age| !age.is_zero()))
+            .map_err(|message| format!("{message}; or write \"off\"")),
+    })
 }
 
 fn read_server(mut section: Section<'_>) -> RawServer {

@@ -59,6 +59,7 @@ pub(super) fn config(
                 env: wrap.env,
                 sandbox: SandboxMode::Auto,
             },
+            activity_retention: None,
             log,
         }),
         _ => Err(Problems::of(problems)),

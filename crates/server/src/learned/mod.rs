@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `key.rs` | which loads are alike |
 //! | `lesson.rs` | what one load taught, and how two lessons become one |
-//! | `schema.rs` | the file: opening it, its versions, moving it aside |
+//! | `schema.rs` | the file: its tables, and their versions |
 //! | `store.rs` | [`Learned`]: recalling and learning; blocks |
 //! | `owner.rs` | the thread that owns a [`Learned`], and the [`Handle`] that async code holds |
 

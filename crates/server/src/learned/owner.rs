@@ -124,6 +124,7 @@ mod tests {
 
     use super::super::{ArgumentsHash, FileIdentity};
     use super::*;
+    use crate::database::DatabaseError;
 
     fn key(name: &str) -> Key {
         Key {
@@ -167,7 +168,10 @@ mod tests {
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
         let error = start(file.join("state")).await.unwrap_err();
-        assert!(matches!(error, LearnedError::Directory { .. }), "{error}");
+        assert!(
+            matches!(error, LearnedError::File(DatabaseError::Directory { .. })),
+            "{error}"
+        );
     }
 
     #[tokio::test]

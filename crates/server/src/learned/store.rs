@@ -57,7 +57,7 @@ impl Learned {
     }
 
     fn open_with(directory: &Path, now: u64, rows: u32) -> Result<Self, LearnedError> {
-        let connection = schema::open(directory)?;
+        let connection = schema::FILE.open(directory)?;
         let learned = Self { connection, rows };
         learned.prune(now)?;
         Ok(learned)

@@ -3,7 +3,6 @@ use crate::error::unix;
 use crate::telemetry::{Listed, Wanted};
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -12,6 +11,9 @@ use std::time::Duration;
 /// The most that are given at once, and how many unless it is said.
 const MOST: usize = 1000;
 const USUAL: usize = 100;
+
+/// A parameter that cannot be read, and what it has to be.
+pub(super) type Misread = (&'static str, String);
 
 /// The requests that have ended, newest first.
 pub(super) async fn list(
@@ -28,67 +30,64 @@ pub(super) async fn list(
     }
     match wanted(&query) {
         Ok(wanted) => {
-            let listed = admin.activity.list(wanted).await;
+            let listed = admin.activity.requests(wanted).await;
             let requests: Vec<Value> = listed.iter().map(one).collect();
             Json(json!({ "requests": requests })).into_response()
         }
-        Err(message) => {
-            let error = json!({ "error": {
-                "message": message,
-                "type": "invalid_request_error",
-                "code": "bad_request",
-                "param": null,
-            } });
-            (StatusCode::BAD_REQUEST, Json(error)).into_response()
-        }
+        Err((parameter, message)) => bad_query(parameter, &message),
     }
 }
 
-fn wanted(query: &HashMap<String, String>) -> Result<Wanted, String> {
+/// Which of what is listed is asked for.
+pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
     let limit = match query.get("limit") {
         None => USUAL,
-        Some(limit) => limit
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| format!("`limit` is a number from 1 to {MOST}"))?,
+        Some(limit) => {
+            let limit = limit.parse().ok();
+            limit
+                .filter(|limit| (1..=MOST).contains(limit))
+                .ok_or_else(|| ("limit", format!("`limit` is a number from 1 to {MOST}")))?
+        }
     };
-    let before = query.get("before").map(|before| before.parse());
-    let before = before
-        .transpose()
-        .map_err(|_| "`before` is a `seq` of an answer before".to_owned())?;
+    let place = |name: &'static str| {
+        let place = query.get(name).map(|place| place.parse().ok());
+        let misread = || (name, format!("`{name}` is a `seq` of an answer before"));
+        place.map(|place| place.ok_or_else(misread)).transpose()
+    };
     Ok(Wanted {
         limit,
-        before,
+        before: place("before")?,
+        after: place("after")?,
         model: query.get("model").cloned(),
+        id: query.get("id").cloned(),
     })
 }
 
 /// A request as lists show it.
-pub(super) fn one(listed: &Listed) -> Value {
-    let row = &listed.row;
+pub(super) fn one((seq, listed): &(u64, Listed)) -> Value {
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-    let per_second = row.time_per_token().map(|time| 1.0 / time.as_secs_f64());
+    let per_second = listed.per_token.map(|time| 1.0 / time.as_secs_f64());
     json!({
-        "seq": listed.seq,
+        "seq": seq,
         "at": unix(listed.at),
         "id": listed.id,
         "model": listed.model.as_deref(),
-        "route": row.route.as_str(),
-        "status": row.status,
-        "outcome": row.outcome.as_str(),
-        "error": row.error,
-        "queue_seconds": row.queue.as_secs_f64(),
-        "load_seconds": row.load.as_secs_f64(),
-        "ttft_seconds": seconds(row.ttft),
-        "total_seconds": row.total.as_secs_f64(),
+        "key": listed.key.as_deref(),
+        "route": listed.route,
+        "status": listed.status,
+        "outcome": listed.outcome,
+        "error": listed.error,
+        "queue_seconds": listed.queue.as_secs_f64(),
+        "load_seconds": listed.load.as_secs_f64(),
+        "ttft_seconds": seconds(listed.ttft),
+        "total_seconds": listed.total.as_secs_f64(),
         "tokens": {
-            "prompt": row.usage.prompt_tokens,
-            "cached": row.usage.cached_tokens,
-            "generated": row.usage.generated_tokens,
+            "prompt": listed.prompt,
+            "cached": listed.cached,
+            "generated": listed.generated,
         },
         "tokens_per_second": per_second,
-        "bytes_in": row.bytes_in,
-        "bytes_out": row.bytes_out,
+        "bytes_in": listed.bytes_in,
+        "bytes_out": listed.bytes_out,
     })
 }

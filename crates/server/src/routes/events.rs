@@ -10,7 +10,7 @@ use self::seen::Seen;
 use super::status::shown;
 use super::{Admin, activity, in_flight};
 use crate::proxy::AllAtHand;
-use crate::telemetry::Listed;
+use crate::telemetry::Ended;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -19,7 +19,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::sync::Arc;
+
 use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
@@ -54,7 +54,7 @@ pub(super) async fn events(State(admin): State<Admin>) -> Response {
 struct Reader {
     admin: Admin,
     changes: watch::Receiver<u64>,
-    ended: broadcast::Receiver<Arc<Listed>>,
+    ended: broadcast::Receiver<Ended>,
     seen: Option<Seen>,
     in_flight: AllAtHand,
     /// When changes are looked at, if there are any.
@@ -140,11 +140,7 @@ impl Reader {
     }
 
     /// Tells of requests that have ended: this one, and those behind it.
-    fn tell_ended(
-        &mut self,
-        first: Result<Arc<Listed>, RecvError>,
-        text: &mut String,
-    ) -> Option<()> {
+    fn tell_ended(&mut self, first: Result<Ended, RecvError>, text: &mut String) -> Option<()> {
         self.look_soon();
         match first {
             Ok(listed) => tell(text, "request", &activity::one(&listed)),

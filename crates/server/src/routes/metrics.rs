@@ -17,10 +17,12 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let counted = admin.errands.counts().await;
     let look = admin.view.runtime.look().await;
-    ([(CONTENT_TYPE, TEXT)], render(look.as_ref(), counted))
+    let lost = admin.activity.lost();
+    ([(CONTENT_TYPE, TEXT)], render(look.as_ref(), counted, lost))
 }
 
-fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>) -> String {
+/// The page; `lost` rows are not listed besides those that the workers have dropped.
+fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: u64) -> String {
     let mut page = Page::default();
     page.family(
         "paddock_build_info",
@@ -36,9 +38,9 @@ fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>) -> String
     page.family(
         "paddock_activity_dropped_total",
         "counter",
-        "Requests that are counted and not listed.",
+        "Requests and events that are counted and not listed.",
     );
-    page.sample("paddock_activity_dropped_total", &[], float(dropped));
+    page.sample("paddock_activity_dropped_total", &[], float(dropped + lost));
     if let Some(look) = look {
         states(&mut page, look);
         lives(&mut page, look);

@@ -7,6 +7,7 @@ mod explain;
 mod guard;
 mod health;
 mod in_flight;
+mod lifecycle;
 mod load;
 mod logs;
 mod metrics;
@@ -49,7 +50,7 @@ pub(crate) struct Admin {
     pub(crate) view: View,
     pub(crate) errands: Errands,
     pub(crate) reloader: Reloader,
-    /// The requests that have ended.
+    /// The requests that have ended, and what happened to models.
     pub(crate) activity: Asker,
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .route("/api/requests/{id}", delete(requests::cancel))
         .route("/api/requests", get(activity::list))
         .route("/api/events", get(events::events))
+        .route("/api/lifecycle", get(lifecycle::list))
         .route("/metrics", get(metrics::metrics))
         .route("/api/reload", post(reload::reload));
     #[cfg(debug_assertions)]

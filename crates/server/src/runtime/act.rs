@@ -56,6 +56,7 @@ impl Runtime {
                         entry.last_load = Some((Instant::now(), *took));
                     }
                 }
+                self.tell_decision(model, &note);
                 self.journal.note(model, note);
             }
         }

@@ -15,6 +15,7 @@ use crate::memory::host;
 use crate::model::{Limits, Model, Released, cap};
 use crate::rules;
 use crate::runtime_dir::Run;
+use crate::telemetry::Biographer;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{OomCounters, Spawner, State};
@@ -45,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) parts: Parts,
     /// What earlier loads taught, where it can be kept.
     pub(crate) learned: Option<learned::Handle>,
+    /// Who is told what happens to models.
+    pub(crate) biographer: Biographer,
     pub(crate) phase: watch::Sender<Phase>,
     /// Changes when idle connections to a child are to be closed.
     pub(crate) hangups: watch::Sender<u64>,
@@ -64,6 +67,7 @@ pub(super) struct World {
     /// Where the kernel counts the processes that it kills for want of memory.
     pub(super) oom: OomCounters,
     pub(super) learned: Option<learned::Handle>,
+    pub(super) biographer: Biographer,
     /// What the engine is and can, once that is known.
     pub(super) engine: Option<Arc<Engine>>,
 }
@@ -155,6 +159,7 @@ impl Runtime {
                 parts: setup.parts,
                 oom: host::oom_counters(),
                 learned: setup.learned,
+                biographer: setup.biographer,
                 engine: None,
             },
             entries: Vec::new(),

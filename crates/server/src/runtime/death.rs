@@ -46,7 +46,13 @@ pub(super) enum Then {
 }
 
 impl Death {
+    /// What happened, and what follows, in the child's own last words too.
     pub(super) fn sentence(&self, name: &str) -> String {
+        format!("{}: {}", self.what_follows(name), self.message)
+    }
+
+    /// The same, without a word of the child's.
+    pub(super) fn what_follows(&self, name: &str) -> String {
         let (count, over) = self.row;
         let often = match count {
             0 | 1 => String::new(),
@@ -64,10 +70,7 @@ impl Death {
             Then::Asked => String::new(),
             Then::GivenUp => "; not started again until something about it has changed".to_owned(),
         };
-        format!(
-            "{name} failed ({}){often}{next}: {}",
-            self.class, self.message
-        )
+        format!("{name} failed ({}){often}{next}", self.class)
     }
 }
 

@@ -140,7 +140,9 @@ impl Runtime {
             }
             Err(failed) => {
                 tracing::warn!(model = entry.config.id, failure = %failed.failure.cause, "not loaded");
+                let cause = Arc::clone(&failed.failure.cause);
                 entry.failed = Some(failed);
+                self.tell_unloadable(id, &cause);
                 None
             }
         };

@@ -316,6 +316,7 @@ impl Runtime {
             then,
         };
         self.entries[id.0].tally.died(death.class);
+        self.tell_death(id, failure.phase, &death);
         self.journal.died(id, death);
     }
 

@@ -193,7 +193,7 @@ fn what(note: &Note) -> &'static str {
     }
 }
 
-fn sentence(name: &str, note: &Note, names: &Names) -> String {
+pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
     let memory = |memory: &Memory| names.memory(memory);
     let list = |models: &[ModelId]| {
         let names: Vec<_> = models.iter().map(|model| names.name(*model)).collect();

@@ -7,7 +7,7 @@
 //! | `record.rs` | the same while it is under way, told what happens and read beside its answer |
 //! | `meter.rs` | a worker's counts, and its rows until they are handed over |
 //! | `counts.rs` | counts and histograms |
-//! | `activity.rs` | the last requests, one by one |
+//! | `activity/` | requests that have ended and what became of models, one by one, in a file |
 //!
 //! A request is recorded by the worker that serves it, in memory that no other thread touches; a
 //! scrape asks each worker for a copy of its counts.
@@ -19,7 +19,9 @@ mod record;
 mod route;
 mod row;
 
-pub(crate) use activity::{Activity, Asker, Listed, Wanted};
+pub(crate) use activity::{
+    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start,
+};
 pub(crate) use counts::{Counts, Histogram, ModelCounts};
 pub(crate) use meter::{ID, Meter, Names};
 pub(crate) use record::Record;

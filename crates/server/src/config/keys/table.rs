@@ -172,12 +172,20 @@ const DISCOVER: &[Key] = &[key(
     "every *.gguf below is a model named after its file",
 )];
 
-const TELEMETRY: &[Key] = &[key(
-    "log",
-    Kind::Text,
-    r#""info""#,
-    "a level, or TARGET=LEVEL pairs; text on a terminal, JSON otherwise",
-)];
+const TELEMETRY: &[Key] = &[
+    key(
+        "log",
+        Kind::Text,
+        r#""info""#,
+        "a level, or TARGET=LEVEL pairs; text on a terminal, JSON otherwise",
+    ),
+    key(
+        "activity_retention",
+        Kind::DurationOr("off"),
+        r#""30d""#,
+        r#"how long ended requests are kept on disk, without their content; "off": in memory only"#,
+    ),
+];
 
 const MODEL: &[Key] = &[
     key(

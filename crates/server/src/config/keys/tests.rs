@@ -20,10 +20,8 @@ fn read(table: &str) -> BTreeSet<String> {
     let problems: Problems = Fixture::new()
         .config(&text, &Overrides::default())
         .unwrap_err();
-    let helps = problems.as_slice().iter().filter_map(|it| it.help.as_ref());
-    let known = helps
-        .filter_map(|help| help.strip_prefix("known keys: "))
-        .next();
+    let mut helps = problems.as_slice().iter().filter_map(|it| it.help.as_ref());
+    let known = helps.find_map(|help| help.strip_prefix("known keys: "));
     known.unwrap().split(", ").map(str::to_owned).collect()
 }
 

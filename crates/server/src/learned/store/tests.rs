@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::super::{ArgumentsHash, FileIdentity};
 use super::*;
+use crate::database::DatabaseError;
 
 /// Some day.
 const NOW: u64 = 1_800_000_000;
@@ -234,7 +235,10 @@ fn a_place_that_cannot_be_written_is_said_in_words() {
     fs::write(place.0.path().join("file"), "").unwrap();
     let below = place.0.path().join("file/state");
     let error = Learned::open(&below, NOW).unwrap_err();
-    assert!(matches!(error, LearnedError::Directory { .. }));
+    assert!(matches!(
+        error,
+        LearnedError::File(DatabaseError::Directory { .. })
+    ));
     let words = error.to_string();
     assert!(
         words.contains("cannot make the state directory") && words.contains("file/state"),
@@ -243,7 +247,10 @@ fn a_place_that_cannot_be_written_is_said_in_words() {
 
     fs::create_dir(place.file("")).unwrap();
     let error = Learned::open(place.0.path(), NOW).unwrap_err();
-    assert!(matches!(error, LearnedError::Open { .. }));
+    assert!(matches!(
+        error,
+        LearnedError::File(DatabaseError::Open { .. })
+    ));
     let words = error.to_string();
     assert!(
         words.contains("learned.sqlite") && words.contains("must be able to write"),
