@@ -162,9 +162,8 @@ fn a_reader_that_does_not_read_is_told_how_much_it_missed() {
     until(&mut reader, "snapshot", |_| true);
     let mut client = paddock.connect();
     for _ in 0..COUNT {
-        if client.ask(get("/upstream/a/props")).status != 200 {
-            panic!("the child answers");
-        }
+        let answer = client.ask(get("/upstream/a/props"));
+        assert_eq!(answer.status, 200, "the child answers");
     }
     let (mut told, mut missed) = (0, 0);
     let begun = now();

@@ -274,7 +274,7 @@ fn what_is_older_than_it_may_be_is_deleted() {
     let mut keeper = keeper(place.path());
     take(&mut keeper, 0..3);
     keeper.write();
-    let soon = SystemTime::now() + Duration::from_secs(60);
+    let soon = SystemTime::now() + Duration::from_mins(1);
     assert!(!keeper.tidy(soon));
     keeper.keep_for(Some(Duration::from_secs(30)));
     while keeper.tidy(soon) {}

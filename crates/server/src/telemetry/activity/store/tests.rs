@@ -21,7 +21,11 @@ fn request(seq: u64) -> (u64, Listed) {
     };
     let listed = Listed {
         at: at(seq),
-        id: format!("{:08x}-{:08x}", seq.wrapping_mul(0x9e37_79b9) as u32, seq),
+        id: format!(
+            "{:08x}-{:08x}",
+            seq.wrapping_mul(0x9e37_79b9) & 0xffff_ffff,
+            seq
+        ),
         model: (!seq.is_multiple_of(11)).then(|| model.into()),
         key: None,
         route: "chat_completions".into(),
@@ -319,42 +323,11 @@ fn the_file_stays_within_its_size_and_gives_back_what_is_free() {
     );
 }
 
-/// The cost of writing, and the time of each page in a file of so many rows.
-///
-/// `PADDOCK_ACTIVITY_ROWS=10000000 cargo test --release -p paddock-server --lib -- --ignored --nocapture million`
-#[test]
-#[ignore = "takes minutes: a measurement"]
-fn pages_of_ten_million_rows_take_milliseconds() {
-    let rows = std::env::var("PADDOCK_ACTIVITY_ROWS");
-    let rows: u64 = rows.map_or(1_000_000, |rows| rows.parse().unwrap());
-    let (place, mut store) = open();
-    let processor = || {
-        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(
-            used.tv_sec.unsigned_abs(),
-            u32::try_from(used.tv_nsec).unwrap(),
-        )
-    };
-    let mut spent = Duration::ZERO;
-    for start in (1..=rows).step_by(1_000) {
-        let rows: Page<Listed> = (start..start + 1_000).map(request).collect();
-        let before = processor();
-        store.write(rows.iter(), [].iter()).unwrap();
-        spent += processor() - before;
-    }
-    let each = spent.as_secs_f64() * 1e6 / rows as f64;
-    let size = std::fs::metadata(place.path().join(FILE.name))
-        .unwrap()
-        .len();
-    println!(
-        "{rows} rows: {each:.2} µs of processor each, {} bytes each",
-        size / rows
-    );
-    drop(store);
-    let mut store = Store::open(place.path()).unwrap();
+/// What is asked of a file of so many rows.
+fn pages(rows: u64) -> [(&'static str, Wanted); 10] {
     let id = |seq| Some(request(seq).1.id);
     let model = |name: &str| Some(name.to_owned());
-    for (what, wanted) in [
+    [
         ("newest", some(100)),
         ("newest 1000", some(1_000)),
         (
@@ -414,7 +387,43 @@ fn pages_of_ten_million_rows_take_milliseconds() {
                 ..some(1)
             },
         ),
-    ] {
+    ]
+}
+
+/// The cost of writing, and the time of each page in a file of so many rows.
+///
+/// `PADDOCK_ACTIVITY_ROWS=10000000 cargo test --release -p paddock-server --lib -- --ignored --nocapture million`
+#[test]
+#[ignore = "takes minutes: a measurement"]
+fn pages_of_ten_million_rows_take_milliseconds() {
+    let rows = std::env::var("PADDOCK_ACTIVITY_ROWS");
+    let rows: u64 = rows.map_or(1_000_000, |rows| rows.parse().unwrap());
+    let (place, mut store) = open();
+    let processor = || {
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(
+            used.tv_sec.unsigned_abs(),
+            u32::try_from(used.tv_nsec).unwrap(),
+        )
+    };
+    let mut spent = Duration::ZERO;
+    for start in (1..=rows).step_by(1_000) {
+        let rows: Page<Listed> = (start..start + 1_000).map(request).collect();
+        let before = processor();
+        store.write(rows.iter(), [].iter()).unwrap();
+        spent += processor().saturating_sub(before);
+    }
+    let each = spent.as_nanos() / u128::from(rows);
+    let size = std::fs::metadata(place.path().join(FILE.name))
+        .unwrap()
+        .len();
+    println!(
+        "{rows} rows: {each} ns of processor each, {} bytes each",
+        size / rows
+    );
+    drop(store);
+    let mut store = Store::open(place.path()).unwrap();
+    for (what, wanted) in pages(rows) {
         let begun = tokio::time::Instant::now();
         let found = store.requests(&wanted).unwrap().len();
         let first = begun.elapsed();
