@@ -11,6 +11,7 @@ mod open_files;
 mod output;
 mod ports;
 mod service;
+mod table;
 mod units;
 
 use std::env;

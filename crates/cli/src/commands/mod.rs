@@ -8,6 +8,7 @@ mod explain;
 mod inspect;
 mod load;
 mod logs;
+mod requests;
 mod serve;
 mod status;
 mod version;
@@ -52,6 +53,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print what a model's llama-server writes.
     Logs(logs::LogsArgs),
+    /// Print the requests that have ended: times, tokens, outcome.
+    Requests(requests::RequestsArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Print the version.
@@ -129,6 +132,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Unload(args) => load::run(args, "unload"),
         Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
+        Command::Requests(args) => requests::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(),
     }
