@@ -5,6 +5,8 @@ mod activity;
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod events;
