@@ -25,6 +25,9 @@ export function seconds(value) {
   return duration(value);
 }
 
+/** Seconds beside a chart's line. */
+export const brief = (value) => (value < 1 ? `${digits(value * 1000, 3)} ms` : `${digits(value)} s`);
+
 /** In the two greatest units. */
 export function duration(value) {
   const whole = Math.max(0, Math.round(value));

@@ -18,7 +18,7 @@ export function modelCard(id, alone = false) {
   const name = alone ? null : el("h3", {}, el("a", { href: `#/models/${encodeURIComponent(id)}` }, id));
   const status = el("span", { class: "status" });
   const badges = el("span", { class: "badges" });
-  const aliases = el("p", { class: "quiet" });
+  const aliases = el("span");
   const progress = el("progress", { max: 1, "aria-label": `Loading ${id}` });
   const loaded = el("span", { class: "number" });
   const loading = el("div", { class: "loading" }, progress, loaded);
@@ -34,8 +34,8 @@ export function modelCard(id, alone = false) {
   const node = el(
     "article",
     { class: "card", "aria-label": id },
-    el("header", { class: "line" }, name, status, badges),
-    aliases,
+    el("header", { class: "line" }, name, status),
+    el("p", { class: "meta" }, badges, aliases),
     loading,
     facts,
     suspicion,
@@ -52,11 +52,9 @@ export function modelCard(id, alone = false) {
       node: el("span", { class: `badge ${item.kind ?? ""}`, title: item.title }, item.text),
       update: () => {},
     }));
-    show(badges, badges.childElementCount > 0);
-    show(aliases, model.aliases.length > 0);
-    write(aliases, `also ${model.aliases.join(", ")}`);
+    write(aliases, model.aliases.length > 0 ? `also ${model.aliases.join(", ")}` : "");
     showProgress(model);
-    renderFacts(facts, model);
+    renderFacts(facts, model, alone);
     show(suspicion, Boolean(model.suspicion));
     write(suspicion, model.suspicion ?? "");
     failure.update(model);
@@ -81,7 +79,6 @@ export function modelCard(id, alone = false) {
 function badgesOf(model) {
   const badges = [];
   if (model.pinned) badges.push({ text: "pinned", title: "It is never evicted: `pinned` in the configuration" });
-  if (model.restarts > 0) badges.push({ text: count(model.restarts, "restart"), kind: "warn" });
   const { opened_by: by = [], ...parts } = model.sandbox ?? {};
   const open = Object.keys(parts).filter((part) => !parts[part]);
   const why = by.length > 0 ? `opened by ${by.join(", ")}` : "this kernel does not have the others";
@@ -92,14 +89,19 @@ function badgesOf(model) {
   return badges;
 }
 
-function renderFacts(list, model) {
+/** Seconds since paddock said what is known of it. */
+const passed = (model) => Date.now() / 1000 - model.told;
+
+function renderFacts(list, model, alone) {
   const facts = [];
   const loaded = ["ready", "draining"].includes(model.status);
   if (loaded || model.in_flight > 0) facts.push(["In flight", String(model.in_flight)]);
   if (loaded || model.queued > 0) facts.push(["Waiting", String(model.queued)]);
-  if (model.since && (loaded || model.status === "loading")) {
-    facts.push([loaded ? "Up" : "For", duration(Date.now() / 1000 - model.since)]);
+  if (model.since !== null && (loaded || model.status === "loading")) {
+    facts.push([loaded ? "Up" : "Loading for", duration(model.since + passed(model))]);
   }
+  if (alone && model.pid) facts.push(["Process", String(model.pid)]);
+  if (alone && model.restarts > 0) facts.push(["Started before", count(model.restarts, "time")]);
   const { predicted, measured } = model.memory;
   if (measured) facts.push(["Memory", everywhere(measured)]);
   if (predicted) facts.push([measured ? "Predicted" : "Memory predicted", everywhere(predicted)]);
@@ -132,7 +134,7 @@ function failureBox() {
     const lines = model.failure.log_tail ?? [];
     write(tail, Array.isArray(lines) ? lines.join("\n") : String(lines));
     show(details, lines.length > 0);
-    const left = (model.retry_after ?? 0) - (Date.now() / 1000 - model.told);
+    const left = (model.retry_after ?? 0) - passed(model);
     const again = model.retry_after === null ? "not tried again by itself" : left > 0 ? `next try in ${duration(left)}` : "";
     write(next, again);
   };

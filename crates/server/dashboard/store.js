@@ -9,9 +9,10 @@ export const state = {
   version: "",
   models: new Map(),
   memory: null,
-  /** Requests in flight or queued, and when that was told. */
+  /** Requests in flight or queued, the oldest first. */
   inFlight: [],
-  inFlightAt: 0,
+  /** How many there are in all: the list has the oldest. */
+  inFlightTotal: 0,
   /** Requests that have ended, newest first. */
   ended: [],
   /** Of memory, the oldest first: `{ at, memory }`. */
@@ -19,6 +20,18 @@ export const state = {
   /** Whether anything has been heard yet. */
   known: false,
 };
+
+/** Seconds that paddock's clock is ahead of the browser's; differences that a delay explains do not count. */
+let ahead = 0;
+const DELAY = 3;
+
+/** The time by paddock's clock, in seconds since 1970. */
+export const now = () => Date.now() / 1000 + ahead;
+
+function compare(theirs) {
+  const difference = theirs - Date.now() / 1000;
+  ahead = Math.abs(difference) > DELAY ? difference : 0;
+}
 
 /** What ended since the last snapshot: not in an answer that was asked for before. */
 let recent = [];
@@ -29,30 +42,34 @@ export function subscribe(listener) {
 }
 
 export function apply(kind, data) {
-  const now = Date.now() / 1000;
+  const at = Date.now() / 1000;
   switch (kind) {
     case "snapshot":
       state.version = data.version;
-      state.models = new Map(data.models.map((model) => [model.id, told(model, now)]));
+      state.models = new Map(data.models.map((model) => [model.id, told(model, at)]));
       state.known = true;
+      state.inFlight = [];
+      state.inFlightTotal = 0;
       recent = [];
-      remember(data.memory, now);
+      remember(data.memory);
       break;
     case "model":
-      state.models.set(data.id, told(data, now));
+      state.models.set(data.id, told(data, at));
       break;
     case "removed":
       state.models.delete(data.id);
       break;
     case "memory":
-      remember(data, now);
+      remember(data);
       break;
     case "in_flight":
       state.inFlight = data.requests;
-      state.inFlightAt = now;
+      state.inFlightTotal = data.total ?? data.requests.length;
+      for (const row of data.requests.slice(-1)) compare(row.at + row.seconds);
       break;
     case "request":
       recent.push(data);
+      compare(data.at + data.total_seconds);
       state.ended = [data, ...state.ended.slice(0, KEPT - 1)];
       break;
     case "history":
@@ -63,14 +80,15 @@ export function apply(kind, data) {
 }
 
 /** A model, and when this was told: what it says of times counts from then. */
-const told = (model, now) => ({ ...model, told: now });
+const told = (model, at) => ({ ...model, told: at });
 
-function remember(memory, now) {
+function remember(memory) {
   if (!memory) return;
   state.memory = memory;
+  const at = now();
   const last = state.samples.at(-1);
-  if (last && now - last.at < 1) state.samples.pop();
-  state.samples.push({ at: now, memory });
+  if (last && at - last.at < 1) state.samples.pop();
+  state.samples.push({ at, memory });
   if (state.samples.length > SAMPLES) state.samples.shift();
 }
 
