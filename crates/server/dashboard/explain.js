@@ -11,7 +11,7 @@ export async function explain(ended) {
   write(find("dialog-title"), ended.id);
   body.replaceChildren(times(ended), facts(ended));
   if (!dialog.open) dialog.showModal();
-  const told = await meanwhile(ended.id);
+  const told = await meanwhile(ended);
   if (find("dialog-title").textContent === ended.id) body.append(told);
 }
 
@@ -62,7 +62,10 @@ function facts(ended) {
   return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
 }
 
-async function meanwhile(id) {
+/** What was decided: something only about a request that waited or was refused. */
+async function meanwhile({ id, queue_seconds: queue, load_seconds: load, outcome }) {
+  const straight = queue + load === 0 && !["refused", "cancelled"].includes(outcome);
+  if (straight) return el("p", { class: "quiet" }, "It went straight to its model: nothing had to be decided about it.");
   try {
     const told = await get(path(id, "/explain"));
     const error = told.error && el("p", {}, told.error.message);
@@ -71,6 +74,6 @@ async function meanwhile(id) {
     return el("div", { class: "block" }, el("h3", {}, "What was decided meanwhile"), words, error, list);
   } catch (error) {
     const none = error.status === 404;
-    return el("p", { class: "quiet" }, none ? "Nothing had to be decided about it: it went straight to its model, or that is too long ago." : error.message);
+    return el("p", { class: "quiet" }, none ? "What was decided about it is not remembered any more." : error.message);
   }
 }

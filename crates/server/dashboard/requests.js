@@ -65,7 +65,7 @@ export function setUpEnded() {
     });
   }
   const parent = find("ended");
-  const names = ["Time", "Model", "Route", "Outcome", "#TTFT", "#Total", "#Tokens", "#Tokens/s", ""];
+  const names = ["Ended", "Model", "Route", "Outcome", "#TTFT", "#Total", "#Tokens", "#Tokens/s", ""];
   parent.table = table(names);
   parent.empty = el("p", { class: "empty" });
   parent.more = el("button", { type: "button", class: "more" }, "Show older");
@@ -99,11 +99,11 @@ function older(button) {
 }
 
 function endedRow(ended) {
-  const cells = row(["Time", "Model", "Route", "Outcome", "#TTFT", "#Total", "#Tokens", "#Tokens/s"]);
+  const cells = row(["Ended", "Model", "Route", "Outcome", "#TTFT", "#Total", "#Tokens", "#Tokens/s"]);
   const more = el("button", { type: "button", "aria-label": `Explain request ${ended.id}` }, "Explain");
   more.addEventListener("click", () => explain(ended));
   cells.node.append(el("td", { class: "number wide" }, more));
-  write(cells.Time, clock(ended.at));
+  write(cells.Ended, clock(ended.at + ended.total_seconds));
   write(cells.Route, words(ended.route));
   const outcome = ended.error ? `${words(ended.outcome)}: ${words(ended.error)}` : words(ended.outcome);
   cells.Outcome.append(el("span", { class: `outcome ${kind(ended)}` }, outcome));

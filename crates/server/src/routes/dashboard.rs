@@ -106,12 +106,9 @@ fn knows(headers: &HeaderMap, tag: &str) -> bool {
 /// A name for exactly this text.
 fn tag(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{hex}\"")
+    let name = digest.iter().take(8);
+    let name = name.fold(0_u64, |name, byte| name << 8 | u64::from(*byte));
+    format!("\"{name:016x}\"")
 }
 
 #[cfg(test)]
