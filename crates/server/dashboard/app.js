@@ -63,9 +63,20 @@ function told(kind, data) {
     deciding = setTimeout(decide, GATHER);
   }
   if (kind === "snapshot" && shown.view === "chat") renderChat(shown.model);
+  say();
   if (due) return;
   due = true;
   requestAnimationFrame(draw);
+}
+
+let statuses = new Map();
+
+/** Tells who cannot see it which models have changed. */
+function say() {
+  const before = statuses;
+  statuses = new Map([...state.models.values()].map((model) => [model.id, model.status]));
+  const changed = [...statuses].filter(([id, status]) => before.has(id) && before.get(id) !== status);
+  if (changed.length > 0) write(find("said"), changed.map(([id, status]) => `${id} is ${status}`).join(", "));
 }
 
 function draw() {

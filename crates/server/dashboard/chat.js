@@ -9,6 +9,8 @@ import { state } from "./store.js";
 
 /** What has been said, as the model is told it. */
 let messages = [];
+/** Whether a model has been chosen, if only by this page. */
+let chosen = false;
 /** The answer that is on its way: `{ abort, turn, sent, first }`. */
 let current = null;
 
@@ -43,7 +45,14 @@ function clear() {
 export function renderChat(wanted) {
   const select = find("chat-model");
   chooseModels(select);
-  if (wanted && state.models.has(wanted)) select.value = wanted;
+  if (wanted && state.models.has(wanted)) {
+    select.value = wanted;
+    chosen = true;
+  } else if (!chosen && state.known) {
+    const ready = [...state.models.values()].find((model) => model.status === "ready");
+    if (ready) select.value = ready.id;
+    chosen = true;
+  }
   if (!current || current.first) return;
   const model = state.models.get(current.model);
   const loaded = model?.progress ? ` ${Math.round(model.progress * 100)} %` : "";

@@ -68,6 +68,8 @@ function makeEntry() {
 }
 
 function sizes({ measured, predicted }) {
-  if (!measured) return `${bytes(predicted)} predicted`;
-  return predicted ? `${bytes(measured)} measured, ${bytes(predicted)} predicted` : `${bytes(measured)} measured`;
+  const [is, was] = [bytes(measured), bytes(predicted)];
+  if (!measured) return `${was} predicted`;
+  if (!predicted) return `${is} measured`;
+  return is === was ? `${is} measured, as predicted` : `${is} measured, ${was} predicted`;
 }

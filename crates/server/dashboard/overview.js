@@ -36,8 +36,8 @@ function tiles(models) {
     { name: "Models ready", value: String(are("ready", "draining")), small: more.filter(Boolean).join(", ") },
     { name: "In flight", value: String(sum((model) => model.in_flight)), small: "" },
     { name: "Waiting", value: String(sum((model) => model.queued)), small: "" },
-    { name: "Requests in the last minute", value: String(requests), small: "" },
-    { name: "Tokens/s in the last minute", value: digits(tokens / MINUTE), small: "" },
+    { name: "Requests/min", value: String(requests), small: "" },
+    { name: "Tokens/s", value: digits(tokens / MINUTE), small: "" },
   ];
 }
 

@@ -33,8 +33,8 @@ function compare(theirs) {
   ahead = Math.abs(difference) > DELAY ? difference : 0;
 }
 
-/** What ended since the last snapshot: not in an answer that was asked for before. */
-let recent = [];
+/** What has ended since the history was asked for, until it comes. */
+let recent = null;
 const listeners = new Set();
 
 export function subscribe(listener) {
@@ -50,7 +50,6 @@ export function apply(kind, data) {
       state.known = true;
       state.inFlight = [];
       state.inFlightTotal = 0;
-      recent = [];
       remember(data.memory);
       break;
     case "model":
@@ -68,12 +67,16 @@ export function apply(kind, data) {
       for (const row of data.requests.slice(-1)) compare(row.at + row.seconds);
       break;
     case "request":
-      recent.push(data);
+      recent?.push(data);
       compare(data.at + data.total_seconds);
       state.ended = [data, ...state.ended.slice(0, KEPT - 1)];
       break;
+    case "asked":
+      recent = [];
+      break;
     case "history":
       state.ended = merged(data.requests);
+      recent = null;
       break;
   }
   for (const listener of listeners) listener(kind, data);
@@ -94,7 +97,7 @@ function remember(memory) {
 
 /** What paddock lists, what has ended meanwhile, and what is older than its list goes back. */
 function merged(listed) {
-  const all = new Map([...listed, ...recent].map((row) => [row.seq, row]));
+  const all = new Map([...listed, ...(recent ?? [])].map((row) => [row.seq, row]));
   const rows = [...all.values()].sort((one, other) => other.seq - one.seq);
   const oldest = listed.at(-1)?.at ?? Infinity;
   const older = listed.length < 1000 ? [] : state.ended.filter((row) => row.at < oldest);

@@ -55,15 +55,16 @@ async function listen() {
       tell();
       await catchUp();
     } else if (event === "missed") {
-      return;
+      await catchUp();
     } else {
       apply(event, JSON.parse(data));
     }
   }
 }
 
-/** What ended before the page was opened, or while it was cut off. */
+/** What ended before the page was opened, while it was cut off, or too fast for it. */
 async function catchUp() {
+  apply("asked");
   try {
     apply("history", await get("/api/requests?limit=1000", { signal: abort.signal }));
   } catch (error) {

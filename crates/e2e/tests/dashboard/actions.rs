@@ -44,7 +44,7 @@ fn a_request_in_flight_is_shown_with_its_time_and_cancelled() {
     let live = "#requests .live tbody tr";
     page.wait_text(live, "long-one");
     page.wait_text(live, "streaming");
-    page.wait_text(live, "1.");
+    page.wait_more(&format!("{live} [data-name=Elapsed]"));
     page.click("#requests .live button[aria-label='Cancel request long-one']");
     let (events, clean) = client.events();
     assert!(

@@ -64,6 +64,17 @@ impl Page {
         ));
     }
 
+    /// Waits until the number in the first element of this selector has grown.
+    pub(crate) fn wait_more(&mut self, selector: &str) {
+        let number = format!(
+            "parseFloat(document.querySelector({})?.innerText.match(/[0-9.]+/)?.[0])",
+            json!(selector)
+        );
+        self.wait(&format!("{number} >= 0"));
+        let before = self.value(&number);
+        self.wait(&format!("{number} > {before}"));
+    }
+
     /// Clicks the first element of this selector that is shown.
     pub(crate) fn click(&mut self, selector: &str) {
         let selector = json!(selector);

@@ -24,8 +24,8 @@ fn the_page_says_how_old_it_is_and_is_live_again_by_itself() {
     assert!(!page.text("#link").contains("last heard"));
     assert!(paddock.stop(Signal::TERM).success());
     page.wait_text("#link", "connection lost");
-    page.wait_text("#link", "last heard 1 s ago");
-    page.wait_text("#link", "last heard 2 s ago");
+    page.wait_text("#link", "last heard ");
+    page.wait_more("#link-heard");
     assert!(
         page.text("#models .card").contains('m'),
         "what was known is shown"
