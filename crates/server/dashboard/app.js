@@ -1,7 +1,7 @@
 // Joins the parts: which view is shown, and when it is drawn.
 
 import { renderChat, setUpChat } from "./chat.js";
-import { renderDecisions } from "./decisions.js";
+import { renderDecisions, renderLife } from "./decisions.js";
 import { find, show, write } from "./dom.js";
 import { setUpHistory } from "./history.js";
 import { followLogs, setUpLogs } from "./logs.js";
@@ -50,7 +50,10 @@ function changed(to) {
 
 function decide() {
   const { model } = shown;
-  if (shown.view === "model") renderDecisions(find("decisions"), model, () => shown.model === model);
+  if (shown.view !== "model") return;
+  const current = () => shown.model === model;
+  renderDecisions(find("decisions"), model, current);
+  renderLife(find("life"), model, current);
 }
 
 let deciding = 0;

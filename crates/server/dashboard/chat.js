@@ -45,11 +45,13 @@ function clear() {
 export function renderChat(wanted) {
   const select = find("chat-model");
   chooseModels(select);
-  if (wanted && state.models.has(wanted)) {
-    select.value = wanted;
+  const models = [...state.models.values()];
+  const meant = wanted && models.find((model) => model.id === wanted || model.aliases.includes(wanted));
+  if (meant) {
+    select.value = meant.id;
     chosen = true;
   } else if (!chosen && state.known) {
-    const ready = [...state.models.values()].find((model) => model.status === "ready");
+    const ready = models.find((model) => model.status === "ready");
     if (ready) select.value = ready.id;
     chosen = true;
   }

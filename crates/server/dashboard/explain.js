@@ -48,6 +48,7 @@ function facts(ended) {
   const rows = [
     ["Began", clock(ended.at)],
     ["Model", ended.model ?? "none"],
+    ["Key", ended.key],
     ["Route", words(ended.route)],
     ["Status", ended.status ?? "none: its client left before"],
     ["Outcome", words(ended.outcome)],

@@ -104,7 +104,8 @@ function renderFacts(list, model, alone) {
   if (alone && model.restarts > 0) facts.push(["Started before", count(model.restarts, "time")]);
   const { predicted, measured } = model.memory;
   if (measured) facts.push(["Memory", everywhere(measured)]);
-  if (predicted) facts.push([measured ? "Predicted" : "Memory predicted", everywhere(predicted)]);
+  const same = measured && predicted && everywhere(measured) === everywhere(predicted);
+  if (predicted && !same) facts.push([measured ? "Predicted" : "Memory predicted", everywhere(predicted)]);
   keep(list, facts, ([name]) => name, ([name]) => {
     const value = el("dd");
     return { node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => write(value, text) };

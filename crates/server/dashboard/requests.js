@@ -1,11 +1,11 @@
 // The requests in flight, and those that have ended.
 
-import { ask, request as path } from "./api.js";
+import { ask, get, request as path } from "./api.js";
 import { el, find, keep, show, write } from "./dom.js";
 import { explain } from "./explain.js";
 import { clock, rate, seconds, words } from "./format.js";
 import { notice } from "./notices.js";
-import { colour, now, state } from "./store.js";
+import { apply, colour, LISTED, now, state } from "./store.js";
 
 /** Rows that are shown at first, and added by each «Show older». */
 const PAGE = 50;
@@ -86,15 +86,27 @@ export function renderEnded() {
   }
   keep(parent.table.body, rows.slice(0, asked), (row) => `${row.seq} ${row.at}`, endedRow);
   show(parent.table.node, rows.length > 0);
-  show(parent.more, rows.length > asked);
+  show(parent.more, rows.length > asked || !state.all);
   show(parent.empty, rows.length === 0);
   const none = state.ended.length === 0;
   write(parent.empty, none ? "No request has ended yet. Ask a model something, here under Chat or at the public address." : "No request fits this choice.");
 }
 
-function older(button) {
+async function older(button) {
   asked += PAGE;
   renderEnded();
+  if (find("ended").table.body.childElementCount < asked && !state.all) {
+    button.disabled = true;
+    try {
+      const oldest = state.ended.at(-1)?.seq;
+      apply("older", await get(`/api/requests?limit=${LISTED}&before=${oldest}`));
+    } catch (error) {
+      notice(error.message, "bad");
+    } finally {
+      button.disabled = false;
+    }
+    renderEnded();
+  }
   if (button.hidden) find("ended").table.node.focus();
 }
 

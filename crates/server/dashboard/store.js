@@ -1,7 +1,8 @@
 // What this page knows of paddock. Only `apply` changes it; who subscribed is told.
 
-/** Requests that are remembered for the table and the charts. */
+/** Requests that are remembered for the table and the charts, and how many are asked for at once. */
 const KEPT = 5000;
+export const LISTED = 1000;
 /** Samples of memory, at most one a second. */
 const SAMPLES = 3600;
 
@@ -15,6 +16,8 @@ export const state = {
   inFlightTotal: 0,
   /** Requests that have ended, newest first. */
   ended: [],
+  /** Whether there are no older ones to ask for. */
+  all: true,
   /** Of memory, the oldest first: `{ at, memory }`. */
   samples: [],
   /** Whether anything has been heard yet. */
@@ -69,6 +72,7 @@ export function apply(kind, data) {
     case "request":
       recent?.push(data);
       compare(data.at + data.total_seconds);
+      if (data.seq <= (state.ended[0]?.seq ?? 0)) break;
       state.ended = [data, ...state.ended.slice(0, KEPT - 1)];
       break;
     case "asked":
@@ -76,7 +80,12 @@ export function apply(kind, data) {
       break;
     case "history":
       state.ended = merged(data.requests);
+      state.all = data.requests.length < LISTED;
       recent = null;
+      break;
+    case "older":
+      state.ended = [...state.ended, ...data.requests].slice(0, KEPT);
+      state.all = data.requests.length < LISTED || state.ended.length === KEPT;
       break;
   }
   for (const listener of listeners) listener(kind, data);
@@ -99,8 +108,7 @@ function remember(memory) {
 function merged(listed) {
   const all = new Map([...listed, ...(recent ?? [])].map((row) => [row.seq, row]));
   const rows = [...all.values()].sort((one, other) => other.seq - one.seq);
-  const oldest = listed.at(-1)?.at ?? Infinity;
-  const older = listed.length < 1000 ? [] : state.ended.filter((row) => row.at < oldest);
+  const older = listed.length < LISTED ? [] : state.ended.filter((row) => row.seq < listed.at(-1).seq);
   return [...rows, ...older].slice(0, KEPT);
 }
 

@@ -5,7 +5,7 @@ import { ask, get } from "./api.js";
 import { find, write } from "./dom.js";
 import { duration } from "./format.js";
 import { events } from "./sse.js";
-import { apply } from "./store.js";
+import { apply, LISTED } from "./store.js";
 
 /** Milliseconds of silence after which what is shown counts as old, and the connection as lost. */
 const OLD = 20_000;
@@ -66,7 +66,7 @@ async function listen() {
 async function catchUp() {
   apply("asked");
   try {
-    apply("history", await get("/api/requests?limit=1000", { signal: abort.signal }));
+    apply("history", await get(`/api/requests?limit=${LISTED}`, { signal: abort.signal }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
   }

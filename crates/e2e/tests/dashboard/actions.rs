@@ -72,6 +72,9 @@ fn a_failure_says_its_class_its_words_and_its_last_lines() {
     page.wait_text("#models .failure", "correct the arguments");
     page.click("#models .failure summary");
     page.wait_text("#models .failure pre", "invalid argument: --no-such-flag");
+    page.go("#/models/m");
+    page.wait_text("#life li:first-child", "load failed: bad flag");
+    page.wait_text("#life li:last-child", "load started");
     page.is_clean();
 }
 
@@ -87,6 +90,31 @@ fn the_log_of_a_model_comes_live_and_is_searched() {
     page.wait("document.querySelectorAll('#logs p').length === 1");
     assert_eq!(page.text("#logs mark"), "model loaded");
     assert_eq!(page.text("#logs-count"), "1 line");
+    page.is_clean();
+}
+
+#[test]
+fn older_requests_are_asked_for_when_they_are_wanted() {
+    const ENDED: u64 = 1020;
+    let paddock = paddock_e2e::paddock!().start();
+    let body = r#"{"model":"m","max_tokens":1,"messages":[]}"#;
+    let mut client = paddock.connect();
+    for _ in 0..ENDED {
+        client.send(post("/v1/chat/completions", body));
+        assert_eq!(client.answer().status, 200);
+    }
+    wait_until(LIMIT, "all to be listed", || {
+        let newest = paddock.admin_get("/api/requests?limit=1").json();
+        newest["requests"][0]["seq"] == ENDED
+    });
+    let mut page = Page::open(paddock.admin(), "#/requests");
+    let rows = "document.querySelectorAll('#ended tbody tr').length";
+    page.wait(&format!("{rows} === 50"));
+    for shown in (100..=1000).step_by(50).chain([ENDED]) {
+        page.click("#ended .more");
+        page.wait(&format!("{rows} === {shown}"));
+    }
+    page.wait("!document.querySelector('#ended .more').checkVisibility()");
     page.is_clean();
 }
 

@@ -31,6 +31,7 @@ fn what_others_wrote_is_text() {
     page.write("#logs-search", "<IMG");
     page.wait_text("#logs mark", "<img");
     page.wait_text("#decisions", EVIL);
+    page.wait_text("#life", EVIL);
     page.click("#model-card footer a");
     page.write("#prompt", EVIL);
     page.press("Enter", "\r", 13);

@@ -51,6 +51,7 @@ fn it_is_worth_looking_at() {
     ];
     page.wait("document.querySelectorAll('#overview .live tbody tr').length === 2");
     page.click("#spans button:first-child");
+    page.wait("document.getElementById('notices').childElementCount === 0");
     for (name, size, scheme) in [
         ("desktop-light", (1280, 1560), "light"),
         ("desktop-dark", (1280, 1560), "dark"),
@@ -61,14 +62,15 @@ fn it_is_worth_looking_at() {
         page.wait("document.querySelector('#charts svg').viewBox.baseVal.width === document.querySelector('#charts svg').clientWidth");
         page.picture(name);
     }
-    page.look((1280, 900), "dark");
+    page.look((1280, 960), "dark");
     for (view, name) in [
         ("#/requests", "requests"),
         ("#/models/gemma-3-27b", "model"),
-        ("#/chat/gemma", "chat"),
+        ("#/chat/gemma-3-27b", "chat"),
     ] {
         page.go(view);
         page.wait("document.querySelector('main > .view:not([hidden]) h1')");
+        page.wait("document.querySelector('#model[hidden], #life li .event')");
         page.picture(name);
     }
     drop(live);
