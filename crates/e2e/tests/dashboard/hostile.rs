@@ -1,8 +1,10 @@
 //! Names, logs and answers that try to be more than text.
 
 use crate::page::Page;
+use paddock_e2e::harness::{LIMIT, post, wait_until};
 
-const EVIL: &str = "<img src=x onerror=document.title='owned'>";
+/// Two elements, one with a script, without a letter that the name of a model cannot have.
+const EVIL: &str = "<img/src=x><svg/onload=document.title=1>";
 
 #[test]
 fn what_others_wrote_is_text() {
@@ -16,7 +18,6 @@ fn what_others_wrote_is_text() {
     let engine = builder.script("says-evil", &script);
     let paddock = builder
         .engine(engine)
-        .engine_args(["--fake-word", EVIL, "--fake-reasoning", "2"])
         .config(&format!("models.{EVIL:?}.path = {path:?}"))
         .start();
     let mut page = Page::open(paddock.admin(), "");
@@ -32,16 +33,41 @@ fn what_others_wrote_is_text() {
     page.wait_text("#logs mark", "<img");
     page.wait_text("#decisions", EVIL);
     page.wait_text("#life", EVIL);
-    page.click("#model-card footer a");
-    page.write("#prompt", EVIL);
-    page.press("Enter", "\r", 13);
-    page.wait_text("#talk .turn:last-child .told", "16 tokens");
-    page.wait_text("#talk .turn:last-child > .text", EVIL);
+    let mut client = paddock.connect();
+    let request = post(
+        "/v1/chat/completions",
+        &format!(r#"{{"model":"{EVIL}","messages":[]}}"#),
+    );
+    client.send(request.replacen("\r\n", &format!("\r\nX-Request-Id: {EVIL}\r\n"), 1));
+    assert_eq!(client.answer().status, 200);
     page.go("#/requests");
     page.wait_text("#ended tbody tr", EVIL);
     page.click("#ended tbody button");
     page.wait_text("#dialog", EVIL);
+    is_text(&mut page);
+}
+
+#[test]
+fn what_a_model_answers_is_text() {
+    let paddock = paddock_e2e::paddock!()
+        .engine_args(["--fake-word", EVIL, "--fake-reasoning", "2"])
+        .start();
+    let mut page = Page::open(paddock.admin(), "#/chat/m");
+    page.write("#prompt", EVIL);
+    page.press("Enter", "\r", 13);
+    page.wait_text("#talk .turn:last-child .told", "16 tokens");
+    page.wait_text("#talk .turn:last-child > .text", EVIL);
+    assert_eq!(page.text("#talk .turn .text"), EVIL);
+    is_text(&mut page);
+}
+
+/// Sees that nothing became an element, and that nothing tried to act.
+fn is_text(page: &mut Page) {
     assert_eq!(page.value("document.images.length"), 1, "the page's own");
+    assert_eq!(
+        page.value("document.querySelectorAll('[onload]').length"),
+        0
+    );
     page.is_clean();
 }
 
@@ -50,10 +76,12 @@ fn a_breach_of_the_policy_would_be_seen() {
     let paddock = paddock_e2e::paddock!().start();
     let mut page = Page::open(paddock.admin(), "");
     page.is_clean();
-    page.value("document.body.insertAdjacentHTML('beforeend', `<img src=x onerror='alert(1)'>`)");
+    page.value("document.body.insertAdjacentHTML('beforeend', `<img src=x onerror='document.title=\"owned\"'>`)");
     page.value("fetch('http://127.0.0.1:9/').catch(() => 0)");
-    let complaints = page.complaints().join("\n");
-    assert!(complaints.contains("script-src"), "{complaints}");
-    assert!(complaints.contains("connect-src"), "{complaints}");
+    for directive in ["script-src", "connect-src"] {
+        wait_until(LIMIT, directive, || {
+            page.complaints().join("\n").contains(directive)
+        });
+    }
     assert_ne!(page.value("document.title"), "owned");
 }
