@@ -1,4 +1,3 @@
-use super::errand::Errand;
 use super::workers::{Accepted, Desk, Workers};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -60,9 +59,7 @@ async fn hand_over(desks: &[Desk], accepted: Accepted) {
         .iter()
         .min_by_key(|desk| desk.connections.load(Ordering::Relaxed));
     if let Some(desk) = least {
-        desk.connections.fetch_add(1, Ordering::Relaxed);
-        if desk.sender.send(Errand::Serve(accepted)).await.is_err() {
-            desk.connections.fetch_sub(1, Ordering::Relaxed);
-        }
+        // A worker that has ended serves nobody.
+        let _ = desk.hand_over(accepted).await;
     }
 }

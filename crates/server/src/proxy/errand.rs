@@ -1,6 +1,8 @@
 use super::at_hand::AllAtHand;
-use super::workers::Accepted;
+use super::workers::{Accepted, Desk};
 use crate::telemetry::{Counts, Names};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 /// What a worker is asked to do.
@@ -29,9 +31,29 @@ pub(super) enum Errand {
 #[derive(Debug, Clone)]
 pub(crate) struct Errands {
     pub(super) workers: Vec<mpsc::WeakSender<Errand>>,
+    /// How many connections each has.
+    pub(super) connections: Vec<Arc<AtomicUsize>>,
 }
 
 impl Errands {
+    /// Has the worker with the fewest connections serve one more, as if a client had opened it. Whether
+    /// there is a worker.
+    pub(crate) async fn serve(&self, stream: std::os::unix::net::UnixStream) -> bool {
+        let workers = self.workers.iter().zip(&self.connections);
+        let least = workers.min_by_key(|(_, connections)| connections.load(Ordering::Relaxed));
+        let Some((sender, connections)) =
+            least.and_then(|(worker, connections)| Some((worker.upgrade()?, connections)))
+        else {
+            return false;
+        };
+        let connections = Arc::clone(connections);
+        let desk = Desk {
+            connections,
+            sender,
+        };
+        desk.hand_over(Accepted::Unix(stream)).await
+    }
+
     /// Ends the requests of a name that are in flight or queued. How many there were.
     pub(crate) async fn cancel(&self, name: &str) -> usize {
         let (found, mut answers) = mpsc::channel(self.workers.len().max(1));

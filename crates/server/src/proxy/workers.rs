@@ -39,6 +39,18 @@ pub(super) struct Desk {
     pub(super) sender: mpsc::Sender<Errand>,
 }
 
+impl Desk {
+    /// Gives the worker a connection. Whether it is there to take it.
+    pub(super) async fn hand_over(&self, accepted: Accepted) -> bool {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        let given = self.sender.send(Errand::Serve(accepted)).await.is_ok();
+        if !given {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+        given
+    }
+}
+
 /// What workers are told.
 #[derive(Debug, Clone)]
 pub(crate) struct News {
@@ -71,6 +83,11 @@ impl Workers {
                 .desks
                 .iter()
                 .map(|desk| desk.sender.downgrade())
+                .collect(),
+            connections: self
+                .desks
+                .iter()
+                .map(|desk| Arc::clone(&desk.connections))
                 .collect(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod admin;
+mod chat;
 mod dashboard;
 mod events;
 mod explain;
@@ -92,6 +93,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))
         .route("/api/requests", get(activity::list))
+        .route("/api/chat", post(chat::chat))
         .route("/api/events", get(events::events))
         .route("/api/lifecycle", get(lifecycle::list))
         .route("/metrics", get(metrics::metrics))
