@@ -17,6 +17,8 @@
 //! | `--fake-load-ms N` | the load takes that long; the listener is up at once and answers 503 |
 //! | `--fake-slow-accept-ms N` | the listener appears later |
 //! | `--fake-token-ms N` | the pace of tokens; 0, the default, is a burst |
+//! | `--fake-word TEXT` | what each token says, before its number (`token`) |
+//! | `--fake-reasoning N` | the first N tokens of a streamed chat are `reasoning_content` |
 //! | `--fake-tokens N` | tokens of an answer whose request sets no limit (16) |
 //! | `--fake-hold FILE` | an answer's last token waits until the file exists |
 //! | `--fake-hold-load FILE` | the load does not end before the file exists |

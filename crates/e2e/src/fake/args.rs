@@ -35,6 +35,10 @@ pub struct Args {
     pub token_pace: Duration,
     /// `--fake-tokens`.
     pub tokens: u64,
+    /// `--fake-word`: what each token says, before its number.
+    pub word: String,
+    /// `--fake-reasoning`: how many of a chat's first tokens are reasoning.
+    pub reasoning: u64,
     /// `--fake-hold`: the last token of an answer is held back until this file exists.
     pub hold: Option<PathBuf>,
     /// `--fake-hold-load`: the load does not end before this file exists.
@@ -80,6 +84,8 @@ impl Default for Args {
             slow_accept: Duration::ZERO,
             token_pace: Duration::ZERO,
             tokens: 16,
+            word: "token".into(),
+            reasoning: 0,
             hold: None,
             hold_load: None,
             log_flood: None,
@@ -144,6 +150,8 @@ impl Args {
             "--fake-slow-accept-ms" => self.slow_accept = Duration::from_millis(number(value)?),
             "--fake-token-ms" => self.token_pace = Duration::from_millis(number(value)?),
             "--fake-tokens" => self.tokens = number(value)?,
+            "--fake-word" => self.word = value.into(),
+            "--fake-reasoning" => self.reasoning = number(value)?,
             "--fake-hold" => self.hold = Some(value.into()),
             "--fake-hold-load" => self.hold_load = Some(value.into()),
             "--fake-log-flood" => self.log_flood = Some(number(value)?),

@@ -25,6 +25,10 @@ pub(super) struct Job {
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
+    /// What each token says, before its number.
+    pub(super) word: String,
+    /// How many of a chat's first tokens are reasoning.
+    pub(super) reasoning: u64,
 }
 
 impl Job {
@@ -65,17 +69,19 @@ impl Job {
             id: format!("{:032}", NEXT.fetch_add(1, Relaxed)),
             created: clock::unix_seconds(),
             model: server.model.clone(),
+            word: server.args.word.clone(),
+            reasoning: server.args.reasoning,
         })
     }
 
     /// The text of a token, counted from 1.
-    pub(super) fn token(number: u64) -> String {
-        format!("token {number} ")
+    pub(super) fn token(&self, number: u64) -> String {
+        format!("{} {number} ", self.word)
     }
 
     /// The whole text.
     pub(super) fn text(&self) -> String {
-        (1..=self.tokens).map(Self::token).collect()
+        (1..=self.tokens).map(|number| self.token(number)).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod activity;
 mod admin;
 mod chat;
+mod dashboard;
 mod events;
 mod explain;
 mod guard;
@@ -102,6 +103,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
     let works = works.with_state(admin);
     reads
         .merge(works)
+        .merge(dashboard::routes())
         .fallback(admin::not_found)
         .layer(middleware::from_fn(guard::guard))
         .layer(middleware::map_response(admin::signed))

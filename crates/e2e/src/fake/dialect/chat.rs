@@ -4,10 +4,15 @@ use super::{Job, Tally, finish_reason, usage};
 use crate::fake::json::quoted;
 
 pub(super) fn event(job: &Job, number: u64) -> String {
-    let content = quoted(&Job::token(number));
+    let content = quoted(&job.token(number));
+    let part = if number <= job.reasoning {
+        "reasoning_content"
+    } else {
+        "content"
+    };
     let delta = data(
         job,
-        &choice("null", &format!(r#"{{"content":{content}}}"#)),
+        &choice("null", &format!(r#"{{"{part}":{content}}}"#)),
         "",
     );
     if number > 1 {

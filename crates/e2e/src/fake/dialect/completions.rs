@@ -11,7 +11,7 @@ pub(super) fn event(job: &Job, number: u64) -> String {
             r#""object":"text_completion","id":"chatcmpl-{}"}}"#,
             "\n\n"
         ),
-        quoted(&Job::token(number)),
+        quoted(&job.token(number)),
         job.created,
         quoted(&job.model),
         job.id,

@@ -4,7 +4,7 @@ use super::Job;
 use crate::fake::json::quoted;
 
 pub(super) fn event(job: &Job, number: u64) -> String {
-    let text = quoted(&Job::token(number));
+    let text = quoted(&job.token(number));
     let delta = named(
         "content_block_delta",
         &format!(r#","index":0,"delta":{{"type":"text_delta","text":{text}}}"#),

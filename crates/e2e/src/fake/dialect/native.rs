@@ -10,7 +10,7 @@ pub(super) fn event(job: &Job, number: u64) -> String {
             r#""tokens_predicted":{number},"tokens_evaluated":{}}}"#,
             "\n\n"
         ),
-        quoted(&Job::token(number)),
+        quoted(&job.token(number)),
         job.prompt_tokens,
         number = number,
     )

@@ -5,7 +5,7 @@ use crate::fake::json::quoted;
 
 pub(super) fn event(job: &Job, number: u64) -> String {
     let item = format!(r#""item_id":"msg_{}""#, job.id);
-    let text = quoted(&Job::token(number));
+    let text = quoted(&job.token(number));
     let delta = named(
         "response.output_text.delta",
         &format!(r#"{item},"delta":{text}"#),

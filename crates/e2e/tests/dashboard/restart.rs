@@ -1,0 +1,40 @@
+//! paddock goes, and comes back.
+
+use crate::idle;
+use crate::page::Page;
+use paddock_e2e::harness::{Builder, Signal};
+use std::net::TcpListener;
+
+fn at(port: u16) -> Builder {
+    idle().admin([format!("127.0.0.1:{port}")])
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[test]
+fn the_page_says_how_old_it_is_and_is_live_again_by_itself() {
+    let port = free_port();
+    let mut paddock = at(port).start();
+    let mut page = Page::open(paddock.admin(), "");
+    page.wait_text("#link", "live");
+    assert!(!page.text("#link").contains("last heard"));
+    assert!(paddock.stop(Signal::TERM).success());
+    page.wait_text("#link", "connection lost");
+    page.wait_text("#link", "last heard ");
+    page.wait_more("#link-heard");
+    assert!(
+        page.text("#models .card").contains('m'),
+        "what was known is shown"
+    );
+    let again = at(port).config("models.m.aliases = ['new-name']").start();
+    page.wait_text("#link", "live");
+    page.wait_text("#models .card", "new-name");
+    assert_eq!(page.text("#link-heard"), "");
+    page.click("#models button[aria-label='Load m']");
+    page.wait_text("#models .card", "ready");
+    drop(again);
+}

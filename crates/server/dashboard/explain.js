@@ -1,0 +1,80 @@
+// What became of a request, and why: where its time went, and what was decided meanwhile.
+
+import { get, request as path } from "./api.js";
+import { decision } from "./decisions.js";
+import { el, find, write } from "./dom.js";
+import { bytes, clock, rate, seconds, words } from "./format.js";
+
+export async function explain(ended) {
+  const dialog = find("dialog");
+  const body = find("dialog-body");
+  write(find("dialog-title"), ended.id);
+  body.replaceChildren(times(ended), facts(ended));
+  if (!dialog.open) dialog.showModal();
+  const told = await meanwhile(ended);
+  if (find("dialog-title").textContent === ended.id) body.append(told);
+}
+
+/** The parts of its time, in their order. */
+function parts(ended) {
+  const { queue_seconds: queue, load_seconds: load, ttft_seconds: first, total_seconds: total } = ended;
+  const waited = queue + load;
+  const begun = first ?? total;
+  return [
+    ["waited for its turn", "other", queue],
+    ["model loading", "c2", load],
+    [first === null ? "answer" : "until the first token", "c1", Math.max(0, begun - waited)],
+    ["rest of the stream", "c0", first === null ? 0 : Math.max(0, total - begun)],
+  ].filter(([, , took]) => took > 0);
+}
+
+function times(ended) {
+  const shown = parts(ended);
+  const whole = shown.reduce((sum, [, , took]) => sum + took, 0) || 1;
+  const bar = el("div", { class: "bar times", "aria-hidden": "true" });
+  for (const [, kind, took] of shown) {
+    const part = el("i", { class: kind });
+    part.style.width = `${(100 * took) / whole}%`;
+    bar.append(part);
+  }
+  const legend = shown.map(([name, kind, took]) =>
+    el("li", {}, el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), `${name} ${seconds(took)}`),
+  );
+  return el("div", { class: "place" }, bar, el("ul", { class: "legend" }, legend));
+}
+
+function facts(ended) {
+  const { prompt, cached, generated } = ended.tokens;
+  const rows = [
+    ["Began", clock(ended.at)],
+    ["Model", ended.model ?? "none"],
+    ["Key", ended.key],
+    ["Route", words(ended.route)],
+    ["Status", ended.status ?? "none: its client left before"],
+    ["Outcome", words(ended.outcome)],
+    ["Error", ended.error],
+    ["Total", seconds(ended.total_seconds)],
+    ["Prompt tokens", cached ? `${prompt}, ${cached} of them cached` : prompt],
+    ["Generated tokens", generated],
+    ["Tokens/s", ended.tokens_per_second && rate(ended.tokens_per_second)],
+    ["Bodies", `${bytes(ended.bytes_in)} in, ${bytes(ended.bytes_out)} out`],
+  ];
+  const known = rows.filter(([, value]) => value !== null && value !== undefined);
+  return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
+}
+
+/** What was decided: something only about a request that waited or was refused. */
+async function meanwhile({ id, queue_seconds: queue, load_seconds: load, outcome }) {
+  const straight = queue + load === 0 && !["refused", "cancelled"].includes(outcome);
+  if (straight) return el("p", { class: "quiet" }, "It went straight to its model: nothing had to be decided about it.");
+  try {
+    const told = await get(path(id, "/explain"));
+    const error = told.error && el("p", {}, told.error.message);
+    const list = told.meanwhile.length > 0 && el("ol", { class: "decisions" }, told.meanwhile.map((one) => decision(one)));
+    const words = el("p", {}, `It waited ${seconds(told.waited_seconds)} and was ${told.outcome}.`);
+    return el("div", { class: "block" }, el("h3", {}, "What was decided meanwhile"), words, error, list);
+  } catch (error) {
+    const none = error.status === 404;
+    return el("p", { class: "quiet" }, none ? "What was decided about it is not remembered any more." : error.message);
+  }
+}
