@@ -2,9 +2,11 @@
 
 mod address;
 mod client;
+mod sse;
 
 pub(crate) use address::Address;
-pub(crate) use client::{Client, refusal};
+pub(crate) use client::{Answer, Client, refusal};
+pub(crate) use sse::Sse;
 
 use std::future::Future;
 

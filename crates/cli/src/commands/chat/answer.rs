@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::admin::{Trouble, refusal};
-
-/// The longest line of an answer; a longer one is none of a model's.
-const LONGEST: usize = 1 << 20;
+use crate::admin::{Sse, Trouble, refusal};
 
 /// Takes events out of bytes.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    ahead: Vec<u8>,
+    sse: Sse,
     done: bool,
 }
 
@@ -43,20 +40,10 @@ impl Reading {
     /// # Errors
     /// What comes is no stream of events.
     pub(super) fn events(&mut self, bytes: &[u8]) -> Result<Vec<Value>, Trouble> {
-        self.ahead.extend_from_slice(bytes);
-        let end = self.ahead.iter().rposition(|byte| *byte == b'\n');
-        let rest = self.ahead.split_off(end.map_or(0, |end| end + 1));
-        let lines = std::mem::replace(&mut self.ahead, rest);
-        if self.ahead.len() > LONGEST {
-            return Err(Trouble::BrokenOff);
-        }
+        let told = self.sse.events(bytes).map_err(|_| Trouble::BrokenOff)?;
         let mut events = Vec::new();
-        for line in lines.split(|byte| *byte == b'\n') {
-            // Comments, other fields and empty lines say nothing here.
-            let Some(data) = line.strip_prefix(b"data:") else {
-                continue;
-            };
-            match data.trim_ascii() {
+        for event in told {
+            match event.data.as_slice() {
                 b"[DONE]" => self.done = true,
                 data => events.extend(serde_json::from_slice::<Value>(data)),
             }
@@ -161,23 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn events_are_read_wherever_they_are_cut() {
-        let stream = b": a comment\n\nevent: x\ndata: {\"a\":1}\r\n\ndata:{\"b\":2}\n\nno json\ndata: [DONE]\n\n";
-        for cut in 0..stream.len() {
-            let mut reading = Reading::default();
-            let (one, two) = stream.split_at(cut);
-            let mut events = reading.events(one).unwrap();
-            events.extend(reading.events(two).unwrap());
-            assert_eq!(events, [json!({ "a": 1 }), json!({ "b": 2 })], "{cut}");
-            assert!(reading.is_done());
-        }
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_given_up() {
+    fn an_answer_has_an_end() {
         let mut reading = Reading::default();
-        assert!(reading.events(&vec![b'x'; LONGEST]).is_ok());
-        assert!(reading.events(b"x").is_err());
+        let events = reading.events(b"data: {\"a\":1}\n\ndata: [DO").unwrap();
+        assert_eq!(events, [json!({ "a": 1 })]);
+        assert!(!reading.is_done());
+        assert_eq!(reading.events(b"NE]\n\n").unwrap(), [Value::Null; 0]);
+        assert!(reading.is_done());
     }
 
     #[test]
