@@ -23,7 +23,7 @@ use crate::output;
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Asks one paddock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     at: Address,
 }
@@ -38,6 +38,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// Where it is asked.
+    pub(crate) const fn at(&self) -> &Address {
+        &self.at
+    }
+
     pub(super) const fn new(at: Address) -> Self {
         Self { at }
     }

@@ -45,6 +45,11 @@ Examples:
   paddock status --json
   paddock status --admin unix:/run/paddock/admin.sock";
 
+pub(super) const TOP: &str = "\
+Examples:
+  paddock top
+  paddock top --admin unix:/run/paddock/admin.sock";
+
 pub(super) const CHAT: &str = "\
 Examples:
   paddock chat gemma

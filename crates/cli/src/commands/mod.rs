@@ -13,6 +13,7 @@ mod logs;
 mod man;
 mod serve;
 mod status;
+mod top;
 mod version;
 mod wrap;
 
@@ -52,6 +53,9 @@ enum Command {
     /// Print which models there are and how each is doing.
     #[command(visible_alias = "ps", after_help = examples::STATUS)]
     Status(status::StatusArgs),
+    /// Show live what is loaded, in memory and in flight, and load and unload.
+    #[command(after_help = examples::TOP)]
+    Top(top::TopArgs),
     /// Talk to a model.
     #[command(after_help = examples::CHAT)]
     Chat(chat::ChatArgs),
@@ -145,6 +149,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Config(command) => config::run(&command),
         Command::Inspect(args) => inspect::run(&args),
         Command::Status(args) => status::run(args),
+        Command::Top(args) => top::run(args),
         Command::Chat(args) => chat::run(args),
         Command::Load(args) => load::run(args, "load"),
         Command::Unload(args) => load::run(args, "unload"),
