@@ -13,6 +13,7 @@ pub(crate) fn instead(args: &[String]) -> Option<String> {
     };
     match first.as_str() {
         "run" | "generate" | "ask" if model.is_some_and(|model| is_file(model)) => serve(rest),
+        "run" | "generate" | "ask" => Some(named("chat")),
         "start" | "up" | "server" | "daemon" => Some(with("paddock serve", rest)),
         "list" | "ls" | "models" | "top-models" => Some("paddock status".to_owned()),
         "stop" | "rm" | "remove" | "down" if model.is_some() => Some(named("unload")),
@@ -130,6 +131,7 @@ mod tests {
     #[test]
     fn what_is_meant_is_told() {
         for (typed, meant) in [
+            ("run gemma", "paddock chat gemma"),
             ("run model.gguf", "paddock serve --model model.gguf"),
             ("start", "paddock serve"),
             ("start --models-dir m", "paddock serve --models-dir m"),

@@ -345,7 +345,8 @@ fn problems_have_colours_only_where_they_are_shown() {
 fn wrong_usage_is_answered_with_the_right_one() {
     let place = Place::new();
     for (name, args) in [
-        ("usage_start", &["start"][..]),
+        ("usage_run", &["run", "x"][..]),
+        ("usage_start", &["start"]),
         ("usage_list", &["list"]),
         ("usage_pull", &["pull", "org/model"]),
         ("usage_serve_file", &["serve", "model.gguf"]),
@@ -362,7 +363,7 @@ fn help_is_what_it_was() {
     let place = Place::new();
     let (_, help, _) = place.run(&["--help"]);
     insta::assert_snapshot!("help", help);
-    for command in ["serve", "load"] {
+    for command in ["serve", "chat", "load"] {
         let (code, help, _) = place.run(&[command, "--help"]);
         assert_eq!(code, 0, "{command}");
         insta::assert_snapshot!(format!("help_{command}"), help);

@@ -6,6 +6,7 @@ Examples:
   paddock serve --models-dir ~/models     serve every model below a directory
   paddock wrap -- llama-server -m x.gguf  keep the command you have, supervised
   paddock status                          what is loaded, waiting, in memory
+  paddock chat gemma 'Hello!'             talk to a model
   paddock config example > paddock.toml   a file with every key";
 
 pub(super) const SERVE: &str = "\
@@ -43,6 +44,19 @@ Examples:
   paddock ps
   paddock status --json
   paddock status --admin unix:/run/paddock/admin.sock";
+
+pub(super) const TOP: &str = "\
+Examples:
+  paddock top
+  paddock top --admin unix:/run/paddock/admin.sock";
+
+pub(super) const CHAT: &str = "\
+Examples:
+  paddock chat gemma
+  paddock chat gemma 'Why is the sky blue?' --system 'Answer in one sentence.'
+  paddock chat gemma 'What is this?' --image photo.jpg
+  paddock chat gemma 'What does it say?' < report.txt
+  paddock chat gemma - --json < question.txt";
 
 pub(super) const LOAD: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod chat;
 mod check;
 mod completions;
 mod config;
@@ -13,6 +14,7 @@ mod man;
 mod requests;
 mod serve;
 mod status;
+mod top;
 mod version;
 mod wrap;
 
@@ -52,6 +54,12 @@ enum Command {
     /// Print which models there are and how each is doing.
     #[command(visible_alias = "ps", after_help = examples::STATUS)]
     Status(status::StatusArgs),
+    /// Show live what is loaded, in memory and in flight, and load and unload.
+    #[command(after_help = examples::TOP)]
+    Top(top::TopArgs),
+    /// Talk to a model.
+    #[command(after_help = examples::CHAT)]
+    Chat(chat::ChatArgs),
     /// Load a model.
     #[command(after_help = examples::LOAD)]
     Load(load::LoadArgs),
@@ -145,6 +153,8 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Config(command) => config::run(&command),
         Command::Inspect(args) => inspect::run(&args),
         Command::Status(args) => status::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Load(args) => load::run(args, "load"),
         Command::Unload(args) => load::run(args, "unload"),
         Command::Explain(args) => explain::run(args),
@@ -173,8 +183,14 @@ mod tests {
             assert!(help.starts_with("Examples:\n  paddock"), "{name}");
             for line in help.lines().skip(1) {
                 let line = line.trim().split(" > ").next().unwrap_or_default();
+                let line = line.split(" < ").next().unwrap_or_default();
                 let line = line.split("  ").next().unwrap_or_default();
-                let words = line.split(' ').map(|word| word.trim_matches('\''));
+                // What stands between quotes is one word, and every second part does.
+                let parts = line.split('\'').enumerate();
+                let words = parts.flat_map(|(at, part)| match at % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
                 if let Err(error) = Cli::try_parse_from(words) {
                     panic!("{line}: {error}");
                 }

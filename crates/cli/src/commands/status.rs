@@ -81,7 +81,7 @@ fn row(model: &Value) -> [String; 7] {
 }
 
 /// Host and devices together.
-fn total(memory: &Value) -> Option<u64> {
+pub(super) fn total(memory: &Value) -> Option<u64> {
     let host = memory["host"].as_u64()?;
     let devices = memory["devices"].as_object().into_iter().flatten();
     Some(
