@@ -7,6 +7,8 @@ mod chat;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod logs;
