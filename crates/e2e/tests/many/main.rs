@@ -9,6 +9,8 @@ mod chat;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod logs;

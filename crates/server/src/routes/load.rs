@@ -1,7 +1,7 @@
 //! Loading and unloading by hand.
 
 use super::status::word;
-use super::{View, refusal};
+use super::{View, bad_query, refusal};
 use crate::ProxyError;
 use crate::error::failure_json;
 use crate::runtime::ModelView;
@@ -24,9 +24,13 @@ pub(super) async fn load(
         Ok(id) => id,
         Err(refused) => return *refused,
     };
+    let waits = match waits(&query) {
+        Ok(waits) => waits,
+        Err(message) => return bad_query("wait", &message),
+    };
     view.runtime.load(id).await;
     let done = |status| matches!(status, Status::Ready | Status::Failed | Status::Unloaded);
-    answer(&view, id, &query, done, Status::Ready).await
+    answer(&view, id, waits, done, Status::Ready).await
 }
 
 /// Unloads a model when what is in flight to it has ended: 202 at once, or with `?wait=true` 200
@@ -40,21 +44,31 @@ pub(super) async fn unload(
         Ok(id) => id,
         Err(refused) => return *refused,
     };
+    let waits = match waits(&query) {
+        Ok(waits) => waits,
+        Err(message) => return bad_query("wait", &message),
+    };
     view.runtime.unload(id).await;
     let done = |status| matches!(status, Status::Unloaded | Status::Failed);
-    answer(&view, id, &query, done, Status::Unloaded).await
+    answer(&view, id, waits, done, Status::Unloaded).await
+}
+
+/// Whether to answer only when it is done.
+fn waits(query: &HashMap<String, String>) -> Result<bool, String> {
+    match query.get("wait").map(String::as_str) {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(text) => Err(format!("`wait` has to be true or false, and is `{text}`")),
+    }
 }
 
 async fn answer(
     view: &View,
     id: ModelId,
-    query: &HashMap<String, String>,
+    waits: bool,
     done: impl Fn(Status) -> bool,
     wanted: Status,
 ) -> Response {
-    let waits = query
-        .get("wait")
-        .is_some_and(|wait| wait == "true" || wait == "1");
     let mut changes = view.runtime.changes();
     loop {
         changes.mark_unchanged();

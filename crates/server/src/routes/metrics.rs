@@ -171,7 +171,7 @@ fn states(page: &mut Page, look: &runtime::View) {
 
 fn lives(page: &mut Page, look: &runtime::View) {
     type Of = fn(&ModelView) -> &[(&'static str, u64)];
-    let families: [(&str, &str, &str, Of); 3] = [
+    let families: [(&str, &str, &str, Of); 4] = [
         (
             "paddock_model_loads_total",
             "outcome",
@@ -181,7 +181,7 @@ fn lives(page: &mut Page, look: &runtime::View) {
         (
             "paddock_evictions_total",
             "reason",
-            "How often a model had to go.",
+            "How often a model had to go and went.",
             |model| &model.tally.evictions,
         ),
         (
@@ -189,6 +189,12 @@ fn lives(page: &mut Page, look: &runtime::View) {
             "class",
             "Failures of children; each is started again unless that cannot help.",
             |model| &model.tally.failures,
+        ),
+        (
+            "paddock_restarts_total",
+            "class",
+            "Children that were started because the one before failed, by that failure.",
+            |model| &model.tally.restarts,
         ),
     ];
     for (name, label, help, of) in families {
@@ -199,12 +205,6 @@ fn lives(page: &mut Page, look: &runtime::View) {
                 page.sample(name, &labels, float(*count));
             }
         }
-    }
-    let restarts = "paddock_restarts_total";
-    page.family(restarts, "counter", "Children after a model's first one.");
-    for model in &look.models {
-        let again = model.generations.saturating_sub(1);
-        page.sample(restarts, &[("model", &model.config.id)], float(again));
     }
     let name = "paddock_model_load_seconds";
     page.family(name, "histogram", "How long loads took that ended well.");

@@ -14,6 +14,7 @@ mod load;
 mod logs;
 mod metrics;
 mod models;
+mod openapi;
 #[cfg(debug_assertions)]
 mod panic;
 mod reload;
@@ -82,6 +83,7 @@ pub(crate) fn public(view: View) -> Router {
 pub(crate) fn admin(admin: Admin) -> Router {
     let reads = Router::new()
         .route("/livez", get(admin::livez))
+        .route("/api/openapi.json", get(openapi::openapi))
         .route("/readyz", get(health::health))
         .route("/api/status", get(status::status))
         .route("/api/models/{id}/explain", get(explain::model))

@@ -39,7 +39,12 @@ impl Runtime {
                 }
             }
             Action::Start { model } => self.start(model),
-            Action::Stop { model } => self.stop(model),
+            Action::Stop { model } => {
+                if let Some(entry) = self.entries.get_mut(model.0) {
+                    entry.tally.goes();
+                }
+                self.stop(model);
+            }
             Action::Cut { .. } => {
                 self.phase.send_replace(Phase::Cut);
             }

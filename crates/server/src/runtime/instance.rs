@@ -315,7 +315,9 @@ impl Runtime {
             row: self.entries[id.0].deaths.add(afresh, Instant::now()),
             then,
         };
-        self.entries[id.0].tally.died(death.class);
+        self.entries[id.0]
+            .tally
+            .died(death.class, failure.phase, then);
         self.tell_death(id, failure.phase, &death);
         self.journal.died(id, death);
     }

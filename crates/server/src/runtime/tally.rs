@@ -1,20 +1,27 @@
 //! What has become of a model's loads and children, counted.
 
+use super::death::Then;
 use crate::telemetry::Histogram;
 use paddock_scheduler::Note;
-use paddock_supervisor::FailureClass;
+use paddock_supervisor::{FailureClass, Phase};
 
 /// Counts since paddock started.
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
-    /// Loads by how they ended.
+    /// Loads by how they ended; a child that is started again loads again.
     pub(crate) loads: Vec<(&'static str, u64)>,
     /// How long those took that ended well.
     pub(crate) load_time: Histogram,
-    /// How often it had to go, by reason.
+    /// How often it had to go and went, by reason.
     pub(crate) evictions: Vec<(&'static str, u64)>,
     /// Its children's failures, by class.
     pub(crate) failures: Vec<(&'static str, u64)>,
+    /// The failures after which its instance started another child, by class.
+    pub(crate) restarts: Vec<(&'static str, u64)>,
+    /// Its load has ended well, or its last child had served when it died: what fails now is no load.
+    served: bool,
+    /// Why it has to go, until it does.
+    going: Option<&'static str>,
 }
 
 impl Default for Tally {
@@ -24,6 +31,9 @@ impl Default for Tally {
             load_time: Histogram::long(),
             evictions: Vec::new(),
             failures: Vec::new(),
+            restarts: Vec::new(),
+            served: false,
+            going: None,
         }
     }
 }
@@ -33,30 +43,43 @@ impl Tally {
     pub(super) fn noted(&mut self, note: &Note) {
         match note {
             Note::Ready { took } => {
+                self.served = true;
                 self.load_time.add(*took);
                 add(&mut self.loads, "complete");
             }
+            Note::Failed { .. } if self.served => {}
             Note::Failed { .. } => add(&mut self.loads, "failed"),
             Note::DoesNotFit { .. } => add(&mut self.loads, "does_not_fit"),
             Note::OutOfMemory { .. } => add(&mut self.loads, "out_of_memory"),
-            Note::Evicted { .. } => add(&mut self.evictions, "room"),
-            Note::Yields { .. } => add(&mut self.evictions, "yield"),
-            Note::KeepAliveOver { .. } => add(&mut self.evictions, "keep_alive"),
-            Note::Unloaded => add(&mut self.evictions, "operator"),
-            Note::Reconfigured => add(&mut self.evictions, "reload"),
-            Note::OverBudget { .. } => add(&mut self.evictions, "over_budget"),
-            Note::Wanted { .. }
-            | Note::WaitsForRoom { .. }
-            | Note::MakesRoom { .. }
-            | Note::Starts { .. }
-            | Note::Stays
-            | Note::Abandoned => {}
+            Note::Evicted { .. } => self.going = Some("room"),
+            Note::Yields { .. } => self.going = Some("yield"),
+            Note::KeepAliveOver { .. } => self.going = Some("keep_alive"),
+            Note::Unloaded => self.going = Some("operator"),
+            Note::Reconfigured => self.going = Some("reload"),
+            Note::OverBudget { .. } => self.going = Some("over_budget"),
+            Note::Stays => self.going = None,
+            Note::Wanted { .. } | Note::Starts { .. } => {
+                self.served = false;
+                self.going = None;
+            }
+            Note::WaitsForRoom { .. } | Note::MakesRoom { .. } | Note::Abandoned => {}
         }
     }
 
-    /// Counts the failure of a child.
-    pub(super) fn died(&mut self, class: FailureClass) {
+    /// Counts that it goes: nothing is in flight any more, and its child is told to stop.
+    pub(super) fn goes(&mut self) {
+        if let Some(reason) = self.going.take() {
+            add(&mut self.evictions, reason);
+        }
+    }
+
+    /// Counts the failure of a child, in a phase of its life, and what follows.
+    pub(super) fn died(&mut self, class: FailureClass, phase: Phase, then: Then) {
+        self.served = phase == Phase::Ready;
         add(&mut self.failures, class.as_str());
+        if let Then::Again { .. } = then {
+            add(&mut self.restarts, class.as_str());
+        }
     }
 }
 
@@ -70,24 +93,74 @@ fn add(counts: &mut Vec<(&'static str, u64)>, what: &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use paddock_scheduler::{ModelId, Wanted};
+    use std::time::{Duration, SystemTime};
+
+    const READY: Note = Note::Ready {
+        took: Duration::from_secs(3),
+    };
+    const YIELDS: Note = Note::Yields {
+        to: ModelId(1),
+        waited: Duration::from_secs(1),
+        in_flight: 1,
+    };
+    const FAILED: Note = Note::Failed { retry: None };
+
+    fn again() -> Then {
+        Then::Again {
+            at: SystemTime::UNIX_EPOCH,
+            left: 3,
+        }
+    }
 
     #[test]
-    fn notes_and_deaths_are_counted_by_kind() {
+    fn who_has_to_go_is_counted_when_it_goes() {
         let mut tally = Tally::default();
-        let took = Duration::from_secs(3);
-        for note in [
-            Note::Ready { took },
-            Note::Stays,
-            Note::Unloaded,
-            Note::Ready { took },
-        ] {
+        tally.noted(&READY);
+        tally.noted(&YIELDS);
+        tally.noted(&Note::Stays);
+        tally.goes();
+        assert_eq!(tally.evictions, [], "nobody waits for it any more");
+        tally.noted(&YIELDS);
+        assert_eq!(tally.evictions, [], "it has requests in flight");
+        tally.noted(&Note::Unloaded);
+        tally.noted(&Note::Unloaded);
+        tally.goes();
+        tally.goes();
+        assert_eq!(tally.evictions, [("operator", 1)]);
+        let by = Wanted::Operator;
+        for note in [Note::Wanted { by }, READY, YIELDS] {
             tally.noted(&note);
         }
-        tally.died(FailureClass::Killed);
+        tally.goes();
+        assert_eq!(tally.evictions, [("operator", 1), ("yield", 1)]);
         assert_eq!(tally.loads, [("complete", 2)]);
         assert_eq!(tally.load_time.count(), 2);
-        assert_eq!(tally.evictions, [("operator", 1)]);
-        assert_eq!(tally.failures, [("killed", 1)]);
+    }
+
+    #[test]
+    fn a_child_that_has_served_is_no_failed_load() {
+        let mut tally = Tally::default();
+        tally.noted(&READY);
+        tally.died(FailureClass::Killed, Phase::Ready, again());
+        tally.noted(&READY);
+        tally.died(FailureClass::Crashed, Phase::Ready, Then::GivenUp);
+        tally.noted(&FAILED);
+        assert_eq!(tally.loads, [("complete", 2)]);
+        assert_eq!(tally.failures, [("killed", 1), ("crashed", 1)]);
+        assert_eq!(tally.restarts, [("killed", 1)], "the last is not restarted");
+
+        // The child after it does not come as far.
+        tally.noted(&READY);
+        tally.died(FailureClass::Killed, Phase::Ready, again());
+        tally.died(FailureClass::Crashed, Phase::Starting, Then::GivenUp);
+        tally.noted(&FAILED);
+        assert_eq!(tally.loads, [("complete", 3), ("failed", 1)]);
+        // Nor does the next load.
+        let by = Wanted::Operator;
+        for note in [READY, Note::Wanted { by }, FAILED] {
+            tally.noted(&note);
+        }
+        assert_eq!(tally.loads, [("complete", 4), ("failed", 2)]);
     }
 }

@@ -1,0 +1,164 @@
+//! What requests, loads and children are counted as.
+
+use crate::support::{chat, model, stream, three, wait_status};
+use paddock_e2e::harness::{Connection, LIMIT, Paddock, post, wait_for, wait_until};
+use serde_json::{Value, json};
+
+/// The newest request of a list that has so many.
+fn newest(paddock: &Paddock, of: usize) -> Value {
+    wait_for(LIMIT, "the requests to be listed", || {
+        let answer = paddock.admin_get("/api/requests").json();
+        let listed = answer["requests"].as_array()?.clone();
+        (listed.len() == of).then(|| listed[0].clone())
+    })
+}
+
+/// Waits until a line is on the metrics' page.
+fn wait_counted(paddock: &Paddock, line: &str) {
+    wait_until(LIMIT, line, || {
+        let text = paddock.admin_get("/metrics").text();
+        text.lines().any(|counted| counted == line)
+    });
+}
+
+fn tell(paddock: &Paddock, path: &str) -> u16 {
+    let answer = Connection::to(paddock.admin()).ask(post(path, ""));
+    answer.status
+}
+
+fn assert_refused(row: &Value, status: u16, kind: &str) {
+    assert_eq!(
+        [&row["status"], &row["outcome"], &row["error"]],
+        [&json!(status), &json!("refused"), &json!(kind)],
+        "{row}"
+    );
+    assert_eq!(row["tokens"]["generated"], Value::Null);
+}
+
+#[test]
+fn who_finds_the_queue_full_or_waits_too_long_is_counted_as_refused() {
+    let paddock = three()
+        .held_back()
+        .config("scheduler.queue_limit = 1")
+        .start();
+    let mut queued = Connection::to(paddock.public());
+    queued.send(chat("a"));
+    wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
+    assert_eq!(paddock.ask(chat("a")).status, 429);
+    assert_refused(&newest(&paddock, 1), 429, "queue_full");
+    let line = r#"paddock_requests_total{model="a",route="chat_completions",status="429",outcome="refused"} 1"#;
+    wait_counted(&paddock, line);
+    paddock.let_load();
+    assert_eq!(queued.answer().status, 200);
+
+    let paddock = three()
+        .streams_held_open()
+        .config("scheduler.queue_timeout = '300ms'")
+        .start();
+    assert_eq!(tell(&paddock, "/api/models/a/load?wait=true"), 200);
+    let mut busy = Connection::to(paddock.public());
+    busy.send(stream("a"));
+    assert_eq!(busy.head().status, 200);
+    assert_eq!(paddock.ask(chat("b")).status, 503);
+    let row = newest(&paddock, 1);
+    assert_refused(&row, 503, "queue_timeout");
+    assert!(row["queue_seconds"].as_f64() >= Some(0.3), "{row}");
+    let line = r#"paddock_requests_total{model="b",route="chat_completions",status="503",outcome="refused"} 1"#;
+    wait_counted(&paddock, line);
+    paddock.let_end();
+}
+
+#[test]
+fn tokens_are_read_from_every_dialect_streamed_or_not() {
+    let paddock = three().start();
+    let mut count = 0;
+    let mut generated = 0;
+    let messages = r#""messages":[{"role":"user","content":"one two three"}]"#;
+    for (path, route, asked, prompt, made) in [
+        (
+            "/v1/messages",
+            "messages",
+            &format!(r#""max_tokens":5,{messages}"#),
+            "/usage/input_tokens",
+            "/usage/output_tokens",
+        ),
+        (
+            "/v1/responses",
+            "responses",
+            &r#""max_output_tokens":5,"input":"one two three""#.to_owned(),
+            "/usage/input_tokens",
+            "/usage/output_tokens",
+        ),
+        (
+            "/completion",
+            "completion",
+            &r#""n_predict":5,"prompt":"one two three""#.to_owned(),
+            "/tokens_evaluated",
+            "/tokens_predicted",
+        ),
+    ] {
+        let body = format!(r#"{{"model":"a",{asked}}}"#);
+        let answer = paddock.ask(post(path, &body));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let answer = answer.json();
+        let said = [prompt, made].map(|at| answer.pointer(at).cloned().unwrap_or_default());
+        assert!(said.iter().all(|said| said.as_u64() > Some(0)), "{answer}");
+        for streams in [false, true] {
+            if streams {
+                let mut client = paddock.connect();
+                client.send(post(path, &body.replacen('{', r#"{"stream":true,"#, 1)));
+                assert_eq!(client.head().status, 200, "{path}");
+                assert!(client.events().1, "{path}: it was cut");
+            }
+            count += 1;
+            generated += said[1].as_u64().unwrap_or_default();
+            let row = newest(&paddock, count);
+            assert_eq!(row["route"], route);
+            assert_eq!(row["outcome"], "complete");
+            assert_eq!(
+                [&row["tokens"]["prompt"], &row["tokens"]["generated"]],
+                [&said[0], &said[1]],
+                "{row}"
+            );
+            assert_eq!(row["ttft_seconds"].is_number(), streams, "{row}");
+        }
+    }
+    let line = format!(r#"paddock_tokens_total{{model="a",kind="generated"}} {generated}"#);
+    wait_counted(&paddock, &line);
+}
+
+#[test]
+fn a_child_that_crashes_while_it_serves_is_no_failed_load() {
+    let paddock = paddock_e2e::paddock!()
+        .engine_args(["--fake-die", "idle-ms:200:exit1"])
+        .start();
+    wait_status(&paddock, "m", "failed");
+    for line in [
+        r#"paddock_child_failures_total{model="m",class="crashed"} 6"#,
+        r#"paddock_restarts_total{model="m",class="crashed"} 5"#,
+        r#"paddock_model_loads_total{model="m",outcome="complete"} 6"#,
+    ] {
+        wait_counted(&paddock, line);
+    }
+    let text = paddock.admin_get("/metrics").text();
+    assert!(!text.contains(r#"outcome="failed""#), "{text}");
+}
+
+#[test]
+fn a_model_that_goes_is_counted_once_and_its_next_load_is_no_restart() {
+    let paddock = three().start();
+    for path in ["load", "unload", "load"] {
+        let path = format!("/api/models/a/{path}?wait=true");
+        assert_eq!(tell(&paddock, &path), 200);
+    }
+    assert_eq!(paddock.ask(chat("b")).status, 200);
+    for line in [
+        r#"paddock_evictions_total{model="a",reason="operator"} 1"#,
+        r#"paddock_evictions_total{model="a",reason="room"} 1"#,
+        r#"paddock_model_loads_total{model="a",outcome="complete"} 2"#,
+    ] {
+        wait_counted(&paddock, line);
+    }
+    let text = paddock.admin_get("/metrics").text();
+    assert!(!text.contains("paddock_restarts_total{"), "{text}");
+}
