@@ -12,10 +12,11 @@
 //! | `usage` | what the system says a process used |
 //! | `cases` | what is done to a subject, and what is kept of it |
 //! | `rows`, `goals` | what is shown, and what it should be |
-//! | `results`, `table`, `growth`, `report` | medians, ratios, the page |
+//! | `results`, `table`, `growth`, `chart`, `report` | medians, ratios, the page |
 //! | `instructions` | what a request costs, counted |
 
 mod cases;
+mod chart;
 mod child;
 mod clock;
 mod descriptors;

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// What is measured; all of it if not given.
     #[arg(long, value_delimiter = ',', value_enum)]
     cases: Vec<Case>,
-    /// Where the page goes; a run of all cases without it writes docs/performance.md.
+    /// Where the page goes, and the picture `images/performance.svg` beside it; a run of all cases without it writes docs/performance.md.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Measure another runtime too: `llama-swap` or `gradatum`, and where its executable is.

@@ -1,10 +1,12 @@
 //! A run from its start to the page.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use crate::cases;
+use crate::chart;
 use crate::growth;
 use crate::instructions;
 use crate::machine;
@@ -17,6 +19,9 @@ use crate::table;
 
 /// The page around the table.
 const PAGE: &str = include_str!("performance.md.in");
+
+/// Where the picture lies, seen from the page.
+const CHART: &str = "images/performance.svg";
 
 /// Measures, prints the table, and writes the page if it is to be written.
 pub(crate) async fn make(options: &Options) -> Result<()> {
@@ -45,9 +50,21 @@ pub(crate) async fn make(options: &Options) -> Result<()> {
             .replace("{peers}", shown(&tables.peers))
             .replace("{real}", shown(&tables.real))
             .replace("{table}", shown(&tables.main));
-        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        write(&path, &text)?;
+        if let Some(picture) = chart::render(&results) {
+            write(&path.with_file_name(CHART), &picture)?;
+        }
     }
     Ok(())
+}
+
+/// Writes a file, with the directory that it is to lie in.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let written = match path.parent() {
+        Some(directory) => fs::create_dir_all(directory).and_then(|()| fs::write(path, text)),
+        None => fs::write(path, text),
+    };
+    written.with_context(|| path.display().to_string())
 }
 
 /// What was measured, as Markdown.

@@ -46,7 +46,7 @@ use tokio::task::LocalSet;
 use crate::clock;
 
 /// The name under which this program is the child.
-pub(crate) const NAME: &str = "instant-llama-server";
+pub(crate) const NAME: &str = "llama-server-instant";
 
 /// What makes a llama-server tell its state on stdout and obey its stdin.
 const ROUTER: &str = "LLAMA_SERVER_ROUTER_PORT";

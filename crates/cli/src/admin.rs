@@ -2,9 +2,11 @@
 
 mod address;
 mod client;
+mod sse;
 
 pub(crate) use address::Address;
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client, refusal};
+pub(crate) use sse::Sse;
 
 use std::future::Future;
 
@@ -68,6 +70,12 @@ pub(crate) enum Trouble {
         /// The kind of an error, as docs/api.md lists them.
         code: Option<String>,
     },
+    /// An answer that began has no end.
+    #[error("the answer breaks off")]
+    BrokenOff,
+    /// Somebody at the terminal, or a signal, ended it.
+    #[error("interrupted")]
+    Interrupted,
     /// This process lacks something.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -79,7 +87,8 @@ impl Trouble {
             Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
                 Exit::Unavailable
             }
-            Self::Refused { .. } | Self::System(_) => Exit::Failed,
+            Self::Refused { .. } | Self::BrokenOff | Self::System(_) => Exit::Failed,
+            Self::Interrupted => Exit::Interrupted,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Config,
     /// No paddock answers where it was looked for (`EX_UNAVAILABLE` of sysexits.h).
     Unavailable,
+    /// It was interrupted: what a shell says of SIGINT.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Config => 64,
             Exit::Unavailable => 69,
+            Exit::Interrupted => 130,
         })
     }
 }

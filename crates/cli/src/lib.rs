@@ -7,10 +7,12 @@ mod commands;
 mod config_file;
 mod exit;
 mod logging;
+mod mistaken;
 mod open_files;
 mod output;
 mod ports;
 mod service;
+mod table;
 mod units;
 
 use std::env;
@@ -33,7 +35,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let text = error.render().ansi().to_string();
             if error.use_stderr() {
-                output::coloured_error(&text);
+                output::coloured_error(&with_a_tip(text));
                 Exit::Usage.into()
             } else {
                 output::coloured_text(&text);
@@ -41,4 +43,19 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Adds what was probably meant to what clap says of a command line; nothing where that is not known.
+fn with_a_tip(said: String) -> String {
+    let args = env::args_os().skip(1);
+    let args: Vec<_> = args
+        .map(|arg| output::printable(&arg.to_string_lossy()))
+        .collect();
+    let Some(instead) = mistaken::instead(&args) else {
+        return said;
+    };
+    let error = said.lines().next().unwrap_or_default();
+    let lines = instead.lines().map(|line| format!("    {line}"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!("{error}\n\n  instead:\n{lines}\n\nFor more information, try '--help'.\n")
 }

@@ -43,6 +43,15 @@ pub(crate) fn lines(lines: &str) -> Reader {
     }
 }
 
+/// Writes as [`lines`] does what may have colours, as [`coloured_error`] does.
+pub(crate) fn coloured_lines(lines: &str) -> Reader {
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Reader::There,
+        Err(_) => Reader::Gone,
+    }
+}
+
 /// Whether standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -58,6 +67,12 @@ pub(crate) fn printable(text: &str) -> String {
         }
     };
     text.chars().map(clean).collect()
+}
+
+/// Does as [`printable`] to each of several lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n")
 }
 
 /// Writes bytes to standard output.

@@ -340,3 +340,56 @@ fn problems_have_colours_only_where_they_are_shown() {
     let (_, _, error) = place.shown(&never.output().unwrap());
     assert!(!error.contains('\u{1b}'), "{error:?}");
 }
+
+#[test]
+fn wrong_usage_is_answered_with_the_right_one() {
+    let place = Place::new();
+    for (name, args) in [
+        ("usage_run", &["run", "x"][..]),
+        ("usage_start", &["start"]),
+        ("usage_list", &["list"]),
+        ("usage_pull", &["pull", "org/model"]),
+        ("usage_serve_file", &["serve", "model.gguf"]),
+        ("usage_unknown", &["frobnicate"]),
+    ] {
+        let (code, out, error) = place.run(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{name}");
+        insta::assert_snapshot!(name, error);
+    }
+}
+
+#[test]
+fn help_is_what_it_was() {
+    let place = Place::new();
+    let (_, help, _) = place.run(&["--help"]);
+    insta::assert_snapshot!("help", help);
+    for command in ["serve", "chat", "load"] {
+        let (code, help, _) = place.run(&[command, "--help"]);
+        assert_eq!(code, 0, "{command}");
+        insta::assert_snapshot!(format!("help_{command}"), help);
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let place = Place::new();
+    let (code, page, _) = place.run(&["man"]);
+    assert_eq!(code, 0);
+    assert!(
+        page.contains(".TH PADDOCK 1") && page.contains("paddock\\-serve(1)"),
+        "{page}"
+    );
+    let (code, out, _) = place.run(&["man", "man1"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    let (_, help, _) = place.run(&["--help"]);
+    let commands = help.split("Commands:\n").nth(1).unwrap();
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    for command in commands.map(|line| line.split_whitespace().next().unwrap()) {
+        let page = place.path().join(format!("man1/paddock-{command}.1"));
+        if command != "help" {
+            let page = fs::read_to_string(page).unwrap();
+            assert!(page.contains("Examples:"), "{command}");
+        }
+    }
+    assert!(!place.path().join("man1/paddock-man.1").exists());
+}

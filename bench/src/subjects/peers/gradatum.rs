@@ -1,8 +1,8 @@
 //! gradatum-engine: <https://crates.io/crates/gradatum-engine>, built with its feature `serve`.
 //!
 //! It runs programs and reads models from a few directories only, links followed (`ALLOWED_BIN_PREFIXES`
-//! in its `supervisor.rs`, `validate_model_prefix` in its `config.rs`), so copies are put there for
-//! the time of the run. It has one model, which it starts at its own start.
+//! in its `supervisor.rs`, `validate_model_prefix` in its `config.rs`), and programs only that are called
+//! `llama-server…`, so copies are put there for the time of the run. It has one model, which it starts at its own start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use crate::usage::Processes;
 
 const PROGRAMS: &str = "/opt/llama-paddock-bench";
 const MODELS: &str = "/opt/gradatum/models/paddock-bench";
+const MODELS_PARENT: &str = "/opt/gradatum/models";
 
 /// What it leaves behind at its end: its child, as it handles no signal, and the copies.
 #[derive(Debug)]
@@ -81,6 +82,10 @@ impl Drop for Remains {
         for directory in &self.directories {
             // Left behind, they are overwritten by the next run.
             let _ = fs::remove_dir_all(directory);
+        }
+        for parent in [MODELS_PARENT, "/opt/gradatum"] {
+            // It stays if anything else is in it.
+            let _ = fs::remove_dir(parent);
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{HOST, SERVER};
+use hyper::header::{CONTENT_TYPE, HOST, SERVER};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -16,12 +17,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{Address, Trouble};
+use crate::output;
 
 /// How long a paddock may take to begin its answer to what it can answer at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Asks one paddock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     at: Address,
 }
@@ -36,6 +38,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// Where it is asked.
+    pub(crate) const fn at(&self) -> &Address {
+        &self.at
+    }
+
     pub(super) const fn new(at: Address) -> Self {
         Self { at }
     }
@@ -54,9 +61,27 @@ impl Client {
     /// # Errors
     /// No paddock answers, or it refuses.
     pub(crate) async fn wait(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+        let request = Request::builder().method(method).uri(path);
+        self.answer(request, Bytes::new()).await
+    }
+
+    /// Posts JSON, and waits for the answer to begin.
+    ///
+    /// # Errors
+    /// No paddock answers, or it refuses.
+    pub(crate) async fn post(&self, path: &str, json: String) -> Result<Answer, Trouble> {
+        let request = Request::builder().method(Method::POST).uri(path);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        self.answer(request, json.into()).await
+    }
+
+    async fn answer(&self, request: Builder, body: Bytes) -> Result<Answer, Trouble> {
+        let request = request.header(HOST, "localhost").body(Full::new(body));
+        // The path is made here, of encoded names.
+        let request = request.map_err(|error| self.no_answer(&error.to_string()))?;
         let (response, connection) = match &self.at {
-            Address::Tcp(address) => self.send(TcpStream::connect(address), method, path).await?,
-            Address::Unix(socket) => self.send(UnixStream::connect(socket), method, path).await?,
+            Address::Tcp(address) => self.send(TcpStream::connect(address), request).await?,
+            Address::Unix(socket) => self.send(UnixStream::connect(socket), request).await?,
         };
         let server = response.headers().get(SERVER);
         if !server.is_some_and(|name| name.as_bytes().starts_with(b"paddock/")) {
@@ -81,8 +106,7 @@ impl Client {
     async fn send<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         &self,
         connecting: impl Future<Output = std::io::Result<S>>,
-        method: Method,
-        path: &str,
+        request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, JoinSet<()>), Trouble> {
         let stream = match timeout(AT_ONCE, connecting).await {
             Ok(connected) => connected.map_err(|error| self.no_answer(&error.to_string()))?,
@@ -96,13 +120,6 @@ impl Client {
             // How it ends is seen in the answer.
             let _ended = connection.await;
         });
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "localhost")
-            .body(Empty::<Bytes>::new());
-        // The path is made here, of encoded names.
-        let request = request.map_err(|error| self.no_answer(&error.to_string()))?;
         let response = sender.send_request(request).await;
         Ok((response.map_err(|_| self.not_paddock())?, moving))
     }
@@ -166,10 +183,10 @@ impl Answer {
     }
 }
 
-/// What a refusal says: the message of an error, of a failure, or of a decision.
-fn refusal(body: &[u8]) -> Option<Trouble> {
+/// What a refusal says, without what could steer a terminal: the message of an error, of a failure, or of a decision.
+pub(crate) fn refusal(body: &[u8]) -> Option<Trouble> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(output::printable_lines);
     let said = [
         &body["error"]["message"],
         &body["failure"]["message"],

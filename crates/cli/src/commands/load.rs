@@ -1,5 +1,7 @@
 //! `paddock load` and `paddock unload`.
 
+mod progress;
+
 use clap::Args;
 use hyper::Method;
 
@@ -12,7 +14,8 @@ use crate::output;
 pub(super) struct LoadArgs {
     /// The model, by its name or an alias.
     model: String,
-    /// Wait until it is done, and fail if it cannot be.
+    /// Wait until it is done, and fail if it cannot be. On a terminal a load is waited for and its progress
+    /// shown without this as well; an interrupt leaves it to go on.
     #[arg(long)]
     wait: bool,
     /// Print JSON, as paddock answers.
@@ -25,8 +28,10 @@ pub(super) struct LoadArgs {
 /// Orders what `what` says, and prints how the model is then.
 pub(super) fn run(args: LoadArgs, what: &'static str) -> Exit {
     args.admin.run(|client| async move {
-        let answer = if args.wait {
-            let path = model_path(&args.model, &format!("{what}?wait=true"));
+        let path = model_path(&args.model, &format!("{what}?wait=true"));
+        let answer = if what == "load" && !args.json && output::is_terminal() {
+            progress::watched(&client, &args.model, &path).await?
+        } else if args.wait {
             client.wait(Method::POST, &path).await?
         } else {
             client

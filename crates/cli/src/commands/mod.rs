@@ -1,15 +1,20 @@
 //! The commands, one file each.
 
+mod chat;
 mod check;
 mod completions;
 mod config;
+mod examples;
 pub(crate) mod exec;
 mod explain;
 mod inspect;
 mod load;
 mod logs;
+mod man;
+mod requests;
 mod serve;
 mod status;
+mod top;
 mod version;
 mod wrap;
 
@@ -23,7 +28,7 @@ use crate::exit::Exit;
 
 /// A managed runtime for local language models.
 #[derive(Debug, Parser)]
-#[command(name = "paddock", version, arg_required_else_help = true)]
+#[command(name = "paddock", version, arg_required_else_help = true, after_help = examples::PADDOCK)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,29 +37,52 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the configured models.
+    #[command(after_help = examples::SERVE)]
     Serve(ConfigArgs),
     /// Put an existing llama-server command behind paddock, at the same address.
+    #[command(after_help = examples::WRAP)]
     Wrap(wrap::WrapArgs),
     /// Say everything that serve would refuse, all at once; touch nothing.
+    #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
     /// Print an example or the schema of the configuration file.
+    #[command(after_help = examples::CONFIG)]
     Config(config::ConfigCommand),
     /// Print what a model file holds, and what it takes in memory.
+    #[command(after_help = examples::INSPECT)]
     Inspect(inspect::InspectArgs),
     /// Print which models there are and how each is doing.
-    #[command(visible_alias = "ps")]
+    #[command(visible_alias = "ps", after_help = examples::STATUS)]
     Status(status::StatusArgs),
+    /// Show live what is loaded, in memory and in flight, and load and unload.
+    #[command(after_help = examples::TOP)]
+    Top(top::TopArgs),
+    /// Talk to a model.
+    #[command(after_help = examples::CHAT)]
+    Chat(chat::ChatArgs),
     /// Load a model.
+    #[command(after_help = examples::LOAD)]
     Load(load::LoadArgs),
     /// Unload a model when what is in flight to it has ended.
+    #[command(after_help = examples::UNLOAD)]
     Unload(load::LoadArgs),
     /// Say why a model is where it is, or what became of a request.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
     /// Print what a model's llama-server writes.
+    #[command(after_help = examples::LOGS)]
     Logs(logs::LogsArgs),
+    /// Print the requests that have ended: times, tokens, outcome.
+    #[command(after_help = examples::REQUESTS)]
+    Requests(requests::RequestsArgs),
     /// Print a completion script for a shell.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
+    /// Print or write the manual, for packages.
+    #[command(hide = true)]
+    Man(man::ManArgs),
     /// Print the version.
+    #[command(after_help = examples::VERSION)]
     Version,
 }
 
@@ -125,11 +153,48 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Config(command) => config::run(&command),
         Command::Inspect(args) => inspect::run(&args),
         Command::Status(args) => status::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Load(args) => load::run(args, "load"),
         Command::Unload(args) => load::run(args, "unload"),
         Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
+        Command::Requests(args) => requests::run(args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Version => version::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn each_command_has_examples_and_each_can_be_typed() {
+        let paddock = Cli::command();
+        let shown = paddock.get_subcommands().filter(|it| !it.is_hide_set());
+        for command in shown.chain([&paddock]) {
+            let help = command.get_after_help();
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.starts_with("Examples:\n  paddock"), "{name}");
+            for line in help.lines().skip(1) {
+                let line = line.trim().split(" > ").next().unwrap_or_default();
+                let line = line.split(" < ").next().unwrap_or_default();
+                let line = line.split("  ").next().unwrap_or_default();
+                // What stands between quotes is one word, and every second part does.
+                let parts = line.split('\'').enumerate();
+                let words = parts.flat_map(|(at, part)| match at % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
     }
 }

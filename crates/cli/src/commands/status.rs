@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::admin::AdminArgs;
 use crate::exit::Exit;
 use crate::output;
+use crate::table::{Columns, NOTHING, tabbed};
 use crate::units::{duration, size};
 
 /// Flags of `paddock status`.
@@ -42,11 +43,12 @@ pub(super) fn run(args: StatusArgs) -> Exit {
         let models = status["models"].as_array().into_iter().flatten();
         let rows: Vec<[String; 7]> = models.map(row).collect();
         if output::is_terminal() {
-            output::lines(&table(&rows));
+            let mut columns = Columns::new(&HEAD);
+            let rows = columns.lines(&rows);
+            output::lines(&(columns.lines(&[HEAD]) + &rows));
             output::lines(&format!("{}\n", memory(&status)));
         } else {
-            let rows = rows.iter().map(|row| row.join("\t") + "\n");
-            output::lines(&rows.collect::<String>());
+            output::lines(&tabbed(&rows));
         }
         Ok(())
     })
@@ -75,11 +77,11 @@ fn row(model: &Value) -> [String; 7] {
             .map(size),
         number(&model["pid"]),
     ];
-    cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()))
+    cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()))
 }
 
 /// Host and devices together.
-fn total(memory: &Value) -> Option<u64> {
+pub(super) fn total(memory: &Value) -> Option<u64> {
     let host = memory["host"].as_u64()?;
     let devices = memory["devices"].as_object().into_iter().flatten();
     Some(
@@ -87,21 +89,6 @@ fn total(memory: &Value) -> Option<u64> {
             .filter_map(|(_, bytes)| bytes.as_u64())
             .fold(host, u64::saturating_add),
     )
-}
-
-fn table(rows: &[[String; 7]]) -> String {
-    let head = HEAD.map(str::to_owned);
-    let all = || std::iter::once(&head).chain(rows);
-    let width = |column: usize| all().map(|row| row[column].chars().count()).max();
-    let mut text = String::new();
-    for row in all() {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(at, cell)| format!("{cell:<0$}", width(at).unwrap_or(0)));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 fn memory(status: &Value) -> String {
@@ -131,7 +118,9 @@ MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY   PID
 gemma  ready     1m 1s  2          0       2.0 MiB  7
 b      unloaded  -      0          0       -        -
 ";
-        assert_eq!(table(&rows), expected);
+        let mut columns = Columns::new(&HEAD);
+        let rows = columns.lines(&rows);
+        assert_eq!(columns.lines(&[HEAD]) + &rows, expected);
     }
 
     #[test]

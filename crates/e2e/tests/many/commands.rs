@@ -1,8 +1,9 @@
 //! The commands that ask a paddock that runs.
 
-use crate::support::{stream, three, wait_status};
-use paddock_e2e::harness::{Connection, Paddock};
-use std::process::Command;
+use crate::support::{chat, stream, three, wait_status};
+use paddock_e2e::harness::{Connection, LIMIT, Paddock, wait_until};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// Runs a command to its end: its exit code, standard output and standard error.
 fn run(paddock: &Paddock, args: &[&str]) -> (i32, String, String) {
@@ -85,6 +86,52 @@ fn a_request_that_waited_is_explained() {
         error.contains("; and no request of this id had to wait lately"),
         "{error}"
     );
+}
+
+#[test]
+fn requests_that_have_ended_are_printed() {
+    let paddock = three().start();
+    for model in ["a", "nobody"] {
+        paddock.ask(chat(model));
+    }
+    let two = || run(&paddock, &["requests"]).1.lines().count() == 2;
+    wait_until(LIMIT, "two requests to be listed", two);
+    let (code, text, error) = run(&paddock, &["requests"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    let told = rows.iter().map(|row| row[1..5].to_vec());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ["a", "chat_completions", "200", "complete"],
+            ["-", "chat_completions", "404", "unknown_model"]
+        ]
+    );
+    let (_, json, _) = run(&paddock, &["requests", "--json", "--model", "a", "-n", "1"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["model"], &json["seq"]), (&"a".into(), &1.into()));
+    let (code, _, error) = run(&paddock, &["requests", "-n", "0"]);
+    assert!(code == 2 && error.contains("1..=1000"), "{error}");
+
+    let mut following = Command::new(env!("CARGO_BIN_EXE_paddock-e2e"))
+        .args(["requests", "--follow", "--json"])
+        .env("PADDOCK_ADMIN", paddock.admin().to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut seqs = lines.map(|line| {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        line["seq"].as_u64().unwrap()
+    });
+    assert_eq!(seqs.by_ref().take(2).collect::<Vec<_>>(), [1, 2]);
+    paddock.ask(chat("a"));
+    assert_eq!(seqs.next(), Some(3));
+    following.kill().unwrap();
+    following.wait().unwrap();
 }
 
 #[test]

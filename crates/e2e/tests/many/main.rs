@@ -1,6 +1,8 @@
 //! Several models in one budget: which one a request means, who is loaded, who goes, who waits.
 
 #[cfg(test)]
+mod activity;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod chat;

@@ -96,10 +96,7 @@ impl Keeper {
     pub(super) fn keep_for(&mut self, age: Option<Duration>) {
         self.age = age;
         if self.has_file() {
-            if let Err(failure) = self.open() {
-                self.trouble_with(&failure);
-            }
-            return;
+            return self.write();
         }
         self.store = None;
         self.trouble = None;

@@ -1,0 +1,148 @@
+//! paddock's figures as shares of nginx's, as a picture.
+
+use std::fmt::Write as _;
+
+use crate::goals::{Goal, ratio};
+use crate::results::Results;
+use crate::rows::GROUPS;
+use crate::subjects::Name::{Nginx, Paddock};
+
+/// One bar: what it says, paddock's share of nginx's figure, and the goal for it.
+#[derive(Debug, Clone, PartialEq)]
+struct Bar {
+    words: String,
+    share: f64,
+    goal: f64,
+    more_is_better: bool,
+}
+
+impl Bar {
+    fn met(&self) -> bool {
+        match self.more_is_better {
+            true => self.share >= self.goal,
+            false => self.share <= self.goal,
+        }
+    }
+}
+
+/// Where the bars begin, how long one is that is nginx's figure, and how much room each has, in
+/// pixels.
+const LEFT: f64 = 320.0;
+const WHOLE: f64 = 220.0;
+const LINE: f64 = 28.0;
+
+/// Room above the bars, and the width of it all.
+const TOP: f64 = 44.0;
+const WIDTH: f64 = 800.0;
+
+/// A bar is no longer than so many times nginx's figure.
+const LONGEST: f64 = 1.9;
+
+/// Both schemes have a contrast of 4.5 and more with what is behind.
+const STYLE: &str = "<style>\
+text{font:13px system-ui,sans-serif;fill:#1f2328}\
+.met{fill:#1a7f37}.missed{fill:#bc4c00}.goal{stroke:#1f2328;stroke-width:2}\
+.nginx{stroke:#59636e;stroke-dasharray:3 3}\
+@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.met{fill:#3fb950}.missed{fill:#db6d28}\
+.goal{stroke:#f0f6fc}.nginx{stroke:#9198a1}svg{background:#0d1117}}\
+</style>";
+
+/// The picture; nothing where no goal is a share of nginx's figures, or none was measured.
+pub(crate) fn render(results: &Results) -> Option<String> {
+    let bars = bars(results);
+    (!bars.is_empty()).then(|| draw(&bars))
+}
+
+/// The lines of the table whose goal is a share of nginx's figure.
+fn bars(results: &Results) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (case_words, case, rows) in GROUPS {
+        for (what, quantity, goal) in *rows {
+            let (goal, more_is_better) = match goal {
+                Goal::Most(goal, Nginx) => (*goal, false),
+                Goal::Least(goal, Nginx) => (*goal, true),
+                _ => continue,
+            };
+            let share = ratio(results, *case, *quantity, (Paddock, Nginx));
+            if !share.is_nan() {
+                bars.push(Bar {
+                    words: format!("{case_words}: {}", what.trim_end_matches(", µs")),
+                    share,
+                    goal,
+                    more_is_better,
+                });
+            }
+        }
+    }
+    bars
+}
+
+fn draw(bars: &[Bar]) -> String {
+    let mut lines = String::new();
+    let mut y = TOP;
+    for bar in bars {
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "{}", draw_bar(bar, y));
+        y += LINE;
+    }
+    let (height, nginx) = (y + 12.0, LEFT + WHOLE);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+         role=\"img\" aria-label=\"paddock's figures as shares of nginx's\">\n{STYLE}\n\
+         <text x=\"12\" y=\"22\">paddock as a share of nginx; the thick mark is the goal</text>\n\
+         <text x=\"{nginx}\" y=\"38\" text-anchor=\"middle\">nginx</text>\n\
+         {lines}<line class=\"nginx\" x1=\"{nginx}\" y1=\"{TOP}\" x2=\"{nginx}\" y2=\"{y}\"/>\n</svg>\n"
+    )
+}
+
+fn draw_bar(bar: &Bar, y: f64) -> String {
+    let at = |share: f64| LEFT + share.clamp(0.0, LONGEST) * WHOLE;
+    let (class, verdict) = match bar.met() {
+        true => ("met", "met"),
+        false => ("missed", "missed"),
+    };
+    let sign = if bar.more_is_better { '≥' } else { '≤' };
+    let (text, top, bottom) = (y + 17.0, y + 4.0, y + 22.0);
+    let (goal, end) = (at(bar.goal), at(bar.share).max(at(bar.goal)) + 8.0);
+    format!(
+        "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{}</text>\
+         <rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"14\"/>\
+         <line class=\"goal\" x1=\"{goal:.1}\" y1=\"{top}\" x2=\"{goal:.1}\" y2=\"{bottom}\"/>\
+         <text x=\"{end:.1}\" y=\"{text}\">{:.2} ({sign} {}: {verdict})</text>",
+        LEFT - 10.0,
+        bar.words,
+        y + 6.0,
+        at(bar.share) - LEFT,
+        bar.share,
+        bar.goal,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::Case;
+    use crate::results::Quantity;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share_and_says_whether_the_goal_is_met() {
+        let mut results = Results::default();
+        let mut add = |quantity, paddock, nginx| {
+            results.add(Case::Many, quantity, Paddock, paddock);
+            results.add(Case::Many, quantity, Nginx, nginx);
+        };
+        add(Quantity::Cpu, 10.0, 20.0);
+        add(Quantity::PerSecond, 140.0, 100.0);
+        let picture = render(&results).unwrap();
+        assert!(picture.contains("class=\"met\" x=\"320\" y=\"50\" width=\"110.0\""));
+        assert!(picture.contains("0.50 (≤ 0.6: met)"));
+        assert!(picture.contains("class=\"missed\" x=\"320\" y=\"78\" width=\"308.0\""));
+        assert!(picture.contains("1.40 (≥ 1.5: missed)"));
+        assert_eq!(picture.matches("<rect").count(), 2);
+    }
+
+    #[test]
+    fn there_is_no_picture_of_nothing() {
+        assert_eq!(render(&Results::default()), None);
+    }
+}

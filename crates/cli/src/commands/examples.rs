@@ -1,0 +1,97 @@
+//! What is shown under the help of each command: lines that can be typed.
+
+pub(super) const PADDOCK: &str = "\
+Examples:
+  paddock serve --model model.gguf        serve one model at http://127.0.0.1:8080
+  paddock serve --models-dir ~/models     serve every model below a directory
+  paddock wrap -- llama-server -m x.gguf  keep the command you have, supervised
+  paddock status                          what is loaded, waiting, in memory
+  paddock chat gemma 'Hello!'             talk to a model
+  paddock config example > paddock.toml   a file with every key";
+
+pub(super) const SERVE: &str = "\
+Examples:
+  paddock serve --model model.gguf
+  paddock serve --model gemma=gemma-3-270m.gguf --model qwen=qwen3-8b.gguf
+  paddock serve --models-dir ~/models --listen 127.0.0.1:9000
+  paddock serve --config /etc/paddock/paddock.toml";
+
+pub(super) const WRAP: &str = "\
+Examples:
+  paddock wrap -- llama-server -m model.gguf --port 9000
+  paddock wrap --admin 127.0.0.1:9001 -- llama-server -hf org/model-GGUF";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  paddock check
+  paddock check --config /etc/paddock/paddock.toml
+  paddock check --json";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  paddock config example > paddock.toml
+  paddock config schema > paddock.schema.json";
+
+pub(super) const INSPECT: &str = "\
+Examples:
+  paddock inspect model.gguf
+  paddock inspect model.gguf --context 32768 --parallel 4 --cache-type-k q8_0 --cache-type-v q8_0
+  paddock inspect model.gguf --json";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  paddock status
+  paddock ps
+  paddock status --json
+  paddock status --admin unix:/run/paddock/admin.sock";
+
+pub(super) const TOP: &str = "\
+Examples:
+  paddock top
+  paddock top --admin unix:/run/paddock/admin.sock";
+
+pub(super) const CHAT: &str = "\
+Examples:
+  paddock chat gemma
+  paddock chat gemma 'Why is the sky blue?' --system 'Answer in one sentence.'
+  paddock chat gemma 'What is this?' --image photo.jpg
+  paddock chat gemma 'What does it say?' < report.txt
+  paddock chat gemma - --json < question.txt";
+
+pub(super) const LOAD: &str = "\
+Examples:
+  paddock load gemma
+  paddock load gemma --wait
+  paddock load gemma --wait --json";
+
+pub(super) const UNLOAD: &str = "\
+Examples:
+  paddock unload gemma
+  paddock unload gemma --wait";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  paddock explain gemma
+  paddock explain 0198f2c4 --json";
+
+pub(super) const LOGS: &str = "\
+Examples:
+  paddock logs gemma
+  paddock logs gemma --follow -n 20
+  paddock logs gemma --follow --json";
+
+pub(super) const REQUESTS: &str = "\
+Examples:
+  paddock requests
+  paddock requests --follow --model gemma
+  paddock requests -n 1000 --json";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  paddock completions bash > /usr/share/bash-completion/completions/paddock
+  paddock completions zsh > ~/.zfunc/_paddock
+  paddock completions fish > ~/.config/fish/completions/paddock.fish";
+
+pub(super) const VERSION: &str = "\
+Examples:
+  paddock version";

@@ -1,0 +1,59 @@
+//! `paddock man`, for who packages paddock.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, CommandFactory};
+use clap_mangen::Man;
+
+use super::Cli;
+use crate::exit::Exit;
+use crate::output;
+
+/// Flags of `paddock man`.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write a page for each command here; without it the page of paddock is printed.
+    directory: Option<PathBuf>,
+}
+
+/// Prints or writes the manual.
+pub(super) fn run(args: &ManArgs) -> Exit {
+    let mut paddock = Cli::command();
+    paddock.build();
+    let done = match &args.directory {
+        Some(directory) => write(&paddock, directory),
+        None => page(&paddock, "paddock").map(|page| output::bytes(&page)),
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            output::error(&format!("error: the manual cannot be written: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Writes `paddock.1`, and a page such as `paddock-serve.1` for each command that is for people.
+fn write(paddock: &Command, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let pages = paddock
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+        .map(|command| (command, format!("paddock-{}", command.get_name())));
+    for (command, name) in [(paddock, "paddock".to_owned())].into_iter().chain(pages) {
+        let page = page(command, &name)?;
+        fs::File::create(directory.join(format!("{name}.1")))?.write_all(&page)?;
+    }
+    Ok(())
+}
+
+/// Makes a page of section 1.
+fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let man = Man::new(command.clone()).title(name.to_uppercase());
+    man.source(concat!("paddock ", env!("CARGO_PKG_VERSION")))
+        .render(&mut page)?;
+    Ok(page)
+}
