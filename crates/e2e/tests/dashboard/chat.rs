@@ -21,6 +21,7 @@ fn a_chat_loads_the_model_streams_and_says_how_fast() {
     assert!(told.contains("TTFT") && told.contains("tokens/s"), "{told}");
     assert!(
         page.text(&format!("{answer} > .text"))
+            .trim_end()
             .ends_with("token 16")
     );
     assert!(!page.text(&format!("{answer} > .text")).contains("token 3 "));

@@ -55,8 +55,8 @@ fn what_a_model_answers_is_text() {
     let mut page = Page::open(paddock.admin(), "#/chat/m");
     page.write("#prompt", EVIL);
     page.press("Enter", "\r", 13);
-    page.wait_text("#talk .turn:last-child .told", "16 tokens");
     page.wait_text("#talk .turn:last-child > .text", EVIL);
+    page.wait_text("#talk .turn:last-child .told", "16 tokens");
     assert_eq!(page.text("#talk .turn .text"), EVIL);
     is_text(&mut page);
 }

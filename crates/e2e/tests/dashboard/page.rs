@@ -92,10 +92,10 @@ impl Page {
 
     /// Writes into the field of this selector.
     pub(crate) fn write(&mut self, selector: &str, text: &str) {
-        self.value(&format!(
-            "document.querySelector({}).focus()",
-            json!(selector)
-        ));
+        let field = format!("document.querySelector({})", json!(selector));
+        self.wait(&format!("{field}?.checkVisibility()"));
+        self.value(&format!("{field}.focus()"));
+        self.wait(&format!("document.activeElement === {field}"));
         let text = json!({ "text": text });
         self.browser.call("Input.insertText", &text);
     }

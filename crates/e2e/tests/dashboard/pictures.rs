@@ -66,12 +66,16 @@ fn it_is_worth_looking_at() {
     for (view, name) in [
         ("#/requests", "requests"),
         ("#/models/gemma-3-27b", "model"),
-        ("#/chat/gemma-3-27b", "chat"),
+        ("#/chat/qwen3-embedding", "chat"),
     ] {
         page.go(view);
         page.wait("document.querySelector('main > .view:not([hidden]) h1')");
         page.wait("document.querySelector('#model[hidden], #life li .event')");
         page.picture(name);
     }
+    page.write("#prompt", "Which horses are known for their endurance?");
+    page.press("Enter", "\r", 13);
+    page.wait_text("#talk .turn:last-child .told", "16 tokens");
+    page.picture("chat");
     drop(live);
 }
