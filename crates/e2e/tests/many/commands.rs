@@ -144,3 +144,27 @@ fn what_does_not_load_is_told_with_its_cause() {
     assert_eq!(code, 1);
     assert!(error.contains("there is no model 'aa' here"), "{error}");
 }
+
+#[test]
+fn a_chat_is_streamed_from_a_model_that_is_loaded_for_it() {
+    let paddock = three().start();
+    let (code, text, figures) = run(&paddock, &["chat", "bee", "hi"]);
+    assert_eq!(code, 0, "{figures}");
+    let streamed = text.strip_suffix('\n').unwrap();
+    assert!(
+        figures.contains(" tok/s, first after ") && figures.contains(", prompt "),
+        "{figures}"
+    );
+    let (code, json, error) = run(&paddock, &["chat", "bee", "hi", "--json"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["choices"][0]["message"]["content"], streamed);
+    assert!(json["usage"]["completion_tokens"].is_u64(), "{json}");
+
+    let (code, out, error) = run(&paddock, &["chat", "nobody", "hi"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        error.starts_with("error: there is no model 'nobody' here"),
+        "{error}"
+    );
+}
