@@ -9,10 +9,12 @@ fn at(port: u16) -> Builder {
     idle().admin([format!("127.0.0.1:{port}")])
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on, below those that Linux gives to who asks for any
+/// (`net.ipv4.ip_local_port_range`, from 32768): it stays free while paddock is down.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..30_000)).take(100);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("a free port")
 }
 
 #[test]
