@@ -87,13 +87,16 @@ fn an_engine_that_is_not_there() {
     let path = paddock!().engine(PathBuf::from("/nonexistent/llama-server"));
     let words = [
         "engine.command: there is no file /nonexistent/llama-server",
-        "install",
+        "= help: get llama.cpp from",
     ];
     assert_refused(&path, &words);
     let name = paddock!().engine("no-such-llama-server");
     assert_refused(
         &name,
-        &["there is no `no-such-llama-server` on PATH", "install"],
+        &[
+            "there is no `no-such-llama-server` on PATH",
+            "= help: get llama.cpp from",
+        ],
     );
 }
 

@@ -62,3 +62,14 @@ pub(crate) fn decisions(paddock: &Paddock, name: &str) -> String {
     let words = decisions.iter().filter_map(|told| told["message"].as_str());
     words.collect::<Vec<_>>().join("\n")
 }
+
+/// How many requests were counted and not listed.
+pub(crate) fn dropped(paddock: &Paddock) -> u64 {
+    let text = paddock.admin_get("/metrics").text();
+    let sample = text
+        .lines()
+        .find_map(|line| line.strip_prefix("paddock_activity_dropped_total "));
+    sample
+        .and_then(|count| count.parse().ok())
+        .expect("a count")
+}
