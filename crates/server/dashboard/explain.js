@@ -65,7 +65,7 @@ function facts(ended) {
 
 /** What was decided: something only about a request that waited or was refused. */
 async function meanwhile({ id, queue_seconds: queue, load_seconds: load, outcome }) {
-  const straight = queue + load === 0 && !["refused", "cancelled"].includes(outcome);
+  const straight = queue + load === 0 && outcome !== "refused";
   if (straight) return el("p", { class: "quiet" }, "It went straight to its model: nothing had to be decided about it.");
   try {
     const told = await get(path(id, "/explain"));
