@@ -35,6 +35,7 @@ fn a_request_in_flight_is_shown_with_its_time_and_cancelled() {
     let paddock = paddock_e2e::paddock!()
         .engine_args(["--fake-token-ms", "20"])
         .start();
+    paddock.wait_ready();
     let mut client = Connection::to(paddock.public());
     let body = r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[]}"#;
     let request = post("/v1/chat/completions", body);
@@ -60,6 +61,7 @@ fn a_request_in_flight_is_shown_with_its_time_and_cancelled() {
     page.click("#ended button[aria-label='Explain request long-one']");
     page.wait("document.getElementById('dialog').open");
     page.wait_text("#dialog", "rest of the stream");
+    page.wait_text("#dialog", "nothing had to be decided");
     page.is_clean();
 }
 
@@ -99,14 +101,17 @@ fn older_requests_are_asked_for_when_they_are_wanted() {
     let paddock = paddock_e2e::paddock!().start();
     let body = r#"{"model":"m","max_tokens":1,"messages":[]}"#;
     let mut client = paddock.connect();
-    for _ in 0..ENDED {
+    // A worker lists no more than 256 in a quarter of a second.
+    for number in 1..=ENDED {
         client.send(post("/v1/chat/completions", body));
         assert_eq!(client.answer().status, 200);
+        if number % 200 == 0 || number == ENDED {
+            wait_until(LIMIT, "all to be listed", || {
+                let newest = paddock.admin_get("/api/requests?limit=1").json();
+                newest["requests"][0]["seq"] == number
+            });
+        }
     }
-    wait_until(LIMIT, "all to be listed", || {
-        let newest = paddock.admin_get("/api/requests?limit=1").json();
-        newest["requests"][0]["seq"] == ENDED
-    });
     let mut page = Page::open(paddock.admin(), "#/requests");
     let rows = "document.querySelectorAll('#ended tbody tr').length";
     page.wait(&format!("{rows} === 50"));
