@@ -15,7 +15,7 @@ pub(crate) fn instead(args: &[String]) -> Option<String> {
         "run" | "generate" | "ask" if model.is_some_and(|model| is_file(model)) => serve(rest),
         "run" | "generate" | "ask" => Some(named("chat")),
         "start" | "up" | "server" | "daemon" => Some(with("paddock serve", rest)),
-        "list" | "ls" | "models" | "top-models" => Some("paddock status".to_owned()),
+        "list" | "ls" | "models" => Some("paddock status".to_owned()),
         "stop" | "rm" | "remove" | "down" if model.is_some() => Some(named("unload")),
         "stop" | "down" => Some(
             "paddock unload MODEL\nto end paddock itself: Ctrl-C where it runs, or systemctl stop paddock"

@@ -1,7 +1,12 @@
 //! Rows of cells for people and for pipes.
 
 /// What stands in a cell that has nothing to say.
-pub(crate) const NOTHING: &str = "-";
+const NOTHING: &str = "-";
+
+/// Cells, of which some may have nothing to say.
+pub(crate) fn filled<const N: usize>(cells: [Option<String>; N]) -> [String; N] {
+    cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()))
+}
 
 /// How wide each column is, which grows with what is shown.
 #[derive(Debug)]

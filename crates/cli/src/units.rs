@@ -24,6 +24,17 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// A duration in seconds and parts of them, as [`duration`] writes it.
+pub(crate) fn age(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a negative one is none, and whole seconds are meant"
+    )]
+    let seconds = seconds.max(0.0) as u64;
+    duration(seconds)
+}
+
 /// Writes a number in the largest unit of which there is one, with one decimal.
 fn scaled(number: u64, step: u64, units: &[&str]) -> String {
     let mut scale: u64 = 1;

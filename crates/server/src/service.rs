@@ -1,5 +1,8 @@
 //! The whole service: started, run until it is told to stop, drained.
 
+mod places;
+
+use self::places::{learn, make_runtime_dir, placeless, take_state};
 use crate::config::{Config, Listen, Mode};
 use crate::inherited::Inherited;
 use crate::learned;
@@ -8,14 +11,13 @@ use crate::proxy::{Acceptor, News, Site, Workers};
 use crate::reload::{Reloader, Source};
 use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
-use crate::runtime_dir::{self, RuntimeDir};
+use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
-use crate::state_dir::{Key, StateDir, StateDirError};
-use crate::sweep;
+use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Asker, Batch};
 use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{FailureClass, Shim, Spawner};
+use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -366,67 +368,6 @@ async fn serve_admin(
     };
     if let Err(error) = served {
         tracing::error!(%error, "the admin plane ended");
-    }
-}
-
-/// Takes the state directory. `wrap` keeps no state. Without the directory paddock works all the same,
-/// unless another one has it.
-fn take_state(config: &Config) -> Result<Option<StateDir>, StartError> {
-    if config.mode != Mode::Serve {
-        return Ok(None);
-    }
-    match StateDir::take(&config.server.state_dir) {
-        Ok(taken) => Ok(Some(taken)),
-        Err(error @ StateDirError::InUse { .. }) => Err(StartError::StateInUse(error)),
-        Err(error) => {
-            tracing::warn!("{error}");
-            Ok(None)
-        }
-    }
-}
-
-/// Sweeps the place of runtime directories, and makes one.
-async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
-    let state = config.server.state_dir.clone();
-    let configured = config.server.runtime_dir.clone();
-    let place = runtime_dir::place(configured.as_deref());
-    let at = place.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        let key = Key::of(&state).inspect_err(|error| {
-            tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
-        });
-        let key = key.ok();
-        if let Some(key) = &key {
-            sweep::sweep(&place, key);
-        }
-        RuntimeDir::make(&place, key.as_ref())
-    });
-    let made = made.await.map_err(io::Error::other);
-    made.flatten()
-        .map_err(|source| StartError::RuntimeDir { place: at, source })
-}
-
-/// What to do where a runtime directory cannot be made.
-fn placeless(error: &io::Error) -> &'static str {
-    let used_up = FailureClass::used_up(error);
-    used_up.map_or(
-        "name a directory this user may write to as server.runtime_dir",
-        FailureClass::advice,
-    )
-}
-
-/// What earlier loads taught. Without a place for it paddock works all the same, and learns for as
-/// long as it runs.
-async fn learn(config: &Config) -> Option<(learned::Handle, learned::Owner)> {
-    if config.mode != Mode::Serve {
-        return None;
-    }
-    match learned::start(config.server.state_dir.clone()).await {
-        Ok(started) => Some(started),
-        Err(error) => {
-            tracing::warn!(%error, "what loads teach is not kept");
-            None
-        }
     }
 }
 

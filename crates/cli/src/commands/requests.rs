@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::admin::{AdminArgs, Client, Trouble};
 use crate::exit::Exit;
 use crate::output::{self, Reader};
-use crate::table::{Columns, NOTHING, tabbed};
+use crate::table::{Columns, filled, tabbed};
 
 /// How often those who follow ask for what has ended since.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -162,7 +162,7 @@ fn row(request: &Value, when: fn(Timestamp) -> String) -> [String; HEAD.len()] {
             .map(|rate| format!("{rate:.1}")),
         word(&request["id"]),
     ];
-    cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()))
+    filled(cells)
 }
 
 /// When it ended: it came at `at`.

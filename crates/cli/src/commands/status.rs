@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::admin::AdminArgs;
 use crate::exit::Exit;
 use crate::output;
-use crate::table::{Columns, NOTHING, tabbed};
-use crate::units::{duration, size};
+use crate::table::{Columns, filled, tabbed};
+use crate::units::{age, size};
 
 /// Flags of `paddock status`.
 #[derive(Debug, Args)]
@@ -61,15 +61,7 @@ fn row(model: &Value) -> [String; 7] {
     let cells = [
         model["id"].as_str().map(output::printable),
         model["status"].as_str().map(output::printable),
-        model["since"].as_f64().map(|since| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "it is not negative, and whole seconds are meant"
-            )]
-            let seconds = since as u64;
-            duration(seconds)
-        }),
+        model["since"].as_f64().map(age),
         number(&model["in_flight"]),
         number(&model["queued"]),
         total(&memory["measured"])
@@ -77,7 +69,7 @@ fn row(model: &Value) -> [String; 7] {
             .map(size),
         number(&model["pid"]),
     ];
-    cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()))
+    filled(cells)
 }
 
 /// Host and devices together.

@@ -1,6 +1,6 @@
-use super::workers::{Accepted, Desk, Workers};
+use super::desk::Desk;
+use super::workers::{Accepted, Workers};
 use std::io;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
@@ -26,7 +26,8 @@ impl Acceptor {
                 match self.accept().await {
                     Ok(accepted) => {
                         said = false;
-                        hand_over(&desks, accepted).await;
+                        // A worker that has ended serves nobody.
+                        let _ = Desk::hand_over(&desks, accepted).await;
                     }
                     Err(error) => {
                         if !said {
@@ -51,15 +52,5 @@ impl Acceptor {
                 stream.into_std().map(Accepted::Unix)
             }
         }
-    }
-}
-
-async fn hand_over(desks: &[Desk], accepted: Accepted) {
-    let least = desks
-        .iter()
-        .min_by_key(|desk| desk.connections.load(Ordering::Relaxed));
-    if let Some(desk) = least {
-        // A worker that has ended serves nobody.
-        let _ = desk.hand_over(accepted).await;
     }
 }

@@ -1,8 +1,8 @@
 use super::at_hand::AllAtHand;
-use super::workers::{Accepted, Desk};
+use super::desk::{Desk, WeakDesk};
+use super::workers::Accepted;
 use crate::telemetry::{Counts, Names};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::os::unix::net::UnixStream;
 use tokio::sync::mpsc;
 
 /// What a worker is asked to do.
@@ -30,81 +30,55 @@ pub(super) enum Errand {
 /// A way to ask all workers for something. It keeps none of them running.
 #[derive(Debug, Clone)]
 pub(crate) struct Errands {
-    pub(super) workers: Vec<mpsc::WeakSender<Errand>>,
-    /// How many connections each has.
-    pub(super) connections: Vec<Arc<AtomicUsize>>,
+    pub(super) desks: Vec<WeakDesk>,
 }
 
 impl Errands {
+    /// The workers that have not ended.
+    fn desks(&self) -> Vec<Desk> {
+        self.desks.iter().filter_map(WeakDesk::upgrade).collect()
+    }
+
     /// Has the worker with the fewest connections serve one more, as if a client had opened it. Whether
     /// there is a worker.
-    pub(crate) async fn serve(&self, stream: std::os::unix::net::UnixStream) -> bool {
-        let workers = self.workers.iter().zip(&self.connections);
-        let least = workers.min_by_key(|(_, connections)| connections.load(Ordering::Relaxed));
-        let Some((sender, connections)) =
-            least.and_then(|(worker, connections)| Some((worker.upgrade()?, connections)))
-        else {
-            return false;
-        };
-        let connections = Arc::clone(connections);
-        let desk = Desk {
-            connections,
-            sender,
-        };
-        desk.hand_over(Accepted::Unix(stream)).await
+    pub(crate) async fn serve(&self, stream: UnixStream) -> bool {
+        Desk::hand_over(&self.desks(), Accepted::Unix(stream)).await
     }
 
-    /// Ends the requests of a name that are in flight or queued. How many there were.
-    pub(crate) async fn cancel(&self, name: &str) -> usize {
-        let (found, mut answers) = mpsc::channel(self.workers.len().max(1));
-        for worker in &self.workers {
-            if let Some(worker) = worker.upgrade() {
-                let errand = Errand::Cancel {
-                    name: name.as_bytes().to_vec(),
-                    found: found.clone(),
-                };
-                // A worker that has ended has no requests.
-                let _ = worker.send(errand).await;
-            }
+    /// What each worker answers. One that has ended answers nothing.
+    async fn ask<T>(&self, errand: impl Fn(mpsc::Sender<T>) -> Errand) -> Vec<T> {
+        let (answer, mut answers) = mpsc::channel(self.desks.len().max(1));
+        for desk in self.desks() {
+            let _ = desk.sender.send(errand(answer.clone())).await;
         }
-        drop(found);
-        let mut count = 0;
-        while let Some(found) = answers.recv().await {
-            count += usize::from(found);
-        }
-        count
-    }
-
-    /// What each worker has counted.
-    pub(crate) async fn counts(&self) -> Vec<(Counts, Names)> {
-        let (counted, mut answers) = mpsc::channel(self.workers.len().max(1));
-        for worker in &self.workers {
-            if let Some(worker) = worker.upgrade() {
-                // What a worker has counted that has ended is lost.
-                let _ = worker.send(Errand::Count(counted.clone())).await;
-            }
-        }
-        drop(counted);
+        drop(answer);
         let mut all = Vec::new();
-        while let Some(counts) = answers.recv().await {
-            all.push(counts);
+        while let Some(one) = answers.recv().await {
+            all.push(one);
         }
         all
     }
 
+    /// Ends the requests of a name that are in flight or queued. How many there were.
+    pub(crate) async fn cancel(&self, name: &str) -> usize {
+        let cancel = |found| Errand::Cancel {
+            name: name.as_bytes().to_vec(),
+            found,
+        };
+        let found = self.ask(cancel).await.into_iter();
+        found.filter(|found| *found).count()
+    }
+
+    /// What each worker has counted. What one has counted that has ended is lost.
+    pub(crate) async fn counts(&self) -> Vec<(Counts, Names)> {
+        self.ask(Errand::Count).await
+    }
+
     /// The oldest requests that have begun and not ended, up to so many.
     pub(crate) async fn at_hand(&self, most: usize) -> AllAtHand {
-        let (told, mut answers) = mpsc::channel(self.workers.len().max(1));
-        for worker in &self.workers {
-            if let Some(worker) = worker.upgrade() {
-                let told = told.clone();
-                // A worker that has ended has no requests.
-                let _ = worker.send(Errand::AtHand { most, told }).await;
-            }
-        }
-        drop(told);
+        let each = self.ask(|told| Errand::AtHand { most, told }).await;
         let mut all = AllAtHand::default();
-        while let Some(one) = answers.recv().await {
+        for one in each {
             all.merge(one, most);
         }
         all
@@ -113,8 +87,8 @@ impl Errands {
     /// Makes one worker panic.
     #[cfg(debug_assertions)]
     pub(crate) async fn panic(&self) {
-        if let Some(worker) = self.workers.first().and_then(mpsc::WeakSender::upgrade) {
-            let _ = worker.send(Errand::Panic).await;
+        if let Some(desk) = self.desks().first() {
+            let _ = desk.sender.send(Errand::Panic).await;
         }
     }
 }

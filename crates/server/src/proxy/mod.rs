@@ -24,6 +24,7 @@
 //! | `own` | paddock's own routes |
 //! | `upstreams` | idle connections to the child |
 //! | `watchdog` | the one timer of a connection |
+//! | `desk` | where workers are given connections and errands |
 //! | `at_hand` | which requests have begun and not ended |
 //! | `linger` | closing without losing the last answer |
 
@@ -33,6 +34,7 @@ mod at_hand;
 mod buffer;
 mod client;
 mod connection;
+mod desk;
 mod end;
 mod errand;
 mod exchange;

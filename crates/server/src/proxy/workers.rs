@@ -1,4 +1,5 @@
 use super::connection;
+use super::desk::Desk;
 use super::errand::{Errand, Errands};
 use super::stream::Stream;
 use super::worker::{Site, Worker};
@@ -32,25 +33,6 @@ impl Accepted {
     }
 }
 
-/// A way to give a worker connections.
-#[derive(Debug, Clone)]
-pub(super) struct Desk {
-    pub(super) connections: Arc<AtomicUsize>,
-    pub(super) sender: mpsc::Sender<Errand>,
-}
-
-impl Desk {
-    /// Gives the worker a connection. Whether it is there to take it.
-    pub(super) async fn hand_over(&self, accepted: Accepted) -> bool {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        let given = self.sender.send(Errand::Serve(accepted)).await.is_ok();
-        if !given {
-            self.connections.fetch_sub(1, Ordering::Relaxed);
-        }
-        given
-    }
-}
-
 /// What workers are told.
 #[derive(Debug, Clone)]
 pub(crate) struct News {
@@ -79,16 +61,7 @@ impl Workers {
     /// A way to ask all of them for something.
     pub(crate) fn errands(&self) -> Errands {
         Errands {
-            workers: self
-                .desks
-                .iter()
-                .map(|desk| desk.sender.downgrade())
-                .collect(),
-            connections: self
-                .desks
-                .iter()
-                .map(|desk| Arc::clone(&desk.connections))
-                .collect(),
+            desks: self.desks.iter().map(Desk::downgrade).collect(),
         }
     }
 

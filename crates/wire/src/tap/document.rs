@@ -57,14 +57,14 @@ enum At {
 }
 
 impl Document {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             at: At::Start,
             path: [Within::Top; DEPTH],
             depth: 0,
             wanted: Wanted::Nothing,
             word: Word::new(),
-            said: Said::new(),
+            said: Said::default(),
         }
     }
 

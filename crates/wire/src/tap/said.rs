@@ -21,17 +21,6 @@ pub(super) struct Said {
 const _: () = assert!(Number::COUNT <= u16::BITS as usize);
 
 impl Said {
-    pub(super) const fn new() -> Self {
-        Self {
-            numbers: [0; Number::COUNT],
-            stated: 0,
-            several: false,
-            stop: false,
-            error: false,
-            counts: false,
-        }
-    }
-
     /// A member that is read as this begins.
     pub(super) fn named(&mut self, wanted: Wanted) {
         match wanted {

@@ -1,6 +1,5 @@
 //! How far a load is.
 
-use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ async fn follow(client: &Client, model: &str, bar: &ProgressBar) -> Result<(), T
             }
         }
     }
-    pending().await
+    Ok(())
 }
 
 /// What an event says of the model, and how much of a hundred is done.

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::state::{Link, Model, Top};
 use crate::commands::status::total;
 use crate::output::printable;
-use crate::units::{duration, size};
+use crate::table::filled;
+use crate::units::{age, duration, size};
 
 const KEYS: &str = "↑↓ choose  l load  u unload  q quit";
 
@@ -43,8 +44,8 @@ fn headline(top: &Top, now: Instant) -> Paragraph<'_> {
         Link::Connecting => ("connecting".to_owned(), Color::Yellow),
         Link::Live => (format!("{} in flight", top.in_flight), Color::Green),
         Link::Stale { since, why } => {
-            let age = duration(now.saturating_duration_since(*since).as_secs());
-            (format!("STALE for {age}: {}", printable(why)), Color::Red)
+            let old = duration(now.saturating_duration_since(*since).as_secs());
+            (format!("STALE for {old}: {}", printable(why)), Color::Red)
         }
     };
     let text = format!("paddock at {}  {text}", top.address);
@@ -74,16 +75,8 @@ fn cells(model: &Model, now: Instant) -> [String; 6] {
     let status = entry["status"].as_str().unwrap_or("unknown");
     let progress = entry["progress"].as_f64().filter(|_| status == "loading");
     let progress = progress.map_or_else(String::new, |part| format!(" {:.0}%", part * 100.0));
-    let age = now.saturating_duration_since(model.at).as_secs_f64();
-    let since = entry["since"].as_f64().map(|since| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is not negative, and whole seconds are meant"
-        )]
-        let seconds = (since + age) as u64;
-        duration(seconds)
-    });
+    let told = now.saturating_duration_since(model.at).as_secs_f64();
+    let since = entry["since"].as_f64().map(|since| age(since + told));
     let number = |key: &str| entry[key].as_u64().map(|number| number.to_string());
     let memory = &entry["memory"];
     let memory = total(&memory["measured"]).or_else(|| total(&memory["predicted"]));
@@ -95,7 +88,7 @@ fn cells(model: &Model, now: Instant) -> [String; 6] {
         number("queued"),
         memory.map(size),
     ];
-    cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()))
+    filled(cells)
 }
 
 /// A memory: its name, what of it is used, and how much may be.
@@ -180,7 +173,7 @@ fn request_cells(request: &Value) -> [String; 7] {
             .map(|it| format!("{it:.1}")),
         seconds("total_seconds"),
     ];
-    cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()))
+    filled(cells)
 }
 
 #[cfg(test)]

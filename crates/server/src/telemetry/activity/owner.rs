@@ -32,8 +32,12 @@ const GATHER: Duration = Duration::from_millis(500);
 /// How long it is until a disk is tried again that took nothing.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How often what is too old or too much is looked for.
+/// How long after a write what is too old or too much is looked for.
 const TIDY: Duration = Duration::from_secs(30);
+
+/// How often what has become too old is looked for while nothing is written: seldom, so that nothing wakes
+/// an idle machine.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// How long others may go first between two steps of deleting.
 const STEP: Duration = Duration::from_millis(20);
@@ -201,11 +205,12 @@ impl Inbox {
                 }
                 () = sleep_until(write.unwrap_or(tidy)), if write.is_some() => {
                     keeper.write();
+                    tidy = tidy.min(Instant::now() + TIDY);
                     write = keeper.is_troubled().then(|| Instant::now() + RETRY);
                 }
                 () = sleep_until(tidy) => {
                     let more = keeper.tidy(SystemTime::now());
-                    tidy = Instant::now() + if more { STEP } else { TIDY };
+                    tidy = Instant::now() + if more { STEP } else { IDLE };
                 }
             }
         }

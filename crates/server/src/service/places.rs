@@ -1,0 +1,71 @@
+//! The directories that a service works in, and what it does without one.
+
+use super::StartError;
+use crate::config::{Config, Mode};
+use crate::learned;
+use crate::runtime_dir::{self, RuntimeDir};
+use crate::state_dir::{Key, StateDir, StateDirError};
+use crate::sweep;
+use paddock_supervisor::FailureClass;
+use std::io;
+
+/// Takes the state directory. `wrap` keeps no state. Without the directory paddock works all the same,
+/// unless another one has it.
+pub(super) fn take_state(config: &Config) -> Result<Option<StateDir>, StartError> {
+    if config.mode != Mode::Serve {
+        return Ok(None);
+    }
+    match StateDir::take(&config.server.state_dir) {
+        Ok(taken) => Ok(Some(taken)),
+        Err(error @ StateDirError::InUse { .. }) => Err(StartError::StateInUse(error)),
+        Err(error) => {
+            tracing::warn!("{error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Sweeps the place of runtime directories, and makes one.
+pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
+    let state = config.server.state_dir.clone();
+    let configured = config.server.runtime_dir.clone();
+    let place = runtime_dir::place(configured.as_deref());
+    let at = place.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let key = Key::of(&state).inspect_err(|error| {
+            tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
+        });
+        let key = key.ok();
+        if let Some(key) = &key {
+            sweep::sweep(&place, key);
+        }
+        RuntimeDir::make(&place, key.as_ref())
+    });
+    let made = made.await.map_err(io::Error::other);
+    made.flatten()
+        .map_err(|source| StartError::RuntimeDir { place: at, source })
+}
+
+/// What to do where a runtime directory cannot be made.
+pub(super) fn placeless(error: &io::Error) -> &'static str {
+    let used_up = FailureClass::used_up(error);
+    used_up.map_or(
+        "name a directory this user may write to as server.runtime_dir",
+        FailureClass::advice,
+    )
+}
+
+/// What earlier loads taught. Without a place for it paddock works all the same, and learns for as
+/// long as it runs.
+pub(super) async fn learn(config: &Config) -> Option<(learned::Handle, learned::Owner)> {
+    if config.mode != Mode::Serve {
+        return None;
+    }
+    match learned::start(config.server.state_dir.clone()).await {
+        Ok(started) => Some(started),
+        Err(error) => {
+            tracing::warn!(%error, "what loads teach is not kept");
+            None
+        }
+    }
+}
