@@ -219,6 +219,11 @@ const MEMBERS: &[(&str, Tokens, Outcome)] = &[
         NONE,
         Ended,
     ),
+    (
+        r#""usage":{"prompt_tokens":000000000000000000000000000000001}"#,
+        NONE,
+        Ended,
+    ),
     (r#""usage":{"\u0070rompt_tokens":1}"#, NONE, Ended),
     (r#""usage":null,"error":null"#, NONE, Ended),
     (
