@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 /// How long rows are gathered before they are handed over.
 const GATHER: Duration = Duration::from_millis(250);
 
-/// The most rows that a worker gathers in that time. More are counted and not listed: writing one
-/// down costs a fifth of what passing it on does.
+/// The most rows that a worker gathers in that time. More are counted and not listed: whatever comes,
+/// writing them down stays a bounded share of the work.
 const MOST: usize = 256;
 
 /// The most bytes of an id that are kept.
