@@ -87,7 +87,7 @@ fn an_engine_that_is_not_there() {
     let path = paddock!().engine(PathBuf::from("/nonexistent/llama-server"));
     let words = [
         "engine.command: there is no file /nonexistent/llama-server",
-        "= help: get llama.cpp from",
+        "under [engine]",
     ];
     assert_refused(&path, &words);
     let name = paddock!().engine("no-such-llama-server");
@@ -95,7 +95,7 @@ fn an_engine_that_is_not_there() {
         &name,
         &[
             "there is no `no-such-llama-server` on PATH",
-            "= help: get llama.cpp from",
+            "under [engine]",
         ],
     );
 }

@@ -88,17 +88,14 @@ fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
     client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine\r\n\r\n"));
     assert_eq!(client.head().status, 200);
     let mine = |listed: &Value| listed["requests"][0]["id"] == "mine";
+    let streams = |listed: &Value| mine(listed) && listed["requests"][0]["state"] == "streaming";
     // The list and the count of its model are told of in any order.
     let (mut told, mut counted) = (Value::Null, false);
     let begun = now();
     while told.is_null() || !counted {
         assert!(begun.elapsed() < LIMIT, "{told}, counted: {counted}");
         match next(&mut reader).expect("more events") {
-            (event, list) if event == "in_flight" && mine(&list) => {
-                if list["requests"][0]["state"] == "streaming" {
-                    told = list;
-                }
-            }
+            (event, list) if event == "in_flight" && streams(&list) => told = list,
             (event, model) if event == "model" => counted |= model["in_flight"] == 1,
             _ => {}
         }
