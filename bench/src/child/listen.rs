@@ -5,9 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 
+use super::local::Local;
 use super::{Server, serve};
 
 #[derive(Debug)]
@@ -22,14 +23,6 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
 }
 
 impl Stream for TcpStream {
-    fn into_blocking(self) -> io::Result<Box<dyn Write + Send>> {
-        let stream = self.into_std()?;
-        stream.set_nonblocking(false)?;
-        Ok(Box::new(stream))
-    }
-}
-
-impl Stream for UnixStream {
     fn into_blocking(self) -> io::Result<Box<dyn Write + Send>> {
         let stream = self.into_std()?;
         stream.set_nonblocking(false)?;
@@ -61,7 +54,9 @@ impl Listener {
                     }
                 }
                 Self::Unix(listener) => {
-                    if let Ok((stream, _)) = listener.accept().await {
+                    if let Ok((stream, _)) = listener.accept().await
+                        && let Ok(stream) = Local::new(stream)
+                    {
                         serving.spawn_local(serve::serve(server, stream));
                     }
                 }

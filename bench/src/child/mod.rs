@@ -25,6 +25,7 @@ mod answers;
 mod args;
 mod http;
 mod listen;
+mod local;
 mod pacer;
 mod serve;
 

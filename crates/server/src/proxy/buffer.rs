@@ -1,12 +1,10 @@
 use super::stream::Stream;
-use bytes::BufMut;
 use paddock_wire::MAX_HEAD;
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
-use tokio_util::io::poll_read_buf;
 
 /// Free space before the bytes, so that a head can grow without its body being moved.
 const HEADROOM: usize = 1024;
@@ -90,7 +88,7 @@ impl Buffer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let room = self.room();
-        poll_read_buf(Pin::new(from), cx, &mut (&mut self.data).limit(room))
+        from.poll_read_into(cx, &mut self.data, room)
     }
 
     /// Writes all of it, and forgets what is written.

@@ -1,3 +1,8 @@
+mod local;
+
+pub(crate) use local::Local;
+
+use bytes::BufMut;
 use paddock_supervisor::Address;
 use std::io;
 use std::net::IpAddr;
@@ -7,12 +12,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
+use tokio_util::io::poll_read_buf;
 
 /// A connection, to a client or to an upstream.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(Local),
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
 }
@@ -34,6 +40,29 @@ impl Stream {
             Self::Unix(_) => None,
             #[cfg(test)]
             Self::Memory(_) => None,
+        }
+    }
+
+    /// Reads once what has arrived, at most `room` bytes where it is not the capacity that ends them.
+    /// `Ok(0)` is the end, or no room.
+    pub(super) fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut Vec<u8>,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Unix(stream) if to.capacity() - to.len() <= room => {
+                stream.poll_read_spare(cx, to)
+            }
+            stream => poll_read_buf(Pin::new(stream), cx, &mut to.limit(room)),
+        }
+    }
+
+    /// Nothing is on its way: what only that needs is given back.
+    pub(super) fn rest(&mut self) {
+        if let Self::Unix(stream) = self {
+            stream.rest();
         }
     }
 
@@ -75,7 +104,7 @@ async fn connect_unix(path: &std::path::Path) -> io::Result<Stream> {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
-            connected => return connected.map(Stream::Unix),
+            connected => return Local::new(connected?.into_std()?).map(Stream::Unix),
         }
     }
 }

@@ -103,7 +103,7 @@ impl Upstreams {
 
     /// Keeps a connection whose answer is whole, for those that can be sent again if the child
     /// `may_close` it now.
-    pub(super) fn give(&self, connection: Connection, may_close: bool, now: Instant) {
+    pub(super) fn give(&self, mut connection: Connection, may_close: bool, now: Instant) {
         let mut all = self.idle.borrow_mut();
         let place = connection.model.0;
         if all.len() <= place {
@@ -119,6 +119,7 @@ impl Upstreams {
             idle.clear();
         }
         if idle.len() < MOST {
+            connection.stream.rest();
             idle.push(Idle {
                 stream: connection.stream,
                 generation: connection.generation,
@@ -181,6 +182,7 @@ fn is_quiet(stream: &mut Stream, pool: &Pool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stream::Local;
     use super::*;
     use tokio::net::UnixStream;
 
@@ -194,7 +196,7 @@ mod tests {
             .checked_sub(Duration::from_secs(seconds))
             .unwrap();
         let idle = Idle {
-            stream: Stream::Unix(ours),
+            stream: Stream::Unix(Local::new(ours.into_std().unwrap()).unwrap()),
             generation: GENERATION,
             since,
             may_close,

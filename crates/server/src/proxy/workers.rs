@@ -1,7 +1,7 @@
 use super::connection;
 use super::desk::Desk;
 use super::errand::{Errand, Errands};
-use super::stream::Stream;
+use super::stream::{Local, Stream};
 use super::worker::{Site, Worker};
 use crate::catalog::Catalog;
 use crate::runtime::Phase;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -28,7 +28,7 @@ impl Accepted {
     fn register(self) -> io::Result<Stream> {
         match self {
             Self::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+            Self::Unix(stream) => Local::new(stream).map(Stream::Unix),
         }
     }
 }
