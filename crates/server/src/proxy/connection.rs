@@ -14,15 +14,16 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
     let mut client = Client::new(&worker, stream);
     worker.register(&client.card);
     loop {
-        let after = match next(&worker, &mut client).await {
-            Next::Request(mut request) => answer(&worker, &mut client, &mut request).await,
+        // By reference: moved, it would take its room in the connection's state twice.
+        let after = match &mut next(&worker, &mut client).await {
+            Next::Request(request) => answer(&worker, &mut client, request).await,
             Next::Closed => After::Drop,
-            Next::Refused(error) => reply::refuse(&worker, &mut client, &error).await,
+            Next::Refused(error) => reply::refuse(&worker, &mut client, error).await,
         };
         client.card.end();
         match after {
             After::Next => {}
-            After::Linger => return linger::close(&worker, client).await,
+            After::Linger => return linger::close(&worker, &mut client).await,
             After::Drop => return,
         }
     }

@@ -1,10 +1,9 @@
 use super::client::Client;
 use super::worker::Worker;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// How long and how much a client may go on sending after its last answer.
@@ -14,26 +13,25 @@ const MOST: usize = 1024 * 1024;
 /// Closes a connection whose client may still be sending. A plain close would make the system
 /// answer what is unread with a reset, and that can destroy the answer on its way
 /// (RFC 9112 §9.6): so only the sending side is closed, and the rest is read and thrown away.
-pub(super) async fn close(worker: &Worker, mut client: Client) {
-    if let Some(ahead) = client.ahead.take() {
-        worker.pool.give(ahead);
-    }
+pub(super) async fn close(worker: &Worker, client: &mut Client) {
     if client.stream.shutdown().await.is_err() {
         return;
     }
     let mut thrown = 0;
-    let mut scratch = [0; 4096];
+    let mut scratch = client.ahead.take().unwrap_or_else(|| worker.pool.take());
     let draining = poll_fn(|cx| {
         loop {
-            let mut read = ReadBuf::new(&mut scratch);
-            let stream = Pin::new(&mut client.stream);
-            let end = ready!(tokio::io::AsyncRead::poll_read(stream, cx, &mut read)).is_err();
-            thrown += read.filled().len();
-            if end || read.filled().is_empty() || thrown > MOST {
+            scratch.truncate(0);
+            match ready!(scratch.poll_read(&mut client.stream, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(read) => thrown += read,
+            }
+            if thrown > MOST {
                 return Poll::Ready(());
             }
         }
     });
     // Past the limit the connection is closed as it is.
     let _ = timeout(LIMIT, draining).await;
+    worker.pool.give(scratch);
 }

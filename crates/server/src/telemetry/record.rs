@@ -184,7 +184,7 @@ impl Record {
     }
 
     fn end(&mut self, outcome: Outcome, at: Instant) {
-        let Some(it) = self.under_way.take() else {
+        let Some(it) = &self.under_way else {
             return;
         };
         let report = it.tap.as_ref().map(Tap::report);
@@ -210,6 +210,7 @@ impl Record {
         let id = self.id_line.strip_prefix(b"x-request-id: ");
         self.meter
             .take(row, id.unwrap_or_default().trim_ascii_end(), !it.own);
+        self.under_way = None;
     }
 }
 
