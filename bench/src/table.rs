@@ -25,10 +25,12 @@ pub(crate) const MAIN: Columns<'_> = Columns {
         Name::Nginx,
         Name::NginxUnix,
         Name::Haproxy,
+        Name::Pump,
     ],
     ratios: &[
         (Name::Paddock, Name::Nginx),
         (Name::Paddock, Name::NginxUnix),
+        (Name::Pump, Name::Nginx),
     ],
     goals: true,
 };
@@ -142,7 +144,7 @@ mod tests {
             add(Name::NginxUnix, nginx / 2.0);
         }
         let table = render(&results, GROUPS, &MAIN);
-        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 10.0 |  | 0.60 | 1.20 | ≤ 0.6 × nginx | met |";
+        let row = "| 32 connections: CPU a request, µs |  | 12.0 | 20.0 | 10.0 |  |  | 0.60 | 1.20 |  | ≤ 0.6 × nginx | met |";
         assert_eq!(table.lines().last(), Some(row));
         assert_eq!(table.lines().count(), 3);
     }

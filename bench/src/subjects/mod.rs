@@ -47,6 +47,8 @@ pub(crate) enum Name {
     /// By the unix socket that paddock gives its children.
     NginxUnix,
     Haproxy,
+    /// nginx passing bytes on by a unix socket without reading any: what no proxy gets below.
+    Pump,
     LlamaSwap,
     Gradatum,
     /// A llama-server that starts others and passes requests on.
@@ -66,6 +68,7 @@ impl Name {
             Self::Nginx => "nginx",
             Self::NginxUnix => "nginx, unix socket",
             Self::Haproxy => "HAProxy",
+            Self::Pump => "byte pump",
             Self::LlamaSwap => "llama-swap",
             Self::Gradatum => "gradatum-engine",
             Self::Router => "llama-server's router",
@@ -193,6 +196,10 @@ impl Subjects {
                 .answers()
                 .await?,
             haproxy::start(&place, &haproxy)?.answers().await?,
+            nginx::start(&place, &nginx, Name::Pump)
+                .await?
+                .answers()
+                .await?,
         ];
         for peer in &options.peer {
             all.push(peer.start(&place)?.answers().await?);

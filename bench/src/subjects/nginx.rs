@@ -16,6 +16,9 @@ use crate::usage::Processes;
 /// Its workers.
 const WORKERS: usize = 2;
 
+/// What makes a byte pump of it, as Debian packages it.
+const STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /// The program; installed if it is missing and can be.
 pub(super) fn find() -> Result<PathBuf> {
     debian::program("nginx", "nginx-light")
@@ -31,7 +34,7 @@ pub(super) fn version(program: &Path) -> Result<String> {
 /// Starts it in front of a child of its own.
 pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<Subject> {
     let mut child = place.command(&place.child());
-    let upstream = if name == Name::NginxUnix {
+    let upstream = if name != Name::Nginx {
         let socket = place.fresh("child.sock");
         child.arg("--host").arg(&socket);
         format!("unix:{}", socket.display())
@@ -45,7 +48,11 @@ pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<S
     let prefix = place.fresh("nginx");
     fs::create_dir(&prefix)?;
     let port = free_port()?;
-    fs::write(prefix.join("nginx.conf"), config(&upstream, port))?;
+    let config = match name {
+        Name::Pump => pump(&upstream, port)?,
+        _ => proxy(&upstream, port),
+    };
+    fs::write(prefix.join("nginx.conf"), config)?;
     let mut command = place.command(program);
     command
         .arg("-p")
@@ -73,20 +80,45 @@ pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<S
     bail!("nginx has no workers");
 }
 
-fn config(upstream: &str, port: u16) -> String {
+/// What both have in common.
+fn base() -> String {
     // The sockets lie in a directory of this user's own.
     let user = if rustix::process::geteuid().is_root() {
         "user root;"
     } else {
         ""
     };
-    let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {name};"))
-        .join(" ");
     format!(
         "daemon off; {user} worker_processes {WORKERS}; pid nginx.pid;
 events {{ worker_connections 4096; }}
-http {{
+"
+    )
+}
+
+/// Passes bytes on and reads none: a connection to the child for each of a client.
+fn pump(upstream: &str, port: u16) -> Result<String> {
+    let module = debian::file(STREAM, "libnginx-mod-stream")?.display();
+    let base = base();
+    Ok(format!(
+        "load_module {module};
+{base}stream {{
+    server {{
+        listen 127.0.0.1:{port} reuseport;
+        tcp_nodelay on; proxy_timeout 1h;
+        proxy_pass {upstream};
+    }}
+}}
+"
+    ))
+}
+
+fn proxy(upstream: &str, port: u16) -> String {
+    let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {name};"))
+        .join(" ");
+    let base = base();
+    format!(
+        "{base}http {{
     access_log off; {temp}
     client_max_body_size 0; tcp_nodelay on;
     keepalive_timeout 1h; keepalive_requests 1000000000;
