@@ -2,6 +2,7 @@
 
 use crate::error::ProxyError;
 use crate::model::Model;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ const LISTED: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     models: Vec<Arc<Model>>,
-    /// Names and aliases.
-    names: HashMap<String, Arc<Model>>,
+    /// Names and aliases. They are the configuration's, so nobody can choose them to collide.
+    names: HashMap<String, Arc<Model>, RandomState>,
     default: Option<Arc<Model>>,
 }
 

@@ -1,5 +1,6 @@
 use super::client::{After, Client};
 use super::exchange::Denied;
+use super::named::Named;
 use super::request::{Next, Request, next};
 use super::route::{Route, route};
 use super::stream::Stream;
@@ -7,6 +8,7 @@ use super::worker::Worker;
 use super::{exchange, linger, named, own, reply};
 use crate::error::ProxyError;
 use crate::telemetry;
+use paddock_wire::ModelScan;
 use std::rc::Rc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
@@ -44,7 +46,11 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     let routed = route(worker, request);
     match routed {
         Ok(Route::Upstream(model)) => exchange::pass(worker, client, request, &model).await,
-        Ok(Route::Body) => Box::pin(search(worker, client, request)).await,
+        Ok(Route::Body) => match named::at_hand(worker, request) {
+            Ok(Named::Model(model)) => exchange::pass(worker, client, request, &model).await,
+            Ok(Named::Further(scan)) => Box::pin(search(worker, client, request, scan)).await,
+            Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
+        },
         Ok(Route::Own(router)) => {
             Box::pin(own::answer(worker, client, request, router.clone())).await
         }
@@ -52,9 +58,14 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     }
 }
 
-/// The model's name is in the body.
-async fn search(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
-    match named::find(worker, client, request).await {
+/// The model's name is further on in the body.
+async fn search(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    scan: Box<ModelScan>,
+) -> After {
+    match named::find(worker, client, request, scan).await {
         Ok(model) => exchange::pass(worker, client, request, &model).await,
         Err(Denied::ClientGone) => {
             client.record.client_left();

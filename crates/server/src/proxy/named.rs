@@ -18,23 +18,45 @@ use tokio::io::AsyncWrite;
 /// What a client waits for that asks before it sends (RFC 9110 §10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Reads as much of the body as it takes to know its model, and keeps that to be passed on first.
+/// What is known when the part of the body that came with the head has been read.
+#[derive(Debug)]
+pub(super) enum Named {
+    /// The model it is for.
+    Model(Arc<Model>),
+    /// The name lies behind that part.
+    Further(Box<ModelScan>),
+}
+
+/// Looks for the name in what came of the body with the head: nearly always it is there.
+pub(super) fn at_hand(worker: &Worker, request: &Request) -> Result<Named, ProxyError> {
+    let bytes = request.buffer.bytes();
+    let kind = request.head.content_type.map(|span| span.of(bytes));
+    let mut scan = ModelScan::for_content_type(kind);
+    // It has been followed already, and not looked at.
+    let mut body = Body::new(request.head.framing);
+    let mut said = Scan::More;
+    body.follow_with(&bytes[request.head_len..], |data| said = scan.feed(data))
+        .map_err(|error| ProxyError::BadRequest(error.into()))?;
+    if said == Scan::More && request.body.is_complete() {
+        said = scan.end();
+    }
+    match said {
+        Scan::More => Ok(Named::Further(Box::new(scan))),
+        said => model(worker, said, &scan).map(Named::Model),
+    }
+}
+
+/// Reads as much more of the body as it takes to know its model, and keeps that to be passed on first.
 pub(super) async fn find(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
+    mut scan: Box<ModelScan>,
 ) -> Result<Arc<Model>, Denied> {
-    let bytes = request.buffer.bytes();
-    let kind = request.head.content_type.map(|span| span.of(bytes));
-    let mut scan = ModelScan::for_content_type(kind);
-    // What came with the head has been followed already, and not looked at.
-    let mut body = Body::new(request.head.framing);
-    let mut said = Scan::More;
-    body.follow_with(&bytes[request.head_len..], |data| said = scan.feed(data))
-        .map_err(|error| Denied::Error(ProxyError::BadRequest(error.into())))?;
     if request.head.expects_continue && request.body.data_bytes() == 0 {
         say_continue(client).await?;
     }
+    let mut said = Scan::More;
     while said == Scan::More {
         if request.body.is_complete() {
             said = scan.end();
@@ -42,14 +64,18 @@ pub(super) async fn find(
         }
         said = more(worker, client, request, &mut scan).await?;
     }
+    model(worker, said, &scan).map_err(Denied::Error)
+}
+
+/// The model that a search which has ended has found.
+fn model(worker: &Worker, said: Scan, scan: &ModelScan) -> Result<Arc<Model>, ProxyError> {
     let catalog = worker.catalog();
-    let found = match said {
+    match said {
         Scan::Found => catalog.find(scan.name().unwrap_or_default()),
         Scan::NotAString => Err(ProxyError::BadName("`model` is not a string")),
         Scan::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
         Scan::More | Scan::Absent => catalog.unnamed(),
-    };
-    found.map_err(Denied::Error)
+    }
 }
 
 /// Reads one more piece.
