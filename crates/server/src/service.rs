@@ -46,8 +46,9 @@ const BATCHES: usize = 64;
 /// What the runtime actor is called.
 const RUNTIME: &str = "the runtime actor";
 
-/// The most that a stop takes after the drain: children are told, told again, killed and waited for.
-const AFTER_DRAIN: Duration = Duration::from_secs(20);
+/// The most that a stop takes after the drain: children are told, told again, killed and waited for, and
+/// the last traces and metrics are sent.
+const AFTER_DRAIN: Duration = Duration::from_secs(23);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]

@@ -90,7 +90,13 @@ impl Exporter {
             end: ends.clone(),
         };
         tasks.spawn(sending("traces").spans(rows));
-        tasks.spawn(sending("metrics").metrics(families, count));
+        let metrics = sending("metrics").metrics(families, count);
+        tasks.spawn(async move {
+            tokio::select! {
+                () = metrics => {}
+                () = over(ends) => {}
+            }
+        });
         tasks.close();
         Self {
             tasks,
@@ -102,8 +108,8 @@ impl Exporter {
     /// paddock stops. Waits until what the workers have counted is known; they may end then.
     pub(crate) async fn finish(&mut self) {
         self.end.send_replace(Some(Instant::now() + LAST));
-        // A task that panicked has nothing to say.
-        let _ = (&mut self.counted).await;
+        // A task that panicked has nothing to say, and one that hangs is not waited for.
+        let _ = timeout(LAST, &mut self.counted).await;
     }
 
     /// Waits until the last is sent, or the time for it is over. It has been told to finish, and nobody

@@ -91,7 +91,8 @@ struct Naming {
 }
 
 impl Naming {
-    /// Takes the words out of a name that a collector puts in when it tells Prometheus.
+    /// Takes the words out of a name that a collector puts in when it tells Prometheus, which has the same
+    /// names then. Without a unit it puts none in.
     fn of(name: &str) -> Self {
         if let Some((_, known)) = KNOWN.iter().find(|(ours, _)| *ours == name) {
             return Self {
@@ -106,7 +107,7 @@ impl Naming {
             let name = name.strip_suffix(suffix)?;
             Some((name, *unit))
         });
-        let (name, unit) = found.unwrap_or((name, "1"));
+        let (name, unit) = found.unwrap_or((name, ""));
         Self {
             name: name.replacen('_', ".", 1),
             unit,
@@ -159,12 +160,12 @@ mod tests {
     #[test]
     fn names_are_opentelemetrys() {
         for (name, expected, unit) in [
-            ("paddock_requests_total", "paddock.requests", "1"),
+            ("paddock_requests_total", "paddock.requests", ""),
             ("paddock_queue_seconds", "paddock.queue", "s"),
             ("paddock_model_load_seconds", "paddock.model_load", "s"),
             ("paddock_memory_bytes", "paddock.memory", "By"),
             ("paddock_busy_seconds_total", "paddock.busy", "s"),
-            ("paddock_build_info", "paddock.build_info", "1"),
+            ("paddock_build_info", "paddock.build_info", ""),
             (
                 "paddock_time_to_first_token_seconds",
                 "gen_ai.server.time_to_first_token",
