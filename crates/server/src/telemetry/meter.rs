@@ -101,7 +101,11 @@ impl Meter {
         let mut ids = self.ids.borrow_mut();
         ids.extend_from_slice(id.get(..ID).unwrap_or(id));
         if let Some(trace) = trace {
-            self.traces.borrow_mut().push((rows.len(), *trace));
+            let mut traces = self.traces.borrow_mut();
+            if traces.is_empty() {
+                traces.reserve(self.last.get());
+            }
+            traces.push((rows.len(), *trace));
         }
         rows.push((row, ids.len()));
     }

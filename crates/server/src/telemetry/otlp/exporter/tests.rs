@@ -129,8 +129,8 @@ async fn send(to: Option<OtlpEndpoint>, requests: &[usize]) -> u64 {
 fn what_there_is_is_sent_when_paddock_stops() {
     run(async {
         let (collector, at) = Collector::start(Vec::new()).await;
-        assert_eq!(send(Some(at), &[256, 1]).await, 0);
-        assert_eq!(collector.spans(), [512, 2]);
+        assert_eq!(send(Some(at), &[200, 256]).await, 0);
+        assert_eq!(collector.spans(), [512, 400]);
         let metrics = collector.posted("/in/v1/metrics");
         assert_eq!(metrics.len(), 1);
         let metrics = ExportMetricsServiceRequest::decode(&*metrics[0]).unwrap();
