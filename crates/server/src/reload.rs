@@ -3,7 +3,7 @@
 use crate::config::{Config, Problems};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
-use crate::telemetry::Settings;
+use crate::telemetry::{Otlp, Settings};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::Value;
 use std::fmt;
@@ -55,6 +55,8 @@ pub struct Reloader {
     pub(crate) course: Teller,
     /// For how long requests are kept.
     pub(crate) activity: watch::Sender<Settings>,
+    /// Where traces and metrics go.
+    pub(crate) otlp: Otlp,
 }
 
 /// Why the configuration is what it was.
@@ -93,11 +95,12 @@ impl Reloader {
             }
             Err(_) => return Err(ReloadError::Stopping),
         };
-        let retention = config.activity_retention;
+        let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
         let reloaded = reloaded.ok_or(ReloadError::Stopping)?.json();
         self.activity
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
+        self.otlp.send_to(otlp);
         tracing::info!(%reloaded, "the configuration was read again");
         Ok(reloaded)
     }

@@ -15,7 +15,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::state_dir::{StateDir, StateDirError};
-use crate::telemetry::{self, Asker, Batch};
+use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
@@ -46,8 +46,9 @@ const BATCHES: usize = 64;
 /// What the runtime actor is called.
 const RUNTIME: &str = "the runtime actor";
 
-/// The most that a stop takes after the drain: children are told, told again, killed and waited for.
-const AFTER_DRAIN: Duration = Duration::from_secs(20);
+/// The most that a stop takes after the drain: children are told, told again, killed and waited for, and
+/// the last traces and metrics are sent.
+const AFTER_DRAIN: Duration = Duration::from_secs(23);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,8 @@ pub struct Service {
     learned: Option<learned::Owner>,
     /// Ends when the last request is written, after the workers.
     activity: telemetry::Owner,
+    /// Ends when the last traces and metrics are sent, after the workers.
+    exporter: Exporter,
     spawner: Spawner,
     runtime_dir: RuntimeDir,
     /// Held to the end.
@@ -162,6 +165,8 @@ impl Service {
         let place = state_dir.is_some().then(|| config.server.state_dir.clone());
         let started = telemetry::start(place, set, ended).map_err(StartError::Threads)?;
         let (asker, biographer, activity) = started;
+        let otlp = Otlp::new(config.otlp.clone());
+        let (spans, traced) = otlp.rows();
         let (phase, phases) = watch::channel(Phase::Serving);
         let (hangups, hung_up) = watch::channel(0);
         let (catalog, catalogs) = watch::channel(Arc::default());
@@ -187,7 +192,7 @@ impl Service {
             catalog: catalogs.clone(),
             started: seconds_since_1970(),
         };
-        let site = Arc::new(site(&config, &runtime, &view, rows));
+        let site = Arc::new(site(&config, &runtime, &view, (rows, spans)));
         let news = News {
             phase: phases,
             hangups: hung_up,
@@ -200,7 +205,20 @@ impl Service {
             runtime: runtime.clone(),
             course: telling.course().clone(),
             activity: settings,
+            otlp: otlp.clone(),
         };
+        let admin_routes = routes::Admin {
+            view,
+            errands: workers.errands(),
+            reloader: reloader.clone(),
+            activity: asker,
+            otlp: otlp.clone(),
+        };
+        let counted = admin_routes.clone();
+        let exporter = Exporter::start(&otlp, runtime_dir.run().as_str(), traced, move || {
+            let counted = counted.clone();
+            async move { routes::families(&counted).await }
+        });
         let service = Self {
             config,
             public: public.at,
@@ -218,16 +236,17 @@ impl Service {
             instances,
             learned,
             activity,
+            exporter,
             spawner,
             runtime_dir,
             state_dir,
         };
-        service.open(public.acceptors, admin.acceptors, view, asker);
+        service.open(public.acceptors, admin.acceptors, &admin_routes);
         service.telling.begin(manager, &service.runtime);
         Ok(service)
     }
 
-    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, view: View, activity: Asker) {
+    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, routes: &routes::Admin) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
             let taking = acceptor.run(&self.workers);
@@ -238,12 +257,6 @@ impl Service {
                 }
             });
         }
-        let routes = routes::Admin {
-            view,
-            errands: self.workers.errands(),
-            reloader: self.reloader.clone(),
-            activity,
-        };
         for acceptor in admin {
             let router = routes::admin(routes.clone());
             let open = self.admin_open.clone().cancelled_owned();
@@ -325,17 +338,19 @@ impl Service {
     }
 
     /// Closes what is left when the runtime actor has ended.
-    async fn close(self) {
+    async fn close(mut self) {
         // An actor that panicked has not waited for them.
         self.instances.close();
         if timeout(LAST_CHILDREN, self.instances.wait()).await.is_err() {
             tracing::error!("not every child has stopped; the kernel ends those that have not");
         }
         self.admin_open.cancel();
+        self.exporter.finish().await;
         // Past the limit an operator's connection is closed as it is.
         let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
         self.activity.join().await;
+        self.exporter.join().await;
         if let Some(learned) = self.learned {
             learned.join().await;
         }
@@ -371,7 +386,12 @@ async fn serve_admin(
     }
 }
 
-fn site(config: &Config, runtime: &RuntimeHandle, view: &View, rows: mpsc::Sender<Batch>) -> Site {
+fn site(
+    config: &Config,
+    runtime: &RuntimeHandle,
+    view: &View,
+    (rows, spans): (mpsc::Sender<Arc<Batch>>, Spans),
+) -> Site {
     Site {
         body_limit: config.server.body_limit,
         runtime: runtime.clone(),
@@ -380,6 +400,7 @@ fn site(config: &Config, runtime: &RuntimeHandle, view: &View, rows: mpsc::Sende
             Mode::Wrap { .. } => None,
         },
         rows: Some(rows),
+        spans: Some(spans),
     }
 }
 

@@ -12,7 +12,8 @@
 //! - [`Body`] follows a body to its end;
 //! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
 //!   [`named_by_field`] the one that a head names;
-//! - [`Tap`] reads from an answer's body what it says of tokens, times and its end.
+//! - [`Tap`] reads from an answer's body what it says of tokens, times and its end;
+//! - [`Traced`] is what a head says of the trace that the request belongs to.
 
 mod body;
 mod chunked;
@@ -27,6 +28,7 @@ mod response;
 mod skip;
 mod span;
 mod tap;
+mod trace_parent;
 
 pub use body::{Body, Framing, Truncated};
 pub use chunked::ChunkError;
@@ -42,3 +44,4 @@ pub use request::{RequestHead, Version};
 pub use response::{Malformed, ResponseHead};
 pub use span::Span;
 pub use tap::{Outcome, Reading, Report, Tap, Usage};
+pub use trace_parent::{TraceParent, Traced};

@@ -85,6 +85,7 @@ impl Build<'_> {
             models,
             skipped,
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
+            otlp: value(raw.otlp, None),
             log: self.log(raw.log),
         })
     }

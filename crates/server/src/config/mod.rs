@@ -15,6 +15,7 @@ mod limits;
 mod listen;
 mod log_filter;
 mod model;
+mod otlp;
 mod owned;
 mod problem;
 mod raw;
@@ -37,6 +38,7 @@ pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
+pub use otlp::OtlpEndpoint;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub skipped: Vec<Skipped>,
     /// For how long requests that have ended are kept on disk; `None` where they are not.
     pub activity_retention: Option<Duration>,
+    /// Where traces and metrics are sent; `None` where they are not.
+    pub otlp: Option<OtlpEndpoint>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }
@@ -239,6 +243,12 @@ pub(crate) fn normal_flag(arg: &str) -> String {
 /// Whether a flag stands for a model that is downloaded.
 pub(crate) fn is_preset(flag: &str) -> bool {
     owned::preset_port(flag).is_some()
+}
+
+/// The endpoint that a text says.
+#[cfg(test)]
+pub(crate) fn otlp_endpoint(text: &str) -> Option<OtlpEndpoint> {
+    otlp::parse(text).ok().flatten()
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use toml::de::DeTable;
 
 use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
-use super::{GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, log_filter, sandbox, units};
+use super::{
+    GpuLayers, KeepAlive, Listen, OtlpEndpoint, Ram, SandboxMode, Vram, log_filter, otlp, sandbox,
+    units,
+};
 
 /// Documented keys that this version does not carry out.
 const LATER: &[&str] = &["auth", "tls", "context_cache"];
-const LATER_TELEMETRY: &[&str] = &["otlp_endpoint"];
 const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
 
 const SIZE: &str = "a size such as \"100MiB\"";
@@ -32,6 +34,8 @@ pub(super) struct Raw {
     pub(super) log: Option<At<String>>,
     /// The inner `None`: nothing is kept.
     pub(super) activity_retention: Option<At<Option<Duration>>>,
+    /// The inner `None`: an empty text.
+    pub(super) otlp: Option<At<Option<OtlpEndpoint>>>,
 }
 
 #[derive(Debug, Default)]
@@ -112,9 +116,10 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
             .collect(),
         log: telemetry.parse("log", "a string", log_filter::check),
         activity_retention: read_retention(&mut telemetry),
+        otlp: telemetry.parse("otlp_endpoint", otlp::EXPECTED, otlp::parse),
     };
     discover.finish(&[]);
-    telemetry.finish(LATER_TELEMETRY);
+    telemetry.finish(&[]);
     root.finish(LATER);
     raw
 }

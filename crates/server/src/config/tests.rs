@@ -106,6 +106,7 @@ pub(super) const EVERY_KEY: &str = r#"
         stream_idle_timeout = "5s"
         [telemetry]
         log = "warn,paddock_server=debug"
+    otlp_endpoint = "http://127.0.0.1:4318"
     "#;
 
 #[test]

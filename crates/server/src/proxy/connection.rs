@@ -36,6 +36,8 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     let path = request.head.path(request.buffer.bytes());
     let (first, asks) = (client.watchdog.last(), telemetry::Route::of(path));
     client.record.begin(first, asks, &client.id_line);
+    let head = &request.buffer.bytes()[..request.head_len];
+    client.record.trace(head);
     client.card.asks(first, asks);
     client.record.took(request.body.data_bytes());
     let limit = worker.site.body_limit;

@@ -117,7 +117,11 @@ fn edit_head(worker: &Worker, client: &Client, request: &mut Request) {
         b"Host: localhost\r\n"
     };
     let head = &request.buffer.bytes()[..request.head_len];
-    request.head.edits.render(head, &[host, id], &mut edited);
+    let edits = &request.head.edits;
+    match client.record.trace_line() {
+        None => edits.render(head, &[host, id], &mut edited),
+        Some(line) => edits.render(head, &[host, id, line.as_bytes()], &mut edited),
+    }
     request.buffer.replace_head(request.head_len, &edited);
     request.head_len = edited.len();
 }
@@ -192,8 +196,8 @@ async fn lease(
     let granted = with_client(worker, client, queued).await;
     client.card.reaches(Stage::Waiting);
     let load = match &granted {
-        Ok(Ok(granted)) => granted.load,
-        _ => Duration::ZERO,
+        Ok(Ok(granted)) => Some(granted.load),
+        _ => None,
     };
     client.record.waited(began.elapsed(), load);
     granted?.map(|granted| granted.lease).map_err(Denied::Error)

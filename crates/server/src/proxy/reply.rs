@@ -40,6 +40,7 @@ pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyEr
     }
     let first = client.watchdog.last();
     client.record.begin(first, Route::Other, &client.id_line);
+    client.record.trace(b"");
     let mut head = head_of(error.status());
     let body = error.body(Dialect::OpenAi).to_string();
     push_error_fields(&mut head, error);

@@ -7,5 +7,6 @@ mod records;
 mod refused;
 mod retry;
 mod streams;
+mod traces;
 
 pub(crate) use harness::test_model;

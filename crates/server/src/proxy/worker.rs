@@ -5,7 +5,7 @@ use super::request_id::RequestIds;
 use super::upstreams::Upstreams;
 use crate::catalog::Catalog;
 use crate::runtime::{Phase, RuntimeHandle};
-use crate::telemetry::{Batch, Meter};
+use crate::telemetry::{Batch, Meter, Spans};
 use axum::Router;
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
@@ -22,7 +22,9 @@ pub(crate) struct Site {
     /// paddock's own routes; none where every request is the model's.
     pub(crate) own: Option<Router>,
     /// Who lists the requests that have ended.
-    pub(crate) rows: Option<mpsc::Sender<Batch>>,
+    pub(crate) rows: Option<mpsc::Sender<Arc<Batch>>>,
+    /// Who sends their traces on.
+    pub(crate) spans: Option<Spans>,
 }
 
 impl Site {
@@ -55,7 +57,7 @@ const FORGET: usize = 64;
 
 impl Worker {
     pub(super) fn new(site: Arc<Site>, catalog: Arc<Catalog>) -> Self {
-        let meter = Meter::new(site.rows.clone());
+        let meter = Meter::new(site.rows.clone(), site.spans.clone());
         meter.learn_names(&catalog);
         Self {
             site,

@@ -3,7 +3,7 @@
 use super::Admin;
 use super::status::word;
 use crate::runtime::{self, ModelView};
-use crate::telemetry::{Counts, Histogram, ModelCounts, Names};
+use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Value};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -15,14 +15,33 @@ use std::fmt::Write;
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let counted = admin.errands.counts().await;
     let look = admin.view.runtime.look().await;
-    let lost = admin.activity.lost();
-    ([(CONTENT_TYPE, TEXT)], render(look.as_ref(), counted, lost))
+    let families = counted(&admin, look.as_ref()).await;
+    ([(CONTENT_TYPE, TEXT)], text(&families))
 }
 
-/// The page; `lost` rows are not listed besides those that the workers have dropped.
-fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: u64) -> String {
+/// Everything that is counted, now.
+pub(crate) async fn families(admin: &Admin) -> Vec<Family> {
+    let look = admin.view.runtime.look().await;
+    counted(admin, look.as_ref()).await
+}
+
+async fn counted(admin: &Admin, look: Option<&runtime::View>) -> Vec<Family> {
+    let counts = admin.errands.counts().await;
+    let lost = Lost {
+        rows: admin.activity.lost(),
+        spans: admin.otlp.lost(),
+    };
+    page(look, counts, &lost)
+}
+
+/// What is counted and told nobody, besides the rows that the workers have dropped.
+struct Lost {
+    rows: u64,
+    spans: u64,
+}
+
+fn page(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: &Lost) -> Vec<Family> {
     let mut page = Page::default();
     page.family(
         "paddock_build_info",
@@ -40,7 +59,14 @@ fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: u64
         "counter",
         "Requests and events that are counted and not listed.",
     );
-    page.sample("paddock_activity_dropped_total", &[], float(dropped + lost));
+    let dropped = float(dropped + lost.rows);
+    page.sample("paddock_activity_dropped_total", &[], dropped);
+    page.family(
+        "paddock_spans_dropped_total",
+        "counter",
+        "Spans that nobody took by OTLP in time.",
+    );
+    page.sample("paddock_spans_dropped_total", &[], float(lost.spans));
     if let Some(look) = look {
         states(&mut page, look);
         lives(&mut page, look);
@@ -235,44 +261,43 @@ fn memory(page: &mut Page, look: &runtime::View) {
     }
 }
 
-/// The text, as far as it is written.
+/// The metrics, as far as they are put together.
 #[derive(Default)]
-struct Page(String);
+struct Page(Vec<Family>);
 
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string does not fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        self.0.push(Family {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            help: help.to_owned(),
+            samples: Vec::new(),
+        });
     }
 
+    /// Adds a value of the family that was begun last, whose name is this.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (at, (label, value)) in labels.iter().enumerate() {
-            let before = if at == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{before}{label}=\"{}\"", escaped(value));
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        let _ = writeln!(self.0, " {value}");
+        self.add(name, labels, Value::Number(value));
     }
 
     fn histogram(&mut self, name: &str, model: &str, histogram: &Histogram) {
-        if histogram.count() == 0 {
-            return;
+        if histogram.count() > 0 {
+            let value = Value::Histogram(histogram.clone());
+            self.add(name, &[("model", model)], value);
         }
-        let bucket = format!("{name}_bucket");
-        for (bound, count) in histogram.buckets() {
-            let bound = if bound.is_infinite() {
-                "+Inf".to_owned()
-            } else {
-                bound.to_string()
-            };
-            self.sample(&bucket, &[("model", model), ("le", &bound)], float(count));
+    }
+
+    fn add(&mut self, name: &str, labels: &[(&str, &str)], value: Value) {
+        let family = self.0.last_mut().filter(|family| family.name == name);
+        debug_assert!(family.is_some(), "{name} has no family");
+        if let Some(family) = family {
+            let labels = labels.iter();
+            let owned = |(label, value): &(&str, &str)| ((*label).to_owned(), (*value).to_owned());
+            family.samples.push(Sample {
+                labels: labels.map(owned).collect(),
+                value,
+            });
         }
-        let labels = [("model", model)];
-        self.sample(&format!("{name}_sum"), &labels, histogram.sum());
-        self.sample(&format!("{name}_count"), &labels, float(histogram.count()));
     }
 
     fn memory(
@@ -293,6 +318,56 @@ impl Page {
             }
         }
     }
+}
+
+/// The metrics in the format's words.
+fn text(families: &[Family]) -> String {
+    let mut out = String::new();
+    for Family {
+        name,
+        kind,
+        help,
+        samples,
+    } in families
+    {
+        // Writing to a string does not fail.
+        let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        for Sample { labels, value } in samples {
+            match value {
+                Value::Number(number) => line(&mut out, name, labels, *number),
+                Value::Histogram(histogram) => lines(&mut out, name, labels, histogram),
+            }
+        }
+    }
+    out
+}
+
+fn line(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
+    out.push_str(name);
+    for (at, (label, value)) in labels.iter().enumerate() {
+        let before = if at == 0 { '{' } else { ',' };
+        let _ = write!(out, "{before}{label}=\"{}\"", escaped(value));
+    }
+    if !labels.is_empty() {
+        out.push('}');
+    }
+    let _ = writeln!(out, " {value}");
+}
+
+fn lines(out: &mut String, name: &str, labels: &[(String, String)], histogram: &Histogram) {
+    let bucket = format!("{name}_bucket");
+    for (bound, count) in histogram.buckets() {
+        let bound = if bound.is_infinite() {
+            "+Inf".to_owned()
+        } else {
+            bound.to_string()
+        };
+        let bound = [("le".to_owned(), bound)];
+        line(out, &bucket, &[labels, &bound].concat(), float(count));
+    }
+    line(out, &format!("{name}_sum"), labels, histogram.sum());
+    let count = float(histogram.count());
+    line(out, &format!("{name}_count"), labels, count);
 }
 
 /// A label's value, as the format wants it.
@@ -323,8 +398,10 @@ mod tests {
         page.sample("a_total", &[], 0.5);
         let mut histogram = Histogram::long();
         histogram.add(std::time::Duration::from_secs(601));
+        page.family("t", "histogram", "Time.");
         page.histogram("t", "m", &histogram);
-        let lines: Vec<&str> = page.0.lines().collect();
+        let text = text(&page.0);
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..4],
             [

@@ -21,12 +21,14 @@ mod reload;
 mod requests;
 mod status;
 
+pub(crate) use metrics::families;
+
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
 use crate::proxy::Errands;
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
-use crate::telemetry::Asker;
+use crate::telemetry::{Asker, Otlp};
 use axum::Json;
 use axum::Router;
 use axum::http::StatusCode;
@@ -55,6 +57,8 @@ pub(crate) struct Admin {
     pub(crate) reloader: Reloader,
     /// The requests that have ended, and what happened to models.
     pub(crate) activity: Asker,
+    /// What nobody took of traces.
+    pub(crate) otlp: Otlp,
 }
 
 impl View {

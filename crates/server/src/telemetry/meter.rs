@@ -1,4 +1,4 @@
-use super::{Batch, Counts, Row};
+use super::{Batch, Counts, Row, Spans, Trace};
 use crate::catalog::Catalog;
 use paddock_scheduler::ModelId;
 use std::cell::{Cell, RefCell};
@@ -26,25 +26,35 @@ pub(crate) struct Meter {
     counts: RefCell<Counts>,
     rows: RefCell<Vec<(Row, usize)>>,
     ids: RefCell<Vec<u8>>,
+    /// The traces of those rows that have one, by their places.
+    traces: RefCell<Vec<(usize, Trace)>>,
     names: RefCell<Names>,
     /// There is a row to hand over, and [`Self::hand_over`] knows.
     first: Notify,
     /// How many rows there were the last time.
     last: Cell<usize>,
-    to: Option<mpsc::Sender<Batch>>,
+    to: Option<mpsc::Sender<Arc<Batch>>>,
+    spans: Option<Spans>,
 }
 
 impl Meter {
-    /// Hands rows over to someone who lists them, if there is someone.
-    pub(crate) fn new(to: Option<mpsc::Sender<Batch>>) -> Self {
+    /// Hands rows over to someone who lists them, and those that have a trace to someone who sends it on,
+    /// if there is someone.
+    pub(crate) fn new(to: Option<mpsc::Sender<Arc<Batch>>>, spans: Option<Spans>) -> Self {
+        // Traces of many machines meet: their names are to differ.
+        if let Ok(seed) = getrandom::u64() {
+            fastrand::seed(seed);
+        }
         Self {
             counts: RefCell::default(),
             rows: RefCell::default(),
             ids: RefCell::default(),
+            traces: RefCell::default(),
             names: RefCell::new(Arc::new([])),
             first: Notify::new(),
             last: Cell::new(0),
             to,
+            spans,
         }
     }
 
@@ -63,8 +73,13 @@ impl Meter {
         *self.names.borrow_mut() = names.into();
     }
 
+    /// Whether somebody takes traces.
+    pub(super) fn traces(&self) -> bool {
+        self.spans.as_ref().is_some_and(Spans::are_wanted)
+    }
+
     /// Takes a request that has ended. What is asked of paddock itself is not `listed`.
-    pub(super) fn take(&self, row: Row, id: &[u8], listed: bool) {
+    pub(super) fn take(&self, row: Row, id: &[u8], trace: Option<&Trace>, listed: bool) {
         let mut counts = self.counts.borrow_mut();
         counts.add(&row);
         if !listed || self.to.is_none() {
@@ -73,6 +88,9 @@ impl Meter {
         let mut rows = self.rows.borrow_mut();
         if rows.len() == MOST {
             counts.dropped += 1;
+            if let (Some(spans), Some(trace)) = (&self.spans, trace) {
+                spans.lose(trace.spans(&row));
+            }
             return;
         }
         if rows.is_empty() {
@@ -82,6 +100,13 @@ impl Meter {
         }
         let mut ids = self.ids.borrow_mut();
         ids.extend_from_slice(id.get(..ID).unwrap_or(id));
+        if let Some(trace) = trace {
+            let mut traces = self.traces.borrow_mut();
+            if traces.is_empty() {
+                traces.reserve(self.last.get());
+            }
+            traces.push((rows.len(), *trace));
+        }
         rows.push((row, ids.len()));
     }
 
@@ -113,12 +138,16 @@ impl Meter {
         let ids = self.ids.take();
         self.last.set(rows.len());
         self.ids.borrow_mut().reserve(ids.len());
-        let batch = Batch {
+        let batch = Arc::new(Batch {
             rows,
             ids,
+            traces: self.traces.take(),
             names: self.names.borrow().clone(),
             clocks: (Instant::now(), SystemTime::now()),
-        };
+        });
+        if let Some(spans) = &self.spans {
+            spans.offer(&batch);
+        }
         // Nobody there is nobody who would list them.
         if let Some(Err(mpsc::error::TrySendError::Full(batch))) =
             self.to.as_ref().map(|to| to.try_send(batch))

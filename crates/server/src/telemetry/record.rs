@@ -1,3 +1,4 @@
+use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, Route, Row};
 use crate::error::ProxyError;
 use paddock_scheduler::ModelId;
@@ -15,6 +16,7 @@ pub(crate) struct Record {
     /// The `x-request-id` field line.
     id_line: Vec<u8>,
     under_way: Option<UnderWay>,
+    trace: Option<Trace>,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Record {
             meter,
             id_line: Vec::new(),
             under_way: None,
+            trace: None,
         }
     }
 
@@ -68,6 +71,18 @@ impl Record {
         });
     }
 
+    /// Its head is this one. Looks for its trace, or begins one, where somebody takes traces.
+    pub(crate) fn trace(&mut self, head: &[u8]) {
+        if self.meter.traces() {
+            self.trace = Trace::begin(head);
+        }
+    }
+
+    /// The field line that takes the trace on to the child, where there is to be one.
+    pub(crate) fn trace_line(&self) -> Option<TraceLine> {
+        self.trace.as_ref()?.line()
+    }
+
     /// It is for this model.
     pub(crate) fn for_model(&mut self, model: ModelId) {
         if let Some(it) = &mut self.under_way {
@@ -75,10 +90,15 @@ impl Record {
         }
     }
 
-    /// It has waited this long for a lease, and for so much of that the model was loading.
-    pub(crate) fn waited(&mut self, waited: Duration, load: Duration) {
+    /// It has waited this long for a lease, just now, and for so much of that the model was loading; without
+    /// a time for that it got none.
+    pub(crate) fn waited(&mut self, waited: Duration, load: Option<Duration>) {
         if let Some(it) = &mut self.under_way {
-            let load = load.min(waited);
+            if let Some(trace) = &mut self.trace {
+                let after = it.arrived.elapsed().saturating_sub(waited);
+                trace.waited(after, load.is_some());
+            }
+            let load = load.unwrap_or_default().min(waited);
             it.load += load;
             it.queue += waited.saturating_sub(load);
         }
@@ -208,9 +228,10 @@ impl Record {
             bytes_out: report.map_or(it.bytes_out, |report| report.bytes),
         };
         let id = self.id_line.strip_prefix(b"x-request-id: ");
-        self.meter
-            .take(row, id.unwrap_or_default().trim_ascii_end(), !it.own);
+        let id = id.unwrap_or_default().trim_ascii_end();
+        self.meter.take(row, id, self.trace.as_ref(), !it.own);
         self.under_way = None;
+        self.trace = None;
     }
 }
 

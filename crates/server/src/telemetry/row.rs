@@ -1,4 +1,4 @@
-use super::{Names, Route};
+use super::{Names, Route, Trace};
 use crate::error::ProxyError;
 use paddock_scheduler::ModelId;
 use paddock_wire::Usage;
@@ -98,6 +98,8 @@ pub(crate) struct Batch {
     /// Each with where its id ends in `ids`; they lie there one behind the other.
     pub(super) rows: Vec<(Row, usize)>,
     pub(super) ids: Vec<u8>,
+    /// The traces of those that have one, by their places.
+    pub(super) traces: Vec<(usize, Trace)>,
     /// What their models are called.
     pub(crate) names: Names,
     /// One moment by both clocks, to tell the time of each row.
@@ -115,6 +117,20 @@ impl Batch {
         })
     }
 
+    /// Whether there are any with a trace.
+    pub(crate) fn has_traces(&self) -> bool {
+        !self.traces.is_empty()
+    }
+
+    /// Those that have a trace, with their ids.
+    pub(crate) fn traced(&self) -> impl Iterator<Item = (&Row, &[u8], &Trace)> {
+        let mut traces = self.traces.iter().peekable();
+        self.rows().enumerate().filter_map(move |(at, (row, id))| {
+            let (_, trace) = traces.next_if(|(of, _)| *of == at)?;
+            Some((row, id, trace))
+        })
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
@@ -125,5 +141,44 @@ impl Batch {
         let (instant, time) = self.clocks;
         let before = instant.saturating_duration_since(at);
         time.checked_sub(before).unwrap_or(time)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use paddock_scheduler::ModelId;
+
+    /// A chat that was answered whole, in no time.
+    pub(in crate::telemetry) fn row() -> Row {
+        Row {
+            arrived: Instant::now(),
+            model: Some(ModelId(0)),
+            route: Route::ChatCompletions,
+            status: Some(200),
+            outcome: Outcome::Complete,
+            error: None,
+            queue: Duration::ZERO,
+            load: Duration::ZERO,
+            ttft: None,
+            total: Duration::ZERO,
+            usage: Usage::default(),
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    #[test]
+    fn rows_are_found_that_have_a_trace() {
+        let trace = Trace::begin(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let batch = Batch {
+            rows: vec![(row(), 1), (row(), 2), (row(), 3)],
+            ids: b"abc".to_vec(),
+            traces: vec![(0, trace), (2, trace)],
+            names: Names::default(),
+            clocks: (Instant::now(), SystemTime::now()),
+        };
+        let ids: Vec<&[u8]> = batch.traced().map(|(_, id, _)| id).collect();
+        assert_eq!(ids, [b"a", b"c"]);
     }
 }

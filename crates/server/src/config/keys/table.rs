@@ -185,6 +185,12 @@ const TELEMETRY: &[Key] = &[
         r#""30d""#,
         r#"how long ended requests are kept on disk, without their content; "off": in memory only"#,
     ),
+    key(
+        "otlp_endpoint",
+        Kind::Text,
+        r#""""#,
+        r#"where traces and metrics go by OTLP, such as "http://127.0.0.1:4318"; "": nowhere"#,
+    ),
 ];
 
 const MODEL: &[Key] = &[

@@ -5,7 +5,7 @@ use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
 use crate::runtime::RuntimeHandle;
-use crate::telemetry::{Batch, Row};
+use crate::telemetry::{Batch, Otlp, Row, Trace};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
 use std::cell::RefCell;
@@ -33,7 +33,8 @@ const BODY: u64 = 100 * 1024 * 1024;
 pub(super) struct Harness {
     pub(super) worker: Rc<Worker>,
     pub(super) model: Arc<Model>,
-    rows: RefCell<mpsc::Receiver<Batch>>,
+    rows: RefCell<mpsc::Receiver<Arc<Batch>>>,
+    traced: RefCell<mpsc::Receiver<Arc<Batch>>>,
 }
 
 impl Harness {
@@ -46,21 +47,34 @@ impl Harness {
 
     /// An upstream at an address, for what needs real sockets.
     pub(super) fn with(limits: Limits, address: Address) -> Self {
-        Self::of(&[model(0, "m", limits, Some(address))], BODY)
+        Self::of(
+            &[model(0, "m", limits, Some(address))],
+            BODY,
+            &Otlp::new(None),
+        )
     }
 
     /// Bodies of at most this many bytes.
     pub(super) fn taking(body_limit: u64) -> Self {
-        Self::of(&[model(0, "m", LIMITS, None)], body_limit)
+        let nowhere = Otlp::new(None);
+        Self::of(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
     }
 
-    fn of(models: &[Arc<Model>], body_limit: u64) -> Self {
+    /// Somebody collects traces.
+    pub(super) fn tracing() -> Self {
+        let somewhere = Otlp::new(crate::config::otlp_endpoint("http://127.0.0.1:4318"));
+        Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
+    }
+
+    fn of(models: &[Arc<Model>], body_limit: u64, otlp: &Otlp) -> Self {
         let (to, rows) = mpsc::channel(64);
+        let (spans, traced) = otlp.rows();
         let site = Site {
             body_limit,
             runtime: RuntimeHandle::nobody(),
             own: None,
             rows: Some(to),
+            spans: Some(spans),
         };
         let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
         let catalog = Catalog::new(named.collect(), None);
@@ -68,6 +82,7 @@ impl Harness {
             worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog))),
             model: Arc::clone(&models[0]),
             rows: RefCell::new(rows),
+            traced: RefCell::new(traced),
         }
     }
 
@@ -87,6 +102,16 @@ impl Harness {
             .rows()
             .map(|(row, id)| (row.clone(), text(id)))
             .collect()
+    }
+
+    /// The traces of what [`Self::records`] has told last, each with its request's id.
+    pub(super) fn traces(&self) -> Vec<(Trace, String)> {
+        let Ok(batch) = self.traced.borrow_mut().try_recv() else {
+            return Vec::new();
+        };
+        let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
+        let traced = batch.traced();
+        traced.map(|(_, id, trace)| (*trace, text(id))).collect()
     }
 
     /// The next request finds a connection to this upstream.

@@ -130,7 +130,7 @@ impl Owner {
 pub(crate) fn start(
     directory: Option<PathBuf>,
     settings: watch::Receiver<Settings>,
-    batches: mpsc::Receiver<Batch>,
+    batches: mpsc::Receiver<Arc<Batch>>,
 ) -> io::Result<(Asker, Biographer, Owner)> {
     let (asker, questions) = mpsc::channel(QUESTIONS);
     let (teller, events) = mpsc::channel(EVENTS);
@@ -168,7 +168,7 @@ pub(crate) fn start(
 /// What comes to the thread.
 #[derive(Debug)]
 struct Inbox {
-    batches: mpsc::Receiver<Batch>,
+    batches: mpsc::Receiver<Arc<Batch>>,
     events: mpsc::Receiver<Lifecycle>,
     questions: mpsc::Receiver<Question>,
     settings: watch::Receiver<Settings>,

@@ -31,6 +31,7 @@ fn batch(ids: &[String]) -> Batch {
     Batch {
         rows: rows.collect(),
         ids: ids.concat().into_bytes(),
+        traces: Vec::new(),
         names: Arc::new([Some("m".into())]),
         clocks: (Instant::now(), SystemTime::now()),
     }

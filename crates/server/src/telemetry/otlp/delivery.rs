@@ -1,0 +1,88 @@
+use super::post::{Answer, Silent, post};
+use super::retry::{Then, Tried, then};
+use crate::config::OtlpEndpoint;
+use hyper::body::Bytes;
+use tokio::time::{Instant, sleep};
+
+/// Sends one signal, and remembers whether that went well.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    signal: &'static str,
+    /// What has been said of it in the log, until it goes well again.
+    trouble: bool,
+}
+
+/// Why something was dropped.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Silent(#[from] Silent),
+    #[error("it answers {0}")]
+    Status(u16),
+}
+
+impl Delivery {
+    /// Of `traces` or `metrics`.
+    pub(super) fn of(signal: &'static str) -> Self {
+        Self {
+            signal,
+            trouble: false,
+        }
+    }
+
+    /// Sends, as often as can help. What was answered by whoever took it.
+    pub(super) async fn send(&mut self, to: &OtlpEndpoint, body: Vec<u8>) -> Option<Bytes> {
+        let body = Bytes::from(body);
+        let (began, mut tries) = (Instant::now(), 0);
+        loop {
+            let answer = post(to, self.signal, body.clone()).await;
+            let tried = match &answer {
+                Ok(answer) => Tried::Status(answer.status, answer.retry_after),
+                Err(_) => Tried::Silence,
+            };
+            match then(tried, tries, began.elapsed(), fastrand::f64()) {
+                Then::Done => {
+                    self.went_well(to);
+                    return answer.ok().map(|answer| answer.body);
+                }
+                Then::Again(wait) => {
+                    self.went_badly(to, answer, true);
+                    sleep(wait).await;
+                    tries += 1;
+                }
+                Then::Never => {
+                    self.went_badly(to, answer, false);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn went_well(&mut self, to: &OtlpEndpoint) {
+        if std::mem::take(&mut self.trouble) {
+            tracing::info!(endpoint = %to, "{} are taken again", self.signal);
+        }
+    }
+
+    /// Says it once.
+    fn went_badly(&mut self, to: &OtlpEndpoint, answer: Result<Answer, Silent>, again: bool) {
+        let error = match answer {
+            Ok(answer) => Trouble::Status(answer.status),
+            Err(silent) => silent.into(),
+        };
+        let signal = self.signal;
+        if std::mem::replace(&mut self.trouble, true) {
+            tracing::debug!(endpoint = %to, %error, "{signal} are still not taken");
+        } else if again {
+            tracing::warn!(
+                endpoint = %to, %error,
+                "{signal} are not taken; they are sent again for a minute, then dropped"
+            );
+        } else {
+            tracing::warn!(
+                endpoint = %to, %error,
+                "{signal} are not taken, and dropped: is there a collector that takes OTLP over HTTP?"
+            );
+        }
+    }
+}
