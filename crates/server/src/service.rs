@@ -243,6 +243,7 @@ impl Service {
             errands: self.workers.errands(),
             reloader: self.reloader.clone(),
             activity,
+            engines: routes::Engines::default(),
         };
         for acceptor in admin {
             let router = routes::admin(routes.clone());

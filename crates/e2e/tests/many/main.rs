@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod counted;
 #[cfg(test)]
+mod engine_metrics;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod logs;

@@ -1,5 +1,8 @@
 //! `GET /metrics`: everything that is counted, in Prometheus' text format.
 
+mod engines;
+mod said;
+
 use super::Admin;
 use super::status::word;
 use crate::runtime::{self, ModelView};
@@ -11,6 +14,8 @@ use paddock_scheduler::Memory;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+pub(crate) use engines::Engines;
+
 /// Version 0.0.4 of the text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -18,7 +23,11 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let counted = admin.errands.counts().await;
     let look = admin.view.runtime.look().await;
     let lost = admin.activity.lost();
-    ([(CONTENT_TYPE, TEXT)], render(look.as_ref(), counted, lost))
+    let mut page = render(look.as_ref(), counted, lost);
+    if let Some(look) = &look {
+        page += &admin.engines.page(look).await;
+    }
+    ([(CONTENT_TYPE, TEXT)], page)
 }
 
 /// The page; `lost` rows are not listed besides those that the workers have dropped.

@@ -21,6 +21,8 @@ mod reload;
 mod requests;
 mod status;
 
+pub(crate) use self::metrics::Engines;
+
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
 use crate::proxy::Errands;
@@ -55,6 +57,8 @@ pub(crate) struct Admin {
     pub(crate) reloader: Reloader,
     /// The requests that have ended, and what happened to models.
     pub(crate) activity: Asker,
+    /// What children say when `/metrics` is asked for.
+    pub(crate) engines: Engines,
 }
 
 impl View {
