@@ -14,6 +14,7 @@ use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
+use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Asker, Batch};
 use paddock_supervisor::sandbox::Parts;
@@ -128,6 +129,8 @@ pub struct Service {
     learned: Option<learned::Owner>,
     /// Ends when the last request is written, after the workers.
     activity: telemetry::Owner,
+    /// Ends when the last event is posted, after the activity.
+    sink: Option<Sink>,
     spawner: Spawner,
     runtime_dir: RuntimeDir,
     /// Held to the end.
@@ -160,7 +163,8 @@ impl Service {
         let (rows, ended) = mpsc::channel(BATCHES);
         let (settings, set) = watch::channel(config.activity_retention);
         let place = state_dir.is_some().then(|| config.server.state_dir.clone());
-        let started = telemetry::start(place, set, ended).map_err(StartError::Threads)?;
+        let (feed, sink) = config.events.clone().map(sink::start).unzip();
+        let started = telemetry::start(place, set, ended, feed).map_err(StartError::Threads)?;
         let (asker, biographer, activity) = started;
         let (phase, phases) = watch::channel(Phase::Serving);
         let (hangups, hung_up) = watch::channel(0);
@@ -218,6 +222,7 @@ impl Service {
             instances,
             learned,
             activity,
+            sink,
             spawner,
             runtime_dir,
             state_dir,
@@ -244,6 +249,7 @@ impl Service {
             reloader: self.reloader.clone(),
             activity,
             engines: routes::Engines::default(),
+            events: self.sink.as_ref().map(|sink| Arc::clone(&sink.counts)),
         };
         for acceptor in admin {
             let router = routes::admin(routes.clone());
@@ -337,6 +343,9 @@ impl Service {
         let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
         self.activity.join().await;
+        if let Some(sink) = self.sink {
+            sink.finish().await;
+        }
         if let Some(learned) = self.learned {
             learned.join().await;
         }

@@ -13,11 +13,15 @@ mod counted;
 #[cfg(test)]
 mod engine_metrics;
 #[cfg(test)]
+mod event_sink;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod build;
 mod checks;
 mod discover;
 mod engine;
+mod events;
 mod files;
 mod hint;
 mod keys;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use argv::Command;
 pub use discover::Skipped;
+pub use events::{Events, EventsUrl};
 pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
@@ -63,6 +65,8 @@ pub struct Config {
     pub skipped: Vec<Skipped>,
     /// For how long requests that have ended are kept on disk; `None` where they are not.
     pub activity_retention: Option<Duration>,
+    /// Where events are posted to; `None` where they are not.
+    pub events: Option<Events>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }

@@ -8,7 +8,10 @@ use toml::de::DeTable;
 
 use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
-use super::{GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, log_filter, sandbox, units};
+use super::{
+    EventsUrl, GpuLayers, KeepAlive, Listen, Ram, SandboxMode, Vram, events, log_filter, sandbox,
+    units,
+};
 
 /// Documented keys that this version does not carry out.
 const LATER: &[&str] = &["auth", "tls", "context_cache"];
@@ -32,6 +35,9 @@ pub(super) struct Raw {
     pub(super) log: Option<At<String>>,
     /// The inner `None`: nothing is kept.
     pub(super) activity_retention: Option<At<Option<Duration>>>,
+    /// The inner `None`: an empty text.
+    pub(super) events_url: Option<At<Option<EventsUrl>>>,
+    pub(super) events_token_file: Option<At<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +118,8 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
             .collect(),
         log: telemetry.parse("log", "a string", log_filter::check),
         activity_retention: read_retention(&mut telemetry),
+        events_url: telemetry.parse("events_url", events::EXPECTED, events::parse),
+        events_token_file: telemetry.path("events_token_file"),
     };
     discover.finish(&[]);
     telemetry.finish(LATER_TELEMETRY);

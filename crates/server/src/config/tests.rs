@@ -106,6 +106,8 @@ pub(super) const EVERY_KEY: &str = r#"
         stream_idle_timeout = "5s"
         [telemetry]
         log = "warn,paddock_server=debug"
+        events_url = "http://collector/a?b=c"
+        events_token_file = "model.gguf"
     "#;
 
 #[test]

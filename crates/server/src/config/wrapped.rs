@@ -60,6 +60,7 @@ pub(super) fn config(
                 sandbox: SandboxMode::Auto,
             },
             activity_retention: None,
+            events: None,
             log,
         }),
         _ => Err(Problems::of(problems)),

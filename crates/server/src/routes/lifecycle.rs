@@ -30,7 +30,8 @@ fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
     })
 }
 
-fn one((seq, event): &(u64, Lifecycle)) -> Value {
+/// An event as lists show it.
+pub(crate) fn one((seq, event): &(u64, Lifecycle)) -> Value {
     json!({
         "seq": seq,
         "at": unix(event.at),

@@ -6,6 +6,7 @@ mod said;
 use super::Admin;
 use super::status::word;
 use crate::runtime::{self, ModelView};
+use crate::sink;
 use crate::telemetry::{Counts, Histogram, ModelCounts, Names};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -24,6 +25,9 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let look = admin.view.runtime.look().await;
     let lost = admin.activity.lost();
     let mut page = render(look.as_ref(), counted, lost);
+    if let Some(counts) = &admin.events {
+        page += &events(counts);
+    }
     if let Some(look) = &look {
         page += &admin.engines.page(look).await;
     }
@@ -54,6 +58,20 @@ fn render(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: u64
         states(&mut page, look);
         lives(&mut page, look);
         memory(&mut page, look);
+    }
+    page.0
+}
+
+/// What became of events that are posted.
+fn events(counts: &sink::Counts) -> String {
+    let mut page = Page::default();
+    let name = "paddock_events_posted_total";
+    page.family(name, "counter", "Events that their receiver has taken.");
+    page.sample(name, &[], float(counts.posted()));
+    let name = "paddock_events_dropped_total";
+    page.family(name, "counter", "Events that their receiver never gets.");
+    for (reason, count) in counts.dropped() {
+        page.sample(name, &[("reason", reason)], float(count));
     }
     page.0
 }

@@ -185,6 +185,18 @@ const TELEMETRY: &[Key] = &[
         r#""30d""#,
         r#"how long ended requests are kept on disk, without their content; "off": in memory only"#,
     ),
+    key(
+        "events_url",
+        Kind::Text,
+        r#""""#,
+        r#"where ended requests and models' lives are posted, such as "http://collector/paddock"; "": nowhere"#,
+    ),
+    key(
+        "events_token_file",
+        Kind::Text,
+        r#""""#,
+        "a file with the bearer token that is shown there",
+    ),
 ];
 
 const MODEL: &[Key] = &[

@@ -135,6 +135,11 @@ impl Keeper {
         self.count_lost(gone);
     }
 
+    /// What happened last, if it is still in memory.
+    pub(super) fn newest_event(&self) -> Option<&(u64, Lifecycle)> {
+        self.events.rows().back()
+    }
+
     fn count_lost(&self, gone: bool) {
         // Where there is no file, that only the last are there is no loss.
         if gone && self.has_file() {

@@ -5,6 +5,7 @@
 
 use super::keeper::Keeper;
 use super::{Lifecycle, Listed, Page, Wanted};
+use crate::sink::{Fact, Feed};
 use crate::telemetry::Batch;
 use std::io;
 use std::path::PathBuf;
@@ -123,7 +124,8 @@ impl Owner {
     }
 }
 
-/// Starts the thread, which keeps what comes in these batches in a state directory, where there is one.
+/// Starts the thread, which keeps what comes in these batches in a state directory, where there is one, and
+/// feeds what it keeps to who posts it.
 ///
 /// # Errors
 /// The system has no thread for it.
@@ -131,6 +133,7 @@ pub(crate) fn start(
     directory: Option<PathBuf>,
     settings: watch::Receiver<Settings>,
     batches: mpsc::Receiver<Batch>,
+    feed: Option<Feed>,
 ) -> io::Result<(Asker, Biographer, Owner)> {
     let (asker, questions) = mpsc::channel(QUESTIONS);
     let (teller, events) = mpsc::channel(EVENTS);
@@ -143,6 +146,7 @@ pub(crate) fn start(
         questions,
         settings,
         ended: follow.clone(),
+        feed,
     };
     let counted = Arc::clone(&lost);
     let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -173,6 +177,7 @@ struct Inbox {
     questions: mpsc::Receiver<Question>,
     settings: watch::Receiver<Settings>,
     ended: broadcast::Sender<Ended>,
+    feed: Option<Feed>,
 }
 
 impl Inbox {
@@ -194,7 +199,7 @@ impl Inbox {
                     None => break,
                 },
                 Some(event) = self.events.recv() => {
-                    keeper.note(event);
+                    self.note(&mut keeper, event);
                     write.get_or_insert_with(|| Instant::now() + GATHER);
                 }
                 Some(question) = self.questions.recv() => answer(&mut keeper, question),
@@ -215,18 +220,30 @@ impl Inbox {
             }
         }
         while let Ok(event) = self.events.try_recv() {
-            keeper.note(event);
+            self.note(&mut keeper, event);
         }
         keeper.write();
     }
 
+    fn note(&self, keeper: &mut Keeper, event: Lifecycle) {
+        keeper.note(event);
+        if let (Some(feed), Some(noted)) = (&self.feed, keeper.newest_event()) {
+            feed.tell(Fact::Lifecycle(Box::new(noted.clone())));
+        }
+    }
+
     /// Tells those who follow.
     fn tell<'a>(&self, requests: impl Iterator<Item = &'a (u64, Listed)>) {
-        if self.ended.receiver_count() > 0 {
-            for request in requests {
-                // They may have gone just now.
-                let _ = self.ended.send(Arc::new(request.clone()));
+        if self.ended.receiver_count() == 0 && self.feed.is_none() {
+            return;
+        }
+        for request in requests {
+            let ended = Arc::new(request.clone());
+            if let Some(feed) = &self.feed {
+                feed.tell(Fact::Request(Arc::clone(&ended)));
             }
+            // They may have gone just now.
+            let _ = self.ended.send(ended);
         }
     }
 }
