@@ -16,7 +16,7 @@ use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
-use crate::telemetry::{self, Asker, Batch};
+use crate::telemetry::{self, Asker, Batch, Biographer};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
@@ -129,6 +129,7 @@ pub struct Service {
     learned: Option<learned::Owner>,
     /// Ends when the last request is written, after the workers.
     activity: telemetry::Owner,
+    biographer: Biographer,
     /// Ends when the last event is posted, after the activity.
     sink: Option<Sink>,
     spawner: Spawner,
@@ -177,7 +178,7 @@ impl Service {
             run: runtime_dir.run().clone(),
             parts,
             learned: lessons,
-            biographer,
+            biographer: biographer.clone(),
             phase,
             hangups,
             catalog,
@@ -222,6 +223,7 @@ impl Service {
             instances,
             learned,
             activity,
+            biographer,
             sink,
             spawner,
             runtime_dir,
@@ -315,8 +317,10 @@ impl Service {
             }
         }
         let panicked = (&mut self.actor).await.is_err();
+        let broken = broken.or(panicked.then_some(RUNTIME));
+        self.biographer.tell(telemetry::stopped(broken));
         self.close().await;
-        match broken.or(panicked.then_some(RUNTIME)) {
+        match broken {
             Some(part) => Err(Broken { part }),
             None => Ok(()),
         }

@@ -95,6 +95,7 @@ fn the_events_of_a_thousand_requests_arrive_once() {
         .map(|event| event["event"].as_str().expect("an event").to_owned())
         .collect();
     assert_eq!(lives, ["load_started", "ready"]);
+    assert_eq!(receiver.taken()[0]["event"], "started");
 
     let posts = receiver.posts();
     let keys: BTreeSet<&str> = posts.iter().map(Post::key).collect();
@@ -207,6 +208,11 @@ fn what_is_left_is_posted_at_the_end() {
     let asked = chats(&paddock, 1, 20);
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
     assert_eq!(ids(&receiver.wait_requests(20)), asked);
+    let last = receiver.taken().pop().expect("an event");
+    assert_eq!(
+        (&last["event"], &last["reason"]),
+        (&"stopped".into(), &"signal".into())
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What happened to models, newest first.
+/// What happened to models and to paddock, newest first.
 pub(super) async fn list(
     State(admin): State<Admin>,
     Query(query): Query<HashMap<String, String>>,
@@ -35,7 +35,7 @@ pub(crate) fn one((seq, event): &(u64, Lifecycle)) -> Value {
     json!({
         "seq": seq,
         "at": unix(event.at),
-        "model": &*event.model,
+        "model": Some(&*event.model).filter(|model| !model.is_empty()),
         "event": event.event,
         "reason": event.reason,
         "message": event.message,

@@ -20,7 +20,7 @@ mod route;
 mod row;
 
 pub(crate) use activity::{
-    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start,
+    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start, stopped,
 };
 pub(crate) use counts::{Counts, Histogram, ModelCounts};
 pub(crate) use meter::{ID, Meter, Names};

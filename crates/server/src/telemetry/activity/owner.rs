@@ -4,7 +4,7 @@
 //! ask it for what is wanted. It waits for all of them at once in a runtime of its own.
 
 use super::keeper::Keeper;
-use super::{Lifecycle, Listed, Page, Wanted};
+use super::{Lifecycle, Listed, Page, Wanted, paddock};
 use crate::sink::{Fact, Feed};
 use crate::telemetry::Batch;
 use std::io;
@@ -184,7 +184,9 @@ impl Inbox {
     async fn serve(mut self, directory: Option<PathBuf>, lost: Arc<AtomicU64>) {
         let age = *self.settings.borrow_and_update();
         let mut keeper = Keeper::new(directory, age, lost);
-        let mut write: Option<Instant> = None;
+        let started = paddock::started(keeper.was_cut_off());
+        self.note(&mut keeper, started);
+        let mut write = Some(Instant::now() + GATHER);
         let mut tidy = Instant::now();
         loop {
             tokio::select! {
