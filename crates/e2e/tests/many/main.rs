@@ -25,6 +25,8 @@ mod receiver;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rewritten;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod swaps;
