@@ -4,7 +4,7 @@ import { get, model as path } from "./api.js";
 import { el } from "./dom.js";
 import { clock, words } from "./format.js";
 
-/** What happened to a model, and how it is marked. */
+/** What happened to a model or to paddock, and how it is marked. */
 const KINDS = { load_started: "busy", ready: "good", crashed: "bad", load_failed: "bad", refused: "bad" };
 
 const when = (at) => el("time", { datetime: new Date(at * 1000).toISOString() }, clock(at));
@@ -21,11 +21,18 @@ export const renderDecisions = (list, id, current) =>
     (await get(path(id, "/explain"))).decisions.reverse().map(decision),
   );
 
-/** Its loads and ends, those before paddock's last start too. */
-export const renderLife = (list, id, current) =>
-  fill(list, current, "It has not been loaded yet.", async () =>
-    (await get(`/api/lifecycle?limit=100&model=${encodeURIComponent(id)}`)).events.map(happened),
-  );
+/** Its loads and ends, those before paddock's last start too, and between them paddock's own starts and ends. */
+export const renderLife = (list, id, current) => fill(list, current, "It has not been loaded yet.", () => life(id));
+
+async function life(id) {
+  const [own, paddocks] = await Promise.all([id, ""].map(lives));
+  const since = own.at(-1)?.seq ?? Infinity;
+  const all = [...own, ...paddocks.filter(({ seq }) => seq > since)];
+  return all.sort((one, other) => other.seq - one.seq).map(happened);
+}
+
+/** What became of a model; without a name, of paddock. */
+const lives = async (id) => (await get(`/api/lifecycle?limit=100&model=${encodeURIComponent(id)}`)).events;
 
 async function fill(list, current, none, read) {
   let items;

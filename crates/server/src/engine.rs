@@ -29,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) takes_fit: bool,
     /// It can be told to say more (`--log-verbosity 4`).
     pub(crate) takes_verbosity: bool,
+    /// It can be told to count for Prometheus (`--metrics`).
+    pub(crate) takes_metrics: bool,
 }
 
 impl Engine {
@@ -64,6 +66,7 @@ impl Engine {
                 host: memory::host::available(),
                 takes_fit: knows("--fit "),
                 takes_verbosity: knows("--log-verbosity"),
+                takes_metrics: knows("--metrics"),
             };
         }
         if !engine.devices.is_empty() {

@@ -24,6 +24,7 @@ mod runtime_dir;
 mod sandbox;
 mod service;
 mod service_manager;
+mod sink;
 mod state_dir;
 mod sweep;
 mod telemetry;

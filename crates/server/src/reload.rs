@@ -1,17 +1,25 @@
 //! Another configuration is read and gone on with; an invalid one changes nothing.
 
+#[cfg(target_os = "linux")]
+mod inotify;
+#[cfg(not(target_os = "linux"))]
+mod notified;
+
+#[cfg(target_os = "linux")]
+use self::inotify::Touched;
+#[cfg(not(target_os = "linux"))]
+use self::notified::Touched;
 use crate::config::{Config, Problems};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
 use crate::telemetry::{Otlp, Settings};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// How long a file has to stay as it is before it is read: whoever writes it may not be done.
 const QUIET: Duration = Duration::from_millis(500);
@@ -110,8 +118,8 @@ impl Reloader {
         let Some(file) = self.source.as_ref().and_then(|source| source.file.clone()) else {
             return;
         };
-        let (_watcher, mut touched) = match touches_beside(&file) {
-            Ok(watching) => watching,
+        let mut touched = match Touched::watch(&file) {
+            Ok(touched) => touched,
             Err(error) => {
                 let file = file.display();
                 tracing::warn!(%file, %error, "not watched: changes take effect on SIGHUP alone");
@@ -120,7 +128,7 @@ impl Reloader {
         };
         let state = || std::fs::metadata(&file).ok().as_ref().map(state);
         let mut read = state();
-        while touched.recv().await.is_some() {
+        while touched.next().await.is_ok() {
             let mut seen = state();
             while seen != read {
                 tokio::time::sleep(QUIET).await;
@@ -140,23 +148,11 @@ impl Reloader {
     }
 }
 
-/// Tells whenever something happens to a file of the directory this file is in: editors and
-/// configuration management put another file in its place.
-fn touches_beside(file: &Path) -> notify::Result<(RecommendedWatcher, mpsc::Receiver<()>)> {
-    // One is enough: who hears of it looks at the file.
-    let (tell, touched) = mpsc::channel(1);
-    let mut watcher = notify::recommended_watcher(move |_event| {
-        let _ = tell.try_send(());
-    })?;
-    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
-    watcher.watch(
-        directory.unwrap_or(Path::new(".")),
-        RecursiveMode::NonRecursive,
-    )?;
-    Ok((watcher, touched))
-}
-
 /// What changes when a file does.
-fn state(file: &Metadata) -> (u64, Option<SystemTime>) {
-    (file.len(), file.modified().ok())
+fn state(file: &Metadata) -> (u64, u64, Option<SystemTime>) {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(file);
+    #[cfg(not(unix))]
+    let inode = 0;
+    (inode, file.len(), file.modified().ok())
 }

@@ -14,8 +14,9 @@ use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
+use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
-use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
+use crate::telemetry::{self, Batch, Biographer, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
@@ -131,6 +132,9 @@ pub struct Service {
     activity: telemetry::Owner,
     /// Ends when the last traces and metrics are sent, after the workers.
     exporter: Exporter,
+    biographer: Biographer,
+    /// Ends when the last event is posted, after the activity.
+    sink: Option<Sink>,
     spawner: Spawner,
     runtime_dir: RuntimeDir,
     /// Held to the end.
@@ -163,7 +167,8 @@ impl Service {
         let (rows, ended) = mpsc::channel(BATCHES);
         let (settings, set) = watch::channel(config.activity_retention);
         let place = state_dir.is_some().then(|| config.server.state_dir.clone());
-        let started = telemetry::start(place, set, ended).map_err(StartError::Threads)?;
+        let (feed, sink) = config.events.clone().map(sink::start).unzip();
+        let started = telemetry::start(place, set, ended, feed).map_err(StartError::Threads)?;
         let (asker, biographer, activity) = started;
         let otlp = Otlp::new(config.otlp.clone());
         let (spans, traced) = otlp.rows();
@@ -178,7 +183,7 @@ impl Service {
             run: runtime_dir.run().clone(),
             parts,
             learned: lessons,
-            biographer,
+            biographer: biographer.clone(),
             phase,
             hangups,
             catalog,
@@ -213,6 +218,8 @@ impl Service {
             reloader: reloader.clone(),
             activity: asker,
             otlp: otlp.clone(),
+            engines: routes::Engines::default(),
+            events: sink.as_ref().map(|sink| Arc::clone(&sink.counts)),
         };
         let counted = admin_routes.clone();
         let exporter = Exporter::start(&otlp, runtime_dir.run().as_str(), traced, move || {
@@ -237,6 +244,8 @@ impl Service {
             learned,
             activity,
             exporter,
+            biographer,
+            sink,
             spawner,
             runtime_dir,
             state_dir,
@@ -321,8 +330,10 @@ impl Service {
             }
         }
         let panicked = (&mut self.actor).await.is_err();
+        let broken = broken.or(panicked.then_some(RUNTIME));
+        self.biographer.tell(telemetry::stopped(broken));
         self.close().await;
-        match broken.or(panicked.then_some(RUNTIME)) {
+        match broken {
             Some(part) => Err(Broken { part }),
             None => Ok(()),
         }
@@ -351,6 +362,9 @@ impl Service {
         let _ = tokio::join!(last_answers, self.workers.join());
         self.activity.join().await;
         self.exporter.join().await;
+        if let Some(sink) = self.sink {
+            sink.finish().await;
+        }
         if let Some(learned) = self.learned {
             learned.join().await;
         }

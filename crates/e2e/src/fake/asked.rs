@@ -19,7 +19,7 @@ pub(super) fn answer(words: &[String]) -> Option<String> {
         }
         return Some(devices(&std::env::var(DEVICES).unwrap_or_default()));
     }
-    let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n";
+    let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n--metrics\n";
     asked("--help").then(|| help.to_owned())
 }
 

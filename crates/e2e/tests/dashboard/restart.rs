@@ -2,7 +2,7 @@
 
 use crate::idle;
 use crate::page::Page;
-use paddock_e2e::harness::{Builder, Signal};
+use paddock_e2e::harness::{Builder, Connection, Signal, post};
 use std::net::TcpListener;
 
 fn at(port: u16) -> Builder {
@@ -39,4 +39,20 @@ fn the_page_says_how_old_it_is_and_is_live_again_by_itself() {
     page.click("#models button[aria-label='Load m']");
     page.wait_text("#models .card", "ready");
     drop(again);
+}
+
+#[test]
+fn a_models_life_shows_paddocks_own_starts_and_ends() {
+    let state = tempfile::tempdir().expect("a directory");
+    let keeping = || idle().config(&format!("server.state_dir = {:?}", state.path().display()));
+    let mut paddock = keeping().start();
+    let load = post("/api/models/m/load?wait=true", "");
+    assert_eq!(Connection::to(paddock.admin()).ask(load).status, 200);
+    assert!(paddock.stop(Signal::TERM).success());
+    let paddock = keeping().start();
+    let mut page = Page::open(paddock.admin(), "#/models/m");
+    page.wait_text("#life li:nth-child(1)", "started");
+    page.wait_text("#life li:nth-child(2)", "stopped: signal");
+    page.wait_text("#life li:last-child", "load started");
+    page.is_clean();
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, Signal, now, wait_for, wait_until};
+use paddock_e2e::harness::{
+    Builder, Connection as Client, LIMIT, Paddock, Signal, now, post, wait_for, wait_until,
+};
 use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
@@ -57,7 +59,7 @@ fn events(paddock: &Paddock) -> Vec<(String, String, Option<String>)> {
             let told = text(&event["message"]).expect("a message");
             assert!(!told.is_empty());
             (
-                text(&event["model"]).expect("a model"),
+                text(&event["model"]).unwrap_or_default(),
                 text(&event["event"]).expect("an event"),
                 text(&event["reason"]),
             )
@@ -102,12 +104,58 @@ fn requests_and_lives_are_listed_after_a_restart() {
 }
 
 #[test]
+fn paddocks_own_starts_and_ends_are_told() {
+    let state = tempfile::tempdir().expect("a directory");
+    let own = |paddock: &Paddock| {
+        let told: Vec<_> = events(paddock)
+            .into_iter()
+            .filter(|(model, ..)| model.is_empty())
+            .map(|(_, event, reason)| (event, reason))
+            .collect();
+        let asked = paddock.admin_get("/api/lifecycle?model=").json();
+        assert_eq!(asked["events"].as_array().map(Vec::len), Some(told.len()));
+        told
+    };
+    let event = |event: &str, reason: Option<&str>| (event.to_owned(), reason.map(str::to_owned));
+    let mut expected = vec![event("started", None)];
+
+    let mut first = keeping(state.path()).start();
+    assert_eq!(own(&first), expected);
+    let message = first.admin_get("/api/lifecycle?model=").json()["events"][0]["message"].clone();
+    assert_eq!(message, "paddock 0.1.0 has started");
+    assert_eq!(first.stop(Signal::TERM).code(), Some(0));
+    expected.extend([event("stopped", Some("signal")), event("started", None)]);
+
+    let mut second = keeping(state.path()).start();
+    assert_eq!(own(&second), expected);
+    // It is written down within a second.
+    let file = Connection::open(state.path().join("activity.sqlite")).expect("a file");
+    let starts =
+        "SELECT count(*) FROM events JOIN words ON words.id = event WHERE word = 'started'";
+    let count = || file.query_row(starts, [], |row| row.get::<_, i64>(0));
+    wait_until(LIMIT, "the start to be in the file", || {
+        count().ok() == Some(2)
+    });
+    second.kill9();
+    expected.push(event("started", Some("cut_off")));
+
+    let mut third = keeping(state.path()).start();
+    assert_eq!(own(&third), expected);
+    // The answer may be lost with it.
+    let _ = Client::to(third.admin()).try_ask(post("/api/panic/runtime", ""));
+    assert_eq!(third.wait_exit(LIMIT).code(), Some(1));
+    expected.extend([event("stopped", Some("panic")), event("started", None)]);
+    assert_eq!(own(&keeping(state.path()).start()), expected);
+}
+
+#[test]
 fn what_becomes_of_models_is_told_with_reasons() {
     let paddock = three().start();
     for model in ["a", "b"] {
         assert_eq!(paddock.ask(chat(model)).status, 200);
     }
     let expected = [
+        ("", "started", None),
         ("a", "load_started", None),
         ("a", "ready", None),
         ("a", "evicted", Some("room")),
@@ -121,7 +169,7 @@ fn what_becomes_of_models_is_told_with_reasons() {
             reason.map(str::to_owned),
         )
     });
-    wait_until(LIMIT, "the swap to be told", || events(&paddock).len() >= 5);
+    wait_until(LIMIT, "the swap to be told", || events(&paddock).len() >= 6);
     assert_eq!(events(&paddock), expected);
     let of_b = paddock.admin_get("/api/lifecycle?model=b&limit=1").json();
     assert_eq!(of_b["events"][0]["event"], "ready");

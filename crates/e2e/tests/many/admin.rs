@@ -106,22 +106,6 @@ fn a_reload_touches_only_what_changed() {
 }
 
 #[test]
-fn another_file_in_the_place_of_the_configuration_is_noticed() {
-    let builder = three().config("memory.reserve = '0B'");
-    let text = builder.config_text();
-    let paddock = builder.start();
-    let file = paddock.directory().join("paddock.toml");
-    let count = || paddock.status()["models"].as_array().map(Vec::len);
-    assert_eq!(count(), Some(3));
-    let beside = paddock.directory().join("paddock.toml.new");
-    fs::write(&beside, format!("{text}\nmodels.new.path = 'm.gguf'\n")).unwrap();
-    fs::rename(&beside, &file).unwrap();
-    wait_until(LIMIT, "the new model", || count() == Some(4));
-    fs::write(&file, text).unwrap();
-    wait_until(LIMIT, "the new model to be gone", || count() == Some(3));
-}
-
-#[test]
 fn other_sites_pages_are_refused() {
     let paddock = three().start();
     let request = post("/api/models/a/unload", "")

@@ -11,13 +11,21 @@ mod commands;
 #[cfg(test)]
 mod counted;
 #[cfg(test)]
+mod engine_metrics;
+#[cfg(test)]
+mod event_sink;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod receiver;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod rewritten;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use crate::support::{direct, ok, ready, small};
-use paddock_e2e::harness::{get, post};
+use paddock_e2e::harness::{LIMIT, get, post, wait_for};
 
 #[test]
 fn answers_of_every_route_are_the_engines_own() {
@@ -25,7 +25,6 @@ fn answers_of_every_route_are_the_engines_own() {
         (post("/embedding", r#"{"content":"one"}"#), 200),
         (get("/props"), 200),
         (get("/slots"), 200),
-        (get("/metrics"), 501),
         (get("/nothing/here"), 404),
         (post("/v1/chat/completions", "{"), 400),
         (post("/v1/chat/completions", "{}"), 400),
@@ -68,4 +67,33 @@ fn the_engines_own_health_and_models_lie_behind_the_models_name() {
     assert_eq!(ok(paddock.get("/health")).json()["status"], "ok");
     assert_eq!(ok(paddock.get("/v1/models")).json()["data"][0]["id"], "m");
     assert_eq!(paddock.get("/upstream/nobody/health").status, 404);
+}
+
+/// A model's sample on the page.
+fn sample(page: &str, name: &str) -> Option<f64> {
+    let begins = format!("llamacpp:{name}{{model=\"m\"}} ");
+    let value = page.lines().find_map(|line| line.strip_prefix(&begins))?;
+    value.parse().ok()
+}
+
+#[test]
+fn what_the_engine_counts_is_told_with_paddocks_own() {
+    let paddock = ready(small());
+    let ask = r#"{"prompt":"a","n_predict":8,"ignore_eos":true,"stream":false}"#;
+    ok(paddock.post("/completion", ask));
+    // What it has counted of the answer it may say a moment later, and is asked seldom.
+    let page = wait_for(LIMIT, "the engine's own count", || {
+        let page = ok(paddock.admin_get("/metrics")).text();
+        (sample(&page, "tokens_predicted_total")? >= 8.0).then_some(page)
+    });
+    assert_eq!(sample(&page, "requests_processing"), Some(0.0), "{page}");
+    assert!(page.contains("\n# TYPE llamacpp:tokens_predicted_total counter\n"));
+    assert!(page.contains("\n# TYPE llamacpp:requests_processing gauge\n"));
+    // Clients find it at the route of the engine's own.
+    let itself = ok(paddock.get("/metrics")).text();
+    let own = itself.lines().filter(|line| line.starts_with("# TYPE "));
+    assert!(own.clone().count() > 10);
+    for line in own {
+        assert_eq!(page.matches(line).count(), 1, "{line}");
+    }
 }

@@ -19,7 +19,8 @@ use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::section::{At, Report};
 use super::source::Source;
 use super::{
-    Config, Engine, Mode, Overrides, SandboxMode, Surroundings, log_filter, owned, sandbox,
+    Config, Engine, Events, EventsUrl, Mode, Overrides, SandboxMode, Surroundings, log_filter,
+    owned, sandbox,
 };
 
 pub(super) use server::default_state_dir;
@@ -86,8 +87,31 @@ impl Build<'_> {
             skipped,
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
             otlp: value(raw.otlp, None),
+            events: self.events(raw.events_url, raw.events_token_file),
             log: self.log(raw.log),
         })
+    }
+
+    fn events(
+        &self,
+        url: Option<At<Option<EventsUrl>>>,
+        token_file: Option<At<PathBuf>>,
+    ) -> Option<Events> {
+        let token_file = self.optional_path(token_file);
+        let url = value(url, None);
+        if let Some(at) = &token_file {
+            let path = at.value.display();
+            if url.is_none() {
+                let problem = at.problem("there is no `events_url` to which it could be shown");
+                self.report.push(problem);
+            } else if !at.value.is_file() {
+                let help = format!("write the token into it: (umask 077; cat > {path})");
+                let problem = at.problem(format!("there is no file {path}"));
+                self.report.push(problem.help(help));
+            }
+        }
+        let token_file = token_file.map(|at| at.value);
+        url.map(|url| Events { url, token_file })
     }
 
     fn log(&self, raw: Option<At<String>>) -> String {

@@ -8,6 +8,7 @@ mod build;
 mod checks;
 mod discover;
 mod engine;
+mod events;
 mod files;
 mod hint;
 mod keys;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 pub use argv::Command;
 pub use discover::Skipped;
+pub use events::{Events, EventsUrl};
 pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
@@ -67,6 +69,8 @@ pub struct Config {
     pub activity_retention: Option<Duration>,
     /// Where traces and metrics are sent; `None` where they are not.
     pub otlp: Option<OtlpEndpoint>,
+    /// Where events are posted to; `None` where they are not.
+    pub events: Option<Events>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }

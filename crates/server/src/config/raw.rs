@@ -9,8 +9,8 @@ use toml::de::DeTable;
 use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
 use super::{
-    GpuLayers, KeepAlive, Listen, OtlpEndpoint, Ram, SandboxMode, Vram, log_filter, otlp, sandbox,
-    units,
+    EventsUrl, GpuLayers, KeepAlive, Listen, OtlpEndpoint, Ram, SandboxMode, Vram, events,
+    log_filter, otlp, sandbox, units,
 };
 
 /// Documented keys that this version does not carry out.
@@ -36,6 +36,8 @@ pub(super) struct Raw {
     pub(super) activity_retention: Option<At<Option<Duration>>>,
     /// The inner `None`: an empty text.
     pub(super) otlp: Option<At<Option<OtlpEndpoint>>>,
+    pub(super) events_url: Option<At<Option<EventsUrl>>>,
+    pub(super) events_token_file: Option<At<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +119,8 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
         log: telemetry.parse("log", "a string", log_filter::check),
         activity_retention: read_retention(&mut telemetry),
         otlp: telemetry.parse("otlp_endpoint", otlp::EXPECTED, otlp::parse),
+        events_url: telemetry.parse("events_url", events::EXPECTED, events::parse),
+        events_token_file: telemetry.path("events_token_file"),
     };
     discover.finish(&[]);
     telemetry.finish(&[]);

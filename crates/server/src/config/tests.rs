@@ -107,6 +107,8 @@ pub(super) const EVERY_KEY: &str = r#"
         [telemetry]
         log = "warn,paddock_server=debug"
     otlp_endpoint = "http://127.0.0.1:4318"
+        events_url = "http://collector/a?b=c"
+        events_token_file = "model.gguf"
     "#;
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) fn config(
             },
             activity_retention: None,
             otlp: None,
+            events: None,
             log,
         }),
         _ => Err(Problems::of(problems)),

@@ -64,7 +64,7 @@ pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread>
 }
 
 /// A request as lists show it.
-pub(super) fn one((seq, listed): &(u64, Listed)) -> Value {
+pub(crate) fn one((seq, listed): &(u64, Listed)) -> Value {
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
     let per_second = listed.per_token.map(|time| 1.0 / time.as_secs_f64());
     json!({

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What happened to models, newest first.
+/// What happened to models and to paddock, newest first.
 pub(super) async fn list(
     State(admin): State<Admin>,
     Query(query): Query<HashMap<String, String>>,
@@ -30,11 +30,12 @@ fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
     })
 }
 
-fn one((seq, event): &(u64, Lifecycle)) -> Value {
+/// An event as lists show it.
+pub(crate) fn one((seq, event): &(u64, Lifecycle)) -> Value {
     json!({
         "seq": seq,
         "at": unix(event.at),
-        "model": &*event.model,
+        "model": Some(&*event.model).filter(|model| !model.is_empty()),
         "event": event.event,
         "reason": event.reason,
         "message": event.message,

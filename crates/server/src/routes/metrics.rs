@@ -1,8 +1,12 @@
 //! `GET /metrics`: everything that is counted, in Prometheus' text format.
 
+mod engines;
+mod said;
+
 use super::Admin;
 use super::status::word;
 use crate::runtime::{self, ModelView};
+use crate::sink;
 use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Value};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -11,16 +15,22 @@ use paddock_scheduler::Memory;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+pub(crate) use engines::Engines;
+
 /// Version 0.0.4 of the text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let look = admin.view.runtime.look().await;
     let families = counted(&admin, look.as_ref()).await;
-    ([(CONTENT_TYPE, TEXT)], text(&families))
+    let mut page = text(&families);
+    if let Some(look) = &look {
+        page += &admin.engines.page(look).await;
+    }
+    ([(CONTENT_TYPE, TEXT)], page)
 }
 
-/// Everything that is counted, now.
+/// Everything that is counted here, now.
 pub(crate) async fn families(admin: &Admin) -> Vec<Family> {
     let look = admin.view.runtime.look().await;
     counted(admin, look.as_ref()).await
@@ -28,20 +38,27 @@ pub(crate) async fn families(admin: &Admin) -> Vec<Family> {
 
 async fn counted(admin: &Admin, look: Option<&runtime::View>) -> Vec<Family> {
     let counts = admin.errands.counts().await;
-    let lost = Lost {
-        rows: admin.activity.lost(),
-        spans: admin.otlp.lost(),
+    let told = Told {
+        lost_rows: admin.activity.lost(),
+        lost_spans: admin.otlp.lost(),
+        events: admin.events.as_deref(),
     };
-    page(look, counts, &lost)
+    page(look, counts, &told)
 }
 
-/// What is counted and told nobody, besides the rows that the workers have dropped.
-struct Lost {
-    rows: u64,
-    spans: u64,
+/// What is counted apart from the workers.
+struct Told<'a> {
+    /// Rows that are counted and not listed, besides those that the workers have dropped.
+    lost_rows: u64,
+    lost_spans: u64,
+    events: Option<&'a sink::Counts>,
 }
 
-fn page(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: &Lost) -> Vec<Family> {
+fn page(
+    look: Option<&runtime::View>,
+    counted: Vec<(Counts, Names)>,
+    told: &Told<'_>,
+) -> Vec<Family> {
     let mut page = Page::default();
     page.family(
         "paddock_build_info",
@@ -59,20 +76,35 @@ fn page(look: Option<&runtime::View>, counted: Vec<(Counts, Names)>, lost: &Lost
         "counter",
         "Requests and events that are counted and not listed.",
     );
-    let dropped = float(dropped + lost.rows);
+    let dropped = float(dropped + told.lost_rows);
     page.sample("paddock_activity_dropped_total", &[], dropped);
     page.family(
         "paddock_spans_dropped_total",
         "counter",
         "Spans that nobody took by OTLP in time.",
     );
-    page.sample("paddock_spans_dropped_total", &[], float(lost.spans));
+    page.sample("paddock_spans_dropped_total", &[], float(told.lost_spans));
+    if let Some(counts) = told.events {
+        events(&mut page, counts);
+    }
     if let Some(look) = look {
         states(&mut page, look);
         lives(&mut page, look);
         memory(&mut page, look);
     }
     page.0
+}
+
+/// What became of events that are posted.
+fn events(page: &mut Page, counts: &sink::Counts) {
+    let name = "paddock_events_posted_total";
+    page.family(name, "counter", "Events that their receiver has taken.");
+    page.sample(name, &[], float(counts.posted()));
+    let name = "paddock_events_dropped_total";
+    page.family(name, "counter", "Events that their receiver never gets.");
+    for (reason, count) in counts.dropped() {
+        page.sample(name, &[("reason", reason)], float(count));
+    }
 }
 
 /// What all workers have counted, by the model's name; the empty name is for what reached none.

@@ -21,13 +21,16 @@ mod reload;
 mod requests;
 mod status;
 
-pub(crate) use metrics::families;
+pub(crate) use self::activity::one as request_json;
+pub(crate) use self::lifecycle::one as lifecycle_json;
+pub(crate) use self::metrics::{Engines, families};
 
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
 use crate::proxy::Errands;
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
+use crate::sink;
 use crate::telemetry::{Asker, Otlp};
 use axum::Json;
 use axum::Router;
@@ -59,6 +62,10 @@ pub(crate) struct Admin {
     pub(crate) activity: Asker,
     /// What nobody took of traces.
     pub(crate) otlp: Otlp,
+    /// What children say when `/metrics` is asked for.
+    pub(crate) engines: Engines,
+    /// What has become of events that are posted, where they are.
+    pub(crate) events: Option<Arc<sink::Counts>>,
 }
 
 impl View {

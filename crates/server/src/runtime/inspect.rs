@@ -269,6 +269,7 @@ impl Task {
             None => args.extend(self.say_more()),
         }
         args.extend(self.fit_off());
+        args.extend(self.metrics());
         Found {
             files: Some(files),
             predicted: place.memory,

@@ -116,6 +116,13 @@ impl Runtime {
 
 /// The keys that differ and take effect only at the next start.
 fn at_next_start(before: &Config, now: &Config) -> Vec<&'static str> {
+    let url = |config: &Config| config.events.as_ref().map(|events| events.url.clone());
+    let token_file = |config: &Config| {
+        config
+            .events
+            .as_ref()
+            .map(|events| events.token_file.clone())
+    };
     [
         ("server.listen", before.server.listen != now.server.listen),
         ("server.admin", before.server.admin != now.server.admin),
@@ -136,6 +143,11 @@ fn at_next_start(before: &Config, now: &Config) -> Vec<&'static str> {
             before.engine.program != now.engine.program,
         ),
         ("telemetry.log", before.log != now.log),
+        ("telemetry.events_url", url(before) != url(now)),
+        (
+            "telemetry.events_token_file",
+            token_file(before) != token_file(now),
+        ),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))

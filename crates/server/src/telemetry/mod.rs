@@ -26,7 +26,7 @@ mod row;
 mod trace;
 
 pub(crate) use activity::{
-    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start,
+    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start, stopped,
 };
 pub(crate) use counts::{Counts, Histogram, ModelCounts};
 pub(crate) use family::{Family, Sample, Value};

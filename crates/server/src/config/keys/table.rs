@@ -191,6 +191,18 @@ const TELEMETRY: &[Key] = &[
         r#""""#,
         r#"where traces and metrics go by OTLP, such as "http://127.0.0.1:4318"; "": nowhere"#,
     ),
+    key(
+        "events_url",
+        Kind::Text,
+        r#""""#,
+        r#"where ended requests and models' lives are posted, such as "http://collector/paddock"; "": nowhere"#,
+    ),
+    key(
+        "events_token_file",
+        Kind::Text,
+        r#""""#,
+        "a file with the bearer token that is shown there",
+    ),
 ];
 
 const MODEL: &[Key] = &[

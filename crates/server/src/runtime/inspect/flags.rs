@@ -48,6 +48,16 @@ impl Task {
         }
     }
 
+    /// Without it the child says nothing of what it counts (see `routes/metrics/engines.rs`).
+    pub(super) fn metrics(&self) -> Vec<OsString> {
+        let chosen = self.says(&["--metrics"], "LLAMA_ARG_ENDPOINT_METRICS");
+        if self.engine.takes_metrics && !chosen {
+            vec!["--metrics".into()]
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Whether the configuration gives one of these flags, or a variable that starts so.
     fn says(&self, flags: &[&str], variable: &str) -> bool {
         let command = self.config.command(&self.model);

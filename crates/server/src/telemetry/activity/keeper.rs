@@ -1,7 +1,7 @@
 use super::recent::Recent;
 use super::schema::FILE;
 use super::store::Store;
-use super::{Lifecycle, Listed, Page, Wanted};
+use super::{Lifecycle, Listed, Page, Wanted, paddock};
 use crate::database::{self, DatabaseError};
 use crate::telemetry::Batch;
 use rusqlite::ErrorCode;
@@ -133,6 +133,23 @@ impl Keeper {
     pub(super) fn note(&mut self, event: Lifecycle) {
         let gone = self.events.push(event);
         self.count_lost(gone);
+    }
+
+    /// Whether the paddock before this one never said that it ended.
+    pub(super) fn was_cut_off(&mut self) -> bool {
+        let last = Wanted {
+            limit: 1,
+            model: Some(paddock::NAME.to_owned()),
+            ..Wanted::default()
+        };
+        let last = self.events(&last);
+        last.first()
+            .is_some_and(|(_, event)| paddock::is_cut_off(event))
+    }
+
+    /// What happened last, if it is still in memory.
+    pub(super) fn newest_event(&self) -> Option<&(u64, Lifecycle)> {
+        self.events.rows().back()
     }
 
     fn count_lost(&self, gone: bool) {

@@ -69,11 +69,11 @@ impl Listed {
     }
 }
 
-/// Something that happened to a model.
+/// Something that happened to a model, or to paddock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lifecycle {
     pub(crate) at: SystemTime,
-    /// The model.
+    /// The model; empty for paddock itself.
     pub(crate) model: Arc<str>,
     /// What it was, in one word.
     pub(crate) event: Word,

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `listed.rs` | a request that has ended, an event in a model's life, and which of them are wanted |
+//! | `paddock.rs` | paddock's own starts and ends, as such events |
 //! | `recent.rs` | the last ones, in memory |
 //! | `schema.rs` | the file's tables |
 //! | `words.rs` | words that recur, as small numbers |
@@ -18,6 +19,7 @@
 mod keeper;
 mod listed;
 mod owner;
+mod paddock;
 mod recent;
 mod schema;
 mod store;
@@ -27,3 +29,4 @@ mod words;
 use listed::Word;
 pub(crate) use listed::{Lifecycle, Listed, Page, Wanted};
 pub(crate) use owner::{Asker, Biographer, Ended, Owner, Settings, start};
+pub(crate) use paddock::stopped;

@@ -4,7 +4,8 @@
 //! ask it for what is wanted. It waits for all of them at once in a runtime of its own.
 
 use super::keeper::Keeper;
-use super::{Lifecycle, Listed, Page, Wanted};
+use super::{Lifecycle, Listed, Page, Wanted, paddock};
+use crate::sink::{Fact, Feed};
 use crate::telemetry::Batch;
 use std::io;
 use std::path::PathBuf;
@@ -123,7 +124,8 @@ impl Owner {
     }
 }
 
-/// Starts the thread, which keeps what comes in these batches in a state directory, where there is one.
+/// Starts the thread, which keeps what comes in these batches in a state directory, where there is one, and
+/// feeds what it keeps to who posts it.
 ///
 /// # Errors
 /// The system has no thread for it.
@@ -131,6 +133,7 @@ pub(crate) fn start(
     directory: Option<PathBuf>,
     settings: watch::Receiver<Settings>,
     batches: mpsc::Receiver<Arc<Batch>>,
+    feed: Option<Feed>,
 ) -> io::Result<(Asker, Biographer, Owner)> {
     let (asker, questions) = mpsc::channel(QUESTIONS);
     let (teller, events) = mpsc::channel(EVENTS);
@@ -143,6 +146,7 @@ pub(crate) fn start(
         questions,
         settings,
         ended: follow.clone(),
+        feed,
     };
     let counted = Arc::clone(&lost);
     let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -173,13 +177,16 @@ struct Inbox {
     questions: mpsc::Receiver<Question>,
     settings: watch::Receiver<Settings>,
     ended: broadcast::Sender<Ended>,
+    feed: Option<Feed>,
 }
 
 impl Inbox {
     async fn serve(mut self, directory: Option<PathBuf>, lost: Arc<AtomicU64>) {
         let age = *self.settings.borrow_and_update();
         let mut keeper = Keeper::new(directory, age, lost);
-        let mut write: Option<Instant> = None;
+        let started = paddock::started(keeper.was_cut_off());
+        self.note(&mut keeper, started);
+        let mut write = Some(Instant::now() + GATHER);
         let mut tidy = Instant::now();
         loop {
             tokio::select! {
@@ -194,7 +201,7 @@ impl Inbox {
                     None => break,
                 },
                 Some(event) = self.events.recv() => {
-                    keeper.note(event);
+                    self.note(&mut keeper, event);
                     write.get_or_insert_with(|| Instant::now() + GATHER);
                 }
                 Some(question) = self.questions.recv() => answer(&mut keeper, question),
@@ -215,18 +222,30 @@ impl Inbox {
             }
         }
         while let Ok(event) = self.events.try_recv() {
-            keeper.note(event);
+            self.note(&mut keeper, event);
         }
         keeper.write();
     }
 
+    fn note(&self, keeper: &mut Keeper, event: Lifecycle) {
+        keeper.note(event);
+        if let (Some(feed), Some(noted)) = (&self.feed, keeper.newest_event()) {
+            feed.tell(Fact::Lifecycle(Box::new(noted.clone())));
+        }
+    }
+
     /// Tells those who follow.
     fn tell<'a>(&self, requests: impl Iterator<Item = &'a (u64, Listed)>) {
-        if self.ended.receiver_count() > 0 {
-            for request in requests {
-                // They may have gone just now.
-                let _ = self.ended.send(Arc::new(request.clone()));
+        if self.ended.receiver_count() == 0 && self.feed.is_none() {
+            return;
+        }
+        for request in requests {
+            let ended = Arc::new(request.clone());
+            if let Some(feed) = &self.feed {
+                feed.tell(Fact::Request(Arc::clone(&ended)));
             }
+            // They may have gone just now.
+            let _ = self.ended.send(ended);
         }
     }
 }

@@ -281,3 +281,39 @@ fn what_is_older_than_it_may_be_is_deleted() {
     while keeper.tidy(soon) {}
     assert!(newest(&mut keeper, 9).is_empty());
 }
+
+#[test]
+fn a_run_that_did_not_say_that_it_ended_is_noticed_by_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |notes: &[Lifecycle]| {
+        let mut keeper = keeper(directory.path());
+        let cut_off = keeper.was_cut_off();
+        keeper.note(paddock::started(cut_off));
+        for note in notes {
+            keeper.note(note.clone());
+        }
+        keeper.write();
+        cut_off
+    };
+    let of_a_model = Lifecycle {
+        model: "m".into(),
+        ..paddock::started(false)
+    };
+    assert!(!run(&[paddock::stopped(None)]), "there was none before");
+    assert!(!run(&[]));
+    assert!(run(&[paddock::stopped(Some("a part")), of_a_model]));
+    assert!(!run(&[]));
+    let mut keeper = keeper(directory.path());
+    let all = Wanted {
+        limit: 10,
+        model: Some(String::new()),
+        ..Wanted::default()
+    };
+    let reasons: Vec<_> = keeper
+        .events(&all)
+        .into_iter()
+        .map(|(_, event)| event.reason)
+        .collect();
+    let [cut_off, panic, signal] = ["cut_off", "panic", "signal"].map(|word| Some(word.into()));
+    assert_eq!(reasons, [None, panic, cut_off, None, signal, None]);
+}

@@ -1,0 +1,193 @@
+//! What the engines count themselves.
+//!
+//! A child answers from its inference thread, and its gauges speak of the time since it was asked last. So
+//! it is asked only while somebody scrapes paddock, and seldom; in between, what it said last is repeated.
+
+use super::said::{Said, together};
+use crate::proxy::Stream;
+use crate::runtime::{ModelView, View};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderValue, Request, StatusCode, Uri};
+use futures_util::future::join_all;
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use paddock_scheduler::ModelId;
+use paddock_supervisor::{Address, State};
+use std::collections::HashMap;
+use std::future::pending;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long what a child has said is repeated before it is asked again.
+const OFTEN: Duration = Duration::from_secs(10);
+
+/// How long a scrape waits for a child: one that is in the middle of a long prompt does not answer.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest answer that is read, in bytes. llama-server's has about 3,000.
+const MOST: usize = 1 << 20;
+
+/// What the children of now have said, for those who scrape.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Engines(Arc<Mutex<HashMap<ModelId, Heard>>>);
+
+/// What a child has said.
+#[derive(Debug)]
+struct Heard {
+    generation: u64,
+    /// When it was asked last.
+    asked: Instant,
+    said: Option<Arc<Said>>,
+}
+
+/// A child that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Child<'a> {
+    model: ModelId,
+    name: &'a str,
+    generation: u64,
+    address: &'a Address,
+}
+
+/// Why a child says nothing.
+#[derive(Debug, thiserror::Error)]
+enum Silent {
+    #[error("no connection to it: {0}")]
+    Connect(#[from] io::Error),
+    #[error("no answer from it: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("it answered with {0}")]
+    Status(StatusCode),
+    #[error("its answer is cut off, or longer than {MOST} bytes: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer within {} s", LIMIT.as_secs())]
+    Late,
+}
+
+impl Engines {
+    /// The metrics of every child that serves, as a part of a page. Waits a second at most.
+    pub(super) async fn page(&self, view: &View) -> String {
+        let children: Vec<Child<'_>> = view.models.iter().filter_map(Child::of).collect();
+        let due = self.due(&children, Instant::now());
+        join_all(due.into_iter().map(|child| self.hear(child))).await;
+        let heard = self.heard();
+        let said: Vec<(&str, Arc<Said>)> = children
+            .iter()
+            .filter_map(|child| {
+                let said = heard.get(&child.model)?.said.as_ref()?;
+                Some((child.name, Arc::clone(said)))
+            })
+            .collect();
+        drop(heard);
+        let said: Vec<_> = said.iter().map(|(name, said)| (*name, &**said)).collect();
+        together(&said)
+    }
+
+    /// Those that are to be asked now; others that scrape at the same time do not ask them. What others
+    /// have said that are gone is forgotten.
+    fn due<'a>(&self, children: &[Child<'a>], now: Instant) -> Vec<Child<'a>> {
+        let mut heard = self.heard();
+        heard.retain(|model, heard| {
+            let is =
+                |child: &Child<'_>| (child.model, child.generation) == (*model, heard.generation);
+            children.iter().any(is)
+        });
+        let mut due = Vec::new();
+        for child in children {
+            let before = heard.get_mut(&child.model);
+            match before {
+                Some(before) if now.duration_since(before.asked) < OFTEN => continue,
+                Some(before) => before.asked = now,
+                None => {
+                    let generation = child.generation;
+                    heard.insert(
+                        child.model,
+                        Heard {
+                            generation,
+                            asked: now,
+                            said: None,
+                        },
+                    );
+                }
+            }
+            due.push(*child);
+        }
+        due
+    }
+
+    /// Asks a child, and keeps what it says.
+    async fn hear(&self, child: Child<'_>) {
+        let said = match timeout(LIMIT, Box::pin(ask(child.address))).await {
+            Ok(said) => said,
+            Err(_) => Err(Silent::Late),
+        };
+        match said {
+            Ok(said) => {
+                let said = Arc::new(Said::read(&said));
+                let mut heard = self.heard();
+                let heard = heard.get_mut(&child.model);
+                if let Some(heard) = heard.filter(|heard| heard.generation == child.generation) {
+                    heard.said = Some(said);
+                }
+            }
+            Err(error) => tracing::debug!(model = child.name, %error, "no metrics of its own"),
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, HashMap<ModelId, Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Child<'a> {
+    fn of(model: &'a ModelView) -> Option<Self> {
+        match &model.state {
+            Some(State::Ready {
+                generation,
+                address,
+                ..
+            }) => Some(Self {
+                model: model.id,
+                name: &model.config.id,
+                generation: *generation,
+                address,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Asks a child for its metrics, on a connection of its own. Whoever stops waiting closes it.
+async fn ask(address: &Address) -> Result<Bytes, Silent> {
+    let stream = Stream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = Uri::from_static("/metrics");
+    let fields = request.headers_mut();
+    fields.insert(HOST, HeaderValue::from_static("localhost"));
+    fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    let asking = async {
+        let answer = sender.send_request(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(Silent::Status(answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), MOST).collect().await;
+        Ok(body.map_err(Silent::Body)?.to_bytes())
+    };
+    let going = async {
+        // How it ends the answer tells.
+        let _ = connection.await;
+        pending().await
+    };
+    tokio::select! {
+        said = asking => said,
+        said = going => said,
+    }
+}
+
+#[cfg(test)]
+mod tests;

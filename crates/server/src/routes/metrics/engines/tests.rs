@@ -1,0 +1,69 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+
+fn child(number: usize, generation: u64, address: &Address) -> Child<'_> {
+    Child {
+        model: ModelId(number),
+        name: "m",
+        generation,
+        address,
+    }
+}
+
+#[test]
+fn a_child_is_asked_once_in_ten_seconds_and_a_new_one_at_once() {
+    let address = Address::Unix("/nowhere".into());
+    let (a, b) = (child(0, 1, &address), child(1, 1, &address));
+    let engines = Engines::default();
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    assert_eq!(engines.due(&[a], at(0)), [a]);
+    assert_eq!(engines.due(&[a, b], at(5)), [b]);
+    assert_eq!(engines.due(&[a, b], at(9)), []);
+    assert_eq!(engines.due(&[a, b], at(10)), [a]);
+    let again = child(0, 2, &address);
+    assert_eq!(engines.due(&[again, b], at(11)), [again]);
+    assert_eq!(engines.due(&[], at(12)), []);
+    assert!(engines.heard().is_empty());
+}
+
+/// Asks a child that answers so.
+async fn answered(answer: Vec<u8>) -> Result<Bytes, Silent> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let answering = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = vec![0; 1024];
+        let count = stream.read(&mut asked).await.unwrap();
+        // It may be left before its end.
+        let _ = stream.write_all(&answer).await;
+        asked.truncate(count);
+        String::from_utf8(asked).unwrap()
+    };
+    let address = Address::Unix(path);
+    let (said, asked) = tokio::join!(ask(&address), answering);
+    assert!(asked.starts_with("GET /metrics HTTP/1.1\r\n"), "{asked}");
+    said
+}
+
+fn of_length(length: usize) -> Vec<u8> {
+    let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + length, b'\n');
+    answer
+}
+
+#[tokio::test]
+async fn an_answer_is_read_whole_or_not_at_all() {
+    assert_eq!(answered(of_length(MOST)).await.unwrap().len(), MOST);
+    let long = answered(of_length(MOST + 1)).await;
+    assert!(matches!(long, Err(Silent::Body(_))), "{long:?}");
+    let mut cut = of_length(10);
+    cut.pop();
+    let cut = answered(cut).await;
+    assert!(matches!(cut, Err(Silent::Body(_))), "{cut:?}");
+    let refused = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";
+    let refused = answered(refused.to_vec()).await;
+    assert!(matches!(refused, Err(Silent::Status(_))), "{refused:?}");
+}
