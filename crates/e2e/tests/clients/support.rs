@@ -20,7 +20,7 @@ pub(crate) fn one() -> Builder {
         .engine(engine())
         .engine_args(SMALL)
         .model(model())
-        .engine_args(["--chat-template", TEMPLATE])
+        .engine_args(["--temp", "0", "--chat-template", TEMPLATE])
         .config("models.m.context = 2048")
 }
 
