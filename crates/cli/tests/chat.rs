@@ -23,6 +23,8 @@ struct Script {
 const STREAM: &str =
     "HTTP/1.1 200 OK\r\nServer: paddock/0\r\nContent-Type: text/event-stream\r\n\r\n";
 const JSON: &str = "HTTP/1.1 200 OK\r\nServer: paddock/0\r\nContent-Type: application/json\r\n\r\n";
+const THERE: &str =
+    "HTTP/1.1 200 OK\r\nServer: paddock/0\r\nContent-Length: 12\r\n\r\n{\"lines\":[]}";
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nServer: paddock/0\r\n\r\n";
 
 /// An answer's stream, up to its end.
@@ -50,15 +52,21 @@ struct Plane {
 }
 
 impl Plane {
-    /// Answers one connection after the other by these scripts.
+    /// Answers one chat after the other by these scripts. The model is there for who asks.
     fn new(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap().to_string();
         let ((ask, asked), (leave, left)) = (channel(), channel());
         thread::spawn(move || {
             for script in scripts {
-                let (mut stream, _) = listener.accept().unwrap();
-                let _unheard = ask.send(request(&stream));
+                let (mut stream, said) = loop {
+                    let (mut stream, _) = listener.accept().unwrap();
+                    match request(&stream) {
+                        Some(said) => break (stream, said),
+                        None => stream.write_all(THERE.as_bytes()).unwrap(),
+                    }
+                };
+                let _unheard = ask.send(said);
                 stream.write_all(script.head.as_bytes()).unwrap();
                 stream.write_all(script.body.as_bytes()).unwrap();
                 if script.open {
@@ -109,13 +117,17 @@ fn figures_alike(text: &str) -> String {
     format!("{before}first after TIME s{}", figures_alike(after))
 }
 
-/// Reads a request and returns its body.
-fn request(stream: &TcpStream) -> Value {
+/// Reads a request and returns the body of a chat; of the question before it, nothing.
+fn request(stream: &TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    assert_eq!(line, "POST /api/chat HTTP/1.1\r\n");
+    let is_chat = line == "POST /api/chat HTTP/1.1\r\n";
+    assert!(
+        is_chat || line == "GET /api/models/m/logs?n=0 HTTP/1.1\r\n",
+        "{line}"
+    );
     while line != "\r\n" {
         line.clear();
         reader.read_line(&mut line).unwrap();
@@ -125,7 +137,7 @@ fn request(stream: &TcpStream) -> Value {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    serde_json::from_slice(&body).unwrap()
+    is_chat.then(|| serde_json::from_slice(&body).unwrap())
 }
 
 const FIGURES: &str = "2 tokens at 40.0 tok/s, first after TIME s, prompt 5\n";

@@ -89,6 +89,7 @@ fn json_has_bytes() {
     let directory = place("m.gguf", &model());
     let (code, out, _) = inspect(directory.path(), &["m.gguf", "--json", "--context", "512"]);
     assert_eq!(code, 0);
+    insta::assert_snapshot!("inspect_json", out);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["name"], "A \u{1b}[31mmodel");
     assert_eq!(report["quantization"], "F16");

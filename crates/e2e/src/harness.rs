@@ -34,6 +34,7 @@ mod files;
 mod lines;
 mod paddock;
 mod process;
+pub mod real;
 mod socket;
 
 pub use address::Address;

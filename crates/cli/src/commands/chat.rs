@@ -9,6 +9,7 @@ mod talk;
 use std::path::PathBuf;
 
 use clap::Args;
+use hyper::Method;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use self::answer::{Reading, Written};
 use self::conversation::Conversation;
 use self::input::Said;
 use self::show::{Form, Show};
-use crate::admin::{AdminArgs, Client, Trouble};
+use crate::admin::{AdminArgs, Client, Trouble, model_path};
 use crate::exit::Exit;
 use crate::output::{self, Reader};
 
@@ -63,6 +64,7 @@ pub(super) fn run(args: ChatArgs) -> Exit {
     };
     let mut conversation = Conversation::new(&args.model, args.system.as_deref(), images);
     args.admin.run(|client| async move {
+        is_there(&client, &args.model).await?;
         match said {
             Said::Conversation => talk::talk(&client, conversation).await,
             Said::Once(text) => {
@@ -75,6 +77,13 @@ pub(super) fn run(args: ChatArgs) -> Exit {
             }
         }
     })
+}
+
+/// Refuses a name that no model has. A model that is configured alone answers whatever name it is
+/// asked by, so a chat would not tell.
+async fn is_there(client: &Client, model: &str) -> Result<(), Trouble> {
+    let path = model_path(model, "logs?n=0");
+    client.ask(Method::GET, &path).await.map(drop)
 }
 
 /// Prints an answer as it was given, in one piece.

@@ -1,5 +1,7 @@
 //! `paddock man`, for who packages paddock.
 
+mod markdown;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,12 +18,19 @@ use crate::output;
 pub(super) struct ManArgs {
     /// Write a page for each command here; without it the page of paddock is printed.
     directory: Option<PathBuf>,
+    /// Print all commands on one page of Markdown.
+    #[arg(long, conflicts_with = "directory")]
+    markdown: bool,
 }
 
 /// Prints or writes the manual.
 pub(super) fn run(args: &ManArgs) -> Exit {
     let mut paddock = Cli::command();
     paddock.build();
+    if args.markdown {
+        output::text(&markdown::page(&paddock));
+        return Exit::Done;
+    }
     let done = match &args.directory {
         Some(directory) => write(&paddock, directory),
         None => page(&paddock, "paddock").map(|page| output::bytes(&page)),
@@ -56,4 +65,21 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     man.source(concat!("paddock ", env!("CARGO_PKG_VERSION")))
         .render(&mut page)?;
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_all_commands_is_the_one_that_is_kept() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+        let mut paddock = Cli::command();
+        paddock.build();
+        assert_eq!(
+            fs::read_to_string(kept).unwrap_or_default(),
+            markdown::page(&paddock),
+            "write it anew: paddock man --markdown > docs/cli.md"
+        );
+    }
 }

@@ -54,11 +54,11 @@ pub(super) fn run(args: RequestsArgs) -> Exit {
     let mut printer = Printer::new(args.json);
     args.admin.run(|client| async move {
         let first = format!("limit={}{model}", args.number);
-        let mut seen = print(&client, &first, &mut printer, 0).await?;
         if !args.follow {
-            return Ok(());
+            return print(&client, &first, &mut printer, 0).await.map(drop);
         }
         let following = async {
+            let mut seen = print(&client, &first, &mut printer, 0).await?;
             while let Some(after) = seen {
                 sleep(AGAIN).await;
                 let next = format!("limit={PAGE}&after={after}{model}");

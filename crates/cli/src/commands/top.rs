@@ -1,5 +1,6 @@
 //! `paddock top`.
 
+mod columns;
 mod feed;
 mod state;
 mod view;
@@ -7,8 +8,10 @@ mod view;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 use ratatui::crossterm::event::{self, Event as Input};
+use ratatui::crossterm::style::force_color_output;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, interval};
@@ -50,6 +53,9 @@ pub(super) fn run(args: TopArgs) -> Exit {
 
 async fn show(terminal: &mut ratatui::DefaultTerminal, client: Client) -> Result<(), Trouble> {
     let mut top = Top::new(output::printable(&client.at().to_string()));
+    top.colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    // Where colours are unwanted, crossterm would take back what is bold or reversed with them.
+    force_color_output(true);
     let (tell, mut told) = channel(AHEAD);
     let mut tasks = JoinSet::new();
     tasks.spawn(feed::follow(client.clone(), tell.clone()));

@@ -91,11 +91,12 @@ fn a_request_that_waited_is_explained() {
 #[test]
 fn requests_that_have_ended_are_printed() {
     let paddock = three().start();
-    for model in ["a", "nobody"] {
+    // Requests that end together are listed in any order.
+    for (before, model) in ["a", "nobody"].into_iter().enumerate() {
         paddock.ask(chat(model));
+        let listed = || run(&paddock, &["requests"]).1.lines().count() > before;
+        wait_until(LIMIT, "the request to be listed", listed);
     }
-    let two = || run(&paddock, &["requests"]).1.lines().count() == 2;
-    wait_until(LIMIT, "two requests to be listed", two);
     let (code, text, error) = run(&paddock, &["requests"]);
     assert_eq!((code, error.as_str()), (0, ""));
     let rows: Vec<Vec<&str>> = text
@@ -166,5 +167,18 @@ fn a_chat_is_streamed_from_a_model_that_is_loaded_for_it() {
     assert!(
         error.starts_with("error: there is no model 'nobody' here"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_chat_with_nobody_is_refused_where_one_model_would_answer_to_any_name() {
+    let paddock = paddock_e2e::paddock!().start();
+    let body = r#"{"model":"nobody","messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(paddock.post("/v1/chat/completions", body).status, 200);
+    let (code, out, error) = run(&paddock, &["chat", "nobody", "hi"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(
+        error,
+        "error: there is no model 'nobody' here; configured: m\n"
     );
 }

@@ -1,11 +1,12 @@
 //! Gemma 3 270M, with sliding windows in five of six layers.
 
-use super::support::{MODEL, compare};
+use super::support::compare;
+use paddock_e2e::harness::real;
 
 /// Compares each line of arguments, and prints what came of it.
 fn each(lines: &[&str]) {
     for line in lines {
-        let compared = compare(&MODEL, line);
+        let compared = compare(real::model(), line);
         println!("{compared}");
         compared.check().check_compute();
     }

@@ -1,40 +1,20 @@
 //! A llama-server that loads a model, says what it took, and ends.
 
-use std::env;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use paddock_e2e::harness::LIMIT;
+use paddock_e2e::harness::{LIMIT, real};
 use paddock_gguf::inspect_parts;
 use paddock_gguf::memory::{Options, Prediction, predict};
 use serde_json::Value;
 
-pub(crate) static ENGINE: LazyLock<PathBuf> =
-    LazyLock::new(|| named("PADDOCK_TEST_ENGINE", "engine"));
-pub(crate) static MODEL: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_MODEL", "model"));
-
 pub(crate) const MIB: u64 = 1 << 20;
-
-/// What the variable names, else what the script prints.
-fn named(variable: &str, script: &str) -> PathBuf {
-    if let Some(path) = env::var_os(variable) {
-        return path.into();
-    }
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
-    let output = Command::new(scripts.join(script)).output();
-    let output = output.expect("a script");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "scripts/{script}: {said}");
-    let path = String::from_utf8(output.stdout).expect("a path");
-    path.trim_end().into()
-}
 
 /// What the engine says it took, in MiB, each rounded down.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +87,7 @@ fn report(model: &Path, args: &[&str]) -> Reported {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("s.sock");
     let errors = directory.path().join("errors");
-    let mut command = Command::new(&*ENGINE);
+    let mut command = Command::new(real::engine());
     command.arg("--model").arg(model).arg("--host").arg(&socket);
     // One thread: several wait for each other by spinning, which on a busy machine takes for ever.
     command.args(["--threads", "1", "--threads-batch", "1", "--no-warmup"]);

@@ -1,48 +1,7 @@
 //! The real engine, as small as it can be run.
 
+pub(crate) use paddock_e2e::harness::real::{SMALL, engine, model};
 use paddock_e2e::harness::{Answer, Builder, Connection, LIMIT, Paddock};
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
-
-static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_ENGINE", "engine"));
-static MODEL: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_MODEL", "model"));
-
-/// One thread: several wait for each other by spinning, which on a busy machine takes for ever.
-/// Without what makes a start slow.
-pub(crate) const SMALL: [&str; 8] = [
-    "--threads",
-    "1",
-    "--threads-batch",
-    "1",
-    "--no-warmup",
-    "--fit",
-    "off",
-    "--no-mmproj",
-];
-
-/// What the variable names, else what the script prints.
-fn named(variable: &str, script: &str) -> PathBuf {
-    if let Some(path) = env::var_os(variable) {
-        return path.into();
-    }
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
-    let output = Command::new(scripts.join(script)).output();
-    let output = output.expect("a script");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "scripts/{script}: {said}");
-    let path = String::from_utf8(output.stdout).expect("a path");
-    path.trim_end().into()
-}
-
-pub(crate) fn engine() -> &'static Path {
-    &ENGINE
-}
-
-pub(crate) fn model() -> &'static Path {
-    &MODEL
-}
 
 /// The engine with its own defaults for all that makes a start slow.
 pub(crate) fn plain() -> Builder {

@@ -10,14 +10,20 @@ use serde_json::Value;
 use crate::admin::{Answer, Client, Sse, Trouble};
 use crate::output;
 
+/// One line, however narrow the window is: what does not fit of a name is left out.
+const SHOWN: &str = "{wide_msg}  [{bar:12}] {pos:>3}%  {elapsed}";
+
+/// What a bar of few letters is made of.
+const PARTS: &str = "█▉▊▋▌▍▎▏ ";
+
 /// How often the bar shows that time passes.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Orders what the path says and shows what becomes of the model, until the answer comes.
 pub(super) async fn watched(client: &Client, model: &str, path: &str) -> Result<Answer, Trouble> {
     let bar = ProgressBar::new(100);
-    if let Ok(style) = ProgressStyle::with_template("{msg}  [{bar:30}] {pos:>3}%  {elapsed}") {
-        bar.set_style(style);
+    if let Ok(style) = ProgressStyle::with_template(SHOWN) {
+        bar.set_style(style.progress_chars(PARTS));
     }
     bar.set_message(output::printable(model));
     bar.enable_steady_tick(TICK);

@@ -64,6 +64,8 @@ pub(super) struct Model {
 pub(super) struct Top {
     /// Who tells it.
     pub(super) address: String,
+    /// Whether it has colours.
+    pub(super) colours: bool,
     pub(super) link: Link,
     pub(super) models: Vec<Model>,
     pub(super) memory: Value,
@@ -91,6 +93,7 @@ impl Top {
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
+            colours: true,
             link: Link::Connecting,
             models: Vec::new(),
             memory: Value::Null,

@@ -4,15 +4,35 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
-use ratatui::widgets::{Gauge, Paragraph, Row, Table, TableState};
+use ratatui::widgets::{Gauge, Paragraph, TableState, Wrap};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::columns::{Column, fixed, growing, table};
 use super::state::{Link, Model, Top};
 use crate::commands::status::total;
 use crate::output::printable;
 use crate::table::filled;
 use crate::units::{age, duration, size};
+
+const MODELS: [Column; 6] = [
+    growing("MODEL", 14, 9),
+    fixed("STATUS", 14, 8),
+    fixed("SINCE", 8, 1),
+    fixed("IN FLIGHT", 9, 3),
+    fixed("QUEUED", 6, 2),
+    fixed("MEMORY", 10, 4),
+];
+
+const REQUESTS: [Column; 7] = [
+    growing("REQUEST", 8, 1),
+    growing("MODEL", 10, 9),
+    fixed("OUTCOME", 14, 8),
+    fixed("TTFT", 8, 4),
+    fixed("TOKENS", 7, 3),
+    fixed("TOK/S", 7, 5),
+    fixed("TOTAL", 8, 2),
+];
 
 const KEYS: &str = "↑↓ choose  l load  u unload  q quit";
 
@@ -32,7 +52,7 @@ pub(super) fn draw(top: &Top, now: Instant, frame: &mut Frame<'_>) {
     frame.render_widget(headline(top, now), head);
     draw_models(top, now, frame, table);
     for (place, row) in places.iter().zip(memory.rows()) {
-        draw_memory(place, frame, row);
+        draw_memory(place, colour(top, Color::Blue), frame, row);
     }
     draw_requests(top, frame, requests);
     let note = top.note.as_deref().map(printable);
@@ -49,23 +69,22 @@ fn headline(top: &Top, now: Instant) -> Paragraph<'_> {
         }
     };
     let text = format!("paddock at {}  {text}", top.address);
-    Paragraph::new(text).style(Style::new().fg(colour))
+    let text = Paragraph::new(text).wrap(Wrap { trim: true });
+    text.style(self::colour(top, colour))
+}
+
+/// Letters of this colour, where there are colours.
+fn colour(top: &Top, colour: Color) -> Style {
+    if top.colours {
+        Style::new().fg(colour)
+    } else {
+        Style::new()
+    }
 }
 
 fn draw_models(top: &Top, now: Instant, frame: &mut Frame<'_>, area: Rect) {
-    let head = ["MODEL", "STATUS", "SINCE", "IN FLIGHT", "QUEUED", "MEMORY"];
-    let rows = top.models.iter().map(|model| Row::new(cells(model, now)));
-    let widths = [
-        Constraint::Fill(1),
-        Constraint::Length(14),
-        Constraint::Length(8),
-        Constraint::Length(9),
-        Constraint::Length(6),
-        Constraint::Length(10),
-    ];
-    let table = Table::new(rows, widths)
-        .header(Row::new(head).style(Modifier::BOLD))
-        .row_highlight_style(Modifier::REVERSED);
+    let rows = top.models.iter().map(|model| cells(model, now));
+    let table = table(&MODELS, rows, area.width).row_highlight_style(Modifier::REVERSED);
     let mut state = TableState::new().with_selected(top.selected);
     frame.render_stateful_widget(table, area, &mut state);
 }
@@ -119,7 +138,7 @@ fn places(memory: &Value) -> Vec<Place> {
     std::iter::once(host).chain(devices).collect()
 }
 
-fn draw_memory(place: &Place, frame: &mut Frame<'_>, row: Rect) {
+fn draw_memory(place: &Place, style: Style, frame: &mut Frame<'_>, row: Rect) {
     let [name, bar] = Layout::horizontal([Constraint::Length(12), Constraint::Fill(1)]).areas(row);
     frame.render_widget(Line::from(place.name.as_str()), name);
     let used = size(place.used);
@@ -132,29 +151,13 @@ fn draw_memory(place: &Place, frame: &mut Frame<'_>, row: Rect) {
     let gauge = Gauge::default()
         .ratio(part.clamp(0.0, 1.0))
         .label(format!("{used} of {}", size(budget)))
-        .gauge_style(Style::new().fg(Color::Blue));
+        .gauge_style(style);
     frame.render_widget(gauge, bar);
 }
 
 fn draw_requests(top: &Top, frame: &mut Frame<'_>, area: Rect) {
-    let head = [
-        "REQUEST", "MODEL", "OUTCOME", "TTFT", "TOKENS", "TOK/S", "TOTAL",
-    ];
-    let rows = top
-        .requests
-        .iter()
-        .map(|request| Row::new(request_cells(request)));
-    let widths = [
-        Constraint::Fill(1),
-        Constraint::Fill(1),
-        Constraint::Length(14),
-        Constraint::Length(8),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(8),
-    ];
-    let table = Table::new(rows, widths).header(Row::new(head).style(Modifier::BOLD));
-    frame.render_widget(table, area);
+    let rows = top.requests.iter().map(request_cells);
+    frame.render_widget(table(&REQUESTS, rows, area.width), area);
 }
 
 fn request_cells(request: &Value) -> [String; 7] {
@@ -186,7 +189,11 @@ mod tests {
     use std::time::Duration;
 
     fn drawn(top: &Top, now: Instant) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(80, 14)).unwrap();
+        drawn_in(80, top, now)
+    }
+
+    fn drawn_in(width: u16, top: &Top, now: Instant) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, 14)).unwrap();
         terminal.draw(|frame| draw(top, now, frame)).unwrap();
         terminal.backend().to_string()
     }
@@ -221,6 +228,7 @@ mod tests {
         insta::assert_snapshot!("connecting", drawn(&top, now));
         told(&mut top, now);
         insta::assert_snapshot!("live", drawn(&top, now + Duration::from_mins(1)));
+        insta::assert_snapshot!("narrow", drawn_in(40, &top, now));
         top.handle(Event::Lost("the paddock has gone".to_owned()), now);
         top.handle(Event::Ordered(Some("no\u{1b}".to_owned())), now);
         insta::assert_snapshot!("stale", drawn(&top, now + Duration::from_secs(5)));

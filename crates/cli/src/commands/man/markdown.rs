@@ -1,0 +1,128 @@
+//! All commands on one page of Markdown: docs/cli.md.
+
+use std::fmt::Write as _;
+
+use clap::{Arg, Command};
+
+/// What holds for every command.
+const HEAD: &str = "\
+# Commands
+
+`paddock man --markdown` prints this page; `paddock COMMAND --help` and, where the Debian package is installed, `man
+paddock-COMMAND` say the same.
+
+- What was asked for goes to standard output, all else to standard error. With `--json` it is what the admin plane
+  answers ([api.md](api.md)); without it a terminal gets a table, and a pipe tabs between cells.
+- Commands that ask a paddock that runs find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`.
+- Colours are left out in a pipe and where `NO_COLOR` is set; `CLICOLOR_FORCE=1` keeps them.
+
+| exit code | |
+|---|---|
+| 0 | done |
+| 1 | failed |
+| 2 | wrong usage |
+| 64 | wrong configuration |
+| 69 | no paddock answers there |
+| 130 | interrupted |
+";
+
+/// The page of these commands, which have been built.
+pub(super) fn page(paddock: &Command) -> String {
+    let mut text = HEAD.to_owned();
+    for command in paddock.get_subcommands().filter(|it| is_shown(it)) {
+        section(&mut text, command);
+    }
+    text
+}
+
+fn is_shown(command: &Command) -> bool {
+    !command.is_hide_set() && command.get_name() != "help"
+}
+
+fn section(text: &mut String, command: &Command) {
+    let about = command.get_about().map(ToString::to_string);
+    let names = [command.get_name()].into_iter();
+    let names = names.chain(command.get_visible_aliases());
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    let names = names.join(", ");
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ");
+    let about = about.unwrap_or_default();
+    // Writing to a string does not fail.
+    let _ = write!(
+        text,
+        "\n## {names}\n\n{about}.\n\n```text\n{usage}\n```\n\n"
+    );
+    let subcommands = command.get_subcommands().filter(|it| is_shown(it));
+    let subcommands = subcommands.flat_map(|it| {
+        let about = it.get_about().map(ToString::to_string).unwrap_or_default();
+        let name = it.get_name();
+        let arguments =
+            arguments(it).map(move |(called, meant)| (format!("{name} {called}"), meant));
+        [(name.to_owned(), about)].into_iter().chain(arguments)
+    });
+    let rows: Vec<_> = subcommands.chain(arguments(command)).collect();
+    if !rows.is_empty() {
+        text.push_str("| | |\n|---|---|\n");
+        for (name, meaning) in rows {
+            let _ = writeln!(text, "| `{}` | {} |", cell(&name), cell(&meaning));
+        }
+        text.push('\n');
+    }
+    let examples = command.get_after_help().map(ToString::to_string);
+    text.push_str("```console\n");
+    for line in examples.unwrap_or_default().lines().skip(1) {
+        let _ = writeln!(text, "$ {}", line.trim());
+    }
+    text.push_str("```\n");
+}
+
+/// How each argument is typed, and what it means.
+fn arguments(command: &Command) -> impl Iterator<Item = (String, String)> {
+    let arguments = command.get_arguments().filter(|it| !it.is_hide_set());
+    let arguments = arguments.filter(|it| it.get_id() != "help");
+    arguments.map(|it| (called(it), meant(it)))
+}
+
+/// How an argument is typed.
+fn called(argument: &Arg) -> String {
+    let value = argument.get_value_names().unwrap_or_default().join(" ");
+    if argument.is_positional() {
+        return value;
+    }
+    let short = argument.get_short().map(|short| format!("-{short}"));
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    let names = short.into_iter().chain(long).collect::<Vec<_>>();
+    let names = names.join(", ");
+    match argument.get_action().takes_values() {
+        true => format!("{names} {value}"),
+        false => names,
+    }
+}
+
+/// What an argument means, and where else it comes from.
+fn meant(argument: &Arg) -> String {
+    let help = argument.get_long_help().or_else(|| argument.get_help());
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let mut said = vec![help.split_whitespace().collect::<Vec<_>>().join(" ")];
+    let values = argument.get_possible_values();
+    let values = values.iter().filter(|it| !it.is_hide_set());
+    let values: Vec<_> = values.map(|it| format!("`{}`", it.get_name())).collect();
+    if argument.get_action().takes_values() && !values.is_empty() {
+        said.push(values.join(", "));
+    }
+    if let Some(variable) = argument.get_env() {
+        said.push(format!("else `{}`", variable.to_string_lossy()));
+    }
+    let defaults = argument.get_default_values().iter();
+    let defaults: Vec<_> = defaults.map(|it| it.to_string_lossy()).collect();
+    if argument.get_action().takes_values() && !defaults.is_empty() {
+        said.push(format!("else `{}`", defaults.join(" ")));
+    }
+    said.join("; ")
+}
+
+/// A table's cell ends at a bar.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
