@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use crate::goals::{Goal, ratio};
 use crate::results::Results;
 use crate::rows::GROUPS;
-use crate::subjects::Name::{Nginx, Paddock};
+use crate::subjects::Name::{Nginx, Paddock, Pump};
 
-/// One bar: what it says, paddock's share of nginx's figure, and the goal for it.
+/// One bar: what it says, paddock's share of nginx's figure, the goal for it, and a byte pump's share.
 #[derive(Debug, Clone, PartialEq)]
 struct Bar {
     words: String,
     share: f64,
     goal: f64,
+    pump: Option<f64>,
     more_is_better: bool,
 }
 
@@ -43,8 +44,10 @@ const STYLE: &str = "<style>\
 text{font:13px system-ui,sans-serif;fill:#1f2328}\
 .met{fill:#1a7f37}.missed{fill:#bc4c00}.goal{stroke:#1f2328;stroke-width:2}\
 .nginx{stroke:#59636e;stroke-dasharray:3 3}\
+.pump{fill:#fff;stroke:#1f2328;stroke-width:2}\
 @media(prefers-color-scheme:dark){text{fill:#f0f6fc}.met{fill:#3fb950}.missed{fill:#db6d28}\
-.goal{stroke:#f0f6fc}.nginx{stroke:#9198a1}svg{background:#0d1117}}\
+.goal{stroke:#f0f6fc}.nginx{stroke:#9198a1}\
+.pump{fill:#0d1117;stroke:#f0f6fc}svg{background:#0d1117}}\
 </style>";
 
 /// The picture; nothing where no goal is a share of nginx's figures, or none was measured.
@@ -64,11 +67,13 @@ fn bars(results: &Results) -> Vec<Bar> {
                 _ => continue,
             };
             let share = ratio(results, *case, *quantity, (Paddock, Nginx));
+            let pump = ratio(results, *case, *quantity, (Pump, Nginx));
             if !share.is_nan() {
                 bars.push(Bar {
                     words: format!("{case_words}: {}", what.trim_end_matches(", µs")),
                     share,
                     goal,
+                    pump: (!pump.is_nan()).then_some(pump),
                     more_is_better,
                 });
             }
@@ -89,7 +94,7 @@ fn draw(bars: &[Bar]) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          role=\"img\" aria-label=\"paddock's figures as shares of nginx's\">\n{STYLE}\n\
-         <text x=\"12\" y=\"22\">paddock as a share of nginx; the thick mark is the goal</text>\n\
+         <text x=\"12\" y=\"22\">paddock as a share of nginx; thick mark: the goal; ring: a byte pump that reads no HTTP</text>\n\
          <text x=\"{nginx}\" y=\"38\" text-anchor=\"middle\">nginx</text>\n\
          {lines}<line class=\"nginx\" x1=\"{nginx}\" y1=\"{TOP}\" x2=\"{nginx}\" y2=\"{y}\"/>\n</svg>\n"
     )
@@ -103,11 +108,18 @@ fn draw_bar(bar: &Bar, y: f64) -> String {
     };
     let sign = if bar.more_is_better { '≥' } else { '≤' };
     let (text, top, bottom) = (y + 17.0, y + 4.0, y + 22.0);
-    let (goal, end) = (at(bar.goal), at(bar.share).max(at(bar.goal)) + 8.0);
+    // Behind all that is drawn, nginx's line among it.
+    let furthest = [bar.goal, bar.share, bar.pump.unwrap_or(0.0)];
+    let end = at(furthest.into_iter().fold(1.0, f64::max)) + 10.0;
+    let goal = at(bar.goal);
+    let pump = bar.pump.map_or(String::new(), |pump| {
+        let (x, y) = (at(pump), y + 13.0);
+        format!("<circle class=\"pump\" cx=\"{x:.1}\" cy=\"{y}\" r=\"4\"/>")
+    });
     format!(
         "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{}</text>\
          <rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"14\"/>\
-         <line class=\"goal\" x1=\"{goal:.1}\" y1=\"{top}\" x2=\"{goal:.1}\" y2=\"{bottom}\"/>\
+         <line class=\"goal\" x1=\"{goal:.1}\" y1=\"{top}\" x2=\"{goal:.1}\" y2=\"{bottom}\"/>{pump}\
          <text x=\"{end:.1}\" y=\"{text}\">{:.2} ({sign} {}: {verdict})</text>",
         LEFT - 10.0,
         bar.words,

@@ -34,14 +34,14 @@ pub(super) fn version(program: &Path) -> Result<String> {
 /// Starts it in front of a child of its own.
 pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<Subject> {
     let mut child = place.command(&place.child());
-    let upstream = if name != Name::Nginx {
-        let socket = place.fresh("child.sock");
-        child.arg("--host").arg(&socket);
-        format!("unix:{}", socket.display())
-    } else {
+    let upstream = if name == Name::Nginx {
         let port = free_port()?;
         child.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         format!("127.0.0.1:{port}")
+    } else {
+        let socket = place.fresh("child.sock");
+        child.arg("--host").arg(&socket);
+        format!("unix:{}", socket.display())
     };
     let child = Process::start(&mut child, &place.fresh("child.log"))?;
 

@@ -1,3 +1,4 @@
+use super::parameters::number;
 use super::{Admin, bad_query, in_flight};
 use crate::error::unix;
 use crate::telemetry::{Listed, Wanted};
@@ -11,6 +12,9 @@ use std::time::Duration;
 /// The most that are given at once, and how many unless it is said.
 const MOST: usize = 1000;
 const USUAL: usize = 100;
+
+/// The greatest place that there can be.
+const LAST: u64 = i64::MAX.cast_unsigned();
 
 /// A parameter that cannot be read, and what it has to be.
 pub(super) type Misread = (&'static str, String);
@@ -42,15 +46,11 @@ pub(super) async fn list(
 pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
     let limit = match query.get("limit") {
         None => USUAL,
-        Some(limit) => {
-            let limit = limit.parse().ok();
-            limit
-                .filter(|limit| (1..=MOST).contains(limit))
-                .ok_or_else(|| ("limit", format!("`limit` is a number from 1 to {MOST}")))?
-        }
+        Some(limit) => limited(limit, MOST)
+            .ok_or_else(|| ("limit", format!("`limit` is a number from 1 to {MOST}")))?,
     };
     let place = |name: &'static str| {
-        let place = query.get(name).map(|place| place.parse().ok());
+        let place = query.get(name).map(|place| number(place, 0..=LAST));
         let misread = || (name, format!("`{name}` is a `seq` of an answer before"));
         place.map(|place| place.ok_or_else(misread)).transpose()
     };
@@ -61,6 +61,11 @@ pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread>
         model: query.get("model").cloned(),
         id: query.get("id").cloned(),
     })
+}
+
+/// How many are wanted, of so many at most.
+pub(super) fn limited(text: &str, most: usize) -> Option<usize> {
+    usize::try_from(number(text, 1..=most as u64)?).ok()
 }
 
 /// A request as lists show it.

@@ -16,6 +16,18 @@ pub(super) async fn signed<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
+/// What a route does not do; the answer has `Allow` besides.
+pub(super) async fn not_allowed() -> (StatusCode, Json<Value>) {
+    let message = "this route is asked with another method; the answer's Allow says which";
+    let error = json!({ "error": {
+        "message": message,
+        "type": "invalid_request_error",
+        "code": "method_not_allowed",
+        "param": null,
+    } });
+    (StatusCode::METHOD_NOT_ALLOWED, Json(error))
+}
+
 /// What there is instead.
 pub(super) async fn not_found() -> (StatusCode, Json<Value>) {
     let message = "there is no such route on the admin plane; try /api/status";

@@ -1,17 +1,18 @@
 //! Why a model was loaded, kept, evicted or refused, and what became of a request.
 
 use super::View;
+use super::parameters::Name;
 use super::status::word;
 use crate::error::unix;
 use crate::runtime::Told;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// The last decisions about a model, the newest last.
-pub(super) async fn model(State(view): State<View>, Path(name): Path<String>) -> Response {
+pub(super) async fn model(State(view): State<View>, Name(name): Name) -> Response {
     let id = match view.find(&name) {
         Ok(id) => id,
         Err(refused) => return *refused,
@@ -31,7 +32,7 @@ pub(super) async fn model(State(view): State<View>, Path(name): Path<String>) ->
 }
 
 /// What became of a request that had to wait or was refused, by its `x-request-id`.
-pub(super) async fn request(State(view): State<View>, Path(name): Path<String>) -> Response {
+pub(super) async fn request(State(view): State<View>, Name(name): Name) -> Response {
     let Some(explained) = view.runtime.explain_request(name).await else {
         let error = json!({ "error": {
             "message": "no request of this id had to wait lately: it went straight to its model, or \

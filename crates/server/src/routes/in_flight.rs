@@ -1,5 +1,6 @@
 //! The requests that have begun and not ended.
 
+use super::activity::limited;
 use super::{Admin, bad_query};
 use crate::error::unix;
 use crate::proxy::{AllAtHand, AtHand};
@@ -14,10 +15,10 @@ pub(super) const MOST: usize = 200;
 
 /// The oldest of them, of all models or of one.
 pub(super) async fn list(admin: &Admin, query: &HashMap<String, String>) -> Response {
-    let limit = match query.get("limit").map(|limit| limit.parse()) {
+    let limit = match query.get("limit").map(|limit| limited(limit, MOST)) {
         None => MOST,
-        Some(Ok(limit)) if (1..=MOST).contains(&limit) => limit,
-        Some(_) => {
+        Some(Some(limit)) => limit,
+        Some(None) => {
             let message = format!("`limit` is a number from 1 to {MOST} with `in_flight=true`");
             return bad_query("limit", &message);
         }

@@ -1,12 +1,13 @@
 //! Loading and unloading by hand.
 
+use super::parameters::Name;
 use super::status::word;
 use super::{View, bad_query, refusal};
 use crate::ProxyError;
 use crate::error::failure_json;
 use crate::runtime::ModelView;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_scheduler::{ModelId, Status};
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 /// load.
 pub(super) async fn load(
     State(view): State<View>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let id = match view.find(&name) {
@@ -37,7 +38,7 @@ pub(super) async fn load(
 /// when it is out of memory.
 pub(super) async fn unload(
     State(view): State<View>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let id = match view.find(&name) {

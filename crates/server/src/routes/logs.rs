@@ -1,9 +1,10 @@
 //! The output of a model's children: the last lines, or every line as it comes.
 
+use super::parameters::{Name, number};
 use super::{View, bad_query};
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -34,7 +35,7 @@ type Misread = (&'static str, String);
 /// The last lines of a model's children, and with `follow` those that come, until paddock stops.
 pub(super) async fn logs(
     State(view): State<View>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let id = match view.find(&name) {
@@ -60,7 +61,7 @@ impl Asked {
     fn read(query: &HashMap<String, String>) -> Result<Self, Misread> {
         let lines = match query.get("n") {
             None => LINES,
-            Some(text) => number(text).ok_or_else(|| {
+            Some(text) => number(text, 0..=Logs::LINES as u64).ok_or_else(|| {
                 let most = Logs::LINES;
                 (
                     "n",
@@ -78,12 +79,6 @@ impl Asked {
         };
         Ok(Self { lines, follow })
     }
-}
-
-fn number(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| digits)?;
-    (number <= Logs::LINES as u64).then_some(number)
 }
 
 /// Lines from this one on as they come. They are read from the logs only when there is room to send

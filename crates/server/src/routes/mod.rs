@@ -17,6 +17,7 @@ mod models;
 mod openapi;
 #[cfg(debug_assertions)]
 mod panic;
+mod parameters;
 mod reload;
 mod requests;
 mod status;
@@ -118,6 +119,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .merge(works)
         .merge(dashboard::routes())
         .fallback(admin::not_found)
+        .method_not_allowed_fallback(admin::not_allowed)
         .layer(middleware::from_fn(guard::guard))
         .layer(middleware::map_response(admin::signed))
 }

@@ -1,8 +1,9 @@
+use super::parameters::Name;
 use super::status::word;
 use super::{View, refusal};
 use crate::runtime::ModelView;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ pub(super) async fn list(State(view): State<View>) -> Json<Value> {
 }
 
 /// One of them, by its name or an alias.
-pub(super) async fn one(State(view): State<View>, Path(name): Path<String>) -> Response {
+pub(super) async fn one(State(view): State<View>, Name(name): Name) -> Response {
     let id = match view.find(&name) {
         Ok(id) => id,
         Err(refused) => return *refused,

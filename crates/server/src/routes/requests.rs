@@ -1,12 +1,13 @@
 use super::Admin;
+use super::parameters::Name;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 /// Ends a request that is queued or in flight, by its `x-request-id`. Its client is told so.
-pub(super) async fn cancel(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
+pub(super) async fn cancel(State(admin): State<Admin>, Name(name): Name) -> Response {
     match admin.errands.cancel(&name).await {
         0 => {
             let error = json!({ "error": {
