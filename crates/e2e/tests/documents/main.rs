@@ -10,6 +10,8 @@ mod desk;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod page;
