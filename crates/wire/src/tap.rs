@@ -38,6 +38,7 @@ mod events;
 mod lines;
 mod members;
 mod said;
+mod signs;
 mod whole;
 mod word;
 
@@ -147,7 +148,7 @@ impl Tap {
     /// Begins to read what has just come, framing and all: what can be told of it at once is not looked for
     /// in each piece of the body that it holds.
     pub fn read(&mut self, bytes: &[u8]) -> Reading<'_> {
-        let may_count = matches!(self.reads, Reads::Events(_)) && events::has_signs(bytes);
+        let may_count = matches!(self.reads, Reads::Events(_)) && signs::are_in(bytes);
         Reading {
             tap: self,
             may_count,

@@ -1,17 +1,13 @@
 //! An event stream, of which nearly every event is passed over.
 
 use super::lines::{Depth, Last, Lines};
-use super::members::SIGNS;
 use super::said::Said;
-use memchr::memmem::Finder;
+use super::signs;
 use memchr::{memchr2, memrchr2};
-use std::sync::LazyLock;
-
-static FINDERS: LazyLock<[Finder<'static>; SIGNS.len()]> = LazyLock::new(|| SIGNS.map(Finder::new));
 
 /// Reads the events that count, and the last one of each piece.
 ///
-/// An event that lies whole in a piece is searched for [`SIGNS`], and read where it has one. Of
+/// An event that lies whole in a piece is searched for [`SIGNS`](super::members::SIGNS), and read where it has one. Of
 /// those without, only the last tells anything: whether the stream has ended. An event that a
 /// piece cuts is read as it comes. So nothing is kept but the state of reading, and what is found
 /// does not depend on where the pieces begin.
@@ -31,7 +27,7 @@ impl Events {
         (&self.lines.said, self.lines.last)
     }
 
-    /// Takes the next piece, which may hold one of [`SIGNS`] whole or does not.
+    /// Takes the next piece, which may hold one of [`SIGNS`](super::members::SIGNS) whole or does not.
     pub(super) fn feed(&mut self, piece: &[u8], may_count: bool) {
         let mut rest = piece;
         while !rest.is_empty() && !self.lines.is_between_events() {
@@ -54,7 +50,7 @@ impl Events {
     /// Events from the first one's start to the last one's end.
     fn whole(&mut self, events: &[u8]) {
         let mut from = 0;
-        let mut hits = FINDERS
+        let mut hits = signs::finders()
             .each_ref()
             .map(|finder| (finder, finder.find(events)));
         while let Some(hit) = hits.iter().filter_map(|(_, hit)| *hit).min() {
@@ -92,11 +88,6 @@ impl Events {
             events = before;
         }
     }
-}
-
-/// Whether bytes hold one of [`SIGNS`] whole.
-pub(super) fn has_signs(bytes: &[u8]) -> bool {
-    FINDERS.iter().any(|finder| finder.find(bytes).is_some())
 }
 
 /// Whether this is one event as programs write it, a line of data that is an object, and its end.
