@@ -16,7 +16,7 @@ use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
-use crate::telemetry::{self, Batch, Biographer, Exporter, Otlp, Spans};
+use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Shim, Spawner};
 use std::future::Future;
@@ -132,7 +132,6 @@ pub struct Service {
     activity: telemetry::Owner,
     /// Ends when the last traces and metrics are sent, after the workers.
     exporter: Exporter,
-    biographer: Biographer,
     /// Ends when the last event is posted, after the activity.
     sink: Option<Sink>,
     spawner: Spawner,
@@ -183,7 +182,7 @@ impl Service {
             run: runtime_dir.run().clone(),
             parts,
             learned: lessons,
-            biographer: biographer.clone(),
+            biographer,
             phase,
             hangups,
             catalog,
@@ -244,7 +243,6 @@ impl Service {
             learned,
             activity,
             exporter,
-            biographer,
             sink,
             spawner,
             runtime_dir,
@@ -331,8 +329,7 @@ impl Service {
         }
         let panicked = (&mut self.actor).await.is_err();
         let broken = broken.or(panicked.then_some(RUNTIME));
-        self.biographer.tell(telemetry::stopped(broken));
-        self.close().await;
+        self.close(broken).await;
         match broken {
             Some(part) => Err(Broken { part }),
             None => Ok(()),
@@ -348,8 +345,8 @@ impl Service {
         }
     }
 
-    /// Closes what is left when the runtime actor has ended.
-    async fn close(mut self) {
+    /// Closes what is left when the runtime actor has ended, this part having panicked or none.
+    async fn close(mut self, broken: Option<&str>) {
         // An actor that panicked has not waited for them.
         self.instances.close();
         if timeout(LAST_CHILDREN, self.instances.wait()).await.is_err() {
@@ -360,7 +357,7 @@ impl Service {
         // Past the limit an operator's connection is closed as it is.
         let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
-        self.activity.join().await;
+        self.activity.join(telemetry::stopped(broken)).await;
         self.exporter.join().await;
         if let Some(sink) = self.sink {
             sink.finish().await;

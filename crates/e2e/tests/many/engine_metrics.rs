@@ -79,7 +79,7 @@ fn only_those_that_serve_are_told_of() {
     child.expect("a child").signal(Signal::KILL);
     wait_until(LIMIT, "another child", || {
         let model = model(&paddock, "b");
-        model["status"] == "ready" && model["pid"] != pid
+        model["status"] == "ready" && model["pid"].is_u64() && model["pid"] != pid
     });
     assert!(scrape(&paddock).contains(&of("b")));
 }

@@ -112,13 +112,16 @@ impl Biographer {
 /// Tells when the thread has ended.
 #[derive(Debug)]
 pub(crate) struct Owner {
+    last: oneshot::Sender<Lifecycle>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Owner {
-    /// Waits until the thread has written what it was given, and has closed the file. It does so once
-    /// nobody hands batches over any more.
-    pub(crate) async fn join(self) {
+    /// Waits until the thread has written what it was given and, behind all of it, what happened last, and
+    /// has closed the file. It does so once nobody hands batches over any more.
+    pub(crate) async fn join(self, last: Lifecycle) {
+        // Nobody there is one who panicked.
+        let _ = self.last.send(last);
         // A thread that panicked has ended as well.
         let _ = self.ended.await;
     }
@@ -139,6 +142,7 @@ pub(crate) fn start(
     let (teller, events) = mpsc::channel(EVENTS);
     let (follow, _) = broadcast::channel(FOLLOWED);
     let (end, ended) = oneshot::channel();
+    let (last, heard_last) = oneshot::channel();
     let lost = Arc::new(AtomicU64::new(0));
     let inbox = Inbox {
         batches,
@@ -147,6 +151,7 @@ pub(crate) fn start(
         settings,
         ended: follow.clone(),
         feed,
+        last: heard_last,
     };
     let counted = Arc::clone(&lost);
     let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -166,7 +171,7 @@ pub(crate) fn start(
         events: teller,
         lost,
     };
-    Ok((asker, teller, Owner { ended }))
+    Ok((asker, teller, Owner { last, ended }))
 }
 
 /// What comes to the thread.
@@ -178,6 +183,8 @@ struct Inbox {
     settings: watch::Receiver<Settings>,
     ended: broadcast::Sender<Ended>,
     feed: Option<Feed>,
+    /// What happens last. Nothing where paddock does not get that far.
+    last: oneshot::Receiver<Lifecycle>,
 }
 
 impl Inbox {
@@ -223,6 +230,9 @@ impl Inbox {
         }
         while let Ok(event) = self.events.try_recv() {
             self.note(&mut keeper, event);
+        }
+        if let Ok(last) = (&mut self.last).await {
+            self.note(&mut keeper, last);
         }
         keeper.write();
     }
