@@ -15,6 +15,7 @@ mod learned;
 mod listeners;
 mod memory;
 mod model;
+mod outgoing;
 mod proxy;
 mod reload;
 mod routes;

@@ -16,6 +16,7 @@ mod policy;
 mod post;
 
 use crate::config::Events;
+use crate::outgoing::Answer;
 use crate::telemetry::{Ended, Lifecycle};
 use batch::Batch;
 use policy::Verdict;
@@ -188,7 +189,7 @@ impl Poster {
     /// Posts a batch until it is taken, or given up.
     async fn deliver(&mut self, batch: &Batch) {
         let begun = Instant::now();
-        let mut failures = 0;
+        let mut pauses = 0;
         loop {
             let posted = post::post(&self.events, batch).await;
             match policy::verdict(&posted, begun.elapsed()) {
@@ -198,9 +199,9 @@ impl Poster {
                 }
                 Verdict::Again { asked } => {
                     self.trouble(&posted);
-                    failures += 1;
-                    self.pause(policy::pause(failures, asked, fastrand::f64()))
-                        .await;
+                    let pause = policy::pause(pauses, asked, fastrand::f64());
+                    self.pause(pause).await;
+                    pauses += 1;
                 }
                 Verdict::Refused => {
                     self.trouble(&posted);
@@ -222,7 +223,7 @@ impl Poster {
         }
     }
 
-    fn trouble(&mut self, posted: &Result<post::Answer, post::PostError>) {
+    fn trouble(&mut self, posted: &Result<Answer, post::PostError>) {
         if std::mem::replace(&mut self.troubled, true) {
             return;
         }

@@ -19,8 +19,8 @@ use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::section::{At, Report};
 use super::source::Source;
 use super::{
-    Config, Engine, Events, EventsUrl, Mode, Overrides, SandboxMode, Surroundings, log_filter,
-    owned, sandbox,
+    Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings, log_filter, owned,
+    sandbox,
 };
 
 pub(super) use server::default_state_dir;
@@ -94,7 +94,7 @@ impl Build<'_> {
 
     fn events(
         &self,
-        url: Option<At<Option<EventsUrl>>>,
+        url: Option<At<Option<HttpUrl>>>,
         token_file: Option<At<PathBuf>>,
     ) -> Option<Events> {
         let token_file = self.optional_path(token_file);

@@ -11,6 +11,7 @@ mod engine;
 mod events;
 mod files;
 mod hint;
+mod http_url;
 mod keys;
 mod limits;
 mod listen;
@@ -35,12 +36,12 @@ use std::time::Duration;
 
 pub use argv::Command;
 pub use discover::Skipped;
-pub use events::{Events, EventsUrl};
+pub use events::Events;
+pub use http_url::HttpUrl;
 pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
-pub use otlp::OtlpEndpoint;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 
@@ -68,7 +69,7 @@ pub struct Config {
     /// For how long requests that have ended are kept on disk; `None` where they are not.
     pub activity_retention: Option<Duration>,
     /// Where traces and metrics are sent; `None` where they are not.
-    pub otlp: Option<OtlpEndpoint>,
+    pub otlp: Option<HttpUrl>,
     /// Where events are posted to; `None` where they are not.
     pub events: Option<Events>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
@@ -251,7 +252,7 @@ pub(crate) fn is_preset(flag: &str) -> bool {
 
 /// The endpoint that a text says.
 #[cfg(test)]
-pub(crate) fn otlp_endpoint(text: &str) -> Option<OtlpEndpoint> {
+pub(crate) fn otlp_endpoint(text: &str) -> Option<HttpUrl> {
     otlp::parse(text).ok().flatten()
 }
 

@@ -9,8 +9,8 @@ use toml::de::DeTable;
 use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
 use super::{
-    EventsUrl, GpuLayers, KeepAlive, Listen, OtlpEndpoint, Ram, SandboxMode, Vram, events,
-    log_filter, otlp, sandbox, units,
+    GpuLayers, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram, events, log_filter, otlp,
+    sandbox, units,
 };
 
 /// Documented keys that this version does not carry out.
@@ -35,8 +35,8 @@ pub(super) struct Raw {
     /// The inner `None`: nothing is kept.
     pub(super) activity_retention: Option<At<Option<Duration>>>,
     /// The inner `None`: an empty text.
-    pub(super) otlp: Option<At<Option<OtlpEndpoint>>>,
-    pub(super) events_url: Option<At<Option<EventsUrl>>>,
+    pub(super) otlp: Option<At<Option<HttpUrl>>>,
+    pub(super) events_url: Option<At<Option<HttpUrl>>>,
     pub(super) events_token_file: Option<At<PathBuf>>,
 }
 

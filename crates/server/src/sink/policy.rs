@@ -1,15 +1,18 @@
 //! Whether a batch is posted again, and when.
 
-use super::post::{Answer, PostError};
+use super::post::PostError;
+use crate::outgoing::{Answer, Backoff};
 use axum::http::StatusCode;
 use std::time::Duration;
 
 /// How long a batch is posted again and again.
 const EXPIRES: Duration = Duration::from_hours(1);
 
-/// The first pause, and the longest: each is twice the one before.
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_mins(1);
+/// The pauses between posts.
+const PAUSES: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    longest: Duration::from_mins(1),
+};
 
 /// The longest pause that the receiver may ask for.
 const MOST_ASKED: Duration = Duration::from_mins(10);
@@ -37,81 +40,76 @@ pub(super) fn verdict(posted: &Result<Answer, PostError>, age: Duration) -> Verd
         Err(_) => again(None),
         Ok(answer) => match answer.status {
             status if status.is_success() => Verdict::Taken,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => again(answer.asked),
-            status if status.is_server_error() => again(answer.asked),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                again(answer.retry_after)
+            }
+            status if status.is_server_error() => again(answer.retry_after),
             _ => Verdict::Refused,
         },
     }
 }
 
-/// How long to wait after so many failures in a row; `random` is from 0 to 1, and keeps those apart that
-/// failed together.
-pub(super) fn pause(failures: u32, asked: Option<Duration>, random: f64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let whole = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
-    let jittered = whole.mul_f64(0.5 + random / 2.0);
-    jittered.max(asked.unwrap_or_default().min(MOST_ASKED))
+/// How long to wait after so many pauses; `chance` is from 0 to 1.
+pub(super) fn pause(pauses: u32, asked: Option<Duration>, chance: f64) -> Duration {
+    let asked = asked.unwrap_or_default().min(MOST_ASKED);
+    PAUSES.pause(pauses, chance).max(asked)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outgoing::Silent;
+    use axum::body::Bytes;
 
-    fn of(status: u16, asked: Option<Duration>) -> Verdict {
-        let status = StatusCode::from_u16(status).unwrap();
-        verdict(&Ok(Answer { status, asked }), Duration::ZERO)
+    fn of(status: u16, retry_after: Option<Duration>, age: Duration) -> Verdict {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after,
+            body: Bytes::new(),
+        };
+        verdict(&Ok(answer), age)
+    }
+
+    fn late<T>() -> Result<T, PostError> {
+        Err(Silent::Late(Duration::ZERO).into())
     }
 
     #[test]
     fn what_may_help_is_tried_again_and_nothing_else() {
         for status in [200, 201, 202, 204] {
-            assert_eq!(of(status, None), Verdict::Taken, "{status}");
+            assert_eq!(of(status, None, Duration::ZERO), Verdict::Taken, "{status}");
         }
         let asked = Some(Duration::from_secs(7));
         for status in [408, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(of(status, asked), Verdict::Again { asked }, "{status}");
+            assert_eq!(
+                of(status, asked, Duration::ZERO),
+                Verdict::Again { asked },
+                "{status}"
+            );
         }
         for status in [300, 301, 308, 400, 401, 403, 404, 409, 413, 422] {
-            assert_eq!(of(status, asked), Verdict::Refused, "{status}");
+            assert_eq!(
+                of(status, asked, Duration::ZERO),
+                Verdict::Refused,
+                "{status}"
+            );
         }
-        let late = Err(PostError::Late);
-        assert_eq!(
-            verdict(&late, Duration::ZERO),
-            Verdict::Again { asked: None }
-        );
+        let none = Verdict::Again { asked: None };
+        assert_eq!(verdict(&late(), Duration::ZERO), none);
     }
 
     #[test]
     fn a_batch_has_its_time() {
-        let late = Err(PostError::Late);
         let before = EXPIRES.mul_f64(0.99);
-        assert_eq!(verdict(&late, before), Verdict::Again { asked: None });
-        assert_eq!(verdict(&late, EXPIRES), Verdict::Expired);
-        let refused = Ok(Answer {
-            status: StatusCode::NOT_FOUND,
-            asked: None,
-        });
-        assert_eq!(verdict(&refused, EXPIRES), Verdict::Refused);
-    }
-
-    #[test]
-    fn pauses_double_within_bounds_and_are_no_two_alike() {
-        let milliseconds = |failures, random| pause(failures, None, random).as_millis();
-        let whole: Vec<u128> = (1..10)
-            .map(|failures| milliseconds(failures, 1.0))
-            .collect();
-        assert_eq!(
-            whole,
-            [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
-        );
-        assert_eq!((milliseconds(1, 0.0), milliseconds(1, 0.5)), (250, 375));
-        assert_eq!(pause(u32::MAX, None, 1.0), LONGEST);
+        assert_eq!(verdict(&late(), before), Verdict::Again { asked: None });
+        assert_eq!(verdict(&late(), EXPIRES), Verdict::Expired);
+        assert_eq!(of(404, None, EXPIRES), Verdict::Refused);
     }
 
     #[test]
     fn the_receiver_may_ask_for_a_longer_pause_within_reason() {
-        let asked = |seconds| pause(1, Some(Duration::from_secs(seconds)), 1.0);
-        assert_eq!(asked(0), FIRST);
+        let asked = |seconds| pause(0, Some(Duration::from_secs(seconds)), 1.0);
+        assert_eq!(asked(0), PAUSES.first);
         assert_eq!(asked(7), Duration::from_secs(7));
         assert_eq!(asked(u64::MAX), MOST_ASKED);
     }

@@ -4,23 +4,20 @@
 //! it is asked only while somebody scrapes paddock, and seldom; in between, what it said last is repeated.
 
 use super::said::{Said, together};
+use crate::outgoing::{self, Silent};
 use crate::proxy::Stream;
 use crate::runtime::{ModelView, View};
-use axum::body::{Body, Bytes};
-use axum::http::header::{CONNECTION, HOST};
-use axum::http::{HeaderValue, Request, StatusCode, Uri};
+use axum::body::Bytes;
+use axum::http::header::HOST;
+use axum::http::{Request, StatusCode};
 use futures_util::future::join_all;
-use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use paddock_scheduler::ModelId;
 use paddock_supervisor::{Address, State};
 use std::collections::HashMap;
-use std::future::pending;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How long what a child has said is repeated before it is asked again.
 const OFTEN: Duration = Duration::from_secs(10);
@@ -55,17 +52,11 @@ struct Child<'a> {
 
 /// Why a child says nothing.
 #[derive(Debug, thiserror::Error)]
-enum Silent {
-    #[error("no connection to it: {0}")]
-    Connect(#[from] io::Error),
-    #[error("no answer from it: {0}")]
-    Http(#[from] hyper::Error),
+enum Unsaid {
+    #[error(transparent)]
+    Silent(#[from] Silent),
     #[error("it answered with {0}")]
     Status(StatusCode),
-    #[error("its answer is cut off, or longer than {MOST} bytes: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
-    #[error("no answer within {} s", LIMIT.as_secs())]
-    Late,
 }
 
 impl Engines {
@@ -121,11 +112,7 @@ impl Engines {
 
     /// Asks a child, and keeps what it says.
     async fn hear(&self, child: Child<'_>) {
-        let said = match timeout(LIMIT, Box::pin(ask(child.address))).await {
-            Ok(said) => said,
-            Err(_) => Err(Silent::Late),
-        };
-        match said {
+        match ask(child.address).await {
             Ok(said) => {
                 let said = Arc::new(Said::read(&said));
                 let mut heard = self.heard();
@@ -161,31 +148,14 @@ impl<'a> Child<'a> {
     }
 }
 
-/// Asks a child for its metrics, on a connection of its own. Whoever stops waiting closes it.
-async fn ask(address: &Address) -> Result<Bytes, Silent> {
-    let stream = Stream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = Uri::from_static("/metrics");
-    let fields = request.headers_mut();
-    fields.insert(HOST, HeaderValue::from_static("localhost"));
-    fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    let asking = async {
-        let answer = sender.send_request(request).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(Silent::Status(answer.status()));
-        }
-        let body = Limited::new(answer.into_body(), MOST).collect().await;
-        Ok(body.map_err(Silent::Body)?.to_bytes())
-    };
-    let going = async {
-        // How it ends the answer tells.
-        let _ = connection.await;
-        pending().await
-    };
-    tokio::select! {
-        said = asking => said,
-        said = going => said,
+/// Asks a child for its metrics.
+async fn ask(address: &Address) -> Result<Bytes, Unsaid> {
+    let request = Request::get("/metrics").header(HOST, "localhost");
+    let request = request.body(Full::default()).map_err(Silent::from)?;
+    let answer = outgoing::ask(Stream::connect(address), request, MOST, LIMIT).await?;
+    match answer.status {
+        StatusCode::OK => Ok(answer.body),
+        status => Err(Unsaid::Status(status)),
     }
 }
 

@@ -1,8 +1,13 @@
-use super::post::{Answer, Silent, post};
 use super::retry::{Then, Tried, then};
-use crate::config::OtlpEndpoint;
+use crate::config::HttpUrl;
+use crate::outgoing::{Answer, Silent, post};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
+
+/// The longest answer that is read, in bytes.
+const MOST: usize = 64 * 1024;
 
 /// Sends one signal, and remembers whether that went well.
 #[derive(Debug)]
@@ -31,13 +36,16 @@ impl Delivery {
     }
 
     /// Sends, as often as can help. What was answered by whoever took it.
-    pub(super) async fn send(&mut self, to: &OtlpEndpoint, body: Vec<u8>) -> Option<Bytes> {
+    pub(super) async fn send(&mut self, to: &HttpUrl, body: Vec<u8>) -> Option<Bytes> {
+        let target = format!("{}/v1/{}", to.path(), self.signal);
+        let protobuf = HeaderValue::from_static("application/x-protobuf");
+        let fields = HeaderMap::from_iter([(CONTENT_TYPE, protobuf)]);
         let body = Bytes::from(body);
         let (began, mut tries) = (Instant::now(), 0);
         loop {
-            let answer = post(to, self.signal, body.clone()).await;
+            let answer = post(to, &target, fields.clone(), body.clone(), MOST).await;
             let tried = match &answer {
-                Ok(answer) => Tried::Status(answer.status, answer.retry_after),
+                Ok(answer) => Tried::Status(answer.status.as_u16(), answer.retry_after),
                 Err(_) => Tried::Silence,
             };
             match then(tried, tries, began.elapsed(), fastrand::f64()) {
@@ -58,16 +66,16 @@ impl Delivery {
         }
     }
 
-    fn went_well(&mut self, to: &OtlpEndpoint) {
+    fn went_well(&mut self, to: &HttpUrl) {
         if std::mem::take(&mut self.trouble) {
             tracing::info!(endpoint = %to, "{} are taken again", self.signal);
         }
     }
 
     /// Says it once.
-    fn went_badly(&mut self, to: &OtlpEndpoint, answer: Result<Answer, Silent>, again: bool) {
+    fn went_badly(&mut self, to: &HttpUrl, answer: Result<Answer, Silent>, again: bool) {
         let error = match answer {
-            Ok(answer) => Trouble::Status(answer.status),
+            Ok(answer) => Trouble::Status(answer.status.as_u16()),
             Err(silent) => silent.into(),
         };
         let signal = self.signal;

@@ -3,7 +3,7 @@ use super::delivery::Delivery;
 use super::metric::{Period, metrics_of};
 use super::span::{nanoseconds, spans_of};
 use super::{Otlp, Spans};
-use crate::config::OtlpEndpoint;
+use crate::config::HttpUrl;
 use crate::telemetry::{Batch, Family};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
@@ -53,7 +53,7 @@ pub(crate) struct Exporter {
 /// What sends a signal.
 struct Sending {
     otlp: Otlp,
-    endpoint: watch::Receiver<Option<OtlpEndpoint>>,
+    endpoint: watch::Receiver<Option<HttpUrl>>,
     resource: Resource,
     delivery: Delivery,
     end: watch::Receiver<Option<Instant>>,
@@ -202,7 +202,7 @@ impl Sending {
         }
     }
 
-    async fn send_metrics(&mut self, to: &OtlpEndpoint, families: Vec<Family>, period: Period) {
+    async fn send_metrics(&mut self, to: &HttpUrl, families: Vec<Family>, period: Period) {
         let request = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
                 resource: Some(self.resource.clone()),
@@ -228,7 +228,7 @@ impl Sending {
     }
 
     /// Sends something, as long as there is time. What was answered by whoever took it.
-    async fn send(&mut self, to: &OtlpEndpoint, body: Vec<u8>) -> Option<hyper::body::Bytes> {
+    async fn send(&mut self, to: &HttpUrl, body: Vec<u8>) -> Option<hyper::body::Bytes> {
         tokio::select! {
             answer = self.delivery.send(to, body) => answer,
             () = over(self.end.clone()) => None,
@@ -257,7 +257,7 @@ async fn gather(rows: &mut mpsc::Receiver<Arc<Batch>>, spans: &mut Vec<Span>) ->
 }
 
 /// Waits until metrics are due. Never, while there is no endpoint.
-async fn due(endpoint: &mut watch::Receiver<Option<OtlpEndpoint>>) {
+async fn due(endpoint: &mut watch::Receiver<Option<HttpUrl>>) {
     // Whoever could change it is there for as long as this.
     let _ = endpoint.wait_for(Option::is_some).await;
     sleep(METRICS).await;

@@ -1,4 +1,4 @@
-use crate::config::OtlpEndpoint;
+use crate::config::HttpUrl;
 use crate::telemetry::Batch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ pub(crate) struct Otlp(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    endpoint: watch::Sender<Option<OtlpEndpoint>>,
+    endpoint: watch::Sender<Option<HttpUrl>>,
     /// There is an endpoint: workers read it with each request.
     wanted: AtomicBool,
     /// How many spans nobody took.
@@ -19,7 +19,7 @@ struct Shared {
 
 impl Otlp {
     /// Sends to this address, if there is one.
-    pub(crate) fn new(endpoint: Option<OtlpEndpoint>) -> Self {
+    pub(crate) fn new(endpoint: Option<HttpUrl>) -> Self {
         Self(Arc::new(Shared {
             wanted: AtomicBool::new(endpoint.is_some()),
             endpoint: watch::Sender::new(endpoint),
@@ -28,7 +28,7 @@ impl Otlp {
     }
 
     /// Sends to this address from now on.
-    pub(crate) fn send_to(&self, endpoint: Option<OtlpEndpoint>) {
+    pub(crate) fn send_to(&self, endpoint: Option<HttpUrl>) {
         self.0.wanted.store(endpoint.is_some(), Ordering::Relaxed);
         self.0.endpoint.send_if_modified(|now| {
             let differs = *now != endpoint;
@@ -38,7 +38,7 @@ impl Otlp {
     }
 
     /// Where to, now and later.
-    pub(super) fn endpoint(&self) -> watch::Receiver<Option<OtlpEndpoint>> {
+    pub(super) fn endpoint(&self) -> watch::Receiver<Option<HttpUrl>> {
         self.0.endpoint.subscribe()
     }
 

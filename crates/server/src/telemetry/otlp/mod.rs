@@ -10,7 +10,6 @@
 //! | `exporter.rs` | the two tasks that gather and send, and how they end |
 //! | `delivery.rs` | one request until it is taken or given up |
 //! | `retry.rs` | what follows an answer, or none |
-//! | `post.rs` | one HTTP exchange |
 //! | `span.rs` | a request that has ended, as spans |
 //! | `metric.rs` | a metric, in OpenTelemetry's words |
 //! | `attribute.rs` | attributes, and who paddock is |
@@ -20,7 +19,6 @@ mod delivery;
 mod exporter;
 mod handle;
 mod metric;
-mod post;
 mod retry;
 mod span;
 

@@ -1,10 +1,11 @@
+use crate::outgoing::Backoff;
 use std::time::Duration;
 
-/// How long the first wait is before another try; each further one is twice as long.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// The longest of these waits.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The waits before another try.
+const WAITS: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(30),
+};
 
 /// How long something is tried at most: by then there is more to send than can be kept.
 pub(super) const LIMIT: Duration = Duration::from_mins(1);
@@ -36,19 +37,13 @@ pub(super) fn then(tried: Tried, tries: u32, so_far: Duration, chance: f64) -> T
         Tried::Status(200..=299, _) => return Then::Done,
         // The statuses that OTLP says to try again (its specification, "Failures").
         Tried::Status(429 | 502 | 503 | 504, Some(wait)) => wait,
-        Tried::Status(429 | 502 | 503 | 504, None) | Tried::Silence => backoff(tries, chance),
+        Tried::Status(429 | 502 | 503 | 504, None) | Tried::Silence => WAITS.pause(tries, chance),
         Tried::Status(..) => return Then::Never,
     };
     if so_far.saturating_add(wait) > LIMIT {
         return Then::Never;
     }
     Then::Again(wait)
-}
-
-/// Half of the time at least.
-fn backoff(tries: u32, chance: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(2_u32.saturating_pow(tries));
-    doubled.min(LONGEST).mul_f64(0.5 + chance / 2.0)
 }
 
 #[cfg(test)]
@@ -91,14 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_and_are_spread() {
-        let waits = (0..7).map(|tries| then(Tried::Silence, tries, Duration::ZERO, 1.0));
-        let expected = [1, 2, 4, 8, 16, 30, 30].map(|seconds| Then::Again(seconds * SECOND));
-        assert_eq!(waits.collect::<Vec<_>>(), expected);
-        let least = then(Tried::Silence, 1, Duration::ZERO, 0.0);
-        assert_eq!(least, Then::Again(SECOND));
-        let many = then(Tried::Silence, u32::MAX, Duration::ZERO, 0.0);
-        assert_eq!(many, Then::Again(15 * SECOND));
+    fn waits_begin_with_a_second_and_end_with_half_a_minute() {
+        for (tries, seconds) in [(0, 1), (1, 2), (5, 30), (6, 30)] {
+            let expected = Then::Again(seconds * SECOND);
+            assert_eq!(then(Tried::Silence, tries, Duration::ZERO, 1.0), expected);
+        }
     }
 
     #[test]

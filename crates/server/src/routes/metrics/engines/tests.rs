@@ -29,7 +29,7 @@ fn a_child_is_asked_once_in_ten_seconds_and_a_new_one_at_once() {
 }
 
 /// Asks a child that answers so.
-async fn answered(answer: Vec<u8>) -> Result<Bytes, Silent> {
+async fn answered(answer: Vec<u8>) -> Result<Bytes, Unsaid> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
@@ -58,12 +58,18 @@ fn of_length(length: usize) -> Vec<u8> {
 async fn an_answer_is_read_whole_or_not_at_all() {
     assert_eq!(answered(of_length(MOST)).await.unwrap().len(), MOST);
     let long = answered(of_length(MOST + 1)).await;
-    assert!(matches!(long, Err(Silent::Body(_))), "{long:?}");
+    assert!(
+        matches!(long, Err(Unsaid::Silent(Silent::Body { .. }))),
+        "{long:?}"
+    );
     let mut cut = of_length(10);
     cut.pop();
     let cut = answered(cut).await;
-    assert!(matches!(cut, Err(Silent::Body(_))), "{cut:?}");
+    assert!(
+        matches!(cut, Err(Unsaid::Silent(Silent::Body { .. }))),
+        "{cut:?}"
+    );
     let refused = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";
     let refused = answered(refused.to_vec()).await;
-    assert!(matches!(refused, Err(Silent::Status(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Unsaid::Status(_))), "{refused:?}");
 }

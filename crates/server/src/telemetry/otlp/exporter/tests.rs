@@ -24,7 +24,7 @@ struct Told {
 
 impl Collector {
     /// Starts it; the address is where it listens.
-    async fn start(answers: Vec<(u16, HeaderMap, Vec<u8>)>) -> (Self, OtlpEndpoint) {
+    async fn start(answers: Vec<(u16, HeaderMap, Vec<u8>)>) -> (Self, HttpUrl) {
         let collector = Self::default();
         collector.0.lock().unwrap().answers = answers;
         let router = Router::new()
@@ -74,7 +74,7 @@ async fn take(
     (StatusCode::from_u16(status).unwrap(), headers, body)
 }
 
-fn endpoint(text: &str) -> OtlpEndpoint {
+fn endpoint(text: &str) -> HttpUrl {
     crate::config::otlp_endpoint(text).unwrap()
 }
 
@@ -112,7 +112,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// Sends requests of two spans each and stops. How many spans were lost.
-async fn send(to: Option<OtlpEndpoint>, requests: &[usize]) -> u64 {
+async fn send(to: Option<HttpUrl>, requests: &[usize]) -> u64 {
     let otlp = Otlp::new(to);
     let (spans, rows) = otlp.rows();
     let mut exporter = Exporter::start(&otlp, "this-run", rows, families);

@@ -1,0 +1,172 @@
+//! What paddock itself asks of others by HTTP: one exchange on a connection of its own, since there is one in
+//! seconds at most. Each is bounded in time and in what is read of the answer; whoever stops waiting closes it.
+
+mod backoff;
+
+use crate::config::HttpUrl;
+use http::header::{CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::future::pending;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+pub(crate) use backoff::Backoff;
+
+/// How long a post may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+const AGENT: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// What `Retry-After` says, if that is a number of seconds.
+    pub(crate) retry_after: Option<Duration>,
+    /// Empty where none was to be read.
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Silent {
+    #[error("no connection to it: {0}")]
+    Connect(#[source] io::Error),
+    #[error("no answer from it: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("its answer is cut off, or longer than {most} bytes: {why}")]
+    Body {
+        most: usize,
+        why: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("it cannot be asked so: {0}")]
+    Request(#[from] http::Error),
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
+}
+
+/// Posts a body with these fields. Of the answer's body up to `most` bytes are read, and more is an error; 0
+/// reads none.
+pub(crate) async fn post(
+    to: &HttpUrl,
+    target: &str,
+    fields: HeaderMap,
+    body: Bytes,
+    most: usize,
+) -> Result<Answer, Silent> {
+    let mut request = Request::post(target)
+        .header(HOST, to.authority())
+        .header(USER_AGENT, AGENT)
+        .body(Full::new(body))?;
+    request.headers_mut().extend(fields);
+    let connecting = TcpStream::connect(to.host_and_port());
+    ask(connecting, request, most, LIMIT).await
+}
+
+/// Asks whoever a connection leads to. Of the answer's body up to `most` bytes are read, and more is an error; 0
+/// reads none.
+pub(crate) async fn ask<S>(
+    connecting: impl Future<Output = io::Result<S>>,
+    request: Request<Full<Bytes>>,
+    most: usize,
+    limit: Duration,
+) -> Result<Answer, Silent>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    timeout(limit, Box::pin(exchange(connecting, request, most)))
+        .await
+        .unwrap_or(Err(Silent::Late(limit)))
+}
+
+async fn exchange<S>(
+    connecting: impl Future<Output = io::Result<S>>,
+    mut request: Request<Full<Bytes>>,
+    most: usize,
+) -> Result<Answer, Silent>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let close = HeaderValue::from_static("close");
+    request.headers_mut().insert(CONNECTION, close);
+    let stream = connecting.await.map_err(Silent::Connect)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let asking = async {
+        let answer = sender.send_request(request).await?;
+        Ok(Answer {
+            status: answer.status(),
+            retry_after: answer.headers().get(RETRY_AFTER).and_then(seconds),
+            body: match most {
+                0 => Bytes::new(),
+                _ => Limited::new(answer.into_body(), most)
+                    .collect()
+                    .await
+                    .map_err(|why| Silent::Body { most, why })?
+                    .to_bytes(),
+            },
+        })
+    };
+    let going = async {
+        // How it ends the answer tells.
+        let _ = connection.await;
+        pending().await
+    };
+    tokio::select! {
+        answer = asking => answer,
+        never = going => never,
+    }
+}
+
+fn seconds(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[test]
+    fn only_a_number_of_seconds_is_heard() {
+        for (value, expected) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+            ("99999999999999999999999", None),
+            ("", None),
+        ] {
+            let heard = seconds(&HeaderValue::from_static(value));
+            assert_eq!(heard, expected.map(Duration::from_secs), "{value:?}");
+        }
+    }
+
+    /// Asks somebody who answers so and then stays, and reads so much of it.
+    async fn asked(answer: &'static str, most: usize) -> Result<Answer, Silent> {
+        let (near, mut far) = tokio::io::duplex(1024);
+        far.write_all(answer.as_bytes()).await.unwrap();
+        let request = Request::new(Full::default());
+        ask(async { Ok(near) }, request, most, LIMIT).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_to_be_read_is_waited_for() {
+        let begun = "HTTP/1.1 200 OK\r\nretry-after: 7\r\ncontent-length: 9\r\n\r\n+";
+        let answer = asked(begun, 0).await.unwrap();
+        let heard = (answer.status, answer.retry_after, answer.body.len());
+        assert_eq!(heard, (StatusCode::OK, Some(Duration::from_secs(7)), 0));
+        for (answer, most) in [(begun, 9), ("HTTP/1.1 200 OK\r\n", 0)] {
+            let late = asked(answer, most).await;
+            assert!(matches!(late, Err(Silent::Late(LIMIT))), "{late:?}");
+        }
+    }
+}
