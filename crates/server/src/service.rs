@@ -8,7 +8,7 @@ use crate::inherited::Inherited;
 use crate::learned;
 use crate::listeners;
 use crate::proxy::{Acceptor, News, Site, Workers};
-use crate::reload::{Reloader, Source};
+use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
@@ -65,7 +65,8 @@ pub enum StartError {
     /// A socket that was handed over is open to every network, and nobody has allowed that.
     #[error(
         "the socket {0} was handed over, and is open to every network this machine is on: write \
-         ListenStream=127.0.0.1:PORT in the socket unit; if everyone may use it: `allow_public = true` \
+         ListenStream=127.0.0.1:PORT in the socket unit, or have those who come show a key \
+         (`paddock key new NAME`); if everyone may use it: `allow_public = true` \
          under [server], or --allow-public"
     )]
     OpenToAll(Listen),
@@ -158,7 +159,7 @@ impl Service {
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let state_dir = take_state(&config)?;
-        let (public, admin) = listeners::open(&config.server, inherited).await?;
+        let (public, admin) = listeners::open(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
         let parts = Parts::of_this_system();
         sandbox::announce(parts, config.engine.sandbox);
@@ -211,6 +212,10 @@ impl Service {
             course: telling.course().clone(),
             activity: settings,
             otlp: otlp.clone(),
+            open: Open {
+                public: open_to_all(&config, &public.at),
+                admin: open_to_all(&config, &admin.at),
+            },
         };
         let admin_routes = routes::Admin {
             view,
@@ -398,6 +403,12 @@ async fn serve_admin(
     if let Err(error) = served {
         tracing::error!(%error, "the admin plane ended");
     }
+}
+
+/// The address of these that is open to every network because those who come there show a key.
+fn open_to_all(config: &Config, at: &[Listen]) -> Option<Listen> {
+    let mut open = at.iter().filter(|at| at.is_wildcard());
+    open.find(|_| !config.server.allow_public).cloned()
 }
 
 fn site(
