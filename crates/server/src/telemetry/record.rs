@@ -243,6 +243,7 @@ impl Record {
         let row = Row {
             arrived: it.arrived,
             model: it.model,
+            key: it.visit.as_ref().map(|visit| Arc::clone(visit.key())),
             route: it.route,
             status: it.status,
             outcome,
