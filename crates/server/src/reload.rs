@@ -72,11 +72,23 @@ pub struct Reloader {
 /// are to the end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Open {
-    pub(crate) public: Option<Listen>,
-    pub(crate) admin: Option<Listen>,
+    public: Option<Listen>,
+    admin: Option<Listen>,
 }
 
 impl Open {
+    /// Those among the addresses that are listened on.
+    pub(crate) fn of(config: &Config, public: &[Listen], admin: &[Listen]) -> Self {
+        let open = |at: &[Listen]| {
+            let mut open = at.iter().filter(|at| at.is_wildcard());
+            open.find(|_| !config.server.allow_public).cloned()
+        };
+        Self {
+            public: open(public),
+            admin: open(admin),
+        }
+    }
+
     /// The one where nobody would have to show a key any more, and that nobody has allowed otherwise.
     fn without_leave(&self, config: &Config) -> Option<&Listen> {
         let public = self

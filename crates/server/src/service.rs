@@ -212,10 +212,7 @@ impl Service {
             course: telling.course().clone(),
             activity: settings,
             otlp: otlp.clone(),
-            open: Open {
-                public: open_to_all(&config, &public.at),
-                admin: open_to_all(&config, &admin.at),
-            },
+            open: Open::of(&config, &public.at, &admin.at),
         };
         let admin_routes = routes::Admin {
             view,
@@ -403,12 +400,6 @@ async fn serve_admin(
     if let Err(error) = served {
         tracing::error!(%error, "the admin plane ended");
     }
-}
-
-/// The address of these that is open to every network because those who come there show a key.
-fn open_to_all(config: &Config, at: &[Listen]) -> Option<Listen> {
-    let mut open = at.iter().filter(|at| at.is_wildcard());
-    open.find(|_| !config.server.allow_public).cloned()
 }
 
 fn site(

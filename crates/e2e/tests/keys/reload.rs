@@ -39,7 +39,7 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
     // What is in flight with a key that is gone ends as it would have.
     paddock.let_end();
     let (events, whole) = stream.events();
-    let last = events.last().map(|event| event.data());
+    let last = events.last().map(paddock_e2e::harness::Event::data);
     assert!(whole && last.as_deref() == Some("[DONE]"), "{events:?}");
 
     let narrowed = only_alice.replace(

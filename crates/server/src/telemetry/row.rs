@@ -157,6 +157,7 @@ pub(super) mod tests {
     pub(in crate::telemetry) fn row() -> Row {
         Row {
             arrived: Instant::now(),
+            key: None,
             model: Some(ModelId(0)),
             route: Route::ChatCompletions,
             status: Some(200),
