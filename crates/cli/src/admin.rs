@@ -23,8 +23,7 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(
 /// Flags of every command that asks a paddock that runs.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH. Where it wants an API key, the
-    /// environment has it: `PADDOCK_KEY`.
+    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH.
     #[arg(
         long,
         value_name = "ADDR",

@@ -88,7 +88,7 @@ Examples:
 
 pub(super) const KEY: &str = "\
 Examples:
-  paddock key new laptop
+  paddock key new laptop --write
   paddock key list
   paddock key revoke laptop";
 
