@@ -123,6 +123,7 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
         ("key_new_again", "key new laptop --write", 1),
         ("key_new_name", "key new a.b", 2),
         ("key_new_scope", "key new a --allow admni", 2),
+        ("key_new_model", "key new a --model mm --write", 64),
         ("key_revoke_unknown", "key revoke latpop", 1),
         ("key_no_file", "key revoke laptop --config gone.toml", 64),
         ("key_usage_add", "key add laptop", 2),

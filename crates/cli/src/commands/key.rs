@@ -7,7 +7,7 @@ mod revoke;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use paddock_server::config::bad_key_name;
+use paddock_server::config::{Config, Overrides, bad_key_name};
 
 use super::examples;
 use crate::exit::Exit;
@@ -74,6 +74,24 @@ impl FileArgs {
                 service::report(&problems);
                 Err(Exit::Config)
             }
+        }
+    }
+}
+
+/// Reads a file's new text as a configuration. One that paddock would not read again, while it reads the old
+/// one, is not for writing: what was meant would not come to be.
+fn still_read(file: &Path, old: &str, new: &str) -> Result<Option<Config>, Exit> {
+    let read = |text: &str| Config::from_toml(text, file, &Overrides::default());
+    match read(new) {
+        Ok(config) => Ok(Some(config)),
+        Err(_) if read(old).is_err() => Ok(None),
+        Err(problems) => {
+            service::report(&problems);
+            let file = file.display();
+            output::error(&format!(
+                "paddock would not read {file} again, so nothing was changed"
+            ));
+            Err(Exit::Config)
         }
     }
 }

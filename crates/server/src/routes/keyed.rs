@@ -1,10 +1,10 @@
 //! Where an API key is for it, whoever asks the admin plane shows one.
 
-use super::{ShownKey, refusal};
+use super::refusal;
 use crate::catalog::Catalog;
 use crate::config::Scope;
 use crate::error::ProxyError;
-use crate::keys::{self, Key};
+use crate::keys;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -27,7 +27,7 @@ const UNKNOWN: &str = "this API key is not known here: it is misspelt, or was re
 /// Lets those in who may ask for this.
 pub(super) async fn keyed(
     State(catalog): State<watch::Receiver<Arc<Catalog>>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let judged = {
@@ -35,28 +35,21 @@ pub(super) async fn keyed(
         judge(&catalog, request.uri().path(), request.headers())
     };
     match judged {
-        Ok(key) => {
-            request.extensions_mut().insert(ShownKey(key));
-            next.run(request).await
-        }
+        Ok(()) => next.run(request).await,
         Err(error) => refused(&error),
     }
 }
 
-/// The key that is shown, where one has to be.
-fn judge(
-    catalog: &Catalog,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Option<Arc<Key>>, ProxyError> {
+/// Whether a key is shown that is for this, where one has to be.
+fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), ProxyError> {
     let scopes: &[Scope] = match path {
-        "/livez" | "/readyz" => return Ok(None),
+        "/livez" | "/readyz" => return Ok(()),
         "/metrics" => &[Scope::Metrics, Scope::Admin],
         _ => &[Scope::Admin],
     };
     let keys = catalog.keys();
     if !keys.any_for(scopes) {
-        return Ok(None);
+        return Ok(());
     }
     let fields = headers.iter();
     let secrets = fields
@@ -64,7 +57,7 @@ fn judge(
         .map(<[u8]>::to_vec);
     let shown: Vec<Vec<u8>> = secrets.chain(password(headers)).collect();
     match shown.iter().find_map(|secret| keys.find(secret)) {
-        Some(key) => key.check(scopes).map(|()| Some(Arc::clone(key))),
+        Some(key) => key.check(scopes),
         None if shown.is_empty() => Err(ProxyError::Unauthorized(NONE)),
         None => Err(ProxyError::Unauthorized(UNKNOWN)),
     }
@@ -120,7 +113,7 @@ mod tests {
             let name: HeaderName = name.parse().unwrap();
             headers.insert(name, value.parse().unwrap());
         }
-        judge(catalog, path, &headers).map_or_else(|error| error.status(), |_| 200)
+        judge(catalog, path, &headers).map_or_else(|error| error.status(), |()| 200)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::Args;
 use paddock_server::config::{KeyHash, Scope, with_key};
 use serde_json::json;
 
-use super::{FileArgs, key_name, write};
+use super::{FileArgs, key_name, still_read, write};
 use crate::exit::Exit;
 use crate::output;
 
@@ -98,11 +98,12 @@ fn section(args: &NewArgs, hash: KeyHash) -> String {
 fn add(args: &NewArgs, section: &str) -> Result<String, Exit> {
     let (file, text) = args.file.read()?;
     let shown = file.display().to_string();
-    let text = with_key(&text, &args.name, section).map_err(|error| {
+    let longer = with_key(&text, &args.name, section).map_err(|error| {
         output::error(&format!("error: {shown}: {error}"));
         Exit::Failed
     })?;
-    write(&file, &text)?;
+    still_read(&file, &text, &longer)?;
+    write(&file, &longer)?;
     Ok(shown)
 }
 

@@ -1,11 +1,11 @@
 //! `paddock key revoke`.
 
 use clap::Args;
-use paddock_server::config::{Config, Overrides, without_key};
+use paddock_server::config::without_key;
 
-use super::{FileArgs, write};
+use super::{FileArgs, still_read, write};
 use crate::exit::Exit;
-use crate::{output, service};
+use crate::output;
 
 /// Flags of `paddock key revoke`.
 #[derive(Debug, Args)]
@@ -16,7 +16,8 @@ pub(super) struct RevokeArgs {
     file: FileArgs,
 }
 
-/// Takes it out of the file. What paddock would not read again is not written: the key would stay good.
+/// Takes it out of the file. What paddock would not read again is not
+/// written: the key would stay good.
 pub(super) fn run(args: &RevokeArgs) -> Exit {
     let (file, text) = match args.file.read() {
         Ok(read) => read,
@@ -30,18 +31,10 @@ pub(super) fn run(args: &RevokeArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let read = |text: &str| Config::from_toml(text, &file, &Overrides::default());
-    let after = read(&left);
-    if let Err(problems) = &after
-        && read(&text).is_ok()
-    {
-        service::report(problems);
-        output::error(&format!(
-            "without the key `{}` paddock would not read {shown} again, so nothing was changed",
-            args.name
-        ));
-        return Exit::Config;
-    }
+    let after = match still_read(&file, &text, &left) {
+        Ok(after) => after,
+        Err(exit) => return exit,
+    };
     if let Err(exit) = write(&file, &left) {
         return exit;
     }
@@ -50,7 +43,7 @@ pub(super) fn run(args: &RevokeArgs) -> Exit {
          in flight go on",
         args.name
     ));
-    if after.is_ok_and(|config| config.api_keys.is_empty()) {
+    if after.is_some_and(|config| config.api_keys.is_empty()) {
         output::error("that was the last key: from now on nobody has to show one");
     }
     Exit::Done
