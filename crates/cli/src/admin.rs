@@ -31,6 +31,10 @@ pub(crate) struct AdminArgs {
         default_value = "127.0.0.1:8081"
     )]
     admin: Address,
+    /// The secret of an API key. In the environment alone: whoever is on this machine can read the flags of
+    /// every command.
+    #[arg(skip = std::env::var_os("PADDOCK_KEY"))]
+    key: Option<std::ffi::OsString>,
 }
 
 /// Why a command has not done what it was asked to.
@@ -55,6 +59,14 @@ pub(crate) enum Trouble {
     NotPaddock {
         /// Where it was looked for.
         at: Address,
+    },
+    /// It wants a key.
+    #[error("the paddock at {at} {}\n  = help: {}", wants(*.shown), wanted(*.shown))]
+    NoKey {
+        /// Where it is.
+        at: Address,
+        /// One was shown.
+        shown: bool,
     },
     /// It was there.
     #[error("the paddock at {at} has gone")]
@@ -81,13 +93,32 @@ pub(crate) enum Trouble {
     System(#[from] std::io::Error),
 }
 
+fn wants(shown: bool) -> &'static str {
+    match shown {
+        true => "does not know the key in PADDOCK_KEY",
+        false => "wants an API key",
+    }
+}
+
+fn wanted(shown: bool) -> &'static str {
+    match shown {
+        true => "it is misspelt, or was revoked; put the secret of a key that allows `admin` there",
+        false => {
+            "put the secret of a key that allows `admin` into the environment, as PADDOCK_KEY; its operator \
+             makes one: paddock key new NAME --allow admin --write"
+        }
+    }
+}
+
 impl Trouble {
     fn exit(&self) -> Exit {
         match self {
             Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
                 Exit::Unavailable
             }
-            Self::Refused { .. } | Self::BrokenOff | Self::System(_) => Exit::Failed,
+            Self::Refused { .. } | Self::NoKey { .. } | Self::BrokenOff | Self::System(_) => {
+                Exit::Failed
+            }
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -101,7 +132,7 @@ impl AdminArgs {
     ) -> Exit {
         let runtime = Builder::new_current_thread().enable_all().build();
         let done = runtime.map_err(Trouble::from).and_then(|runtime| {
-            let done = runtime.block_on(work(Client::new(self.admin)));
+            let done = runtime.block_on(work(Client::new(self.admin, self.key)));
             // A write that nobody takes must not hold up the end.
             runtime.shutdown_background();
             done

@@ -20,17 +20,21 @@ pub(crate) struct Loaded {
 ///
 /// Without any file, the flags alone make the configuration.
 pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Problems> {
-    let found = match named {
-        Some(path) => Some((path.to_owned(), read(path)?)),
-        None => find()?,
-    };
-    let Some((file, text)) = found else {
+    let Some((file, text)) = text(named)? else {
         let config = Config::from_flags(overrides)?;
         return Ok(Loaded { config, file: None });
     };
     let config = Config::from_toml(&text, &file, overrides)?;
     let file = Some(file);
     Ok(Loaded { config, file })
+}
+
+/// Reads the file that is named, else the first that is found, and checks nothing.
+pub(crate) fn text(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Problems> {
+    match named {
+        Some(path) => Ok(Some((path.to_owned(), read(path)?))),
+        None => find(),
+    }
 }
 
 /// Reads the first file that is there, of `./`, the user's directory and `/etc`.

@@ -21,6 +21,8 @@ pub(crate) fn instead(args: &[String]) -> Option<String> {
             "paddock unload MODEL\nto end paddock itself: Ctrl-C where it runs, or systemctl stop paddock"
                 .to_owned(),
         ),
+        "key" => key(rest),
+        "keys" => Some("paddock key list".to_owned()),
         "show" | "info" if model.is_some_and(|model| is_file(model)) => Some(named("inspect")),
         "show" | "info" => Some(named("explain")),
         "validate" | "test" => Some(with("paddock check", rest)),
@@ -37,6 +39,18 @@ pub(crate) fn instead(args: &[String]) -> Option<String> {
         file if is_file(file) => serve(args),
         _ => None,
     }
+}
+
+/// What is meant to be done with a key.
+fn key(args: &[String]) -> Option<String> {
+    let (word, rest) = args.split_first()?;
+    let command = match word.as_str() {
+        "create" | "add" | "generate" | "make" => "new",
+        "remove" | "rm" | "delete" | "del" => "revoke",
+        "ls" | "show" => "list",
+        _ => return None,
+    };
+    Some(with(&format!("paddock key {command}"), rest))
 }
 
 /// Writes llama-server's flags, and bare files, as paddock's.
@@ -139,6 +153,9 @@ mod tests {
             ("stop gemma", "paddock unload gemma"),
             ("show m.gguf", "paddock inspect m.gguf"),
             ("init", "paddock config example > paddock.toml"),
+            ("key add laptop", "paddock key new laptop"),
+            ("key rm laptop", "paddock key revoke laptop"),
+            ("keys", "paddock key list"),
             ("serve model.gguf", "paddock serve --model model.gguf"),
             ("check a.gguf", "paddock check --model a.gguf"),
             ("model.gguf", "paddock serve --model model.gguf"),

@@ -363,7 +363,7 @@ fn help_is_what_it_was() {
     let place = Place::new();
     let (_, help, _) = place.run(&["--help"]);
     insta::assert_snapshot!("help", help);
-    for command in ["serve", "chat", "load"] {
+    for command in ["serve", "chat", "load", "key"] {
         let (code, help, _) = place.run(&[command, "--help"]);
         assert_eq!(code, 0, "{command}");
         insta::assert_snapshot!(format!("help_{command}"), help);

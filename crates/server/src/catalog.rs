@@ -1,6 +1,7 @@
 //! The models there are, by the names that clients send.
 
 use crate::error::ProxyError;
+use crate::keys::{Key, Keys};
 use crate::model::Model;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ pub(crate) struct Catalog {
     /// Names and aliases. They are the configuration's, so nobody can choose them to collide.
     names: HashMap<String, Arc<Model>, RandomState>,
     default: Option<Arc<Model>>,
+    keys: Keys,
 }
 
 impl Catalog {
@@ -30,6 +32,40 @@ impl Catalog {
         }
         catalog.default = default.and_then(|name| catalog.names.get(name).cloned());
         catalog
+    }
+
+    /// The same for those who show one of these keys, where there are some.
+    pub(crate) fn with_keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// The keys that clients and operators show.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Refuses a model that a key is not for.
+    pub(crate) fn check(&self, key: &Key, model: &Model) -> Result<(), ProxyError> {
+        if key.is_for(model.id) {
+            return Ok(());
+        }
+        Err(ProxyError::ForbiddenModel {
+            key: key.name.to_string(),
+            model: model.name.clone(),
+            allowed: self.listed_for(key),
+        })
+    }
+
+    /// An error that lists models, as who has this key is told it: of those it is not for it says nothing.
+    pub(crate) fn for_key(&self, key: &Key, mut error: ProxyError) -> ProxyError {
+        if let ProxyError::UnknownModel { configured, .. } | ProxyError::NoModel { configured } =
+            &mut error
+            && !key.is_for_all()
+        {
+            *configured = self.listed_for(key);
+        }
+        error
     }
 
     /// All models, in the order of the configuration.
@@ -78,9 +114,6 @@ impl Catalog {
             .iter()
             .map(|model| model.name.as_str())
             .collect();
-        if names.is_empty() {
-            return "nothing".to_owned();
-        }
         if name.len() <= 100 {
             // Far ones keep the order of the configuration: the sort is stable.
             names.sort_by_key(|other| match strsim::damerau_levenshtein(name, other) {
@@ -88,13 +121,26 @@ impl Catalog {
                 _ => usize::MAX,
             });
         }
-        let more = names.len().saturating_sub(LISTED);
-        names.truncate(LISTED);
-        let listed = names.join(", ");
-        match more {
-            0 => listed,
-            more => format!("{listed} and {more} more"),
-        }
+        joined(names)
+    }
+
+    /// The names of the models that a key is for.
+    fn listed_for(&self, key: &Key) -> String {
+        let models = self.models.iter().filter(|model| key.is_for(model.id));
+        joined(models.map(|model| model.name.as_str()).collect())
+    }
+}
+
+fn joined(mut names: Vec<&str>) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let listed = names.join(", ");
+    match more {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of paddock's own making, and the one place that turns them into HTTP.
 
+use crate::keys::Limit;
 use paddock_supervisor::Failure;
 use paddock_wire as wire;
 use serde_json::{Value, json};
@@ -34,6 +35,42 @@ pub enum ProxyError {
     NoModel {
         /// What there is.
         configured: String,
+    },
+    /// The request shows no API key, or none that is configured.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The request's API key is not for this.
+    #[error(
+        "the API key '{key}' does not allow this: it wants {needs}, and the key allows {allows}; the operator \
+         can add that to `allow` under [auth.keys.{key}]"
+    )]
+    ForbiddenScope {
+        /// The key's name.
+        key: String,
+        /// What it would have to allow.
+        needs: String,
+        /// What it allows.
+        allows: String,
+    },
+    /// The request's API key is not for this model.
+    #[error("the API key '{key}' is not for the model '{model}'; it is for: {allowed}")]
+    ForbiddenModel {
+        /// The key's name.
+        key: String,
+        /// The model's name.
+        model: String,
+        /// The models it is for.
+        allowed: String,
+    },
+    /// The requests of an API key have reached one of its limits.
+    #[error("the API key '{key}' has reached its `{}`; try again in {retry_after} s", .limit.as_str())]
+    RateLimited {
+        /// The key's name.
+        key: String,
+        /// Which one.
+        limit: Limit,
+        /// After how many seconds a retry is let in, if nobody else is.
+        retry_after: u64,
     },
     /// More of bodies is held than may be, while their models are unknown.
     #[error(
@@ -192,10 +229,12 @@ impl ProxyError {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
             Self::BadName(_) | Self::NoModel { .. } => 400,
+            Self::Unauthorized(_) => 401,
+            Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => 403,
             Self::UnknownModel { .. } => 404,
             Self::RequestTimeout(_) => 408,
             Self::BodyTooLarge { .. } => 413,
-            Self::QueueFull { .. } | Self::TooMuchHeld => 429,
+            Self::QueueFull { .. } | Self::TooMuchHeld | Self::RateLimited { .. } => 429,
             Self::QueueTimeout { .. }
             | Self::NoRoom { .. }
             | Self::Loading { .. }
@@ -218,6 +257,9 @@ impl ProxyError {
         match self {
             Self::BadRequest(_) | Self::BadName(_) => "bad_request",
             Self::NoModel { .. } => "no_model",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
+            Self::RateLimited { .. } => "rate_limited",
             Self::RequestTimeout(_) => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnknownModel { .. } => "unknown_model",
@@ -247,6 +289,7 @@ impl ProxyError {
             | Self::Draining { retry_after, .. }
             | Self::RanOut { retry_after, .. }
             | Self::LoadFailed { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::TooMuchHeld => Some(1),
             Self::ShuttingDown => Some(5),
             _ => None,
@@ -293,6 +336,8 @@ impl ProxyError {
 
     fn anthropic_type(&self) -> &'static str {
         match self.status() {
+            401 => "authentication_error",
+            403 => "permission_error",
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",

@@ -1,6 +1,6 @@
 //! Where clients and operators connect: sockets that were handed over, or else what is configured.
 
-use crate::config::{Listen, Server};
+use crate::config::{Config, Listen};
 use crate::inherited::{Inherited, Listener, Socket};
 use crate::proxy::Acceptor;
 use crate::service::StartError;
@@ -23,18 +23,20 @@ pub(crate) struct Plane {
 /// # Errors
 /// An address cannot be had, or is open to everyone without leave.
 pub(crate) async fn open(
-    server: &Server,
+    config: &Config,
     inherited: Inherited,
 ) -> Result<(Plane, Plane), StartError> {
     let Inherited { public, admin } = inherited;
-    if !server.allow_public
-        && let Some(open) = public
-            .iter()
-            .chain(&admin)
-            .find(|socket| socket.at.is_wildcard())
-    {
-        return Err(StartError::OpenToAll(open.at.clone()));
+    let open = |sockets: &[Socket], may_be: bool| {
+        let mut sockets = sockets.iter().map(|socket| &socket.at);
+        sockets.find(|at| at.is_wildcard() && !may_be).cloned()
+    };
+    let open = open(&public, config.public_may_be_open())
+        .or_else(|| open(&admin, config.admin_may_be_open()));
+    if let Some(open) = open {
+        return Err(StartError::OpenToAll(open));
     }
+    let server = &config.server;
     let public = plane("server.listen", &server.listen, public).await?;
     let admin = plane("server.admin", &server.admin, admin).await?;
     Ok((public, admin))

@@ -9,7 +9,7 @@ mod notified;
 use self::inotify::Touched;
 #[cfg(not(target_os = "linux"))]
 use self::notified::Touched;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Listen, Problems};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
 use crate::telemetry::{Otlp, Settings};
@@ -65,6 +65,38 @@ pub struct Reloader {
     pub(crate) activity: watch::Sender<Settings>,
     /// Where traces and metrics go.
     pub(crate) otlp: Otlp,
+    pub(crate) open: Open,
+}
+
+/// The addresses that are open to every network because those who come there show a key. They stay what they
+/// are to the end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Open {
+    public: Option<Listen>,
+    admin: Option<Listen>,
+}
+
+impl Open {
+    /// Those among the addresses that are listened on.
+    pub(crate) fn of(config: &Config, public: &[Listen], admin: &[Listen]) -> Self {
+        let open = |at: &[Listen]| {
+            let mut open = at.iter().filter(|at| at.is_wildcard());
+            open.find(|_| !config.server.allow_public).cloned()
+        };
+        Self {
+            public: open(public),
+            admin: open(admin),
+        }
+    }
+
+    /// The one where nobody would have to show a key any more, and that nobody has allowed otherwise.
+    fn without_leave(&self, config: &Config) -> Option<&Listen> {
+        let public = self
+            .public
+            .as_ref()
+            .filter(|_| !config.public_may_be_open());
+        public.or_else(|| self.admin.as_ref().filter(|_| !config.admin_may_be_open()))
+    }
 }
 
 /// Why the configuration is what it was.
@@ -78,6 +110,13 @@ pub enum ReloadError {
     /// It is not valid.
     #[error("the configuration is not valid, and nothing has changed:\n{0}")]
     Invalid(Problems),
+    /// Without a key everybody could come in.
+    #[error(
+        "paddock listens on {0}, which is open to every network, and the configuration has no key any more that \
+         is needed there: nothing has changed; keep a key, or stop paddock, or allow it by \
+         `allow_public = true` under [server]"
+    )]
+    OpenToAll(Listen),
     /// paddock is stopping.
     #[error("paddock is stopping")]
     Stopping,
@@ -103,6 +142,12 @@ impl Reloader {
             }
             Err(_) => return Err(ReloadError::Stopping),
         };
+        if let Some(open) = self.open.without_leave(&config) {
+            let error = ReloadError::OpenToAll(open.clone());
+            tracing::error!("{error}");
+            reloading.refused();
+            return Err(error);
+        }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
         let reloaded = reloaded.ok_or(ReloadError::Stopping)?.json();

@@ -8,7 +8,7 @@ use crate::inherited::Inherited;
 use crate::learned;
 use crate::listeners;
 use crate::proxy::{Acceptor, News, Site, Workers};
-use crate::reload::{Reloader, Source};
+use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
@@ -65,7 +65,8 @@ pub enum StartError {
     /// A socket that was handed over is open to every network, and nobody has allowed that.
     #[error(
         "the socket {0} was handed over, and is open to every network this machine is on: write \
-         ListenStream=127.0.0.1:PORT in the socket unit; if everyone may use it: `allow_public = true` \
+         ListenStream=127.0.0.1:PORT in the socket unit, or have those who come show a key \
+         (`paddock key new NAME`); if everyone may use it: `allow_public = true` \
          under [server], or --allow-public"
     )]
     OpenToAll(Listen),
@@ -157,7 +158,7 @@ impl Service {
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let state_dir = take_state(&config)?;
-        let (public, admin) = listeners::open(&config.server, inherited).await?;
+        let (public, admin) = listeners::open(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
         let parts = Parts::of_this_system();
         sandbox::announce(parts, config.engine.sandbox);
@@ -210,6 +211,7 @@ impl Service {
             course: telling.course().clone(),
             activity: settings,
             otlp: otlp.clone(),
+            open: Open::of(&config, &public.at, &admin.at),
         };
         let admin_routes = routes::Admin {
             view,

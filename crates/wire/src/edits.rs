@@ -47,6 +47,24 @@ impl Edits {
         }
     }
 
+    /// Cuts `span` out, wherever it lies: before, between or behind the edits made so far, or where one of
+    /// them cuts it out already. It overlaps none in part.
+    pub(crate) fn cut_anywhere(&mut self, span: Span) -> Result<(), Full> {
+        let len = usize::from(self.len);
+        let items = &self.items[..len];
+        let at = items.partition_point(|(other, _)| other.start() < span.start());
+        if items.get(at).is_some_and(|(other, _)| *other == span) {
+            return Ok(());
+        }
+        if len >= MOST {
+            return Err(Full);
+        }
+        self.items.copy_within(at..len, at + 1);
+        self.items[at] = (span, None);
+        self.len += 1;
+        Ok(())
+    }
+
     /// Appends `head` to `out` as it goes on: edited, `additions` (whole field lines with their
     /// CRLF) behind its last field, then the empty line.
     pub fn render(&self, head: &[u8], additions: &[&[u8]], out: &mut Vec<u8>) {
@@ -62,5 +80,38 @@ impl Edits {
             out.extend_from_slice(addition);
         }
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(cuts: &[(usize, usize)]) -> Option<String> {
+        let mut edits = Edits::default();
+        edits.replace(Span::new(4, 5), b'E').ok()?;
+        for (start, end) in cuts {
+            edits.cut_anywhere(Span::new(*start, *end)).ok()?;
+        }
+        let mut out = Vec::new();
+        edits.render(b"abcdefgh\r\n", &[], &mut out);
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_cut_is_made_wherever_it_lies() {
+        assert_eq!(left(&[(6, 7)]).as_deref(), Some("abcdEfh\r\n"));
+        assert_eq!(
+            left(&[(6, 7), (0, 2), (5, 6), (0, 2)]).as_deref(),
+            Some("cdEh\r\n")
+        );
+    }
+
+    #[test]
+    fn one_too_many_is_none() {
+        let most: Vec<_> = (10..9 + MOST).map(|at| (at, at + 1)).collect();
+        assert!(left(&most).is_some());
+        let one_more = [most, vec![(5, 6)]].concat();
+        assert_eq!(left(&one_more), None);
     }
 }

@@ -9,6 +9,7 @@
 //! - [`HeadScan`] finds the end of a head while it arrives, in one pass however small the pieces;
 //! - [`RequestHead`] and [`ResponseHead`] judge a whole head;
 //! - [`Edits`] are the lines to cut and the bytes to put in their place;
+//! - [`field_lines`] are the fields of a head, one by one;
 //! - [`Body`] follows a body to its end;
 //! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
 //!   [`named_by_field`] the one that a head names;
@@ -20,6 +21,7 @@ mod chunked;
 mod edits;
 mod fields;
 mod head;
+mod line;
 mod model;
 mod name;
 mod refusal;
@@ -35,6 +37,7 @@ pub use chunked::ChunkError;
 pub use edits::Edits;
 pub use fields::HOP_BY_HOP;
 pub use head::{HeadScan, MAX_HEAD};
+pub use line::{FieldLine, field_lines};
 pub use model::{
     BadName, Candidate, MAX_MODEL_NAME, ModelScan, Scan, UpstreamTarget, named_by_field,
     named_by_query,

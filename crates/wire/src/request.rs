@@ -132,6 +132,15 @@ impl RequestHead {
             .map_err(|_| Refusal::TooManyHopByHop)
     }
 
+    /// Leaves a line out of what goes on, as [`field_lines`](crate::field_lines) found it.
+    ///
+    /// # Errors
+    /// There are too many lines that do not go on.
+    pub fn cut_line(&mut self, line: Span) -> Result<(), Refusal> {
+        let cut = self.edits.cut_anywhere(line);
+        cut.map_err(|_| Refusal::TooManyHopByHop)
+    }
+
     /// Leaves the first `len` bytes of the target out of what goes on.
     pub fn cut_target_prefix(&mut self, len: usize) {
         let start = self.target.start();

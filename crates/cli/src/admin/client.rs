@@ -1,14 +1,15 @@
 //! One request, one answer.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, SERVER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, SERVER};
 use hyper::http::request::Builder;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +27,8 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     at: Address,
+    /// The field that shows a key.
+    key: Option<HeaderValue>,
 }
 
 /// An answer that says that it was done.
@@ -43,8 +46,16 @@ impl Client {
         &self.at
     }
 
-    pub(super) const fn new(at: Address) -> Self {
-        Self { at }
+    /// Shows this key, where there is one that can be sent.
+    pub(super) fn new(at: Address, key: Option<OsString>) -> Self {
+        let key = key.filter(|key| !key.is_empty());
+        let key = key.and_then(|key| {
+            let bearer = [b"Bearer ", key.as_encoded_bytes().trim_ascii()].concat();
+            let mut field = HeaderValue::from_bytes(&bearer).ok()?;
+            field.set_sensitive(true);
+            Some(field)
+        });
+        Self { at, key }
     }
 
     /// Asks for what can be answered at once.
@@ -76,7 +87,12 @@ impl Client {
     }
 
     async fn answer(&self, request: Builder, body: Bytes) -> Result<Answer, Trouble> {
-        let request = request.header(HOST, "localhost").body(Full::new(body));
+        let request = request.header(HOST, "localhost");
+        let request = match &self.key {
+            Some(key) => request.header(AUTHORIZATION, key),
+            None => request,
+        };
+        let request = request.body(Full::new(body));
         // The path is made here, of encoded names.
         let request = request.map_err(|error| self.no_answer(&error.to_string()))?;
         let (response, connection) = match &self.at {
@@ -95,6 +111,10 @@ impl Client {
         };
         if status.is_success() {
             return Ok(answer);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let (at, shown) = (self.at.clone(), self.key.is_some());
+            return Err(Trouble::NoKey { at, shown });
         }
         let refused = answer.whole().await?;
         Err(refusal(&refused).unwrap_or_else(|| Trouble::Refused {

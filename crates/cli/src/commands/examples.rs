@@ -86,6 +86,29 @@ Examples:
   paddock requests --follow --model gemma
   paddock requests -n 1000 --json";
 
+pub(super) const KEY: &str = "\
+Examples:
+  paddock key new laptop --write
+  paddock key list
+  paddock key revoke laptop";
+
+pub(super) const KEY_NEW: &str = "\
+Examples:
+  paddock key new laptop                            print the secret, and the section for the file
+  paddock key new ci --model gemma --write          add the section to the file
+  paddock key new ops --allow admin --write
+  paddock key new prometheus --allow metrics --write > token";
+
+pub(super) const KEY_LIST: &str = "\
+Examples:
+  paddock key list
+  paddock key list --json";
+
+pub(super) const KEY_REVOKE: &str = "\
+Examples:
+  paddock key revoke laptop
+  paddock key revoke laptop --config /etc/paddock/paddock.toml";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   paddock completions bash > /usr/share/bash-completion/completions/paddock

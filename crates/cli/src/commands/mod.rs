@@ -8,6 +8,7 @@ mod examples;
 pub(crate) mod exec;
 mod explain;
 mod inspect;
+mod key;
 mod load;
 mod logs;
 mod man;
@@ -75,6 +76,9 @@ enum Command {
     /// Print the requests that have ended: times, tokens, outcome.
     #[command(after_help = examples::REQUESTS)]
     Requests(requests::RequestsArgs),
+    /// Make, list and revoke API keys.
+    #[command(after_help = examples::KEY)]
+    Key(key::KeyCommand),
     /// Print a completion script for a shell.
     #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
@@ -160,6 +164,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
         Command::Requests(args) => requests::run(args),
+        Command::Key(command) => key::run(command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Version => version::run(),
@@ -176,7 +181,9 @@ mod tests {
     fn each_command_has_examples_and_each_can_be_typed() {
         let paddock = Cli::command();
         let shown = paddock.get_subcommands().filter(|it| !it.is_hide_set());
-        for command in shown.chain([&paddock]) {
+        let keys = paddock.find_subcommand("key").unwrap().get_subcommands();
+        let keys = keys.filter(|it| it.get_name() != "help");
+        for command in shown.chain([&paddock]).chain(keys) {
             let help = command.get_after_help();
             let help = help.map(ToString::to_string).unwrap_or_default();
             let name = command.get_name();

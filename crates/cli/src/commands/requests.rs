@@ -41,8 +41,9 @@ pub(super) struct RequestsArgs {
     admin: AdminArgs,
 }
 
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 12] = [
     "ENDED", "MODEL", "ROUTE", "STATUS", "OUTCOME", "TTFT", "TOTAL", "IN", "OUT", "TOK/S", "ID",
+    "KEY",
 ];
 
 /// Prints what is known of the requests that have ended, the newest last: on a terminal aligned, with a
@@ -161,6 +162,7 @@ fn row(request: &Value, when: fn(Timestamp) -> String) -> [String; HEAD.len()] {
             .as_f64()
             .map(|rate| format!("{rate:.1}")),
         word(&request["id"]),
+        word(&request["key"]),
     ];
     filled(cells)
 }
@@ -202,7 +204,7 @@ mod tests {
                 "route": "other", "status": 404, "outcome": "refused", "error": "unknown_model",
                 "ttft_seconds": null, "total_seconds": 0.0004, "tokens_per_second": null,
                 "tokens": { "prompt": null, "cached": null, "generated": null } }),
-            json!({ "seq": 7, "at": 1_800_000_000, "id": "r-1", "model": "gemma",
+            json!({ "seq": 7, "at": 1_800_000_000, "id": "r-1", "model": "gemma", "key": "laptop",
                 "route": "chat_completions", "status": 200, "outcome": "complete", "error": null,
                 "ttft_seconds": 0.0524, "total_seconds": 2.25, "tokens_per_second": 116.31,
                 "tokens": { "prompt": 26, "cached": 0, "generated": 256 } }),
@@ -213,8 +215,8 @@ mod tests {
     fn the_newest_is_the_last_row() {
         let text = Printer::Tabs.page(&requests());
         let expected = "\
-2027-01-15T08:00:02.250Z\tgemma\tchat_completions\t200\tcomplete\t52 ms\t2.2 s\t26\t256\t116.3\tr-1
-2027-01-15T08:00:00.500Z\t-\tother\t404\tunknown_model\t-\t0 ms\t-\t-\t-\ta\u{fffd}[2J
+2027-01-15T08:00:02.250Z\tgemma\tchat_completions\t200\tcomplete\t52 ms\t2.2 s\t26\t256\t116.3\tr-1\tlaptop
+2027-01-15T08:00:00.500Z\t-\tother\t404\tunknown_model\t-\t0 ms\t-\t-\t-\ta\u{fffd}[2J\t-
 ";
         assert_eq!(text, expected);
     }

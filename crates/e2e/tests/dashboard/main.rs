@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod keyboard;
 #[cfg(test)]
+mod keyed;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod pictures;

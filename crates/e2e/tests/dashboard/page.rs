@@ -16,8 +16,20 @@ pub(crate) struct Page {
 impl Page {
     /// Opens the dashboard of this address of the operator's, at a view such as `#/chat`.
     pub(crate) fn open(admin: &Address, view: &str) -> Self {
+        Self::of(Browser::start(), admin, view)
+    }
+
+    /// Opens it in a browser in which somebody has typed an API key when it asked for a password.
+    pub(crate) fn open_with(key: &str, admin: &Address, view: &str) -> Self {
+        let mut browser = Browser::start();
+        let url = format!("http://me:{key}@{admin}/api/status");
+        browser.call("Page.navigate", &json!({ "url": url }));
+        Self::of(browser, admin, view)
+    }
+
+    fn of(browser: Browser, admin: &Address, view: &str) -> Self {
         let mut page = Self {
-            browser: Browser::start(),
+            browser,
             origin: format!("http://{admin}"),
         };
         let url = format!("{}/{view}", page.origin);

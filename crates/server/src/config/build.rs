@@ -1,5 +1,6 @@
 //! From what is written to a configuration that is valid.
 
+mod api_keys;
 mod models;
 mod server;
 
@@ -73,7 +74,7 @@ impl Build<'_> {
     /// Returns the configuration, or `None` after reporting why there can be none.
     fn config(&self, mut raw: Raw) -> Option<Config> {
         let default_model = raw.server.default_model.take();
-        let mut server = self.server(raw.server);
+        let mut server = self.server(raw.server, &raw.api_keys);
         let engine = self.engine(raw.engine);
         let (models, skipped) = self.models(raw.models, raw.defaults, raw.discover_dirs);
         server.default_model = self.default_model(default_model, &models);
@@ -83,6 +84,7 @@ impl Build<'_> {
             engine: engine?,
             memory: self.memory(raw.memory),
             scheduler: scheduler(raw.scheduler),
+            api_keys: self.api_keys(raw.api_keys, &models),
             models,
             skipped,
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),

@@ -49,15 +49,15 @@ pub(super) fn named(key: &str, addresses: &[Listen]) -> List<Listen> {
     at.with(each.collect())
 }
 
-/// Finds addresses that are open to every network.
-pub(super) fn check_public(addresses: &[At<Listen>]) -> impl Iterator<Item = Problem> {
+/// Finds addresses that are open to every network; `keys` says how an API key helps, where it does.
+pub(super) fn check_public(addresses: &[At<Listen>], keys: &str) -> impl Iterator<Item = Problem> {
     let open = addresses.iter().filter(|at| at.value.is_wildcard());
-    open.map(|at| {
+    open.map(move |at| {
         let message = format!("{} is open to every network this machine is on", at.value);
-        at.problem(message).help(
-            "listen on 127.0.0.1, or on one address of this machine; \
+        at.problem(message).help(format!(
+            "listen on 127.0.0.1, or on one address of this machine; {keys}\
              if everyone may use it: `allow_public = true` under [server], or --allow-public",
-        )
+        ))
     })
 }
 

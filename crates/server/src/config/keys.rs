@@ -20,6 +20,8 @@ struct Table {
     keys: &'static [Key],
     /// Keys that it shares with another table, and does not repeat in the example.
     shared: &'static [Key],
+    /// It changes what paddock does by being there, so the example shows it as a comment.
+    commented: bool,
 }
 
 /// A key of a table.
@@ -65,6 +67,10 @@ enum Kind {
     WordsOrNumber(&'static [&'static str]),
     /// `"auto"`, or a table of sizes.
     Devices,
+    /// The hash of a secret.
+    Hash,
+    /// Some of these words.
+    SomeWords(&'static [&'static str]),
 }
 
 impl Table {

@@ -3,10 +3,12 @@
 //! Everything that is wrong is found at once, with its place. Files are read and addresses are parsed
 //! on the way; nothing is written, bound or started.
 
+mod api_key;
 mod argv;
 mod build;
 mod checks;
 mod discover;
+mod edit;
 mod engine;
 mod events;
 mod files;
@@ -34,8 +36,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use api_key::{ApiKey, KeyHash, Scope, bad_key_name};
 pub use argv::Command;
 pub use discover::Skipped;
+pub use edit::{EditError, with_key, without_key};
 pub use events::Events;
 pub use http_url::HttpUrl;
 pub use keys::{example, schema};
@@ -66,6 +70,8 @@ pub struct Config {
     pub models: Vec<Model>,
     /// The files below the directories of `discover.dirs` that are not served.
     pub skipped: Vec<Skipped>,
+    /// The API keys, in the order of the file; without any, nobody has to show one.
+    pub api_keys: Vec<ApiKey>,
     /// For how long requests that have ended are kept on disk; `None` where they are not.
     pub activity_retention: Option<Duration>,
     /// Where traces and metrics are sent; `None` where they are not.
@@ -229,6 +235,17 @@ impl Config {
     /// Returns the model of a name or an alias.
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.is_called(name))
+    }
+
+    /// Returns whether clients may come from every network: someone has allowed it, or they show a key.
+    pub(crate) fn public_may_be_open(&self) -> bool {
+        self.server.allow_public || !self.api_keys.is_empty()
+    }
+
+    /// Returns whether operators may.
+    pub(crate) fn admin_may_be_open(&self) -> bool {
+        let mut keys = self.api_keys.iter();
+        self.server.allow_public || keys.any(|key| key.allows(Scope::Admin))
     }
 
     /// Returns how the child of a model is started, but for where it listens.

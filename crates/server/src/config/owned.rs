@@ -14,8 +14,8 @@ struct Owned {
 const PATH: &str =
     "name the file with `path` under [models.NAME]; paddock does not download models";
 const MANY: &str = "name models under [models.NAME], or their directory in `dirs` under [discover]";
-const LATER_AUTH: &str =
-    "API keys are not supported in this version; listen on loopback or a unix socket only";
+const AUTH: &str =
+    "clients show paddock's own keys, under [auth.keys.NAME]: `paddock key new NAME`";
 const LATER_TLS: &str = "TLS is not supported in this version; put a TLS proxy in front of paddock";
 const EXITS: &str = "with it the child would print something and exit; run it without paddock";
 
@@ -91,7 +91,7 @@ const OWNED: &[Owned] = &[
     Owned {
         flags: &["--api-key", "--api-key-file"],
         env: &["LLAMA_API_KEY", "LLAMA_ARG_API_KEY_FILE"],
-        help: LATER_AUTH,
+        help: AUTH,
     },
     Owned {
         flags: &["--ssl-key-file", "--ssl-cert-file"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::api_key::KeyHash;
 use super::hint::did_you_mean;
 use super::section::{At, Report, Section};
 use super::{
@@ -14,7 +15,8 @@ use super::{
 };
 
 /// Documented keys that this version does not carry out.
-const LATER: &[&str] = &["auth", "tls", "context_cache"];
+const LATER: &[&str] = &["tls", "context_cache"];
+const LATER_KEY: &[&str] = &["priority", "weight"];
 const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
 
 const SIZE: &str = "a size such as \"100MiB\"";
@@ -31,6 +33,7 @@ pub(super) struct Raw {
     pub(super) discover_dirs: Option<List<PathBuf>>,
     pub(super) defaults: RawModel,
     pub(super) models: Vec<(At<String>, RawModel)>,
+    pub(super) api_keys: Vec<(At<String>, RawKey)>,
     pub(super) log: Option<At<String>>,
     /// The inner `None`: nothing is kept.
     pub(super) activity_retention: Option<At<Option<Duration>>>,
@@ -98,12 +101,27 @@ pub(super) struct RawModel {
     pub(super) stream_idle_timeout: Option<At<Duration>>,
 }
 
+/// `[auth.keys.NAME]`.
+#[derive(Debug, Default)]
+pub(super) struct RawKey {
+    pub(super) hash: Option<At<KeyHash>>,
+    /// There is something in its place, which may be none.
+    pub(super) hash_written: bool,
+    pub(super) allow: Option<List<String>>,
+    pub(super) models: Option<List<String>>,
+    pub(super) max_concurrent: Option<At<u32>>,
+    pub(super) requests_per_minute: Option<At<u32>>,
+    pub(super) tokens_per_minute: Option<At<u32>>,
+}
+
 /// Reads a whole file; what cannot be read is reported and left out.
 pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
     let mut root = Section::root(report, table);
     let mut discover = root.table("discover");
     let mut telemetry = root.table("telemetry");
     let models = root.table("models");
+    let mut auth = root.table("auth");
+    let keys = auth.table("keys");
     let raw = Raw {
         server: read_server(root.table("server")),
         engine: read_engine(root.table("engine")),
@@ -116,6 +134,11 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
             .into_iter()
             .map(|(name, section)| (name, read_model(section, true)))
             .collect(),
+        api_keys: keys
+            .tables()
+            .into_iter()
+            .map(|(name, section)| (name, read_key(section)))
+            .collect(),
         log: telemetry.parse("log", "a string", log_filter::check),
         activity_retention: read_retention(&mut telemetry),
         otlp: telemetry.parse("otlp_endpoint", otlp::EXPECTED, otlp::parse),
@@ -123,6 +146,7 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
         events_token_file: telemetry.path("events_token_file"),
     };
     discover.finish(&[]);
+    auth.finish(&[]);
     telemetry.finish(&[]);
     root.finish(LATER);
     raw
@@ -257,6 +281,20 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
     }
     section.finish(LATER_MODEL);
     model
+}
+
+fn read_key(mut section: Section<'_>) -> RawKey {
+    let key = RawKey {
+        hash_written: section.has("hash"),
+        hash: section.secret("hash", KeyHash::EXPECTED, KeyHash::parse),
+        allow: section.list("allow", |text| Ok(text.to_owned())),
+        models: section.list("models", |text| Ok(text.to_owned())),
+        max_concurrent: section.number("max_concurrent", 0),
+        requests_per_minute: section.number("requests_per_minute", 0),
+        tokens_per_minute: section.number("tokens_per_minute", 0),
+    };
+    section.finish(LATER_KEY);
+    key
 }
 
 fn duration(section: &mut Section<'_>, key: &'static str, least: Duration) -> Option<At<Duration>> {

@@ -12,6 +12,9 @@ use super::hint;
 use super::problem::{Place, Problem};
 use super::source::Source;
 
+/// Where people may have put a secret: lines there are not shown as a whole.
+const SECRETS: &str = "auth.";
+
 /// A value together with where it comes from.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
@@ -223,6 +226,27 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads as [`parse`](Self::parse) does what may be a secret by mistake: what is wrong is shown without it.
+    pub(super) fn secret<T>(
+        &mut self,
+        key: &'a str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<At<T>> {
+        self.known.push(key);
+        let (name, value) = self.table?.get_key_value(key)?;
+        let at = At {
+            value: (),
+            key: self.name(key),
+            place: Some(self.report.source.place_alone(&name.span())),
+        };
+        let parsed = value.get_ref().as_str().and_then(parse);
+        if parsed.is_none() {
+            self.report.push(at.problem(expected));
+        }
+        parsed.map(|value| at.with(value))
+    }
+
     pub(super) fn string(&mut self, key: &'a str) -> Option<At<String>> {
         self.parse(key, "a string", |text| Ok(text.to_owned()))
     }
@@ -328,6 +352,11 @@ impl<'a> Section<'a> {
         Some(map)
     }
 
+    /// Returns whether there is anything under a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Returns whether there is a table under a key.
     pub(super) fn is_table(&self, key: &str) -> bool {
         let value = self.table.and_then(|table| table.get(key));
@@ -369,7 +398,10 @@ impl<'a> Section<'a> {
             } else {
                 hint::unknown(name, value.get_ref(), &self.path, &self.known, later)
             };
-            let place = self.report.source.place(&key.span());
+            let place = match self.path.starts_with(SECRETS) {
+                true => self.report.source.place_alone(&key.span()),
+                false => self.report.source.place(&key.span()),
+            };
             let mut problem = Problem::new(message).place(Some(place));
             problem.help = help;
             if !self.path.is_empty() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fixture::Fixture;
 use super::*;
 
+mod api_keys;
 mod discover;
 mod many;
 pub(super) mod mistakes;
@@ -109,6 +110,13 @@ pub(super) const EVERY_KEY: &str = r#"
     otlp_endpoint = "http://127.0.0.1:4318"
         events_url = "http://collector/a?b=c"
         events_token_file = "model.gguf"
+        [auth.keys.laptop]
+        hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        allow = ["inference", "metrics"]
+        models = ["m"]
+        max_concurrent = 8
+        requests_per_minute = 9
+        tokens_per_minute = 10
     "#;
 
 #[test]
@@ -163,6 +171,16 @@ fn every_key_is_read() {
     );
     assert_eq!(model.max_in_flight, 7);
     assert_eq!(model.stream_idle_timeout, Duration::from_secs(5));
+    let expected = ApiKey {
+        name: "laptop".to_owned(),
+        hash: KeyHash::of(b"abc"),
+        allow: vec![Scope::Inference, Scope::Metrics],
+        models: Some(vec!["org/m:q4".to_owned()]),
+        max_concurrent: 8,
+        requests_per_minute: 9,
+        tokens_per_minute: 10,
+    };
+    assert_eq!(config.api_keys, [expected]);
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub(super) fn config(
                 env: wrap.env,
                 sandbox: SandboxMode::Auto,
             },
+            api_keys: Vec::new(),
             activity_retention: None,
             otlp: None,
             events: None,
@@ -86,7 +87,7 @@ fn server(
     };
     // The command's own address is as public as its writer made it; the admin plane is new to them.
     if !overrides.allow_public {
-        problems.extend(check_public(&admin.value));
+        problems.extend(check_public(&admin.value, ""));
     }
     problems.extend(check_overlaps(&listen.value, &admin.value));
     let values = |list: Vec<At<_>>| list.into_iter().map(|at| at.value).collect();

@@ -24,6 +24,8 @@ pub(super) struct Client {
     pub(super) card: Rc<Card>,
     /// What is known of the request at hand.
     pub(super) record: Record,
+    /// It is this process itself, on behalf of an operator.
+    pub(super) inside: bool,
 }
 
 /// The request that a connection is busy with, as others of its worker see it.
@@ -136,7 +138,7 @@ pub(super) enum After {
 }
 
 impl Client {
-    pub(super) fn new(worker: &Worker, stream: Stream) -> Self {
+    pub(super) fn new(worker: &Worker, stream: Stream, inside: bool) -> Self {
         Self {
             stream,
             ahead: None,
@@ -144,6 +146,7 @@ impl Client {
             watchdog: Watchdog::new(),
             card: Rc::default(),
             record: Record::new(Rc::clone(&worker.meter)),
+            inside,
         }
     }
 

@@ -2,18 +2,19 @@ use super::client::{After, Client};
 use super::exchange::Denied;
 use super::named::Named;
 use super::request::{Next, Request, next};
-use super::route::{Route, route};
+use super::route::Route;
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{exchange, linger, named, own, reply};
+use super::{exchange, key, linger, named, own, preflight, reply};
 use crate::error::ProxyError;
 use crate::telemetry;
 use paddock_wire::ModelScan;
 use std::rc::Rc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
-pub(super) async fn serve(worker: Rc<Worker>, stream: Stream) {
-    let mut client = Client::new(&worker, stream);
+/// `inside`: the connection was made in this process, on behalf of an operator.
+pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, inside: bool) {
+    let mut client = Client::new(&worker, stream, inside);
     worker.register(&client.card);
     loop {
         // By reference: moved, it would take its room in the connection's state twice.
@@ -45,10 +46,10 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
         let error = ProxyError::BodyTooLarge { limit };
         return Box::pin(reply::instead(worker, client, request, &error)).await;
     }
-    let routed = route(worker, request);
+    let routed = key::route(worker, client, request);
     match routed {
         Ok(Route::Upstream(model)) => exchange::pass(worker, client, request, &model).await,
-        Ok(Route::Body) => match named::at_hand(worker, request) {
+        Ok(Route::Body) => match named::at_hand(worker, client, request) {
             Ok(Named::Model(model)) => exchange::pass(worker, client, request, &model).await,
             Ok(Named::Further(scan)) => Box::pin(search(worker, client, request, scan)).await,
             Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
@@ -56,6 +57,7 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
         Ok(Route::Own(router)) => {
             Box::pin(own::answer(worker, client, request, router.clone())).await
         }
+        Ok(Route::Preflight) => Box::pin(preflight::answer(worker, client, request)).await,
         Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
     }
 }

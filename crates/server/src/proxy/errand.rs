@@ -39,10 +39,10 @@ impl Errands {
         self.desks.iter().filter_map(WeakDesk::upgrade).collect()
     }
 
-    /// Has the worker with the fewest connections serve one more, as if a client had opened it. Whether
-    /// there is a worker.
+    /// Has the worker with the fewest connections serve one more, as if a client had opened it that needs no
+    /// key. Whether there is a worker.
     pub(crate) async fn serve(&self, stream: UnixStream) -> bool {
-        Desk::hand_over(&self.desks(), Accepted::Unix(stream)).await
+        Desk::hand_over(&self.desks(), Accepted::Inside(stream)).await
     }
 
     /// What each worker answers. One that has ended answers nothing.

@@ -12,6 +12,7 @@
 //! | `client` | the client's side of its connection |
 //! | `request` | a whole head arrives, and is judged |
 //! | `route` | whose the request is |
+//! | `key` | who asks, and whether they may |
 //! | `named` | which model it names in its body |
 //! | `held` | what has come of a body before that is known |
 //! | `waits` | who it is that waits for a lease, and for what |
@@ -22,6 +23,7 @@
 //! | `upload` | the request's side of a relay |
 //! | `reply` | paddock's own errors, before an answer and inside a stream |
 //! | `own` | paddock's own routes |
+//! | `preflight` | what browsers ask before they show a key |
 //! | `upstreams` | idle connections to the child |
 //! | `watchdog` | the one timer of a connection |
 //! | `desk` | where workers are given connections and errands |
@@ -39,9 +41,11 @@ mod end;
 mod errand;
 mod exchange;
 mod held;
+mod key;
 mod linger;
 mod named;
 mod own;
+mod preflight;
 mod relay;
 mod reply;
 mod request;

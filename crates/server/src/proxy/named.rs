@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::exchange::Denied;
+use super::key;
 use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::ProxyError;
@@ -28,7 +29,11 @@ pub(super) enum Named {
 }
 
 /// Looks for the name in what came of the body with the head: nearly always it is there.
-pub(super) fn at_hand(worker: &Worker, request: &Request) -> Result<Named, ProxyError> {
+pub(super) fn at_hand(
+    worker: &Worker,
+    client: &Client,
+    request: &Request,
+) -> Result<Named, ProxyError> {
     let bytes = request.buffer.bytes();
     let kind = request.head.content_type.map(|span| span.of(bytes));
     let mut scan = ModelScan::for_content_type(kind);
@@ -42,7 +47,7 @@ pub(super) fn at_hand(worker: &Worker, request: &Request) -> Result<Named, Proxy
     }
     match said {
         Scan::More => Ok(Named::Further(Box::new(scan))),
-        said => model(worker, said, &scan).map(Named::Model),
+        said => model(worker, client, said, &scan).map(Named::Model),
     }
 }
 
@@ -64,18 +69,24 @@ pub(super) async fn find(
         }
         said = more(worker, client, request, &mut scan).await?;
     }
-    model(worker, said, &scan).map_err(Denied::Error)
+    model(worker, client, said, &scan).map_err(Denied::Error)
 }
 
-/// The model that a search which has ended has found.
-fn model(worker: &Worker, said: Scan, scan: &ModelScan) -> Result<Arc<Model>, ProxyError> {
+/// The model that a search which has ended has found, if the request's key is for it.
+fn model(
+    worker: &Worker,
+    client: &Client,
+    said: Scan,
+    scan: &ModelScan,
+) -> Result<Arc<Model>, ProxyError> {
     let catalog = worker.catalog();
-    match said {
+    let found = match said {
         Scan::Found => catalog.find(scan.name().unwrap_or_default()),
         Scan::NotAString => Err(ProxyError::BadName("`model` is not a string")),
         Scan::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
         Scan::More | Scan::Absent => catalog.unnamed(),
-    }
+    };
+    key::allowed(&catalog, client, found)
 }
 
 /// Reads one more piece.

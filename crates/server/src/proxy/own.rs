@@ -2,6 +2,7 @@ use super::client::{After, Client};
 use super::reply;
 use super::request::Request;
 use super::worker::Worker;
+use crate::routes::ShownKey;
 use crate::runtime::Phase;
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +25,7 @@ pub(super) async fn answer(
     let closes =
         request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
     let asked = http::Request::builder()
+        .extension(ShownKey(client.record.key().cloned()))
         .method(request.head.method.of(request.buffer.bytes()))
         .uri(request.head.target.of(request.buffer.bytes()))
         .body(Body::empty());

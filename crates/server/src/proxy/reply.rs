@@ -62,6 +62,10 @@ fn push_error_fields(head: &mut String, error: &ProxyError) {
     head.push_str("Content-Type: application/json; charset=utf-8\r\n");
     // Writing to a string does not fail.
     let _ = write!(head, "x-paddock-error: {}\r\n", error.kind());
+    if error.status() == 401 {
+        // RFC 9110 §11.6.1
+        head.push_str("WWW-Authenticate: Bearer\r\n");
+    }
     if let Some(seconds) = error.retry_after() {
         let _ = write!(head, "Retry-After: {seconds}\r\n");
     }

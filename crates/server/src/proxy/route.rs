@@ -16,6 +16,8 @@ pub(super) enum Route<'a> {
     Body,
     /// paddock's own.
     Own(&'a Router),
+    /// A browser's, before it shows a key.
+    Preflight,
 }
 
 /// Decides whose a request is:

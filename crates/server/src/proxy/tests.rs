@@ -3,6 +3,7 @@
 mod bytes;
 mod edges;
 mod harness;
+mod keys;
 mod records;
 mod refused;
 mod retry;

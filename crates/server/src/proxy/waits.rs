@@ -38,10 +38,14 @@ pub(super) fn wants(client: &Client, request: &Request, model: &Arc<Model>) -> W
     }
 }
 
-/// Requests of one client take turns with those of others: it is who sends the same credentials,
-/// or, without any, who comes from the same address.
+/// Requests of one client take turns with those of others: it is who shows the same API key, where there are
+/// some, else who sends the same credentials, or, without any, who comes from the same address.
 fn client_of(client: &Client, head: &[u8]) -> ClientId {
     let mut hasher = DefaultHasher::new();
+    if let Some(key) = client.record.key() {
+        key.name.hash(&mut hasher);
+        return ClientId(hasher.finish());
+    }
     match field(head, b"authorization").or_else(|| field(head, b"x-api-key")) {
         Some(credentials) => credentials.hash(&mut hasher),
         None => client.stream.peer().hash(&mut hasher),

@@ -22,13 +22,15 @@ use tokio_util::task::TaskTracker;
 pub(super) enum Accepted {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
+    /// One end of a pair; the other one is an operator's, in this process.
+    Inside(std::os::unix::net::UnixStream),
 }
 
 impl Accepted {
     fn register(self) -> io::Result<Stream> {
         match self {
             Self::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => Local::new(stream).map(Stream::Unix),
+            Self::Unix(stream) | Self::Inside(stream) => Local::new(stream).map(Stream::Unix),
         }
     }
 }
@@ -206,9 +208,10 @@ async fn serve(
 
 fn take(worker: &Rc<Worker>, tasks: &TaskTracker, next: Accepted, count: &Arc<AtomicUsize>) {
     let counted = Counted(Arc::clone(count));
+    let inside = matches!(next, Accepted::Inside(_));
     match next.register() {
         Ok(stream) => {
-            let serving = connection::serve(Rc::clone(worker), stream);
+            let serving = connection::serve(Rc::clone(worker), stream, inside);
             tasks.spawn_local(async move {
                 let _counted = counted;
                 serving.await;

@@ -1,13 +1,26 @@
 use super::View;
 use crate::HealthState;
+use crate::config::Scope;
 use crate::error::failure_json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// 200 when requests are served or loaded for, else 503 with what is going on.
+/// 200 when requests are served or loaded for, else 503. What is going on besides is for those alone who
+/// show a key where there are keys, and this wants none.
 pub(super) async fn health(State(view): State<View>) -> Response {
+    let open = view.catalog.borrow().keys().is_empty();
+    tell(&view, open).await
+}
+
+/// The same on the admin plane.
+pub(super) async fn ready(State(view): State<View>) -> Response {
+    let open = !view.catalog.borrow().keys().any_for(&[Scope::Admin]);
+    tell(&view, open).await
+}
+
+async fn tell(view: &View, in_full: bool) -> Response {
     let look = view.runtime.look().await;
     let health = HealthState::of_all(look.as_ref());
     let status = match health {
@@ -16,6 +29,9 @@ pub(super) async fn health(State(view): State<View>) -> Response {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
+    if !in_full {
+        return (status, axum::Json(json!({ "status": health.as_str() }))).into_response();
+    }
     let models = look.iter().flat_map(|look| &look.models);
     let models = models.map(|model| {
         let health = HealthState::of_model(model);

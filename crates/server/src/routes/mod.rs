@@ -9,6 +9,7 @@ mod explain;
 mod guard;
 mod health;
 mod in_flight;
+mod keyed;
 mod lifecycle;
 mod load;
 mod logs;
@@ -28,6 +29,7 @@ pub(crate) use self::metrics::{Engines, families};
 
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
+use crate::keys::Key;
 use crate::proxy::Errands;
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
@@ -69,6 +71,17 @@ pub(crate) struct Admin {
     pub(crate) events: Option<Arc<sink::Counts>>,
 }
 
+/// The API key that a request on the public plane has shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ShownKey(pub(crate) Option<Arc<Key>>);
+
+impl ShownKey {
+    /// Whether it, or its absence, lets a client know of a model.
+    fn is_for(&self, model: ModelId) -> bool {
+        self.0.as_ref().is_none_or(|key| key.is_for(model))
+    }
+}
+
 impl View {
     /// The model of a name or an alias.
     fn find(&self, name: &str) -> Result<ModelId, Box<Response>> {
@@ -93,10 +106,11 @@ pub(crate) fn public(view: View) -> Router {
 
 /// The admin plane.
 pub(crate) fn admin(admin: Admin) -> Router {
+    let catalog = admin.view.catalog.clone();
     let reads = Router::new()
         .route("/livez", get(admin::livez))
         .route("/api/openapi.json", get(openapi::openapi))
-        .route("/readyz", get(health::health))
+        .route("/readyz", get(health::ready))
         .route("/api/status", get(status::status))
         .route("/api/models/{id}/explain", get(explain::model))
         .route("/api/models/{id}/logs", get(logs::logs))
@@ -120,6 +134,7 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .merge(dashboard::routes())
         .fallback(admin::not_found)
         .method_not_allowed_fallback(admin::not_allowed)
+        .layer(middleware::from_fn_with_state(catalog, keyed::keyed))
         .layer(middleware::from_fn(guard::guard))
         .layer(middleware::map_response(admin::signed))
 }

@@ -1,26 +1,44 @@
 use super::parameters::Name;
 use super::status::word;
-use super::{View, refusal};
+use super::{ShownKey, View, refusal};
 use crate::runtime::ModelView;
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-/// The configured models, in `OpenAI`'s shape.
-pub(super) async fn list(State(view): State<View>) -> Json<Value> {
+/// The configured models, in `OpenAI`'s shape: those that a key is for, where it is not for all.
+pub(super) async fn list(
+    State(view): State<View>,
+    Extension(key): Extension<ShownKey>,
+) -> Json<Value> {
     let look = view.runtime.look().await;
     let models = look.iter().flat_map(|look| &look.models);
+    let models = models.filter(|model| key.is_for(model.id));
     let data: Vec<Value> = models.map(|model| entry(model, view.started)).collect();
     Json(json!({ "object": "list", "data": data }))
 }
 
 /// One of them, by its name or an alias.
-pub(super) async fn one(State(view): State<View>, Name(name): Name) -> Response {
-    let id = match view.find(&name) {
-        Ok(id) => id,
-        Err(refused) => return *refused,
+pub(super) async fn one(
+    State(view): State<View>,
+    Extension(key): Extension<ShownKey>,
+    Name(name): Name,
+) -> Response {
+    let found = {
+        let catalog = view.catalog.borrow();
+        let found = catalog.find(&name);
+        match &key.0 {
+            Some(key) => found
+                .map_err(|error| catalog.for_key(key, error))
+                .and_then(|model| catalog.check(key, &model).map(|()| model)),
+            None => found,
+        }
+    };
+    let id = match found {
+        Ok(model) => model.id,
+        Err(error) => return refusal(&error),
     };
     let look = view.runtime.look().await;
     let model = look

@@ -13,7 +13,7 @@ pub(super) async fn reload(State(admin): State<Admin>) -> Response {
         Err(error) => error,
     };
     let status = match error {
-        ReloadError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReloadError::Invalid(_) | ReloadError::OpenToAll(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ReloadError::NoSource => StatusCode::CONFLICT,
         ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };

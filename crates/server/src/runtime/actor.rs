@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::error::ProxyError;
+use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
 use crate::model::{Limits, Model, Released, cap};
@@ -402,8 +403,11 @@ impl Runtime {
             (Arc::clone(&entry.model), aliases)
         });
         let default = self.world.config.server.default_model.as_deref();
-        self.catalog
-            .send_replace(Arc::new(Catalog::new(models.collect(), default)));
+        let catalog = Catalog::new(models.collect(), default);
+        let place_of = |name: &str| catalog.named(name).map(|model| model.id);
+        let before = Arc::clone(&self.catalog.borrow());
+        let keys = Keys::new(&self.world.config.api_keys, place_of, before.keys());
+        self.catalog.send_replace(Arc::new(catalog.with_keys(keys)));
     }
 }
 

@@ -2,7 +2,7 @@
 //! is not touched.
 
 use super::actor::Runtime;
-use crate::config::{self, Config};
+use crate::config::{self, ApiKey, Config};
 use crate::model::{Limits, cap};
 use crate::rules;
 use paddock_scheduler::{Event, ModelId};
@@ -16,8 +16,35 @@ pub(crate) struct Reloaded {
     pub(crate) added: Vec<String>,
     pub(crate) changed: Vec<String>,
     pub(crate) removed: Vec<String>,
+    pub(crate) api_keys: Changes,
     /// Keys that take effect only at the next start.
     pub(crate) at_next_start: Vec<&'static str>,
+}
+
+/// What became of things that have names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+
+impl Changes {
+    /// Of API keys.
+    fn of(before: &[ApiKey], now: &[ApiKey]) -> Self {
+        let named = |keys: &[ApiKey], name: &str| keys.iter().find(|key| key.name == name).cloned();
+        let mut changes = Self::default();
+        for key in now {
+            match named(before, &key.name) {
+                None => changes.added.push(key.name.clone()),
+                Some(known) if known != *key => changes.changed.push(key.name.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = before.iter().filter(|key| named(now, &key.name).is_none());
+        changes.removed = gone.map(|key| key.name.clone()).collect();
+        changes
+    }
 }
 
 impl Reloaded {
@@ -26,6 +53,11 @@ impl Reloaded {
             "added": self.added,
             "changed": self.changed,
             "removed": self.removed,
+            "keys": {
+                "added": self.api_keys.added,
+                "changed": self.api_keys.changed,
+                "removed": self.api_keys.removed,
+            },
             "at_next_start": self.at_next_start,
         })
     }
@@ -38,6 +70,7 @@ impl Runtime {
         self.world.config = Arc::clone(&config);
         let mut reloaded = Reloaded {
             at_next_start: at_next_start(&before, &config),
+            api_keys: Changes::of(&before.api_keys, &config.api_keys),
             ..Reloaded::default()
         };
         if let Some(engine) = &self.world.engine {

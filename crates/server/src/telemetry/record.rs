@@ -1,9 +1,11 @@
 use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, Route, Row};
 use crate::error::ProxyError;
+use crate::keys::{Key, Visit};
 use paddock_scheduler::ModelId;
 use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Tap};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,6 +28,8 @@ struct UnderWay {
     /// It is asked of paddock itself.
     own: bool,
     model: Option<ModelId>,
+    /// With the key that it shows.
+    visit: Option<Visit>,
     status: Option<u16>,
     error: Option<(&'static str, Outcome)>,
     queue: Duration,
@@ -59,6 +63,7 @@ impl Record {
             route,
             own: false,
             model: None,
+            visit: None,
             status: None,
             error: None,
             queue: Duration::ZERO,
@@ -88,6 +93,25 @@ impl Record {
         if let Some(it) = &mut self.under_way {
             it.model = Some(model);
         }
+    }
+
+    /// It shows a key.
+    pub(crate) fn for_key(&mut self, visit: Visit) {
+        if let Some(it) = &mut self.under_way {
+            it.visit = Some(visit);
+        }
+    }
+
+    /// The key that it shows.
+    pub(crate) fn key(&self) -> Option<&Arc<Key>> {
+        let visit = self.under_way.as_ref()?.visit.as_ref();
+        visit.map(Visit::key)
+    }
+
+    /// It goes on to a model, if the limits of its key let it.
+    pub(crate) fn begins(&mut self, now: Instant) -> Result<(), ProxyError> {
+        let visit = self.under_way.as_mut().and_then(|it| it.visit.as_mut());
+        visit.map_or(Ok(()), |visit| visit.begin(now))
     }
 
     /// It has waited this long for a lease, just now, and for so much of that the model was loading; without
@@ -212,9 +236,14 @@ impl Record {
             Some(wire::Outcome::Failed) if outcome == Outcome::Complete => Outcome::UpstreamError,
             _ => outcome,
         };
+        if let Some((visit, report)) = it.visit.as_ref().zip(report) {
+            let (read, written) = (report.usage.prompt_tokens, report.usage.generated_tokens);
+            visit.used(read.unwrap_or(0).saturating_add(written.unwrap_or(0)), at);
+        }
         let row = Row {
             arrived: it.arrived,
             model: it.model,
+            key: it.visit.as_ref().map(|visit| Arc::clone(visit.key())),
             route: it.route,
             status: it.status,
             outcome,

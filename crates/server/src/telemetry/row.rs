@@ -1,7 +1,9 @@
 use super::{Names, Route, Trace};
 use crate::error::ProxyError;
+use crate::keys::Key;
 use paddock_scheduler::ModelId;
 use paddock_wire::Usage;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -55,6 +57,8 @@ pub(crate) struct Row {
     pub(crate) arrived: Instant,
     /// The model it reached.
     pub(crate) model: Option<ModelId>,
+    /// The key that it came with.
+    pub(crate) key: Option<Arc<Key>>,
     pub(crate) route: Route,
     /// What the client was told.
     pub(crate) status: Option<u16>,
@@ -153,6 +157,7 @@ pub(super) mod tests {
     pub(in crate::telemetry) fn row() -> Row {
         Row {
             arrived: Instant::now(),
+            key: None,
             model: Some(ModelId(0)),
             route: Route::ChatCompletions,
             status: Some(200),

@@ -14,6 +14,7 @@ paddock-COMMAND` say the same.
 - What was asked for goes to standard output, all else to standard error. With `--json` it is what the admin plane
   answers ([api.md](api.md)); without it a terminal gets a table, and a pipe tabs between cells.
 - Commands that ask a paddock that runs find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`.
+  Where that wants an [API key](api.md#api-keys), they show the one in `PADDOCK_KEY`.
 - Colours are left out in a pipe and where `NO_COLOR` is set; `CLICOLOR_FORCE=1` keeps them.
 
 | exit code | |

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::api_key::Scope;
 use super::super::checks::{addresses, check_overlaps, check_public};
 use super::super::hint::close;
-use super::super::raw::{List, RawServer};
+use super::super::raw::{List, RawKey, RawServer};
 use super::super::section::At;
 use super::super::{Listen, Model, Server, Surroundings};
 use super::{ADMIN, Build, DRAIN, value};
@@ -19,12 +20,16 @@ const BODY_LIMIT: u64 = 100 << 20;
 /// Where state goes on behalf of a user who has no home, as services of the system have none.
 const STATE_OF_A_SERVICE: &str = "/var/lib/paddock";
 
+/// What makes an address safe that is open to every network.
+const CLIENTS_KEY: &str = "or have clients show a key: `paddock key new NAME`; ";
+const ADMIN_KEY: &str = "or have operators show a key: `paddock key new NAME --allow admin`; ";
+
 /// Names shown at most where a name is not known.
 const SHOWN: usize = 10;
 
 impl Build<'_> {
     /// Returns all of the section but the default model, for which the models must be known.
-    pub(super) fn server(&self, raw: RawServer) -> Server {
+    pub(super) fn server(&self, raw: RawServer, keys: &[(At<String>, RawKey)]) -> Server {
         let listen = addresses("listen", &self.overrides.listen, raw.listen, LISTEN);
         let admin = addresses("admin", &self.overrides.admin, raw.admin, ADMIN);
         if listen.value.is_empty() {
@@ -32,10 +37,12 @@ impl Build<'_> {
                 .push(listen.problem("needs at least one address"));
         }
         let public = self.overrides.allow_public || value(raw.allow_public, false);
-        if !public {
-            check_public(&listen.value)
-                .chain(check_public(&admin.value))
-                .for_each(|problem| self.report.push(problem));
+        let report = |problem| self.report.push(problem);
+        if !public && keys.is_empty() {
+            check_public(&listen.value, CLIENTS_KEY).for_each(report);
+        }
+        if !public && !keys.iter().any(|(_, key)| is_for_admin(key)) {
+            check_public(&admin.value, ADMIN_KEY).for_each(report);
         }
         for problem in check_overlaps(&listen.value, &admin.value) {
             self.report.push(problem);
@@ -107,6 +114,11 @@ impl Build<'_> {
         }
         None
     }
+}
+
+fn is_for_admin(key: &RawKey) -> bool {
+    let mut allowed = key.allow.iter().flat_map(|list| &list.value);
+    allowed.any(|scope| scope.value == Scope::Admin.as_str())
 }
 
 fn first(names: &[&str]) -> String {

@@ -14,7 +14,10 @@ const HEAD: &str = "\
 const COMMENT: usize = 36;
 
 /// What stands for `NAME`.
-const NAME: &str = "gemma";
+const NAMES: [(&str, &str); 2] = [
+    ("models.NAME", "models.gemma"),
+    ("keys.NAME", "keys.laptop"),
+];
 
 /// Returns a configuration file with every key, its default and what it means.
 pub fn example() -> String {
@@ -27,11 +30,14 @@ pub fn example() -> String {
 
 fn write_table(text: &mut String, table: &Table) {
     let Table { name, comment, .. } = table;
-    let name = name.replace("NAME", NAME);
+    let name = NAMES.iter().fold((*name).to_owned(), |name, (from, to)| {
+        name.replace(from, to)
+    });
+    let mark = if table.commented { "# " } else { "" };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "# {comment}\n[{name}]");
+    let _ = writeln!(text, "# {comment}\n{mark}[{name}]");
     for key in table.keys {
-        let line = line(key);
+        let line = format!("{mark}{}", line(key));
         let _ = writeln!(text, "{line:COMMENT$} # {}", key.comment);
     }
 }

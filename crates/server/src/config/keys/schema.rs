@@ -7,7 +7,11 @@ use super::{Key, Kind, Table, Value};
 
 const SIZE: &str = "^[0-9]+ *(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB)$";
 const DURATION: &str = "^([0-9]+ *(ms|s|m|h|d))+$";
+const HASH: &str = "^sha256:[0-9a-fA-F]{64}$";
 const ADDRESS: &str = "^(unix:.+|.+:[0-9]{1,5})$";
+
+/// What a table is called that the user names.
+const NAME: &str = ".NAME";
 
 /// Returns the JSON Schema of the configuration file (draft 2020-12), as text.
 ///
@@ -16,17 +20,25 @@ const ADDRESS: &str = "^(unix:.+|.+:[0-9]{1,5})$";
 pub fn schema() -> String {
     let mut tables = Map::new();
     for table in TABLES {
-        let (name, value) = match table.name.split_once('.') {
-            Some((name, _)) => (
-                name,
-                json!({
-                    "type": "object",
-                    "description": table.comment,
-                    "additionalProperties": self::table(table),
-                }),
-            ),
-            None => (table.name, self::table(table)),
-        };
+        let mut path = table.name.split('.').rev();
+        let mut value = self::table(table);
+        if table.name.ends_with(NAME) {
+            path.next();
+            value = json!({
+                "type": "object",
+                "description": table.comment,
+                "additionalProperties": value,
+            });
+        }
+        let mut name = path.next().unwrap_or_default();
+        for outer in path {
+            value = json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { name: value },
+            });
+            name = outer;
+        }
         tables.insert(name.to_owned(), value);
     }
     let schema = json!({
@@ -93,6 +105,8 @@ fn kind(kind: Kind) -> Json {
         Kind::DurationOr(other) => any(&[word(other), string(DURATION)]),
         Kind::Words(words) => json!({ "enum": words }),
         Kind::WordsOrNumber(words) => any(&[json!({ "enum": words }), number(0)]),
+        Kind::Hash => string(HASH),
+        Kind::SomeWords(words) => list(json!({ "enum": words })),
         Kind::Devices => any(&[word("auto"), table(string(SIZE))]),
     }
 }

@@ -36,6 +36,15 @@ pub(super) const TABLES: &[Table] = &[
         NAMED,
         MODEL,
     ),
+    Table {
+        commented: true,
+        ..table(
+            "auth.keys.NAME",
+            "An API key: where there is one, clients have to show one. `paddock key new NAME` makes it.",
+            API_KEY,
+            &[],
+        )
+    },
 ];
 
 const SERVER: &[Key] = &[
@@ -308,6 +317,47 @@ const NAMED: &[Key] = &[
     key("aliases", Kind::Texts, "[]", "other names for it"),
 ];
 
+const API_KEY: &[Key] = &[
+    Key {
+        name: "hash",
+        kind: Kind::Hash,
+        value: Value::Required(
+            r#""sha256:0000000000000000000000000000000000000000000000000000000000000000""#,
+        ),
+        comment: "required; the secret itself is written nowhere",
+    },
+    key(
+        "allow",
+        Kind::SomeWords(&["inference", "admin", "metrics"]),
+        r#"["inference"]"#,
+        r#""inference": models; "admin": everything at the admin address; "metrics": /metrics there"#,
+    ),
+    key(
+        "models",
+        Kind::Texts,
+        r#"["*"]"#,
+        r#"the models it may use, by names or aliases; "*": all"#,
+    ),
+    key(
+        "max_concurrent",
+        Kind::Number(0),
+        "0",
+        "requests under way at once; one more gets 429; 0: any number",
+    ),
+    key(
+        "requests_per_minute",
+        Kind::Number(0),
+        "0",
+        "requests begun in a minute; one more gets 429; 0: any number",
+    ),
+    key(
+        "tokens_per_minute",
+        Kind::Number(0),
+        "0",
+        "tokens of prompts and answers in a minute; once they are used up 429; 0: any number",
+    ),
+];
+
 const fn table(
     name: &'static str,
     comment: &'static str,
@@ -319,6 +369,7 @@ const fn table(
         comment,
         keys,
         shared,
+        commented: false,
     }
 }
 

@@ -6,8 +6,8 @@ listen = ["0.0.0.0:80", 8080]
 body_limit = 5
 drain_timout = "30s"
 
-[auth.keys.me]
-hash = "x"
+[tls]
+cert = "x"
 
 [models.m]
 path = "modle.gguf"
@@ -21,7 +21,7 @@ const SHOWN: &str = r#"error: server.listen: 0.0.0.0:80 is open to every network
   |
 2 | listen = ["0.0.0.0:80", 8080]
   |           ^^^^^^^^^^^^
-  = help: listen on 127.0.0.1, or on one address of this machine; if everyone may use it: `allow_public = true` under [server], or --allow-public
+  = help: listen on 127.0.0.1, or on one address of this machine; or have clients show a key: `paddock key new NAME`; if everyone may use it: `allow_public = true` under [server], or --allow-public
 
 error: server.listen: expected a string, found a number
  --> DIR/paddock.toml:2:25
@@ -42,11 +42,11 @@ error: server: unknown key `drain_timout`, did you mean `drain_timeout`?
 4 | drain_timout = "30s"
   | ^^^^^^^^^^^^
 
-error: `auth` is not supported in this version
+error: `tls` is not supported in this version
  --> DIR/paddock.toml:6:2
   |
-6 | [auth.keys.me]
-  |  ^^^^
+6 | [tls]
+  |  ^^^
 
 error: models.m.path: there is no file DIR/modle.gguf
   --> DIR/paddock.toml:10:8
@@ -95,7 +95,7 @@ fn broken_toml_is_shown_where_it_breaks() {
 }
 
 /// Checks each text: the first line of the only problem it has.
-fn each_has_one(cases: &[(&str, &str)]) {
+pub(super) fn each_has_one(cases: &[(&str, &str)]) {
     let fixture = Fixture::new();
     for (text, expected) in cases {
         let model = text.contains("models") || text.is_empty();

@@ -1,4 +1,6 @@
 use crate::catalog::Catalog;
+use crate::config::{ApiKey, KeyHash, Scope};
+use crate::keys::Keys;
 use crate::model::{Endpoint, Limits, Model, Released};
 use crate::proxy::connection;
 use crate::proxy::stream::Stream;
@@ -86,6 +88,14 @@ impl Harness {
         }
     }
 
+    /// From here on clients show one of these keys.
+    pub(super) fn set_keys(&self, keys: &[ApiKey]) {
+        let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
+        let place_of = |name: &str| catalog.named(name).map(|model| model.id);
+        let keys = Keys::new(keys, place_of, self.worker.catalog().keys());
+        self.worker.set_catalog(Arc::new(catalog.with_keys(keys)));
+    }
+
     /// What is recorded next of requests that have ended: at least one, each with its id.
     #[expect(
         clippy::await_holding_refcell_ref,
@@ -140,10 +150,23 @@ impl Harness {
 
     pub(super) fn client_holding(&self, bytes: usize) -> DuplexStream {
         let (ours, theirs) = duplex(bytes);
-        let serving = connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs));
+        let serving = connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs), false);
         // The test's LocalSet ends it.
         drop(tokio::task::spawn_local(serving));
         ours
+    }
+}
+
+/// A key of this name and this secret that may use every model.
+pub(super) fn key(secret: &str) -> ApiKey {
+    ApiKey {
+        name: secret.to_owned(),
+        hash: KeyHash::of(secret.as_bytes()),
+        allow: vec![Scope::Inference],
+        models: None,
+        max_concurrent: 0,
+        requests_per_minute: 0,
+        tokens_per_minute: 0,
     }
 }
 

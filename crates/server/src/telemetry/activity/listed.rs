@@ -50,7 +50,7 @@ impl Listed {
             at: batch.time_of(row.arrived),
             id: String::from_utf8_lossy(id).into_owned(),
             model: row.model.and_then(name).flatten(),
-            key: None,
+            key: row.key.as_ref().map(|key| Arc::clone(&key.name)),
             route: row.route.as_str().into(),
             status: row.status,
             outcome: row.outcome.as_str().into(),

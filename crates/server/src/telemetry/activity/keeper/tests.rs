@@ -10,6 +10,7 @@ const MONTH: Option<Duration> = Some(Duration::from_hours(24 * 30));
 fn batch(ids: &[String]) -> Batch {
     let row = Row {
         arrived: Instant::now(),
+        key: None,
         model: Some(paddock_scheduler::ModelId(0)),
         route: Route::ChatCompletions,
         status: Some(200),

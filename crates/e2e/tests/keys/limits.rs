@@ -1,0 +1,102 @@
+use crate::support::{bearer, chat, two, with_key};
+use paddock_e2e::harness::{Connection, LIMIT, post, wait_until};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+fn stream() -> String {
+    post(
+        "/v1/chat/completions",
+        r#"{"stream":true,"messages":[],"model":"m"}"#,
+    )
+}
+
+#[test]
+fn so_many_at_once_over_all_workers() {
+    let lines = ["max_concurrent = 3"];
+    let (builder, secret) = with_key(two(), "alice", &lines);
+    let (builder, other) = with_key(builder, "bob", &[]);
+    let paddock = builder
+        .config("models.m.parallel = 8")
+        .streams_held_open()
+        .start();
+    let asked = bearer(&stream(), &secret);
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut client = paddock.connect();
+        client.send(&asked);
+        assert_eq!(client.head().status, 200);
+        open.push(client);
+    }
+    for _ in 0..8 {
+        let refused = paddock.ask(&asked);
+        assert_eq!(
+            (refused.status, refused.error_code()),
+            (429, "rate_limited".into())
+        );
+        assert_eq!(refused.field("retry-after"), Some("1"));
+    }
+    let mut client = paddock.connect();
+    client.send(bearer(&stream(), &other));
+    assert_eq!(client.head().status, 200, "another key has its own");
+    // One that leaves makes room.
+    drop(open.pop());
+    wait_until(LIMIT, "room for one more", || {
+        let mut client = paddock.connect();
+        client.send(&asked);
+        let let_in = client.head().status == 200;
+        if let_in {
+            open.push(client);
+        }
+        let_in
+    });
+    paddock.let_end();
+    for client in &mut open {
+        assert!(client.events().1, "it ends as it would have");
+    }
+}
+
+#[test]
+fn so_many_in_a_minute_over_all_workers() {
+    let (builder, secret) = with_key(two(), "alice", &["requests_per_minute = 20"]);
+    let paddock = builder.start();
+    let asked = bearer(&chat("m"), &secret);
+    assert_eq!(paddock.ask(&asked).status, 200);
+    let (passed, refused) = (AtomicU32::new(1), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let answer = Connection::to(paddock.public()).ask(&asked);
+                    let count = if answer.status == 200 {
+                        &passed
+                    } else {
+                        &refused
+                    };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    if answer.status != 200 {
+                        assert_eq!(answer.status, 429, "{}", answer.text());
+                        let wait: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+                        assert!((1..=3).contains(&wait), "{wait}");
+                    }
+                }
+            });
+        }
+    });
+    // One more is let in every three seconds.
+    let passed = passed.load(Ordering::Relaxed);
+    assert!((20..=24).contains(&passed), "{passed} passed");
+    assert_eq!(passed + refused.load(Ordering::Relaxed), 41);
+}
+
+#[test]
+fn tokens_that_were_used_count_when_the_answer_has_told_them() {
+    let (builder, secret) = with_key(two(), "alice", &["tokens_per_minute = 1"]);
+    let paddock = builder.start();
+    let asked = bearer(&chat("m"), &secret);
+    assert_eq!(paddock.ask(&asked).status, 200);
+    let refused = paddock.ask(&asked);
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    let words = "the API key 'alice' has reached its `tokens_per_minute`";
+    assert!(refused.text().contains(words), "{}", refused.text());
+    let wait: u64 = refused.field("retry-after").unwrap().parse().unwrap();
+    assert!(wait > 30, "{wait}: a chat takes many tokens");
+}

@@ -1,0 +1,119 @@
+use crate::support::{bearer, chat, two, with_key, x_api_key};
+use paddock_e2e::harness::{LIMIT, get, post, wait_for};
+
+#[test]
+fn a_key_opens_the_door_and_stays_there() {
+    let (builder, secret) = with_key(two(), "alice", &[]);
+    let paddock = builder.start();
+    for path in ["/v1/chat/completions", "/v1/models", "/", "/props?model=m"] {
+        let answer = paddock.get(path);
+        assert_eq!(
+            (answer.status, answer.error_code()),
+            (401, "unauthorized".into()),
+            "{path}"
+        );
+        assert_eq!(answer.field("www-authenticate"), Some("Bearer"));
+    }
+    let body = r#"{"model":"n","messages":[]}"#;
+    for path in ["/__fake/echo", "/upstream/org/n/__fake/echo"] {
+        let asked = post(path, body);
+        for shown in [bearer(&asked, &secret), x_api_key(&asked, &secret)] {
+            let answer = paddock.ask(&shown);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let seen = answer.text();
+            assert!(!seen.contains("pdk_") && seen.contains(body), "{seen}");
+            let there = asked.replacen(path, "/__fake/echo", 1);
+            let without_id: String = seen
+                .split_inclusive("\r\n")
+                .filter(|line| !line.starts_with("x-request-id: "))
+                .collect();
+            assert_eq!(without_id, there);
+        }
+    }
+    let anthropic = paddock.ask(post("/v1/messages", body));
+    assert_eq!(anthropic.status, 401);
+    assert_eq!(anthropic.json()["error"]["type"], "authentication_error");
+    let stderr = format!("{:?}", paddock.stderr());
+    assert!(!stderr.contains("pdk_"), "{stderr}");
+}
+
+#[test]
+fn a_key_sees_and_uses_the_models_it_is_for() {
+    let (builder, alice) = with_key(two(), "alice", &["models = ['org/n']"]);
+    let (builder, bob) = with_key(builder, "bob", &[]);
+    let paddock = builder.start();
+    let listed = |secret: &str| {
+        let list = paddock.ask(bearer(&get("/v1/models"), secret)).json();
+        let models = list["data"].as_array().cloned().unwrap_or_default();
+        let ids = models.iter().filter_map(|model| model["id"].as_str());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((listed(&alice), listed(&bob)), ("n".into(), "m n".into()));
+    let status = |request: String, secret: &str| paddock.ask(bearer(&request, secret)).status;
+    assert_eq!(status(get("/v1/models/m"), &alice), 403);
+    assert_eq!(status(get("/v1/models/org/n"), &alice), 200);
+    assert_eq!(status(chat("m"), &bob), 200);
+    assert_eq!(status(chat("n"), &alice), 200);
+    for asked in [chat("m"), get("/upstream/m/props"), get("/props?model=m")] {
+        let refused = paddock.ask(bearer(&asked, &alice));
+        assert_eq!(refused.status, 403, "{asked}");
+        let words = "the API key 'alice' is not for the model 'm'; it is for: n";
+        assert!(refused.text().contains(words), "{}", refused.text());
+    }
+    for asked in [chat("nobody"), get("/upstream/nobody/props"), get("/props")] {
+        let unknown = paddock.ask(bearer(&asked, &alice)).text();
+        assert!(
+            unknown.ends_with("n\",\"param\":null,\"type\":\"invalid_request_error\"}}")
+                || unknown.contains(": n\""),
+            "{unknown}"
+        );
+    }
+}
+
+#[test]
+fn everybody_may_ask_how_it_is_and_a_browser_what_it_may() {
+    let (builder, secret) = with_key(two(), "alice", &[]);
+    let paddock = builder.start();
+    for request in [get("/health"), bearer(&get("/v1/health"), "nonsense")] {
+        let answer = paddock.ask(&request);
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, r#"{"status":"ok"}"#)
+        );
+    }
+    let fields = "Origin: http://page\r\nAccess-Control-Request-Method: POST\r\n\
+                  Access-Control-Request-Headers: authorization";
+    let asked =
+        format!("OPTIONS /v1/chat/completions?model=m HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
+    let answer = paddock.ask(&asked);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(
+        answer.field("access-control-allow-origin"),
+        Some("http://page")
+    );
+    assert_eq!(
+        answer.field("access-control-allow-headers"),
+        Some("authorization")
+    );
+    assert_eq!(
+        paddock.model()["status"],
+        "unloaded",
+        "nobody has shown a key"
+    );
+    assert_eq!(paddock.ask(bearer(&chat("m"), &secret)).status, 200);
+}
+
+#[test]
+fn what_is_asked_with_a_key_is_listed_with_its_name() {
+    let (builder, secret) = with_key(two(), "alice", &[]);
+    let paddock = builder.start();
+    assert_eq!(paddock.ask(chat("m")).status, 401);
+    assert_eq!(paddock.ask(bearer(&chat("m"), &secret)).status, 200);
+    let rows = wait_for(LIMIT, "two requests to be listed", || {
+        let listed = paddock.admin_get("/api/requests").json();
+        let rows = listed["requests"].as_array().cloned().unwrap_or_default();
+        (rows.len() == 2).then_some(rows)
+    });
+    let keys: Vec<_> = rows.iter().map(|row| row["key"].clone()).collect();
+    assert_eq!(keys, ["alice".into(), serde_json::Value::Null]);
+}

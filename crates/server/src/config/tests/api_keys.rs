@@ -1,0 +1,107 @@
+use super::problems::each_has_one;
+use super::*;
+
+const HASH: &str =
+    "hash = 'sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'\n";
+
+fn key(lines: &str) -> String {
+    format!("[auth.keys.me]\n{HASH}{lines}\n{MODEL}")
+}
+
+#[test]
+fn a_key_with_nothing_but_its_hash_may_use_every_model() {
+    let config = Fixture::new().config(&key(""), &Overrides::default());
+    let keys = config.unwrap().api_keys;
+    let expected = ApiKey {
+        name: "me".to_owned(),
+        hash: KeyHash::of(b"abc"),
+        allow: vec![Scope::Inference],
+        models: None,
+        max_concurrent: 0,
+        requests_per_minute: 0,
+        tokens_per_minute: 0,
+    };
+    assert_eq!(keys, [expected]);
+}
+
+#[test]
+fn models_are_named_by_names_and_aliases_and_all_of_them_by_a_star() {
+    let allowed = |models: &str| {
+        let text = format!("{}aliases = ['mm']\n", key(&format!("models = {models}")));
+        let config = Fixture::new().config(&text, &Overrides::default());
+        config.unwrap().api_keys.remove(0).models
+    };
+    assert_eq!(allowed("['mm', 'm']"), Some(vec!["m".to_owned()]));
+    assert_eq!(allowed("['m', '*']"), None);
+    assert_eq!(allowed("[]"), Some(vec![]));
+}
+
+#[test]
+fn problems_of_keys() {
+    let twice = format!("[auth.keys.a]\n{HASH}{}", key(""));
+    let help = "letters, digits, - and _ make a key's name";
+    let odd = format!("error: auth.keys.\"a b\": the name `a b` contains ' '; {help}");
+    each_has_one(&[
+        (
+            "[auth.keys.me]\n",
+            "error: auth.keys.me: needs `hash`, which says what its secret is",
+        ),
+        (
+            &twice,
+            "error: auth.keys.me.hash: `a` has the same hash, so the same secret",
+        ),
+        (&format!("[auth.keys.'a b']\n{HASH}"), &odd),
+        (
+            &key("allow = []"),
+            "error: auth.keys.me.allow: allows nothing",
+        ),
+        (
+            &key("allow = ['admni']"),
+            "error: auth.keys.me.allow: expected \"inference\", \"admin\" or \"metrics\", found `admni`, \
+             did you mean `admin`?",
+        ),
+        (
+            &key("models = ['n']"),
+            "error: auth.keys.me.models: there is no model `n`",
+        ),
+        (
+            &key("max_concurrent = -1"),
+            "error: auth.keys.me.max_concurrent: expected a number from 0 to 4294967295",
+        ),
+        (
+            &key("weight = 2"),
+            "error: auth.keys.me: `weight` is not supported in this version",
+        ),
+        (
+            "[auth]\nkey = 1\n",
+            "error: auth: unknown key `key`, did you mean `keys`?",
+        ),
+    ]);
+}
+
+#[test]
+fn a_secret_that_stands_in_the_file_by_mistake_is_not_shown() {
+    for line in [
+        "hash = 'pdk_secret'",
+        "hash = ['pdk_secret']",
+        "secret = 'pdk_secret'",
+    ] {
+        let problems = Fixture::new().problems(&format!("[auth.keys.me]\n{line}\n{MODEL}"));
+        assert!(!problems.contains("pdk_secret"), "{problems}");
+        assert!(problems.contains("paddock.toml:2:1"), "{problems}");
+    }
+}
+
+#[test]
+fn who_has_to_show_a_key_may_come_from_every_network() {
+    let open = |listen: &str, admin: &str, allow: &str| {
+        let server = format!("server.listen = ['{listen}']\nserver.admin = ['{admin}']\n");
+        let text = format!("{server}{}", key(allow));
+        Fixture::new().config(&text, &Overrides::default()).is_ok()
+    };
+    let (every, here) = ("0.0.0.0:1", "127.0.0.1:2");
+    assert!(open(every, here, ""));
+    assert!(!open(here, every, ""), "no key is for the admin address");
+    assert!(!open(here, every, "allow = ['metrics']"));
+    assert!(open(here, every, "allow = ['admin']"));
+}

@@ -1,0 +1,180 @@
+//! Where an API key is for it, whoever asks the admin plane shows one.
+
+use super::refusal;
+use crate::catalog::Catalog;
+use crate::config::Scope;
+use crate::error::ProxyError;
+use crate::keys;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The longest `Basic` credentials that are looked at, in bytes.
+const MOST: usize = 1024;
+
+const BASIC: &str = "basic ";
+
+const NONE: &str = "the admin address wants an API key that allows `admin` (for /metrics, `metrics` will do): \
+                    send it as `Authorization: Bearer KEY`; a browser asks for it as the password, with any name";
+const UNKNOWN: &str = "this API key is not known here: it is misspelt, or was revoked";
+
+/// Lets those in who may ask for this.
+pub(super) async fn keyed(
+    State(catalog): State<watch::Receiver<Arc<Catalog>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let judged = {
+        let catalog = catalog.borrow();
+        judge(&catalog, request.uri().path(), request.headers())
+    };
+    match judged {
+        Ok(()) => next.run(request).await,
+        Err(error) => refused(&error),
+    }
+}
+
+/// Whether a key is shown that is for this, where one has to be.
+fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), ProxyError> {
+    let scopes: &[Scope] = match path {
+        "/livez" | "/readyz" => return Ok(()),
+        "/metrics" => &[Scope::Metrics, Scope::Admin],
+        _ => &[Scope::Admin],
+    };
+    let keys = catalog.keys();
+    if !keys.any_for(scopes) {
+        return Ok(());
+    }
+    let fields = headers.iter();
+    let secrets = fields
+        .filter_map(|(name, value)| keys::of_field(name.as_str().as_bytes(), value.as_bytes()))
+        .map(<[u8]>::to_vec);
+    let shown: Vec<Vec<u8>> = secrets.chain(password(headers)).collect();
+    match shown.iter().find_map(|secret| keys.find(secret)) {
+        Some(key) => key.check(scopes),
+        None if shown.is_empty() => Err(ProxyError::Unauthorized(NONE)),
+        None => Err(ProxyError::Unauthorized(UNKNOWN)),
+    }
+}
+
+/// The password of `Basic` credentials (RFC 7617 §2), as browsers send them.
+fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_at_checked(BASIC.len())?;
+    if !scheme.eq_ignore_ascii_case(BASIC) || encoded.len() > MOST {
+        return None;
+    }
+    let pair = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair.get(colon + 1..)?.to_vec())
+}
+
+fn refused(error: &ProxyError) -> Response {
+    let mut response = refusal(error);
+    if error.status() == 401 {
+        let headers = response.headers_mut();
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let basic = HeaderValue::from_static("Basic realm=\"paddock\", charset=\"UTF-8\"");
+        headers.append(WWW_AUTHENTICATE, basic);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ApiKey, KeyHash};
+    use crate::keys::Keys;
+    use axum::http::HeaderName;
+
+    fn catalog(keys: &[(&str, &[Scope])]) -> Catalog {
+        let keys = keys.iter().map(|(secret, allow)| ApiKey {
+            name: (*secret).to_owned(),
+            hash: KeyHash::of(secret.as_bytes()),
+            allow: allow.to_vec(),
+            models: None,
+            max_concurrent: 0,
+            requests_per_minute: 0,
+            tokens_per_minute: 0,
+        });
+        let keys: Vec<_> = keys.collect();
+        Catalog::default().with_keys(Keys::new(&keys, |_| None, &Keys::default()))
+    }
+
+    fn status(catalog: &Catalog, path: &str, shown: Option<(&str, &str)>) -> u16 {
+        let mut headers = HeaderMap::new();
+        if let Some((name, value)) = shown {
+            let name: HeaderName = name.parse().unwrap();
+            headers.insert(name, value.parse().unwrap());
+        }
+        judge(catalog, path, &headers).map_or_else(|error| error.status(), |()| 200)
+    }
+
+    #[test]
+    fn who_may_ask_for_what() {
+        use Scope::{Admin, Inference, Metrics};
+        let none = catalog(&[("i", &[Inference])]);
+        let all = catalog(&[("i", &[Inference]), ("a", &[Admin]), ("m", &[Metrics])]);
+        let bearer = |secret: &str| format!("Bearer {secret}");
+        for path in ["/", "/api/status", "/metrics", "/gone", "/livez", "/readyz"] {
+            assert_eq!(status(&none, path, None), 200, "{path}: no key is for it");
+            let open = ["/livez", "/readyz"].contains(&path);
+            let or = |status: u16| if open { 200 } else { status };
+            assert_eq!(status(&all, path, None), or(401), "{path}");
+            let shown = |secret: &str| status(&all, path, Some(("authorization", &bearer(secret))));
+            assert_eq!(shown("x"), or(401), "{path}");
+            assert_eq!(shown("i"), or(403), "{path}");
+            assert_eq!(shown("a"), 200, "{path}");
+            let metrics = if path == "/metrics" { 200 } else { or(403) };
+            assert_eq!(shown("m"), metrics, "{path}");
+        }
+        let metrics = catalog(&[("m", &[Metrics])]);
+        assert_eq!(status(&metrics, "/metrics", None), 401);
+        assert_eq!(status(&metrics, "/api/status", None), 200);
+    }
+
+    #[test]
+    fn a_browser_shows_a_key_as_a_password() {
+        let all = catalog(&[("a", &[Scope::Admin])]);
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for (name, value, expected) in [
+            ("authorization", basic(":a"), 200),
+            ("authorization", basic("me:a"), 200),
+            (
+                "authorization",
+                basic("me:a").to_lowercase().replace("bwu6yq==", "bWU6YQ=="),
+                200,
+            ),
+            ("authorization", basic("a:me"), 401),
+            ("authorization", basic("a"), 401),
+            ("authorization", "Basic ???".to_owned(), 401),
+            (
+                "authorization",
+                format!("Basic {}", "A".repeat(MOST + 4)),
+                401,
+            ),
+            ("authorization", "a".to_owned(), 401),
+            ("x-api-key", "a".to_owned(), 200),
+        ] {
+            assert_eq!(status(&all, "/", Some((name, &value))), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_to_show_one() {
+        let response = refused(&ProxyError::Unauthorized(NONE));
+        let ways = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let ways: Vec<_> = ways.map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(
+            ways,
+            ["Bearer", "Basic realm=\"paddock\", charset=\"UTF-8\""]
+        );
+        assert_eq!(response.headers()["x-paddock-error"], "unauthorized");
+    }
+}
