@@ -132,7 +132,7 @@ fn seconds(value: &HeaderValue) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn only_a_number_of_seconds_is_heard() {
@@ -153,9 +153,16 @@ mod tests {
     /// Asks somebody who answers so and then stays, and reads so much of it.
     async fn asked(answer: &'static str, most: usize) -> Result<Answer, Silent> {
         let (near, mut far) = tokio::io::duplex(1024);
-        far.write_all(answer.as_bytes()).await.unwrap();
+        let answering = async {
+            far.read_u8().await.unwrap();
+            far.write_all(answer.as_bytes()).await.unwrap();
+            pending().await
+        };
         let request = Request::new(Full::default());
-        ask(async { Ok(near) }, request, most, LIMIT).await
+        tokio::select! {
+            answer = ask(async { Ok(near) }, request, most, LIMIT) => answer,
+            never = answering => never,
+        }
     }
 
     #[tokio::test(start_paused = true)]
