@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::time::Duration;
@@ -52,8 +53,7 @@ pub(crate) enum Silent {
     Late(Duration),
 }
 
-/// Posts a body with these fields. Of the answer's body up to `most` bytes are read, and more is an error; 0
-/// reads none.
+/// Posts a body with these fields, and [`ask`]s so.
 pub(crate) async fn post(
     to: &HttpUrl,
     target: &str,
@@ -74,53 +74,52 @@ pub(crate) async fn post(
 /// reads none.
 pub(crate) async fn ask<S>(
     connecting: impl Future<Output = io::Result<S>>,
-    request: Request<Full<Bytes>>,
+    mut request: Request<Full<Bytes>>,
     most: usize,
     limit: Duration,
 ) -> Result<Answer, Silent>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    timeout(limit, Box::pin(exchange(connecting, request, most)))
-        .await
-        .unwrap_or(Err(Silent::Late(limit)))
-}
-
-async fn exchange<S>(
-    connecting: impl Future<Output = io::Result<S>>,
-    mut request: Request<Full<Bytes>>,
-    most: usize,
-) -> Result<Answer, Silent>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
     let close = HeaderValue::from_static("close");
     request.headers_mut().insert(CONNECTION, close);
-    let stream = connecting.await.map_err(Silent::Connect)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let asking = async {
-        let answer = sender.send_request(request).await?;
-        Ok(Answer {
-            status: answer.status(),
-            retry_after: answer.headers().get(RETRY_AFTER).and_then(seconds),
-            body: match most {
-                0 => Bytes::new(),
-                _ => Limited::new(answer.into_body(), most)
-                    .collect()
-                    .await
-                    .map_err(|why| Silent::Body { most, why })?
-                    .to_bytes(),
-            },
-        })
+    let exchange = async {
+        let stream = connecting.await.map_err(Silent::Connect)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let asking = async {
+            let answer = sender.send_request(request).await?;
+            Ok(Answer {
+                status: answer.status(),
+                retry_after: answer.headers().get(RETRY_AFTER).and_then(seconds),
+                body: match most {
+                    0 => Bytes::new(),
+                    _ => Limited::new(answer.into_body(), most)
+                        .collect()
+                        .await
+                        .map_err(|why| Silent::Body { most, why })?
+                        .to_bytes(),
+                },
+            })
+        };
+        let going = async {
+            // How it ends the answer tells.
+            let _ = connection.await;
+            pending().await
+        };
+        tokio::select! {
+            answer = asking => answer,
+            never = going => never,
+        }
     };
-    let going = async {
-        // How it ends the answer tells.
-        let _ = connection.await;
-        pending().await
-    };
-    tokio::select! {
-        answer = asking => answer,
-        never = going => never,
+    let answer = timeout(limit, Box::pin(exchange)).await;
+    answer.unwrap_or(Err(Silent::Late(limit)))
+}
+
+/// What came of it, in words.
+pub(crate) fn in_words(answer: &Result<Answer, impl fmt::Display>) -> String {
+    match answer {
+        Ok(answer) => format!("it answers with {}", answer.status),
+        Err(silent) => silent.to_string(),
     }
 }
 
@@ -132,7 +131,7 @@ fn seconds(value: &HeaderValue) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn only_a_number_of_seconds_is_heard() {
@@ -153,9 +152,16 @@ mod tests {
     /// Asks somebody who answers so and then stays, and reads so much of it.
     async fn asked(answer: &'static str, most: usize) -> Result<Answer, Silent> {
         let (near, mut far) = tokio::io::duplex(1024);
-        far.write_all(answer.as_bytes()).await.unwrap();
+        let answering = async {
+            far.read_u8().await.unwrap();
+            far.write_all(answer.as_bytes()).await.unwrap();
+            pending().await
+        };
         let request = Request::new(Full::default());
-        ask(async { Ok(near) }, request, most, LIMIT).await
+        tokio::select! {
+            answer = ask(async { Ok(near) }, request, most, LIMIT) => answer,
+            never = answering => never,
+        }
     }
 
     #[tokio::test(start_paused = true)]

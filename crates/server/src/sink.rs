@@ -9,14 +9,14 @@
 //! |---|---|
 //! | `batch.rs` | what is posted together, as JSON |
 //! | `policy.rs` | whether a batch is posted again, and when |
-//! | `post.rs` | one post, and what came of it |
+//! | `post.rs` | what is posted with a batch, and the token |
 
 mod batch;
 mod policy;
 mod post;
 
 use crate::config::Events;
-use crate::outgoing::Answer;
+use crate::outgoing::{Answer, in_words};
 use crate::telemetry::{Ended, Lifecycle};
 use batch::Batch;
 use policy::Verdict;
@@ -227,13 +227,9 @@ impl Poster {
         if std::mem::replace(&mut self.troubled, true) {
             return;
         }
-        let answer = match posted {
-            Ok(answer) => format!("it answers with {}", answer.status),
-            Err(error) => error.to_string(),
-        };
         tracing::warn!(
             url = %self.events.url,
-            %answer,
+            answer = in_words(posted),
             "events are not taken: they are posted again for as long as that may help, and up to {QUEUE} \
              wait meanwhile"
         );

@@ -61,38 +61,33 @@ mod tests {
     use crate::outgoing::Silent;
     use axum::body::Bytes;
 
-    fn of(status: u16, retry_after: Option<Duration>, age: Duration) -> Verdict {
-        let answer = Answer {
+    fn answered(status: u16, retry_after: Option<Duration>) -> Answer {
+        Answer {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after,
             body: Bytes::new(),
-        };
-        verdict(&Ok(answer), age)
+        }
     }
 
-    fn late<T>() -> Result<T, PostError> {
+    fn of(status: u16, retry_after: Option<Duration>) -> Verdict {
+        verdict(&Ok(answered(status, retry_after)), Duration::ZERO)
+    }
+
+    fn late() -> Result<Answer, PostError> {
         Err(Silent::Late(Duration::ZERO).into())
     }
 
     #[test]
     fn what_may_help_is_tried_again_and_nothing_else() {
         for status in [200, 201, 202, 204] {
-            assert_eq!(of(status, None, Duration::ZERO), Verdict::Taken, "{status}");
+            assert_eq!(of(status, None), Verdict::Taken, "{status}");
         }
         let asked = Some(Duration::from_secs(7));
         for status in [408, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(
-                of(status, asked, Duration::ZERO),
-                Verdict::Again { asked },
-                "{status}"
-            );
+            assert_eq!(of(status, asked), Verdict::Again { asked }, "{status}");
         }
         for status in [300, 301, 308, 400, 401, 403, 404, 409, 413, 422] {
-            assert_eq!(
-                of(status, asked, Duration::ZERO),
-                Verdict::Refused,
-                "{status}"
-            );
+            assert_eq!(of(status, asked), Verdict::Refused, "{status}");
         }
         let none = Verdict::Again { asked: None };
         assert_eq!(verdict(&late(), Duration::ZERO), none);
@@ -103,7 +98,7 @@ mod tests {
         let before = EXPIRES.mul_f64(0.99);
         assert_eq!(verdict(&late(), before), Verdict::Again { asked: None });
         assert_eq!(verdict(&late(), EXPIRES), Verdict::Expired);
-        assert_eq!(of(404, None, EXPIRES), Verdict::Refused);
+        assert_eq!(verdict(&Ok(answered(404, None)), EXPIRES), Verdict::Refused);
     }
 
     #[test]

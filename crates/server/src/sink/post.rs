@@ -1,4 +1,4 @@
-//! One post, and what came of it.
+//! What is posted with a batch, and the token.
 
 use super::batch::Batch;
 use crate::config::Events;

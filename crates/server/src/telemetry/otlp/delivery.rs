@@ -1,6 +1,6 @@
 use super::retry::{Then, Tried, then};
 use crate::config::HttpUrl;
-use crate::outgoing::{Answer, Silent, post};
+use crate::outgoing::{Answer, Silent, in_words, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
@@ -15,15 +15,6 @@ pub(super) struct Delivery {
     signal: &'static str,
     /// What has been said of it in the log, until it goes well again.
     trouble: bool,
-}
-
-/// Why something was dropped.
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error(transparent)]
-    Silent(#[from] Silent),
-    #[error("it answers {0}")]
-    Status(u16),
 }
 
 impl Delivery {
@@ -54,12 +45,12 @@ impl Delivery {
                     return answer.ok().map(|answer| answer.body);
                 }
                 Then::Again(wait) => {
-                    self.went_badly(to, answer, true);
+                    self.went_badly(to, &answer, true);
                     sleep(wait).await;
                     tries += 1;
                 }
                 Then::Never => {
-                    self.went_badly(to, answer, false);
+                    self.went_badly(to, &answer, false);
                     return None;
                 }
             }
@@ -73,11 +64,8 @@ impl Delivery {
     }
 
     /// Says it once.
-    fn went_badly(&mut self, to: &HttpUrl, answer: Result<Answer, Silent>, again: bool) {
-        let error = match answer {
-            Ok(answer) => Trouble::Status(answer.status.as_u16()),
-            Err(silent) => silent.into(),
-        };
+    fn went_badly(&mut self, to: &HttpUrl, answer: &Result<Answer, Silent>, again: bool) {
+        let error = in_words(answer);
         let signal = self.signal;
         if std::mem::replace(&mut self.trouble, true) {
             tracing::debug!(endpoint = %to, %error, "{signal} are still not taken");
