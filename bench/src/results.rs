@@ -12,7 +12,7 @@ pub(crate) enum Quantity {
     PerSecond,
     P50,
     P99,
-    /// The median's distance from the median without a proxy, of the same round.
+    /// The median's distance from the least median without a proxy, of all rounds.
     Added,
     FreshMegabytes,
     /// Kibibytes of memory that each stream takes.
