@@ -133,7 +133,8 @@ impl Pool {
         #[cfg(test)]
         self.lent.set(self.lent.get() - 1);
         let mut free = self.free.borrow_mut();
-        if free.len() < KEPT {
+        // One that a long head has made larger is not kept: it would hold more for good.
+        if free.len() < KEPT && buffer.data.capacity() <= HEADROOM + ROOM {
             buffer.data.truncate(HEADROOM);
             buffer.start = HEADROOM;
             free.push(buffer);
@@ -173,5 +174,16 @@ mod tests {
         buffer.replace_head(4, b"more and more");
         pool.give(buffer);
         assert!(pool.take().is_empty());
+    }
+
+    #[test]
+    fn a_buffer_that_has_grown_is_not_kept() {
+        let pool = Pool::default();
+        for (grown, kept) in [(HEADROOM, 1), (HEADROOM + 1, 0)] {
+            let mut buffer = holding(&vec![b'x'; ROOM]);
+            buffer.replace_head(0, &vec![b'h'; grown]);
+            pool.give(buffer);
+            assert_eq!(pool.free.take().len(), kept, "{grown}");
+        }
     }
 }

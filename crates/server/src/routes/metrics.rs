@@ -1,7 +1,8 @@
-//! `GET /metrics`: everything that is counted, in Prometheus' text format.
+//! `GET /metrics`: everything that is counted.
 
 mod engines;
 mod said;
+mod text;
 
 use super::Admin;
 use super::status::word;
@@ -13,21 +14,17 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use paddock_scheduler::Memory;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 pub(crate) use engines::Engines;
-
-/// Version 0.0.4 of the text format.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let look = admin.view.runtime.look().await;
     let families = counted(&admin, look.as_ref()).await;
-    let mut page = text(&families);
+    let mut page = text::of(&families);
     if let Some(look) = &look {
         page += &admin.engines.page(look).await;
     }
-    ([(CONTENT_TYPE, TEXT)], page)
+    ([(CONTENT_TYPE, text::TYPE)], page)
 }
 
 /// Everything that is counted here, now.
@@ -352,102 +349,10 @@ impl Page {
     }
 }
 
-/// The metrics in the format's words.
-fn text(families: &[Family]) -> String {
-    let mut out = String::new();
-    for Family {
-        name,
-        kind,
-        help,
-        samples,
-    } in families
-    {
-        // Writing to a string does not fail.
-        let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for Sample { labels, value } in samples {
-            match value {
-                Value::Number(number) => line(&mut out, name, labels, *number),
-                Value::Histogram(histogram) => lines(&mut out, name, labels, histogram),
-            }
-        }
-    }
-    out
-}
-
-fn line(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
-    out.push_str(name);
-    for (at, (label, value)) in labels.iter().enumerate() {
-        let before = if at == 0 { '{' } else { ',' };
-        let _ = write!(out, "{before}{label}=\"{}\"", escaped(value));
-    }
-    if !labels.is_empty() {
-        out.push('}');
-    }
-    let _ = writeln!(out, " {value}");
-}
-
-fn lines(out: &mut String, name: &str, labels: &[(String, String)], histogram: &Histogram) {
-    let bucket = format!("{name}_bucket");
-    for (bound, count) in histogram.buckets() {
-        let bound = if bound.is_infinite() {
-            "+Inf".to_owned()
-        } else {
-            bound.to_string()
-        };
-        let bound = [("le".to_owned(), bound)];
-        line(out, &bucket, &[labels, &bound].concat(), float(count));
-    }
-    line(out, &format!("{name}_sum"), labels, histogram.sum());
-    let count = float(histogram.count());
-    line(out, &format!("{name}_count"), labels, count);
-}
-
-/// A label's value, as the format wants it.
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
 #[expect(
     clippy::cast_precision_loss,
     reason = "the format has no other numbers"
 )]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_in_the_formats_words() {
-        let mut page = Page::default();
-        page.family("a_total", "counter", "What it is.");
-        page.sample("a_total", &[("model", "odd \"name\"\\\n")], 3.0);
-        page.sample("a_total", &[], 0.5);
-        let mut histogram = Histogram::long();
-        histogram.add(std::time::Duration::from_secs(601));
-        page.family("t", "histogram", "Time.");
-        page.histogram("t", "m", &histogram);
-        let text = text(&page.0);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[..4],
-            [
-                "# HELP a_total What it is.",
-                "# TYPE a_total counter",
-                r#"a_total{model="odd \"name\"\\\n"} 3"#,
-                "a_total 0.5"
-            ]
-        );
-        assert!(lines.contains(&r#"t_bucket{model="m",le="600"} 0"#));
-        assert!(lines.contains(&r#"t_bucket{model="m",le="+Inf"} 1"#));
-        assert_eq!(
-            lines[lines.len() - 2..],
-            [r#"t_sum{model="m"} 601"#, r#"t_count{model="m"} 1"#]
-        );
-    }
 }

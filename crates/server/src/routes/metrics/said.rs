@@ -3,7 +3,7 @@
 //! A child's text is not trusted: a line that is not in the format is left out, and so is a name of
 //! paddock's own. What is put together has each name once, with one kind and one help.
 
-use super::escaped;
+use super::text::escaped;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
