@@ -20,6 +20,26 @@ pub(super) struct Said {
 
 const _: () = assert!(Number::COUNT <= u16::BITS as usize);
 
+const fn bit(number: Number) -> u16 {
+    1 << number as u16
+}
+
+/// The numbers that a `usage` states.
+const USAGE: u16 = bit(Number::PromptTokens)
+    | bit(Number::CompletionTokens)
+    | bit(Number::CachedTokens)
+    | bit(Number::InputTokens)
+    | bit(Number::OutputTokens)
+    | bit(Number::CacheRead)
+    | bit(Number::CacheCreation);
+
+/// The numbers that llama-server's `timings` state.
+const TIMINGS: u16 = bit(Number::PromptN)
+    | bit(Number::CacheN)
+    | bit(Number::PredictedN)
+    | bit(Number::PromptTime)
+    | bit(Number::PredictedTime);
+
 impl Said {
     /// A member that is read as this begins.
     pub(super) fn named(&mut self, wanted: Wanted) {
@@ -47,14 +67,14 @@ impl Said {
     fn set(&mut self, number: Number, value: Option<u64>) {
         if let (Some(place), Some(value)) = (self.numbers.get_mut(number as usize), value) {
             *place = value;
-            self.stated |= 1 << number as u16;
+            self.stated |= bit(number);
         } else {
-            self.stated &= !(1 << number as u16);
+            self.stated &= !bit(number);
         }
     }
 
     fn get(&self, number: Number) -> Option<u64> {
-        let stated = self.stated & (1 << number as u16) != 0;
+        let stated = self.stated & bit(number) != 0;
         self.numbers
             .get(number as usize)
             .copied()
@@ -63,29 +83,12 @@ impl Said {
 
     /// Another object of this kind begins: of two members of one name, the last counts.
     fn begin(&mut self, within: Within) {
-        let numbers: &[Number] = match within {
-            Within::Usage | Within::StartUsage => &[
-                Number::PromptTokens,
-                Number::CompletionTokens,
-                Number::CachedTokens,
-                Number::InputTokens,
-                Number::OutputTokens,
-                Number::CacheRead,
-                Number::CacheCreation,
-            ],
-            Within::Details => &[Number::CachedTokens],
-            Within::Timings => &[
-                Number::PromptN,
-                Number::CacheN,
-                Number::PredictedN,
-                Number::PromptTime,
-                Number::PredictedTime,
-            ],
-            _ => &[],
+        self.stated &= !match within {
+            Within::Usage | Within::StartUsage => USAGE,
+            Within::Details => bit(Number::CachedTokens),
+            Within::Timings => TIMINGS,
+            _ => 0,
         };
-        for number in numbers {
-            self.set(*number, None);
-        }
     }
 
     /// Takes over what a stream's next event states.
@@ -143,7 +146,14 @@ impl Said {
 }
 
 fn count(text: &[u8]) -> Option<u64> {
-    str::from_utf8(text).ok()?.parse().ok()
+    let (first, rest) = text.split_first()?;
+    rest.iter().try_fold(digit(*first)?, |number, next| {
+        number.checked_mul(10)?.checked_add(digit(*next)?)
+    })
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    byte.is_ascii_digit().then(|| u64::from(byte - b'0'))
 }
 
 /// Milliseconds as a decimal.

@@ -1,106 +1,120 @@
 //! A document that lies whole in one piece, read in one go.
+//!
+//! Each step takes what is left of the piece and returns what it leaves, or `None` where the document does
+//! not go on as one that lies here whole.
 
 use super::members::{Wanted, Within, wanted};
 use super::said::Said;
 use super::word;
-use crate::skip::{self, Nest};
+use crate::skip;
 
 /// What the document at the start of `bytes` states, and how many of them it is. `None` where it does not
 /// lie there whole, or is none: then [`Document`](super::document::Document) finds out, step by step. It
 /// would say the same of what is read here.
 pub(super) fn read(bytes: &[u8]) -> Option<(Said, usize)> {
-    let mut whole = Whole {
-        bytes,
-        at: 0,
-        said: Said::default(),
-    };
-    (whole.next()? == b'{').then_some(())?;
-    whole.object(Within::Top)?;
-    Some((whole.said, whole.at))
+    let mut said = Said::default();
+    let rest = trimmed(bytes).strip_prefix(b"{")?;
+    let rest = object(rest, Within::Top, &mut said)?;
+    Some((said, bytes.len() - rest.len()))
 }
 
-struct Whole<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    said: Said,
+/// What lies behind white space.
+#[inline]
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    match bytes.first() {
+        Some(0..=b' ') => spaced(bytes),
+        _ => bytes,
+    }
 }
 
-impl<'a> Whole<'a> {
-    /// The next byte that is not white space.
-    fn next(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            if !skip::is_space(byte) {
-                return Some(byte);
-            }
+#[cold]
+fn spaced(bytes: &[u8]) -> &[u8] {
+    bytes.get(skip::spaces(bytes)..).unwrap_or_default()
+}
+
+/// From behind the brace that opens it.
+fn object<'a>(bytes: &'a [u8], within: Within, said: &mut Said) -> Option<&'a [u8]> {
+    let mut rest = trimmed(bytes);
+    if let Some(behind) = rest.strip_prefix(b"}") {
+        return Some(behind);
+    }
+    loop {
+        let (name, behind) = string(rest.strip_prefix(b"\"")?)?;
+        let wanted = wanted(within, name);
+        said.named(wanted);
+        let first = trimmed(trimmed(behind).strip_prefix(b":")?);
+        rest = trimmed(value(first, wanted, said)?);
+        match rest.split_first()? {
+            (b',', behind) => rest = trimmed(behind),
+            (b'}', behind) => return Some(behind),
+            _ => return None,
         }
     }
+}
 
-    /// From behind the brace that opens it.
-    fn object(&mut self, within: Within) -> Option<()> {
-        let mut byte = self.next()?;
-        if byte == b'}' {
-            return Some(());
-        }
-        loop {
-            (byte == b'"').then_some(())?;
-            let wanted = wanted(within, word::of(self.string()?));
-            self.said.named(wanted);
-            (self.next()? == b':').then_some(())?;
-            let first = self.next()?;
-            self.value(first, wanted)?;
-            match self.next()? {
-                b',' => byte = self.next()?,
-                b'}' => return Some(()),
-                _ => return None,
-            }
+/// Objects, from behind the bracket that opens them.
+fn choices<'a>(bytes: &'a [u8], said: &mut Said) -> Option<&'a [u8]> {
+    let mut rest = trimmed(bytes);
+    if let Some(behind) = rest.strip_prefix(b"]") {
+        return Some(behind);
+    }
+    loop {
+        rest = trimmed(object(rest.strip_prefix(b"{")?, Within::Choice, said)?);
+        match rest.split_first()? {
+            (b',', behind) => rest = trimmed(behind),
+            (b']', behind) => return Some(behind),
+            _ => return None,
         }
     }
+}
 
-    /// From behind the bracket that opens them.
-    fn choices(&mut self) -> Option<()> {
-        let mut byte = self.next()?;
-        if byte == b']' {
-            return Some(());
+/// From its first byte on.
+#[inline]
+fn value<'a>(bytes: &'a [u8], wanted: Wanted, said: &mut Said) -> Option<&'a [u8]> {
+    let (first, rest) = bytes.split_first()?;
+    if let b'-' | b'0'..=b'9' | b't' | b'f' | b'n' = first {
+        let len = bytes.iter().position(|byte| !skip::is_scalar(*byte))?;
+        let (text, behind) = bytes.split_at_checked(len)?;
+        if wanted != Wanted::Nothing {
+            said.scalar(wanted, word::of(text));
         }
-        loop {
-            self.value(byte, Wanted::Inside(Within::Choice))?;
-            match self.next()? {
-                b',' => byte = self.next()?,
-                b']' => return Some(()),
-                _ => return None,
-            }
-        }
+        return Some(behind);
     }
-
-    /// From behind its first byte.
-    fn value(&mut self, first: u8, wanted: Wanted) -> Option<()> {
-        if matches!(first, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') {
-            let rest = self.bytes.get(self.at - 1..)?;
-            let len = rest.iter().position(|byte| !skip::is_scalar(*byte))?;
-            self.at += len - 1;
-            self.said.scalar(wanted, word::of(rest.get(..len)?));
-            return Some(());
-        }
-        self.said.error |= wanted == Wanted::Error;
-        match (first, wanted) {
-            (b'[', Wanted::Inside(Within::Choices)) => self.choices(),
-            (b'{', Wanted::Inside(within)) if within != Within::Choices => self.object(within),
-            (b'{' | b'[', _) => {
-                self.at += Nest::new().pass(self.bytes.get(self.at..)?)?;
-                Some(())
-            }
-            (b'"', _) => self.string().map(drop),
-            _ => None,
-        }
+    said.error |= wanted == Wanted::Error;
+    match first {
+        b'"' => string(rest).map(|(_, behind)| behind),
+        b'{' | b'[' => nested(*first, rest, wanted, said),
+        _ => None,
     }
+}
 
-    /// A string, from behind its opening quote; what lies before its closing one.
-    fn string(&mut self) -> Option<&'a [u8]> {
-        let rest = self.bytes.get(self.at..)?;
-        let taken = skip::string(rest, &mut false)?;
-        self.at += taken;
-        rest.get(..taken - 1)
+/// An array or object, from behind its first byte.
+fn nested<'a>(first: u8, rest: &'a [u8], wanted: Wanted, said: &mut Said) -> Option<&'a [u8]> {
+    match (first, wanted) {
+        (b'[', Wanted::Inside(Within::Choices)) => choices(rest, said),
+        (b'{', Wanted::Inside(within)) if within != Within::Choices => object(rest, within, said),
+        _ => nest(rest),
+    }
+}
+
+/// A string, from behind its opening quote: what is in it, and what lies behind it.
+#[inline]
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (text, behind) = bytes.split_at_checked(skip::to_closing_quote(bytes)?)?;
+    Some((text, behind.get(1..)?))
+}
+
+/// An array or object that is not looked into, from behind its first byte.
+fn nest(bytes: &[u8]) -> Option<&[u8]> {
+    let (mut depth, mut rest) = (1, bytes);
+    loop {
+        let (byte, behind) = rest.get(skip::to_structure(rest)?..)?.split_first()?;
+        rest = behind;
+        match byte {
+            b'"' => rest = string(rest)?.1,
+            b'{' | b'[' => depth += 1,
+            _ if depth == 1 => return Some(rest),
+            _ => depth -= 1,
+        }
     }
 }
