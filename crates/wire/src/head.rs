@@ -1,8 +1,14 @@
 use crate::Refusal;
-use memchr::memchr2;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// The longest head accepted, request or response, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
+
+/// The end of a head's last line, and its empty line.
+const END: &[u8] = b"\r\n\r\n";
+
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(END));
 
 /// Finds the end of a head while it arrives.
 ///
@@ -12,8 +18,6 @@ pub const MAX_HEAD: usize = 64 * 1024;
 pub struct HeadScan {
     /// Bytes already looked at.
     seen: usize,
-    /// Where the current line starts.
-    line: usize,
 }
 
 impl HeadScan {
@@ -27,40 +31,34 @@ impl HeadScan {
         if bytes.first().is_some_and(|first| !first.is_ascii_graphic()) {
             return Err(Refusal::RequestLine);
         }
-        while let Some(found) = memchr2(b'\r', b'\n', bytes.get(self.seen..).unwrap_or_default()) {
-            let at = self.seen + found;
-            if bytes[at] == b'\n' {
-                return Err(Refusal::BareLf);
-            }
-            match bytes.get(at + 1) {
-                None => {
-                    self.seen = at;
-                    return Self::wait(bytes);
-                }
-                Some(b'\n') => {}
-                Some(_) => return Err(Refusal::BareCr),
-            }
-            let end = at + 2;
-            if at == self.line {
-                return if end > MAX_HEAD {
-                    Err(Refusal::HeadTooLarge)
-                } else {
-                    Ok(Some(end))
-                };
-            }
-            self.seen = end;
-            self.line = end;
+        // What has been looked at holds no end, but may hold all of it but its last byte.
+        let from = self.seen.saturating_sub(END.len() - 1);
+        let found = FINDER.find(bytes.get(from..).unwrap_or_default());
+        let end = found.map(|found| from + found + END.len());
+        let head = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        check_line_ends(head.get(self.seen.saturating_sub(1)..).unwrap_or_default())?;
+        self.seen = head.len();
+        match end {
+            Some(end) if end <= MAX_HEAD => Ok(Some(end)),
+            None if bytes.len() < MAX_HEAD => Ok(None),
+            _ => Err(Refusal::HeadTooLarge),
         }
-        self.seen = bytes.len();
-        Self::wait(bytes)
     }
+}
 
-    fn wait(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
-        if bytes.len() >= MAX_HEAD {
-            Err(Refusal::HeadTooLarge)
-        } else {
-            Ok(None)
-        }
+/// Refuses a CR without LF behind it, unless it is the last byte, and a LF without CR before it, unless
+/// it is the first.
+fn check_line_ends(bytes: &[u8]) -> Result<(), Refusal> {
+    let behind = bytes.get(1..).unwrap_or_default();
+    let is_bare = |byte: u8, next: u8| (byte == b'\r') != (next == b'\n');
+    // Without an end on the way, a compiler makes vector instructions of it.
+    let pairs = || bytes.iter().zip(behind).map(|(byte, next)| (*byte, *next));
+    if !pairs().fold(false, |any, (byte, next)| any | is_bare(byte, next)) {
+        return Ok(());
+    }
+    match pairs().find(|(byte, next)| is_bare(*byte, *next)) {
+        Some((b'\r', _)) => Err(Refusal::BareCr),
+        _ => Err(Refusal::BareLf),
     }
 }
 

@@ -51,11 +51,11 @@ impl Name {
             ],
             _ => &[],
         };
-        // Nearly all heads are written like this, and the first letter tells most others.
+        // The first letter tells most others from these, and nearly all heads are written like this.
         let first = name.as_bytes().first().map(u8::to_ascii_uppercase);
         let is = |known: &str| {
-            name == known
-                || (known.as_bytes().first().copied() == first && name.eq_ignore_ascii_case(known))
+            known.as_bytes().first().copied() == first
+                && (name == known || name.eq_ignore_ascii_case(known))
         };
         candidates
             .iter()
