@@ -38,9 +38,9 @@ fn models_are_loaded_shown_explained_and_unloaded() {
     assert_eq!(
         status,
         [
-            ("m", "unloaded", 7),
-            ("a", "unloaded", 7),
-            ("b", "ready", 7)
+            ("m", "unloaded", 8),
+            ("a", "unloaded", 8),
+            ("b", "ready", 8)
         ]
     );
     let (code, json, _) = run(&paddock, &["status", "--json"]);
