@@ -43,6 +43,13 @@ fn models_are_loaded_shown_explained_and_unloaded() {
             ("b", "ready", 8)
         ]
     );
+    assert_eq!(run(&paddock, &["pin", "bee"]), done("b: ready, pinned\n"));
+    let (_, table, _) = run(&paddock, &["ps"]);
+    assert!(table.ends_with("\tyes\n"), "{table}");
+    assert_eq!(
+        run(&paddock, &["unpin", "b"]),
+        done("b: ready, not pinned\n")
+    );
     let (code, json, _) = run(&paddock, &["status", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((code, &json["models"][2]["status"]), (0, &"ready".into()));
