@@ -206,13 +206,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
         models => format!("{what}{}", list(models)),
     };
     match note {
-        Note::Wanted { by } => match by {
-            Wanted::Request(_) => format!("{name} was asked for by a request"),
-            Wanted::Operator => {
-                format!("{name} was asked for by the operator or the configuration")
-            }
-            Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
-        },
+        Note::Wanted { by } => wanted(name, *by),
         Note::WaitsForRoom {
             needs,
             free,
@@ -273,29 +267,15 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             )
         }
         Note::Unloaded => format!("{name} was unloaded by the operator"),
-        Note::Pinned { by } => format!(
-            "{name} was pinned by {}: it goes for no other model, nor for being idle",
-            author(*by)
-        ),
-        Note::Unpinned { by } => format!(
-            "{name} was unpinned by {}: it goes like any other model",
-            author(*by)
-        ),
+        Note::Pinned { by } => pinned(name, *by),
+        Note::Unpinned { by } => unpinned(name, *by),
         Note::Reconfigured => format!("{name} has another configuration now, or none"),
         Note::OutOfMemory { free } => format!(
             "{name} ran out of memory though {} was thought to be free: another model goes, and it \
              is tried once more",
             memory(free)
         ),
-        Note::Failed { retry: Some(after) } => {
-            format!(
-                "{name} failed; it may be tried again after {}",
-                time(*after)
-            )
-        }
-        Note::Failed { retry: None } => {
-            format!("{name} failed; it is not tried again until something about it has changed")
-        }
+        Note::Failed { retry } => failed(name, *retry),
         Note::DoesNotFit {
             needs,
             available,
@@ -315,7 +295,33 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
     }
 }
 
-/// Who pins and unpins.
+fn wanted(name: &str, by: Wanted) -> String {
+    match by {
+        Wanted::Request(_) => format!("{name} was asked for by a request"),
+        Wanted::Operator => format!("{name} was asked for by the operator or the configuration"),
+        Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
+    }
+}
+
+fn failed(name: &str, retry: Option<Duration>) -> String {
+    match retry {
+        Some(after) => format!("{name} failed; it may be tried again after {}", time(after)),
+        None => {
+            format!("{name} failed; it is not tried again until something about it has changed")
+        }
+    }
+}
+
+fn pinned(name: &str, by: PinnedBy) -> String {
+    let by = author(by);
+    format!("{name} was pinned by {by}: it goes for no other model, nor for being idle")
+}
+
+fn unpinned(name: &str, by: PinnedBy) -> String {
+    let by = author(by);
+    format!("{name} was unpinned by {by}: it goes like any other model")
+}
+
 fn author(by: PinnedBy) -> &'static str {
     match by {
         PinnedBy::Operator => "the operator",
