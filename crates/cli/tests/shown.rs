@@ -45,7 +45,7 @@ fn said(path: &str) -> (&'static str, Value) {
         "/api/status" => (ok, status()),
         "/api/models/gemma/explain" => (ok, decisions()),
         "/api/models/r-17/explain" => ("404 Not Found", unknown("r-17")),
-        "/api/models/gema/load" => ("404 Not Found", unknown("gema")),
+        "/api/models/gema/load" | "/api/models/gema/pin" => ("404 Not Found", unknown("gema")),
         "/api/requests/r-17/explain" => (ok, waited()),
         "/api/models/gemma/logs?n=100&follow=false" => (ok, lines()),
         "/api/models/gemma/load" => ("202 Accepted", at("loading")),
@@ -55,7 +55,6 @@ fn said(path: &str) -> (&'static str, Value) {
         "/api/models/gemma/unload?wait=true" => (ok, at("unloaded")),
         "/api/models/gemma/pin" => (ok, pinned(true)),
         "/api/models/gemma/unpin" => (ok, pinned(false)),
-        "/api/models/gema/pin" => ("404 Not Found", unknown("gema")),
         "/api/requests?limit=20" => (ok, json!({ "requests": requests() })),
         other => panic!("nobody asks for {other}"),
     }
