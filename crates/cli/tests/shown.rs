@@ -45,7 +45,7 @@ fn said(path: &str) -> (&'static str, Value) {
         "/api/status" => (ok, status()),
         "/api/models/gemma/explain" => (ok, decisions()),
         "/api/models/r-17/explain" => ("404 Not Found", unknown("r-17")),
-        "/api/models/gema/load" => ("404 Not Found", unknown("gema")),
+        "/api/models/gema/load" | "/api/models/gema/pin" => ("404 Not Found", unknown("gema")),
         "/api/requests/r-17/explain" => (ok, waited()),
         "/api/models/gemma/logs?n=100&follow=false" => (ok, lines()),
         "/api/models/gemma/load" => ("202 Accepted", at("loading")),
@@ -53,6 +53,8 @@ fn said(path: &str) -> (&'static str, Value) {
         "/api/models/broken/load?wait=true" => ("503 Service Unavailable", failed()),
         "/api/models/gemma/unload" => ("202 Accepted", at("draining")),
         "/api/models/gemma/unload?wait=true" => (ok, at("unloaded")),
+        "/api/models/gemma/pin" => (ok, pinned(true)),
+        "/api/models/gemma/unpin" => (ok, pinned(false)),
         "/api/requests?limit=20" => (ok, json!({ "requests": requests() })),
         other => panic!("nobody asks for {other}"),
     }
@@ -60,6 +62,10 @@ fn said(path: &str) -> (&'static str, Value) {
 
 fn at(status: &str) -> Value {
     json!({ "id": "gemma", "status": status })
+}
+
+fn pinned(pinned: bool) -> Value {
+    json!({ "id": "gemma", "status": "ready", "pinned": pinned })
 }
 
 fn unknown(name: &str) -> Value {
@@ -79,7 +85,7 @@ fn status() -> Value {
     let memory = |mib: u64| json!({ "host": mib * MIB, "devices": {} });
     let model = |id: &str, status: &str, since: Value, more: Value| {
         let mut model = json!({ "id": id, "status": status, "since": since, "in_flight": 0,
-            "queued": 0, "pid": null, "memory": { "predicted": null, "measured": null } });
+            "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
         let more = more.as_object().unwrap().clone();
         model.as_object_mut().unwrap().extend(more);
         model
@@ -90,7 +96,7 @@ fn status() -> Value {
         "version": "0.0.0",
         "models": [
             model("gemma", "ready", json!(3_725.5),
-                json!({ "in_flight": 2, "queued": 11, "pid": 4711, "memory": measured })),
+                json!({ "in_flight": 2, "queued": 11, "pid": 4711, "pinned": true, "memory": measured })),
             model("org/a-long-name", "loading", json!(2.5),
                 json!({ "queued": 1, "pid": 4712, "memory": predicted, "progress": 0.42 })),
             model("going", "draining", json!(61.5), json!({ "in_flight": 1, "pid": 4710 })),
@@ -221,6 +227,12 @@ fn loads() {
 fn unloads() {
     let lines = ["unload gemma", "unload gemma --wait", "unload gemma --json"];
     snapshot("unload", &lines);
+}
+
+#[test]
+fn pins() {
+    let lines = ["pin gemma", "pin gemma --json", "unpin gemma", "pin gema"];
+    snapshot("pin", &lines);
 }
 
 #[test]

@@ -77,6 +77,13 @@ pub enum Event {
         /// The model.
         model: ModelId,
     },
+    /// The operator wants a model to stay, whoever waits and however idle it is, or that no more.
+    Pin {
+        /// The model.
+        model: ModelId,
+        /// It is to stay.
+        pinned: bool,
+    },
     /// A model's configuration is another one now.
     Change {
         /// The model.
@@ -207,6 +214,8 @@ pub enum Refusal {
         needs: Memory,
         /// What there is, less what is pinned.
         available: Memory,
+        /// It would fit if nothing were pinned.
+        pinned: bool,
     },
     /// The model ran out of memory although it was thought to fit, and nothing can go for it.
     RanOut {

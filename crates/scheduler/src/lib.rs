@@ -35,6 +35,6 @@ pub use event::{Action, ClientId, Demand, Event, InstanceIs, ModelId, Refusal, R
 pub use gate::{Epoch, Gate, Generation, Stamp};
 pub use memory::{DEVICES, Memory};
 pub use model::{Look, Status};
-pub use note::{Note, Wanted};
+pub use note::{Note, PinnedBy, Wanted};
 pub use scheduler::{Scheduler, Usage};
 pub use spec::{Admit, ModelSpec, Policy};

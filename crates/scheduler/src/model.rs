@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) spec: ModelSpec,
+    /// It never goes for another model, nor for being idle: as the operator or the configuration
+    /// said last.
+    pub(crate) pinned: bool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) queue: Queue,
     pub(crate) residency: Residency,
@@ -33,7 +36,11 @@ pub(crate) enum Residency {
     Waiting { since: Instant, needs: Memory },
     /// Not routable; holds no memory, but what it needs is kept for it; ends by its start, when
     /// the models it waits for are gone.
-    Claiming { needs: Memory, after: Vec<ModelId> },
+    Claiming {
+        since: Instant,
+        needs: Memory,
+        after: Vec<ModelId>,
+    },
     /// Holds memory, and more each moment; ends by readiness or failure. Routable only where its
     /// child answers already and requests are let through to that.
     Loading {
@@ -82,6 +89,7 @@ impl Model {
     pub(crate) fn new(spec: ModelSpec, gate: Arc<Gate>, now: Instant) -> Self {
         Self {
             spec,
+            pinned: spec.pinned,
             gate,
             queue: Queue::default(),
             residency: Residency::Cold,
@@ -120,6 +128,11 @@ impl Model {
         )
     }
 
+    /// It holds memory, and will whoever waits for it.
+    pub(crate) fn stays_pinned(&self) -> bool {
+        self.pinned && self.stays()
+    }
+
     /// What a request that waited too long is told.
     pub(crate) fn too_long(&self) -> Refusal {
         match self.residency {
@@ -144,6 +157,7 @@ impl Model {
         };
         Look {
             status,
+            pinned: self.pinned,
             queued: self.queue.len(),
             in_flight: self.gate.in_flight(),
             holds: self.holds,
@@ -161,6 +175,8 @@ impl Model {
 pub struct Look {
     /// How far it is from serving requests.
     pub status: Status,
+    /// It never goes for another model, nor for being idle.
+    pub pinned: bool,
     /// Requests that wait for it.
     pub queued: usize,
     /// Requests that are with it.

@@ -17,6 +17,8 @@ pub enum Note {
         free: Memory,
         /// The models that hold memory and are in use, or were loaded a moment ago.
         kept: Vec<ModelId>,
+        /// The models that hold memory and are pinned.
+        pinned: Vec<ModelId>,
     },
     /// Room is being made for it.
     MakesRoom {
@@ -66,6 +68,16 @@ pub enum Note {
     },
     /// It goes because the operator said so.
     Unloaded,
+    /// It never goes any more for another model, nor for being idle.
+    Pinned {
+        /// Who said so.
+        by: PinnedBy,
+    },
+    /// It may go again.
+    Unpinned {
+        /// Who said so.
+        by: PinnedBy,
+    },
     /// It goes because its configuration changed, or is gone.
     Reconfigured,
     /// It did not get its memory; another model goes and it is tried once more.
@@ -91,6 +103,8 @@ pub enum Note {
         needs: Memory,
         /// What there is, less what is pinned.
         available: Memory,
+        /// The pinned models without which it would fit; none where it would not.
+        pinned: Vec<ModelId>,
     },
     /// Nobody waits for it any more, and its load had not begun.
     Abandoned,
@@ -105,4 +119,13 @@ pub enum Wanted {
     Operator,
     /// Requests that were left when the model had to go.
     Queue,
+}
+
+/// Who says whether a model is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinnedBy {
+    /// The operator.
+    Operator,
+    /// A change of the model's configuration.
+    Configuration,
 }

@@ -1,12 +1,13 @@
 mod leaving;
 mod loads;
+mod pins;
 mod requests;
 mod room;
 
 use crate::model::{Model, Residency};
 use crate::{
     Action, ClientId, Epoch, Event, Gate, InstanceIs, Look, Memory, ModelId, ModelSpec, Note,
-    Policy, RequestId,
+    PinnedBy, Policy, RequestId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -123,6 +124,7 @@ impl Scheduler {
             Event::Released { model } => self.released(model, now),
             Event::Load { model } => self.load(model, now),
             Event::Unload { model } => self.unload(model, now),
+            Event::Pin { model, pinned } => self.pin(model, pinned, PinnedBy::Operator),
             Event::Change {
                 model,
                 spec,

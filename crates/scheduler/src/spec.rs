@@ -22,7 +22,7 @@ pub struct ModelSpec {
     pub admit: Admit,
     /// How long it stays when nobody uses it; without a time, until others need its memory.
     pub keep_alive: Option<Duration>,
-    /// It never goes for another model, nor for being idle.
+    /// It never goes for another model, nor for being idle, unless the operator says otherwise.
     pub pinned: bool,
     /// It is wanted though nobody asks: loaded at start, and again when it may be after a failure.
     pub always: bool,

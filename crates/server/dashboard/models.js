@@ -27,6 +27,7 @@ export function modelCard(id, alone = false) {
   const failure = failureBox();
   const load = button("Load", id, "load");
   const unload = button("Unload", id, "unload");
+  const pin = pinButton(id);
   const more = alone ? null : el("a", { href: `#/models/${encodeURIComponent(id)}` }, "Log and decisions");
   const chat = el("a", { href: `#/chat/${encodeURIComponent(id)}` }, "Chat");
   for (const link of [more, chat]) link?.append(el("span", { class: "unseen" }, ` of ${id}`));
@@ -40,7 +41,7 @@ export function modelCard(id, alone = false) {
     facts,
     suspicion,
     failure.node,
-    el("footer", { class: "buttons" }, load, unload, chat, more),
+    el("footer", { class: "buttons" }, load, unload, pin.node, chat, more),
   );
 
   function update(model) {
@@ -60,6 +61,7 @@ export function modelCard(id, alone = false) {
     failure.update(model);
     show(load, ["unloaded", "failed"].includes(model.status));
     show(unload, ["ready", "loading"].includes(model.status));
+    pin.update(model);
   }
 
   function showProgress(model) {
@@ -78,7 +80,7 @@ export function modelCard(id, alone = false) {
 
 function badgesOf(model) {
   const badges = [];
-  if (model.pinned) badges.push({ text: "pinned", title: "It is never evicted: `pinned` in the configuration" });
+  if (model.pinned) badges.push({ text: "pinned", kind: "pin", title: "Once loaded it stays, whoever waits and however idle it is" });
   const { opened_by: by = [], ...parts } = model.sandbox ?? {};
   const open = Object.keys(parts).filter((part) => !parts[part]);
   const why = by.length > 0 ? `opened by ${by.join(", ")}` : "this kernel does not have the others";
@@ -156,4 +158,30 @@ function button(words, id, action) {
     }
   });
   return node;
+}
+
+/** Pressed while the model is pinned. It is not disabled while paddock is asked, so it keeps the focus. */
+function pinButton(id) {
+  const node = el("button", { type: "button", "aria-label": `Pin ${id}`, "aria-pressed": "false" }, "Pin");
+  let pinned = false;
+  let asking = false;
+  const update = (model) => {
+    pinned = model.pinned;
+    node.setAttribute("aria-pressed", String(pinned));
+    node.title = pinned ? "Unpin it: it goes again like any other model" : "Keep it in memory once it is loaded";
+  };
+  node.addEventListener("click", async () => {
+    if (asking) return;
+    asking = true;
+    try {
+      const answer = await ask("POST", path(id, pinned ? "/unpin" : "/pin"));
+      update(await answer.json());
+      notice(`${id}: ${pinned ? "pinned" : "unpinned"}`);
+    } catch (error) {
+      notice(`${id}: ${error.message}`, "bad");
+    } finally {
+      asking = false;
+    }
+  });
+  return { node, update };
 }

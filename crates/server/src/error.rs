@@ -135,8 +135,13 @@ pub enum ProxyError {
     },
     /// The model needs more memory than there could be.
     #[error(
-        "'{model}' does not fit: it needs {needs}, and there is {available} at most; a shorter \
-         context, another quantization or a larger [memory] budget helps"
+        "'{model}' does not fit: it needs {needs}, and there is {available} at most{}a shorter \
+         context, another quantization or a larger [memory] budget helps",
+        if *.pinned {
+            " beside what is pinned; unpinning a model (`paddock unpin MODEL`), "
+        } else {
+            "; "
+        }
     )]
     DoesNotFit {
         /// The model's name.
@@ -145,6 +150,8 @@ pub enum ProxyError {
         needs: String,
         /// What there is, less what is pinned.
         available: String,
+        /// It would fit if nothing were pinned. Which models are is not for every client to know.
+        pinned: bool,
     },
     /// The model ran out of memory, although it was thought to fit.
     #[error(

@@ -69,6 +69,15 @@ Examples:
   paddock unload gemma
   paddock unload gemma --wait";
 
+pub(super) const PIN: &str = "\
+Examples:
+  paddock pin gemma
+  paddock pin gemma --json";
+
+pub(super) const UNPIN: &str = "\
+Examples:
+  paddock unpin gemma";
+
 pub(super) const EXPLAIN: &str = "\
 Examples:
   paddock explain gemma

@@ -12,6 +12,7 @@ mod key;
 mod load;
 mod logs;
 mod man;
+mod pin;
 mod requests;
 mod serve;
 mod status;
@@ -67,6 +68,12 @@ enum Command {
     /// Unload a model when what is in flight to it has ended.
     #[command(after_help = examples::UNLOAD)]
     Unload(load::LoadArgs),
+    /// Keep a model in memory once it is loaded, whoever waits for its place and however idle it is.
+    #[command(after_help = examples::PIN)]
+    Pin(pin::PinArgs),
+    /// Let a pinned model go again like any other.
+    #[command(after_help = examples::UNPIN)]
+    Unpin(pin::PinArgs),
     /// Say why a model is where it is, or what became of a request.
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
@@ -161,6 +168,8 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Chat(args) => chat::run(args),
         Command::Load(args) => load::run(args, "load"),
         Command::Unload(args) => load::run(args, "unload"),
+        Command::Pin(args) => pin::run(args, "pin"),
+        Command::Unpin(args) => pin::run(args, "unpin"),
         Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
         Command::Requests(args) => requests::run(args),

@@ -20,7 +20,7 @@ pub(super) struct StatusArgs {
     admin: AdminArgs,
 }
 
-const HEAD: [&str; 7] = [
+const HEAD: [&str; 8] = [
     "MODEL",
     "STATUS",
     "SINCE",
@@ -28,6 +28,7 @@ const HEAD: [&str; 7] = [
     "QUEUED",
     "MEMORY",
     "PID",
+    "PINNED",
 ];
 
 /// Prints a table of models: on a terminal aligned, with a head; in a pipe tabs stand between the cells.
@@ -41,7 +42,7 @@ pub(super) fn run(args: StatusArgs) -> Exit {
         }
         let status = answer.json().await?;
         let models = status["models"].as_array().into_iter().flatten();
-        let rows: Vec<[String; 7]> = models.map(row).collect();
+        let rows: Vec<[String; 8]> = models.map(row).collect();
         if output::is_terminal() {
             let mut columns = Columns::new(&HEAD);
             let rows = columns.lines(&rows);
@@ -55,7 +56,7 @@ pub(super) fn run(args: StatusArgs) -> Exit {
 }
 
 /// A model's cells; what there is not is `-`.
-fn row(model: &Value) -> [String; 7] {
+fn row(model: &Value) -> [String; 8] {
     let number = |value: &Value| value.as_u64().map(|number| number.to_string());
     let memory = &model["memory"];
     let cells = [
@@ -68,6 +69,7 @@ fn row(model: &Value) -> [String; 7] {
             .or_else(|| total(&memory["predicted"]))
             .map(size),
         number(&model["pid"]),
+        (model["pinned"] == true).then(|| "yes".to_owned()),
     ];
     filled(cells)
 }
@@ -100,15 +102,15 @@ mod tests {
     #[test]
     fn a_model_is_a_row() {
         let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 2,
-            "queued": 0, "pid": 7, "memory": { "predicted": { "host": 1, "devices": {} },
+            "queued": 0, "pid": 7, "pinned": true, "memory": { "predicted": { "host": 1, "devices": {} },
             "measured": { "host": 1 << 20, "devices": { "CUDA0": 1 << 20 } } } });
         let cold = json!({ "id": "b", "status": "unloaded", "since": null, "in_flight": 0,
-            "queued": 0, "pid": null, "memory": { "predicted": null, "measured": null } });
+            "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
         let rows = [row(&ready), row(&cold)];
         let expected = "\
-MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY   PID
-gemma  ready     1m 1s  2          0       2.0 MiB  7
-b      unloaded  -      0          0       -        -
+MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY   PID  PINNED
+gemma  ready     1m 1s  2          0       2.0 MiB  7    yes
+b      unloaded  -      0          0       -        -    -
 ";
         let mut columns = Columns::new(&HEAD);
         let rows = columns.lines(&rows);

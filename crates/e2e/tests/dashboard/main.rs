@@ -19,6 +19,8 @@ mod page;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]
+mod pins;
+#[cfg(test)]
 mod restart;
 
 /// A paddock to start whose model is loaded when somebody asks for it.

@@ -58,6 +58,12 @@ fn operators_show_a_key_where_there_is_one_for_them() {
     for path in ["/", "/api/status", "/metrics"] {
         assert_eq!(ask(x_api_key(&get(path), &ops)).status, 200, "{path}");
     }
+    for what in ["pin", "unpin"] {
+        let order = post(&format!("/api/models/m/{what}"), "");
+        assert_eq!(ask(order.clone()).status, 401);
+        assert_eq!(ask(bearer(&order, &client)).status, 403);
+        assert_eq!(ask(bearer(&order, &ops)).status, 200);
+    }
     let basic = data_encoding::BASE64.encode(format!("me:{ops}").as_bytes());
     let basic = format!("\r\nAuthorization: Basic {basic}\r\n\r\n");
     let page = ask(get("/").replace("\r\n\r\n", &basic));

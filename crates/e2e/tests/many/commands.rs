@@ -38,10 +38,17 @@ fn models_are_loaded_shown_explained_and_unloaded() {
     assert_eq!(
         status,
         [
-            ("m", "unloaded", 7),
-            ("a", "unloaded", 7),
-            ("b", "ready", 7)
+            ("m", "unloaded", 8),
+            ("a", "unloaded", 8),
+            ("b", "ready", 8)
         ]
+    );
+    assert_eq!(run(&paddock, &["pin", "bee"]), done("b: ready, pinned\n"));
+    let (_, table, _) = run(&paddock, &["ps"]);
+    assert!(table.ends_with("\tyes\n"), "{table}");
+    assert_eq!(
+        run(&paddock, &["unpin", "b"]),
+        done("b: ready, not pinned\n")
     );
     let (code, json, _) = run(&paddock, &["status", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -60,6 +60,11 @@ fn a_reader_is_told_how_everything_is_and_what_changes() {
     let ready = until(&mut reader, "model", |model| model["status"] == "ready");
     assert_eq!(ready["id"], "a");
     assert!(ready["pid"].is_u64());
+    for (what, pinned) in [("pin", true), ("unpin", false)] {
+        order(&paddock, &format!("/api/models/a/{what}"));
+        let told = until(&mut reader, "model", |model| model["pinned"] == pinned);
+        assert_eq!(told["id"], "a");
+    }
     order(&paddock, "/api/models/a/unload?wait=true");
     until(&mut reader, "memory", |memory| memory["used"]["host"] == 0);
 

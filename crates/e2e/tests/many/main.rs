@@ -21,6 +21,8 @@ mod logs;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod pins;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod refusals;

@@ -60,7 +60,7 @@ fn every_answer_is_as_the_document_says() {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
-    assert!(said.contains("15 selected / 15 total"), "{said}");
+    assert!(said.contains("17 selected / 17 total"), "{said}");
     assert_eq!(paddock.admin_get("/livez").status, 200);
 }
 
@@ -72,6 +72,8 @@ fn a_name_that_is_no_text_is_refused_in_paddocks_words() {
         ("GET", "/api/models/%ff/logs"),
         ("POST", "/api/models/%ff/load"),
         ("POST", "/api/models/%ff/unload"),
+        ("POST", "/api/models/%ff/pin"),
+        ("POST", "/api/models/%ff/unpin"),
         ("GET", "/api/requests/%ff/explain"),
         ("DELETE", "/api/requests/%ff"),
     ] {

@@ -2,7 +2,7 @@
 
 use super::{BRIEF, Phase, Scheduler};
 use crate::model::{Leaving, Residency};
-use crate::{Action, ModelId, ModelSpec, Note, Refusal, Wanted};
+use crate::{Action, ModelId, ModelSpec, Note, PinnedBy, Refusal, Wanted};
 use std::time::{Duration, Instant};
 
 impl Scheduler {
@@ -101,6 +101,26 @@ impl Scheduler {
         self.models[at.0].residency = Residency::Cold;
         self.note(at, Note::Abandoned);
         self.unsettled = true;
+        if self.stay_for(at) {
+            self.take_claims_back();
+        }
+    }
+
+    /// What is promised counts on a model that stays after all: those to whom it is promised wait
+    /// again, each in its place, and room is made another way where there is one.
+    pub(super) fn take_claims_back(&mut self) {
+        for at in std::mem::take(&mut self.claims) {
+            let Residency::Claiming { since, needs, .. } = self.models[at.0].residency else {
+                continue;
+            };
+            self.stay_for(at);
+            self.wait(at, needs, since);
+        }
+    }
+
+    /// Those that are busy and go for this model do not go any more. Whether there were any.
+    fn stay_for(&mut self, at: ModelId) -> bool {
+        let mut any = false;
         for victim in self.resident.clone() {
             let model = &mut self.models[victim.0];
             if let Residency::Draining {
@@ -113,8 +133,10 @@ impl Scheduler {
                 model.residency = Residency::Warm { since, generation };
                 self.note(victim, Note::Stays);
                 self.advance(victim);
+                any = true;
             }
         }
+        any
     }
 
     /// The operator wants it out of memory. Who waits for it is told so.
@@ -138,12 +160,16 @@ impl Scheduler {
         }
     }
 
-    /// Its configuration is another one. Who waits for it goes on waiting.
+    /// Its configuration is another one. Who waits for it goes on waiting. A pin of the operator's holds
+    /// until the configuration says something else of pins than before.
     pub(super) fn change(&mut self, at: ModelId, spec: ModelSpec, restart: bool, now: Instant) {
         let Some(model) = self.models.get_mut(at.0) else {
             return;
         };
-        model.spec = spec;
+        let before = std::mem::replace(&mut model.spec, spec);
+        if spec.pinned != before.pinned {
+            self.pin(at, spec.pinned, PinnedBy::Configuration);
+        }
         self.watch(at);
         self.unsettled = true;
         if !restart {
@@ -185,7 +211,7 @@ impl Scheduler {
     /// When its keep-alive is over at the earliest; nothing where nobody has to look.
     pub(super) fn keep_alive_ends(&self, at: ModelId, now: Instant) -> Option<Instant> {
         let model = &self.models[at.0];
-        let keep = model.spec.keep_alive.filter(|_| !model.spec.pinned)?;
+        let keep = model.spec.keep_alive.filter(|_| !model.pinned)?;
         let Residency::Warm { .. } = model.residency else {
             return None;
         };

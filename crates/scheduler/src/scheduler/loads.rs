@@ -58,7 +58,7 @@ impl Scheduler {
     }
 
     /// It waits for room, in the place of one who has waited since then.
-    fn wait(&mut self, at: ModelId, needs: Memory, since: Instant) {
+    pub(super) fn wait(&mut self, at: ModelId, needs: Memory, since: Instant) {
         self.models[at.0].residency = Residency::Waiting { since, needs };
         self.least = match self.line.is_empty() {
             true => needs,

@@ -94,7 +94,7 @@ impl Scheduler {
 
     fn room(&mut self, now: Instant) -> Room {
         let stays = self.held(Model::stays);
-        let pinned = self.held(|model| model.stays() && model.spec.pinned);
+        let pinned = self.held(Model::stays_pinned);
         Room {
             spare: self.budget.minus(&stays).minus(&self.claimed()),
             most: self.budget.minus(&pinned),
@@ -181,7 +181,7 @@ impl Scheduler {
 
     /// Keeps the room for the model until it can be started.
     fn claim(&mut self, at: ModelId, victims: Vec<Candidate>, room: &mut Room) {
-        let Residency::Waiting { needs, .. } = self.models[at.0].residency else {
+        let Residency::Waiting { since, needs } = self.models[at.0].residency else {
             return;
         };
         room.spare = room.spare.minus(&needs);
@@ -191,7 +191,11 @@ impl Scheduler {
             self.note(at, Note::MakesRoom { needs, victims });
             self.out.push(Action::Prefetch { model: at });
         }
-        self.models[at.0].residency = Residency::Claiming { needs, after };
+        self.models[at.0].residency = Residency::Claiming {
+            since,
+            needs,
+            after,
+        };
         self.claims.push(at);
     }
 
@@ -199,7 +203,7 @@ impl Scheduler {
     fn start_claims(&mut self, now: Instant) {
         let mut free = self.budget.minus(&self.held(|_| true));
         for at in std::mem::take(&mut self.claims) {
-            let Residency::Claiming { needs, after } = &self.models[at.0].residency else {
+            let Residency::Claiming { needs, after, .. } = &self.models[at.0].residency else {
                 continue;
             };
             let needs = *needs;
@@ -217,17 +221,41 @@ impl Scheduler {
         let model = &mut self.models[at.0];
         model.asked = false;
         model.residency = Residency::Cold;
-        self.note(at, Note::DoesNotFit { needs, available });
-        self.refuse_all(at, Refusal::DoesNotFit { needs, available });
+        let in_the_way = match needs.fits(&self.budget) {
+            true => self.who(Model::stays_pinned),
+            false => Vec::new(),
+        };
+        let refusal = Refusal::DoesNotFit {
+            needs,
+            available,
+            pinned: !in_the_way.is_empty(),
+        };
+        let note = Note::DoesNotFit {
+            needs,
+            available,
+            pinned: in_the_way,
+        };
+        self.note(at, note);
+        self.refuse_all(at, refusal);
     }
 
     fn goes_on_waiting(&mut self, at: ModelId, free: Memory) {
         let Residency::Waiting { needs, .. } = self.models[at.0].residency else {
             return;
         };
-        let kept = self.resident.iter().filter(|at| self.models[at.0].stays());
-        let kept = kept.copied().collect();
-        self.note(at, Note::WaitsForRoom { needs, free, kept });
+        let note = Note::WaitsForRoom {
+            needs,
+            free,
+            kept: self.who(|model| model.stays() && !model.pinned),
+            pinned: self.who(Model::stays_pinned),
+        };
+        self.note(at, note);
+    }
+
+    /// The resident models of which this is true.
+    fn who(&self, which: impl Fn(&Model) -> bool) -> Vec<ModelId> {
+        let resident = self.resident.iter().copied();
+        resident.filter(|at| which(&self.models[at.0])).collect()
     }
 
     /// The models that may go: those that are idle and have been ready for their minimum
@@ -249,7 +277,7 @@ impl Scheduler {
                 }
                 _ => false,
             };
-            if may_go && !model.spec.pinned {
+            if may_go && !model.pinned {
                 let last = self.epoch.moment(model.gate.used());
                 let lately = model.uses.update(model.gate.uses(), last, now);
                 found.push(Candidate {

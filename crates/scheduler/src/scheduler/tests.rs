@@ -7,6 +7,7 @@ mod fairness;
 mod going;
 mod lab;
 mod loading;
+mod pins;
 mod room;
 mod simulation;
 

@@ -33,7 +33,7 @@ pub struct Model {
     pub env: BTreeMap<String, String>,
     /// How long the model stays in memory when nobody uses it.
     pub keep_alive: KeepAlive,
-    /// Whether the model, once loaded, is never evicted for another.
+    /// Whether the model, once loaded, goes for no other and not for being idle, unless the operator says so.
     pub pinned: bool,
     /// Whether the model is loaded when paddock starts.
     pub preload: bool,

@@ -19,6 +19,7 @@ mod openapi;
 #[cfg(debug_assertions)]
 mod panic;
 mod parameters;
+mod pin;
 mod reload;
 mod requests;
 mod status;
@@ -117,6 +118,8 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .route("/api/requests/{id}/explain", get(explain::request))
         .route("/api/models/{id}/load", post(load::load))
         .route("/api/models/{id}/unload", post(load::unload))
+        .route("/api/models/{id}/pin", post(pin::pin))
+        .route("/api/models/{id}/unpin", post(pin::unpin))
         .with_state(admin.view.clone());
     let works = Router::new()
         .route("/api/requests/{id}", delete(requests::cancel))

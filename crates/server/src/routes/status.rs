@@ -43,7 +43,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "id": model.config.id,
         "aliases": model.config.aliases,
         "status": word(model),
-        "pinned": model.config.pinned,
+        "pinned": model.look.pinned,
         "in_flight": model.look.in_flight,
         "queued": model.look.queued,
         "pid": model.state.as_ref().and_then(State::pid),

@@ -123,10 +123,15 @@ impl Runtime {
             Refusal::ShuttingDown => ProxyError::ShuttingDown,
             Refusal::Draining => ProxyError::Draining { model, retry_after },
             Refusal::Gone => self.catalog.borrow().unknown(&model),
-            Refusal::DoesNotFit { needs, available } => ProxyError::DoesNotFit {
+            Refusal::DoesNotFit {
+                needs,
+                available,
+                pinned,
+            } => ProxyError::DoesNotFit {
                 model,
                 needs: words(&needs),
                 available: words(&available),
+                pinned,
             },
             Refusal::RanOut { needs, free } => ProxyError::RanOut {
                 model,

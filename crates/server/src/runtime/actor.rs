@@ -244,6 +244,7 @@ impl Runtime {
             Some(Command::Leave(id)) => self.client_left(id),
             Some(Command::Load(model)) => self.handle(Event::Load { model }),
             Some(Command::Unload(model)) => self.handle(Event::Unload { model }),
+            Some(Command::Pin(model, pinned)) => self.handle(Event::Pin { model, pinned }),
             Some(Command::Look(reply)) => {
                 let _ = reply.send(self.view());
             }

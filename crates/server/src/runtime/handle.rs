@@ -27,6 +27,8 @@ pub(super) enum Command {
     Load(ModelId),
     /// Unload a model.
     Unload(ModelId),
+    /// Pin a model, or unpin it.
+    Pin(ModelId, bool),
     /// Say how everything is.
     Look(oneshot::Sender<View>),
     /// Say why a model is what it is.
@@ -115,6 +117,11 @@ impl RuntimeHandle {
     /// Wants a model unloaded, when what is in flight to it has ended.
     pub(crate) async fn unload(&self, model: ModelId) {
         let _ = self.commands.send(Command::Unload(model)).await;
+    }
+
+    /// Pins a model, or unpins it. What is asked for after this is answered of what is true then.
+    pub(crate) async fn pin(&self, model: ModelId, pinned: bool) {
+        let _ = self.commands.send(Command::Pin(model, pinned)).await;
     }
 
     /// How everything is. Nothing when the actor has ended.

@@ -2,7 +2,7 @@
 
 use super::death::Death;
 use crate::memory::Bytes;
-use paddock_scheduler::{Memory, ModelId, Note, Wanted};
+use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, Wanted};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -185,6 +185,8 @@ fn what(note: &Note) -> &'static str {
         Note::Stays => "stays",
         Note::KeepAliveOver { .. } => "keep_alive_over",
         Note::Unloaded => "unloaded",
+        Note::Pinned { .. } => "pinned",
+        Note::Unpinned { .. } => "unpinned",
         Note::Reconfigured => "reconfigured",
         Note::OutOfMemory { .. } => "out_of_memory",
         Note::Failed { .. } => "failed",
@@ -199,19 +201,23 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
         let names: Vec<_> = models.iter().map(|model| names.name(*model)).collect();
         names.join(", ")
     };
+    let among = |what: &str, models: &[ModelId]| match models {
+        [] => String::new(),
+        models => format!("{what}{}", list(models)),
+    };
     match note {
-        Note::Wanted { by } => match by {
-            Wanted::Request(_) => format!("{name} was asked for by a request"),
-            Wanted::Operator => {
-                format!("{name} was asked for by the operator or the configuration")
-            }
-            Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
-        },
-        Note::WaitsForRoom { needs, free, kept } => format!(
-            "{name} waits: it needs {}, {} is free, and in use or loaded a moment ago are {}",
+        Note::Wanted { by } => wanted(name, *by),
+        Note::WaitsForRoom {
+            needs,
+            free,
+            kept,
+            pinned,
+        } => format!(
+            "{name} waits: it needs {}, {} is free{}{}",
             memory(needs),
             memory(free),
-            list(kept)
+            among("; in use or loaded a moment ago: ", kept),
+            among("; pinned: ", pinned)
         ),
         Note::MakesRoom { needs, victims } => {
             format!(
@@ -261,29 +267,65 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             )
         }
         Note::Unloaded => format!("{name} was unloaded by the operator"),
+        Note::Pinned { by } => pinned(name, *by),
+        Note::Unpinned { by } => unpinned(name, *by),
         Note::Reconfigured => format!("{name} has another configuration now, or none"),
         Note::OutOfMemory { free } => format!(
             "{name} ran out of memory though {} was thought to be free: another model goes, and it \
              is tried once more",
             memory(free)
         ),
-        Note::Failed { retry: Some(after) } => {
-            format!(
-                "{name} failed; it may be tried again after {}",
-                time(*after)
-            )
-        }
-        Note::Failed { retry: None } => {
-            format!("{name} failed; it is not tried again until something about it has changed")
-        }
-        Note::DoesNotFit { needs, available } => format!(
-            "{name} was refused and nothing evicted for it: it needs {}, and there could be {} at most",
+        Note::Failed { retry } => failed(name, *retry),
+        Note::DoesNotFit {
+            needs,
+            available,
+            pinned,
+        } => format!(
+            "{name} was refused and nothing evicted for it: it needs {}, and there could be {} at most{}",
             memory(needs),
-            memory(available)
+            memory(available),
+            among(
+                "; the rest is held by pinned models, which go for it once they are unpinned: ",
+                pinned
+            )
         ),
         Note::Abandoned => {
             format!("{name} was not loaded after all: nobody waited for it any more")
         }
+    }
+}
+
+fn wanted(name: &str, by: Wanted) -> String {
+    match by {
+        Wanted::Request(_) => format!("{name} was asked for by a request"),
+        Wanted::Operator => format!("{name} was asked for by the operator or the configuration"),
+        Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
+    }
+}
+
+fn failed(name: &str, retry: Option<Duration>) -> String {
+    match retry {
+        Some(after) => format!("{name} failed; it may be tried again after {}", time(after)),
+        None => {
+            format!("{name} failed; it is not tried again until something about it has changed")
+        }
+    }
+}
+
+fn pinned(name: &str, by: PinnedBy) -> String {
+    let by = author(by);
+    format!("{name} was pinned by {by}: it goes for no other model, nor for being idle")
+}
+
+fn unpinned(name: &str, by: PinnedBy) -> String {
+    let by = author(by);
+    format!("{name} was unpinned by {by}: it goes like any other model")
+}
+
+fn author(by: PinnedBy) -> &'static str {
+    match by {
+        PinnedBy::Operator => "the operator",
+        PinnedBy::Configuration => "a change of its configuration",
     }
 }
 

@@ -27,6 +27,8 @@ fn meaning(note: &Note) -> Option<(&'static str, Option<&'static str>)> {
         Note::Wanted { .. }
         | Note::WaitsForRoom { .. }
         | Note::MakesRoom { .. }
+        | Note::Pinned { .. }
+        | Note::Unpinned { .. }
         | Note::OutOfMemory { .. }
         | Note::Failed { .. }
         | Note::Abandoned => return None,

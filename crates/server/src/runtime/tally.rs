@@ -62,7 +62,11 @@ impl Tally {
                 self.served = false;
                 self.going = None;
             }
-            Note::WaitsForRoom { .. } | Note::MakesRoom { .. } | Note::Abandoned => {}
+            Note::WaitsForRoom { .. }
+            | Note::MakesRoom { .. }
+            | Note::Pinned { .. }
+            | Note::Unpinned { .. }
+            | Note::Abandoned => {}
         }
     }
 

@@ -123,6 +123,14 @@ impl Lab {
         self.instance(model, InstanceIs::Stopped);
     }
 
+    /// The operator pins a model, or unpins it.
+    pub(super) fn pin(&mut self, model: usize, pinned: bool) {
+        self.play(Event::Pin {
+            model: ModelId(model),
+            pinned,
+        });
+    }
+
     /// Ends a lease.
     pub(super) fn release(&mut self, model: usize) {
         if self.gates[model].release(self.epoch.stamp(self.now)) {

@@ -52,6 +52,7 @@ fn what_can_never_fit_is_refused_with_both_numbers() {
     let refusal = Refusal::DoesNotFit {
         needs: mib(11),
         available: Memory::budget(10 << 20, 0),
+        pinned: false,
     };
     assert_eq!(lab.refused(), [(2, refusal)]);
     assert_eq!(
@@ -75,7 +76,7 @@ fn what_is_pinned_counts_as_gone_for_good() {
     lab.inspected(1);
     let refused = lab.refused();
     assert!(
-        matches!(refused[..], [(2, Refusal::DoesNotFit { available, .. })] if available.host() == 2 << 20),
+        matches!(refused[..], [(2, Refusal::DoesNotFit { available, pinned: true, .. })] if available.host() == 2 << 20),
         "{refused:?}"
     );
 }

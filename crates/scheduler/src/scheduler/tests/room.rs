@@ -80,6 +80,28 @@ fn who_has_waited_long_enough_gets_a_busy_models_place_once_it_has_finished() {
 }
 
 #[test]
+fn who_was_promised_the_rest_of_a_model_that_stays_after_all_waits_for_it_like_any_other() {
+    let mut lab = Lab::new(20, &[20, 10, 10]);
+    lab.loaded(0);
+    lab.passes(0);
+    let id = lab.request(1);
+    lab.request(2);
+    lab.inspected(1);
+    lab.inspected(2);
+    lab.pass(secs(30));
+    assert_eq!(lab.status(0), Status::Draining);
+    lab.said();
+    lab.play(Event::Cancel { id });
+    assert_eq!(
+        lab.status(0),
+        Status::Draining,
+        "the other has waited as long"
+    );
+    lab.release(0);
+    assert_eq!(lab.said(), [prefetches(2), stops(0)]);
+}
+
+#[test]
 fn a_model_whose_load_took_long_serves_as_long_before_it_must_yield() {
     let mut lab = Lab::new(10, &[10, 10]);
     lab.request(0);

@@ -1,6 +1,7 @@
 //! Thousands of random histories, each checked after every event. A failure prints its seed.
 
 use super::*;
+use crate::model::Leaving;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SEEDS: u64 = 10_000;
@@ -33,6 +34,8 @@ struct World {
     epoch: Epoch,
     gates: Vec<Arc<Gate>>,
     specs: Vec<ModelSpec>,
+    /// Which models are pinned, by the operator or the configuration.
+    pinned: Vec<bool>,
     children: Vec<Child>,
     budget: Memory,
     /// When each queued request must be answered at the latest.
@@ -94,6 +97,7 @@ impl World {
             epoch,
             gates: Vec::new(),
             specs: Vec::new(),
+            pinned: Vec::new(),
             children: Vec::new(),
             budget,
             queued: HashMap::new(),
@@ -124,6 +128,7 @@ impl World {
         assert_eq!(at.0, self.gates.len());
         self.gates.push(gate);
         self.specs.push(spec);
+        self.pinned.push(spec.pinned);
         self.children.push(Child {
             memory: Memory::needed(self.random.u64(1..40)).with_device(0, self.random.u64(0..22)),
             ..Child::default()
@@ -210,7 +215,7 @@ impl World {
         );
         if goes || matches!(note, Note::Yields { .. }) {
             assert!(
-                !self.specs[model.0].pinned,
+                !self.pinned[model.0],
                 "{model:?} is pinned and goes: {note:?}"
             );
             self.evictions += 1;
@@ -345,9 +350,14 @@ impl World {
     }
 
     fn operator(&mut self, model: ModelId) {
-        let event = match self.random.bool() {
-            true => Event::Load { model },
-            false => Event::Unload { model },
+        let event = match self.random.u8(0..4) {
+            0 => Event::Load { model },
+            1 => Event::Unload { model },
+            _ => {
+                let pinned = self.random.bool();
+                self.pinned[model.0] = pinned;
+                Event::Pin { model, pinned }
+            }
         };
         self.play(event);
     }
@@ -361,8 +371,14 @@ impl World {
             }
             _ if self.removed.contains(&model) => {}
             _ => {
-                self.specs[model.0].pinned = false;
-                let spec = self.specs[model.0];
+                let spec = ModelSpec {
+                    pinned: self.random.u8(0..8) == 0,
+                    ..self.specs[model.0]
+                };
+                if spec.pinned != self.specs[model.0].pinned {
+                    self.pinned[model.0] = spec.pinned;
+                }
+                self.specs[model.0] = spec;
                 let restart = self.random.bool();
                 self.play(Event::Change {
                     model,
@@ -418,6 +434,7 @@ impl World {
                 "{at} holds {:?}",
                 look.holds
             );
+            self.check_pin(at, &look);
             let open = self.gates[at].is_open();
             assert!(
                 !open || (child.process == Process::Ready && queued == 0),
@@ -434,6 +451,22 @@ impl World {
         for (id, (_, since)) in &self.queued {
             assert!(self.now <= *since + longest, "{id:?} waits beyond its time");
         }
+    }
+
+    /// What is pinned is known to be, and is not about to go for another model.
+    fn check_pin(&self, at: usize, look: &Look) {
+        if self.removed.contains(&ModelId(at)) {
+            return;
+        }
+        assert_eq!(look.pinned, self.pinned[at], "the pin of {at} is lost");
+        let yields = matches!(
+            self.scheduler.models[at].residency,
+            Residency::Draining {
+                why: Leaving::Yields { .. },
+                ..
+            }
+        );
+        assert!(!look.pinned || !yields, "{at} is pinned and yields");
     }
 
     /// Every history has an end, at which nothing is left.

@@ -267,7 +267,7 @@ const MODEL: &[Key] = &[
         "pinned",
         Kind::Switch,
         "false",
-        "true: once loaded, never unloaded for another model",
+        "true: once loaded, never unloaded for another model, nor for being idle",
     ),
     Key {
         name: "preload",
