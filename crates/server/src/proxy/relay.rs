@@ -78,7 +78,7 @@ impl<'a> Relay<'a> {
     }
 
     /// Runs until the answer has passed or cannot.
-    pub(super) async fn run(mut self) -> End {
+    pub(super) async fn run(&mut self) -> End {
         self.client.watchdog.progress();
         let end = poll_fn(|cx| self.poll(cx)).await;
         for buffer in [self.out.take(), self.partial.take(), self.behind.take()]
