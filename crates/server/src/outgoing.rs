@@ -2,8 +2,10 @@
 //! seconds at most. Each is bounded in time and in what is read of the answer; whoever stops waiting closes it.
 
 mod backoff;
+mod tls;
 
 use crate::config::HttpUrl;
+use futures_util::FutureExt;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::either::Either;
 
 pub(crate) use backoff::Backoff;
 
@@ -39,9 +42,11 @@ pub(crate) struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Silent {
     #[error("no connection to it: {0}")]
-    Connect(#[source] io::Error),
+    Connect(#[from] io::Error),
+    #[error(transparent)]
+    Tls(#[from] tls::Flaw),
     #[error("no answer from it: {0}")]
-    Http(#[from] hyper::Error),
+    Http(#[source] hyper::Error),
     #[error("its answer is cut off, or longer than {most} bytes: {why}")]
     Body {
         most: usize,
@@ -53,38 +58,62 @@ pub(crate) enum Silent {
     Late(Duration),
 }
 
-/// Posts a body with these fields, and [`ask`]s so.
-pub(crate) async fn post(
-    to: &HttpUrl,
-    target: &str,
-    fields: HeaderMap,
-    body: Bytes,
-    most: usize,
-) -> Result<Answer, Silent> {
-    let mut request = Request::post(target)
-        .header(HOST, to.authority())
-        .header(USER_AGENT, AGENT)
-        .body(Full::new(body))?;
-    request.headers_mut().extend(fields);
-    let connecting = TcpStream::connect(to.host_and_port());
-    ask(connecting, request, most, LIMIT).await
+impl From<hyper::Error> for Silent {
+    /// Some refuse a handshake only once it is over for this side.
+    fn from(error: hyper::Error) -> Self {
+        tls::Flaw::behind(&error).map_or(Self::Http(error), Self::Tls)
+    }
+}
+
+/// Posts to addresses by http and https.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Client {
+    trust: tls::Trust,
+}
+
+impl Client {
+    /// Posts a body with these fields, and [`ask`]s so.
+    pub(crate) async fn post(
+        &self,
+        to: &HttpUrl,
+        target: &str,
+        fields: HeaderMap,
+        body: Bytes,
+        most: usize,
+    ) -> Result<Answer, Silent> {
+        let mut request = Request::post(target)
+            .header(HOST, to.authority())
+            .header(USER_AGENT, AGENT)
+            .body(Full::new(body))?;
+        request.headers_mut().extend(fields);
+        let connecting = async {
+            let stream = TcpStream::connect(to.host_and_port()).await?;
+            Ok::<_, Silent>(match to.tls() {
+                Some(name) => Either::Left(self.trust.shake(name.clone(), stream).await?),
+                None => Either::Right(stream),
+            })
+        };
+        // Apart, since whoever never posts by https has neither room nor stack for a handshake.
+        ask(connecting.boxed(), request, most, LIMIT).await
+    }
 }
 
 /// Asks whoever a connection leads to. Of the answer's body up to `most` bytes are read, and more is an error; 0
 /// reads none.
-pub(crate) async fn ask<S>(
-    connecting: impl Future<Output = io::Result<S>>,
+pub(crate) async fn ask<S, E>(
+    connecting: impl Future<Output = Result<S, E>>,
     mut request: Request<Full<Bytes>>,
     most: usize,
     limit: Duration,
 ) -> Result<Answer, Silent>
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    Silent: From<E>,
 {
     let close = HeaderValue::from_static("close");
     request.headers_mut().insert(CONNECTION, close);
     let exchange = async {
-        let stream = connecting.await.map_err(Silent::Connect)?;
+        let stream = connecting.await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let asking = async {
             let answer = sender.send_request(request).await?;
@@ -159,7 +188,7 @@ mod tests {
         };
         let request = Request::new(Full::default());
         tokio::select! {
-            answer = ask(async { Ok(near) }, request, most, LIMIT) => answer,
+            answer = ask(async { io::Result::Ok(near) }, request, most, LIMIT) => answer,
             never = answering => never,
         }
     }

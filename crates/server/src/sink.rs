@@ -16,7 +16,7 @@ mod policy;
 mod post;
 
 use crate::config::Events;
-use crate::outgoing::{Answer, in_words};
+use crate::outgoing::{Answer, Client, in_words};
 use crate::telemetry::{Ended, Lifecycle};
 use batch::Batch;
 use policy::Verdict;
@@ -111,6 +111,7 @@ pub(crate) fn start(events: Events) -> (Feed, Sink) {
     let ending = CancellationToken::new();
     let poster = Poster {
         events,
+        client: Client::default(),
         facts,
         counts: Arc::clone(&counts),
         ending: ending.clone(),
@@ -146,6 +147,7 @@ impl Sink {
 /// What posts.
 struct Poster {
     events: Events,
+    client: Client,
     facts: mpsc::Receiver<Fact>,
     counts: Arc<Counts>,
     ending: CancellationToken,
@@ -191,7 +193,7 @@ impl Poster {
         let begun = Instant::now();
         let mut pauses = 0;
         loop {
-            let posted = post::post(&self.events, batch).await;
+            let posted = post::post(&self.client, &self.events, batch).await;
             match policy::verdict(&posted, begun.elapsed()) {
                 Verdict::Taken => {
                     add(&self.counts.posted, batch.facts);

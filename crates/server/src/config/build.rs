@@ -20,8 +20,8 @@ use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::section::{At, Report};
 use super::source::Source;
 use super::{
-    Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings, log_filter, owned,
-    sandbox,
+    Collector, Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings,
+    log_filter, otlp_headers, owned, sandbox,
 };
 
 pub(super) use server::default_state_dir;
@@ -88,7 +88,7 @@ impl Build<'_> {
             models,
             skipped,
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
-            otlp: value(raw.otlp, None),
+            otlp: self.collector(raw.otlp),
             events: self.events(raw.events_url, raw.events_token_file),
             log: self.log(raw.log),
         })
@@ -114,6 +114,18 @@ impl Build<'_> {
         }
         let token_file = token_file.map(|at| at.value);
         url.map(|url| Events { url, token_file })
+    }
+
+    fn collector(&self, url: Option<At<Option<HttpUrl>>>) -> Option<Collector> {
+        let url = value(url, None)?;
+        let fields = self.around.otlp_headers.as_deref().map(otlp_headers::parse);
+        let fields = fields.transpose().unwrap_or_else(|flaw| {
+            let problem = Problem::new(flaw.to_string()).key(otlp_headers::VARIABLE);
+            self.report.push(problem.help(otlp_headers::HELP));
+            None
+        });
+        let fields = fields.unwrap_or_default();
+        Some(Collector { url, fields })
     }
 
     fn log(&self, raw: Option<At<String>>) -> String {

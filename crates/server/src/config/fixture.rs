@@ -47,6 +47,7 @@ impl Fixture {
             search_path: Some(self.path("bin").into()),
             home: Some(self.0.path().to_owned()),
             state_home: None,
+            otlp_headers: None,
             parts: Parts::of_linux(7),
             machine: "linux-x86_64",
         }

@@ -20,6 +20,7 @@ mod listen;
 mod log_filter;
 mod model;
 mod otlp;
+mod otlp_headers;
 mod owned;
 mod problem;
 mod raw;
@@ -46,6 +47,7 @@ pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
+pub use otlp::Collector;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 
@@ -75,7 +77,7 @@ pub struct Config {
     /// For how long requests that have ended are kept on disk; `None` where they are not.
     pub activity_retention: Option<Duration>,
     /// Where traces and metrics are sent; `None` where they are not.
-    pub otlp: Option<HttpUrl>,
+    pub otlp: Option<Collector>,
     /// Where events are posted to; `None` where they are not.
     pub events: Option<Events>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
@@ -182,6 +184,8 @@ struct Surroundings {
     home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     state_home: Option<PathBuf>,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`.
+    otlp_headers: Option<OsString>,
     /// What of a sandbox the kernel has.
     parts: Parts,
     /// The system and the processor, such as `linux-x86_64`.
@@ -194,6 +198,7 @@ impl Surroundings {
             search_path: env::var_os("PATH"),
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
+            otlp_headers: env::var_os(otlp_headers::VARIABLE),
             parts: Parts::of_this_system(),
             machine: engine::MACHINE,
         }
@@ -267,10 +272,12 @@ pub(crate) fn is_preset(flag: &str) -> bool {
     owned::preset_port(flag).is_some()
 }
 
-/// The endpoint that a text says.
+/// The collector at the address that a text says.
 #[cfg(test)]
-pub(crate) fn otlp_endpoint(text: &str) -> Option<HttpUrl> {
-    otlp::parse(text).ok().flatten()
+pub(crate) fn collector(text: &str) -> Option<Collector> {
+    let url = otlp::parse(text).ok().flatten()?;
+    let fields = http::HeaderMap::new();
+    Some(Collector { url, fields })
 }
 
 #[cfg(test)]

@@ -2,8 +2,19 @@
 
 use super::HttpUrl;
 use super::http_url::Flaw;
+use http::HeaderMap;
 
 pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:4318\"";
+
+/// Who is sent traces and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collector {
+    /// What stands before `/v1/traces` and `/v1/metrics`.
+    pub url: HttpUrl,
+    /// The fields to show there. They may be secret.
+    pub fields: HeaderMap,
+}
 
 /// Reads an address; an empty one stands for none.
 pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
@@ -22,7 +33,7 @@ fn read(text: &str) -> Result<HttpUrl, String> {
         }
         flaw => flaw.to_string(),
     })?;
-    if !url.names_port() {
+    if !url.names_port() && url.tls().is_none() {
         return Err("it needs a port, customarily :4318".to_owned());
     }
     if url.query().is_some() {
@@ -46,6 +57,8 @@ mod tests {
             ("http://127.0.0.1:4318", ""),
             ("http://127.0.0.1:4318/", ""),
             ("HTTP://collector.lan:80/a/b/", "/a/b"),
+            ("https://collector.lan/otlp", "/otlp"),
+            ("https://collector.lan:4318", ""),
         ] {
             assert_eq!(parse(text).unwrap().unwrap().path(), path, "{text}");
         }
@@ -55,7 +68,7 @@ mod tests {
     #[test]
     fn what_is_no_such_address_is_refused_with_a_reason() {
         for (text, reason) in [
-            ("https://me:secret@collector:4318", "https is not supported"),
+            ("https://me:secret@collector:4318", "a name and a password"),
             ("GRPC://collector:4317", "OTLP goes over HTTP"),
             ("http://collector", "needs a port"),
             ("http://collector:4318/?a=b", "no query"),

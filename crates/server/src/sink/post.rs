@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use crate::config::Events;
-use crate::outgoing::{self, Answer, LIMIT, Silent};
+use crate::outgoing::{Answer, Client, LIMIT, Silent};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, InvalidHeaderValue};
 use axum::http::{HeaderMap, HeaderValue};
 use std::fs::File;
@@ -27,7 +27,7 @@ pub(super) enum PostError {
 }
 
 /// Posts a batch. What is answered besides the status is not read.
-pub(super) async fn post(to: &Events, batch: &Batch) -> Result<Answer, PostError> {
+pub(super) async fn post(client: &Client, to: &Events, batch: &Batch) -> Result<Answer, PostError> {
     let mut fields = HeaderMap::new();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(KEY, HeaderValue::from_str(&batch.key)?);
@@ -38,7 +38,8 @@ pub(super) async fn post(to: &Events, batch: &Batch) -> Result<Answer, PostError
         shown.set_sensitive(true);
         fields.insert(AUTHORIZATION, shown);
     }
-    Ok(outgoing::post(&to.url, to.url.target(), fields, batch.body.clone(), 0).await?)
+    let (target, body) = (to.url.target(), batch.body.clone());
+    Ok(client.post(&to.url, target, fields, body, 0).await?)
 }
 
 /// What is in the file now: it may be another since the last post.

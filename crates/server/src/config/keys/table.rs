@@ -198,13 +198,13 @@ const TELEMETRY: &[Key] = &[
         "otlp_endpoint",
         Kind::Text,
         r#""""#,
-        r#"where traces and metrics go by OTLP, such as "http://127.0.0.1:4318"; "": nowhere"#,
+        r#"where traces and metrics go by OTLP, such as "http://127.0.0.1:4318", or by https; "": nowhere"#,
     ),
     key(
         "events_url",
         Kind::Text,
         r#""""#,
-        r#"where ended requests and models' lives are posted, such as "http://collector/paddock"; "": nowhere"#,
+        r#"where ended requests and models' lives are posted, such as "https://collector/paddock"; "": nowhere"#,
     ),
     key(
         "events_token_file",

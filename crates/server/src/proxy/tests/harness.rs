@@ -64,7 +64,7 @@ impl Harness {
 
     /// Somebody collects traces.
     pub(super) fn tracing() -> Self {
-        let somewhere = Otlp::new(crate::config::otlp_endpoint("http://127.0.0.1:4318"));
+        let somewhere = Otlp::new(crate::config::collector("http://127.0.0.1:4318"));
         Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
     }
 

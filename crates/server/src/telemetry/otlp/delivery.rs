@@ -1,8 +1,8 @@
 use super::retry::{Then, Tried, then};
-use crate::config::HttpUrl;
-use crate::outgoing::{Answer, Silent, in_words, post};
+use crate::config::Collector;
+use crate::outgoing::{Answer, Client, Silent, in_words};
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
 
@@ -13,28 +13,33 @@ const MOST: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Delivery {
     signal: &'static str,
+    client: Client,
     /// What has been said of it in the log, until it goes well again.
     trouble: bool,
 }
 
 impl Delivery {
     /// Of `traces` or `metrics`.
-    pub(super) fn of(signal: &'static str) -> Self {
+    pub(super) fn of(signal: &'static str, client: Client) -> Self {
         Self {
             signal,
+            client,
             trouble: false,
         }
     }
 
     /// Sends, as often as can help. What was answered by whoever took it.
-    pub(super) async fn send(&mut self, to: &HttpUrl, body: Vec<u8>) -> Option<Bytes> {
-        let target = format!("{}/v1/{}", to.path(), self.signal);
+    pub(super) async fn send(&mut self, to: &Collector, body: Vec<u8>) -> Option<Bytes> {
+        let target = format!("{}/v1/{}", to.url.path(), self.signal);
         let protobuf = HeaderValue::from_static("application/x-protobuf");
-        let fields = HeaderMap::from_iter([(CONTENT_TYPE, protobuf)]);
+        let mut fields = to.fields.clone();
+        fields.insert(CONTENT_TYPE, protobuf);
         let body = Bytes::from(body);
         let (began, mut tries) = (Instant::now(), 0);
         loop {
-            let answer = post(to, &target, fields.clone(), body.clone(), MOST).await;
+            let (fields, body) = (fields.clone(), body.clone());
+            let posting = self.client.post(&to.url, &target, fields, body, MOST);
+            let answer = posting.await;
             let tried = match &answer {
                 Ok(answer) => Tried::Status(answer.status.as_u16(), answer.retry_after),
                 Err(_) => Tried::Silence,
@@ -57,26 +62,26 @@ impl Delivery {
         }
     }
 
-    fn went_well(&mut self, to: &HttpUrl) {
+    fn went_well(&mut self, to: &Collector) {
         if std::mem::take(&mut self.trouble) {
-            tracing::info!(endpoint = %to, "{} are taken again", self.signal);
+            tracing::info!(endpoint = %to.url, "{} are taken again", self.signal);
         }
     }
 
     /// Says it once.
-    fn went_badly(&mut self, to: &HttpUrl, answer: &Result<Answer, Silent>, again: bool) {
+    fn went_badly(&mut self, to: &Collector, answer: &Result<Answer, Silent>, again: bool) {
         let error = in_words(answer);
         let signal = self.signal;
         if std::mem::replace(&mut self.trouble, true) {
-            tracing::debug!(endpoint = %to, %error, "{signal} are still not taken");
+            tracing::debug!(endpoint = %to.url, %error, "{signal} are still not taken");
         } else if again {
             tracing::warn!(
-                endpoint = %to, %error,
+                endpoint = %to.url, %error,
                 "{signal} are not taken; they are sent again for a minute, then dropped"
             );
         } else {
             tracing::warn!(
-                endpoint = %to, %error,
+                endpoint = %to.url, %error,
                 "{signal} are not taken, and dropped: is there a collector that takes OTLP over HTTP?"
             );
         }

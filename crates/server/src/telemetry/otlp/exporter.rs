@@ -3,7 +3,8 @@ use super::delivery::Delivery;
 use super::metric::{Period, metrics_of};
 use super::span::{nanoseconds, spans_of};
 use super::{Otlp, Spans};
-use crate::config::HttpUrl;
+use crate::config::Collector;
+use crate::outgoing::Client;
 use crate::telemetry::{Batch, Family};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
@@ -53,7 +54,7 @@ pub(crate) struct Exporter {
 /// What sends a signal.
 struct Sending {
     otlp: Otlp,
-    endpoint: watch::Receiver<Option<HttpUrl>>,
+    collector: watch::Receiver<Option<Collector>>,
     resource: Resource,
     delivery: Delivery,
     end: watch::Receiver<Option<Instant>>,
@@ -69,7 +70,7 @@ impl Otlp {
 
 impl Exporter {
     /// Sends what comes in these batches, and the metrics that `families` puts together, as of this run of
-    /// paddock. While there is no endpoint nothing wakes it.
+    /// paddock. While there is no collector nothing wakes it.
     pub(crate) fn start<F>(
         otlp: &Otlp,
         run: &str,
@@ -82,11 +83,12 @@ impl Exporter {
         let (end, ends) = watch::channel(None);
         let (count, counted) = oneshot::channel();
         let tasks = TaskTracker::new();
+        let client = Client::default();
         let sending = |signal| Sending {
             otlp: otlp.clone(),
-            endpoint: otlp.endpoint(),
+            collector: otlp.collector(),
             resource: resource(run),
-            delivery: Delivery::of(signal),
+            delivery: Delivery::of(signal, client.clone()),
             end: ends.clone(),
         };
         tasks.spawn(sending("traces").spans(rows));
@@ -139,7 +141,7 @@ impl Sending {
     }
 
     async fn send_spans(&mut self, spans: Vec<Span>) {
-        let Some(endpoint) = self.endpoint.borrow().clone() else {
+        let Some(collector) = self.collector.borrow().clone() else {
             return;
         };
         let count = spans.len();
@@ -154,7 +156,7 @@ impl Sending {
                 ..ResourceSpans::default()
             }],
         };
-        let Some(answer) = self.send(&endpoint, request.encode_to_vec()).await else {
+        let Some(answer) = self.send(&collector, request.encode_to_vec()).await else {
             return self.otlp.lose(count);
         };
         // An answer in other words says that all was taken as well.
@@ -162,7 +164,7 @@ impl Sending {
         if let Some(partly) = answer.partial_success.filter(|it| it.rejected_spans > 0) {
             let rejected = usize::try_from(partly.rejected_spans).unwrap_or(count);
             self.otlp.lose(rejected.min(count));
-            let (why, endpoint) = (partly.error_message, &endpoint);
+            let (why, endpoint) = (partly.error_message, &collector.url);
             tracing::warn!(%endpoint, rejected, %why, "some spans are not taken");
         }
     }
@@ -177,12 +179,12 @@ impl Sending {
         let mut counted = Some(counted);
         while counted.is_some() {
             let ends = tokio::select! {
-                () = due(&mut self.endpoint) => false,
+                () = due(&mut self.collector) => false,
                 _ = end.wait_for(Option::is_some) => true,
             };
-            let endpoint = self.endpoint.borrow().clone();
+            let collector = self.collector.borrow().clone();
             let limit = if ends { LAST_LOOK } else { METRICS };
-            let put_together = match endpoint {
+            let put_together = match collector {
                 Some(_) => timeout(limit, families()).await.ok(),
                 None => None,
             };
@@ -190,9 +192,9 @@ impl Sending {
                 // Nobody may wait for it.
                 let _ = counted.send(());
             }
-            if let Some((endpoint, families)) = endpoint.zip(put_together) {
+            if let Some((collector, families)) = collector.zip(put_together) {
                 let to = nanoseconds(SystemTime::now());
-                let sending = self.send_metrics(&endpoint, families, Period { from, to });
+                let sending = self.send_metrics(&collector, families, Period { from, to });
                 // The last ones say what these say, and more.
                 tokio::select! {
                     () = sending => {}
@@ -202,7 +204,7 @@ impl Sending {
         }
     }
 
-    async fn send_metrics(&mut self, to: &HttpUrl, families: Vec<Family>, period: Period) {
+    async fn send_metrics(&mut self, to: &Collector, families: Vec<Family>, period: Period) {
         let request = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
                 resource: Some(self.resource.clone()),
@@ -223,12 +225,12 @@ impl Sending {
             .filter(|it| it.rejected_data_points > 0)
         {
             let (rejected, why) = (partly.rejected_data_points, partly.error_message);
-            tracing::warn!(endpoint = %to, rejected, %why, "some metrics are not taken");
+            tracing::warn!(endpoint = %to.url, rejected, %why, "some metrics are not taken");
         }
     }
 
     /// Sends something, as long as there is time. What was answered by whoever took it.
-    async fn send(&mut self, to: &HttpUrl, body: Vec<u8>) -> Option<hyper::body::Bytes> {
+    async fn send(&mut self, to: &Collector, body: Vec<u8>) -> Option<hyper::body::Bytes> {
         tokio::select! {
             answer = self.delivery.send(to, body) => answer,
             () = over(self.end.clone()) => None,
@@ -256,10 +258,10 @@ async fn gather(rows: &mut mpsc::Receiver<Arc<Batch>>, spans: &mut Vec<Span>) ->
     true
 }
 
-/// Waits until metrics are due. Never, while there is no endpoint.
-async fn due(endpoint: &mut watch::Receiver<Option<HttpUrl>>) {
+/// Waits until metrics are due. Never, while there is no collector.
+async fn due(collector: &mut watch::Receiver<Option<Collector>>) {
     // Whoever could change it is there for as long as this.
-    let _ = endpoint.wait_for(Option::is_some).await;
+    let _ = collector.wait_for(Option::is_some).await;
     sleep(METRICS).await;
 }
 

@@ -1,4 +1,4 @@
-use crate::config::HttpUrl;
+use crate::config::Collector;
 use crate::telemetry::Batch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,36 +10,36 @@ pub(crate) struct Otlp(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    endpoint: watch::Sender<Option<HttpUrl>>,
-    /// There is an endpoint: workers read it with each request.
+    collector: watch::Sender<Option<Collector>>,
+    /// There is a collector: workers read it with each request.
     wanted: AtomicBool,
     /// How many spans nobody took.
     lost: AtomicU64,
 }
 
 impl Otlp {
-    /// Sends to this address, if there is one.
-    pub(crate) fn new(endpoint: Option<HttpUrl>) -> Self {
+    /// Sends to this one, if there is any.
+    pub(crate) fn new(collector: Option<Collector>) -> Self {
         Self(Arc::new(Shared {
-            wanted: AtomicBool::new(endpoint.is_some()),
-            endpoint: watch::Sender::new(endpoint),
+            wanted: AtomicBool::new(collector.is_some()),
+            collector: watch::Sender::new(collector),
             lost: AtomicU64::new(0),
         }))
     }
 
-    /// Sends to this address from now on.
-    pub(crate) fn send_to(&self, endpoint: Option<HttpUrl>) {
-        self.0.wanted.store(endpoint.is_some(), Ordering::Relaxed);
-        self.0.endpoint.send_if_modified(|now| {
-            let differs = *now != endpoint;
-            *now = endpoint;
+    /// Sends to this one from now on.
+    pub(crate) fn send_to(&self, collector: Option<Collector>) {
+        self.0.wanted.store(collector.is_some(), Ordering::Relaxed);
+        self.0.collector.send_if_modified(|now| {
+            let differs = *now != collector;
+            *now = collector;
             differs
         });
     }
 
     /// Where to, now and later.
-    pub(super) fn endpoint(&self) -> watch::Receiver<Option<HttpUrl>> {
-        self.0.endpoint.subscribe()
+    pub(super) fn collector(&self) -> watch::Receiver<Option<Collector>> {
+        self.0.collector.subscribe()
     }
 
     /// Nobody took so many spans.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config;
 use crate::telemetry::row::tests::row;
 use crate::telemetry::{Names, Sample, Trace, Value};
 use axum::Router;
@@ -24,7 +25,7 @@ struct Told {
 
 impl Collector {
     /// Starts it; the address is where it listens.
-    async fn start(answers: Vec<(u16, HeaderMap, Vec<u8>)>) -> (Self, HttpUrl) {
+    async fn start(answers: Vec<(u16, HeaderMap, Vec<u8>)>) -> (Self, config::Collector) {
         let collector = Self::default();
         collector.0.lock().unwrap().answers = answers;
         let router = Router::new()
@@ -37,7 +38,7 @@ impl Collector {
         drop(tokio::task::spawn_local(async move {
             axum::serve(listener, router).await.unwrap();
         }));
-        (collector, endpoint(&format!("http://{at}/in")))
+        (collector, collector_at(&format!("http://{at}/in")))
     }
 
     fn posted(&self, path: &str) -> Vec<Vec<u8>> {
@@ -74,8 +75,8 @@ async fn take(
     (StatusCode::from_u16(status).unwrap(), headers, body)
 }
 
-fn endpoint(text: &str) -> HttpUrl {
-    crate::config::otlp_endpoint(text).unwrap()
+fn collector_at(text: &str) -> config::Collector {
+    config::collector(text).unwrap()
 }
 
 /// A batch of requests with two spans each.
@@ -112,7 +113,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// Sends requests of two spans each and stops. How many spans were lost.
-async fn send(to: Option<HttpUrl>, requests: &[usize]) -> u64 {
+async fn send(to: Option<config::Collector>, requests: &[usize]) -> u64 {
     let otlp = Otlp::new(to);
     let (spans, rows) = otlp.rows();
     let mut exporter = Exporter::start(&otlp, "this-run", rows, families);
@@ -196,7 +197,7 @@ fn nobody_there_costs_the_last_seconds_and_the_spans() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent = format!("http://{}", silent.local_addr().unwrap());
         let began = Instant::now();
-        assert_eq!(send(Some(endpoint(&silent)), &[10]).await, 20);
+        assert_eq!(send(Some(collector_at(&silent)), &[10]).await, 20);
         assert!(began.elapsed() < LAST + Duration::from_secs(2));
         assert_eq!(
             send(None, &[10]).await,
@@ -208,7 +209,7 @@ fn nobody_there_costs_the_last_seconds_and_the_spans() {
 
 #[test]
 fn what_is_too_much_is_lost_and_counted() {
-    let otlp = Otlp::new(Some(endpoint("http://127.0.0.1:4318")));
+    let otlp = Otlp::new(Some(collector_at("http://127.0.0.1:4318")));
     let (spans, rows) = otlp.rows();
     for _ in 0..BATCHES {
         spans.offer(&batch(256));
