@@ -50,6 +50,7 @@ fn request(row: &Row, trace: &Trace, model: Option<&str>, id: &[u8], begin: u64)
             .parent
             .map(|parent| parent.to_vec())
             .unwrap_or_default(),
+        trace_state: state(trace),
         flags: SAMPLED | remote | is_remote,
         name: name(row, trace, model),
         kind: SpanKind::Server.into(),
@@ -67,6 +68,7 @@ fn child(part: Part, trace: &Trace, begin: u64) -> Span {
         trace_id: trace.id.to_vec(),
         span_id: new_span().to_vec(),
         parent_span_id: trace.span.to_vec(),
+        trace_state: state(trace),
         flags: SAMPLED | SpanFlags::ContextHasIsRemoteMask as u32,
         name: part.name.to_owned(),
         kind: SpanKind::Internal.into(),
@@ -74,6 +76,10 @@ fn child(part: Part, trace: &Trace, begin: u64) -> Span {
         end_time_unix_nano: after(begin, part.to),
         ..Span::default()
     }
+}
+
+fn state(trace: &Trace) -> String {
+    trace.state.as_deref().unwrap_or_default().to_owned()
 }
 
 /// `chat gemma`, where something is generated; otherwise as spans of HTTP are called: `GET /slots`.
