@@ -23,6 +23,7 @@ mod otlp;
 mod owned;
 mod problem;
 mod raw;
+mod report;
 mod sandbox;
 mod section;
 mod source;
