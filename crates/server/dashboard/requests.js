@@ -44,7 +44,7 @@ function liveRow({ id }) {
   const update = (live) => {
     who(cells.Model, live.model);
     write(cells.Route, words(live.route));
-    write(cells.Request, id);
+    write(cells.Request, live.key ? `${id} (key ${live.key})` : id);
     write(cells.Phase, PHASES[live.state] ?? live.state);
     write(cells.Elapsed, seconds(Math.max(0, now() - live.at)));
   };

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `actor` | events in, one after the other |
 //! | `act` | what the scheduler says is done |
+//! | `waiting` | requests that wait: how they come, and are granted, refused or given up |
 //! | `handle` | how others ask for something |
 //! | `entry` | what the actor knows of a model besides |
 //! | `inspect` | a model's files are looked at, before anything is done for it |
@@ -37,6 +38,7 @@ mod reload;
 mod retry;
 mod tally;
 mod view;
+mod waiting;
 
 pub(crate) use actor::{News, Runtime, Setup};
 #[cfg(debug_assertions)]

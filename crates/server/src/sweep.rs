@@ -82,11 +82,12 @@ fn is_ours(entry: &DirEntry) -> io::Result<bool> {
 #[cfg(target_os = "linux")]
 mod processes {
     use std::fs::{self, File};
-    use std::io::Read;
+    use std::io::{self, Read};
     use std::os::fd::OwnedFd;
     use std::time::Duration;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::retry_on_intr;
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
     use crate::runtime_dir::{RUN_VARIABLE, Run};
@@ -94,8 +95,12 @@ mod processes {
     /// How long a killed process is waited for: one that hangs in the kernel is not.
     const REAPED_WITHIN: Duration = Duration::from_secs(2);
 
+    /// How often a process that is becoming another program is looked at, and the time in between.
+    const LOOKS: u32 = 2000;
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
     /// The most that is read of an environment.
-    const MOST_OF_ENVIRONMENT: u64 = 4 << 20;
+    const MOST_READ: usize = 4 << 20;
 
     /// Kills the processes of a run and waits for their end. Returns their numbers.
     pub(super) fn end(run: &Run) -> Vec<i32> {
@@ -111,7 +116,7 @@ mod processes {
         killed
             .into_iter()
             .map(|(number, process)| {
-                wait(&process);
+                wait(&process, REAPED_WITHIN);
                 number
             })
             .collect()
@@ -119,20 +124,51 @@ mod processes {
 
     /// Kills one process if it is of this run. The process is held before its environment is read, so
     /// that what is killed is what was looked at, whoever has its number by then.
-    fn kill(number: i32, run: &Run) -> Option<OwnedFd> {
+    pub(super) fn kill(number: i32, run: &Run) -> Option<OwnedFd> {
         let pid = Pid::from_raw(number)?;
         let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let mut environment = Vec::new();
-        // Only that of this user's processes can be read.
-        let file = File::open(format!("/proc/{number}/environ")).ok()?;
-        file.take(MOST_OF_ENVIRONMENT)
-            .read_to_end(&mut environment)
-            .ok()?;
-        if !names(&environment, run) {
+        if !names(&environment(number, &process).ok()?, run) {
             return None;
         }
         pidfd_send_signal(&process, Signal::KILL).ok()?;
         Some(process)
+    }
+
+    /// The environment a process was started with, once it has one: between two programs there is a
+    /// moment when the old one's is gone and the new one's not yet there.
+    fn environment(number: i32, process: &OwnedFd) -> io::Result<Vec<u8>> {
+        for _ in 0..LOOKS {
+            let found = read(number, "environ")?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            if !is_between_programs(&read(number, "stat")?) {
+                break;
+            }
+            wait(process, BETWEEN_LOOKS);
+        }
+        // It may have got it since.
+        read(number, "environ")
+    }
+
+    /// Whether a process has memory (the kernel's own and the ended have none) and no program in it:
+    /// where that starts is written down after arguments and environment.
+    fn is_between_programs(stat: &[u8]) -> bool {
+        // The name before them may hold anything.
+        let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+        let mut fields = after_name.split(|byte| *byte == b' ').skip(1);
+        // `vsize` and `startcode`, the 23rd and the 26th (proc_pid_stat(5)).
+        let (memory, program) = (fields.nth(20), fields.nth(2));
+        memory.is_some_and(|size| size != b"0") && program == Some(b"0")
+    }
+
+    /// Reads what the kernel says of a process; of an environment, only that of this user's. At once:
+    /// between two reads the process may have become another program.
+    fn read(number: i32, what: &str) -> io::Result<Vec<u8>> {
+        let mut found = vec![0; MOST_READ];
+        let length = File::open(format!("/proc/{number}/{what}"))?.read(&mut found)?;
+        found.truncate(length);
+        Ok(found)
     }
 
     /// Whether an environment names the run.
@@ -143,11 +179,12 @@ mod processes {
             .any(|found| found == entry.as_bytes())
     }
 
-    fn wait(process: &OwnedFd) {
-        let limit = Timespec::try_from(REAPED_WITHIN).ok();
+    /// Waits for a process's end, for a time at most.
+    fn wait(process: &OwnedFd, limit: Duration) {
+        let limit = Timespec::try_from(limit).ok();
         // A process's descriptor can be read from when it has ended (pidfd_open(2)).
         let mut ended = [PollFd::new(process, PollFlags::IN)];
-        let _ = poll(&mut ended, limit.as_ref());
+        let _ = retry_on_intr(|| poll(&mut ended, limit.as_ref()));
     }
 }
 

@@ -14,7 +14,7 @@
 //! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
 //!   [`named_by_field`] the one that a head names;
 //! - [`Tap`] reads from an answer's body what it says of tokens, times and its end;
-//! - [`Traced`] is what a head says of the trace that the request belongs to.
+//! - [`Traced`] is what a head says of the trace that the request belongs to, [`trace_state`] what others keep with it.
 
 mod body;
 mod chunked;
@@ -31,6 +31,7 @@ mod skip;
 mod span;
 mod tap;
 mod trace_parent;
+mod trace_state;
 
 pub use body::{Body, Framing, Truncated};
 pub use chunked::ChunkError;
@@ -48,3 +49,4 @@ pub use response::{Malformed, ResponseHead};
 pub use span::Span;
 pub use tap::{Outcome, Reading, Report, Tap, Usage};
 pub use trace_parent::{TraceParent, Traced};
+pub use trace_state::trace_state;

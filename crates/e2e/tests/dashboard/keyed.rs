@@ -2,16 +2,17 @@
 
 use crate::idle;
 use crate::page::Page;
+use paddock_e2e::harness::{Connection, post};
 use serde_json::Value;
 
 #[test]
 fn the_page_works_for_who_shows_a_key_as_a_password() {
-    let builder = idle();
+    let builder = idle().engine_args(["--fake-token-ms", "20"]);
     let made = builder.run(["key", "new", "ops", "--json"]).stdout;
     let made: Value = serde_json::from_str(&made).expect("a key");
     let text = |part: &str| made[part].as_str().expect("a text").to_owned();
     let key = format!(
-        "auth.keys.ops.hash = '{}'\nauth.keys.ops.allow = ['admin']",
+        "auth.keys.ops.hash = '{}'\nauth.keys.ops.allow = ['admin', 'inference']",
         text("hash")
     );
     let paddock = builder.config(&key).start();
@@ -22,4 +23,12 @@ fn the_page_works_for_who_shows_a_key_as_a_password() {
     page.wait_text("#models .card", "ready");
     page.go("#/models/m");
     page.wait_text("#life li:last-child", "load started");
+
+    let mut client = Connection::to(paddock.public());
+    let body = r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[]}"#;
+    let field = format!("\r\nx-api-key: {}\r\n\r\n", text("secret"));
+    client.send(post("/v1/chat/completions", body).replacen("\r\n\r\n", &field, 1));
+    assert_eq!(client.head().status, 200);
+    page.go("#/requests");
+    page.wait_text("#requests .live tbody tr", "(key ops)");
 }

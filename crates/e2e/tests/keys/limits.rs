@@ -1,13 +1,6 @@
-use crate::support::{bearer, chat, two, with_key};
-use paddock_e2e::harness::{Connection, LIMIT, post, wait_until};
+use crate::support::{bearer, chat, stream, two, with_key};
+use paddock_e2e::harness::{Connection, LIMIT, wait_until};
 use std::sync::atomic::{AtomicU32, Ordering};
-
-fn stream() -> String {
-    post(
-        "/v1/chat/completions",
-        r#"{"stream":true,"messages":[],"model":"m"}"#,
-    )
-}
 
 #[test]
 fn so_many_at_once_over_all_workers() {

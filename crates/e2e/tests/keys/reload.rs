@@ -1,4 +1,4 @@
-use crate::support::{bearer, chat, two, with_key};
+use crate::support::{bearer, chat, stream, two, with_key};
 use paddock_e2e::harness::{Connection, LIMIT, get, post, wait_until};
 use serde_json::json;
 use std::fs;
@@ -25,10 +25,9 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
     let status = |secret: &str| paddock.ask(bearer(&get("/v1/models"), secret)).status;
     assert_eq!((status(&alice), status(&bob)), (200, 200));
 
-    let mut stream = paddock.connect();
-    let body = r#"{"stream":true,"messages":[],"model":"m"}"#;
-    stream.send(bearer(&post("/v1/chat/completions", body), &bob));
-    assert_eq!(stream.head().status, 200);
+    let mut held = paddock.connect();
+    held.send(bearer(&stream(), &bob));
+    assert_eq!(held.head().status, 200);
     let nothing: [&str; 0] = [];
     assert_eq!(
         reload(&only_alice),
@@ -38,7 +37,7 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
     assert_eq!(status(&alice), 200);
     // What is in flight with a key that is gone ends as it would have.
     paddock.let_end();
-    let (events, whole) = stream.events();
+    let (events, whole) = held.events();
     let last = events.last().map(paddock_e2e::harness::Event::data);
     assert!(whole && last.as_deref() == Some("[DONE]"), "{events:?}");
 
@@ -57,6 +56,40 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
         paddock.get("/v1/models").status == 200
     });
     assert_eq!(paddock.model()["pid"], pid, "the model was not touched");
+}
+
+#[test]
+fn what_is_in_flight_is_listed_with_the_name_of_its_key() {
+    let builder = two().config("models.m.parallel = 4").streams_held_open();
+    let without = builder.config_text();
+    let (builder, secret) = with_key(builder, "alice", &[]);
+    let paddock = builder.start();
+    let keys = || {
+        let listed = paddock.admin_get("/api/requests?in_flight=true").json();
+        let listed = listed["requests"].as_array().cloned().unwrap_or_default();
+        let keys = listed.iter().map(|request| request["key"].clone());
+        keys.collect::<Vec<_>>()
+    };
+    let mut first = paddock.connect();
+    first.send(bearer(&stream(), &secret));
+    assert_eq!(first.head().status, 200);
+    assert_eq!(keys(), ["alice"]);
+
+    // A connection is not taken for that of the key it showed before.
+    let mut second = paddock.connect();
+    let models = bearer(&get("/v1/models"), &secret);
+    assert_eq!(second.ask(models).status, 200);
+    fs::write(paddock.directory().join("paddock.toml"), without).unwrap();
+    let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    wait_until(LIMIT, "no key to be wanted", || {
+        second.ask(get("/v1/models")).status == 200
+    });
+    second.send(stream());
+    assert_eq!(second.head().status, 200);
+    assert_eq!(keys(), [json!("alice"), json!(null)]);
+    paddock.let_end();
+    assert!(first.events().1 && second.events().1);
 }
 
 #[test]

@@ -41,3 +41,11 @@ pub(crate) fn chat(model: &str) -> String {
     let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"model":"{model}"}}"#);
     paddock_e2e::harness::post("/v1/chat/completions", &body)
 }
+
+/// A chat with `m` whose answer is a stream.
+pub(crate) fn stream() -> String {
+    paddock_e2e::harness::post(
+        "/v1/chat/completions",
+        r#"{"stream":true,"messages":[],"model":"m"}"#,
+    )
+}

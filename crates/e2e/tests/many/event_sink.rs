@@ -203,11 +203,20 @@ fn what_a_receiver_refuses_is_counted_and_not_posted_again() {
 
 #[test]
 fn what_is_left_is_posted_at_the_end() {
-    let receiver = Receiver::start(|_| OK);
+    let receiver = Receiver::start(|number| match number {
+        0 => Reply::Status(503, "Retry-After: 300\r\n"),
+        1 => Reply::Status(500, ""),
+        _ => OK,
+    });
     let mut paddock = posting(&receiver.url()).start();
+    wait_until(LIMIT, "a post", || receiver.posts().len() == 1);
     let asked = chats(&paddock, 1, 20);
+    assert_eq!(receiver.posts().len(), 1, "nothing more before the end");
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    assert_eq!(ids(&receiver.wait_requests(20)), asked);
+    // Before it ends, not some time after it.
+    let mut requests = receiver.taken();
+    requests.retain(|event| event["type"] == "request");
+    assert_eq!(ids(&requests), asked);
     let last = receiver.taken().pop().expect("an event");
     assert_eq!(
         (&last["event"], &last["reason"]),

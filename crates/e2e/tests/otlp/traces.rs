@@ -51,12 +51,14 @@ fn a_stream_has_a_span_for_each_part_and_their_times_add_up() {
         .config("models.m.preload = false")
         .engine_args(pace)
         .start();
-    ask(&mut paddock.connect(), &stream("r1", &traceparent("01")));
+    let theirs = traceparent("01") + "tracestate: one=1\r\nTraceState: , two=2\r\n";
+    ask(&mut paddock.connect(), &stream("r1", &theirs));
     let row = listed(&paddock, "r1");
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
     let span = collector.request("r1");
     assert_eq!(hex(&span.trace_id), TRACE);
     assert_eq!(hex(&span.parent_span_id), PARENT);
+    assert_eq!(span.trace_state, "one=1,two=2");
     assert_eq!(span.name, "chat m");
     let children = collector.children(&span);
     let names: Vec<&str> = children.iter().map(|child| child.name.as_str()).collect();
@@ -71,6 +73,7 @@ fn a_stream_has_a_span_for_each_part_and_their_times_add_up() {
     assert_eq!(last.end_time_unix_nano, span.end_time_unix_nano);
     for child in &children {
         assert_eq!(child.trace_id, span.trace_id);
+        assert_eq!(child.trace_state, span.trace_state);
         assert_ne!(child.span_id, span.span_id);
     }
 

@@ -17,7 +17,8 @@ use super::engine::{self, Fault};
 use super::limits::{Memory, Ram, Scheduler, Vram};
 use super::problem::{Problem, Problems};
 use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
-use super::section::{At, Report};
+use super::report::Report;
+use super::section::At;
 use super::source::Source;
 use super::{
     Collector, Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings,

@@ -24,6 +24,7 @@ mod otlp_headers;
 mod owned;
 mod problem;
 mod raw;
+mod report;
 mod sandbox;
 mod section;
 mod source;

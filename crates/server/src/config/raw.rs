@@ -8,7 +8,8 @@ use toml::de::DeTable;
 
 use super::api_key::KeyHash;
 use super::hint::did_you_mean;
-use super::section::{At, Report, Section};
+use super::report::Report;
+use super::section::{At, Section};
 use super::{
     GpuLayers, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram, events, log_filter, otlp,
     sandbox, units,

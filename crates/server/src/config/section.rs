@@ -1,6 +1,5 @@
 //! Reading TOML tables so that every problem is found, not only the first.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::hint;
 use super::problem::{Place, Problem};
-use super::source::Source;
+use super::report::Report;
 
 /// Where people may have put a secret: lines there are not shown as a whole.
 const SECRETS: &str = "auth.";
@@ -44,45 +43,6 @@ impl<T> At<T> {
             key: self.key.clone(),
             place: self.place.clone(),
         }
-    }
-}
-
-/// The problems found so far, and the file they are in.
-#[derive(Debug)]
-pub(super) struct Report<'a> {
-    pub(super) source: Source<'a>,
-    problems: RefCell<Vec<Problem>>,
-    /// A table of models may be among what is not understood.
-    lost: Cell<bool>,
-}
-
-impl<'a> Report<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
-        Self {
-            source,
-            problems: RefCell::default(),
-            lost: Cell::new(false),
-        }
-    }
-
-    /// Whether models may be among what is not understood, so that their absence says nothing.
-    pub(super) fn models_may_be_lost(&self) -> bool {
-        self.lost.get()
-    }
-
-    pub(super) fn push(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
-    }
-
-    /// Returns the problems, those of a file in the order of its lines.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
-        let line = |problem: &Problem| {
-            let place = problem.place.as_ref();
-            place.map_or((usize::MAX, 0), |place| (place.line, place.column))
-        };
-        problems.sort_by_key(line);
-        problems
     }
 }
 
@@ -409,9 +369,9 @@ impl<'a> Section<'a> {
             }
             self.report.push(problem);
             let at_the_top = self.path.is_empty() && value.get_ref().is_table();
-            self.report
-                .lost
-                .set(self.report.lost.get() || at_the_top && !later.contains(&name));
+            if at_the_top && !later.contains(&name) {
+                self.report.lose_models();
+            }
         }
     }
 }

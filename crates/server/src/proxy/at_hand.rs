@@ -11,6 +11,8 @@ pub(crate) struct AtHand {
     pub(crate) id: String,
     /// The model it is for, once that is known.
     pub(crate) model: Option<Arc<str>>,
+    /// What the key is called that it shows.
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) route: Route,
     /// When its first byte came.
     pub(crate) since: Instant,

@@ -3,11 +3,13 @@ use super::buffer::Buffer;
 use super::stream::Stream;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
+use crate::keys::Key;
 use crate::telemetry::{ID, Names, Record, Route};
 use paddock_scheduler::ModelId;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
@@ -36,6 +38,7 @@ pub(super) struct Card {
     /// When its first byte came, and what it asks for.
     asks: Cell<Option<(Instant, Route)>>,
     model: Cell<Option<ModelId>>,
+    key: RefCell<Option<Arc<Key>>>,
     stage: Cell<Stage>,
     /// The connection's task, as far as it has something to wait for.
     task: RefCell<Option<Waker>>,
@@ -54,6 +57,7 @@ impl Card {
     pub(super) fn end(&self) {
         self.name.borrow_mut().clear();
         self.asks.set(None);
+        self.key.take();
     }
 
     /// The request asks for this; its first byte came at this time.
@@ -61,6 +65,11 @@ impl Card {
         self.asks.set(Some((since, route)));
         self.model.set(None);
         self.stage.set(Stage::Waiting);
+    }
+
+    /// It shows this key.
+    pub(super) fn for_key(&self, key: &Arc<Key>) {
+        self.key.replace(Some(Arc::clone(key)));
     }
 
     /// It is for this model.
@@ -88,6 +97,7 @@ impl Card {
         Some(AtHand {
             id: String::from_utf8_lossy(id.get(..ID).unwrap_or(id)).into_owned(),
             model: self.model.get().and_then(name),
+            key: self.key.borrow().as_ref().map(|key| Arc::clone(&key.name)),
             route,
             since,
             stage: self.stage.get(),

@@ -34,6 +34,7 @@ pub(super) fn route<'a>(
         None if is_preflight(request) => return Ok(Route::Preflight),
         None => return Err(ProxyError::Unauthorized(NONE)),
     };
+    client.card.for_key(&key);
     client.record.for_key(Visit::new(Arc::clone(&key)));
     key.check(&[Scope::Inference])?;
     let routed = route::route(worker, request).map_err(|error| catalog.for_key(&key, error))?;

@@ -44,6 +44,7 @@ fn one(request: &AtHand) -> Value {
     json!({
         "id": request.id,
         "model": request.model.as_deref(),
+        "key": request.key.as_deref(),
         "route": request.route.as_str(),
         "at": unix(now.checked_sub(seconds).unwrap_or(now)),
         "seconds": seconds.as_secs_f64(),

@@ -8,7 +8,7 @@ use super::Admin;
 use super::status::word;
 use crate::runtime::{self, ModelView};
 use crate::sink;
-use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Value};
+use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -19,7 +19,7 @@ pub(crate) use engines::Engines;
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let look = admin.view.runtime.look().await;
-    let families = counted(&admin, look.as_ref()).await;
+    let families = counted(&admin, look.as_ref(), Apart::Models).await;
     let mut page = text::of(&families);
     if let Some(look) = &look {
         page += &admin.engines.page(look).await;
@@ -27,20 +27,28 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     ([(CONTENT_TYPE, text::TYPE)], page)
 }
 
-/// Everything that is counted here, now.
+/// Everything that is counted here, now, as OpenTelemetry wants it.
 pub(crate) async fn families(admin: &Admin) -> Vec<Family> {
     let look = admin.view.runtime.look().await;
-    counted(admin, look.as_ref()).await
+    counted(admin, look.as_ref(), Apart::Operations).await
 }
 
-async fn counted(admin: &Admin, look: Option<&runtime::View>) -> Vec<Family> {
+async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> Vec<Family> {
     let counts = admin.errands.counts().await;
     let told = Told {
         lost_rows: admin.activity.lost(),
         lost_spans: admin.otlp.lost(),
         events: admin.events.as_deref(),
     };
-    page(look, counts, &told)
+    page(look, counts, &told, apart)
+}
+
+/// By what the times of requests are told apart.
+#[derive(Debug, Clone, Copy)]
+enum Apart {
+    Models,
+    /// And what is asked of them; of requests that ask for none nothing is told.
+    Operations,
 }
 
 /// What is counted apart from the workers.
@@ -55,6 +63,7 @@ fn page(
     look: Option<&runtime::View>,
     counted: Vec<(Counts, Names)>,
     told: &Told<'_>,
+    apart: Apart,
 ) -> Vec<Family> {
     let mut page = Page::default();
     page.family(
@@ -66,7 +75,8 @@ fn page(
     page.sample("paddock_build_info", &[("version", version)], 1.0);
     let (models, dropped) = by_name(counted);
     requests(&mut page, &models);
-    times(&mut page, &models);
+    times(&mut page, &models, apart);
+    waits(&mut page, &models);
     tokens(&mut page, &models);
     page.family(
         "paddock_activity_dropped_total",
@@ -144,24 +154,49 @@ fn requests(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
     }
 }
 
-fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
-    type Of = fn(&ModelCounts) -> &Histogram;
-    let families: [(&str, &str, Of); 5] = [
+fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) {
+    type Of = fn(&Times) -> &Histogram;
+    let families: [(&str, &str, Of); 3] = [
         (
             "paddock_request_duration_seconds",
             "From a request's first byte to its answer's last one, of complete answers.",
-            |counts| &counts.duration,
+            |times| &times.duration,
         ),
         (
             "paddock_time_to_first_token_seconds",
             "From a request's first byte to the first of a streamed answer's body.",
-            |counts| &counts.ttft,
+            |times| &times.ttft,
         ),
         (
             "paddock_time_per_output_token_seconds",
             "How long a token took, as the answer states it, else as its stream was seen.",
-            |counts| &counts.per_token,
+            |times| &times.per_token,
         ),
+    ];
+    for (name, help, of) in families {
+        page.family(name, "histogram", help);
+        for (model, counts) in models {
+            let labels = [("model", model.as_str())];
+            match apart {
+                Apart::Models => {
+                    if let Some(all) = counts.all(of) {
+                        page.histogram(name, &labels, &all);
+                    }
+                }
+                Apart::Operations => {
+                    for (operation, times) in counts.operations() {
+                        let labels = [labels[0], ("operation", operation.as_str())];
+                        page.histogram(name, &labels, of(times));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waits(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+    type Of = fn(&ModelCounts) -> &Histogram;
+    let families: [(&str, &str, Of); 2] = [
         (
             "paddock_queue_seconds",
             "How long requests waited for their turn, loads not counted.",
@@ -176,7 +211,7 @@ fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
     for (name, help, of) in families {
         page.family(name, "histogram", help);
         for (model, counts) in models {
-            page.histogram(name, model, of(counts));
+            page.histogram(name, &[("model", model)], of(counts));
         }
     }
 }
@@ -264,7 +299,8 @@ fn lives(page: &mut Page, look: &runtime::View) {
     let name = "paddock_model_load_seconds";
     page.family(name, "histogram", "How long loads took that ended well.");
     for model in &look.models {
-        page.histogram(name, &model.config.id, &model.tally.load_time);
+        let labels = [("model", model.config.id.as_str())];
+        page.histogram(name, &labels, &model.tally.load_time);
     }
 }
 
@@ -309,10 +345,10 @@ impl Page {
         self.add(name, labels, Value::Number(value));
     }
 
-    fn histogram(&mut self, name: &str, model: &str, histogram: &Histogram) {
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
         if histogram.count() > 0 {
             let value = Value::Histogram(histogram.clone());
-            self.add(name, &[("model", model)], value);
+            self.add(name, labels, value);
         }
     }
 

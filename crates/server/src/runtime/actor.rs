@@ -2,14 +2,14 @@ use super::Phase;
 use super::entry::Entry;
 #[cfg(debug_assertions)]
 use super::handle::Part;
-use super::handle::{Command, Granted, RuntimeHandle, Wants};
+use super::handle::{Command, RuntimeHandle};
 use super::inspect::Inspected;
-use super::journal::{Explained, Journal, Names, Waited};
+use super::journal::{Journal, Names};
 use super::measure::Measured;
+use super::waiting::Waiting;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::error::ProxyError;
 use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
@@ -23,8 +23,7 @@ use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
@@ -98,13 +97,6 @@ pub(crate) enum News {
         serial: u64,
         measured: Measured,
     },
-}
-
-/// Who waits for what.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) reply: oneshot::Sender<Result<Granted, ProxyError>>,
-    pub(super) waited: Waited,
 }
 
 /// The actor. Everything it owns is changed by [`Runtime::run`] alone.
@@ -297,29 +289,6 @@ impl Runtime {
         self.kill();
     }
 
-    fn acquire(
-        &mut self,
-        id: RequestId,
-        wants: Wants,
-        reply: oneshot::Sender<Result<Granted, ProxyError>>,
-    ) {
-        let model = wants.model.id;
-        let waited = Waited {
-            name: wants.name,
-            model,
-            arrived: SystemTime::now(),
-            since: Instant::now(),
-            ended: None,
-        };
-        self.waiting.insert(id, Waiting { reply, waited });
-        self.handle(Event::Request {
-            id,
-            model,
-            client: wants.client,
-            takes_slot: wants.takes_slot,
-        });
-    }
-
     fn learn_of(&mut self, news: News) {
         match news {
             News::Engine(engine) => self.engine_found(*engine),
@@ -350,15 +319,6 @@ impl Runtime {
         self.handle(Event::Released { model });
     }
 
-    fn clients_left(&mut self) {
-        let left = self.waiting.iter();
-        let left = left.filter(|(_, waiting)| waiting.reply.is_closed());
-        let left: Vec<RequestId> = left.map(|(id, _)| *id).collect();
-        for id in left {
-            self.client_left(id);
-        }
-    }
-
     /// Tells the scheduler what happened, and does what it says.
     pub(super) fn handle(&mut self, event: Event) {
         let now = Instant::now().into_std();
@@ -385,15 +345,6 @@ impl Runtime {
     pub(super) fn devices(&self) -> Vec<String> {
         let devices = self.world.engine.iter().flat_map(|engine| &engine.devices);
         devices.map(|device| device.name.clone()).collect()
-    }
-
-    fn explain_request(&self, name: &str) -> Option<Explained> {
-        let waiting = self.waiting.values().map(|waiting| &waiting.waited);
-        let waited = waiting
-            .filter(|waited| waited.name == name)
-            .max_by_key(|waited| waited.since)
-            .or_else(|| self.journal.request(name))?;
-        Some(self.journal.explain(waited, &self.names()))
     }
 
     /// Says to the workers which models there are.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::runtime_dir::{RUN_VARIABLE, RuntimeDir};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -43,10 +44,21 @@ fn scene() -> Scene {
 }
 
 /// A process with a variable in its environment, and no other.
-fn sleeper(variable: &str, value: &str) -> Child {
-    let mut command = Command::new("/bin/sleep");
-    command.arg("1000").env_clear().env(variable, value);
-    command.stdin(Stdio::null()).spawn().unwrap()
+fn process(program: &str, arguments: &[&str], variable: &str, value: &str) -> Child {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env(variable, value);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Until it is that program, it is a copy of this process, environment and all.
+    child.stdin.as_ref().unwrap().write_all(b"\n").unwrap();
+    let answer = child.stdout.as_mut().unwrap();
+    answer.read_exact(&mut [0]).unwrap();
+    child
+}
+
+/// One that goes on as it is.
+fn cat(variable: &str, value: &str) -> Child {
+    process("/bin/cat", &[], variable, value)
 }
 
 fn end(mut child: Child) {
@@ -57,7 +69,7 @@ fn end(mut child: Child) {
 #[test]
 fn a_directory_and_the_processes_of_its_run_go() {
     let scene = scene();
-    let mut ours = sleeper(RUN_VARIABLE, scene.run.as_str());
+    let mut ours = cat(RUN_VARIABLE, scene.run.as_str());
     let swept = sweep(scene.place.path(), &scene.key);
     assert_eq!(swept.directories, std::slice::from_ref(&scene.left));
     assert_eq!(swept.processes, [i32::try_from(ours.id()).unwrap()]);
@@ -66,14 +78,28 @@ fn a_directory_and_the_processes_of_its_run_go() {
     assert_eq!(sweep(scene.place.path(), &scene.key), Swept::default());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_just_becoming_another_program_goes() {
+    let scene = scene();
+    for _ in 0..200 {
+        let script = ["-c", "echo; exec /bin/cat"];
+        let ours = process("/bin/sh", &script, RUN_VARIABLE, scene.run.as_str());
+        let number = i32::try_from(ours.id()).unwrap();
+        let killed = processes::kill(number, &scene.run).is_some();
+        end(ours);
+        assert!(killed);
+    }
+}
+
 #[test]
 fn processes_that_only_look_alike_live_on() {
     let scene = scene();
     let others = [
-        sleeper("OTHER", scene.run.as_str()),
-        sleeper(RUN_VARIABLE, &format!("{}0", scene.run.as_str())),
-        sleeper("X", &format!("{RUN_VARIABLE}={}", scene.run.as_str())),
-        sleeper(RUN_VARIABLE, ""),
+        cat("OTHER", scene.run.as_str()),
+        cat(RUN_VARIABLE, &format!("{}0", scene.run.as_str())),
+        cat("X", &format!("{RUN_VARIABLE}={}", scene.run.as_str())),
+        cat(RUN_VARIABLE, ""),
     ];
     let swept = sweep(scene.place.path(), &scene.key);
     assert_eq!(swept.processes, [0; 0]);
@@ -88,7 +114,7 @@ fn a_directory_whose_paddock_lives_stays() {
     let place = tempfile::tempdir().unwrap();
     let key = key();
     let lives = RuntimeDir::make(place.path(), Some(&key)).unwrap();
-    let child = sleeper(RUN_VARIABLE, lives.run().as_str());
+    let child = cat(RUN_VARIABLE, lives.run().as_str());
     assert_eq!(sweep(place.path(), &key), Swept::default());
     assert!(lives.path().exists());
     end(child);
@@ -97,7 +123,7 @@ fn a_directory_whose_paddock_lives_stays() {
 #[test]
 fn what_was_not_signed_here_stays_with_its_processes() {
     let scene = scene();
-    let child = sleeper(RUN_VARIABLE, scene.run.as_str());
+    let child = cat(RUN_VARIABLE, scene.run.as_str());
     assert_eq!(sweep(scene.place.path(), &key()), Swept::default());
     assert!(scene.left.exists());
     end(child);

@@ -1,4 +1,4 @@
-use super::{Outcome, Route, Row};
+use super::{Operation, Outcome, Route, Row};
 use paddock_scheduler::ModelId;
 use std::time::Duration;
 
@@ -84,15 +84,52 @@ impl Histogram {
     }
 }
 
+/// How long requests took.
+#[derive(Debug, Clone)]
+pub(crate) struct Times {
+    /// Of complete answers.
+    pub(crate) duration: Histogram,
+    pub(crate) ttft: Histogram,
+    pub(crate) per_token: Histogram,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            duration: Histogram::long(),
+            ttft: Histogram::long(),
+            per_token: Histogram::new(TOKEN),
+        }
+    }
+}
+
+impl Times {
+    fn add(&mut self, row: &Row) {
+        if row.outcome == Outcome::Complete {
+            self.duration.add(row.total);
+        }
+        if let Some(ttft) = row.ttft {
+            self.ttft.add(ttft);
+        }
+        if let Some(time) = row.time_per_token() {
+            self.per_token.add(time);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.duration.merge(&other.duration);
+        self.ttft.merge(&other.ttft);
+        self.per_token.merge(&other.per_token);
+    }
+}
+
 /// What has been counted of one model's requests.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelCounts {
     /// There are few of them: a search finds one sooner than a hash.
     pub(crate) requests: Vec<(Key, u64)>,
-    /// Of complete answers.
-    pub(crate) duration: Histogram,
-    pub(crate) ttft: Histogram,
-    pub(crate) per_token: Histogram,
+    /// Of each operation that was asked for, and of what is none.
+    pub(crate) times: Vec<(Option<Operation>, Times)>,
     pub(crate) queue: Histogram,
     pub(crate) load: Histogram,
     /// The prompts' tokens, those that the cache has served among them.
@@ -106,9 +143,7 @@ impl Default for ModelCounts {
         let long = Histogram::long();
         Self {
             requests: Vec::new(),
-            duration: long.clone(),
-            ttft: long.clone(),
-            per_token: Histogram::new(TOKEN),
+            times: Vec::new(),
             queue: long.clone(),
             load: long,
             prompt_tokens: 0,
@@ -126,15 +161,7 @@ impl ModelCounts {
             outcome: row.outcome,
         };
         self.add_requests(key, 1);
-        if row.outcome == Outcome::Complete {
-            self.duration.add(row.total);
-        }
-        if let Some(ttft) = row.ttft {
-            self.ttft.add(ttft);
-        }
-        if let Some(time) = row.time_per_token() {
-            self.per_token.add(time);
-        }
+        self.times_of(Operation::of(row.route)).add(row);
         self.queue.add(row.queue);
         if !row.load.is_zero() {
             self.load.add(row.load);
@@ -151,14 +178,39 @@ impl ModelCounts {
         }
     }
 
+    /// There are as few of them.
+    fn times_of(&mut self, operation: Option<Operation>) -> &mut Times {
+        let found = self.times.iter().position(|(known, _)| *known == operation);
+        let at = found.unwrap_or(self.times.len());
+        if found.is_none() {
+            self.times.push((operation, Times::default()));
+        }
+        &mut self.times[at].1
+    }
+
+    /// The times of each operation.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (Operation, &Times)> {
+        let each = self.times.iter();
+        each.filter_map(|(operation, times)| Some(((*operation)?, times)))
+    }
+
+    /// One kind of times over everything that was asked for.
+    pub(crate) fn all(&self, of: fn(&Times) -> &Histogram) -> Option<Histogram> {
+        let each = self.times.iter().map(|(_, times)| of(times).clone());
+        each.reduce(|mut all, more| {
+            all.merge(&more);
+            all
+        })
+    }
+
     /// Adds what another worker has counted.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (key, count) in &other.requests {
             self.add_requests(*key, *count);
         }
-        self.duration.merge(&other.duration);
-        self.ttft.merge(&other.ttft);
-        self.per_token.merge(&other.per_token);
+        for (operation, times) in &other.times {
+            self.times_of(*operation).merge(times);
+        }
         self.queue.merge(&other.queue);
         self.load.merge(&other.load);
         self.prompt_tokens += other.prompt_tokens;
@@ -197,6 +249,7 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::tests::row;
     use super::*;
 
     #[test]
@@ -214,5 +267,28 @@ mod tests {
         assert_eq!(buckets[16], (f64::INFINITY, 8));
         assert_eq!(twice.count(), 8);
         assert!((twice.sum() - 2400.024).abs() < 1e-6);
+    }
+
+    #[test]
+    fn times_are_told_apart_by_what_is_asked_for() {
+        let mut counts = ModelCounts::default();
+        for route in [
+            Route::ChatCompletions,
+            Route::Messages,
+            Route::Embeddings,
+            Route::Tokenize,
+        ] {
+            counts.add(&Row { route, ..row() });
+        }
+        let mut twice = counts.clone();
+        twice.merge(&counts);
+        let each = twice.operations();
+        let each: Vec<_> = each
+            .map(|(operation, times)| (operation.as_str(), times.duration.count()))
+            .collect();
+        assert_eq!(each, [("chat", 4), ("embeddings", 2)]);
+        let all = twice.all(|times| &times.duration).unwrap();
+        assert_eq!(all.count(), 8, "those that ask nothing of a model too");
+        assert!(ModelCounts::default().all(|times| &times.ttft).is_none());
     }
 }

@@ -78,8 +78,8 @@ impl Meter {
         self.spans.as_ref().is_some_and(Spans::are_wanted)
     }
 
-    /// Takes a request that has ended. What is asked of paddock itself is not `listed`.
-    pub(super) fn take(&self, row: Row, id: &[u8], trace: Option<&Trace>, listed: bool) {
+    /// Takes a request that has ended, and its trace. What is asked of paddock itself is not `listed`.
+    pub(super) fn take(&self, row: Row, id: &[u8], trace: &mut Option<Trace>, listed: bool) {
         let mut counts = self.counts.borrow_mut();
         counts.add(&row);
         if !listed || self.to.is_none() {
@@ -100,12 +100,12 @@ impl Meter {
         }
         let mut ids = self.ids.borrow_mut();
         ids.extend_from_slice(id.get(..ID).unwrap_or(id));
-        if let Some(trace) = trace {
+        if let Some(trace) = trace.take() {
             let mut traces = self.traces.borrow_mut();
             if traces.is_empty() {
                 traces.reserve(self.last.get());
             }
-            traces.push((rows.len(), *trace));
+            traces.push((rows.len(), trace));
         }
         rows.push((row, ids.len()));
     }

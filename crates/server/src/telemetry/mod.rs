@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `route.rs` | what a request asks for, in few words |
+//! | `operation.rs` | what it asks of a model, as OpenTelemetry tells it apart |
 //! | `row.rs` | what is known of one request that has ended |
 //! | `record.rs` | the same while it is under way, told what happens and read beside its answer |
 //! | `meter.rs` | a worker's counts, and its rows until they are handed over |
@@ -19,6 +20,7 @@ mod activity;
 mod counts;
 mod family;
 mod meter;
+mod operation;
 mod otlp;
 mod record;
 mod route;
@@ -28,9 +30,10 @@ mod trace;
 pub(crate) use activity::{
     Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start, stopped,
 };
-pub(crate) use counts::{Counts, Histogram, ModelCounts};
+pub(crate) use counts::{Counts, Histogram, ModelCounts, Times};
 pub(crate) use family::{Family, Sample, Value};
 pub(crate) use meter::{ID, Meter, Names};
+pub(crate) use operation::Operation;
 pub(crate) use otlp::{Exporter, Otlp, Spans};
 pub(crate) use record::Record;
 pub(crate) use route::Route;

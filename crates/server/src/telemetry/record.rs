@@ -258,7 +258,7 @@ impl Record {
         };
         let id = self.id_line.strip_prefix(b"x-request-id: ");
         let id = id.unwrap_or_default().trim_ascii_end();
-        self.meter.take(row, id, self.trace.as_ref(), !it.own);
+        self.meter.take(row, id, &mut self.trace, !it.own);
         self.under_way = None;
         self.trace = None;
     }

@@ -179,7 +179,7 @@ pub(super) mod tests {
         let batch = Batch {
             rows: vec![(row(), 1), (row(), 2), (row(), 3)],
             ids: b"abc".to_vec(),
-            traces: vec![(0, trace), (2, trace)],
+            traces: vec![(0, trace.clone()), (2, trace)],
             names: Names::default(),
             clocks: (Instant::now(), SystemTime::now()),
         };

@@ -1,5 +1,5 @@
 use super::{Outcome, Row};
-use paddock_wire::Traced;
+use paddock_wire::{Traced, trace_state};
 use std::time::Duration;
 
 /// The field line that takes a trace on to the child: its name, version, trace, span, flags and end.
@@ -10,14 +10,16 @@ const METHODS: [&str; 9] = [
     "POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// The place of a request in a trace, of a size that is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The place of a request in a trace, of a size that is bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trace {
     pub(crate) id: [u8; 16],
     /// The span of the request.
     pub(crate) span: [u8; 8],
     /// The client's span, where the trace is the client's.
     pub(crate) parent: Option<[u8; 8]>,
+    /// What others keep with the client's trace.
+    pub(crate) state: Option<Box<str>>,
     pub(crate) method: &'static str,
     /// The child is to be told: the request says nothing of a trace by itself.
     told: bool,
@@ -45,15 +47,16 @@ impl Trace {
     /// not keep it.
     pub(super) fn begin(head: &[u8]) -> Option<Self> {
         let traced = Traced::of(head);
-        let (id, parent) = match traced {
+        let (id, parent, state) = match traced {
             Traced::In(parent) if !parent.sampled => return None,
-            Traced::In(parent) => (parent.trace, Some(parent.parent)),
-            Traced::Not | Traced::Unreadable => (fastrand::u128(1..).to_be_bytes(), None),
+            Traced::In(parent) => (parent.trace, Some(parent.parent), trace_state(head)),
+            Traced::Not | Traced::Unreadable => (fastrand::u128(1..).to_be_bytes(), None, None),
         };
         Some(Self {
             id,
             span: new_span(),
             parent,
+            state,
             method: method_of(head),
             told: traced == Traced::Not,
             waited: None,
@@ -177,6 +180,17 @@ mod tests {
         assert_ne!(Some(trace.span), trace.parent);
         assert!(trace.line().is_none(), "the client's own line passes");
         assert_eq!(begin(&format!("{THEIRS}00\r\n")), None);
+    }
+
+    #[test]
+    fn the_state_belongs_to_the_clients_trace() {
+        let state = |lines: &str| begin(lines).unwrap().state.map(String::from);
+        let theirs = format!("{THEIRS}01\r\ntracestate: a=1\r\nTracestate: b=2\r\n");
+        assert_eq!(state(&theirs).as_deref(), Some("a=1,b=2"));
+        assert_eq!(state(&format!("{THEIRS}01\r\n")), None);
+        assert_eq!(state("tracestate: a=1\r\n"), None, "of no trace");
+        let unreadable = format!("{THEIRS}0\r\ntracestate: a=1\r\n");
+        assert_eq!(state(&unreadable), None);
     }
 
     #[test]

@@ -121,7 +121,9 @@ impl Harness {
         };
         let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
         let traced = batch.traced();
-        traced.map(|(_, id, trace)| (*trace, text(id))).collect()
+        traced
+            .map(|(_, id, trace)| (trace.clone(), text(id)))
+            .collect()
     }
 
     /// The next request finds a connection to this upstream.

@@ -2,7 +2,7 @@
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use crate::runtime::Phase;
-use crate::telemetry::{Outcome, Row};
+use crate::telemetry::{Operation, Outcome, Row};
 use paddock_wire::Usage;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, DuplexStream};
@@ -100,7 +100,10 @@ fn a_stream_is_timed_and_its_tokens_are_read() {
             model.generated_tokens,
         );
         assert_eq!(tokens, (26, 20, 5));
-        let histograms = [&model.duration, &model.ttft, &model.per_token, &model.queue];
+        let [(Some(Operation::Chat), times)] = &model.times[..] else {
+            panic!("{:?}", model.times);
+        };
+        let histograms = [&times.duration, &times.ttft, &times.per_token, &model.queue];
         assert!(histograms.iter().all(|histogram| histogram.count() == 1));
         assert_eq!(model.load.count(), 0);
     });

@@ -79,7 +79,7 @@ mod tests {
         let mut histogram = Histogram::long();
         histogram.add(std::time::Duration::from_secs(601));
         page.family("t", "histogram", "Time.");
-        page.histogram("t", "m", &histogram);
+        page.histogram("t", &[("model", "m")], &histogram);
         let text = of(&page.0);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(

@@ -4,6 +4,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What engines of this kind are called among the providers.
+pub(super) const PROVIDER: &str = "llama.cpp";
+
 /// An attribute whose value is a text.
 pub(super) fn text(key: &str, value: impl Into<String>) -> KeyValue {
     attribute(key, Value::StringValue(value.into()))

@@ -1,4 +1,4 @@
-use super::attribute::text;
+use super::attribute::{PROVIDER, text};
 use crate::telemetry::{Family, Sample, Value};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -121,11 +121,13 @@ fn attributes(labels: Vec<(String, String)>, known: bool) -> Vec<KeyValue> {
     let some = labels
         .into_iter()
         .filter(|(label, value)| label != "model" || !value.is_empty());
-    some.map(|(label, value)| match label.as_str() {
+    let all = some.map(|(label, value)| match label.as_str() {
         "model" if known => text("gen_ai.request.model", value),
+        "operation" if known => text("gen_ai.operation.name", value),
         label => text(label, value),
-    })
-    .collect()
+    });
+    let provider = known.then(|| text("gen_ai.provider.name", PROVIDER));
+    all.chain(provider).collect()
 }
 
 fn point(

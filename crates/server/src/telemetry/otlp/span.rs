@@ -1,15 +1,12 @@
-use super::attribute::{number, text};
+use super::attribute::{PROVIDER, number, text};
 use crate::telemetry::trace::{Part, Trace, new_span};
-use crate::telemetry::{Batch, Outcome, Route, Row};
+use crate::telemetry::{Batch, Operation, Outcome, Route, Row};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, SpanFlags, Status};
 use paddock_scheduler::ModelId;
 use std::time::{Duration, SystemTime};
-
-/// What engines of this kind are called among the providers.
-const PROVIDER: &str = "llama.cpp";
 
 /// The trace's flags: somebody keeps it.
 const SAMPLED: u32 = 1;
@@ -53,6 +50,7 @@ fn request(row: &Row, trace: &Trace, model: Option<&str>, id: &[u8], begin: u64)
             .parent
             .map(|parent| parent.to_vec())
             .unwrap_or_default(),
+        trace_state: state(trace),
         flags: SAMPLED | remote | is_remote,
         name: name(row, trace, model),
         kind: SpanKind::Server.into(),
@@ -70,6 +68,7 @@ fn child(part: Part, trace: &Trace, begin: u64) -> Span {
         trace_id: trace.id.to_vec(),
         span_id: new_span().to_vec(),
         parent_span_id: trace.span.to_vec(),
+        trace_state: state(trace),
         flags: SAMPLED | SpanFlags::ContextHasIsRemoteMask as u32,
         name: part.name.to_owned(),
         kind: SpanKind::Internal.into(),
@@ -79,9 +78,13 @@ fn child(part: Part, trace: &Trace, begin: u64) -> Span {
     }
 }
 
+fn state(trace: &Trace) -> String {
+    trace.state.as_deref().unwrap_or_default().to_owned()
+}
+
 /// `chat gemma`, where something is generated; otherwise as spans of HTTP are called: `GET /slots`.
 fn name(row: &Row, trace: &Trace, model: Option<&str>) -> String {
-    let what = operation(row.route).map(|operation| (operation, model));
+    let what = Operation::of(row.route).map(|operation| (operation.as_str(), model));
     match (what, path(row.route)) {
         (Some((operation, Some(model))), _) => format!("{operation} {model}"),
         (Some((operation, None)), _) => operation.to_owned(),
@@ -94,10 +97,10 @@ fn name(row: &Row, trace: &Trace, model: Option<&str>) -> String {
 
 fn attributes(row: &Row, trace: &Trace, model: Option<&str>, id: &[u8]) -> Vec<KeyValue> {
     let usage = row.usage;
-    let operation = operation(row.route);
+    let operation = Operation::of(row.route);
     let reason = error_type(row);
     [
-        operation.map(|operation| text("gen_ai.operation.name", operation)),
+        operation.map(|operation| text("gen_ai.operation.name", operation.as_str())),
         model.map(|_| text("gen_ai.provider.name", PROVIDER)),
         model.map(|model| text("gen_ai.request.model", model)),
         usage
@@ -122,27 +125,6 @@ fn attributes(row: &Row, trace: &Trace, model: Option<&str>, id: &[u8]) -> Vec<K
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// What OpenTelemetry calls the generation that is asked for.
-fn operation(route: Route) -> Option<&'static str> {
-    match route {
-        Route::ChatCompletions | Route::Responses | Route::Messages => Some("chat"),
-        Route::Completions | Route::Completion | Route::Infill => Some("text_completion"),
-        Route::Embeddings => Some("embeddings"),
-        // It has no name for this.
-        Route::Rerank => Some("rerank"),
-        Route::CountTokens
-        | Route::Tokenize
-        | Route::Detokenize
-        | Route::ApplyTemplate
-        | Route::Props
-        | Route::Slots
-        | Route::Health
-        | Route::Models
-        | Route::Metrics
-        | Route::Other => None,
-    }
 }
 
 /// The path by which it is customarily asked for.

@@ -85,7 +85,7 @@ fn batch(requests: usize) -> Arc<Batch> {
     Arc::new(Batch {
         rows: (0..requests).map(|_| (row(), 0)).collect(),
         ids: Vec::new(),
-        traces: (0..requests).map(|at| (at, trace)).collect(),
+        traces: (0..requests).map(|at| (at, trace.clone())).collect(),
         names: Names::default(),
         clocks: (Instant::now(), SystemTime::now()),
     })

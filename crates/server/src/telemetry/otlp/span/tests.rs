@@ -50,7 +50,7 @@ fn a_stream_that_waited_has_a_span_for_each_part() {
     let mut row = row();
     (row.queue, row.load) = (ms(100), ms(200));
     (row.ttft, row.total) = (Some(ms(400)), ms(1_000));
-    let mut trace = trace(THEIRS);
+    let mut trace = trace(&format!("{THEIRS}tracestate: a=1\r\n"));
     trace.waited(ms(5), true);
     let spans = spans(row, trace);
     let shown: Vec<_> = spans
@@ -79,6 +79,7 @@ fn a_stream_that_waited_has_a_span_for_each_part() {
     }
     for span in &spans {
         assert_eq!(span.trace_id[..2], [0x4b, 0xf9]);
+        assert_eq!(span.trace_state, "a=1");
         assert_eq!(span.status, None);
     }
     let ids = spans.iter().map(|span| &span.span_id);
