@@ -39,6 +39,7 @@ mod lines;
 mod members;
 mod said;
 mod signs;
+mod steps;
 mod whole;
 mod word;
 
@@ -134,7 +135,7 @@ impl Tap {
         let reads = match head.status {
             200..300 if head.is_encoded => Reads::Nothing,
             200..300 if head.is_event_stream => Reads::Events(Events::new()),
-            200..300 if head.is_json => Reads::Json(Document::new()),
+            200..300 if head.is_json => Reads::Json(Document::Start),
             _ => Reads::Nothing,
         };
         Self { bytes: 0, reads }

@@ -78,7 +78,7 @@ impl Lines {
             name: Word::new(),
             has_data: false,
             done: Some(0),
-            document: Document::new(),
+            document: Document::Start,
             said: Said::default(),
             last: Last::Open,
         }
@@ -211,7 +211,7 @@ impl Lines {
                 }
                 self.said.take(said);
             }
-            self.document = Document::new();
+            self.document = Document::Start;
         }
         self.name.clear();
         self.has_data = false;

@@ -9,7 +9,7 @@ use super::word;
 use crate::skip;
 
 /// What the document at the start of `bytes` states, and how many of them it is. `None` where it does not
-/// lie there whole, or is none: then [`Document`](super::document::Document) finds out, step by step. It
+/// lie there whole, or is none: then [`Steps`](super::steps::Steps) find out. They
 /// would say the same of what is read here.
 pub(super) fn read(bytes: &[u8]) -> Option<(Said, usize)> {
     let mut said = Said::default();
