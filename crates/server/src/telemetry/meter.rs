@@ -12,7 +12,7 @@ const GATHER: Duration = Duration::from_millis(250);
 
 /// The most rows that a worker gathers in that time. More are counted and not listed: whatever comes,
 /// writing them down stays a bounded share of the work.
-const MOST: usize = 256;
+const MOST: usize = 128;
 
 /// The most bytes of an id that are kept.
 pub(crate) const ID: usize = 128;

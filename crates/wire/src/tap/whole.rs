@@ -13,8 +13,7 @@ use crate::skip;
 /// would say the same of what is read here.
 pub(super) fn read(bytes: &[u8]) -> Option<(Said, usize)> {
     let mut said = Said::default();
-    let rest = trimmed(bytes).strip_prefix(b"{")?;
-    let rest = object(rest, Within::Top, &mut said)?;
+    let rest = object(behind(b'{', bytes)?, Within::Top, &mut said)?;
     Some((said, bytes.len() - rest.len()))
 }
 
@@ -27,43 +26,51 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     }
 }
 
+/// The rare case of [`trimmed`]: programs write no white space.
 #[cold]
 fn spaced(bytes: &[u8]) -> &[u8] {
     bytes.get(skip::spaces(bytes)..).unwrap_or_default()
 }
 
+/// What lies behind this byte, which comes next but for white space.
+#[inline]
+fn behind(byte: u8, bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.split_first()? {
+        (first, rest) if *first == byte => Some(rest),
+        (0..=b' ', _) => spaced(bytes).strip_prefix(&[byte]),
+        _ => None,
+    }
+}
+
 /// From behind the brace that opens it.
 fn object<'a>(bytes: &'a [u8], within: Within, said: &mut Said) -> Option<&'a [u8]> {
-    let mut rest = trimmed(bytes);
-    if let Some(behind) = rest.strip_prefix(b"}") {
-        return Some(behind);
+    if let Some(rest) = behind(b'}', bytes) {
+        return Some(rest);
     }
+    let mut rest = bytes;
     loop {
-        let (name, behind) = string(rest.strip_prefix(b"\"")?)?;
+        let (name, next) = string(behind(b'"', rest)?)?;
         let wanted = wanted(within, name);
         said.named(wanted);
-        let first = trimmed(trimmed(behind).strip_prefix(b":")?);
-        rest = trimmed(value(first, wanted, said)?);
-        match rest.split_first()? {
-            (b',', behind) => rest = trimmed(behind),
-            (b'}', behind) => return Some(behind),
-            _ => return None,
+        rest = value(trimmed(behind(b':', next)?), wanted, said)?;
+        match behind(b',', rest) {
+            Some(next) => rest = next,
+            None => return behind(b'}', rest),
         }
     }
 }
 
 /// Objects, from behind the bracket that opens them.
 fn choices<'a>(bytes: &'a [u8], said: &mut Said) -> Option<&'a [u8]> {
-    let mut rest = trimmed(bytes);
-    if let Some(behind) = rest.strip_prefix(b"]") {
-        return Some(behind);
+    if let Some(rest) = behind(b']', bytes) {
+        return Some(rest);
     }
+    let mut rest = bytes;
     loop {
-        rest = trimmed(object(rest.strip_prefix(b"{")?, Within::Choice, said)?);
-        match rest.split_first()? {
-            (b',', behind) => rest = trimmed(behind),
-            (b']', behind) => return Some(behind),
-            _ => return None,
+        rest = object(behind(b'{', rest)?, Within::Choice, said)?;
+        match behind(b',', rest) {
+            Some(next) => rest = next,
+            None => return behind(b']', rest),
         }
     }
 }

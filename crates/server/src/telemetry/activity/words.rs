@@ -1,5 +1,5 @@
 use rusqlite::{Connection, Result};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 pub(super) const ALL: &str = "SELECT id, word FROM words";
 
@@ -16,8 +16,8 @@ impl Words {
     /// Reads those that the file has.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut read = Self {
-            numbers: HashMap::new(),
-            words: HashMap::new(),
+            numbers: HashMap::default(),
+            words: HashMap::default(),
         };
         let mut statement = connection.prepare(ALL)?;
         let mut rows = statement.query([])?;
