@@ -47,7 +47,16 @@ pub(super) fn are_in(bytes: &[u8]) -> bool {
             }
         }
     }
+    // What is left is less than a stride: the last whole one has it and what lies before it.
+    let last = behind.last_chunk().zip(before_last(bytes).last_chunk());
+    if last.is_some_and(|(letters, quotes)| !may_begin(quotes, letters)) {
+        return false;
+    }
     is_in(bytes.get(strides.len() * STRIDE..).unwrap_or_default())
+}
+
+fn before_last(bytes: &[u8]) -> &[u8] {
+    bytes.split_last().map_or(&[], |(_, before)| before)
 }
 
 /// Whether a quote has the first letter of a sign behind it.

@@ -1,5 +1,5 @@
-use rusqlite::{Connection, Result};
 use foldhash::HashMap;
+use rusqlite::{Connection, Result};
 
 pub(super) const ALL: &str = "SELECT id, word FROM words";
 
