@@ -101,11 +101,11 @@ fn older_requests_are_asked_for_when_they_are_wanted() {
     let paddock = paddock_e2e::paddock!().start();
     let body = r#"{"model":"m","max_tokens":1,"messages":[]}"#;
     let mut client = paddock.connect();
-    // A worker lists no more than 256 in a quarter of a second.
+    // A worker lists no more than 128 in a quarter of a second.
     for number in 1..=ENDED {
         client.send(post("/v1/chat/completions", body));
         assert_eq!(client.answer().status, 200);
-        if number % 200 == 0 || number == ENDED {
+        if number % 100 == 0 || number == ENDED {
             wait_until(LIMIT, "all to be listed", || {
                 let newest = paddock.admin_get("/api/requests?limit=1").json();
                 newest["requests"][0]["seq"] == number
