@@ -227,14 +227,18 @@ impl<'a> Relay<'a> {
             self.ending = Some(Ending::Whole);
             return None;
         }
-        let hung = self.model.doubts.ended().map(ProxyError::UpstreamHung);
+        let killed = if self.worker.is_cut() {
+            Some(ProxyError::ShuttingDown)
+        } else {
+            self.model.doubts.ended().map(ProxyError::UpstreamHung)
+        };
         if self.answer.has_begun() {
             let closed = ProxyError::UpstreamClosed("in the middle of the answer");
-            self.break_off(&hung.unwrap_or(closed));
+            self.break_off(&killed.unwrap_or(closed));
             return None;
         }
-        if let Some(hung) = hung {
-            return Some(End::Failed(hung));
+        if let Some(killed) = killed {
+            return Some(End::Failed(killed));
         }
         if self.upload.is_repeatable() {
             return Some(End::Stale);

@@ -10,7 +10,7 @@ use axum::Router;
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// What all workers share: what is served.
@@ -50,13 +50,19 @@ pub(super) struct Worker {
     /// Its connections' requests, for those who look for one.
     cards: RefCell<Vec<Weak<Card>>>,
     phase: Cell<Phase>,
+    /// The same as the runtime says it, which the worker may not have heard yet.
+    newest: watch::Receiver<Phase>,
 }
 
 /// How many connections come before those that are gone are forgotten.
 const FORGET: usize = 64;
 
 impl Worker {
-    pub(super) fn new(site: Arc<Site>, catalog: Arc<Catalog>) -> Self {
+    pub(super) fn new(
+        site: Arc<Site>,
+        catalog: Arc<Catalog>,
+        newest: watch::Receiver<Phase>,
+    ) -> Self {
         let meter = Meter::new(site.rows.clone(), site.spans.clone());
         meter.learn_names(&catalog);
         Self {
@@ -70,11 +76,18 @@ impl Worker {
             catalog: RefCell::new(catalog),
             cards: RefCell::default(),
             phase: Cell::new(Phase::Serving),
+            newest,
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// What is in flight is to end. That is said before a child is killed for it, so whoever sees the
+    /// child's end knows here why.
+    pub(super) fn is_cut(&self) -> bool {
+        *self.newest.borrow() == Phase::Cut
     }
 
     /// The models there are.

@@ -152,7 +152,7 @@ async fn serve(
     mut news: News,
 ) {
     let catalog = Arc::clone(&news.catalog.borrow_and_update());
-    let worker = Rc::new(Worker::new(site, catalog));
+    let worker = Rc::new(Worker::new(site, catalog, news.phase.clone()));
     let tasks = TaskTracker::new();
     let mut looking = pin!(worker.upstreams.look_after());
     let mut handing = pin!(worker.meter.hand_over());

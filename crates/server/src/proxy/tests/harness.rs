@@ -6,7 +6,7 @@ use crate::proxy::connection;
 use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
-use crate::runtime::RuntimeHandle;
+use crate::runtime::{Phase, RuntimeHandle};
 use crate::telemetry::{Batch, Otlp, Row, Trace};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ pub(super) struct Harness {
     pub(super) model: Arc<Model>,
     rows: RefCell<mpsc::Receiver<Arc<Batch>>>,
     traced: RefCell<mpsc::Receiver<Arc<Batch>>>,
+    /// What the runtime says, without the worker having heard it.
+    pub(super) phase: watch::Sender<Phase>,
 }
 
 impl Harness {
@@ -80,8 +82,10 @@ impl Harness {
         };
         let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
         let catalog = Catalog::new(named.collect(), None);
+        let (phase, newest) = watch::channel(Phase::Serving);
         Self {
-            worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog))),
+            worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog), newest)),
+            phase,
             model: Arc::clone(&models[0]),
             rows: RefCell::new(rows),
             traced: RefCell::new(traced),

@@ -208,6 +208,20 @@ fn the_end_of_a_drain_is_told_in_the_stream() {
 }
 
 #[test]
+fn the_end_is_told_in_the_stream_of_a_child_that_is_killed_for_it() {
+    run(async {
+        let harness = Harness::new();
+        let (mut client, mut upstream) = begin(&harness, ASK).await;
+        send(&mut upstream, chunk("data: 1\n\n")).await;
+        expect(&mut client, chunk("data: 1\n\n").as_bytes()).await;
+        harness.phase.send_replace(Phase::Cut);
+        drop(upstream);
+        let last = String::from_utf8(rest(&mut client).await).unwrap();
+        assert!(last.contains("shutting_down"), "{last}");
+    });
+}
+
+#[test]
 fn a_trickle_inside_a_piece_counts_as_life() {
     run(async {
         let limits = Limits {
