@@ -1,10 +1,11 @@
 //! Finding and reading the configuration file.
 
 use std::env;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use paddock_server::FileState;
 use paddock_server::config::{Config, Overrides, Problem, Problems};
 
 const NAME: &str = "paddock.toml";
@@ -14,35 +15,50 @@ const NAME: &str = "paddock.toml";
 pub(crate) struct Loaded {
     pub(crate) config: Config,
     pub(crate) file: Option<PathBuf>,
+    /// How that file was before it was read.
+    pub(crate) state: Option<FileState>,
+}
+
+/// A file, and what stands in it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) file: PathBuf,
+    pub(crate) text: String,
+    state: FileState,
 }
 
 /// Reads the file that is named, else the first that is found, and checks all of it.
 ///
 /// Without any file, the flags alone make the configuration.
 pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Problems> {
-    let Some((file, text)) = text(named)? else {
+    let Some(Found { file, text, state }) = text(named)? else {
         let config = Config::from_flags(overrides)?;
-        return Ok(Loaded { config, file: None });
+        return Ok(Loaded {
+            config,
+            file: None,
+            state: None,
+        });
     };
-    let config = Config::from_toml(&text, &file, overrides)?;
-    let file = Some(file);
-    Ok(Loaded { config, file })
+    Ok(Loaded {
+        config: Config::from_toml(&text, &file, overrides)?,
+        file: Some(file),
+        state: Some(state),
+    })
 }
 
 /// Reads the file that is named, else the first that is found, and checks nothing.
-pub(crate) fn text(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Problems> {
+pub(crate) fn text(named: Option<&Path>) -> Result<Option<Found>, Problems> {
     match named {
-        Some(path) => Ok(Some((path.to_owned(), read(path)?))),
+        Some(path) => Ok(Some(read(path.to_owned())?)),
         None => find(),
     }
 }
 
 /// Reads the first file that is there, of `./`, the user's directory and `/etc`.
-fn find() -> Result<Option<(PathBuf, String)>, Problems> {
+fn find() -> Result<Option<Found>, Problems> {
     for path in candidates() {
         if path.exists() {
-            let text = read(&path)?;
-            return Ok(Some((path, text)));
+            return Ok(Some(read(path)?));
         }
     }
     Ok(None)
@@ -63,9 +79,16 @@ fn candidates() -> impl Iterator<Item = PathBuf> {
         .flatten()
 }
 
-fn read(path: &Path) -> Result<String, Problems> {
-    fs::read_to_string(path).map_err(|error| {
-        let shown = path.display();
+fn read(file: PathBuf) -> Result<Found, Problems> {
+    let reading = || {
+        let mut open = File::open(&file)?;
+        let state = FileState::from(&open.metadata()?);
+        let mut text = String::new();
+        open.read_to_string(&mut text)?;
+        io::Result::Ok((text, state))
+    };
+    let read = reading().map_err(|error| {
+        let shown = file.display();
         let (message, help) = match error.kind() {
             ErrorKind::NotFound => (format!("there is no file {shown}"), None),
             ErrorKind::PermissionDenied => {
@@ -84,5 +107,7 @@ fn read(path: &Path) -> Result<String, Problems> {
             help: help.map(str::to_owned),
             place: None,
         })
-    })
+    });
+    let (text, state) = read?;
+    Ok(Found { file, text, state })
 }

@@ -36,7 +36,7 @@ pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamE
 pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use keys::Limit;
-pub use reload::{ReloadError, Reloader, Source};
+pub use reload::{FileState, ReloadError, Reloader, Source};
 pub use service::{Broken, Service, StartError};
 pub use service_manager::ServiceManager;
 pub use state_dir::StateDirError;

@@ -31,13 +31,36 @@ type Read = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
 #[derive(Clone)]
 pub struct Source {
     read: Read,
-    file: Option<PathBuf>,
+    file: Option<(PathBuf, FileState)>,
+}
+
+/// A file as it was at some moment. In another state it has been written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    inode: u64,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl From<&Metadata> for FileState {
+    fn from(file: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(file);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Self {
+            inode,
+            len: file.len(),
+            modified: file.modified().ok(),
+        }
+    }
 }
 
 impl Source {
-    /// A configuration that this reads, from a file where there is one.
+    /// A configuration that this reads, from a file where there is one, which was in this state before it
+    /// was read first.
     pub fn new(
-        file: Option<PathBuf>,
+        file: Option<(PathBuf, FileState)>,
         read: impl Fn() -> Result<Config, Problems> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -160,7 +183,8 @@ impl Reloader {
 
     /// Reloads whenever the file has changed and is quiet again. Never ends by itself.
     pub(crate) async fn watch(self) {
-        let Some(file) = self.source.as_ref().and_then(|source| source.file.clone()) else {
+        let source = self.source.as_ref();
+        let Some((file, read)) = source.and_then(|source| source.file.clone()) else {
             return;
         };
         let mut touched = match Touched::watch(&file) {
@@ -171,9 +195,10 @@ impl Reloader {
                 return;
             }
         };
-        let state = || std::fs::metadata(&file).ok().as_ref().map(state);
-        let mut read = state();
-        while touched.next().await.is_ok() {
+        let state = || std::fs::metadata(&file).ok().as_ref().map(FileState::from);
+        let mut read = Some(read);
+        // It may have changed since it was read, so it is looked at before anything is told.
+        loop {
             let mut seen = state();
             while seen != read {
                 tokio::time::sleep(QUIET).await;
@@ -189,15 +214,52 @@ impl Reloader {
                 }
                 seen = now;
             }
+            if touched.next().await.is_err() {
+                return;
+            }
         }
     }
 }
 
-/// What changes when a file does.
-fn state(file: &Metadata) -> (u64, u64, Option<SystemTime>) {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(file);
-    #[cfg(not(unix))]
-    let inode = 0;
-    (inode, file.len(), file.modified().ok())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problem;
+    use std::fs;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_file_that_changed_before_it_was_watched_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("paddock.toml");
+        fs::write(&file, "a").unwrap();
+        let before = FileState::from(&fs::metadata(&file).unwrap());
+        fs::write(&file, "another").unwrap();
+        let (told, mut asked) = mpsc::channel(1);
+        let source = Source::new(Some((file, before)), move || {
+            let _ = told.try_send(());
+            Err(Problems::from(Problem {
+                key: None,
+                message: "not now".to_owned(),
+                help: None,
+                place: None,
+            }))
+        });
+        let reloader = Reloader {
+            source: Some(source),
+            runtime: RuntimeHandle::nobody(),
+            course: Teller::new(),
+            activity: watch::channel(None).0,
+            otlp: Otlp::new(None),
+            open: Open::default(),
+        };
+        let limit = Duration::from_secs(30);
+        let reread = tokio::time::timeout(limit, async {
+            tokio::select! {
+                () = reloader.watch() => None,
+                asked = asked.recv() => asked,
+            }
+        });
+        assert_eq!(reread.await, Ok(Some(())));
+    }
 }

@@ -49,7 +49,7 @@ pub(super) fn run(args: CheckArgs) -> Exit {
     }
 }
 
-fn served(Loaded { config, file }: &Loaded) -> Value {
+fn served(Loaded { config, file, .. }: &Loaded) -> Value {
     let models = config
         .models
         .iter()

@@ -62,7 +62,7 @@ impl FileArgs {
     /// The file and its text, or what is said where there is none.
     fn read(&self) -> Result<(PathBuf, String), Exit> {
         match config_file::text(self.config.as_deref()) {
-            Ok(Some(found)) => Ok(found),
+            Ok(Some(found)) => Ok((found.file, found.text)),
             Ok(None) => {
                 output::error(
                     "error: there is no configuration file yet\n  = help: name one with --config FILE; \

@@ -11,10 +11,10 @@ pub(super) fn run(args: ConfigArgs) -> Exit {
     let (file, overrides) = args.overrides();
     match config_file::load(file.as_deref(), &overrides) {
         Ok(loaded) => {
-            let found = loaded.file.clone();
             // Later it is the same file, whatever lies where paddock would look.
-            let again = found.clone();
-            let source = Source::new(found, move || {
+            let again = loaded.file.clone();
+            let read = loaded.file.clone().zip(loaded.state);
+            let source = Source::new(read, move || {
                 config_file::load(again.as_deref(), &overrides).map(|loaded| loaded.config)
             });
             service::run(loaded.config, loaded.file.as_deref(), Some(source))

@@ -324,6 +324,6 @@ fn more_rows_than_may_be_are_counted_and_not_listed() {
         assert_eq!(harness.records().await.len(), 128);
         let (counts, _) = harness.worker.meter.counts();
         assert_eq!(counts.dropped, 6);
-        assert_eq!(counts.models[0].requests[0].1, 262);
+        assert_eq!(counts.models[0].requests[0].1, 134);
     });
 }
