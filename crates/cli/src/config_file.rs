@@ -14,9 +14,14 @@ const NAME: &str = "paddock.toml";
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    pub(crate) file: Option<PathBuf>,
-    /// How that file was before it was read.
-    pub(crate) state: Option<FileState>,
+    /// With how it was before it was read.
+    pub(crate) file: Option<(PathBuf, FileState)>,
+}
+
+impl Loaded {
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| &**path)
+    }
 }
 
 /// A file, and what stands in it.
@@ -33,17 +38,11 @@ pub(crate) struct Found {
 pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Problems> {
     let Some(Found { file, text, state }) = text(named)? else {
         let config = Config::from_flags(overrides)?;
-        return Ok(Loaded {
-            config,
-            file: None,
-            state: None,
-        });
+        return Ok(Loaded { config, file: None });
     };
-    Ok(Loaded {
-        config: Config::from_toml(&text, &file, overrides)?,
-        file: Some(file),
-        state: Some(state),
-    })
+    let config = Config::from_toml(&text, &file, overrides)?;
+    let file = Some((file, state));
+    Ok(Loaded { config, file })
 }
 
 /// Reads the file that is named, else the first that is found, and checks nothing.

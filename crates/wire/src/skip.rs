@@ -1,6 +1,6 @@
 //! Passing over what does not matter in a JSON document, many bytes at a time.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// How many bytes are looked at together for one that counts. A row of comparisons without a
 /// branch between them is what a compiler makes vector instructions of.
@@ -17,38 +17,36 @@ const ONES: u64 = u64::from_ne_bytes([1; 8]);
 /// its closing quote. Returns how many bytes that were, or `None` where the string goes on behind
 /// `bytes`; `escaped` says whether the first byte, of these or of the next, is one behind a
 /// backslash.
+#[inline]
 pub(crate) fn string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
-    let mut at = usize::from(*escaped && !bytes.is_empty());
+    let from = usize::from(*escaped && !bytes.is_empty());
     *escaped &= bytes.is_empty();
-    while let Some(rest) = bytes.get(at..) {
-        let Some(found) = quote_or_backslash(rest) else {
-            break;
-        };
-        at += found + 1;
-        if rest.get(found) == Some(&b'"') {
-            return Some(at);
-        }
-        *escaped = at == bytes.len();
-        at += 1;
+    let rest = bytes.get(from..)?;
+    let quote = to_closing_quote(rest);
+    if quote.is_none() {
+        *escaped |= end_escapes(rest);
     }
-    None
+    Some(from + quote? + 1)
 }
 
 /// The place of the quote that closes a string, from behind the one that opens it.
+#[inline]
 pub(crate) fn to_closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let quote = from + to_quote(bytes.get(from..)?)?;
-        // Behind an odd number of backslashes it stands for itself.
-        let before = bytes.get(..quote)?;
-        if before.last() != Some(&b'\\') {
-            return Some(quote);
-        }
-        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\');
-        if backslashes.count() % 2 == 0 {
+        if !end_escapes(bytes.get(..quote)?) {
             return Some(quote);
         }
         from = quote + 1;
+    }
+}
+
+/// Whether what follows these bytes of a string is escaped: they end with an odd number of backslashes.
+fn end_escapes(bytes: &[u8]) -> bool {
+    bytes.last() == Some(&b'\\') && {
+        let backslashes = bytes.iter().rev().take_while(|byte| **byte == b'\\');
+        backslashes.count() % 2 == 1
     }
 }
 
@@ -73,37 +71,28 @@ impl Nest {
 
     /// Returns how many bytes it took to the end, or `None` where that lies behind `bytes`.
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
+        let mut rest = bytes;
+        if let Some(escaped) = &mut self.string {
+            rest = rest.get(string(rest, escaped)?..)?;
+            self.string = None;
+        }
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            if let Some(mut escaped) = self.string {
-                let Some(taken) = string(rest, &mut escaped) else {
-                    self.string = Some(escaped);
-                    return None;
-                };
-                self.string = None;
-                at += taken;
-                continue;
-            }
-            at += to_structure(rest)? + 1;
-            match bytes.get(at - 1) {
-                Some(b'{' | b'[') => self.depth += 1,
-                Some(b'}' | b']') => self.depth -= 1,
-                _ => self.string = Some(false),
-            }
-            if self.depth == 0 {
-                return Some(at);
+            let (byte, behind) = rest.get(to_structure(rest)?..)?.split_first()?;
+            rest = behind;
+            match byte {
+                b'"' => {
+                    let Some(quote) = to_closing_quote(rest) else {
+                        self.string = Some(end_escapes(rest));
+                        return None;
+                    };
+                    rest = rest.get(quote + 1..)?;
+                }
+                b'{' | b'[' => self.depth += 1,
+                _ if self.depth == 1 => return Some(bytes.len() - rest.len()),
+                _ => self.depth -= 1,
             }
         }
     }
-}
-
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    let near = near(bytes, |word| equal(word, b'"') | equal(word, b'\\'));
-    near.or_else(|passed| {
-        let found = memchr2(b'"', b'\\', bytes.get(passed..)?)?;
-        Some(passed + found)
-    })
 }
 
 fn to_quote(bytes: &[u8]) -> Option<usize> {
@@ -114,7 +103,7 @@ fn to_quote(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The place of the first quote, bracket or brace.
-pub(crate) fn to_structure(bytes: &[u8]) -> Option<usize> {
+fn to_structure(bytes: &[u8]) -> Option<usize> {
     // A bracket and its brace differ in one bit.
     let word = |word: u64| {
         let braces = word | (ONES * 0x20);
@@ -237,7 +226,7 @@ mod tests {
                         *next = b'"';
                     }
                     let first = |counts: &[u8]| bytes.iter().position(|byte| counts.contains(byte));
-                    assert_eq!(quote_or_backslash(&bytes), first(b"\"\\"));
+                    assert_eq!(to_quote(&bytes), first(b"\""));
                     assert_eq!(to_structure(&bytes), first(b"\"[]{}"));
                 }
             }

@@ -31,12 +31,8 @@ pub(super) fn run(args: CheckArgs) -> Exit {
         (Ok(loaded), true) => output::text(&format!("{:#}", served(loaded))),
         (Ok(loaded), false) => {
             let server = &loaded.config.server;
-            let summary = service::summary(
-                &loaded.config,
-                loaded.file.as_deref(),
-                &server.listen,
-                &server.admin,
-            );
+            let summary =
+                service::summary(&loaded.config, loaded.path(), &server.listen, &server.admin);
             output::text(&format!("ok\n{summary}"));
         }
         (Err(problems), true) => output::text(&format!("{:#}", refused(problems))),
@@ -49,7 +45,8 @@ pub(super) fn run(args: CheckArgs) -> Exit {
     }
 }
 
-fn served(Loaded { config, file, .. }: &Loaded) -> Value {
+fn served(loaded: &Loaded) -> Value {
+    let config = &loaded.config;
     let models = config
         .models
         .iter()
@@ -59,7 +56,7 @@ fn served(Loaded { config, file, .. }: &Loaded) -> Value {
     let addresses = |all: &[Listen]| -> Vec<_> { all.iter().map(Listen::to_string).collect() };
     json!({
         "ok": true,
-        "config": file,
+        "config": loaded.path(),
         "models": models.collect::<Vec<_>>(),
         "skipped": skipped.collect::<Vec<_>>(),
         "engine": config.engine.program,

@@ -1,5 +1,7 @@
 //! `paddock serve`.
 
+use std::path::Path;
+
 use paddock_server::Source;
 
 use super::ConfigArgs;
@@ -12,12 +14,12 @@ pub(super) fn run(args: ConfigArgs) -> Exit {
     match config_file::load(file.as_deref(), &overrides) {
         Ok(loaded) => {
             // Later it is the same file, whatever lies where paddock would look.
-            let again = loaded.file.clone();
-            let read = loaded.file.clone().zip(loaded.state);
-            let source = Source::new(read, move || {
+            let path = loaded.path().map(Path::to_owned);
+            let again = path.clone();
+            let source = Source::new(loaded.file, move || {
                 config_file::load(again.as_deref(), &overrides).map(|loaded| loaded.config)
             });
-            service::run(loaded.config, loaded.file.as_deref(), Some(source))
+            service::run(loaded.config, path.as_deref(), Some(source))
         }
         Err(problems) => {
             service::report(&problems);

@@ -1,6 +1,8 @@
 //! Pins of the operator's: who has to wait, or is refused, and what a reload does.
 
-use crate::support::{answered_by, chat, decisions, model, stream, three, wait_status};
+use crate::support::{
+    answered_by, b_waits_for_a, chat, decisions, model, stream, three, wait_status,
+};
 use paddock_e2e::harness::{Connection, LIMIT, Paddock, Signal, post, wait_until};
 use serde_json::{Value, json};
 use std::fs;
@@ -85,16 +87,7 @@ fn who_waits_goes_on_at_once_when_a_model_is_unpinned() {
 
 #[test]
 fn who_waits_for_a_model_that_is_pinned_now_is_refused_at_once() {
-    let paddock = three()
-        .streams_held_open()
-        .config("scheduler.max_wait = '100ms'")
-        .start();
-    let mut streaming = Connection::to(paddock.public());
-    streaming.send(stream("a"));
-    assert_eq!(streaming.head().status, 200);
-    let mut other = Connection::to(paddock.public());
-    other.send(chat("b"));
-    wait_status(&paddock, "a", "draining");
+    let (paddock, mut streaming, mut other) = b_waits_for_a();
     assert_eq!(order(&paddock, "pin", "a")["status"], "ready", "it stays");
     assert_eq!(other.answer().error_code(), "does_not_fit");
     let mut late = Connection::to(paddock.public());

@@ -1,4 +1,4 @@
-use paddock_e2e::harness::{Answer, Builder, LIMIT, Paddock, post, wait_for};
+use paddock_e2e::harness::{Answer, Builder, Connection, LIMIT, Paddock, post, wait_for};
 use serde_json::Value;
 
 /// Models `m`, `a` and `b` of 60 MiB each in a budget of 100 MiB, which may go as soon as they are
@@ -25,6 +25,22 @@ pub(crate) fn stream(model: &str) -> String {
         r#"{{"stream":true,"messages":[{{"role":"user","content":"hi"}}],"model":"{model}"}}"#
     );
     post("/v1/chat/completions", &body)
+}
+
+/// A stream of `a` that is held open, and a chat with `b` that waits for its memory: `a` lets nobody new
+/// in any more.
+pub(crate) fn b_waits_for_a() -> (Paddock, Connection, Connection) {
+    let paddock = three()
+        .streams_held_open()
+        .config("scheduler.max_wait = '100ms'")
+        .start();
+    let mut streaming = Connection::to(paddock.public());
+    streaming.send(stream("a"));
+    assert_eq!(streaming.head().status, 200);
+    let mut other = Connection::to(paddock.public());
+    other.send(chat("b"));
+    wait_status(&paddock, "a", "draining");
+    (paddock, streaming, other)
 }
 
 /// Who answered.

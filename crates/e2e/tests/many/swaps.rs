@@ -1,4 +1,4 @@
-use crate::support::{answered_by, chat, decisions, model, stream, three, wait_status};
+use crate::support::{answered_by, b_waits_for_a, chat, decisions, model, three, wait_status};
 use paddock_e2e::harness::{Connection, LIMIT, wait_until};
 use std::thread;
 
@@ -28,16 +28,7 @@ fn an_idle_model_goes_for_another_and_both_are_explained() {
 
 #[test]
 fn a_stream_is_never_cut_for_another_model() {
-    let paddock = three()
-        .streams_held_open()
-        .config("scheduler.max_wait = '100ms'")
-        .start();
-    let mut streaming = Connection::to(paddock.public());
-    streaming.send(stream("a"));
-    assert_eq!(streaming.head().status, 200);
-    let mut other = Connection::to(paddock.public());
-    other.send(chat("b"));
-    wait_status(&paddock, "a", "draining");
+    let (paddock, mut streaming, mut other) = b_waits_for_a();
     // Who comes now waits for the next turn.
     let mut late = Connection::to(paddock.public());
     late.send(chat("a"));

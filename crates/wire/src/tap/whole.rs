@@ -6,7 +6,7 @@
 use super::members::{Wanted, Within, wanted};
 use super::said::Said;
 use super::word;
-use crate::skip;
+use crate::skip::{self, Nest};
 
 /// What the document at the start of `bytes` states, and how many of them it is. `None` where it does not
 /// lie there whole, or is none: then [`Steps`](super::steps::Steps) find out. They
@@ -81,15 +81,15 @@ fn value<'a>(bytes: &'a [u8], wanted: Wanted, said: &mut Said) -> Option<&'a [u8
     let (first, rest) = bytes.split_first()?;
     if let b'-' | b'0'..=b'9' | b't' | b'f' | b'n' = first {
         let len = bytes.iter().position(|byte| !skip::is_scalar(*byte))?;
-        let (text, behind) = bytes.split_at_checked(len)?;
+        let (text, rest) = bytes.split_at_checked(len)?;
         if wanted != Wanted::Nothing {
             said.scalar(wanted, word::of(text));
         }
-        return Some(behind);
+        return Some(rest);
     }
     said.error |= wanted == Wanted::Error;
     match first {
-        b'"' => string(rest).map(|(_, behind)| behind),
+        b'"' => string(rest).map(|(_, rest)| rest),
         b'{' | b'[' => nested(*first, rest, wanted, said),
         _ => None,
     }
@@ -100,28 +100,13 @@ fn nested<'a>(first: u8, rest: &'a [u8], wanted: Wanted, said: &mut Said) -> Opt
     match (first, wanted) {
         (b'[', Wanted::Inside(Within::Choices)) => choices(rest, said),
         (b'{', Wanted::Inside(within)) if within != Within::Choices => object(rest, within, said),
-        _ => nest(rest),
+        _ => rest.get(Nest::new().pass(rest)?..),
     }
 }
 
 /// A string, from behind its opening quote: what is in it, and what lies behind it.
 #[inline]
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (text, behind) = bytes.split_at_checked(skip::to_closing_quote(bytes)?)?;
-    Some((text, behind.get(1..)?))
-}
-
-/// An array or object that is not looked into, from behind its first byte.
-fn nest(bytes: &[u8]) -> Option<&[u8]> {
-    let (mut depth, mut rest) = (1, bytes);
-    loop {
-        let (byte, behind) = rest.get(skip::to_structure(rest)?..)?.split_first()?;
-        rest = behind;
-        match byte {
-            b'"' => rest = string(rest)?.1,
-            b'{' | b'[' => depth += 1,
-            _ if depth == 1 => return Some(rest),
-            _ => depth -= 1,
-        }
-    }
+    let (text, rest) = bytes.split_at_checked(skip::to_closing_quote(bytes)?)?;
+    Some((text, rest.get(1..)?))
 }

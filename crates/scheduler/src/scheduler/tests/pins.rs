@@ -9,6 +9,16 @@ fn for_the_pinned(refused: &[(u64, Refusal)]) -> Vec<u64> {
     refused.iter().filter_map(pinned).collect()
 }
 
+/// The first model is busy, and a request for each of two others waits for its place.
+fn two_wait_for_one(lab: &mut Lab) -> [u64; 2] {
+    lab.loaded(0);
+    lab.passes(0);
+    let waiting = [1, 2].map(|at| lab.request(at).0);
+    lab.inspected(1);
+    lab.inspected(2);
+    waiting
+}
+
 #[test]
 fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     let mut lab = Lab::new(10, &[8, 5]);
@@ -73,32 +83,22 @@ fn who_waits_gets_an_unpinned_models_place_at_once() {
 #[test]
 fn who_waits_for_what_is_pinned_now_is_told_at_once() {
     let mut lab = Lab::new(10, &[8, 5, 5]);
-    lab.loaded(0);
-    lab.passes(0);
-    let first = lab.request(1);
-    let second = lab.request(2);
-    lab.inspected(1);
-    lab.inspected(2);
+    let waiting = two_wait_for_one(&mut lab);
     lab.said();
     lab.pin(0, true);
-    assert_eq!(for_the_pinned(&lab.refused()), [first.0, second.0]);
+    assert_eq!(for_the_pinned(&lab.refused()), waiting);
 }
 
 #[test]
 fn a_pin_keeps_a_busy_model_that_was_about_to_go_for_others() {
     let mut lab = Lab::new(20, &[20, 10, 10]);
-    lab.loaded(0);
-    lab.passes(0);
-    let first = lab.request(1);
-    let second = lab.request(2);
-    lab.inspected(1);
-    lab.inspected(2);
+    let waiting = two_wait_for_one(&mut lab);
     lab.pass(secs(30));
     assert_eq!(lab.status(0), Status::Draining);
     lab.said();
     lab.pin(0, true);
     // The second was promised what the first would have left.
-    assert_eq!(for_the_pinned(&lab.refused()), [first.0, second.0]);
+    assert_eq!(for_the_pinned(&lab.refused()), waiting);
     assert_eq!(lab.status(0), Status::Ready);
     assert!(lab.passes(0));
     lab.release(0);
