@@ -35,6 +35,8 @@ impl Page {
         let url = format!("{}/{view}", page.origin);
         page.browser.call("Page.navigate", &json!({ "url": url }));
         page.wait("document.getElementById('link')?.dataset.state === 'live'");
+        // What was heard is drawn in the next frame.
+        page.value("new Promise((drawn) => requestAnimationFrame(() => drawn(true)))");
         page
     }
 
