@@ -1,5 +1,5 @@
 use crate::ChunkError;
-use crate::chunked::Chunked;
+use crate::chunked::{CRLF, Chunked};
 
 /// How a message's body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +63,22 @@ impl Body {
     ///
     /// # Errors
     /// The chunked framing is malformed. The data before that has been shown.
-    pub fn follow_with(
+    pub fn follow_with<'a>(
         &mut self,
-        bytes: &[u8],
-        mut data: impl FnMut(&[u8]),
+        bytes: &'a [u8],
+        mut data: impl FnMut(&'a [u8]),
     ) -> Result<usize, ChunkError> {
         let mut taken = 0;
         while !self.is_complete() && taken < bytes.len() {
             let rest = &bytes[taken..];
+            if let At::Chunked(chunks) = &self.at
+                && let Some(run) = chunks.whole(rest)
+            {
+                taken += run.end + CRLF.len();
+                self.passes(&rest[run.clone()]);
+                data(&rest[run]);
+                continue;
+            }
             let (here, is_data) = self.step(rest)?;
             if is_data {
                 data(&rest[..here]);
@@ -117,14 +125,19 @@ impl Body {
             }
         };
         if is_data {
-            self.data += taken as u64;
-            match bytes.get(..taken).unwrap_or_default() {
-                [.., a, b] => self.tail = [*a, *b],
-                [b] => self.tail = [self.tail[1], *b],
-                [] => {}
-            }
+            self.passes(bytes.get(..taken).unwrap_or_default());
         }
         Ok((taken, is_data))
+    }
+
+    /// A run of data has passed.
+    fn passes(&mut self, run: &[u8]) {
+        self.data += run.len() as u64;
+        match run {
+            [.., a, b] => self.tail = [*a, *b],
+            [b] => self.tail = [self.tail[1], *b],
+            [] => {}
+        }
     }
 
     /// The body's last byte has passed.

@@ -1,3 +1,8 @@
+use std::ops::Range;
+
+/// What ends a line, and a chunk.
+pub(crate) const CRLF: &[u8] = b"\r\n";
+
 /// The longest chunk extensions and the longest trailer section accepted, in bytes each.
 const MAX_EXTRA: u32 = 16 * 1024;
 
@@ -113,13 +118,6 @@ impl Chunked {
                 is_data: true,
             });
         }
-        if let Some((taken, size)) = self.plain_size(bytes) {
-            self.at = At::Data { left: size };
-            return Ok(Step {
-                taken,
-                is_data: false,
-            });
-        }
         let mut taken = 0;
         while let Some(byte) = bytes.get(taken) {
             if matches!(self.at, At::Data { .. } | At::Done) {
@@ -134,31 +132,25 @@ impl Chunked {
         })
     }
 
-    /// What nearly every chunk begins with, if it lies whole at the start of `bytes`: the end of the chunk
-    /// before it, and a size that is not 0, alone on its line. How many bytes that is, and the size. All else
-    /// is taken byte by byte, and so could this be.
-    fn plain_size(&self, bytes: &[u8]) -> Option<(usize, u64)> {
-        let from = match self.at {
-            At::Size { digits: 0, .. } => 0,
-            At::DataCr if bytes.starts_with(b"\r\n") => 2,
-            _ => return None,
-        };
-        let line = bytes.get(from..)?;
-        let mut size = 0;
-        let mut len = 0;
-        loop {
-            let byte = *line.get(len)?;
-            let Some(digit) = hexadecimal(byte) else {
-                break;
-            };
-            size = size << 4 | u64::from(digit);
-            len += 1;
-            if len > MAX_DIGITS {
+    /// Where the data lies of a chunk that is whole at the start of `bytes`, as nearly every event's is: its
+    /// size is not 0 and alone on its line. Behind it is the next one. All else is taken step by step, and so
+    /// could this be.
+    pub(crate) fn whole(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        if !self.is_between_chunks() {
+            return None;
+        }
+        let (mut digits, mut size) = (0, 0);
+        while let Some(digit) = bytes.get(digits).copied().and_then(hexadecimal) {
+            size = size << 4 | usize::from(digit);
+            digits += 1;
+            if digits > MAX_DIGITS {
                 return None;
             }
         }
-        let is_alone = line.get(len..len + 2) == Some(b"\r\n");
-        (size > 0 && is_alone).then_some((from + len + 2, size))
+        let data = digits + CRLF.len()..digits + CRLF.len() + size;
+        let is_alone = bytes.get(digits..data.start) == Some(CRLF);
+        let ends = bytes.get(data.end..data.end + CRLF.len()) == Some(CRLF);
+        (size > 0 && is_alone && ends).then_some(data)
     }
 
     /// The state behind one byte of framing.

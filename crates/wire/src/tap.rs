@@ -108,23 +108,43 @@ enum Reads {
     Events(Events),
 }
 
-/// A tap while it reads what has come at once.
+/// A tap while it reads what has come at once. What it holds back is read when it is dropped.
 #[derive(Debug)]
 pub struct Reading<'a> {
     tap: &'a mut Tap,
     /// An event that lies whole in what has come may count.
     may_count: bool,
+    /// Events that are not read yet: if others follow, they say nothing.
+    newest: Option<&'a [u8]>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
     /// Takes the next piece of the body in it ([`Body::follow_with`](crate::Body::follow_with) tells which
     /// bytes these are).
-    pub fn feed(&mut self, piece: &[u8]) {
+    pub fn feed(&mut self, piece: &'a [u8]) {
         self.tap.bytes += piece.len() as u64;
         match &mut self.tap.reads {
             Reads::Nothing => {}
             Reads::Json(document) => document.feed(piece),
-            Reads::Events(events) => events.feed(piece, self.may_count),
+            Reads::Events(events) => {
+                let between = self.newest.is_some() || events.is_between();
+                if !self.may_count && between && events::are_whole(piece) {
+                    self.newest = Some(piece);
+                    return;
+                }
+                if let Some(newest) = self.newest.take() {
+                    events.feed(newest, self.may_count);
+                }
+                events.feed(piece, self.may_count);
+            }
+        }
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if let (Reads::Events(events), Some(newest)) = (&mut self.tap.reads, self.newest) {
+            events.feed(newest, self.may_count);
         }
     }
 }
@@ -148,11 +168,12 @@ impl Tap {
 
     /// Begins to read what has just come, framing and all: what can be told of it at once is not looked for
     /// in each piece of the body that it holds.
-    pub fn read(&mut self, bytes: &[u8]) -> Reading<'_> {
+    pub fn read<'a>(&'a mut self, bytes: &'a [u8]) -> Reading<'a> {
         let may_count = matches!(self.reads, Reads::Events(_)) && signs::are_in(bytes);
         Reading {
             tap: self,
             may_count,
+            newest: None,
         }
     }
 

@@ -4,9 +4,10 @@
 
 mod tap;
 
+use paddock_wire::{Body, Framing, Outcome, Report};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tap::{EVENTS, JSON, check, report};
+use tap::{EVENTS, JSON, check, report, tap};
 
 /// Pieces that mean something to the reader.
 const TOKENS: &[&str] = &[
@@ -51,8 +52,37 @@ const TOKENS: &[&str] = &[
     ": ping\n\n",
 ];
 
+fn soup_text() -> impl Strategy<Value = String> {
+    vec(prop::sample::select(TOKENS), 0..40).prop_map(|tokens| tokens.concat())
+}
+
 fn soup() -> impl Strategy<Value = Vec<u8>> {
-    vec(prop::sample::select(TOKENS), 0..40).prop_map(|tokens| tokens.concat().into_bytes())
+    soup_text().prop_map(String::into_bytes)
+}
+
+/// What the tap says of a body that comes in these chunks, in reads of these sizes, over and over.
+fn report_in_chunks(kind: &str, chunks: &[&[u8]], sizes: &[usize]) -> Report {
+    let mut framed = Vec::new();
+    for chunk in chunks {
+        framed.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        framed.extend_from_slice(chunk);
+        framed.extend_from_slice(b"\r\n");
+    }
+    framed.extend_from_slice(b"0\r\n\r\n");
+    let (mut tap, mut body) = (tap(kind), Body::new(Framing::Chunked));
+    let mut rest = &framed[..];
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (read, after) = rest.split_at((*size).clamp(1, rest.len()));
+        let mut reading = tap.read(read);
+        let taken = body.follow_with(read, |data| reading.feed(data));
+        assert_eq!(taken, Ok(read.len()));
+        rest = after;
+    }
+    assert!(body.is_complete());
+    tap.report()
 }
 
 proptest! {
@@ -62,6 +92,18 @@ proptest! {
     fn pieces_make_no_difference(body in prop_oneof![soup(), vec(any::<u8>(), 0..300)], sizes in vec(1..40_usize, 1..6)) {
         for kind in [EVENTS, JSON] {
             prop_assert_eq!(report(kind, &body, &sizes), check(kind, &body));
+        }
+    }
+
+    #[test]
+    fn chunks_make_no_difference(
+        pieces in vec(prop_oneof![prop::sample::select(TOKENS).prop_map(str::to_owned), soup_text()], 0..20),
+        reads in vec(1..200_usize, 1..4),
+    ) {
+        let pieces: Vec<_> = pieces.iter().map(String::as_bytes).filter(|piece| !piece.is_empty()).collect();
+        let whole = check(EVENTS, &pieces.concat());
+        for reads in [&[usize::MAX], &reads[..]] {
+            prop_assert_eq!(report_in_chunks(EVENTS, &pieces, reads), whole);
         }
     }
 
@@ -84,5 +126,21 @@ proptest! {
             prop_assert_eq!(usage.prompt_tokens, Some(prompt.into()));
             prop_assert_eq!(usage.generated_tokens, Some(generated.into()));
         }
+    }
+}
+
+#[test]
+fn only_events_that_others_follow_are_passed_over() {
+    let (plain, done): (&[u8], &[u8]) = (b"data: {}\n\n", b"data: [DONE]\n\n");
+    let named: &[u8] = b"event: error\n";
+    for (chunks, outcome) in [
+        (&[done, plain][..], Outcome::Open),
+        (&[plain, done], Outcome::Ended),
+        (&[plain, plain, done, plain], Outcome::Open),
+        (&[plain, named, plain], Outcome::Failed),
+        (&[plain, named, plain, plain], Outcome::Open),
+    ] {
+        let report = report_in_chunks(EVENTS, chunks, &[usize::MAX]);
+        assert_eq!(report.outcome, outcome, "{chunks:?}");
     }
 }

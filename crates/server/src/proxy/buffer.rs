@@ -81,14 +81,26 @@ impl Buffer {
         }
     }
 
-    /// Reads once what has arrived. `Ok(0)` is the end, or no room.
+    /// Reads once what has arrived, behind what `to` holds. Where that is nothing, a buffer is taken from the
+    /// pool once there is something to read, and none is left there without a byte. `Ok(0)` is the end, or no
+    /// room.
     pub(crate) fn poll_read(
-        &mut self,
+        to: &mut Option<Self>,
+        pool: &Pool,
         from: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let room = self.room();
-        from.poll_read_into(cx, &mut self.data, room)
+        let room = to.as_ref().map_or(ROOM, Self::room);
+        let slot = &mut *to;
+        let read = from.poll_read_into(
+            cx,
+            move || &mut slot.get_or_insert_with(|| pool.take()).data,
+            room,
+        );
+        if let Some(empty) = to.take_if(|to| to.is_empty()) {
+            pool.give(empty);
+        }
+        read
     }
 
     /// Writes all of it, and forgets what is written.

@@ -167,18 +167,10 @@ impl Client {
         worker: &Worker,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut ahead = self.ahead.take().unwrap_or_else(|| worker.pool.take());
-        let read = if ahead.is_full() {
-            Poll::Pending
-        } else {
-            ahead.poll_read(&mut self.stream, cx)
-        };
-        if ahead.is_empty() {
-            worker.pool.give(ahead);
-        } else {
-            self.ahead = Some(ahead);
+        if self.ahead.as_ref().is_some_and(Buffer::is_full) {
+            return Poll::Pending;
         }
-        read
+        Buffer::poll_read(&mut self.ahead, &worker.pool, &mut self.stream, cx)
     }
 
     /// Ready when the client has closed its side. What it sends meanwhile is kept for later, up

@@ -18,11 +18,10 @@ pub(super) async fn close(worker: &Worker, client: &mut Client) {
         return;
     }
     let mut thrown = 0;
-    let mut scratch = client.ahead.take().unwrap_or_else(|| worker.pool.take());
     let draining = poll_fn(|cx| {
         loop {
-            scratch.truncate(0);
-            match ready!(scratch.poll_read(&mut client.stream, cx)) {
+            client.give_back_ahead(worker);
+            match ready!(client.poll_read_ahead(worker, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(read) => thrown += read,
             }
@@ -33,5 +32,5 @@ pub(super) async fn close(worker: &Worker, client: &mut Client) {
     });
     // Past the limit the connection is closed as it is.
     let _ = timeout(LIMIT, draining).await;
-    worker.pool.give(scratch);
+    client.give_back_ahead(worker);
 }

@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::runtime::Phase;
 use paddock_supervisor::Doubt;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -174,27 +174,19 @@ impl<'a> Relay<'a> {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Pending;
         };
-        let mut buffer = self
-            .partial
-            .take()
-            .unwrap_or_else(|| self.worker.pool.take());
-        match buffer.poll_read(&mut upstream.stream, cx) {
-            Poll::Pending => {
-                self.keep_partial(buffer);
-                Poll::Pending
-            }
-            Poll::Ready(Ok(0) | Err(_)) => {
-                self.worker.pool.give(buffer);
-                Poll::Ready(self.upstream_closed())
-            }
-            Poll::Ready(Ok(_)) => {
-                self.upload.answered(self.worker, self.request);
-                self.client.watchdog.progress();
-                self.model.doubts.heard();
-                self.doubt = None;
-                Poll::Ready(self.take(buffer))
-            }
+        let (pool, stream) = (&self.worker.pool, &mut upstream.stream);
+        let read = ready!(Buffer::poll_read(&mut self.partial, pool, stream, cx));
+        if !matches!(read, Ok(1..)) {
+            return Poll::Ready(self.upstream_closed());
         }
+        let Some(buffer) = self.partial.take() else {
+            return Poll::Ready(None);
+        };
+        self.upload.answered(self.worker, self.request);
+        self.client.watchdog.progress();
+        self.model.doubts.heard();
+        self.doubt = None;
+        Poll::Ready(self.take(buffer))
     }
 
     fn take(&mut self, buffer: Buffer) -> Option<End> {

@@ -7,7 +7,7 @@ use paddock_supervisor::Address;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -43,19 +43,22 @@ impl Stream {
         }
     }
 
-    /// Reads once what has arrived, at most `room` bytes where it is not the capacity that ends them.
+    /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
     /// `Ok(0)` is the end, or no room.
-    pub(super) fn poll_read_into(
+    pub(super) fn poll_read_into<'a>(
         &mut self,
         cx: &mut Context<'_>,
-        to: &mut Vec<u8>,
+        to: impl FnOnce() -> &'a mut Vec<u8>,
         room: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Unix(stream) if to.capacity() - to.len() <= room => {
-                stream.poll_read_spare(cx, to)
+            Self::Unix(stream) => stream.poll_read_into(cx, to, room),
+            Self::Tcp(stream) => {
+                ready!(stream.poll_read_ready(cx))?;
+                poll_read_buf(Pin::new(stream), cx, &mut to().limit(room))
             }
-            stream => poll_read_buf(Pin::new(stream), cx, &mut to.limit(room)),
+            #[cfg(test)]
+            Self::Memory(stream) => poll_read_buf(Pin::new(stream), cx, &mut to().limit(room)),
         }
     }
 

@@ -1,11 +1,11 @@
-use super::buffer::Pool;
+use super::buffer::{Buffer, Pool};
 use super::stream::Stream;
 use crate::catalog::Catalog;
 use crate::model::Endpoint;
 use paddock_scheduler::{Generation, ModelId};
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -173,10 +173,12 @@ impl Upstreams {
 /// Nothing has arrived on an idle connection, not even its end. Costs no system call unless
 /// something has.
 fn is_quiet(stream: &mut Stream, pool: &Pool) -> bool {
-    let mut buffer = pool.take();
+    let mut said = None;
     let mut cx = Context::from_waker(Waker::noop());
-    let quiet = matches!(buffer.poll_read(stream, &mut cx), Poll::Pending);
-    pool.give(buffer);
+    let quiet = Buffer::poll_read(&mut said, pool, stream, &mut cx).is_pending();
+    if let Some(said) = said {
+        pool.give(said);
+    }
     quiet
 }
 

@@ -27,6 +27,11 @@ impl Events {
         (&self.lines.said, self.lines.last)
     }
 
+    /// No event has begun.
+    pub(super) fn is_between(&self) -> bool {
+        self.lines.is_between_events()
+    }
+
     /// Takes the next piece, which may hold one of [`SIGNS`](super::members::SIGNS) whole or does not.
     pub(super) fn feed(&mut self, piece: &[u8], may_count: bool) {
         let mut rest = piece;
@@ -90,11 +95,15 @@ impl Events {
     }
 }
 
+/// Whether these are whole events as programs write them, at least one of which has data, if no event had
+/// begun before them.
+pub(super) fn are_whole(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"data: {") && bytes.ends_with(b"\n\n")
+}
+
 /// Whether this is one event as programs write it, a line of data that is an object, and its end.
 fn is_plain_event(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"data: {")
-        && bytes.ends_with(b"\n\n")
-        && memchr2(b'\r', b'\n', bytes) == Some(bytes.len() - 2)
+    are_whole(bytes) && memchr2(b'\r', b'\n', bytes) == Some(bytes.len() - 2)
 }
 
 /// Whether an event is one line of data, an object.

@@ -1,5 +1,6 @@
 //! Unix sockets that are woken by what arrives, and not by the other side's reading.
 
+use bytes::BufMut;
 use rustix::buffer::{Buffer, spare_capacity};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -8,8 +9,9 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio_util::io::poll_read_buf;
 
 /// A connection over a unix socket.
 ///
@@ -37,45 +39,45 @@ impl Local {
         })
     }
 
-    /// Reads once what has arrived into the spare capacity of `to`. `Ok(0)` is the end, or no capacity.
-    pub(super) fn poll_read_spare(
+    /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
+    /// `Ok(0)` is the end, or no room.
+    pub(super) fn poll_read_into<'a>(
         &mut self,
         cx: &mut Context<'_>,
-        to: &mut Vec<u8>,
+        to: impl FnOnce() -> &'a mut Vec<u8>,
+        room: usize,
     ) -> Poll<io::Result<usize>> {
-        let room = to.capacity() - to.len();
-        loop {
-            match ready!(self.poll_receive(cx, room, spare_capacity(to))) {
+        let mut guard = ready!(self.socket.poll_read_ready(cx))?;
+        let to = to();
+        let spare = to.capacity() - to.len();
+        if spare <= room {
+            match receive(&mut guard, spare_capacity(to), spare) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                read => return Poll::Ready(read.map_err(io::Error::from)),
+                read => return Poll::Ready(Ok(read?)),
             }
         }
-    }
-
-    /// One try to read what has arrived, if something has.
-    fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-        room: usize,
-        to: impl Buffer<u8>,
-    ) -> Poll<Result<usize, Errno>> {
-        let Ok(mut guard) = ready!(self.socket.poll_read_ready(cx)) else {
-            // The runtime is shutting down.
-            return Poll::Ready(Err(Errno::SHUTDOWN));
-        };
-        let read = rustix::net::recv(guard.get_inner(), to, RecvFlags::empty());
-        let read = read.map(|(_, count)| count);
-        // After less than there was room for nothing is left, and the next arrival is told anew.
-        if read == Err(Errno::AGAIN) || read.is_ok_and(|count| 0 < count && count < room) {
-            guard.clear_ready();
-        }
-        Poll::Ready(read)
+        poll_read_buf(Pin::new(self), cx, &mut to.limit(room))
     }
 
     /// Gives back what a write that found no room has taken.
     pub(super) fn rest(&mut self) {
         self.writes = None;
     }
+}
+
+/// One try to read what has arrived.
+fn receive(
+    guard: &mut AsyncFdReadyGuard<'_, UnixStream>,
+    to: impl Buffer<u8>,
+    room: usize,
+) -> Result<usize, Errno> {
+    let read = rustix::net::recv(guard.get_inner(), to, RecvFlags::empty());
+    let read = read.map(|(_, count)| count);
+    // After less than there was room for nothing is left, and the next arrival is told anew.
+    if read == Err(Errno::AGAIN) || read.is_ok_and(|count| 0 < count && count < room) {
+        guard.clear_ready();
+    }
+    read
 }
 
 fn send(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
@@ -100,8 +102,10 @@ impl AsyncRead for Local {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
+            let mut guard = ready!(this.socket.poll_read_ready(cx))?;
             let to = buf.initialize_unfilled();
-            match ready!(this.poll_receive(cx, to.len(), to)) {
+            let room = to.len();
+            match receive(&mut guard, to, room) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Ok(count) => {
                     buf.advance(count);
@@ -163,21 +167,27 @@ mod tests {
         (Local::new(ours).unwrap(), theirs)
     }
 
+    const ROOM: usize = 8;
+
     #[tokio::test]
     async fn a_read_takes_what_there_is_and_waits_for_more() {
         let (mut ours, mut theirs) = pair();
-        let mut read = Vec::with_capacity(8);
+        let mut read = Vec::with_capacity(ROOM);
         for piece in [&b"abc"[..], b"defgh", b"i"] {
             theirs.write_all(piece).unwrap();
             read.clear();
-            let count = std::future::poll_fn(|cx| ours.poll_read_spare(cx, &mut read)).await;
+            let count =
+                std::future::poll_fn(|cx| ours.poll_read_into(cx, || &mut read, ROOM)).await;
             assert_eq!((count.unwrap(), &read[..]), (piece.len(), piece));
             let mut cx = Context::from_waker(Waker::noop());
             read.clear();
-            assert!(ours.poll_read_spare(&mut cx, &mut read).is_pending());
+            assert!(
+                ours.poll_read_into(&mut cx, || &mut read, ROOM)
+                    .is_pending()
+            );
         }
         drop(theirs);
-        let end = std::future::poll_fn(|cx| ours.poll_read_spare(cx, &mut read)).await;
+        let end = std::future::poll_fn(|cx| ours.poll_read_into(cx, || &mut read, ROOM)).await;
         assert_eq!(end.unwrap(), 0);
     }
 
