@@ -1,24 +1,21 @@
-mod local;
+mod socket;
 
-pub(crate) use local::Local;
+pub(crate) use socket::Socket;
 
-use bytes::BufMut;
 use paddock_supervisor::Address;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
-use tokio_util::io::poll_read_buf;
 
 /// A connection, to a client or to an upstream.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(Local),
+    Socket(Socket),
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
 }
@@ -27,17 +24,10 @@ pub(crate) enum Stream {
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 impl Stream {
-    /// A TCP connection that sends small pieces at once: an event must not wait for the next one.
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
-    }
-
     /// Where the other side is, as far as it tells one client from another.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().ok().map(|at| at.ip()),
-            Self::Unix(_) => None,
+            Self::Socket(socket) => socket.peer(),
             #[cfg(test)]
             Self::Memory(_) => None,
         }
@@ -52,29 +42,31 @@ impl Stream {
         room: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Unix(stream) => stream.poll_read_into(cx, to, room),
-            Self::Tcp(stream) => {
-                ready!(stream.poll_read_ready(cx))?;
-                poll_read_buf(Pin::new(stream), cx, &mut to().limit(room))
-            }
+            Self::Socket(socket) => socket.poll_read_into(cx, to, room),
             #[cfg(test)]
-            Self::Memory(stream) => poll_read_buf(Pin::new(stream), cx, &mut to().limit(room)),
+            Self::Memory(stream) => {
+                let to = &mut bytes::BufMut::limit(to(), room);
+                tokio_util::io::poll_read_buf(Pin::new(stream), cx, to)
+            }
         }
     }
 
     /// Nothing is on its way: what only that needs is given back.
     pub(super) fn rest(&mut self) {
-        if let Self::Unix(stream) = self {
-            stream.rest();
+        match self {
+            Self::Socket(socket) => socket.rest(),
+            #[cfg(test)]
+            Self::Memory(_) => {}
         }
     }
 
     /// Makes the close that follows a reset, so that a client which takes the close for the
     /// answer's end learns that it is not.
     pub(super) fn reset_on_close(&self) {
-        if let Self::Tcp(stream) = self {
-            // Where the system refuses, the close is a plain one.
-            let _ = stream.set_zero_linger();
+        match self {
+            Self::Socket(socket) => socket.reset_on_close(),
+            #[cfg(test)]
+            Self::Memory(_) => {}
         }
     }
 
@@ -87,7 +79,10 @@ impl Stream {
         let connecting = async {
             match address {
                 Address::Unix(path) => connect_unix(path).await,
-                Address::Tcp(address) => Self::tcp(TcpStream::connect(address).await?),
+                Address::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await?.into_std()?;
+                    Socket::tcp(stream).map(Self::Socket)
+                }
             }
         };
         match tokio::time::timeout_at(deadline, connecting).await {
@@ -107,7 +102,7 @@ async fn connect_unix(path: &std::path::Path) -> io::Result<Stream> {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
-            connected => return Local::new(connected?.into_std()?).map(Stream::Unix),
+            connected => return Socket::unix(connected?.into_std()?).map(Stream::Socket),
         }
     }
 }
@@ -119,8 +114,7 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Socket(socket) => Pin::new(socket).poll_read(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
         }
@@ -134,8 +128,7 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Socket(socket) => Pin::new(socket).poll_write(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
         }
@@ -148,8 +141,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Socket(socket) => Pin::new(socket).poll_shutdown(cx),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
         }

@@ -184,7 +184,7 @@ fn is_quiet(stream: &mut Stream, pool: &Pool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stream::Local;
+    use super::super::stream::Socket;
     use super::*;
     use tokio::net::UnixStream;
 
@@ -198,7 +198,7 @@ mod tests {
             .checked_sub(Duration::from_secs(seconds))
             .unwrap();
         let idle = Idle {
-            stream: Stream::Unix(Local::new(ours.into_std().unwrap()).unwrap()),
+            stream: Stream::Socket(Socket::unix(ours.into_std().unwrap()).unwrap()),
             generation: GENERATION,
             since,
             may_close,

@@ -1,7 +1,7 @@
 use super::connection;
 use super::desk::Desk;
 use super::errand::{Errand, Errands};
-use super::stream::{Local, Stream};
+use super::stream::{Socket, Stream};
 use super::worker::{Site, Worker};
 use crate::catalog::Catalog;
 use crate::runtime::Phase;
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -28,10 +27,11 @@ pub(super) enum Accepted {
 
 impl Accepted {
     fn register(self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) | Self::Inside(stream) => Local::new(stream).map(Stream::Unix),
-        }
+        let socket = match self {
+            Self::Tcp(stream) => Socket::tcp(stream)?,
+            Self::Unix(stream) | Self::Inside(stream) => Socket::unix(stream)?,
+        };
+        Ok(Stream::Socket(socket))
     }
 }
 
