@@ -62,7 +62,8 @@ fn before_last(bytes: &[u8]) -> &[u8] {
 /// Whether a quote has the first letter of a sign behind it.
 fn may_begin(quotes: &[u8; STRIDE], letters: &[u8; STRIDE]) -> bool {
     let begins = quotes.iter().zip(letters).map(|(quote, letter)| {
-        u8::from(*quote == b'"') & u8::from(matches!(letter, b'u' | b't' | b'e'))
+        // `t` and `u` differ in one bit: a comparison less.
+        u8::from(*quote == b'"') & (u8::from(letter | 1 == b'u') | u8::from(*letter == b'e'))
     });
     begins.fold(0, |any, begins| any | begins) != 0
 }
