@@ -6,7 +6,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(super) use get::MACHINE;
+pub(super) use get::{INSTALLED, MACHINE};
 
 use super::Surroundings;
 use get::how_to_get;

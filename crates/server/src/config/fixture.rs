@@ -50,6 +50,7 @@ impl Fixture {
             otlp_headers: None,
             parts: Parts::of_linux(7),
             machine: "linux-x86_64",
+            installed: &[],
         }
     }
 

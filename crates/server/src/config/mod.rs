@@ -191,6 +191,8 @@ struct Surroundings {
     parts: Parts,
     /// The system and the processor, such as `linux-x86_64`.
     machine: &'static str,
+    /// Where the system keeps programs that a service's `PATH` may lack.
+    installed: &'static [&'static str],
 }
 
 impl Surroundings {
@@ -202,6 +204,7 @@ impl Surroundings {
             otlp_headers: env::var_os(otlp_headers::VARIABLE),
             parts: Parts::of_this_system(),
             machine: engine::MACHINE,
+            installed: &engine::INSTALLED,
         }
     }
 }

@@ -18,7 +18,7 @@ const BUILT: [&str; 3] = [
 ];
 
 /// Where systems keep it that a service's PATH may lack.
-const INSTALLED: [&str; 5] = [
+pub(in super::super) const INSTALLED: [&str; 5] = [
     "/usr/local/bin",
     "/opt/llama.cpp/build/bin",
     "/opt/homebrew/bin",
@@ -92,7 +92,7 @@ fn on_path(name: &str, search: Option<&OsStr>) -> Option<PathBuf> {
 fn beside(around: &Surroundings) -> Option<String> {
     let home = around.home.iter();
     let built = home.flat_map(|home| BUILT.iter().map(|place| home.join(place)));
-    let installed = INSTALLED.iter().map(PathBuf::from);
+    let installed = around.installed.iter().map(PathBuf::from);
     let found = program_in(built.chain(installed), NAME)?;
     Some(found.to_string_lossy().into_owned())
 }
