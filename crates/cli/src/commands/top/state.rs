@@ -38,6 +38,8 @@ pub(super) enum Action {
 pub(super) enum Order {
     Load,
     Unload,
+    Pin,
+    Unpin,
 }
 
 /// How old what is shown may be.
@@ -57,6 +59,13 @@ pub(super) struct Model {
     pub(super) entry: Value,
     /// When that was.
     pub(super) at: Instant,
+}
+
+impl Model {
+    /// It is not unloaded to make room.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.entry["pinned"] == true
+    }
 }
 
 /// All that is shown.
@@ -85,6 +94,8 @@ impl Order {
         match self {
             Self::Load => "load",
             Self::Unload => "unload",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
         }
     }
 }
@@ -176,6 +187,11 @@ impl Top {
             KeyCode::Char('q') | KeyCode::Esc => Some(Action::Quit),
             KeyCode::Char('l') => self.order(Order::Load),
             KeyCode::Char('u') => self.order(Order::Unload),
+            KeyCode::Char('p') => {
+                let model = self.models.get(self.selected)?;
+                let pinned = model.is_pinned();
+                self.order(if pinned { Order::Unpin } else { Order::Pin })
+            }
             KeyCode::Up | KeyCode::Char('k') => {
                 self.selected = self.selected.saturating_sub(1);
                 None
@@ -248,6 +264,19 @@ mod tests {
         assert_eq!(press(&mut top, 'l'), None, "there is none");
         told(&mut top, "later", json!({ "id": "d" }), now);
         assert_eq!(names(&top), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_pins_and_unpins() {
+        let now = Instant::now();
+        let mut top = Top::new("x".to_owned());
+        assert_eq!(press(&mut top, 'p'), None, "there is none");
+        for (pinned, order) in [(false, Order::Pin), (true, Order::Unpin)] {
+            let model = json!({ "id": "a", "pinned": pinned });
+            told(&mut top, "model", model, now);
+            let order = Action::Order(order, "a".to_owned());
+            assert_eq!(press(&mut top, 'p'), Some(order));
+        }
     }
 
     #[test]

@@ -15,13 +15,14 @@ use crate::output::printable;
 use crate::table::filled;
 use crate::units::{age, duration, size};
 
-const MODELS: [Column; 6] = [
+const MODELS: [Column; 7] = [
     growing("MODEL", 14, 9),
     fixed("STATUS", 14, 8),
     fixed("SINCE", 8, 1),
     fixed("IN FLIGHT", 9, 3),
     fixed("QUEUED", 6, 2),
     fixed("MEMORY", 10, 4),
+    fixed("PINNED", 6, 0),
 ];
 
 const REQUESTS: [Column; 7] = [
@@ -34,7 +35,7 @@ const REQUESTS: [Column; 7] = [
     fixed("TOTAL", 8, 2),
 ];
 
-const KEYS: &str = "↑↓ choose  l load  u unload  q quit";
+const KEYS: &str = "↑↓  l load  u unload  p pin  q quit";
 
 /// Draws everything.
 pub(super) fn draw(top: &Top, now: Instant, frame: &mut Frame<'_>) {
@@ -89,7 +90,7 @@ fn draw_models(top: &Top, now: Instant, frame: &mut Frame<'_>, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn cells(model: &Model, now: Instant) -> [String; 6] {
+fn cells(model: &Model, now: Instant) -> [String; 7] {
     let entry = &model.entry;
     let status = entry["status"].as_str().unwrap_or("unknown");
     let progress = entry["progress"].as_f64().filter(|_| status == "loading");
@@ -106,6 +107,7 @@ fn cells(model: &Model, now: Instant) -> [String; 6] {
         number("in_flight"),
         number("queued"),
         memory.map(size),
+        model.is_pinned().then(|| "yes".to_owned()),
     ];
     filled(cells)
 }
@@ -200,7 +202,7 @@ mod tests {
 
     fn told(top: &mut Top, now: Instant) {
         let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 2, "queued": 1,
-            "progress": 1.0, "memory": { "measured": { "host": 3u64 << 29, "devices": {} } } });
+            "progress": 1.0, "pinned": true, "memory": { "measured": { "host": 3u64 << 29, "devices": {} } } });
         let loading = json!({ "id": "qwen\u{1b}[2J", "status": "loading", "since": 1.0, "in_flight": 0,
             "queued": 3, "progress": 0.42, "memory": { "predicted": { "host": 1u64 << 30, "devices": {} } } });
         let memory = json!({ "used": { "host": 1u64 << 30, "devices": { "CUDA0": 1u64 << 31 } },
