@@ -203,10 +203,14 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::net::sockopt;
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::task::Waker;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Of each end of a TCP connection, in bytes.
+    const BUFFER: usize = 64 * 1024;
 
     /// A connection, and its other end, which blocks.
     fn pair() -> (Socket, UnixStream) {
@@ -219,6 +223,9 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (ours, _) = listener.accept().unwrap();
+        // Left alone they grow to what the system allows, which may be more than a test sends.
+        sockopt::set_socket_send_buffer_size(&ours, BUFFER).unwrap();
+        sockopt::set_socket_recv_buffer_size(&theirs, BUFFER).unwrap();
         (Socket::tcp(ours).unwrap(), theirs)
     }
 
