@@ -80,8 +80,16 @@ const ROUTER: &[Row] = &[
     ("CPU a request, µs", Cpu, Goal::None),
 ];
 
+const REAL_STARTS: &[Row] = &[
+    ("a cold start, ms", ColdMillis, Goal::None),
+    ("a swap, ms", SwapMillis, Goal::None),
+];
+
 /// What a real llama-server is asked.
-pub(crate) const REAL: &[Group] = &[("/tokenize, 8 connections", Case::Router, ROUTER)];
+pub(crate) const REAL: &[Group] = &[
+    ("/tokenize, 8 connections", Case::Router, ROUTER),
+    ("the first answer after", Case::RealStarts, REAL_STARTS),
+];
 
 /// What the stand-in child is asked, in the order of the table.
 pub(crate) const GROUPS: &[Group] = &[

@@ -47,11 +47,12 @@ pub(crate) const PEERS: Columns<'_> = Columns {
 
 /// A real llama-server and what stands in front of it.
 pub(crate) const REAL: Columns<'_> = Columns {
-    names: &[Name::Direct, Name::Paddock, Name::Router],
+    names: &[Name::Direct, Name::Paddock, Name::Router, Name::LlamaSwap],
     ratios: &[
         (Name::Paddock, Name::Direct),
         (Name::Router, Name::Direct),
         (Name::Router, Name::Paddock),
+        (Name::LlamaSwap, Name::Paddock),
     ],
     goals: false,
 };

@@ -94,9 +94,13 @@ fn load(case: Case) -> Option<Load> {
         }),
         Case::Paced => listen(64, 10_000),
         Case::Thousand => listen(1000, 100_000),
-        Case::Idle | Case::Readiness | Case::Starts | Case::Router | Case::Models | Case::Open => {
-            None
-        }
+        Case::Idle
+        | Case::Readiness
+        | Case::Starts
+        | Case::Router
+        | Case::RealStarts
+        | Case::Models
+        | Case::Open => None,
     }
 }
 

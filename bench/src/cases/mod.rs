@@ -5,6 +5,7 @@ mod loads;
 mod models;
 mod open;
 mod readiness;
+mod real_starts;
 mod router;
 mod starts;
 
@@ -46,6 +47,8 @@ pub(crate) enum Case {
     Starts,
     /// A real llama-server behind paddock and behind its own router.
     Router,
+    /// A real llama-server that is started when it is asked for.
+    RealStarts,
     /// 1 to 1,000 models configured.
     Models,
     /// 10 to 10,000 streams open.
@@ -54,7 +57,7 @@ pub(crate) enum Case {
 
 impl Case {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::One,
         Self::Many,
         Self::Upload,
@@ -68,6 +71,7 @@ impl Case {
         Self::Readiness,
         Self::Starts,
         Self::Router,
+        Self::RealStarts,
         Self::Models,
         Self::Open,
     ];
@@ -86,6 +90,7 @@ pub(crate) async fn run(
         Case::Readiness => readiness::run(subjects, results).await,
         Case::Starts => starts::run(subjects, results).await,
         Case::Router => router::run(subjects, options, results).await,
+        Case::RealStarts => real_starts::run(subjects, results).await,
         Case::Models => models::run(subjects, options, results).await,
         Case::Open => open::run(subjects, options, results).await,
         _ => loads::run(case, subjects, options, results).await,

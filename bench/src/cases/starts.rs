@@ -20,10 +20,10 @@ const STARTS: u64 = 20;
 const GONE: Duration = Duration::from_millis(300);
 
 /// Nobody is waited for: a model goes as soon as it is idle.
-const COLD: &str = "keep_alive = \"0s\"\n";
+pub(super) const COLD: &str = "keep_alive = \"0s\"\n";
 
 /// One model at a time.
-const SWAP: &str = "[scheduler]\nmax_loaded = 1\nmin_residency = \"0s\"\n";
+pub(super) const SWAP: &str = "[scheduler]\nmax_loaded = 1\nmin_residency = \"0s\"\n";
 
 /// What is done before each start.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +41,10 @@ pub(super) async fn run(subjects: &Subjects, results: &mut Results) -> Result<()
     let start = |more| paddock::start_two(&subjects.place, &subjects.paddock, &load, more);
     measure(start(COLD)?, Before::Wait, results).await?;
     measure(start(SWAP)?, Before::Nothing, results).await?;
+    let child = format!("{} {}", subjects.place.child().display(), load.join(" "));
     for peer in &subjects.peers {
         for before in [Before::Ask("/unload"), Before::Nothing] {
-            if let Some(subject) = peer.start_two(&subjects.place, &load)? {
+            if let Some(subject) = peer.start_two(&subjects.place, &child)? {
                 measure(subject, before, results).await?;
             }
         }

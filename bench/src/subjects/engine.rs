@@ -48,16 +48,37 @@ impl Engine {
         paddock::start_real(place, program, &self.program, &self.model)
     }
 
+    /// paddock with models `a` and `b`, none of them loaded, and more of its configuration.
+    pub(crate) fn paddock_two(&self, place: &Place, program: &Path, more: &str) -> Result<Subject> {
+        paddock::start_two_real(place, program, &self.program, &self.model, more)
+    }
+
+    /// The command that starts it, but for its address.
+    pub(crate) fn command(&self) -> String {
+        let (program, model) = (self.program.display(), self.model.display());
+        format!("{program} --model {model} --ctx-size 512 --parallel 1")
+    }
+
     /// The same behind another llama-server that is a router.
     pub(crate) fn router(&self, place: &Place) -> Result<Subject> {
+        self.router_of(place, &["instant"])
+    }
+
+    /// A router with models `a` and `b`, one of which is in memory at a time.
+    pub(crate) fn router_two(&self, place: &Place) -> Result<Subject> {
+        self.router_of(place, &["a", "b"])
+    }
+
+    fn router_of(&self, place: &Place, models: &[&str]) -> Result<Subject> {
         let presets = place.fresh("presets.ini");
-        let model = self.model.display();
-        fs::write(
-            &presets,
-            format!("version = 1\n\n[instant]\nmodel = {model}\nctx-size = 512\nparallel = 1\n"),
-        )?;
+        let path = self.model.display();
+        let entry =
+            |model: &&str| format!("\n[{model}]\nmodel = {path}\nctx-size = 512\nparallel = 1\n");
+        let entries: String = models.iter().map(entry).collect();
+        fs::write(&presets, format!("version = 1\n{entries}"))?;
         let mut command = place.command(&self.program);
         command.arg("--models-preset").arg(&presets);
+        command.args(["--models-max", "1"]);
         let port = free_port()?;
         command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         let process = Process::start(&mut command, &place.fresh("router.log"))?;

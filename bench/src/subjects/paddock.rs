@@ -55,9 +55,27 @@ pub(crate) fn start_two(
     child_args: &[String],
     more: &str,
 ) -> Result<Subject> {
-    let model = serde_json::to_string(&place.model())?;
-    let models = format!("[defaults]\n{more}[models]\na.path = {model}\nb.path = {model}\n");
+    let models = two(&place.model(), more)?;
     launch(place, Command::new(program), child_args, &models)
+}
+
+/// The same with a real llama-server, and this model twice.
+pub(super) fn start_two_real(
+    place: &Place,
+    program: &Path,
+    engine: &Path,
+    model: &Path,
+    more: &str,
+) -> Result<Subject> {
+    let models = two(model, &format!("context = 512\n{more}"))?;
+    launch_engine(place, Command::new(program), engine, &[], &models)
+}
+
+fn two(model: &Path, more: &str) -> Result<String> {
+    let model = serde_json::to_string(model)?;
+    Ok(format!(
+        "[defaults]\n{more}[models]\na.path = {model}\nb.path = {model}\n"
+    ))
 }
 
 /// Starts a paddock with one model, `instant`, and a real llama-server.

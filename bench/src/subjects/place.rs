@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// The child's program.
-    pub(super) fn child(&self) -> PathBuf {
+    pub(crate) fn child(&self) -> PathBuf {
         self.path().join(child::NAME)
     }
 

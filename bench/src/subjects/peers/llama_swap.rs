@@ -10,18 +10,17 @@ use crate::subjects::place::free_port;
 use crate::subjects::{Name, Place, Subject};
 use crate::usage::Processes;
 
-/// Starts it with these models, none of them loaded. One that is asked for takes the place of another:
+/// Starts it with these models, none of them loaded, whose children this command starts. One that is asked for takes the place of another:
 /// its models form one group, whose members swap.
 pub(super) fn start(
     place: &Place,
     program: &Path,
     models: &[&str],
-    child_args: &[String],
+    child: &str,
 ) -> Result<Subject> {
-    let child = format!("{} {}", place.child().display(), child_args.join(" "));
     let mut text = vec!["models:\n".to_owned()];
     for model in models {
-        text.push(entry(model, &child, free_port()?));
+        text.push(entry(model, child, free_port()?));
     }
     let config = place.fresh("llama-swap.yaml");
     fs::write(&config, text.concat())?;

@@ -36,22 +36,19 @@ impl FromStr for Peer {
 impl Peer {
     /// Starts it with one model.
     pub(crate) fn start(&self, place: &Place) -> Result<Subject> {
-        match self.name {
-            Name::Gradatum => gradatum::start(place, &self.program),
-            _ => llama_swap::start(place, &self.program, &["instant"], &[]),
+        if self.name == Name::Gradatum {
+            return gradatum::start(place, &self.program);
         }
+        let child = place.child().display().to_string();
+        llama_swap::start(place, &self.program, &["instant"], &child)
     }
 
-    /// Starts it with models `a` and `b`, one of which is in memory at a time; nothing where it cannot
-    /// have two.
-    pub(crate) fn start_two(
-        &self,
-        place: &Place,
-        child_args: &[String],
-    ) -> Result<Option<Subject>> {
+    /// Starts it with models `a` and `b`, one of which is in memory at a time, and children that this command
+    /// starts; nothing where it cannot have two.
+    pub(crate) fn start_two(&self, place: &Place, child: &str) -> Result<Option<Subject>> {
         match self.name {
             Name::Gradatum => Ok(None),
-            _ => llama_swap::start(place, &self.program, &["a", "b"], child_args).map(Some),
+            _ => llama_swap::start(place, &self.program, &["a", "b"], child).map(Some),
         }
     }
 }
