@@ -10,6 +10,9 @@ use super::{Name, Subject, paddock};
 use crate::process::Process;
 use crate::usage::Processes;
 
+// Each gets `--fit off`, as paddock gives it where it knows the memory: fitting takes longer than the load of a
+// small model does.
+
 /// What `PADDOCK_TEST_ENGINE` and `PADDOCK_TEST_MODEL` name.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -31,7 +34,7 @@ impl Engine {
     pub(crate) fn direct(&self, place: &Place) -> Result<Subject> {
         let mut command = place.command(&self.program);
         command.arg("--model").arg(&self.model);
-        command.args(["--ctx-size", "512", "--parallel", "1"]);
+        command.args(["--ctx-size", "512", "--parallel", "1", "--fit", "off"]);
         let port = free_port()?;
         command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         Ok(Subject {
@@ -56,7 +59,7 @@ impl Engine {
     /// The command that starts it, but for its address.
     pub(crate) fn command(&self) -> String {
         let (program, model) = (self.program.display(), self.model.display());
-        format!("{program} --model {model} --ctx-size 512 --parallel 1")
+        format!("{program} --model {model} --ctx-size 512 --parallel 1 --fit off")
     }
 
     /// The same behind another llama-server that is a router.
@@ -72,8 +75,9 @@ impl Engine {
     fn router_of(&self, place: &Place, models: &[&str]) -> Result<Subject> {
         let presets = place.fresh("presets.ini");
         let path = self.model.display();
-        let entry =
-            |model: &&str| format!("\n[{model}]\nmodel = {path}\nctx-size = 512\nparallel = 1\n");
+        let entry = |model: &&str| {
+            format!("\n[{model}]\nmodel = {path}\nctx-size = 512\nparallel = 1\nfit = off\n")
+        };
         let entries: String = models.iter().map(entry).collect();
         fs::write(&presets, format!("version = 1\n{entries}"))?;
         let mut command = place.command(&self.program);
