@@ -229,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_size_is_counted_whole() {
+        let mut body = Body::new(Framing::Chunked);
+        assert_eq!(body.follow(b"fffffffffffffff\r\nab"), Ok(19));
+        assert_eq!((body.data_bytes(), body.has_room()), (2, false));
+    }
+
+    #[test]
     fn unframing_leaves_the_data() {
         let mut bytes = *b"4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\n";
         let mut body = Body::new(Framing::Chunked);

@@ -139,18 +139,19 @@ impl Chunked {
         if !self.is_between_chunks() {
             return None;
         }
-        let (mut digits, mut size) = (0, 0);
+        let (mut digits, mut size) = (0, 0_u64);
         while let Some(digit) = bytes.get(digits).copied().and_then(hexadecimal) {
-            size = size << 4 | usize::from(digit);
+            size = size << 4 | u64::from(digit);
             digits += 1;
             if digits > MAX_DIGITS {
                 return None;
             }
         }
-        let data = digits + CRLF.len()..digits + CRLF.len() + size;
-        let is_alone = bytes.get(digits..data.start) == Some(CRLF);
-        let ends = bytes.get(data.end..data.end + CRLF.len()) == Some(CRLF);
-        (size > 0 && is_alone && ends).then_some(data)
+        let start = digits + CRLF.len();
+        let end = start.checked_add(usize::try_from(size).ok()?)?;
+        let is_alone = bytes.get(digits..start) == Some(CRLF);
+        let ends = bytes.get(end..)?.starts_with(CRLF);
+        (size > 0 && is_alone && ends).then_some(start..end)
     }
 
     /// The state behind one byte of framing.

@@ -10,8 +10,8 @@ use crate::subjects::place::free_port;
 use crate::subjects::{Name, Place, Subject};
 use crate::usage::Processes;
 
-/// Starts it with these models, none of them loaded, whose children this command starts. One that is asked for takes the place of another:
-/// its models form one group, whose members swap.
+/// Starts it with these models, none of them loaded, whose children this command starts. One that is asked
+/// for takes the place of another: its models form one group, whose members swap.
 pub(super) fn start(
     place: &Place,
     program: &Path,

@@ -209,6 +209,9 @@ mod tests {
     use std::task::Waker;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    /// How long a write may wait for room that there is.
+    const LIMIT: Duration = Duration::from_secs(20);
+
     /// Of each end of a TCP connection, in bytes.
     const BUFFER: usize = 64 * 1024;
 
@@ -267,7 +270,8 @@ mod tests {
             let mut read = vec![0; length];
             theirs.read_exact(&mut read).map(|()| read)
         });
-        ours.write_all(&sent[written..]).await.unwrap();
+        let rest = ours.write_all(&sent[written..]);
+        tokio::time::timeout(LIMIT, rest).await.unwrap().unwrap();
         assert!(reading.await.unwrap().unwrap() == sent, "byte for byte");
     }
 
