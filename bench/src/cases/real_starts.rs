@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::time::sleep;
 
 use super::Case;
-use super::starts::{COLD, SWAP};
+use super::starts::{COLD, SWAP, until_unloaded};
 use crate::clock;
 use crate::load::bodies::CHATS;
 use crate::load::{Loading, get, post};
@@ -16,69 +16,84 @@ use crate::say;
 use crate::stats::micros;
 use crate::subjects::{Engine, Subject, Subjects};
 
-const STARTS: usize = 10;
+/// A load takes a few hundredths longer now, shorter then: so many, in turns.
+const STARTS: usize = 15;
 
 /// Between two tries to be served by a server that loads.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Long enough for a server that nobody uses to be gone.
-const GONE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(subjects: &Subjects, results: &mut Results) -> Result<()> {
     let Some(engine) = Engine::find() else {
         say::progress("  no PADDOCK_TEST_ENGINE and PADDOCK_TEST_MODEL: left out");
         return Ok(());
     };
-    let (place, program) = (&subjects.place, &subjects.paddock);
-    for _ in 0..STARTS {
-        let began = clock::now();
-        let mut alone = engine.direct(place)?;
-        first_answer(&mut alone, "a").await?;
-        note(began, &alone, Quantity::ColdMillis, results);
-        alone.end()?;
+    let mut peers = Vec::new();
+    for peer in &subjects.peers {
+        peers.extend(peer.start_two(&subjects.place, &engine.command())?);
     }
-    let mut paddock = engine.paddock_two(place, program, COLD)?;
+    colds(subjects, &engine, &mut peers, results).await?;
+    let (place, program) = (&subjects.place, &subjects.paddock);
+    let mut all = vec![
+        engine.paddock_two(place, program, SWAP)?,
+        engine.router_two(place)?,
+    ];
+    all.append(&mut peers);
+    swaps(all, results).await
+}
+
+/// Asks for a model that is not loaded, the server alone and each of the others in turn.
+async fn colds(
+    subjects: &Subjects,
+    engine: &Engine,
+    peers: &mut [Subject],
+    results: &mut Results,
+) -> Result<()> {
+    let mut paddock = engine.paddock_two(&subjects.place, &subjects.paddock, COLD)?;
     // The first one waits for paddock to ask the engine what it can.
     first_answer(&mut paddock, "a").await?;
     for _ in 0..STARTS {
-        sleep(GONE).await;
-        cold(&mut paddock, results).await?;
-    }
-    paddock.end()?;
-    swaps(engine.paddock_two(place, program, SWAP)?, results).await?;
-    swaps(engine.router_two(place)?, results).await?;
-    for peer in &subjects.peers {
-        let Some(mut peer) = peer.start_two(place, &engine.command())? else {
-            continue;
-        };
-        for _ in 0..STARTS {
+        let began = clock::now();
+        let mut alone = engine.direct(&subjects.place)?;
+        first_answer(&mut alone, "a").await?;
+        note(began, &alone, Quantity::ColdMillis, results);
+        alone.end()?;
+        until_unloaded(&mut paddock).await?;
+        timed(&mut paddock, "a", Quantity::ColdMillis, results).await?;
+        until_unloaded(&mut paddock).await?;
+        for peer in &mut *peers {
             peer.connect().await?.ask(&get("/unload")).await?;
-            cold(&mut peer, results).await?;
+            timed(peer, "a", Quantity::ColdMillis, results).await?;
+            peer.connect().await?.ask(&get("/unload")).await?;
         }
-        swaps(peer, results).await?;
     }
-    Ok(())
+    paddock.end()
 }
 
-/// Asks for a model that is not loaded.
-async fn cold(subject: &mut Subject, results: &mut Results) -> Result<()> {
-    let began = clock::now();
-    first_answer(subject, "a").await?;
-    note(began, subject, Quantity::ColdMillis, results);
-    Ok(())
-}
-
-/// Asks two models in turn.
-async fn swaps(mut subject: Subject, results: &mut Results) -> Result<()> {
-    for name in ["a", "b"] {
-        first_answer(&mut subject, name).await?;
+/// Asks each for its two models in turn.
+async fn swaps(mut all: Vec<Subject>, results: &mut Results) -> Result<()> {
+    for subject in &mut all {
+        for name in ["a", "b"] {
+            first_answer(subject, name).await?;
+        }
     }
     for name in ["a", "b"].iter().cycle().take(STARTS) {
-        let began = clock::now();
-        first_answer(&mut subject, name).await?;
-        note(began, &subject, Quantity::SwapMillis, results);
+        for subject in &mut all {
+            timed(subject, name, Quantity::SwapMillis, results).await?;
+        }
     }
-    subject.end()
+    all.into_iter().try_for_each(Subject::end)
+}
+
+async fn timed(
+    subject: &mut Subject,
+    model: &str,
+    quantity: Quantity,
+    results: &mut Results,
+) -> Result<()> {
+    let began = clock::now();
+    first_answer(subject, model).await?;
+    note(began, subject, quantity, results);
+    Ok(())
 }
 
 /// Asks for one token until it comes; a server that loads refuses.

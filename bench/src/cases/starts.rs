@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::Case;
 use crate::clock;
@@ -16,8 +17,11 @@ use crate::subjects::{Subject, Subjects, paddock};
 
 const STARTS: u64 = 20;
 
-/// Long enough for a child that nobody uses to be gone.
-const GONE: Duration = Duration::from_millis(300);
+/// Between two questions whether a child has gone.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a child may take to go.
+const GONE: Duration = Duration::from_secs(10);
 
 /// Nobody is waited for: a model goes as soon as it is idle.
 pub(super) const COLD: &str = "keep_alive = \"0s\"\n";
@@ -63,7 +67,7 @@ async fn measure(mut subject: Subject, before: Before, results: &mut Results) ->
     for start in 1..=STARTS {
         match before {
             Before::Nothing => {}
-            Before::Wait => tokio::time::sleep(GONE).await,
+            Before::Wait => until_unloaded(&mut subject).await?,
             Before::Ask(path) => {
                 let mut client = subject.connect().await?;
                 client.ask(&get(path)).await?;
@@ -73,6 +77,21 @@ async fn measure(mut subject: Subject, before: Before, results: &mut Results) ->
         results.add(Case::Starts, quantity, subject.name, millis);
     }
     Ok(())
+}
+
+/// Waits until none of paddock's models has a child.
+pub(super) async fn until_unloaded(subject: &mut Subject) -> Result<()> {
+    let mut client = subject.connect().await?;
+    let until = clock::now() + clock::nanoseconds(GONE);
+    loop {
+        let answer: Value = serde_json::from_slice(client.ask(&get("/v1/models")).await?)?;
+        let models = answer["data"].as_array().context("no models")?;
+        if models.iter().all(|model| model["status"] == "unloaded") {
+            return Ok(());
+        }
+        ensure!(clock::now() < until, "still there: {answer}");
+        sleep(PAUSE).await;
+    }
 }
 
 /// Asks one of two models in turn, and returns what was added, in milliseconds.
