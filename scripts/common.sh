@@ -60,6 +60,11 @@ apt_install() {
         apt-get install -y -qq --no-install-recommends "$@"
 }
 
+# A part of paddock is C.
+install_make() {
+    type -P make >/dev/null || install_packages "paddock's allocator is built with make" make
+}
+
 # find_pip DIR: sets the array pip to a command that works. Python may come
 # without pip; then it gets a virtual environment in DIR.
 find_pip() {

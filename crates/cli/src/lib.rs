@@ -3,6 +3,7 @@
 //! It is a library so that tests of the whole can build the same program under another name.
 
 mod admin;
+mod allocator;
 mod commands;
 mod config_file;
 mod exit;
