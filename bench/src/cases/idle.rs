@@ -12,8 +12,8 @@ use crate::subjects::{Subject, Subjects, paddock};
 use crate::usage::Idleness;
 
 /// How long a subject is left alone before it is watched: a thread of tokio's that has done blocking
-/// work ends after 10 s without any.
-const SETTLE: Duration = Duration::from_secs(12);
+/// work ends after 10 s without any, and what it held is given back 2 s later.
+const SETTLE: Duration = Duration::from_secs(16);
 
 const WATCHED: Duration = Duration::from_secs(10);
 
