@@ -1,4 +1,4 @@
-use crate::support::{binary, echo_counted, memory, process, settled, sockets};
+use crate::support::{binary, echo_counted, memory, process, settled, sockets, workers};
 use paddock_e2e::harness::{Connection, LIMIT, Paddock, Pid, get, wait_until};
 
 const CONNECTIONS: u64 = 1000;
@@ -9,8 +9,8 @@ const IDLE: u64 = 16 << 10;
 /// What a connection with an unfinished head may cost: one buffer, and itself.
 const HALF_SENT: u64 = (66 << 10) + IDLE;
 
-/// What paddock may hold when nobody is connected any more: the buffers of two workers.
-const GIVEN_BACK: u64 = 4 << 20;
+/// What each worker keeps for the next connections: twenty buffers.
+const KEPT: u64 = 20 * (66 << 10);
 
 /// Growth that has nothing to do with connections.
 const SLACK: u64 = 2 << 20;
@@ -70,8 +70,9 @@ fn a_connection_with_half_a_head_costs_a_constant() {
         drop(half);
         wait_until(LIMIT, "the connections' end", || sockets(process) <= none);
     }
-    wait_until(LIMIT, "what they took to be given back", || {
-        grown(process, before) < GIVEN_BACK
+    let kept = workers(process) * KEPT + SLACK;
+    wait_until(LIMIT, "the rest to be given back", || {
+        grown(process, before) < kept
     });
     assert_eq!(paddock.get("/props").status, 200);
 }

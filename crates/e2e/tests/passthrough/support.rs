@@ -72,6 +72,16 @@ pub(crate) fn memory(process: Pid) -> u64 {
     kilobytes.parse::<u64>().expect("a number") * 1024
 }
 
+/// How many threads of a paddock serve clients.
+pub(crate) fn workers(process: Pid) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.number())).expect("a process");
+    let names = threads
+        .flatten()
+        .map(|thread| fs::read_to_string(thread.path().join("comm")));
+    let workers = names.flatten().filter(|name| name.starts_with("worker-"));
+    workers.map(|_| 1).sum()
+}
+
 /// How many sockets a process has open.
 pub(crate) fn sockets(process: Pid) -> usize {
     let files = fs::read_dir(format!("/proc/{}/fd", process.number())).expect("a process");
