@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::sleep;
 
 use super::Case;
 use super::starts::{COLD, SWAP, until_unloaded};
 use crate::clock;
 use crate::load::bodies::CHATS;
-use crate::load::{Loading, get, post};
+use crate::load::{get, post};
 use crate::results::{Quantity, Results};
 use crate::say;
 use crate::stats::micros;
@@ -101,13 +100,7 @@ async fn first_answer(subject: &mut Subject, model: &str) -> Result<()> {
     let body = format!(
         r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}],"max_tokens":1}}"#
     );
-    let request = post(CHATS, body.as_bytes());
-    loop {
-        match subject.connect().await?.ask(&request).await {
-            Err(error) if error.is::<Loading>() => sleep(PAUSE).await,
-            asked => return asked.map(|_| ()),
-        }
-    }
+    subject.serves(&post(CHATS, body.as_bytes()), PAUSE).await
 }
 
 fn note(began: u64, subject: &Subject, quantity: Quantity, results: &mut Results) {

@@ -139,20 +139,25 @@ impl Subject {
 
     /// Waits until this request is answered; one that loads may refuse it.
     pub(crate) async fn answers_to(mut self, request: &[u8]) -> Result<Self> {
+        self.serves(request, LOADING).await?;
+        Ok(self)
+    }
+
+    /// Asks until it is answered, again after such a pause where one that loads refuses.
+    pub(crate) async fn serves(&mut self, request: &[u8], pause: Duration) -> Result<()> {
         let asking = async {
             loop {
                 let mut client = self.connect().await?;
                 match client.ask(request).await {
-                    Err(error) if error.is::<Loading>() => sleep(LOADING).await,
+                    Err(error) if error.is::<Loading>() => sleep(pause).await,
                     asked => return asked.map(|_| ()),
                 }
             }
         };
         match tokio::time::timeout(START, asking).await {
-            Ok(answered) => answered.with_context(|| format!("{:?} does not serve", self.name))?,
+            Ok(answered) => answered.with_context(|| format!("{:?} does not serve", self.name)),
             Err(_) => bail!("{:?} does not answer", self.name),
         }
-        Ok(self)
     }
 }
 
