@@ -100,11 +100,10 @@ fn read(file: PathBuf) -> Result<Found, Problems> {
             ErrorKind::InvalidData => (format!("{shown} is not UTF-8 text"), None),
             _ => (format!("{shown} cannot be read: {error}"), None),
         };
-        Problems::from(Problem {
-            key: None,
-            message,
-            help: help.map(str::to_owned),
-            place: None,
+        let problem = Problem::new(message);
+        Problems::from(match help {
+            Some(help) => problem.help(help),
+            None => problem,
         })
     });
     let (text, state) = read?;

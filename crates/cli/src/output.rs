@@ -4,6 +4,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+pub(crate) use paddock_server::{printable, printable_lines};
+
 /// Who reads what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
@@ -18,9 +20,10 @@ pub(crate) fn text(text: &str) {
     write(&mut io::stdout().lock(), text);
 }
 
-/// Writes to standard error: everything else.
+/// Writes to standard error: everything else. Terminal sequences in the text are replaced, for errors repeat
+/// what stands in files and answers.
 pub(crate) fn error(text: &str) {
-    write(&mut io::stderr().lock(), text);
+    write(&mut io::stderr().lock(), &printable_lines(text));
 }
 
 /// Writes to standard error what may have colours; they are left out where it is no terminal that shows
@@ -55,24 +58,6 @@ pub(crate) fn coloured_lines(lines: &str) -> Reader {
 /// Whether standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
-}
-
-/// Replaces what could steer a terminal: the text may come from anywhere.
-pub(crate) fn printable(text: &str) -> String {
-    let clean = |letter: char| {
-        if letter.is_control() && letter != '\t' {
-            '\u{fffd}'
-        } else {
-            letter
-        }
-    };
-    text.chars().map(clean).collect()
-}
-
-/// Does as [`printable`] to each of several lines.
-pub(crate) fn printable_lines(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(printable).collect();
-    lines.join("\n")
 }
 
 /// Writes bytes to standard output.

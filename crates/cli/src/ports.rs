@@ -31,12 +31,7 @@ pub(crate) fn taken(config: &Config) -> Vec<Problem> {
             }
             Listen::Unix(path) => blocked(path),
         }?;
-        Some(Problem {
-            key: Some(key.to_owned()),
-            message,
-            help: Some(HELP.to_owned()),
-            place: None,
-        })
+        Some(Problem::new(message).key(key).help(HELP))
     });
     problems.collect()
 }

@@ -193,6 +193,17 @@ fn files_that_cannot_be_read_say_what_to_do() {
         assert!(error.starts_with(&format!("error: {message}")), "{error}");
         assert!(error.contains(&format!("\n  = help: {help}")), "{error}");
     }
+    let odd = "\u{1b}]0;x\u{7}";
+    let nested = Builder::new("llama")
+        .set(odd, Value::U32(1))
+        .set(odd, Value::U32(1));
+    fs::write(directory.path().join("odd.gguf"), nested.build()).unwrap();
+    let (_, _, error) = inspect(directory.path(), &["odd.gguf"]);
+    assert!(
+        error.contains("key `\u{fffd}]0;x\u{fffd}` twice"),
+        "{error:?}"
+    );
+    assert!(!error.contains('\u{1b}'), "{error:?}");
     for wrong in [
         &["m.gguf", "--cache-type-k", "q2_K"][..],
         &["m.gguf", "--parallel", "0"],

@@ -17,6 +17,7 @@ mod listeners;
 mod memory;
 mod model;
 mod outgoing;
+mod printable;
 mod proxy;
 mod reload;
 mod routes;
@@ -36,6 +37,7 @@ pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamE
 pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use keys::Limit;
+pub use printable::{printable, printable_lines};
 pub use reload::{FileState, ReloadError, Reloader, Source};
 pub use service::{Broken, Service, StartError};
 pub use service_manager::ServiceManager;

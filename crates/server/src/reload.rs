@@ -238,12 +238,7 @@ mod tests {
         let (told, mut asked) = mpsc::channel(1);
         let source = Source::new(Some((file, before)), move || {
             let _ = told.try_send(());
-            Err(Problems::from(Problem {
-                key: None,
-                message: "not now".to_owned(),
-                help: None,
-                place: None,
-            }))
+            Err(Problems::from(Problem::new("not now")))
         });
         let reloader = Reloader {
             source: Some(source),

@@ -56,7 +56,8 @@ pub(super) fn run(args: &InspectArgs) -> Exit {
 
 /// Says what is wrong with a file and what to do about it.
 fn refusal(PartError { path, error }: &PartError) -> String {
-    let shown = path.display();
+    let shown = output::printable(&path.display().to_string());
+    let error_text = output::printable(&error.to_string());
     let (message, help) = match error {
         Error::Io(io) if io.kind() == ErrorKind::NotFound => {
             let help = "name a .gguf file; of a split model all parts have to be there";
@@ -67,9 +68,9 @@ fn refusal(PartError { path, error }: &PartError) -> String {
             (format!("{shown} cannot be read: permission denied"), help)
         }
         Error::Truncated { .. } | Error::HeaderTruncated(_) | Error::Empty => {
-            (format!("{shown} {error}"), "download it again")
+            (format!("{shown} {error_text}"), "download it again")
         }
-        _ => (format!("{shown} {error}"), "name a .gguf file"),
+        _ => (format!("{shown} {error_text}"), "name a .gguf file"),
     };
     format!("error: {message}\n  = help: {help}")
 }

@@ -34,7 +34,7 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What a file is called may come from afar, and this is shown on terminals.
         let text = format!("{} {}", self.path.display(), self.reason);
-        f.write_str(&text.replace(char::is_control, "\u{fffd}"))
+        f.write_str(&crate::printable(&text))
     }
 }
 

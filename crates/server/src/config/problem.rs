@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::printable::{printable, printable_lines, without_credentials};
+
 /// One thing that is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -38,22 +40,28 @@ pub struct Place {
 pub struct Problems(Vec<Problem>);
 
 impl Problem {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// Makes a problem of what is wrong. Credentials and terminal sequences in the text are masked, for it
+    /// may repeat what stands in a file.
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             key: None,
-            message: message.into(),
+            message: shown(&message.into()),
             help: None,
             place: None,
         }
     }
 
-    pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+    /// Names the key or flag.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(shown(&key.into()));
         self
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    /// Says what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(shown(&help.into()));
         self
     }
 
@@ -61,6 +69,10 @@ impl Problem {
         self.place = place;
         self
     }
+}
+
+fn shown(text: &str) -> String {
+    printable_lines(&without_credentials(text))
 }
 
 impl Problems {
@@ -172,7 +184,7 @@ impl Problem {
         if let Some(place) = &self.place {
             gutter = place.line.to_string().len();
             let Place { line, column, .. } = place;
-            let file = place.file.display();
+            let file = printable(&place.file.display().to_string());
             write!(
                 f,
                 "\n{:gutter$}{frame}-->{frame:#} {file}:{line}:{column}",

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::problem::Place;
+use crate::printable::{printable, without_credentials};
 
 /// Characters of a line shown around a problem at most.
 const SHOWN: usize = 120;
@@ -19,7 +20,8 @@ impl Source<'_> {
     /// Returns the place of a range of bytes, with its whole line.
     pub(super) fn place(&self, span: &Range<usize>) -> Place {
         let (line, before, rest) = self.split(span.start);
-        let shown: String = before.chars().chain(rest.chars()).map(printable).collect();
+        let line_text = format!("{before}{rest}").replace('\t', " ");
+        let shown = printable(&without_credentials(&line_text));
         let column = before.chars().count() + 1;
         let text: String = shown.chars().take(column.max(SHOWN)).collect();
         let meant = self.text.get(span.clone()).unwrap_or_default();
@@ -63,14 +65,5 @@ impl Source<'_> {
         let before = before.rsplit('\n').next().unwrap_or_default();
         let rest = after.lines().next().unwrap_or_default();
         (line, before, rest)
-    }
-}
-
-/// Keeps a terminal safe from what a file contains, one character for one.
-fn printable(char: char) -> char {
-    match char {
-        '\t' => ' ',
-        char if char.is_control() => '\u{fffd}',
-        char => char,
     }
 }

@@ -210,6 +210,24 @@ fn values_of_the_environment_are_not_shown() {
 }
 
 #[test]
+fn credentials_in_addresses_are_not_shown() {
+    let url = "https://me:secret@host/a?token=secret";
+    for line in [
+        format!("[telemetry]\nevents_url = \"{url}\""),
+        format!("[telemetry]\notlp_endpoint = \"{url}\""),
+        format!("[server]\nlisten = [\"{url}\"]"),
+        format!("[server]\nlisten = [\"a\"] # {url}"),
+        format!("[server]\ndefault_model = \"{url}\""),
+        format!("[engine]\nargs = [\"--port\", \"{url}\"]"),
+        format!("[engine]\nsandbox = \"{url}\""),
+    ] {
+        let problems = Fixture::new().problems(&format!("{line}\n{MODEL}"));
+        assert!(!problems.contains("secret"), "{problems}");
+        assert!(problems.contains("://*********@host"), "{problems}");
+    }
+}
+
+#[test]
 fn model_files_are_checked() {
     let fixture = Fixture::new();
     let whole = fixture::model().build();
