@@ -4,7 +4,7 @@ use std::future;
 use std::io;
 use std::path::Path;
 
-use paddock_server::config::{Config, Listen, Mode, Model, Problems};
+use paddock_server::config::{Config, Listen, Mode, Model, Problems, warnings};
 use paddock_server::{
     Broken, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
 };
@@ -105,7 +105,13 @@ fn announce(config: &Config, file: Option<&Path>, public: &[Listen], admin: &[Li
     if logging::is_text() {
         let summary = summary(config, file, public, admin);
         output::error(&format!("paddock {version}\n{summary}"));
+        for warning in warnings(config, public, admin) {
+            output::error(&warning.to_string());
+        }
         return;
+    }
+    for warning in warnings(config, public, admin) {
+        tracing::warn!(help = warning.help, "{}", warning.message);
     }
     for skipped in &config.skipped {
         tracing::warn!("{skipped}");
@@ -203,6 +209,7 @@ pub(crate) fn summary(
     }
     lines.push(format!("  listen  {}", join(public)));
     lines.push(format!("  admin   {}", join(admin)));
+    let lines: Vec<_> = lines.iter().map(|line| output::printable(line)).collect();
     lines.join("\n")
 }
 

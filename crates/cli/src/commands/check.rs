@@ -1,7 +1,7 @@
 //! `paddock check`.
 
 use clap::Args;
-use paddock_server::config::{Listen, Problem, Problems};
+use paddock_server::config::{Listen, Problem, Problems, Warning, warnings};
 use serde_json::{Value, json};
 
 use super::ConfigArgs;
@@ -34,6 +34,9 @@ pub(super) fn run(args: CheckArgs) -> Exit {
             let summary =
                 service::summary(&loaded.config, loaded.path(), &server.listen, &server.admin);
             output::text(&format!("ok\n{summary}"));
+            for warning in warnings(&loaded.config, &server.listen, &server.admin) {
+                output::error(&warning.to_string());
+            }
         }
         (Err(problems), true) => output::text(&format!("{:#}", refused(problems))),
         (Err(problems), false) => service::report(problems),
@@ -53,6 +56,10 @@ fn served(loaded: &Loaded) -> Value {
         .map(|model| json!({ "id": model.id, "aliases": model.aliases, "path": model.path }));
     let skipped = config.skipped.iter();
     let skipped = skipped.map(|skipped| json!({ "path": skipped.path, "reason": skipped.reason }));
+    let found = warnings(config, &config.server.listen, &config.server.admin);
+    let warned = found
+        .iter()
+        .map(|Warning { message, help }| json!({ "message": message, "help": help }));
     let addresses = |all: &[Listen]| -> Vec<_> { all.iter().map(Listen::to_string).collect() };
     json!({
         "ok": true,
@@ -62,6 +69,7 @@ fn served(loaded: &Loaded) -> Value {
         "engine": config.engine.program,
         "listen": addresses(&config.server.listen),
         "admin": addresses(&config.server.admin),
+        "warnings": warned.collect::<Vec<_>>(),
         "problems": [],
     })
 }

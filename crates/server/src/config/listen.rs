@@ -46,6 +46,14 @@ impl Listen {
         }
     }
 
+    /// Returns whether clients on other machines may get to this address, as far as the address tells.
+    pub fn reaches_other_machines(&self) -> bool {
+        match self {
+            Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+
     /// Makes an address of a unix socket, if its path is one that can be bound.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod sandbox;
 mod section;
 mod source;
 mod units;
+mod warnings;
 mod wrap;
 mod wrapped;
 
@@ -51,6 +52,7 @@ pub use model::{GpuLayers, KeepAlive, Model};
 pub use otlp::Collector;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
+pub use warnings::{Warning, warnings};
 
 use paddock_supervisor::sandbox::Parts;
 

@@ -1,0 +1,152 @@
+//! Configurations that are valid and still deserve a second thought.
+
+use std::fmt;
+
+use super::{Config, Listen, Mode};
+use crate::printable::printable_lines;
+
+/// One thing that a configuration allows, and how to close it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The consequence.
+    pub message: String,
+    /// The remedy, and the way to confirm that it is meant so.
+    pub help: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("warning: {}\n  = help: {}", self.message, self.help);
+        f.write_str(&printable_lines(&text))
+    }
+}
+
+/// Flags and variables with which a wrapped command demands API keys itself.
+///
+/// Names as in llama.cpp b11434, common/arg.cpp.
+const KEY_FLAGS: [&str; 2] = ["--api-key", "--api-key-file"];
+const KEY_VARIABLES: [&str; 2] = ["LLAMA_API_KEY", "LLAMA_ARG_API_KEY_FILE"];
+
+/// Returns the warnings for a configuration and the addresses it listens on.
+pub fn warnings(config: &Config, public: &[Listen], admin: &[Listen]) -> Vec<Warning> {
+    let open = |at: &&Listen| at.reaches_other_machines();
+    let clients = public.iter().find(open);
+    let clients = clients.filter(|_| !config.public_may_be_open() && !demands_keys_itself(config));
+    let operators = admin.iter().find(open);
+    let operators = operators.filter(|_| !config.admin_may_be_open());
+    let clients = clients.map(|at| for_clients(config, at));
+    let operators = operators.map(|at| for_operators(config, at));
+    clients.into_iter().chain(operators).collect()
+}
+
+fn for_clients(config: &Config, at: &Listen) -> Warning {
+    let wraps = matches!(config.mode, Mode::Wrap { .. });
+    let key = match wraps {
+        true => "give the command an --api-key",
+        false => "demand a key: `paddock key new NAME`",
+    };
+    Warning {
+        message: format!("other machines can use {at} without an API key"),
+        help: format!("listen on 127.0.0.1, or {key}; {}", confirm(config)),
+    }
+}
+
+fn for_operators(config: &Config, at: &Listen) -> Warning {
+    let key = match config.mode {
+        Mode::Wrap { .. } => "",
+        Mode::Serve => ", or demand a key: `paddock key new NAME --allow admin`",
+    };
+    Warning {
+        message: format!(
+            "other machines can load, unload and watch models at the admin address {at} without an API key"
+        ),
+        help: format!("listen on 127.0.0.1{key}; {}", confirm(config)),
+    }
+}
+
+fn confirm(config: &Config) -> &'static str {
+    match config.mode {
+        Mode::Wrap { .. } => "if that is meant: --allow-public",
+        Mode::Serve => "if that is meant: `allow_public = true` under [server], or --allow-public",
+    }
+}
+
+/// Returns whether a wrapped command refuses clients without a key by itself.
+fn demands_keys_itself(config: &Config) -> bool {
+    let Mode::Wrap { .. } = config.mode else {
+        return false;
+    };
+    let args = &config.engine.args;
+    let mut flags = args.iter().filter_map(|arg| arg.to_str());
+    let mut variables = config.engine.env.iter();
+    flags.any(|flag| KEY_FLAGS.contains(&super::normal_flag(flag).as_str()))
+        || variables.any(|(name, value)| KEY_VARIABLES.contains(&&**name) && !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Overrides;
+    use super::super::fixture::Fixture;
+    use super::super::wrapped;
+    use super::*;
+    use std::ffi::OsString;
+
+    const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";
+
+    fn of(config: &Config) -> Vec<String> {
+        let found = warnings(config, &config.server.listen, &config.server.admin);
+        found.into_iter().map(|warning| warning.message).collect()
+    }
+
+    #[test]
+    fn addresses_that_other_machines_reach_are_warned_about_without_keys() {
+        let clients = "other machines can use 192.0.2.1:80 without an API key".to_owned();
+        let operators = "other machines can load, unload and watch models at the admin address 192.0.2.1:81 without an \
+                         API key"
+            .to_owned();
+        let hash = "0".repeat(64);
+        let key = format!("[auth.keys.k]\nhash = \"sha256:{hash}\"\n");
+        let admin_key = format!("{key}allow = [\"admin\"]\n");
+        let both = "listen = [\"192.0.2.1:80\"]\nadmin = [\"192.0.2.1:81\"]\n";
+        let local =
+            "listen = [\"127.0.0.1:80\", \"[::1]:80\", \"unix:/a\"]\nadmin = [\"127.0.0.2:81\"]\n";
+        for (server, keys, expected) in [
+            (both, "", vec![clients.clone(), operators.clone()]),
+            (both, &*key, vec![operators]),
+            (both, &*admin_key, vec![]),
+            (&*format!("{both}allow_public = true\n"), "", vec![]),
+            (local, "", vec![]),
+        ] {
+            let text = format!("[server]\n{server}{keys}{MODEL}");
+            let config = Fixture::new().config(&text, &Overrides::default()).unwrap();
+            assert_eq!(of(&config), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrapped_command_is_warned_about_unless_it_demands_keys() {
+        let clients = "other machines can use 192.0.2.1:8080 without an API key".to_owned();
+        let all = "other machines can use 0.0.0.0:8080 without an API key".to_owned();
+        for (command, variables, expected) in [
+            ("--host 192.0.2.1", vec![], vec![clients]),
+            ("--host 0.0.0.0", vec![], vec![all]),
+            ("--host 0.0.0.0 --api-key k", vec![], vec![]),
+            ("--host 0.0.0.0 --api_key_file k", vec![], vec![]),
+            ("--host 0.0.0.0", vec![("LLAMA_API_KEY", "k")], vec![]),
+            ("--port 80", vec![], vec![]),
+        ] {
+            let fixture = Fixture::new();
+            let words = format!(
+                "llama-server -m {} {command}",
+                fixture.path("model.gguf").display()
+            );
+            let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            let variables = variables
+                .iter()
+                .map(|(name, value): &(&str, &str)| ((*name).into(), (*value).into()));
+            let config =
+                wrapped::config(&words, variables, &Overrides::default(), &fixture.around());
+            assert_eq!(of(&config.unwrap()), expected, "{command}");
+        }
+    }
+}
