@@ -4,6 +4,15 @@ use std::io;
 
 use crate::value::ValueType;
 
+impl Error {
+    /// Returns whether the file's contents are at fault, so that the same file is refused the next time as well.
+    ///
+    /// An error of the system, such as no more file descriptors or a network file system that is away, may pass.
+    pub fn is_in_the_file(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
 /// Why a model file is refused. The messages complete the sentence "the file …".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -2,19 +2,19 @@
 //! broken or too large costs no other model its place, and one that failed before is not tried again
 //! until it is another.
 
+mod fault;
 mod flags;
 
+use self::fault::Fault;
 use super::actor::{News, Runtime};
 use super::entry::Failed;
 use super::place::{Place, Placing, place};
 use crate::config::{self, Config, Mode};
 use crate::engine::Engine;
-use crate::error::LoadFailure;
 use crate::learned::{ArgumentsHash, FileIdentity, Handle, Key, Lesson};
 use crate::rules;
 use paddock_gguf as gguf;
 use paddock_scheduler::{Demand, Event, Memory, ModelId};
-use paddock_supervisor::{Failure, FailureClass, Phase};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -162,7 +162,7 @@ impl Task {
         });
         let (task, read) = match reading.await {
             Ok(done) => done,
-            Err(error) => return Err(refused(&format!("its files cannot be read: {error}"), None)),
+            Err(error) => return Err(Fault::task(&error).failed(None)),
         };
         self = task;
         let (files, headers) = read?;
@@ -196,7 +196,7 @@ impl Task {
             .chain(extra.into_iter().flatten().cloned())
             .collect();
         let files =
-            FileIdentity::of(&all).map_err(|error| refused(&missing(&all, &error), None))?;
+            FileIdentity::of(&all).map_err(|error| Fault::stat(&all, &error).failed(None))?;
         let same = |failed: &&Failed| failed.files.as_ref() == Some(&files);
         if let Some(failed) = self.failed.as_ref().filter(same) {
             return Err(failed.clone());
@@ -209,25 +209,25 @@ impl Task {
         }
         let headers = self
             .headers(path)
-            .map_err(|why| refused(&why, Some(files.clone())))?;
+            .map_err(|fault| fault.failed(Some(files.clone())))?;
         Ok((files, Arc::new(headers)))
     }
 
-    fn headers(&self, path: &Path) -> Result<Headers, String> {
-        let projector = match &self.model.mmproj {
-            Some(path) => {
-                Some(gguf::inspect(path).map_err(|error| format!("{} {error}", path.display()))?)
-            }
-            None => None,
+    fn headers(&self, path: &Path) -> Result<Headers, Fault> {
+        let projector = self.model.mmproj.as_deref();
+        let projector = projector.map(|path| {
+            let read = gguf::inspect(path);
+            read.map_err(|error| Fault::header(path, &error))
+        });
+        let parts = |path: &Path| {
+            let read = gguf::inspect_parts(path);
+            read.map_err(|error| Fault::header(&error.path, &error.error))
         };
-        let draft = match &self.model.draft {
-            Some(path) => Some(gguf::inspect_parts(path).map_err(|error| error.to_string())?),
-            None => None,
-        };
+        let draft = self.model.draft.as_deref().map(parts);
         Ok(Headers {
-            model: gguf::inspect_parts(path).map_err(|error| error.to_string())?,
-            projector,
-            draft,
+            model: parts(path)?,
+            projector: projector.transpose()?,
+            draft: draft.transpose()?,
         })
     }
 
@@ -338,32 +338,4 @@ pub(super) fn parts(path: &Path) -> Vec<PathBuf> {
     parts
         .filter(|parts| !parts.is_empty())
         .unwrap_or_else(|| vec![path.to_owned()])
-}
-
-/// Which of the files is not there.
-fn missing(files: &[PathBuf], error: &std::io::Error) -> String {
-    match files.iter().find(|file| !file.exists()) {
-        Some(file) => format!("there is no file {}", file.display()),
-        None => format!("its files cannot be looked at: {error}"),
-    }
-}
-
-/// A model whose files cannot be loaded as they are.
-fn refused(why: &str, files: Option<FileIdentity>) -> Failed {
-    Failed {
-        failure: LoadFailure {
-            cause: Arc::new(Failure {
-                class: FailureClass::BadFile,
-                phase: Phase::Spawn,
-                exit: None,
-                message: format!("{why}; nothing is started until the file is another"),
-                log_tail: Vec::new(),
-            }),
-            retry_at: None,
-            restarts_left: 0,
-        },
-        until: None,
-        files,
-        broke: false,
-    }
 }
