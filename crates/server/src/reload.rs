@@ -1,6 +1,8 @@
 //! Another configuration is read and gone on with; an invalid one changes nothing.
 
 #[cfg(target_os = "linux")]
+mod closed_aside;
+#[cfg(target_os = "linux")]
 mod inotify;
 #[cfg(not(target_os = "linux"))]
 mod notified;

@@ -13,6 +13,7 @@ const AT_ONCE: usize = 12;
 
 #[test]
 fn every_fault_at_every_moment_is_survived() {
+    let _alone = crate::alone();
     let only = std::env::var("PADDOCK_FAULTS").ok();
     let named = |(moment, fault): &(Moment, Fault)| {
         let name = format!("{}, {}", moment.name(), fault.name());

@@ -36,6 +36,7 @@ struct Held {
 
 #[test]
 fn nothing_grows_over_a_thousand_faults() {
+    let _alone = crate::alone();
     let seed = number("PADDOCK_FAULT_SEED").unwrap_or_else(rand_seed);
     let runs = number("PADDOCK_FAULT_RUNS")
         .unwrap_or(RUNS)

@@ -3,6 +3,7 @@
 //! What is written into the file is told by its own inode, and what is put in its place by its directory. So
 //! nothing is told of what is written beside it, such as a log, however often that is.
 
+use super::closed_aside::ClosedAside;
 use rustix::fs::inotify::{
     CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch,
 };
@@ -10,7 +11,6 @@ use rustix::io::Errno;
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tokio::io::unix::AsyncFd;
@@ -31,7 +31,7 @@ const ITSELF: WatchFlags = WatchFlags::CLOSE_WRITE
 /// Tells when a file may be another.
 #[derive(Debug)]
 pub(super) struct Touched {
-    news: AsyncFd<OwnedFd>,
+    news: AsyncFd<ClosedAside>,
     file: PathBuf,
     name: OsString,
     /// The watch of the file's inode, where there is a file.
@@ -45,12 +45,12 @@ impl Touched {
     /// # Errors
     /// The system has no more watches, or the directory cannot be watched.
     pub(super) fn watch(file: &Path) -> io::Result<Self> {
-        let news = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let news = ClosedAside::new(init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?);
         let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
         add_watch(&news, directory.unwrap_or(Path::new(".")), BESIDE)?;
         #[expect(
             deprecated,
-            reason = "an OwnedFd stays open for as long as it is there, and what is to be used instead is unsafe code"
+            reason = "the descriptor stays open for as long as it is there, and what is to be used instead is unsafe code"
         )]
         let news = AsyncFd::new(news)?;
         let mut touched = Self {

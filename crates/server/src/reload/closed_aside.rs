@@ -1,0 +1,67 @@
+//! A descriptor whose last close may take long.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::thread;
+
+/// A descriptor that a short-lived thread closes, so that whoever drops it need not wait.
+///
+/// Closing an inotify instance waits for the kernel to free its watches (fs/notify/group.c,
+/// `fsnotify_destroy_group`), which took up to 30 s on a busy machine with two cores and Linux 6.18.
+#[derive(Debug)]
+pub(super) struct ClosedAside(Option<OwnedFd>);
+
+impl ClosedAside {
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
+        Self(Some(descriptor))
+    }
+}
+
+impl AsFd for ClosedAside {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Some(descriptor) => descriptor.as_fd(),
+            None => unreachable!("only a drop takes it"),
+        }
+    }
+}
+
+impl AsRawFd for ClosedAside {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Drop for ClosedAside {
+    fn drop(&mut self) {
+        let descriptor = self.0.take();
+        let closing = thread::Builder::new().name("close-inotify".to_owned());
+        // Without a thread the closure is dropped here, and the descriptor with it.
+        let _ = closing.spawn(move || drop(descriptor));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::set_socket_linger;
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    /// A socket that waits in close(2) for data that nobody reads (socket(7), `SO_LINGER`).
+    #[test]
+    fn a_slow_close_holds_up_nobody() {
+        let linger = Duration::from_secs(20);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        set_socket_linger(&socket, Some(linger)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        while socket.write(&[0; 1 << 16]).is_ok() {}
+        let began = Instant::now();
+        drop(ClosedAside::new(socket.into()));
+        assert!(began.elapsed() < linger / 2);
+        drop(peer);
+    }
+}
