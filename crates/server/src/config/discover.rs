@@ -61,15 +61,29 @@ struct File {
 enum Kind {
     Model,
     Projector,
+    Draft,
+    ImportanceMatrix,
     LaterPart,
 }
+
+const IS_A_DRAFT: &str =
+    "is a draft model: name it with `draft` under [models.NAME] of the model it is for";
+const IS_A_MATRIX: &str = "is an importance matrix, which is for quantizing a model";
+
+/// Parts of the names of draft models, which guess tokens ahead for another model.
+const DRAFTS: [&str; 4] = ["mtp-", "eagle3-", "dspark-", "dflash-"];
 
 impl File {
     fn kind(&self) -> Kind {
         let name = strip_part_suffix(&self.stem);
         let part = self.stem.strip_prefix(name).unwrap_or_default();
-        if self.stem.starts_with("mmproj") {
+        // As the engine tells them apart: llama.cpp b11434, common/download.cpp, `gguf_filename_is_model`.
+        if self.stem.contains("mmproj") {
             Kind::Projector
+        } else if self.stem.contains("imatrix") {
+            Kind::ImportanceMatrix
+        } else if DRAFTS.iter().any(|draft| self.stem.contains(draft)) {
+            Kind::Draft
         } else if part.is_empty() || part.starts_with("-00001-of-") {
             Kind::Model
         } else {
@@ -94,6 +108,8 @@ impl Walk {
                 Kind::Model => models.push(file),
                 Kind::Projector => projectors.push(file),
                 Kind::LaterPart => parts.push(file),
+                Kind::Draft => skipped.push(Skipped::new(file.path, IS_A_DRAFT)),
+                Kind::ImportanceMatrix => skipped.push(Skipped::new(file.path, IS_A_MATRIX)),
             }
         }
         skip_orphans(&parts, &models, &mut skipped);

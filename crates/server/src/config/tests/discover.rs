@@ -119,6 +119,26 @@ fn a_projector_goes_with_the_only_model_beside_it() {
 }
 
 #[test]
+fn companions_are_told_apart_by_their_names() {
+    let fixture = Fixture::new();
+    fixture.models(&["models/a.gguf", "models/a-mmproj-f16.gguf"]);
+    fixture.models(&[
+        "models/mtp-a.gguf",
+        "models/a-imatrix.gguf",
+        "models/dflash-a.gguf",
+    ]);
+    let (found, skipped) = found(&fixture, MODELS);
+    assert_eq!(found, ["a=models/a.gguf+models/a-mmproj-f16.gguf"]);
+    let mut skipped = skipped;
+    skipped.sort();
+    let names = ["a-imatrix.gguf", "dflash-a.gguf", "mtp-a.gguf"];
+    for (skipped, name) in skipped.iter().zip(names) {
+        assert!(skipped.contains(name), "{skipped}");
+    }
+    assert_eq!(skipped.len(), names.len());
+}
+
+#[test]
 fn a_projector_that_is_configured_is_no_surprise() {
     let fixture = Fixture::new();
     fixture.models(&["models/a.gguf", "models/b.gguf", "models/mmproj.gguf"]);
