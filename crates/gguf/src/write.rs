@@ -43,6 +43,16 @@ impl Builder {
         }
     }
 
+    /// Makes the smallest file that passes for a model, as [`check_loadable`](crate::check_loadable) sees it. No
+    /// engine answers from it.
+    pub fn stand_in() -> Self {
+        Self::new("llama")
+            .set("llama.block_count", Value::U32(1))
+            .set("llama.context_length", Value::U32(64))
+            .set("llama.embedding_length", Value::U32(64))
+            .tensor("token_embd.weight", &[64, 8], GgmlType::F32)
+    }
+
     /// Sets the format's version.
     #[must_use]
     pub fn version(mut self, version: u32) -> Self {

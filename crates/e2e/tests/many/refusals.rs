@@ -1,5 +1,6 @@
 use crate::support::{answered_by, chat, decisions, model, three};
 use paddock_e2e::harness::model as whole;
+use paddock_gguf::{Value, write::Builder};
 use std::fs;
 
 #[test]
@@ -15,15 +16,21 @@ fn a_broken_file_costs_nobody_a_place_until_it_is_another() {
         .start();
     assert_eq!(answered_by(&paddock.ask(chat("a"))), "a");
     let pid = model(&paddock, "a")["pid"].clone();
-    fs::write(&other, "not a model").unwrap();
-    for _ in 0..2 {
-        let refused = paddock.ask(chat("c"));
-        assert_eq!(
-            (refused.status, refused.error_code()),
-            (503, "load_failed".into())
-        );
-        assert_eq!(refused.json()["error"]["failure"]["class"], "bad_file");
-        assert_eq!(refused.field("retry-after"), None, "time does not help");
+    let adapter = Value::String("adapter".to_owned());
+    let adapter = Builder::stand_in().set("general.type", adapter).build();
+    let no_layers = Builder::new("llama")
+        .set("llama.block_count", Value::U32(0))
+        .build();
+    let broken = [b"not a model".to_vec(), adapter, no_layers];
+    for bytes in broken {
+        fs::write(&other, bytes).unwrap();
+        for _ in 0..2 {
+            let refused = paddock.ask(chat("c"));
+            let answer = (refused.status, refused.error_code());
+            assert_eq!(answer, (503, "load_failed".into()));
+            assert_eq!(refused.json()["error"]["failure"]["class"], "bad_file");
+            assert_eq!(refused.field("retry-after"), None, "time does not help");
+        }
     }
     assert_eq!(model(&paddock, "a")["pid"], pid, "the good one stays");
     fs::write(&other, whole()).unwrap();

@@ -209,6 +209,7 @@ impl Task {
         }
         let headers = self
             .headers(path)
+            .and_then(|headers| self.check(path, headers))
             .map_err(|fault| fault.failed(Some(files.clone())))?;
         Ok((files, Arc::new(headers)))
     }
@@ -229,6 +230,16 @@ impl Task {
             projector: projector.transpose()?,
             draft: draft.transpose()?,
         })
+    }
+
+    /// Refuses a model that cannot be loaded before another one makes room for it. A configured size says that
+    /// this engine loads what the header does not explain.
+    fn check(&self, path: &Path, headers: Headers) -> Result<Headers, Fault> {
+        match gguf::check_loadable(&headers.model) {
+            Err(why) if why.is_a_gap() && self.model.memory.is_some() => Ok(headers),
+            Err(why) => Err(Fault::unloadable(path, &why)),
+            Ok(()) => Ok(headers),
+        }
     }
 
     /// What a load of these files in this way is remembered by.

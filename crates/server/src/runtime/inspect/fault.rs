@@ -33,6 +33,19 @@ impl Fault {
         }
     }
 
+    /// Judges a model whose header shows that it cannot be loaded.
+    pub(super) fn unloadable(path: &Path, why: &gguf::Unloadable) -> Self {
+        let hint = match why.is_a_gap() {
+            true => "; if the engine loads it, set `memory` under [models.NAME]",
+            false => "",
+        };
+        Self {
+            class: FailureClass::BadFile,
+            reason: format!("{} {why}{hint}", path.display()),
+            is_in_the_file: true,
+        }
+    }
+
     /// Judges an error of looking at files without reading them; names the first one that is missing.
     pub(super) fn stat(files: &[PathBuf], error: &io::Error) -> Self {
         let missing = files.iter().find(|file| !file.exists());
