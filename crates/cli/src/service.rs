@@ -8,6 +8,7 @@ use paddock_server::config::{Config, Listen, Mode, Model, Problems, warnings};
 use paddock_server::{
     Broken, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
 };
+use paddock_supervisor::Adoption;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -72,7 +73,11 @@ async fn serve(
     let mut hangup = hangup()?;
     let shown = config.clone();
     let manager = ServiceManager::from_env();
-    let service = Service::start(config, source, exec::shim()?, inherited, manager).await?;
+    let adoption = Adoption::begin().inspect_err(|error| {
+        tracing::debug!(%error, "this process does not adopt orphans");
+    });
+    let shim = exec::shim()?;
+    let service = Service::start(config, source, shim, inherited, manager, adoption.ok()).await?;
     announce(
         &shown,
         file,

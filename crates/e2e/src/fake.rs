@@ -26,6 +26,7 @@
 //! | `--fake-die POINT:HOW` | dies at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
 //! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert`, `disk-full`, `too-many-files`, `too-many-processes` |
 //! | `--fake-hang WHERE` | never answers: `ready` (nothing, from the end of the load on), `request` (what needs inference), `stream` (after a stream's first event) |
+//! | `--fake-impersonate MODEL` | keeps binding, and replacing, the sockets of that model's children, and answers there |
 //! | `--fake-ignore-term` | SIGTERM does nothing, ever |
 //! | `--fake-no-event` | no events on stdout, and stdin is not obeyed |
 //!
@@ -41,6 +42,7 @@
 //! | `/__fake/echo` | answers with the bytes of the request, head and body, framing included |
 //! | `/__fake/respond` | writes the request's (unchunked) body to the wire instead of an answer; with `x-fake-close: 1` in the request the connection then ends |
 //! | `/__fake/state` | JSON: `pid`, `connections_open`, `requests_served`, `requests_running`, `streams_open`, `generations_running`, `generations_deferred`, `stream_bytes` (taken by the sockets of the streams that are open) |
+//! | `/__fake/loot` | JSON: `connections` to the sockets that were taken, what was `sent` there |
 //! | `/__fake/try?WHAT=VALUE` | JSON: `errno`, what the system says (null: it is done) to `read=PATH`, `write=PATH`, `run=PROGRAM`, `connect=HOST:PORT`, `bind=HOST:PORT`, `abstract=NAME` (connect to that socket), `signal=PID` (signal 0) |
 //! | `/__fake/die/HOW` | dies, in a way of `--fake-die`, or by `out-of-memory` |
 //! | `/__fake/flood/SECONDS` | writes log lines for that long, as fast as they are read, then answers with JSON: `lines`, `bytes` |
@@ -64,6 +66,7 @@ mod dialect;
 mod events;
 mod exit;
 mod generate;
+mod impostor;
 mod info;
 mod job;
 mod json;

@@ -247,7 +247,7 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, _target: Uri) -> Self::Future {
         let address = self.0.clone();
-        Box::pin(async move { Stream::connect(&address).await.map(TokioIo::new) })
+        Box::pin(async move { Stream::connect(&address, None).await.map(TokioIo::new) })
     }
 }
 

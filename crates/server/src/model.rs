@@ -2,7 +2,7 @@
 
 use crate::config::Model as ModelConfig;
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
-use paddock_supervisor::{Address, Doubts};
+use paddock_supervisor::{Address, ChildProcesses, Doubts};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tokio::time::Instant;
 pub(crate) struct Endpoint {
     pub(crate) generation: Generation,
     pub(crate) address: Address,
+    /// The processes that may answer there, if that is known.
+    pub(crate) processes: Option<ChildProcesses>,
 }
 
 /// A configured model: its gate, where its requests go, and how long they may take.

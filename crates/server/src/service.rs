@@ -5,7 +5,7 @@ mod stop;
 
 pub use stop::Broken;
 
-use self::places::{learn, make_runtime_dir, placeless, take_state};
+use self::places::{learn, make_runtime_dir, placeless, start_spawner, take_state};
 use crate::config::{Config, Listen, Mode};
 use crate::inherited::Inherited;
 use crate::learned;
@@ -21,7 +21,7 @@ use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{Shim, Spawner};
+use paddock_supervisor::{Adoption, Shim, Spawner, Watcher};
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -114,6 +114,8 @@ pub struct Service {
     /// Ends when the last event is posted, after the activity.
     sink: Option<Sink>,
     spawner: Spawner,
+    /// Cleans up if this process is killed.
+    watcher: Option<Watcher>,
     runtime_dir: RuntimeDir,
     /// Held to the end.
     state_dir: Option<StateDir>,
@@ -123,7 +125,8 @@ impl Service {
     /// Opens the listeners, then starts what is to be there from the start: whoever connects from
     /// the first moment on is answered. The configuration can be read again from its source.
     /// A plane whose sockets are inherited listens on those and on nothing else. A service manager is
-    /// told how it goes.
+    /// told how it goes. A process that belongs to paddock alone has begun an `adoption`: it reaps what
+    /// children leave behind.
     ///
     /// # Errors
     /// An address is taken, or the system lacks something.
@@ -133,6 +136,7 @@ impl Service {
         shim: Shim,
         inherited: Inherited,
         manager: Option<ServiceManager>,
+        adoption: Option<Adoption>,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let state_dir = take_state(&config)?;
@@ -140,7 +144,7 @@ impl Service {
         let runtime_dir = make_runtime_dir(&config).await?;
         let parts = Parts::of_this_system();
         sandbox::announce(parts, config.engine.sandbox);
-        let spawner = Spawner::start(shim).map_err(StartError::Threads)?;
+        let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
         let (lessons, learned) = learn(&config).await.unzip();
         let (rows, ended) = mpsc::channel(BATCHES);
         let (settings, set) = watch::channel(config.activity_retention);
@@ -225,6 +229,7 @@ impl Service {
             exporter,
             sink,
             spawner,
+            watcher,
             runtime_dir,
             state_dir,
         };
@@ -249,6 +254,14 @@ impl Service {
             let open = self.admin_open.clone().cancelled_owned();
             self.tasks.spawn(serve_admin(acceptor, router, open));
         }
+        let reaping = self.spawner.reap_orphans();
+        let open = self.admin_open.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = reaping => {}
+                () = open => {}
+            }
+        });
         let watching = self.reloader.clone().watch();
         let accepting = self.accepting.clone().cancelled_owned();
         self.tasks.spawn(async move {

@@ -9,15 +9,15 @@ use tokio::{
 };
 
 use crate::{
-    Exit, Failure, FailureClass, Phase, Spawner, Spec, State,
-    classify::{self, Evidence},
+    Address, ChildProcesses, Exit, Failure, Listener, Phase, Spawner, Spec, State, classify,
     deadline::later,
     event,
-    oom::{self, Reading},
+    oom::Reading,
     output::Output,
     probe,
     process::Process,
     publisher::{Publisher, starting},
+    remains::Remains,
     restart::{Decision, Restarts},
     socket::Socket,
     spawner::Launch,
@@ -26,13 +26,8 @@ use crate::{
     wish::Wish,
 };
 
+mod causes;
 mod serving;
-
-/// Lines of output that are searched for the cause of a failure.
-const EVIDENCE_LINES: usize = 200;
-
-/// Lines of output that a failure carries.
-const TAIL_LINES: usize = 20;
 
 /// Time after which a child that survives SIGKILL is reported: it hangs in the kernel, in a driver say.
 const UNKILLABLE: Duration = Duration::from_secs(10);
@@ -49,13 +44,14 @@ pub(crate) struct Actor {
     state: Publisher,
 }
 
-/// One child and what belongs to it. Dropped in this order: the process is killed, then its socket's
-/// file removed.
+/// One child and what belongs to it. Dropped in this order: the process is killed, then its directory
+/// removed.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) process: Process,
     output: Output,
-    pub(super) socket: Socket,
+    socket: Socket,
+    pub(super) listener: Listener,
     begun: Instant,
     /// The kernel's counters before the child was there.
     counted: Reading,
@@ -74,10 +70,16 @@ pub(super) enum Ending {
 #[derive(Debug)]
 enum Outcome {
     Stopped,
-    Failed {
-        failure: Failure,
-        ready_for: Option<Duration>,
-    },
+    Failed(Failed),
+}
+
+/// A child that has failed, or could not be started.
+#[derive(Debug)]
+struct Failed {
+    failure: Failure,
+    ready_for: Option<Duration>,
+    /// What a child that has died has left. It is killed as soon as the death has been published.
+    remains: Option<Remains>,
 }
 
 impl Actor {
@@ -107,8 +109,8 @@ impl Actor {
             self.generation += 1;
             match self.live().await {
                 Outcome::Stopped => break,
-                Outcome::Failed { failure, ready_for } => {
-                    if self.pause(failure, ready_for).await.is_break() {
+                Outcome::Failed(failed) => {
+                    if self.pause(failed).await.is_break() {
                         break;
                     }
                 }
@@ -124,10 +126,11 @@ impl Actor {
         let mut run = match self.spawn(begun).await {
             Ok(run) => run,
             Err(failure) => {
-                return Outcome::Failed {
+                return Outcome::Failed(Failed {
                     failure,
                     ready_for: None,
-                };
+                    remains: None,
+                });
             }
         };
         if let Err(ending) = self.starting(&mut run).await {
@@ -141,7 +144,8 @@ impl Actor {
     /// Forks a child at a new address.
     async fn spawn(&self, begun: Instant) -> Result<Run, Failure> {
         let address = self.spec.address(self.generation);
-        let socket = Socket::new(address.map_err(|error| classify::unplaced(&error))?);
+        let socket = address.and_then(Socket::new);
+        let socket = socket.map_err(|error| classify::unplaced(&error))?;
         let mut env = self.spec.env.clone();
         if self.spec.ready_event {
             // The child does not use the value (llama.cpp b11434, tools/server/server-models.cpp).
@@ -163,10 +167,16 @@ impl Actor {
             .await
             .map_err(|error| classify::unspawned(&error))?;
         let output = Output::drain(&mut process, &self.name, &self.spec.logs);
+        let marker = process.marker().clone();
+        let listener = Listener {
+            address: socket.address().clone(),
+            processes: ChildProcesses::new(Arc::clone(&self.name), process.id(), marker),
+        };
         Ok(Run {
             process,
             output,
             socket,
+            listener,
             begun,
             counted,
         })
@@ -174,9 +184,11 @@ impl Actor {
 
     /// Waits for readiness. An error is the end of the child.
     async fn starting(&mut self, run: &mut Run) -> Result<(), Ending> {
-        let mut startup = Startup::new(self.spec.startup_timeout, Instant::now());
-        let address = run.socket.address().clone();
-        let probing = probe::after(probe::delay(run.begun.elapsed()), &address);
+        let listener = run.listener.clone();
+        // Any process can take a port before the child does, or after it.
+        let is_provable = matches!(listener.address, Address::Unix(_));
+        let mut startup = Startup::new(self.spec.startup_timeout, is_provable, Instant::now());
+        let probing = probe::after(probe::delay(run.begun.elapsed()), &listener);
         tokio::pin!(probing);
         let mut shown = None;
         loop {
@@ -191,7 +203,7 @@ impl Actor {
                 () = wished(&mut self.wish, Wish::Stop) => return Err(Ending::Wished),
                 Some(report) = run.output.report() => Sign::Report(report),
                 answer = &mut probing, if startup.probing() => {
-                    probing.set(probe::after(probe::delay(run.begun.elapsed()), &address));
+                    probing.set(probe::after(probe::delay(run.begun.elapsed()), &listener));
                     Sign::Probe(answer)
                 }
                 () = time::sleep_until(startup.deadline()) => Sign::Deadline { heard: run.output.last_heard() },
@@ -210,13 +222,16 @@ impl Actor {
             generation: self.generation,
             since: run.begun,
             progress: startup.progress(),
-            listening: startup.listening().then(|| run.socket.address().clone()),
+            listening: startup.listening().then(|| run.listener.clone()),
         });
     }
 
     /// Brings a life to its end: no process, no socket, and the cause found.
     async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
         let ready_for = ready.map(|since| since.elapsed());
+        if !matches!(ending, Ending::Exited(_)) {
+            run.process.note_descendants().await;
+        }
         match ending {
             Ending::Exited(_) => {}
             Ending::Silent => kill(&mut run.process).await,
@@ -228,7 +243,13 @@ impl Actor {
             }
             Ending::Wished => self.stop(&mut run.process).await,
         }
-        run.process.bury().await;
+        run.listener.processes.retire();
+        let mut remains = Some(run.process.bury().await);
+        if !matches!(ending, Ending::Exited(_))
+            && let Some(remains) = remains.take()
+        {
+            remains.kill().await;
+        }
         run.output.finish().await;
         drop(run.socket);
         // A child that exits right after its ready event may be seen to exit first.
@@ -237,27 +258,17 @@ impl Actor {
         } else {
             Phase::Starting
         };
-        match ending {
-            Ending::Wished => Outcome::Stopped,
-            Ending::Exited(exit) => Outcome::Failed {
-                failure: self.died(&run.output, &run.counted, phase, exit),
-                ready_for,
-            },
-            Ending::Silent => Outcome::Failed {
-                failure: self.was_silent(&run.output),
-                ready_for,
-            },
-            Ending::Hung(why) => Outcome::Failed {
-                failure: Failure {
-                    class: FailureClass::Unresponsive,
-                    phase: Phase::Ready,
-                    exit: None,
-                    message: classify::hung(&self.spec.program, why),
-                    log_tail: run.output.tail(TAIL_LINES),
-                },
-                ready_for,
-            },
-        }
+        let failure = match ending {
+            Ending::Wished => return Outcome::Stopped,
+            Ending::Exited(exit) => self.died(&run.output, &run.counted, phase, exit),
+            Ending::Silent => self.was_silent(&run.output),
+            Ending::Hung(why) => self.hung(&run.output, why),
+        };
+        Outcome::Failed(Failed {
+            failure,
+            ready_for,
+            remains,
+        })
     }
 
     /// SIGTERM, grace, SIGTERM, grace, SIGKILL, reap. A wish to kill ends a grace.
@@ -285,7 +296,12 @@ impl Actor {
     }
 
     /// Waits until it is time for the next child; breaks when a stop is wished.
-    async fn pause(&mut self, failure: Failure, ready_for: Option<Duration>) -> Flow {
+    async fn pause(&mut self, failed: Failed) -> Flow {
+        let Failed {
+            failure,
+            ready_for,
+            remains,
+        } = failed;
         let decision = self
             .restarts
             .failed(failure.class, ready_for, fastrand::f64());
@@ -317,41 +333,13 @@ impl Actor {
             ),
         };
         self.state.publish(state);
+        if let Some(remains) = remains {
+            remains.kill().await;
+        }
         tokio::select! {
             biased;
             () = wished(&mut self.wish, Wish::Stop) => Flow::Break(()),
             () = reached(until) => Flow::Continue(()),
-        }
-    }
-
-    fn died(&self, output: &Output, counted: &Reading, phase: Phase, exit: Exit) -> Failure {
-        let lines = output.tail(EVIDENCE_LINES);
-        let program = &self.spec.program;
-        let evidence = Evidence {
-            program,
-            phase,
-            exit,
-            killer: oom::judge(counted, &self.spec.oom.read()),
-            lines: &lines,
-        };
-        let (class, message) = classify::classify(&evidence);
-        Failure {
-            class,
-            phase,
-            exit: Some(exit),
-            message,
-            log_tail: output.tail(TAIL_LINES),
-        }
-    }
-
-    fn was_silent(&self, output: &Output) -> Failure {
-        let log_tail = output.tail(TAIL_LINES);
-        Failure {
-            class: FailureClass::StartupTimeout,
-            phase: Phase::Starting,
-            exit: None,
-            message: classify::silent(&self.spec.program, self.spec.startup_timeout, &log_tail),
-            log_tail,
         }
     }
 }

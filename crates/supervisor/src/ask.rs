@@ -64,13 +64,14 @@ impl Spawner {
             () = time::sleep(limit) => Err(AskError::Slow(limit)),
         };
         if answered.is_err() {
+            process.note_descendants().await;
             process.signal(Signal::KILL);
             // If it does not die, its drop tries again and leaves it to be reaped.
             if time::timeout(DEATH, process.wait()).await.is_err() {
                 return answered;
             }
         }
-        process.bury().await;
+        process.bury().await.kill().await;
         answered
     }
 }

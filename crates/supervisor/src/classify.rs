@@ -84,7 +84,7 @@ pub(crate) fn hung(program: &Path, why: Suspicion) -> String {
 pub(crate) fn unplaced(error: &AddressError) -> Failure {
     let class = match error {
         AddressError::TooLong(_) => FailureClass::BadFlag,
-        AddressError::NoPort(error) => {
+        AddressError::NoPort(error) | AddressError::Directory { source: error, .. } => {
             FailureClass::used_up(error).unwrap_or(FailureClass::AddressInUse)
         }
     };

@@ -23,11 +23,19 @@
 //!
 //! # No process is left behind
 //!
-//! - The child leads a process group of its own; after it is reaped the rest of the group is killed.
+//! - The child leads a process group of its own; after it is reaped the rest of the group is killed, what
+//!   descended from it, and what has its marker in its environment (`leftovers`).
+//! - Where this process may adopt orphans ([`Adoption`]) they are reaped, and those that have emptied their
+//!   environment are killed as soon as no child is left whose they could be (`orphans`).
 //! - It is spawned through [`shim::exec`], which ties its life to the thread that forked it. That
 //!   thread is the [`Spawner`]'s, which lives as long as any instance does: a SIGKILL of this process
-//!   ends the child at once, even one that is busy loading.
+//!   ends the child at once, even one that is busy loading. What the child has started a [`Watcher`] ends.
 //! - An actor that is dropped or panics kills the group on its way out.
+//!
+//! # No child takes another one's place
+//!
+//! Each child's socket is in a directory of its own, and no connection is used before the kernel has said
+//! that one of the child's processes listens at its other end (`peer`).
 //!
 //! # What a child may do
 //!
@@ -45,13 +53,19 @@ pub mod env;
 mod event;
 mod failure;
 mod instance;
+mod leftovers;
 mod lines;
 mod logs;
+mod marker;
 mod oom;
+mod orphans;
 mod output;
+mod peer;
 mod probe;
 mod process;
+mod procfs;
 mod publisher;
+mod remains;
 mod restart;
 mod ring;
 pub mod sandbox;
@@ -63,17 +77,22 @@ mod startup;
 mod state;
 mod throttle;
 mod vigil;
+mod watcher;
 mod wish;
 
 pub use ask::{Answer, AskError};
 pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
 pub use instance::Instance;
+pub use leftovers::kill_marked;
 pub use logs::{LogPage, LogReader, Logs};
 pub use oom::{Counter, OomCounters, OomGroup};
+pub use orphans::Adoption;
+pub use peer::ChildProcesses;
 pub use restart::RestartPolicy;
 pub use sandbox::Sandbox;
 pub use shim::Shim;
 pub use spawner::{Launch, Spawner};
 pub use spec::{Address, Spec, StopPolicy, Transport, VigilPolicy};
-pub use state::State;
+pub use state::{Listener, State};
+pub use watcher::Watcher;

@@ -11,7 +11,7 @@ use tokio::{
     time,
 };
 
-use crate::Address;
+use crate::{Address, Listener};
 
 /// The longest time one probe takes.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -44,10 +44,10 @@ pub(crate) fn delay(age: Duration) -> Duration {
     (age / 50).clamp(MIN_DELAY, MAX_DELAY)
 }
 
-/// Probes `address` after `delay`.
-pub(crate) async fn after(delay: Duration, address: &Address) -> Answer {
+/// Probes a child after `delay`. A process that is not the child's counts as nobody.
+pub(crate) async fn after(delay: Duration, listener: &Listener) -> Answer {
     time::sleep(delay).await;
-    match time::timeout(TIMEOUT, ask(address)).await {
+    match time::timeout(TIMEOUT, ask(listener)).await {
         Ok(Ok(head)) => read(&head),
         Ok(Err(_)) | Err(_) => Answer::Nothing,
     }
@@ -55,10 +55,10 @@ pub(crate) async fn after(delay: Duration, address: &Address) -> Answer {
 
 /// Probes the `/health` of a child that serves, after `delay`. Tells whether anything answered within
 /// `limit`; a refusal is no quicker than silence.
-pub(crate) async fn health(delay: Duration, limit: Duration, address: Address) -> bool {
+pub(crate) async fn health(delay: Duration, limit: Duration, listener: Listener) -> bool {
     time::sleep(delay).await;
     let asking = async {
-        match ask(&address).await {
+        match ask(&listener).await {
             Ok(head) if !head.is_empty() => {}
             Ok(_) | Err(_) => future::pending().await,
         }
@@ -66,9 +66,13 @@ pub(crate) async fn health(delay: Duration, limit: Duration, address: Address) -
     time::timeout(limit, asking).await.is_ok()
 }
 
-async fn ask(address: &Address) -> io::Result<Vec<u8>> {
-    match address {
-        Address::Unix(path) => exchange(UnixStream::connect(path).await?).await,
+async fn ask(listener: &Listener) -> io::Result<Vec<u8>> {
+    match &listener.address {
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path).await?;
+            listener.processes.verify(&stream)?;
+            exchange(stream).await
+        }
         Address::Tcp(address) => exchange(TcpStream::connect(address).await?).await,
     }
 }
@@ -108,6 +112,7 @@ fn read(head: &[u8]) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ChildProcesses, marker::Marker};
 
     #[test]
     fn only_a_status_other_than_503_is_serving() {
@@ -129,7 +134,10 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_an_answer_too() {
-        let nowhere = Address::Unix("/nonexistent/x.sock".into());
+        let nowhere = Listener {
+            address: Address::Unix("/nonexistent/x.sock".into()),
+            processes: ChildProcesses::new("m".into(), 1, Marker::new().unwrap()),
+        };
         assert_eq!(after(Duration::ZERO, &nowhere).await, Answer::Nothing);
     }
 }

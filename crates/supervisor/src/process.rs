@@ -1,6 +1,6 @@
 //! A child process: signal it and its group, and reap it.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, mem, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -9,10 +9,17 @@ use rustix::{
 use tokio::{
     io::AsyncWriteExt as _,
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
+    task::spawn_blocking,
     time::{self, Instant},
 };
 
-use crate::Exit;
+use crate::{
+    Exit,
+    leftovers::{self, Held},
+    marker::Marker,
+    orphans::{Children, Forked},
+    remains::Remains,
+};
 
 /// The longest time that is waited for killed leftovers of a group to vanish.
 const BURIAL: Duration = Duration::from_millis(500);
@@ -29,19 +36,25 @@ const MILLIS_A_TICK: u64 = 10;
 pub(crate) struct Process {
     child: Child,
     pid: Pid,
-    reaped: bool,
+    marker: Marker,
+    children: Children,
+    /// Its place among the children of this process, until it is reaped.
+    forked: Option<Forked>,
+    /// What had been started by it, and by what it has started, before it was told to end.
+    descendants: Vec<Held>,
     /// Held open: a llama-server that is ready exits when its stdin ends (llama.cpp b11434,
     /// tools/server/server-models.cpp). Kept apart from `child`, whose `wait` would close it.
     stdin: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Takes a child that has just been spawned in a process group of its own.
+    /// Takes a child that has just been spawned in a process group of its own, with this marker in its
+    /// environment.
     ///
     /// # Errors
     ///
     /// The child has been reaped already.
-    pub(crate) fn new(mut child: Child) -> io::Result<Self> {
+    pub(crate) fn new(mut child: Child, marker: Marker, forked: Forked) -> io::Result<Self> {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let pid = id
             .and_then(Pid::from_raw)
@@ -50,7 +63,10 @@ impl Process {
         Ok(Self {
             child,
             pid,
-            reaped: false,
+            marker,
+            children: forked.children().clone(),
+            forked: Some(forked),
+            descendants: Vec::new(),
             stdin,
         })
     }
@@ -58,6 +74,11 @@ impl Process {
     /// Returns the child's process id, which is its group's as well.
     pub(crate) const fn id(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
+    }
+
+    /// Returns what marks the child's processes.
+    pub(crate) const fn marker(&self) -> &Marker {
+        &self.marker
     }
 
     /// Returns how long the child has used processors so far; nothing where that cannot be known.
@@ -78,7 +99,7 @@ impl Process {
     /// Sends a signal to the child and all of its group, unless the child has been reaped: from then on
     /// its number may be another's.
     pub(crate) fn signal(&self, signal: Signal) {
-        if !self.reaped {
+        if self.forked.is_some() {
             send(self.pid, signal);
         }
     }
@@ -106,16 +127,26 @@ impl Process {
                 Exit::Code(-1)
             }
         };
-        self.reaped = true;
+        self.forked = None;
         exit
     }
 
-    /// Kills what is left of a reaped child's group, and waits until it is gone.
+    /// Notes what the child has started, for [`Remains::kill`]. Called before the child is told to end: what it
+    /// leaves behind is not known as its own afterwards, if it has left the group and emptied its
+    /// environment.
+    pub(crate) async fn note_descendants(&mut self) {
+        let pid = self.pid.as_raw_pid();
+        let held = spawn_blocking(move || leftovers::hold_descendants(pid)).await;
+        self.descendants = held.unwrap_or_default();
+    }
+
+    /// Kills what is left of a reaped child's group, and waits until it is gone. Returns what may be left
+    /// elsewhere.
     ///
     /// The group's number is not given to another process while the group has members. If it has none,
     /// the number is free since the reaping, a moment ago; the kernel hands numbers out in a circle, so
     /// it does not come round within that moment.
-    pub(crate) async fn bury(self) {
+    pub(crate) async fn bury(mut self) -> Remains {
         let limit = Instant::now() + BURIAL;
         let mut left = send(self.pid, Signal::KILL);
         while left && Instant::now() < limit {
@@ -128,6 +159,12 @@ impl Process {
                 group = self.id(),
                 "members of the process group remain after SIGKILL"
             );
+        }
+        Remains {
+            pid: self.id(),
+            marker: self.marker.clone(),
+            descendants: mem::take(&mut self.descendants),
+            children: self.children.clone(),
         }
     }
 }

@@ -68,10 +68,10 @@ fn log(name: &str, state: &State) {
         State::Ready {
             pid,
             generation,
-            address,
+            listener,
             ..
         } => {
-            tracing::info!(name, pid, generation, %address, "ready");
+            tracing::info!(name, pid, generation, address = %listener.address, "ready");
         }
         State::Stopping { pid } => tracing::info!(name, pid, "stopping"),
         State::Backoff {

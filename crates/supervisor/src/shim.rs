@@ -11,6 +11,7 @@ mod limits;
 mod orders;
 #[cfg(target_os = "linux")]
 mod system;
+pub(crate) mod watch;
 
 use std::{ffi::OsString, os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
@@ -23,13 +24,29 @@ use crate::Sandbox;
 
 /// Names the program that calls [`exec`], and the arguments that make it do so.
 ///
-/// A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`.
+/// A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`, and the process that
+/// cleans up after a parent that is killed as `program args… watch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shim {
     /// The shim's program, for instance `/usr/bin/paddock`.
     pub program: PathBuf,
     /// What comes first in its arguments, for instance `__exec`.
     pub args: Vec<OsString>,
+}
+
+/// Does what `args` say: becomes a child's program (see [`exec`]), or, for `watch`, waits for the end of stdin
+/// and kills what is left of the run that is named there.
+///
+/// # Errors
+///
+/// It cannot become that program. The caller prints the error and exits with its code.
+pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
+    let mut args = args.peekable();
+    if args.next_if(|word| word == watch::WORD).is_some() {
+        watch::until_the_end();
+        return Ok(());
+    }
+    Err(exec(args))
 }
 
 /// Becomes the program named in `args`: `PARENT_PID [RULES…] -- PROGRAM ARGS…`, under these rules.

@@ -1,10 +1,14 @@
 //! Where one generation of a child listens.
+//!
+//! Each generation has a private directory, which nothing else is in and which its sandbox grants to no
+//! other child: a child that could make files beside the socket of another one could take its place.
 
 use std::{
     ffi::OsString,
+    fs::{self, DirBuilder},
     io,
     net::{Ipv4Addr, TcpListener},
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::DirBuilderExt as _},
     path::{Path, PathBuf},
 };
 
@@ -15,31 +19,71 @@ use crate::{Address, Spec, Transport};
 /// `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
 const SUN_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// The most bytes of an instance's name that appear in its socket's name.
+/// The socket's name in the child's private directory.
+const SOCKET: &str = "s.sock";
+
+/// The most bytes of an instance's name that appear in its directory's name.
 const NAME_MAX: usize = 40;
 
 /// The fewest bytes of a name that are worth keeping: a hash of eight digits and its hyphen.
 const NAME_MIN: usize = 9;
 
-/// An address that belongs to one child. The file of a unix socket is removed before the child is there
-/// and after it is gone: the child itself leaves it behind (llama.cpp b11434).
+/// An address that belongs to one child. The directory of a unix socket is made before the child is there
+/// and removed after it is gone, with all that is in it: the child itself leaves its socket behind
+/// (llama.cpp b11434).
 #[derive(Debug)]
-pub(crate) struct Socket(Address);
+pub(crate) struct Socket {
+    address: Address,
+    /// The child's private directory.
+    directory: Option<PathBuf>,
+}
 
 impl Socket {
-    pub(crate) fn new(address: Address) -> Self {
-        address.unlink();
-        Self(address)
+    /// Makes the child's private directory, which only this user can enter. What an earlier run has left in
+    /// its place is removed.
+    ///
+    /// # Errors
+    ///
+    /// The system denies it.
+    pub(crate) fn new(address: Address) -> Result<Self, AddressError> {
+        let directory = match &address {
+            Address::Unix(path) => path.parent().map(Path::to_owned),
+            Address::Tcp(_) => None,
+        };
+        if let Some(directory) = &directory {
+            make_private(directory).map_err(|source| AddressError::Directory {
+                path: directory.clone(),
+                source,
+            })?;
+        }
+        Ok(Self { address, directory })
     }
 
     pub(crate) const fn address(&self) -> &Address {
-        &self.0
+        &self.address
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.0.unlink();
+        if let Some(path) = &self.directory
+            && let Err(error) = fs::remove_dir_all(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the child's directory");
+        }
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    let make = || DirBuilder::new().mode(0o700).create(path);
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // A link in its place is removed, and not followed.
+            fs::remove_dir_all(path).or_else(|_| fs::remove_file(path))?;
+            make()
+        }
+        made => made,
     }
 }
 
@@ -59,16 +103,6 @@ impl Address {
             ],
         }
     }
-
-    /// Removes what is left of the socket in the file system.
-    fn unlink(&self) {
-        if let Self::Unix(path) = self
-            && let Err(error) = std::fs::remove_file(path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), %error, "cannot remove the socket");
-        }
-    }
 }
 
 /// Says why no address could be chosen.
@@ -79,6 +113,12 @@ pub(crate) enum AddressError {
         .0.display()
     )]
     TooLong(PathBuf),
+    #[error("cannot make the child's directory {}: {source}; make server.runtime_dir writable", path.display())]
+    Directory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("no free port on 127.0.0.1: {0}; stop what holds the ports, or use unix sockets")]
     NoPort(#[source] io::Error),
 }
@@ -102,9 +142,9 @@ impl Spec {
     }
 }
 
-/// Builds `DIR/NAME-GENERATION.sock` with as much of the name as fits.
+/// Builds `DIR/NAME-GENERATION/s.sock` with as much of the name as fits.
 fn socket_path(dir: &Path, name: &str, generation: u64) -> Result<PathBuf, AddressError> {
-    let suffix = format!("-{generation}.sock");
+    let suffix = format!("-{generation}/{SOCKET}");
     let used = dir.as_os_str().as_bytes().len() + 1 + suffix.len();
     let room = SUN_PATH.saturating_sub(used).min(NAME_MAX);
     if room < NAME_MIN {
@@ -154,7 +194,7 @@ mod tests {
     fn a_plain_name_is_kept() {
         assert_eq!(
             path("/run/paddock", "gemma-3.Q4"),
-            "/run/paddock/gemma-3.Q4-7.sock"
+            "/run/paddock/gemma-3.Q4-7/s.sock"
         );
     }
 
@@ -168,10 +208,10 @@ mod tests {
     #[test]
     fn no_path_is_longer_than_a_socket_allows() {
         let name = "é".repeat(300);
-        for length in 1..(SUN_PATH - 25) {
+        for length in 1..(SUN_PATH - 27) {
             let path = path(&"d".repeat(length), &name);
             assert!(path.len() <= SUN_PATH, "{} bytes", path.len());
-            assert!(path.ends_with("-7.sock"));
+            assert!(path.ends_with("-7/s.sock"));
         }
         let long = "d".repeat(SUN_PATH - 10);
         let refused = socket_path(Path::new(&long), "m", 1).unwrap_err();
@@ -180,9 +220,37 @@ mod tests {
 
     #[test]
     fn addresses_become_arguments() {
-        let unix = Address::Unix("/r/m-1.sock".into());
-        assert_eq!(unix.arguments(), ["--host", "/r/m-1.sock"]);
+        let unix = Address::Unix("/r/m-1/s.sock".into());
+        assert_eq!(unix.arguments(), ["--host", "/r/m-1/s.sock"]);
         let tcp = Address::Tcp(([127, 0, 0, 1], 4711).into());
         assert_eq!(tcp.arguments(), ["--host", "127.0.0.1", "--port", "4711"]);
+    }
+
+    #[test]
+    fn the_directory_is_private_empty_and_removed_with_the_socket() {
+        let place = std::env::temp_dir().join(format!("paddock-socket-{}", std::process::id()));
+        fs::create_dir_all(place.join("m-1/stale")).unwrap();
+        let mode = |path: &Path| {
+            let permissions = fs::metadata(path).unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777
+        };
+        let address = || Address::Unix(socket_path(&place, "m", 1).unwrap());
+        let socket = Socket::new(address()).unwrap();
+        assert_eq!(mode(&place.join("m-1")), 0o700);
+        assert_eq!(fs::read_dir(place.join("m-1")).unwrap().count(), 0);
+        fs::write(place.join("m-1/s.sock"), "").unwrap();
+        drop(socket);
+        assert!(!place.join("m-1").exists());
+        // A link is not followed.
+        fs::create_dir(place.join("other")).unwrap();
+        fs::write(place.join("other/file"), "").unwrap();
+        std::os::unix::fs::symlink(place.join("other"), place.join("m-1")).unwrap();
+        drop(Socket::new(address()).unwrap());
+        assert!(place.join("other/file").exists());
+        fs::remove_dir_all(&place).unwrap();
+        assert!(matches!(
+            Socket::new(address()),
+            Err(AddressError::Directory { .. })
+        ));
     }
 }

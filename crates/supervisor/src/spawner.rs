@@ -7,12 +7,20 @@
 use std::{ffi::OsString, fmt, io, path::PathBuf, process::Stdio, thread};
 
 use tokio::{
-    process::Command,
+    process::{Child, Command},
     runtime::Handle,
     sync::{mpsc, oneshot},
+    task::spawn_blocking,
 };
 
-use crate::{Sandbox, Shim, process::Process, shim};
+use crate::{
+    Adoption, Sandbox, Shim, leftovers,
+    marker::{self, Marker},
+    orphans::{Children, Offspring},
+    process::Process,
+    shim,
+    watcher::Watcher,
+};
 
 /// Spawns waiting for the thread; a caller waits when there are more.
 const QUEUE: usize = 16;
@@ -23,6 +31,7 @@ const QUEUE: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
+    children: Children,
 }
 
 /// What to run.
@@ -56,23 +65,33 @@ enum Request {
         launch: Launch,
         answer: oneshot::Sender<io::Result<Process>>,
     },
+    Watch {
+        answer: oneshot::Sender<io::Result<Watcher>>,
+    },
     #[cfg(debug_assertions)]
     Panic,
 }
 
 impl Spawner {
-    /// Starts the thread. Children are driven by the tokio runtime this is called in.
+    /// Starts the thread. Children are driven by the tokio runtime this is called in. Where this process
+    /// adopts orphans, [`Self::reap_orphans`] is to be run.
     ///
     /// # Errors
     ///
     /// There is no tokio runtime here, or the system grants no thread.
-    pub fn start(shim: Shim) -> io::Result<Self> {
+    pub fn start(shim: Shim, adoption: Option<Adoption>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let (requests, queue) = mpsc::channel(QUEUE);
+        let children = Children::new(adoption);
+        let thread = Thread {
+            shim,
+            runtime,
+            children: children.clone(),
+        };
         thread::Builder::new()
             .name("paddock-spawner".to_owned())
-            .spawn(move || serve(&shim, &runtime, queue))?;
-        Ok(Self { requests })
+            .spawn(move || thread.serve(queue))?;
+        Ok(Self { requests, children })
     }
 
     /// Forks one child, which leads a process group of its own and has all three streams piped.
@@ -86,6 +105,41 @@ impl Spawner {
             .await
             .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Starts a process that waits for the end of this one, however it comes, and then kills every process
+    /// whose environment gives `variable` this value. Dropped, the watcher does the same.
+    ///
+    /// # Errors
+    ///
+    /// The shim cannot be started.
+    pub async fn watch(&self, variable: &str, value: &str) -> io::Result<Watcher> {
+        let gone = || io::Error::other("the spawner thread is gone");
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Watch { answer };
+        self.requests.send(request).await.map_err(|_| gone())?;
+        let mut watcher = answered.await.map_err(|_| gone())??;
+        watcher.tell(variable, value).await?;
+        Ok(watcher)
+    }
+
+    /// Reaps orphans of children as they end, if this process adopts them. It wakes when a child ends, and never
+    /// otherwise. Does not complete, and does not keep the thread.
+    pub fn reap_orphans(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.children.clone().reap_orphans()
+    }
+
+    /// Kills what is left of all children: every process whose environment gives `variable` this value, and
+    /// orphans that have emptied theirs. Returns their numbers.
+    pub async fn kill_leftovers(&self, variable: &str, value: &str) -> Vec<i32> {
+        let (variable, value) = (variable.to_owned(), value.to_owned());
+        let children = self.children.clone();
+        let killing = spawn_blocking(move || {
+            let mut killed = leftovers::kill_marked(&variable, &value);
+            killed.extend(children.kill_orphans());
+            killed
+        });
+        killing.await.unwrap_or_default()
     }
 
     /// Waits until the thread has ended. While there is a clone it ends by a panic alone, and then the
@@ -102,36 +156,66 @@ impl Spawner {
     }
 }
 
-fn serve(shim: &Shim, runtime: &Handle, mut queue: mpsc::Receiver<Request>) {
-    while let Some(request) = queue.blocking_recv() {
-        match request {
-            Request::Fork { launch, answer } => {
-                let context = runtime.enter();
-                // A process that nobody takes any more is killed by its drop.
-                let _ = answer.send(fork(shim, launch));
-                drop(context);
-            }
-            #[cfg(debug_assertions)]
-            Request::Panic => panic!("the spawner was told to panic"),
-        }
-    }
+/// What the thread works with.
+struct Thread {
+    shim: Shim,
+    runtime: Handle,
+    children: Children,
 }
 
-fn fork(shim: &Shim, launch: Launch) -> io::Result<Process> {
-    let child = Command::new(&shim.program)
-        .args(&shim.args)
-        .arg(std::process::id().to_string())
-        .args(launch.sandbox.iter().flat_map(Sandbox::words))
-        .arg(shim::END)
-        .arg(launch.program)
-        .args(launch.args)
-        .env_clear()
-        .envs(launch.env)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    Process::new(child)
+impl Thread {
+    fn serve(self, mut queue: mpsc::Receiver<Request>) {
+        while let Some(request) = queue.blocking_recv() {
+            let context = self.runtime.enter();
+            match request {
+                // A process that nobody takes any more is killed by its drop.
+                Request::Fork { launch, answer } => drop(answer.send(self.fork(launch))),
+                Request::Watch { answer } => drop(answer.send(self.fork_watcher())),
+                #[cfg(debug_assertions)]
+                Request::Panic => panic!("the spawner was told to panic"),
+            }
+            drop(context);
+        }
+    }
+
+    fn fork(&self, launch: Launch) -> io::Result<Process> {
+        let marker = Marker::new()?;
+        let mut command = Command::new(&self.shim.program);
+        command
+            .args(&self.shim.args)
+            .arg(std::process::id().to_string())
+            .args(launch.sandbox.iter().flat_map(Sandbox::words))
+            .arg(shim::END)
+            .arg(launch.program)
+            .args(launch.args)
+            .env_clear()
+            .envs(launch.env)
+            .env(marker::VARIABLE, marker.as_str())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let spawn = || command.spawn();
+        let (child, forked) = self.children.fork(Offspring::Possible, spawn, Child::id)?;
+        Process::new(child, marker, forked)
+    }
+
+    /// Forks a process that outlives this one, in a group of its own: a Ctrl-C in a terminal is not for it.
+    fn fork_watcher(&self) -> io::Result<Watcher> {
+        let mut command = Command::new(&self.shim.program);
+        command
+            .arg0("paddock")
+            .args(&self.shim.args)
+            .arg(shim::watch::WORD)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let spawn = || command.spawn();
+        let (child, forked) = self.children.fork(Offspring::None, spawn, Child::id)?;
+        Ok(Watcher::new(child, forked))
+    }
 }

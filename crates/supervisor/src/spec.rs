@@ -28,7 +28,8 @@ pub enum Transport {
     /// A unix socket in the runtime directory: no port to race for, no exposure to other users.
     #[default]
     Unix,
-    /// A free port of 127.0.0.1, chosen anew for each generation.
+    /// A free port of 127.0.0.1, chosen anew for each generation. The child is ready by its event alone, so
+    /// [`Spec::ready_event`] must be on: any process can answer on a port.
     ///
     /// Another process may take the port between the choice and the child's bind. The child then
     /// fails with [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.
@@ -81,16 +82,18 @@ impl Default for VigilPolicy {
 /// Describes one instance: the program, its surroundings, and the rules it is kept by.
 #[derive(Clone)]
 pub struct Spec {
-    /// The instance's name. It appears on each log line and, made safe, in the socket's name, so it
-    /// is unique among the instances that live in one `runtime_dir`.
+    /// The instance's name. It appears on each log line and, made safe, in the name of the child's
+    /// directory, so it is unique among the instances that live in one `runtime_dir`.
     pub name: String,
     /// The child's program; without a slash it is looked up in the `PATH` of `env`.
     pub program: PathBuf,
     /// The child's arguments without `--host` and `--port`, which the instance appends.
     pub args: Vec<OsString>,
-    /// The child's whole environment; see [`env::allowed`](crate::env::allowed).
+    /// The child's whole environment, except for `PADDOCK_INSTANCE`; see
+    /// [`env::allowed`](crate::env::allowed).
     pub env: Vec<(OsString, OsString)>,
-    /// An existing directory of mode 0700 for sockets. Short: a socket's path has a limit of 107 bytes.
+    /// An existing directory of mode 0700, in which each child has a directory of its own for its socket.
+    /// Short: a socket's path has a limit of 107 bytes.
     pub runtime_dir: PathBuf,
     /// What the child may do; `None` for all that its user may.
     pub sandbox: Option<Sandbox>,

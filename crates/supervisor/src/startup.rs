@@ -33,16 +33,21 @@ pub(crate) struct Startup {
     last_report: Option<Report>,
     progress: Option<f32>,
     listening: bool,
+    /// An answer to a probe proves that the child gave it.
+    is_provable: bool,
 }
 
 impl Startup {
-    pub(crate) const fn new(timeout: Duration, now: Instant) -> Self {
+    /// Begins with a child that was forked `now`, at an address where it is or is not provable whose process
+    /// answers.
+    pub(crate) const fn new(timeout: Duration, is_provable: bool, now: Instant) -> Self {
         Self {
             timeout,
             last_progress: now,
             last_report: None,
             progress: None,
             listening: false,
+            is_provable,
         }
     }
 
@@ -77,10 +82,12 @@ impl Startup {
         Verdict::Wait
     }
 
-    /// Tells whether probing is of use: not after the child has shown that it reports its state and
-    /// that it listens, for then its ready event comes no later than a probe could tell.
+    /// Tells whether probing is of use: not where another process could answer, and not after the child has
+    /// shown that it reports its state and that it listens, for then its ready event comes no later than a
+    /// probe could tell.
     pub(crate) const fn probing(&self) -> bool {
-        !(self.listening && matches!(self.last_report, Some(Report::Loading(_))))
+        self.is_provable
+            && !(self.listening && matches!(self.last_report, Some(Report::Loading(_))))
     }
 
     /// Returns when the child's silence becomes too long.
@@ -106,7 +113,7 @@ mod tests {
 
     fn startup() -> (Startup, Instant) {
         let now = Instant::now();
-        (Startup::new(10 * SECOND, now), now)
+        (Startup::new(10 * SECOND, true, now), now)
     }
 
     #[test]
@@ -183,8 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn a_child_whose_answers_could_be_anothers_is_not_probed() {
+        let startup = Startup::new(SECOND, false, Instant::now());
+        assert!(!startup.probing());
+    }
+
+    #[test]
     fn an_endless_timeout_does_not_overflow() {
-        let mut startup = Startup::new(Duration::MAX, Instant::now());
+        let mut startup = Startup::new(Duration::MAX, true, Instant::now());
         assert_eq!(startup.handle(LOADING, Instant::now()), Verdict::Wait);
     }
 }

@@ -4,7 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{Address, Failure};
+use crate::{Address, ChildProcesses, Failure};
+
+/// An address that a child listens on, and whose processes may answer there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where it listens.
+    pub address: Address,
+    /// The processes that may answer on a unix socket.
+    pub processes: ChildProcesses,
+}
 
 /// The state of an instance.
 ///
@@ -23,7 +32,7 @@ pub enum State {
         /// How much is loaded, 0 to 1, where the child says so.
         progress: Option<f32>,
         /// The address, as soon as something answers there. llama-server answers 503 while it loads.
-        listening: Option<Address>,
+        listening: Option<Listener>,
     },
     /// Routable; holds memory; ends by exit or a stop.
     Ready {
@@ -34,7 +43,7 @@ pub enum State {
         /// When the child became ready.
         since: Instant,
         /// Where it listens.
-        address: Address,
+        listener: Listener,
         /// What speaks against it, where it may hang. It is still served.
         suspicion: Option<Arc<str>>,
     },

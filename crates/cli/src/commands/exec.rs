@@ -18,9 +18,11 @@ pub(crate) const NAME: &str = "__exec";
 /// The running program's own file, even after another has taken its place on disk.
 const SELF: &str = "/proc/self/exe";
 
-/// Becomes the child; returns only if that fails.
+/// Becomes the child, or is the watcher until paddock has ended.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let error = shim::exec(args);
+    let Err(error) = shim::run(args) else {
+        return ExitCode::SUCCESS;
+    };
     output::error(&error.to_string());
     error.exit_code().into()
 }

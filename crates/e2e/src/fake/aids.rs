@@ -22,6 +22,10 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
             let state = exchange.server.counters.to_json();
             exchange.reply(&Response::json(state))
         }
+        "/__fake/loot" => {
+            let loot = exchange.server.loot.to_json();
+            exchange.reply(&Response::json(loot))
+        }
         "/__fake/try" => {
             let came = attempt::json(&exchange.head.query);
             exchange.reply(&Response::json(came.to_string()))

@@ -51,6 +51,8 @@ pub struct Args {
     pub fail: Option<Failure>,
     /// `--fake-hang`.
     pub hang: Option<Hang>,
+    /// `--fake-impersonate`: the model whose sockets are taken.
+    pub impersonate: Option<String>,
     /// `--fake-ignore-term`.
     pub ignore_term: bool,
     /// `--fake-no-event`.
@@ -92,6 +94,7 @@ impl Default for Args {
             die: None,
             fail: None,
             hang: None,
+            impersonate: None,
             ignore_term: false,
             no_event: false,
         }
@@ -157,6 +160,7 @@ impl Args {
             "--fake-log-flood" => self.log_flood = Some(number(value)?),
             "--fake-die" => self.die = Some(Death::parse(value)?),
             "--fake-fail" => self.fail = Some(Failure::parse(value)?),
+            "--fake-impersonate" => self.impersonate = Some(value.into()),
             "--fake-hang" => self.hang = Some(parse_hang(value)?),
             _ => return Err("no such switch of the stand-in".into()),
         }

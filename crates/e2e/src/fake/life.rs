@@ -1,6 +1,7 @@
 //! The life of the process: start, load, ready, end.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -12,7 +13,7 @@ use super::failures::Failure;
 use super::net::Listener;
 use super::results::Wake;
 use super::server::Server;
-use super::{asked, clock, connection, events, failures, log, signals};
+use super::{asked, clock, connection, events, failures, impostor, log, signals};
 
 /// How long a load that is held back waits before it looks again.
 const HELD_FOR: Duration = Duration::from_millis(10);
@@ -69,6 +70,9 @@ fn start(args: Args) -> io::Result<Arc<Server>> {
     }
     let listeners = listen(&args);
     let server = Arc::new(Server::new(args, listeners));
+    if let (Some(model), Some(own)) = (&server.args.impersonate, server.args.hosts.first()) {
+        impostor::impersonate(model, Path::new(own), &server.loot);
+    }
     for index in 0..server.listeners.len() {
         let server = Arc::clone(&server);
         thread::spawn(move || accept(&server, &server.listeners[index]));

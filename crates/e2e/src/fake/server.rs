@@ -7,6 +7,7 @@ use super::args::Args;
 use super::clock;
 use super::counters::Counters;
 use super::die::Point;
+use super::impostor::Loot;
 use super::net::Listener;
 use super::results::Results;
 use super::slots::Slots;
@@ -24,6 +25,8 @@ pub(super) struct Server {
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) listeners: Vec<Listener>,
+    /// What came to the sockets of another model.
+    pub(super) loot: Arc<Loot>,
     loaded: AtomicBool,
     stopping: AtomicBool,
     hung: AtomicBool,
@@ -41,6 +44,7 @@ impl Server {
             model: args.alias.clone().or(path).unwrap_or_else(|| "fake".into()),
             created: clock::unix_seconds(),
             listeners,
+            loot: Arc::default(),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             hung: AtomicBool::new(false),

@@ -166,7 +166,8 @@ impl Paddock {
     pub fn child_address(&self) -> Address {
         Address::Unix(wait_for(LIMIT, "the child's socket", || {
             let directory = self.runtime_directories().pop()?;
-            sockets_in(&directory).pop()
+            let own = fs::read_dir(directory).ok()?.flatten();
+            own.flat_map(|entry| sockets_in(&entry.path())).next()
         }))
     }
 

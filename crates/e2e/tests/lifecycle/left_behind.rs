@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{LIMIT, Pid, Signal, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, Pid, Signal, wait_until, with_words};
 use paddock_e2e::paddock;
 
 /// A wrapper of the engine that starts a helper of its own, which nothing ties to paddock's life.
@@ -17,12 +17,25 @@ fn with_a_helper(builder: paddock_e2e::harness::Builder) -> paddock_e2e::harness
     builder.engine(path).config("engine.sandbox = 'off'")
 }
 
+fn watcher(paddock: &Paddock) -> Pid {
+    let processes = with_words("__exec watch").into_iter();
+    let parent = |pid: Pid| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.number())).ok()?;
+        let fields = stat.rsplit(") ").next()?;
+        fields.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    let mut watchers = processes.filter(|(pid, _)| parent(*pid) == Some(paddock.id()));
+    watchers.next().expect("a watcher").0
+}
+
 #[test]
 fn the_next_start_ends_stray_processes_and_removes_the_directory() {
     let mut first = with_a_helper(paddock!()).start();
     first.wait_ready();
     let helper = fs::read_to_string(first.directory().join("helper")).unwrap();
     let helper = Pid::find(helper.trim().parse().unwrap()).expect("a helper");
+    // What would clean up after paddock is killed with it, as by the end of a cgroup.
+    watcher(&first).signal(Signal::KILL);
     first.kill9();
     assert!(helper.is_alive(), "nothing ties it to paddock");
     assert_eq!(first.runtime_directories().len(), 1);

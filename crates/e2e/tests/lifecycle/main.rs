@@ -7,6 +7,8 @@ mod crash_loop;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod helpers;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod left_behind;

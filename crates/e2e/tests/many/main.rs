@@ -17,6 +17,8 @@ mod event_sink;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod impostor;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod names;

@@ -2,7 +2,7 @@ mod socket;
 
 pub(crate) use socket::Socket;
 
-use paddock_supervisor::Address;
+use paddock_supervisor::{Address, ChildProcesses};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -70,15 +70,18 @@ impl Stream {
         }
     }
 
-    /// Connects to an upstream.
+    /// Connects to an upstream, and to no process but these.
     ///
     /// # Errors
-    /// What the system said, or `TimedOut` after 5 s.
-    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
+    /// What the system said, `TimedOut` after 5 s, or `PermissionDenied` where another process listens.
+    pub(crate) async fn connect(
+        address: &Address,
+        processes: Option<&ChildProcesses>,
+    ) -> io::Result<Self> {
         let deadline = Instant::now() + CONNECT_LIMIT;
         let connecting = async {
             match address {
-                Address::Unix(path) => connect_unix(path).await,
+                Address::Unix(path) => connect_unix(path, processes).await,
                 Address::Tcp(address) => {
                     let stream = TcpStream::connect(address).await?.into_std()?;
                     Socket::tcp(stream).map(Self::Socket)
@@ -94,7 +97,10 @@ impl Stream {
 
 /// A unix socket whose backlog is full answers `WouldBlock` instead of making the caller wait
 /// (connect(2), EAGAIN), so the waiting is done here.
-async fn connect_unix(path: &std::path::Path) -> io::Result<Stream> {
+async fn connect_unix(
+    path: &std::path::Path,
+    processes: Option<&ChildProcesses>,
+) -> io::Result<Stream> {
     let mut pause = Duration::from_millis(1);
     loop {
         match UnixStream::connect(path).await {
@@ -102,7 +108,13 @@ async fn connect_unix(path: &std::path::Path) -> io::Result<Stream> {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
-            connected => return Socket::unix(connected?.into_std()?).map(Stream::Socket),
+            connected => {
+                let stream = connected?;
+                if let Some(processes) = processes {
+                    processes.verify(&stream)?;
+                }
+                return Socket::unix(stream.into_std()?).map(Stream::Socket);
+            }
         }
     }
 }

@@ -91,10 +91,10 @@ impl Upstreams {
     /// A new connection.
     ///
     /// # Errors
-    /// What the system said.
+    /// What the system said, or that a process that is not the child's listens there.
     pub(super) async fn connect(model: ModelId, endpoint: &Endpoint) -> io::Result<Connection> {
         Ok(Connection {
-            stream: Stream::connect(&endpoint.address).await?,
+            stream: Stream::connect(&endpoint.address, endpoint.processes.as_ref()).await?,
             model,
             generation: endpoint.generation,
             reused: false,

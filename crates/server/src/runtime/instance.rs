@@ -12,8 +12,8 @@ use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
 use paddock_supervisor::{
-    Failure, FailureClass, Instance, RestartPolicy, Sandbox, Spec, State, StopPolicy, Transport,
-    VigilPolicy, env,
+    Failure, FailureClass, Instance, Listener, RestartPolicy, Sandbox, Spec, State, StopPolicy,
+    Transport, VigilPolicy, env,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -144,19 +144,19 @@ impl Runtime {
         }
         let is = match state {
             State::Starting {
-                listening: Some(address),
+                listening: Some(listener),
                 generation,
                 ..
             } => {
                 entry.generations = *generation;
-                InstanceIs::Listening(publish(&entry.model, *generation, address))
+                InstanceIs::Listening(publish(&entry.model, *generation, listener))
             }
             State::Starting { generation, .. } => {
                 entry.generations = *generation;
                 InstanceIs::Loading
             }
             State::Ready {
-                address,
+                listener,
                 generation,
                 ..
             } => {
@@ -168,7 +168,7 @@ impl Runtime {
                     return self.changed();
                 }
                 entry.failed = None;
-                InstanceIs::Ready(publish(&entry.model, *generation, address))
+                InstanceIs::Ready(publish(&entry.model, *generation, listener))
             }
             State::Backoff {
                 failure,
@@ -362,11 +362,12 @@ fn on_the_clock(at: Instant) -> SystemTime {
 }
 
 /// Makes the generation's address known before any lease names it.
-fn publish(model: &Model, generation: u64, address: &paddock_supervisor::Address) -> Generation {
+fn publish(model: &Model, generation: u64, listener: &Listener) -> Generation {
     let generation = Generation(u32::try_from(generation).unwrap_or(u32::MAX));
     let endpoint = Endpoint {
         generation,
-        address: address.clone(),
+        address: listener.address.clone(),
+        processes: Some(listener.processes.clone()),
     };
     model.endpoint.send_if_modified(|now| {
         let changed = now.as_ref() != Some(&endpoint);

@@ -1,12 +1,12 @@
-//! The directories that a service works in, and what it does without one.
+//! The directories and helpers that a service works with, and what it does without one.
 
 use super::StartError;
 use crate::config::{Config, Mode};
 use crate::learned;
-use crate::runtime_dir::{self, RuntimeDir};
+use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
-use paddock_supervisor::FailureClass;
+use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
 use std::io;
 
 /// Takes the state directory. `wrap` keeps no state. Without the directory paddock works all the same,
@@ -44,6 +44,35 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
     let made = made.await.map_err(io::Error::other);
     made.flatten()
         .map_err(|source| StartError::RuntimeDir { place: at, source })
+}
+
+/// Starts the thread that starts children, and the watcher.
+pub(super) async fn start_spawner(
+    shim: Shim,
+    adoption: Option<Adoption>,
+    run: &Run,
+) -> Result<(Spawner, Option<Watcher>), StartError> {
+    let spawner = Spawner::start(shim, adoption).map_err(StartError::Threads)?;
+    let watcher = start_watcher(&spawner, run).await;
+    Ok((spawner, watcher))
+}
+
+/// Starts the process that kills what children leave behind if this one is killed. Process 1 needs none: the
+/// kernel ends all others of its namespace with it. Without a watcher paddock works all the same, and the
+/// next start cleans up.
+async fn start_watcher(spawner: &Spawner, run: &Run) -> Option<Watcher> {
+    if std::process::id() == 1 {
+        return None;
+    }
+    let watcher = spawner.watch(RUN_VARIABLE, run.as_str()).await;
+    watcher
+        .inspect_err(|error| {
+            tracing::warn!(
+                %error,
+                "cannot start the watcher; if paddock is killed, helpers of its models run until the next start"
+            );
+        })
+        .ok()
 }
 
 /// What to do where a runtime directory cannot be made.

@@ -2,6 +2,7 @@
 
 use super::Service;
 use crate::listeners;
+use crate::runtime_dir::RUN_VARIABLE;
 use crate::telemetry;
 use std::future::Future;
 use std::time::Duration;
@@ -82,6 +83,15 @@ impl Service {
         }
     }
 
+    /// Kills processes that have escaped when their children ended.
+    async fn kill_leftovers(&self) {
+        let run = self.runtime_dir.run().as_str();
+        let killed = self.spawner.kill_leftovers(RUN_VARIABLE, run).await;
+        if !killed.is_empty() {
+            tracing::info!(?killed, "killed what children had left running");
+        }
+    }
+
     /// Closes what is left when the runtime actor has ended, this part having panicked or none.
     async fn close(mut self, broken: Option<&str>) {
         // An actor that panicked has not waited for them.
@@ -89,6 +99,7 @@ impl Service {
         if timeout(LAST_CHILDREN, self.instances.wait()).await.is_err() {
             tracing::error!("not every child has stopped; the kernel ends those that have not");
         }
+        self.kill_leftovers().await;
         self.admin_open.cancel();
         self.exporter.finish().await;
         // Past the limit an operator's connection is closed as it is.
@@ -103,6 +114,9 @@ impl Service {
         tokio::join!(posted, self.exporter.join());
         if let Some(learned) = self.learned {
             learned.join().await;
+        }
+        if let Some(watcher) = self.watcher {
+            watcher.dismiss().await;
         }
         drop(self.spawner);
         if let Err(error) = self.runtime_dir.close() {

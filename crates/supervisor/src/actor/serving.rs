@@ -17,7 +17,7 @@ impl Actor {
         let mut seen = doubts.subscribe();
         let mut vigil = Vigil::new(self.spec.vigil, doubts.look());
         let limit = self.spec.vigil.probe;
-        let ask = |delay| probe::health(delay, limit, run.socket.address().clone());
+        let ask = |delay| probe::health(delay, limit, run.listener.clone());
         let probing = ask(Duration::ZERO);
         tokio::pin!(probing);
         let (mut begun, mut ran) = (Instant::now(), run.process.ran());
@@ -69,7 +69,7 @@ impl Actor {
             pid: run.process.id(),
             generation: self.generation,
             since,
-            address: run.socket.address().clone(),
+            listener: run.listener.clone(),
             suspicion: suspicion.map(|why| why.to_string().into()),
         });
     }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use paddock_supervisor::shim;
 
 fn main() -> ExitCode {
-    let error = shim::exec(std::env::args_os().skip(1));
+    let Err(error) = shim::run(std::env::args_os().skip(1)) else {
+        return ExitCode::SUCCESS;
+    };
     #[expect(
         clippy::print_stderr,
         reason = "stderr is the supervisor's way to learn of the failure"

@@ -32,11 +32,11 @@ pub(crate) struct Lab {
 impl Lab {
     pub(crate) fn new() -> Self {
         let program = env!("CARGO_BIN_EXE_paddock-shim").into();
-        let spawner = Spawner::start(Shim {
+        let shim = Shim {
             program,
             args: Vec::new(),
-        })
-        .unwrap();
+        };
+        let spawner = Spawner::start(shim, None).unwrap();
         Self {
             dir: TempDir::new(),
             spawner,
@@ -109,12 +109,11 @@ impl Lab {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    pub(crate) fn sockets(&self) -> usize {
-        let names = fs::read_dir(self.dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        names
-            .filter(|path| path.extension().is_some_and(|end| end == "sock"))
+    /// The private directories of children.
+    pub(crate) fn directories(&self) -> usize {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        entries
+            .filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir())
             .count()
     }
 }

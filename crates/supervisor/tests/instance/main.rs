@@ -9,6 +9,7 @@
 
 mod ask;
 mod failure;
+mod impostor;
 mod lab;
 mod output;
 mod parent_death;

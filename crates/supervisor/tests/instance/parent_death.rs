@@ -80,7 +80,7 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
     });
     let (runtime, lab, instance) = first.join().unwrap();
     for _ in 0..5 {
-        let mut child = UnixStream::connect(lab.file("model-1.sock")).unwrap();
+        let mut child = UnixStream::connect(lab.file("model-1/s.sock")).unwrap();
         child.write_all(b"x").unwrap();
         let mut answer = String::new();
         child.read_to_string(&mut answer).unwrap();

@@ -1,6 +1,6 @@
-use std::{fs, net::Ipv4Addr, time::Duration};
+use std::{fs, net::Ipv4Addr, os::unix::net::UnixListener, time::Duration};
 
-use paddock_supervisor::{Address, State, Transport};
+use paddock_supervisor::{Address, Listener, State, Transport};
 
 use crate::lab::{Lab, stop, until, until_line, until_ready};
 
@@ -37,12 +37,11 @@ async fn ready_on_a_tcp_port() {
     spec.transport = Transport::Tcp;
     let instance = lab.start(spec);
     let state = until(&instance, |state| matches!(state, State::Ready { .. })).await;
-    let State::Ready {
-        address: Address::Tcp(address),
-        ..
-    } = state
-    else {
+    let State::Ready { listener, .. } = state else {
         panic!("{state:?}")
+    };
+    let Address::Tcp(address) = listener.address else {
+        panic!("{listener:?}")
     };
     assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
     stop(&instance).await;
@@ -58,7 +57,10 @@ async fn progress_and_listening_are_told_while_loading() {
             state,
             State::Starting {
                 progress: Some(0.5),
-                listening: Some(Address::Unix(_)),
+                listening: Some(Listener {
+                    address: Address::Unix(_),
+                    ..
+                }),
                 ..
             }
         )
@@ -115,7 +117,15 @@ async fn the_child_sees_its_own_environment_only() {
         .filter(|name| !["PWD", "_", "SHLVL", "OLDPWD"].contains(name))
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["GGML_X", "LLAMA_SERVER_ROUTER_PORT", "PATH"]);
+    assert_eq!(
+        names,
+        [
+            "GGML_X",
+            "LLAMA_SERVER_ROUTER_PORT",
+            "PADDOCK_INSTANCE",
+            "PATH"
+        ]
+    );
     instance.kill().await;
 }
 
@@ -131,8 +141,8 @@ async fn stdin_is_held_open() {
 #[tokio::test]
 async fn a_stale_socket_is_no_obstacle() {
     let lab = Lab::new();
-    drop(std::os::unix::net::UnixListener::bind(lab.file("model-1.sock")).unwrap());
-    assert_eq!(lab.sockets(), 1);
+    fs::create_dir(lab.file("model-1")).unwrap();
+    drop(UnixListener::bind(lab.file("model-1/s.sock")).unwrap());
     let instance = lab.start(lab.child(&[]));
     let state = until(&instance, |state| !matches!(state, State::Starting { .. })).await;
     assert!(matches!(state, State::Ready { .. }), "{state:?}");

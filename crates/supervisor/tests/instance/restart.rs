@@ -24,9 +24,9 @@ async fn a_ready_child_that_is_killed_is_replaced() {
     })
     .await;
     assert_ne!(pid(&second), first);
-    assert_eq!(lab.sockets(), 1, "the first socket is gone");
+    assert_eq!(lab.directories(), 1, "the first socket is gone");
     stop(&instance).await;
-    assert_eq!(lab.sockets(), 0);
+    assert_eq!(lab.directories(), 0);
 }
 
 /// How soon the death of a child is to be noticed.

@@ -23,7 +23,7 @@ async fn a_ready_child_stops_on_the_first_sigterm() {
     let pid = until_ready(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
-    assert_eq!((terms(&instance), lab.sockets()), (1, 0));
+    assert_eq!((terms(&instance), lab.directories()), (1, 0));
     stop(&instance).await;
     lab.no_task_remains().await;
 }
@@ -83,7 +83,7 @@ async fn a_child_that_ignores_sigterm_is_killed() {
     let pid = until_ready(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
-    assert_eq!((terms(&instance), lab.sockets()), (2, 0));
+    assert_eq!((terms(&instance), lab.directories()), (2, 0));
 }
 
 #[tokio::test]
@@ -181,5 +181,5 @@ fn an_actor_that_is_dropped_leaves_no_process() {
     drop(runtime);
     let gone = || !alive(child) && !alive(grandchild);
     assert!(observer.block_on(eventually(Duration::from_secs(2), gone)));
-    assert_eq!(lab.sockets(), 0);
+    assert_eq!(lab.directories(), 0);
 }

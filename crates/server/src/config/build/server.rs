@@ -11,8 +11,8 @@ use super::super::{Listen, Model, Server, Surroundings};
 use super::{ADMIN, Build, DRAIN, value};
 
 /// The longest runtime directory: a socket's path has 107 bytes (unix(7)), and in it are also a
-/// directory of 15, the shortest name of an instance, and the number of its start.
-const MOST_RUNTIME_DIR: usize = 107 - "/paddock-XXXXXX".len() - "/ABCDEFGHI-12345.sock".len();
+/// directory of 15, the shortest name of an instance with the number of its start, and the socket's own name.
+const MOST_RUNTIME_DIR: usize = 107 - "/paddock-XXXXXX".len() - "/ABCDEFGHI-12345/s.sock".len();
 
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 const BODY_LIMIT: u64 = 100 << 20;

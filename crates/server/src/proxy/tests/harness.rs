@@ -183,6 +183,7 @@ fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc
     let model = Model::new(ModelId(id), name.into(), 64, limits, released);
     model.gate.open_for_tests(GENERATION);
     model.endpoint.send_replace(address.map(|address| Endpoint {
+        processes: None,
         generation: GENERATION,
         address,
     }));

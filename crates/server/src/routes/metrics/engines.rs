@@ -13,7 +13,7 @@ use axum::http::{Request, StatusCode};
 use futures_util::future::join_all;
 use http_body_util::Full;
 use paddock_scheduler::ModelId;
-use paddock_supervisor::{Address, State};
+use paddock_supervisor::{Address, ChildProcesses, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,6 +48,7 @@ struct Child<'a> {
     name: &'a str,
     generation: u64,
     address: &'a Address,
+    processes: Option<&'a ChildProcesses>,
 }
 
 /// Why a child says nothing.
@@ -112,7 +113,7 @@ impl Engines {
 
     /// Asks a child, and keeps what it says.
     async fn hear(&self, child: Child<'_>) {
-        match ask(child.address).await {
+        match ask(child).await {
             Ok(said) => {
                 let said = Arc::new(Said::read(&said));
                 let mut heard = self.heard();
@@ -135,13 +136,14 @@ impl<'a> Child<'a> {
         match &model.state {
             Some(State::Ready {
                 generation,
-                address,
+                listener,
                 ..
             }) => Some(Self {
                 model: model.id,
                 name: &model.config.id,
                 generation: *generation,
-                address,
+                address: &listener.address,
+                processes: Some(&listener.processes),
             }),
             _ => None,
         }
@@ -149,10 +151,11 @@ impl<'a> Child<'a> {
 }
 
 /// Asks a child for its metrics.
-async fn ask(address: &Address) -> Result<Bytes, Unsaid> {
+async fn ask(child: Child<'_>) -> Result<Bytes, Unsaid> {
     let request = Request::get("/metrics").header(HOST, "localhost");
     let request = request.body(Full::default()).map_err(Silent::from)?;
-    let answer = outgoing::ask(Stream::connect(address), request, MOST, LIMIT).await?;
+    let connecting = Stream::connect(child.address, child.processes);
+    let answer = outgoing::ask(connecting, request, MOST, LIMIT).await?;
     match answer.status {
         StatusCode::OK => Ok(answer.body),
         status => Err(Unsaid::Status(status)),

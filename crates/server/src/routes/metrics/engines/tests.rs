@@ -8,6 +8,7 @@ fn child(number: usize, generation: u64, address: &Address) -> Child<'_> {
         name: "m",
         generation,
         address,
+        processes: None,
     }
 }
 
@@ -43,7 +44,7 @@ async fn answered(answer: Vec<u8>) -> Result<Bytes, Unsaid> {
         String::from_utf8(asked).unwrap()
     };
     let address = Address::Unix(path);
-    let (said, asked) = tokio::join!(ask(&address), answering);
+    let (said, asked) = tokio::join!(ask(child(0, 1, &address)), answering);
     assert!(asked.starts_with("GET /metrics HTTP/1.1\r\n"), "{asked}");
     said
 }

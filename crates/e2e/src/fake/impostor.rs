@@ -1,0 +1,82 @@
+//! A hostile child: takes the sockets of another model's children, and answers in their place.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::clock;
+
+/// The generations whose sockets are taken.
+const GENERATIONS: u32 = 9;
+
+/// The time between two looks at each socket.
+const INTERVAL: Duration = Duration::from_millis(1);
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstolen";
+
+/// What came to the sockets that were taken.
+#[derive(Debug, Default)]
+pub(super) struct Loot(Mutex<(u64, Vec<u8>)>);
+
+impl Loot {
+    /// Counts the connections, and shows what was sent.
+    pub(super) fn to_json(&self) -> String {
+        let (connections, sent) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = String::from_utf8_lossy(sent);
+        serde_json::json!({ "connections": connections, "sent": sent }).to_string()
+    }
+
+    fn take(&self, mut client: UnixStream) {
+        // The probe of a supervisor that reads before it looks would be satisfied.
+        let _ = client.write_all(ANSWER);
+        let _ = client.set_read_timeout(Some(Duration::from_secs(1)));
+        let mut sent = Vec::new();
+        let _ = client.read_to_end(&mut sent);
+        let mut loot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loot.0 += 1;
+        loot.1.extend(sent);
+    }
+}
+
+/// Takes the sockets of a model's children for as long as the process lives. `own` is the socket of this
+/// child.
+pub(super) fn impersonate(model: &str, own: &Path, loot: &Arc<Loot>) {
+    let Some(place) = own.parent().and_then(Path::parent) else {
+        return;
+    };
+    let paths = (1..=GENERATIONS).map(|number| place.join(format!("{model}-{number}/s.sock")));
+    let mut taken: Vec<(PathBuf, Option<u64>)> = paths.map(|path| (path, None)).collect();
+    let loot = Arc::clone(loot);
+    thread::spawn(move || {
+        loop {
+            for (path, inode) in &mut taken {
+                if inode.is_none() || *inode != inode_of(path) {
+                    *inode = take(path, &loot);
+                }
+            }
+            clock::sleep(INTERVAL);
+        }
+    });
+}
+
+fn take(path: &Path, loot: &Arc<Loot>) -> Option<u64> {
+    let _ = fs::remove_file(path);
+    let listener = UnixListener::bind(path).ok()?;
+    let loot = Arc::clone(loot);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let loot = Arc::clone(&loot);
+            thread::spawn(move || loot.take(client));
+        }
+    });
+    inode_of(path)
+}
+
+fn inode_of(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|file| file.ino())
+}

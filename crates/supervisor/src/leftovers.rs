@@ -1,0 +1,202 @@
+//! Kills processes that have outlived whoever started them.
+//!
+//! A process is known by a variable of its environment with a value that nothing else has. It is held by a
+//! descriptor before anything is read of it, so that what is killed is what was looked at, whoever has its
+//! number by then (`pidfd_open(2)`).
+
+use crate::procfs;
+
+/// Kills every process whose environment gives `variable` this value, and what those start meanwhile, and
+/// waits for their end. Returns their numbers. Blocks for two seconds at most. Systems other than Linux do
+/// not show environments so that a process can be known for certain; there nothing is killed.
+pub fn kill_marked(variable: &str, value: &str) -> Vec<i32> {
+    system::kill_marked(variable, value)
+}
+
+pub(crate) use system::{Held, kill_all};
+
+/// Holds the processes that descend from one.
+pub(crate) fn hold_descendants(of: i32) -> Vec<Held> {
+    let found = procfs::descendants(of);
+    let still = |held: &Held| {
+        // Its number is its own from here on; it may have been another's before.
+        let parent = procfs::stat(held.pid).map(|stat| stat.parent);
+        parent.is_some_and(|parent| parent == of || found.contains(&parent))
+    };
+    let held = found.iter().filter_map(|pid| Held::open(*pid));
+    held.filter(still).collect()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::{io, os::fd::OwnedFd, time::Duration};
+
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        io::retry_on_intr,
+        process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+    };
+    use tokio::time::Instant;
+
+    use crate::procfs;
+
+    /// The longest time that killed processes are waited for: one that hangs in the kernel does not end.
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    /// How often a process that is becoming another program is looked at, and the time in between.
+    const MAX_LOOKS: u32 = 2000;
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+    /// A process that keeps its number for as long as this is held, even if it has ended.
+    #[derive(Debug)]
+    pub(crate) struct Held {
+        pub(crate) pid: i32,
+        descriptor: OwnedFd,
+    }
+
+    impl Held {
+        /// Returns the process that has this number now.
+        pub(crate) fn open(pid: i32) -> Option<Self> {
+            let descriptor = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+            Some(Self { pid, descriptor })
+        }
+
+        /// Kills it. Tells whether it had not ended.
+        fn kill(&self) -> bool {
+            // A zombie is signalled without an error.
+            let is_alive = procfs::stat(self.pid).is_some_and(|stat| stat.is_alive);
+            pidfd_send_signal(&self.descriptor, Signal::KILL).is_ok() && is_alive
+        }
+
+        /// Waits for its end, for a time at most.
+        fn wait(&self, limit: Duration) {
+            let limit = Timespec::try_from(limit).ok();
+            // The descriptor can be read from when the process has ended (pidfd_open(2)).
+            let mut ended = [PollFd::new(&self.descriptor, PollFlags::IN)];
+            let _ = retry_on_intr(|| poll(&mut ended, limit.as_ref()));
+        }
+
+        /// Reads the environment it was started with, once it has one: between two programs there is a
+        /// moment when the old one's is gone and the new one's not yet there.
+        fn read_environment(&self, into: &mut Vec<u8>) -> io::Result<()> {
+            for _ in 0..MAX_LOOKS {
+                procfs::read_environment(self.pid, into)?;
+                if !into.is_empty() {
+                    return Ok(());
+                }
+                if !procfs::stat(self.pid).is_some_and(|stat| stat.is_between_programs) {
+                    break;
+                }
+                self.wait(BETWEEN_LOOKS);
+            }
+            // It may have got it since.
+            procfs::read_environment(self.pid, into)
+        }
+    }
+
+    pub(super) fn kill_marked(variable: &str, value: &str) -> Vec<i32> {
+        let mut environment = Vec::new();
+        kill_all(|| {
+            let marked = |pid| {
+                let process = Held::open(pid)?;
+                process.read_environment(&mut environment).ok()?;
+                procfs::has_variable(&environment, variable, value).then_some(process)
+            };
+            procfs::processes().filter_map(marked).collect()
+        })
+    }
+
+    /// Kills what `find` returns until it returns nothing: a process may have forked between being found and
+    /// being killed. Returns the numbers of what was killed.
+    pub(crate) fn kill_all(mut find: impl FnMut() -> Vec<Held>) -> Vec<i32> {
+        let deadline = Instant::now() + LIMIT;
+        let mut killed = Vec::new();
+        loop {
+            let found = find();
+            for process in &found {
+                if process.kill() && !killed.contains(&process.pid) {
+                    killed.push(process.pid);
+                }
+            }
+            for process in &found {
+                process.wait(deadline.saturating_duration_since(Instant::now()));
+            }
+            if found.is_empty() || Instant::now() >= deadline {
+                return killed;
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    /// A process; none is ever held.
+    #[derive(Debug)]
+    pub(crate) struct Held {
+        pub(crate) pid: i32,
+    }
+
+    impl Held {
+        pub(crate) fn open(_: i32) -> Option<Self> {
+            None
+        }
+    }
+
+    pub(super) fn kill_marked(_: &str, _: &str) -> Vec<i32> {
+        Vec::new()
+    }
+
+    pub(crate) fn kill_all(_: impl FnMut() -> Vec<Held>) -> Vec<i32> {
+        Vec::new()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+    use crate::marker::{Marker, VARIABLE};
+
+    /// A shell with this marker that runs a script once it has read a line.
+    fn marked(marker: &Marker, script: &str) -> Child {
+        let script = format!("read line; echo; {script}");
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .env_clear()
+            .env(VARIABLE, marker.as_str())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Until it is that program, it is a copy of this process, environment and all.
+        child.stdin.as_ref().unwrap().write_all(b"\n").unwrap();
+        let output = child.stdout.as_mut().unwrap();
+        output.read_exact(&mut [0]).unwrap();
+        child
+    }
+
+    #[test]
+    fn a_process_that_is_just_becoming_another_program_is_killed() {
+        for _ in 0..50 {
+            let marker = Marker::new().unwrap();
+            let mut child = marked(&marker, "exec /bin/cat");
+            let pid = child.id().cast_signed();
+            assert_eq!(kill_marked(VARIABLE, marker.as_str()), [pid]);
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn processes_that_go_on_forking_are_all_killed() {
+        let marker = Marker::new().unwrap();
+        let mut child = marked(&marker, "while :; do (sleep 100 & sleep 100 &) & done");
+        assert!(!kill_marked(VARIABLE, marker.as_str()).is_empty());
+        child.wait().unwrap();
+        assert_eq!(kill_marked(VARIABLE, marker.as_str()), [0; 0]);
+    }
+}

@@ -1,0 +1,230 @@
+//! Orphans that this process has adopted: what children have started, and left behind when they ended.
+//!
+//! A child subreaper adopts the orphans among its descendants, and process 1 those of its whole namespace
+//! (prctl(2), `PR_SET_CHILD_SUBREAPER`). They have to be waited for like children, or stay as zombies; but
+//! each by its own number, since a wait for any child takes the exit statuses that others wait for.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+use tokio::{task::spawn_blocking, time};
+
+use crate::{
+    leftovers::{Held, kill_all},
+    procfs,
+};
+
+/// How long a zombie that this process may have forked itself is left to whoever waits for it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Proof that this process adopts orphans.
+#[derive(Debug)]
+pub struct Adoption {
+    /// Every process adopted in the future is of an instance: no other process has been here before.
+    is_exclusive: bool,
+}
+
+impl Adoption {
+    /// Makes this process adopt what its descendants leave behind. Only a process that belongs to paddock
+    /// alone may do this, and before it has any child of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system has no such thing: only Linux does.
+    pub fn begin() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        {
+            rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+            // Process 1 adopts whatever is started in its namespace, from outside too (`docker exec`). A program
+            // that has become this one by exec(2) may have left children, and they may leave orphans.
+            let is_exclusive = std::process::id() != 1 && procfs::own_children().is_empty();
+            Ok(Self { is_exclusive })
+        }
+        #[cfg(not(target_os = "linux"))]
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The children that this process has forked and not reaped yet, and whether it adopts others.
+#[derive(Clone, Debug)]
+pub(crate) struct Children(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    forked: Mutex<ForkedChildren>,
+    adoption: Option<Adoption>,
+}
+
+#[derive(Debug, Default)]
+struct ForkedChildren {
+    /// How often each number is in use: one that is free again may be given out before it is taken off.
+    numbers: HashMap<i32, u32>,
+    /// How many may start processes that become orphans.
+    parents: usize,
+}
+
+/// Says whether a child starts processes of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offspring {
+    Possible,
+    None,
+}
+
+/// A child's place among those that were forked. Dropped, the child counts as reaped.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pid: i32,
+    offspring: Offspring,
+    children: Children,
+}
+
+impl Children {
+    pub(crate) fn new(adoption: Option<Adoption>) -> Self {
+        Self(Arc::new(Inner {
+            forked: Mutex::default(),
+            adoption,
+        }))
+    }
+
+    /// Forks, and notes the child. No child is taken for an orphan before it is noted.
+    pub(crate) fn fork<T>(
+        &self,
+        offspring: Offspring,
+        fork: impl FnOnce() -> io::Result<T>,
+        pid: impl FnOnce(&T) -> Option<u32>,
+    ) -> io::Result<(T, Forked)> {
+        let mut forked = self.forked();
+        let child = fork()?;
+        let pid = pid(&child).map_or(0, u32::cast_signed);
+        *forked.numbers.entry(pid).or_default() += 1;
+        forked.parents += usize::from(offspring == Offspring::Possible);
+        let place = Forked {
+            pid,
+            offspring,
+            children: self.clone(),
+        };
+        Ok((child, place))
+    }
+
+    fn forked(&self) -> MutexGuard<'_, ForkedChildren> {
+        self.0.forked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether it is certain that no orphan is left: all orphans are adopted, and no child is unknown.
+    pub(crate) fn has_no_orphan(&self) -> bool {
+        let forked = self.forked();
+        self.0.adoption.is_some()
+            && procfs::own_children()
+                .iter()
+                .all(|pid| forked.numbers.contains_key(pid))
+    }
+
+    /// Kills orphans that name no instance, if every instance has ended, and with it whoever may have
+    /// started them: they have emptied their environment. Returns their numbers. Blocks for two seconds at
+    /// most.
+    pub(crate) fn kill_orphans(&self) -> Vec<i32> {
+        if !self
+            .0
+            .adoption
+            .as_ref()
+            .is_some_and(|adoption| adoption.is_exclusive)
+        {
+            return Vec::new();
+        }
+        let group = own_group();
+        kill_all(|| {
+            // Held until each is open: nothing is forked meanwhile whose orphans these could be.
+            let forked = self.forked();
+            if forked.parents > 0 {
+                return Vec::new();
+            }
+            let orphans = procfs::own_children().into_iter();
+            orphans
+                .filter(|pid| !forked.numbers.contains_key(pid))
+                .filter_map(Held::open)
+                // A library may fork a helper of its own, which stays in this process's group; children are
+                // forked into groups of their own.
+                .filter(|orphan| {
+                    procfs::stat(orphan.pid)
+                        .is_some_and(|stat| stat.is_alive && stat.group != group)
+                })
+                .collect()
+        })
+    }
+
+    /// Reaps orphans that have ended. Returns zombies of this process's own group: a library may have forked
+    /// them, and wait for them itself. Those in `left` were left to it the last time, and are reaped.
+    fn reap(&self, left: &BTreeSet<i32>) -> BTreeSet<i32> {
+        let group = own_group();
+        let forked = self.forked();
+        let mut own = BTreeSet::new();
+        for pid in procfs::own_children() {
+            let Some(stat) = procfs::stat(pid) else {
+                continue;
+            };
+            if stat.is_alive || forked.numbers.contains_key(&pid) {
+                continue;
+            }
+            if stat.group == group && !left.contains(&pid) {
+                own.insert(pid);
+            } else if let Some(pid) = Pid::from_raw(pid) {
+                let reaped = waitpid(Some(pid), WaitOptions::NOHANG);
+                tracing::debug!(?reaped, "reaped an orphan");
+            }
+        }
+        own
+    }
+
+    /// Reaps orphans as they end. Wakes when a child ends, and never otherwise. Does not complete.
+    pub(crate) async fn reap_orphans(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        if self.0.adoption.is_none() {
+            return std::future::pending().await;
+        }
+        let mut ended = match signal(SignalKind::child()) {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::warn!(%error, "orphans stay as zombies: their ends are not signalled");
+                return std::future::pending().await;
+            }
+        };
+        let mut left = BTreeSet::new();
+        loop {
+            let children = self.clone();
+            let reaping = spawn_blocking(move || children.reap(&left));
+            left = reaping.await.unwrap_or_default();
+            tokio::select! {
+                _ = ended.recv() => {}
+                () = time::sleep(GRACE), if !left.is_empty() => {}
+            }
+        }
+    }
+}
+
+impl Forked {
+    pub(crate) const fn children(&self) -> &Children {
+        &self.children
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        let mut forked = self.children.forked();
+        forked.parents -= usize::from(self.offspring == Offspring::Possible);
+        if let Some(count) = forked.numbers.get_mut(&self.pid) {
+            *count -= 1;
+            if *count == 0 {
+                forked.numbers.remove(&self.pid);
+            }
+        }
+    }
+}
+
+fn own_group() -> i32 {
+    procfs::stat(std::process::id().cast_signed()).map_or(0, |stat| stat.group)
+}

@@ -1,0 +1,190 @@
+//! Facts about other processes, read from `/proc`. Empty where a system has none.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+};
+
+use rustix::{buffer::spare_capacity, io::retry_on_intr};
+
+/// The longest environment that is read, in bytes.
+const MAX_ENVIRONMENT: usize = 4 << 20;
+
+/// The fields of `/proc/PID/stat` that are used here (`proc_pid_stat(5)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Whether it has not ended. One that has is a zombie until it is waited for.
+    pub(crate) is_alive: bool,
+    /// The process that is told of its end: the one that forked it, or the one that adopted it.
+    pub(crate) parent: i32,
+    /// Its process group.
+    pub(crate) group: i32,
+    /// Whether it has memory, and no program in it yet.
+    pub(crate) is_between_programs: bool,
+}
+
+impl Stat {
+    fn parse(text: &[u8]) -> Option<Self> {
+        // The name in parentheses may hold anything, also parentheses.
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // `vsize` and `startcode`: the kernel's own processes and the ended have no memory, and where a
+        // program starts is written down after its arguments and environment.
+        let (memory, program) = (fields.get(20), fields.get(23));
+        Some(Self {
+            is_alive: !matches!(*fields.first()?, "Z" | "X"),
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            is_between_programs: memory.is_some_and(|size| *size != "0") && program == Some(&"0"),
+        })
+    }
+}
+
+/// Returns what the kernel says of a process; `None` if there is no such process.
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
+    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads the environment that a process was started with into a buffer, which is used again for the next. In
+/// one read: between two the process may have become another program.
+pub(crate) fn read_environment(pid: i32, into: &mut Vec<u8>) -> io::Result<()> {
+    let file = File::open(format!("/proc/{pid}/environ"))?;
+    into.clear();
+    into.reserve(MAX_ENVIRONMENT);
+    retry_on_intr(|| rustix::io::read(&file, spare_capacity(into)))?;
+    Ok(())
+}
+
+/// Tells whether an environment, as `/proc/PID/environ` has it, gives a variable this value.
+pub(crate) fn has_variable(environment: &[u8], variable: &str, value: &str) -> bool {
+    let entry = format!("{variable}={value}");
+    memchr::memmem::find_iter(environment, &entry).any(|start| {
+        let before = start.checked_sub(1).and_then(|at| environment.get(at));
+        let after = environment.get(start + entry.len());
+        before.is_none_or(|byte| *byte == 0) && after.is_none_or(|byte| *byte == 0)
+    })
+}
+
+/// Returns the numbers of all processes.
+pub(crate) fn processes() -> impl Iterator<Item = i32> {
+    numbers_in("/proc")
+}
+
+/// Returns the children of this process, adopted ones included.
+///
+/// The kernel may leave one out of the list when another one ends while it is read (proc(5),
+/// `/proc/PID/task/TID/children`), so it is read until two readings agree.
+pub(crate) fn own_children() -> Vec<i32> {
+    const MAX_READINGS: usize = 10;
+    let mut last = listed_children();
+    for _ in 0..MAX_READINGS {
+        let next = listed_children();
+        if next == last {
+            break;
+        }
+        last = next;
+    }
+    last.unwrap_or_else(|| {
+        // A kernel without CONFIG_PROC_CHILDREN.
+        let me = std::process::id().cast_signed();
+        processes()
+            .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == me))
+            .collect()
+    })
+}
+
+fn listed_children() -> Option<Vec<i32>> {
+    let mut children = Vec::new();
+    for thread in numbers_in("/proc/self/task") {
+        match fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
+            Ok(text) => children.extend(
+                text.split_ascii_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            ),
+            // A thread that has just ended has passed its children on to another one.
+            Err(_) if !fs::exists(format!("/proc/self/task/{thread}")).unwrap_or(true) => {}
+            Err(_) => return None,
+        }
+    }
+    children.sort_unstable();
+    Some(children)
+}
+
+/// Returns the processes that descend from one, in no order.
+pub(crate) fn descendants(of: i32) -> Vec<i32> {
+    let mut children = HashMap::<i32, Vec<i32>>::new();
+    for pid in processes() {
+        if let Some(stat) = stat(pid) {
+            children.entry(stat.parent).or_default().push(pid);
+        }
+    }
+    let mut found = children.remove(&of).unwrap_or_default();
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        let below = children.remove(pid).unwrap_or_default();
+        found.extend(below);
+        next += 1;
+    }
+    found
+}
+
+fn numbers_in(directory: &str) -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = Stat::parse(b"77 (a) S 1 (b)) S 42 43 44 0").unwrap();
+        assert_eq!((stat.parent, stat.group), (42, 43));
+        assert!(stat.is_alive);
+        assert!(!Stat::parse(b"77 (a) Z 42 43").unwrap().is_alive);
+        assert!(!stat.is_between_programs);
+        assert_eq!(Stat::parse(b"77 (a"), None);
+        assert_eq!(Stat::parse(b""), None);
+    }
+
+    #[test]
+    fn a_variable_counts_with_its_whole_name_and_value_only() {
+        let environment = b"A=1\0PADDOCK_INSTANCE=ab\0B=PADDOCK_INSTANCE=cd\0";
+        assert!(has_variable(environment, "PADDOCK_INSTANCE", "ab"));
+        assert!(has_variable(environment, "A", "1"));
+        assert!(has_variable(b"A=1", "A", "1"));
+        assert!(!has_variable(environment, "PADDOCK_INSTANCE", "a"));
+        assert!(!has_variable(environment, "PADDOCK_INSTANCE", "cd"));
+        assert!(!has_variable(environment, "INSTANCE", "ab"));
+        assert!(!has_variable(b"", "A", ""));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_and_its_child_are_found() {
+        let mut shell = std::process::Command::new("/bin/sh")
+            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = io::BufReader::new(shell.stdout.take().unwrap());
+        io::BufRead::read_line(&mut output, &mut line).unwrap();
+        let (child, grandchild) = (shell.id().cast_signed(), line.trim().parse().unwrap());
+        assert!(own_children().contains(&child));
+        assert!(!own_children().contains(&grandchild));
+        assert_eq!(stat(grandchild).unwrap().parent, child);
+        assert!(descendants(std::process::id().cast_signed()).contains(&grandchild));
+        assert_eq!(descendants(child), [grandchild]);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        let pid = rustix::process::Pid::from_raw(grandchild).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}

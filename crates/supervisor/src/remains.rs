@@ -1,0 +1,48 @@
+//! Kills what a child has left outside its process group.
+
+use std::mem;
+
+use tokio::task::spawn_blocking;
+
+use crate::{
+    leftovers::{Held, kill_all, kill_marked},
+    marker::{self, Marker},
+    orphans::Children,
+};
+
+/// What a child may have left outside its group when it ended.
+#[derive(Debug)]
+#[must_use = "processes that have left the child's group go on until they are killed"]
+pub(crate) struct Remains {
+    /// The child, which is gone.
+    pub(crate) pid: u32,
+    pub(crate) marker: Marker,
+    /// What had descended from it before it was told to end.
+    pub(crate) descendants: Vec<Held>,
+    pub(crate) children: Children,
+}
+
+impl Remains {
+    /// Kills what had descended from the child, what has its marker, and orphans that can only be its own, and
+    /// waits until all of it is gone.
+    pub(crate) async fn kill(self) {
+        let Self {
+            pid,
+            marker,
+            mut descendants,
+            children,
+        } = self;
+        let killing = spawn_blocking(move || {
+            let mut killed = kill_all(|| mem::take(&mut descendants));
+            if !children.has_no_orphan() {
+                killed.extend(kill_marked(marker::VARIABLE, marker.as_str()));
+                killed.extend(children.kill_orphans());
+            }
+            killed
+        });
+        let killed = killing.await.unwrap_or_default();
+        if !killed.is_empty() {
+            tracing::info!(pid, ?killed, "killed what the child had left running");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Another process answers where the child should.
+
+use std::{fs, io::Read as _, os::unix::net::UnixListener, path::Path, thread, time::Duration};
+
+use paddock_supervisor::{FailureClass, State, Transport};
+
+use crate::lab::{
+    LIMIT, Lab, NEVER, alive, eventually, first_failure, pid_in, stop, until, until_ready,
+};
+
+/// Takes connections at a path, and tells what it was sent by the first few.
+fn impostor(path: &Path) -> thread::JoinHandle<Vec<u8>> {
+    let listener = UnixListener::bind(path).unwrap();
+    thread::spawn(move || {
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            let (mut connection, _) = listener.accept().unwrap();
+            // Answers before it is asked, so that whoever reads takes it for the child.
+            let _ = std::io::Write::write_all(&mut connection, b"HTTP/1.1 200 OK\r\n\r\n");
+            let _ = connection.read_to_end(&mut sent);
+        }
+        sent
+    })
+}
+
+#[tokio::test]
+async fn nobody_becomes_ready_by_what_another_process_answers() {
+    let lab = Lab::new();
+    let mut spec = lab.script("exec sleep 1000");
+    spec.ready_event = false;
+    let instance = lab.start(spec);
+    let directory = lab.file("model-1");
+    assert!(eventually(LIMIT, || Path::new(&directory).exists()).await);
+    // This process is not the child's: it is the child's parent.
+    let impostor = impostor(&Path::new(&directory).join("s.sock"));
+    assert!(eventually(LIMIT, || impostor.is_finished()).await);
+    let state = instance.watch().borrow().clone();
+    assert!(
+        matches!(
+            state,
+            State::Starting {
+                listening: None,
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+    assert_eq!(impostor.join().unwrap(), b"");
+    instance.kill().await;
+}
+
+#[tokio::test]
+async fn a_port_proves_nothing_and_the_event_alone_counts() {
+    let lab = Lab::new();
+    let mut spec = lab.child(&["--garble"]);
+    spec.transport = Transport::Tcp;
+    spec.startup_timeout = Duration::from_millis(500);
+    spec.restart.first_delay = NEVER;
+    spec.restart.max_delay = NEVER;
+    let instance = lab.start(spec);
+    let failure = first_failure(&instance).await;
+    assert_eq!(failure.class, FailureClass::StartupTimeout);
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_server_that_its_script_has_detached_is_the_childs_and_is_stopped_with_it() {
+    let lab = Lab::new();
+    let (gone, file) = (lab.file("gone"), lab.file("pid"));
+    // The shell in between ends, so the server has lost its line of parents, and its session too.
+    let script = "p=$1; g=$2; shift 2; \
+                  (setsid sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"' \"$p\" \"$@\" & echo x > \"$g\"); \
+                  exec sleep 1000";
+    let mut spec = lab.script(script);
+    spec.args.push(file.clone().into());
+    spec.args.push(gone.into());
+    let server = lab.child(&[]);
+    spec.args.push(server.program.into());
+    spec.args.extend(server.args);
+    spec.ready_event = false;
+    let instance = lab.start(spec);
+    let child = until_ready(&instance).await;
+    let server = pid_in(&file).await;
+    assert_ne!(child, server);
+    instance.kill().await;
+    assert!(!alive(server));
+}
+
+#[tokio::test]
+async fn a_directory_is_each_generations_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    let instance = lab.start(lab.child(&[]));
+    until_ready(&instance).await;
+    let mode = fs::metadata(lab.file("model-1"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(until_ready(&instance).await.cast_signed()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    until(&instance, |state| {
+        matches!(state, State::Ready { generation: 2, .. })
+    })
+    .await;
+    assert!(!Path::new(&lab.file("model-1")).exists());
+    assert!(Path::new(&lab.file("model-2")).exists());
+    stop(&instance).await;
+    assert_eq!(lab.directories(), 0);
+}
