@@ -15,6 +15,11 @@ pub(crate) enum Name {
     ContentLength,
     ContentEncoding,
     TransferEncoding,
+    Origin,
+    /// `Sec-Fetch-Site`
+    FetchSite,
+    /// `Access-Control-Allow-Origin`
+    AllowOrigin,
     /// `Content_Length` or `Transfer_Encoding`: a gateway that maps names to variables reads `_`
     /// as `-`.
     Underscored,
@@ -26,7 +31,7 @@ impl Name {
         let candidates: &[(&str, Self)] = match name.len() {
             2 => &[("TE", Self::HopByHop)],
             4 => &[("Host", Self::Host)],
-            6 => &[("Expect", Self::Expect)],
+            6 => &[("Expect", Self::Expect), ("Origin", Self::Origin)],
             7 => &[("Trailer", Self::Trailer), ("Upgrade", Self::HopByHop)],
             10 => &[
                 ("Connection", Self::Connection),
@@ -39,6 +44,7 @@ impl Name {
             14 => &[
                 ("Content-Length", Self::ContentLength),
                 ("Content_Length", Self::Underscored),
+                ("Sec-Fetch-Site", Self::FetchSite),
             ],
             15 => &[("X-Paddock-Model", Self::Model)],
             16 => &[
@@ -49,6 +55,7 @@ impl Name {
                 ("Transfer-Encoding", Self::TransferEncoding),
                 ("Transfer_Encoding", Self::Underscored),
             ],
+            27 => &[("Access-Control-Allow-Origin", Self::AllowOrigin)],
             _ => &[],
         };
         // The first letter tells most others from these, and nearly all heads are written like this.

@@ -55,6 +55,9 @@ pub enum Refusal {
     /// More than one `x-paddock-model`, and they differ.
     #[error("the request has several x-paddock-model header fields that differ")]
     ModelRepeated,
+    /// More than one Origin, and they differ.
+    #[error("the request has several Origin header fields that differ")]
+    OriginRepeated,
     /// Connection names a field that is not the hop's to remove.
     #[error("Connection names a field that is meant for the recipient")]
     ConnectionOption,

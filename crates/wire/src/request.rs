@@ -38,6 +38,12 @@ pub struct RequestHead {
     pub model: Option<Span>,
     /// There is a Host field (HTTP/1.0 may lack it).
     pub has_host: bool,
+    /// The value of Host; empty without one.
+    pub host: Span,
+    /// The origin of the web page that sends the request (`origin`), as browsers state it.
+    pub origin: Option<Span>,
+    /// The browser's word for how that page's site and this one relate (`sec-fetch-site`).
+    pub fetch_site: Option<Span>,
     /// What is cut and replaced on the way to the upstream.
     pub edits: Edits,
 }
@@ -77,6 +83,9 @@ impl RequestHead {
             content_type: None,
             model: None,
             has_host: false,
+            host: Span::default(),
+            origin: None,
+            fetch_site: None,
             edits: Edits::default(),
         };
         request.judge_fields(head, parsed.headers)?;
@@ -93,6 +102,7 @@ impl RequestHead {
                 Name::Host => {
                     check_host(field.value)?;
                     self.has_host = true;
+                    self.host = Span::of_part(head, field.value);
                 }
                 // HTTP/1.0 has no interim answer to wait for (RFC 9110 §10.1.1).
                 Name::Expect if self.version == Version::Http11 => {
@@ -108,6 +118,13 @@ impl RequestHead {
                         return Err(Refusal::ModelRepeated);
                     }
                 }
+                Name::Origin => {
+                    let first = *self.origin.get_or_insert(Span::of_part(head, field.value));
+                    if first.of(head) != field.value {
+                        return Err(Refusal::OriginRepeated);
+                    }
+                }
+                Name::FetchSite => self.fetch_site = Some(Span::of_part(head, field.value)),
                 _ => {}
             }
         }

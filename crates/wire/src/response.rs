@@ -45,6 +45,8 @@ pub struct ResponseHead {
     pub is_json: bool,
     /// The body has a content coding, so nothing can be put into it.
     pub is_encoded: bool,
+    /// The upstream says itself which pages may read the answer (`access-control-allow-origin`).
+    pub has_allow_origin: bool,
     /// What is cut and replaced on the way to the client.
     pub edits: Edits,
 }
@@ -77,6 +79,7 @@ impl ResponseHead {
             is_event_stream: false,
             is_json: false,
             is_encoded: false,
+            has_allow_origin: false,
             edits: Edits::default(),
         };
         if parsed.version == Some(0) {
@@ -107,6 +110,7 @@ impl ResponseHead {
             match name {
                 Name::RequestId => self.has_request_id = true,
                 Name::ContentEncoding => self.is_encoded = true,
+                Name::AllowOrigin => self.has_allow_origin = true,
                 Name::ContentType => {
                     self.is_event_stream = is_of(field.value, b"text/event-stream");
                     self.is_json = is_of(field.value, b"application/json");
