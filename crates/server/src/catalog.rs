@@ -1,5 +1,6 @@
 //! The models there are, by the names that clients send.
 
+use crate::browser_policy::BrowserPolicy;
 use crate::error::ProxyError;
 use crate::keys::{Key, Keys};
 use crate::model::Model;
@@ -18,6 +19,7 @@ pub(crate) struct Catalog {
     names: HashMap<String, Arc<Model>, RandomState>,
     default: Option<Arc<Model>>,
     keys: Keys,
+    browsers: BrowserPolicy,
 }
 
 impl Catalog {
@@ -38,6 +40,17 @@ impl Catalog {
     pub(crate) fn with_keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
+    }
+
+    /// Returns the same models, where these web pages may ask for them.
+    pub(crate) fn with_browsers(mut self, browsers: BrowserPolicy) -> Self {
+        self.browsers = browsers;
+        self
+    }
+
+    /// The rules for requests that web pages send.
+    pub(crate) fn browsers(&self) -> &BrowserPolicy {
+        &self.browsers
     }
 
     /// The keys that clients and operators show.

@@ -5,6 +5,7 @@ mod load_failure;
 pub(crate) use load_failure::LoadFailure;
 pub(crate) use load_failure::{failure_json, unix};
 
+use crate::browser_policy::PageRefusal;
 use crate::keys::Limit;
 use paddock_wire as wire;
 use serde_json::{Value, json};
@@ -66,6 +67,9 @@ pub enum ProxyError {
         /// The models it is for.
         allowed: String,
     },
+    /// A web page that may not use models sends the request, or could be sending it.
+    #[error(transparent)]
+    ForbiddenPage(#[from] PageRefusal),
     /// The requests of an API key have reached one of its limits.
     #[error("the API key '{key}' has reached its `{}`; try again in {retry_after} s", .limit.as_str())]
     RateLimited {
@@ -241,7 +245,9 @@ impl ProxyError {
             Self::BadRequest(refusal) => refusal.status(),
             Self::BadName(_) | Self::NoModel { .. } => 400,
             Self::Unauthorized(_) => 401,
-            Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => 403,
+            Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } | Self::ForbiddenPage(_) => {
+                403
+            }
             Self::UnknownModel { .. } => 404,
             Self::RequestTimeout(_) => 408,
             Self::BodyTooLarge { .. } => 413,
@@ -270,6 +276,7 @@ impl ProxyError {
             Self::NoModel { .. } => "no_model",
             Self::Unauthorized(_) => "unauthorized",
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
+            Self::ForbiddenPage(_) => "forbidden_origin",
             Self::RateLimited { .. } => "rate_limited",
             Self::RequestTimeout(_) => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",

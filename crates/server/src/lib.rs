@@ -3,6 +3,7 @@
 //! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
+mod browser_policy;
 mod catalog;
 pub mod config;
 mod database;
@@ -10,6 +11,7 @@ mod engine;
 mod error;
 mod forward;
 mod health;
+mod host;
 mod inherited;
 mod keys;
 mod learned;
@@ -32,6 +34,7 @@ mod state_dir;
 mod sweep;
 mod telemetry;
 
+pub use browser_policy::PageRefusal;
 pub use error::{Dialect, ProxyError};
 pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};
 pub use health::HealthState;

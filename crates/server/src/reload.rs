@@ -11,7 +11,7 @@ mod notified;
 use self::inotify::Touched;
 #[cfg(not(target_os = "linux"))]
 use self::notified::Touched;
-use crate::config::{Config, Listen, Problems};
+use crate::config::{Config, Listen, Problems, warnings};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
 use crate::telemetry::{Otlp, Settings};
@@ -172,6 +172,10 @@ impl Reloader {
             tracing::error!("{error}");
             reloading.refused();
             return Err(error);
+        }
+        let (public, admin) = (&config.server.listen, &config.server.admin);
+        for warning in warnings(&config, public, admin) {
+            tracing::warn!(help = warning.help, "{}", warning.message);
         }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;

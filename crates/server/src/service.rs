@@ -12,7 +12,7 @@ use crate::learned;
 use crate::listeners;
 use crate::proxy::{Acceptor, News, Site, Workers};
 use crate::reload::{Open, Reloader, Source};
-use crate::routes::{self, View};
+use crate::routes::{self, Transport, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
@@ -250,7 +250,11 @@ impl Service {
             });
         }
         for acceptor in admin {
-            let router = routes::admin(routes.clone());
+            let transport = match acceptor {
+                Acceptor::Tcp(_) => Transport::Tcp,
+                Acceptor::Unix(_) => Transport::Unix,
+            };
+            let router = routes::admin(routes.clone(), transport);
             let open = self.admin_open.clone().cancelled_owned();
             self.tasks.spawn(serve_admin(acceptor, router, open));
         }

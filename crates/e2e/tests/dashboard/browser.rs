@@ -25,12 +25,18 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts it, with an empty page.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with these flags as well.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a directory");
         let process = Command::new("chromium")
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
             .args(["--hide-scrollbars", "--no-first-run", "--disable-sync"])
             .args(["--disable-background-networking", "--disable-dev-shm-usage"])
             .args(["--remote-debugging-port=0", "--lang=en-GB"])
+            .args(flags)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::null())

@@ -27,6 +27,29 @@ impl Page {
         Self::of(browser, admin, view)
     }
 
+    /// Opens any page in a browser for which these names point at this machine.
+    pub(crate) fn foreign(names: &[&str], url: &str) -> Self {
+        let rules = names.iter().map(|name| format!("MAP {name} 127.0.0.1"));
+        let rules: Vec<_> = rules.collect();
+        let rules = format!("--host-resolver-rules={}", rules.join(","));
+        let mut page = Self {
+            browser: Browser::start_with(&[&rules]),
+            origin: url.to_owned(),
+        };
+        page.visit(url);
+        page
+    }
+
+    /// Goes to a page, and waits until it is there.
+    pub(crate) fn visit(&mut self, url: &str) {
+        self.browser.call("Page.navigate", &json!({ "url": url }));
+        let there = format!(
+            "location.href.startsWith({}) && document.readyState === 'complete'",
+            json!(url)
+        );
+        self.wait(&there);
+    }
+
     fn of(browser: Browser, admin: &Address, view: &str) -> Self {
         let mut page = Self {
             browser,

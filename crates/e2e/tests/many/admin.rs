@@ -35,7 +35,7 @@ fn a_request_in_flight_is_cancelled_and_its_client_told() {
     let mut client = Connection::to(paddock.public());
     client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine\r\n\r\n"));
     assert_eq!(client.head().status, 200);
-    let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: h\r\n\r\n";
+    let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let cancelled = admin(&paddock, cancel);
     assert_eq!(cancelled.json()["cancelled"], 1);
     let (events, clean) = client.events();
@@ -57,7 +57,7 @@ fn a_queued_request_is_explained_and_cancelled() {
         (&explained["outcome"], &explained["model"]),
         (&"waiting".into(), &"a".into())
     );
-    let cancel = "DELETE /api/requests/q-1 HTTP/1.1\r\nHost: h\r\n\r\n";
+    let cancel = "DELETE /api/requests/q-1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(admin(&paddock, cancel).status, 200);
     let answer = client.answer();
     assert_eq!(

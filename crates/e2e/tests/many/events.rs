@@ -124,7 +124,7 @@ fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
         assert_eq!(of(wrong).0, 400, "{wrong}");
     }
 
-    let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: h\r\n\r\n";
+    let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(Connection::to(paddock.admin()).ask(cancel).status, 200);
     // The list, the count of its model and the request itself are told of in any order.
     let (mut ended, mut listed, mut counted) = (Value::Null, true, true);

@@ -23,6 +23,8 @@ mod logs;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod receiver;

@@ -77,7 +77,8 @@ fn a_name_that_is_no_text_is_refused_in_paddocks_words() {
         ("GET", "/api/requests/%ff/explain"),
         ("DELETE", "/api/requests/%ff"),
     ] {
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
         let answer = Connection::to(paddock.admin()).ask(request);
         assert_eq!(answer.status, 400, "{path}");
         assert_eq!(answer.json()["error"]["param"], "id", "{path}");

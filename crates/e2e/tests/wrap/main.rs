@@ -7,6 +7,8 @@ mod command;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod same_answers;
 #[cfg(test)]
 mod same_requests;

@@ -39,14 +39,26 @@ pub(crate) fn always() -> Vec<Request> {
         ("HEAD of nothing", bare("HEAD", "/nothing", "")),
         (
             "OPTIONS",
-            bare("OPTIONS", "/v1/chat/completions", "Origin: http://a\r\n"),
+            bare(
+                "OPTIONS",
+                "/v1/chat/completions",
+                "Origin: http://localhost:3000\r\n",
+            ),
+        ),
+        (
+            "a preflight",
+            bare(
+                "OPTIONS",
+                "/v1/chat/completions",
+                "Origin: http://localhost:3000\r\nAccess-Control-Request-Method: POST\r\n",
+            ),
         ),
         ("OPTIONS of nothing", bare("OPTIONS", "/nothing", "")),
         ("DELETE", bare("DELETE", "/v1/stream?conv_id=1", "")),
         ("PATCH", bare("PATCH", "/health", "")),
         (
             "an origin",
-            bare("GET", "/props", "Origin: https://example.org\r\n"),
+            bare("GET", "/props", "Origin: http://127.0.0.1:3000\r\n"),
         ),
         (
             "a request that closes",

@@ -5,20 +5,24 @@
 
 mod api_key;
 mod argv;
+mod browsers;
 mod build;
 mod checks;
 mod discover;
 mod edit;
 mod engine;
+mod engine_cors;
 mod events;
 mod files;
 mod hint;
+mod host_names;
 mod http_url;
 mod keys;
 mod limits;
 mod listen;
 mod log_filter;
 mod model;
+mod origins;
 mod otlp;
 mod otlp_headers;
 mod owned;
@@ -43,12 +47,16 @@ pub use api_key::{ApiKey, KeyHash, Scope, bad_key_name};
 pub use argv::Command;
 pub use discover::Skipped;
 pub use edit::{EditError, with_key, without_key};
+pub(crate) use engine_cors::EngineCors;
 pub use events::Events;
+pub use host_names::HostName;
 pub use http_url::HttpUrl;
 pub use keys::{example, schema};
 pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
+pub(crate) use origins::split as split_origin;
+pub use origins::{AllowedOrigin, AllowedOrigins};
 pub use otlp::Collector;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
@@ -119,6 +127,10 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// The model for requests that name none, as its `id`.
     pub default_model: Option<String>,
+    /// The web pages that may use the public address; `None` for the default.
+    pub allowed_origins: Option<AllowedOrigins>,
+    /// The names, besides addresses and `localhost`, under which operators reach the admin address.
+    pub admin_hosts: Vec<HostName>,
 }
 
 /// The program that runs models.

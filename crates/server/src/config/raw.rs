@@ -11,8 +11,8 @@ use super::hint::did_you_mean;
 use super::report::Report;
 use super::section::{At, Section};
 use super::{
-    GpuLayers, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram, events, log_filter, otlp,
-    sandbox, units,
+    AllowedOrigin, GpuLayers, HostName, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram, events,
+    log_filter, otlp, sandbox, units,
 };
 
 /// Documented keys that this version does not carry out.
@@ -54,6 +54,8 @@ pub(super) struct RawServer {
     pub(super) runtime_dir: Option<At<PathBuf>>,
     pub(super) state_dir: Option<At<PathBuf>>,
     pub(super) default_model: Option<At<String>>,
+    pub(super) allowed_origins: Option<List<AllowedOrigin>>,
+    pub(super) admin_hosts: Option<List<HostName>>,
 }
 
 #[derive(Debug, Default)]
@@ -175,6 +177,8 @@ fn read_server(mut section: Section<'_>) -> RawServer {
         runtime_dir: section.path("runtime_dir"),
         state_dir: section.path("state_dir"),
         default_model: section.string("default_model"),
+        allowed_origins: section.list("allowed_origins", str::parse),
+        admin_hosts: section.list("admin_hosts", str::parse),
     };
     section.finish(&[]);
     server

@@ -69,6 +69,8 @@ pub(super) const EVERY_KEY: &str = r#"
         runtime_dir = "bin"
         state_dir = "state"
         default_model = "m"
+        allowed_origins = ["https://notes.example", "app://*"]
+        admin_hosts = ["dash.example"]
         [engine]
         command = "bin/llama-server"
         args = ["--threads", "4"]

@@ -21,22 +21,17 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Flags and variables with which a wrapped command demands API keys itself.
-///
-/// Names as in llama.cpp b11434, common/arg.cpp.
-const KEY_FLAGS: [&str; 2] = ["--api-key", "--api-key-file"];
-const KEY_VARIABLES: [&str; 2] = ["LLAMA_API_KEY", "LLAMA_ARG_API_KEY_FILE"];
-
 /// Returns the warnings for a configuration and the addresses it listens on.
 pub fn warnings(config: &Config, public: &[Listen], admin: &[Listen]) -> Vec<Warning> {
     let open = |at: &&Listen| at.reaches_other_machines();
     let clients = public.iter().find(open);
-    let clients = clients.filter(|_| !config.public_may_be_open() && !demands_keys_itself(config));
+    let clients = clients.filter(|_| !config.public_may_be_open() && !config.clients_show_a_key());
     let operators = admin.iter().find(open);
     let operators = operators.filter(|_| !config.admin_may_be_open());
     let clients = clients.map(|at| for_clients(config, at));
     let operators = operators.map(|at| for_operators(config, at));
-    clients.into_iter().chain(operators).collect()
+    let pages = for_pages(config);
+    clients.into_iter().chain(operators).chain(pages).collect()
 }
 
 fn for_clients(config: &Config, at: &Listen) -> Warning {
@@ -71,16 +66,31 @@ fn confirm(config: &Config) -> &'static str {
     }
 }
 
-/// Returns whether a wrapped command refuses clients without a key by itself.
-fn demands_keys_itself(config: &Config) -> bool {
-    let Mode::Wrap { .. } = config.mode else {
-        return false;
+/// Warns if the pages of every web site may use models and clients need no key.
+fn for_pages(config: &Config) -> Option<Warning> {
+    if config.clients_show_a_key() {
+        return None;
+    }
+    let origins = config.allowed_origins();
+    let (found, pages) = match () {
+        () if origins.is_any() => ("*", "every web page that a browser on this network opens"),
+        () if origins.has_null() => ("null", "every web page, from inside a sandboxed frame,"),
+        () => return None,
     };
-    let args = &config.engine.args;
-    let mut flags = args.iter().filter_map(|arg| arg.to_str());
-    let mut variables = config.engine.env.iter();
-    flags.any(|flag| KEY_FLAGS.contains(&super::normal_flag(flag).as_str()))
-        || variables.any(|(name, value)| KEY_VARIABLES.contains(&&**name) && !value.is_empty())
+    let (cause, help) = match config.mode {
+        Mode::Serve => (
+            format!("`server.allowed_origins` has \"{found}\" and there are no API keys"),
+            "list the pages that may, or demand a key: `paddock key new NAME`",
+        ),
+        Mode::Wrap { .. } => (
+            format!("the command has `--cors-origins {found}` and no `--api-key`"),
+            "name the pages that may, or give the command a key",
+        ),
+    };
+    Some(Warning {
+        message: format!("{pages} can use the models: {cause}"),
+        help: help.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -131,7 +141,6 @@ mod tests {
             ("--host 192.0.2.1", vec![], vec![clients]),
             ("--host 0.0.0.0", vec![], vec![all]),
             ("--host 0.0.0.0 --api-key k", vec![], vec![]),
-            ("--host 0.0.0.0 --api_key_file k", vec![], vec![]),
             ("--host 0.0.0.0", vec![("LLAMA_API_KEY", "k")], vec![]),
             ("--port 80", vec![], vec![]),
         ] {

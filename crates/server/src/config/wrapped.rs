@@ -101,6 +101,9 @@ fn server(
         runtime_dir: None,
         state_dir: build::default_state_dir(around),
         default_model: None,
+        // The command's own flags say it.
+        allowed_origins: None,
+        admin_hosts: Vec::new(),
     }
 }
 

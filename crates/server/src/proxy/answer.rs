@@ -1,6 +1,7 @@
 use super::at_hand::Stage;
 use super::buffer::Buffer;
 use super::client::Client;
+use super::origin;
 use super::request::Request;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
@@ -169,10 +170,11 @@ impl Answer {
         } else {
             b""
         };
+        let cors = origin::lines_for(worker, client, head.has_allow_origin);
         let mut edited = worker.scratch.borrow_mut();
         edited.clear();
         head.edits
-            .render(&buffer.bytes()[..len], &[id, close], &mut edited);
+            .render(&buffer.bytes()[..len], &[id, cors, close], &mut edited);
         buffer.replace_head(len, &edited);
         passing.follow(&mut buffer, edited.len(), self.client, client)?;
         self.state = State::Body(passing);

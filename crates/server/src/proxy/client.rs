@@ -21,6 +21,8 @@ pub(super) struct Client {
     pub(super) ahead: Option<Buffer>,
     /// The `x-request-id` field line of the request at hand.
     pub(super) id_line: Vec<u8>,
+    /// The field lines that let the web page which sends the request at hand read an answer; empty without one.
+    pub(super) cors_lines: Vec<u8>,
     pub(super) watchdog: Watchdog,
     /// What others may know of the request at hand.
     pub(super) card: Rc<Card>,
@@ -75,6 +77,11 @@ impl Card {
     /// It is for this model.
     pub(super) fn for_model(&self, model: ModelId) {
         self.model.set(Some(model));
+    }
+
+    /// The model that the request is for, once it is known.
+    pub(super) fn model(&self) -> Option<ModelId> {
+        self.model.get()
     }
 
     /// It has come so far.
@@ -153,6 +160,7 @@ impl Client {
             stream,
             ahead: None,
             id_line: Vec::new(),
+            cors_lines: Vec::new(),
             watchdog: Watchdog::new(),
             card: Rc::default(),
             record: Record::new(Rc::clone(&worker.meter)),

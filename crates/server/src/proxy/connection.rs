@@ -5,7 +5,7 @@ use super::request::{Next, Request, next};
 use super::route::Route;
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{exchange, key, linger, named, own, preflight, reply};
+use super::{exchange, key, linger, named, origin, own, preflight, reply};
 use crate::error::ProxyError;
 use crate::telemetry;
 use paddock_wire::ModelScan;
@@ -41,10 +41,17 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     client.record.trace(head);
     client.card.asks(first, asks);
     client.record.took(request.body.data_bytes());
+    if let Err(error) = origin::admit(worker, client, request) {
+        return Box::pin(reply::instead(worker, client, request, &error)).await;
+    }
     let limit = worker.site.body_limit;
     if request.is_larger_than(limit) {
         let error = ProxyError::BodyTooLarge { limit };
         return Box::pin(reply::instead(worker, client, request, &error)).await;
+    }
+    // Where a wrapped command is all there is, the preflight is its own to answer.
+    if origin::is_preflight(request) && worker.answers_preflights() {
+        return Box::pin(preflight::answer(worker, client, request)).await;
     }
     let routed = key::route(worker, client, request);
     match routed {
@@ -57,7 +64,6 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
         Ok(Route::Own(router)) => {
             Box::pin(own::answer(worker, client, request, router.clone())).await
         }
-        Ok(Route::Preflight) => Box::pin(preflight::answer(worker, client, request)).await,
         Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
     }
 }

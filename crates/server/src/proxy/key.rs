@@ -9,7 +9,6 @@ use crate::config::Scope;
 use crate::error::ProxyError;
 use crate::keys::{self, Key, Visit};
 use crate::model::Model;
-use paddock_wire::{Framing, field_lines};
 use std::sync::Arc;
 
 const NONE: &str = "paddock wants an API key here: send one as `Authorization: Bearer KEY` or as `x-api-key: KEY`; \
@@ -29,17 +28,15 @@ pub(super) fn route<'a>(
     if catalog.keys().is_empty() || client.inside || asks_for_health(worker, request) {
         return route::route(worker, request);
     }
-    let key = match take(&catalog, request)? {
-        Some(key) => key,
-        None if is_preflight(request) => return Ok(Route::Preflight),
-        None => return Err(ProxyError::Unauthorized(NONE)),
+    let Some(key) = take(&catalog, request)? else {
+        return Err(ProxyError::Unauthorized(NONE));
     };
     client.card.for_key(&key);
     client.record.for_key(Visit::new(Arc::clone(&key)));
     key.check(&[Scope::Inference])?;
     let routed = route::route(worker, request).map_err(|error| catalog.for_key(&key, error))?;
     match &routed {
-        Route::Own(_) | Route::Preflight => return Ok(routed),
+        Route::Own(_) => return Ok(routed),
         Route::Upstream(model) => catalog.check(&key, model)?,
         Route::Body => {}
     }
@@ -85,14 +82,4 @@ fn asks_for_health(worker: &Worker, request: &Request) -> bool {
     let reads = request.to_head || request.head.method.of(bytes) == b"GET";
     let path = request.head.path(bytes);
     worker.site.own.is_some() && reads && matches!(path, b"/health" | b"/v1/health")
-}
-
-/// Whether a browser makes it by itself, before one that shows a key (Fetch §4.8, CORS-preflight fetch).
-fn is_preflight(request: &Request) -> bool {
-    let head = &request.buffer.bytes()[..request.head_len];
-    let has = |name: &str| field_lines(head).any(|field| field.is(name));
-    request.head.method.of(head) == b"OPTIONS"
-        && matches!(request.head.framing, Framing::None | Framing::Length(0))
-        && has("origin")
-        && has("access-control-request-method")
 }

@@ -23,7 +23,8 @@
 //! | `upload` | the request's side of a relay |
 //! | `reply` | paddock's own errors, before an answer and inside a stream |
 //! | `own` | paddock's own routes |
-//! | `preflight` | what browsers ask before they show a key |
+//! | `origin` | which web pages may ask, and read the answer |
+//! | `preflight` | the browser's question whether a page may ask |
 //! | `upstreams` | idle connections to the child |
 //! | `watchdog` | the one timer of a connection |
 //! | `desk` | where workers are given connections and errands |
@@ -44,6 +45,7 @@ mod held;
 mod key;
 mod linger;
 mod named;
+mod origin;
 mod own;
 mod preflight;
 mod relay;

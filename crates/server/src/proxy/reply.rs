@@ -1,5 +1,6 @@
 use super::buffer::Buffer;
 use super::client::{After, Client};
+use super::origin;
 use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
@@ -34,6 +35,7 @@ pub(super) async fn instead(
 
 /// Answers what is not a request that can be passed on, and closes.
 pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyError) -> After {
+    origin::admit_malformed(worker, client);
     client.give_back_ahead(worker);
     if client.id_line.is_empty() {
         worker.ids.write_new_line(&mut client.id_line);
@@ -86,6 +88,7 @@ pub(super) async fn write(
     }
     let mut out = worker.pool.take();
     out.extend(head.as_bytes());
+    out.extend(&client.cors_lines);
     out.extend(&client.id_line);
     out.extend(b"\r\n");
     if !to_head {

@@ -161,7 +161,8 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             body,
         }),
         Err(refusal) => {
-            worker.pool.give(buffer);
+            // The answer depends on who asks.
+            client.ahead = Some(buffer);
             Next::Refused(refusal.into())
         }
     }

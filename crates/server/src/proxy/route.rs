@@ -16,8 +16,6 @@ pub(super) enum Route<'a> {
     Body,
     /// paddock's own.
     Own(&'a Router),
-    /// A browser's, before it shows a key.
-    Preflight,
 }
 
 /// Decides whose a request is:

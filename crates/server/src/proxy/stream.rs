@@ -33,6 +33,15 @@ impl Stream {
         }
     }
 
+    /// Whether the connection goes to a loopback address of this machine.
+    pub(super) fn is_over_loopback(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.is_over_loopback(),
+            #[cfg(test)]
+            Self::Memory(_) => false,
+        }
+    }
+
     /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
     /// `Ok(0)` is the end, or no room.
     pub(super) fn poll_read_into<'a>(

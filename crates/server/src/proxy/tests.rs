@@ -4,6 +4,7 @@ mod bytes;
 mod edges;
 mod harness;
 mod keys;
+mod pages;
 mod records;
 mod refused;
 mod retry;

@@ -95,6 +95,11 @@ impl Worker {
         Ref::map(self.catalog.borrow(), AsRef::as_ref)
     }
 
+    /// Whether paddock answers preflights itself: it has routes of its own, or keys, which no preflight shows.
+    pub(super) fn answers_preflights(&self) -> bool {
+        self.site.own.is_some() || !self.catalog().keys().is_empty()
+    }
+
     /// Goes on with other models.
     pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
         self.meter.learn_names(&catalog);

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::http::header::SERVER;
+use axum::http::header::{SERVER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -8,11 +8,13 @@ pub(super) async fn livez() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Every answer says who gives it: so a client knows that it has found paddock, and which one.
+/// Adds to every answer the name of who gives it, so that a client knows that it has found paddock and which one,
+/// and keeps browsers from taking JSON for a script or a page.
 pub(super) async fn signed<B>(mut response: Response<B>) -> Response<B> {
     const NAME: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
     let headers = response.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static(NAME));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

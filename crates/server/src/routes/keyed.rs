@@ -40,17 +40,26 @@ pub(super) async fn keyed(
     }
 }
 
-/// Whether a key is shown that is for this, where one has to be.
-fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), ProxyError> {
-    let scopes: &[Scope] = match path {
-        "/livez" | "/readyz" => return Ok(()),
+/// The scopes of which a key for a path has one; none where nobody shows a key.
+fn scopes_for(path: &str) -> &'static [Scope] {
+    match path {
+        "/livez" | "/readyz" => &[],
         "/metrics" => &[Scope::Metrics, Scope::Admin],
         _ => &[Scope::Admin],
-    };
-    let keys = catalog.keys();
-    if !keys.any_for(scopes) {
+    }
+}
+
+/// Whether operators have to show a key for a path.
+pub(super) fn needs_key(catalog: &Catalog, path: &str) -> bool {
+    catalog.keys().any_for(scopes_for(path))
+}
+
+/// Whether a key is shown that is for this, where one has to be.
+fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), ProxyError> {
+    if !needs_key(catalog, path) {
         return Ok(());
     }
+    let (keys, scopes) = (catalog.keys(), scopes_for(path));
     let fields = headers.iter();
     let secrets = fields
         .filter_map(|(name, value)| keys::of_field(name.as_str().as_bytes(), value.as_bytes()))

@@ -25,6 +25,7 @@ mod requests;
 mod status;
 
 pub(crate) use self::activity::one as request_json;
+pub(crate) use self::guard::Transport;
 pub(crate) use self::lifecycle::one as lifecycle_json;
 pub(crate) use self::metrics::{Engines, families};
 
@@ -106,7 +107,7 @@ pub(crate) fn public(view: View) -> Router {
 }
 
 /// The admin plane.
-pub(crate) fn admin(admin: Admin) -> Router {
+pub(crate) fn admin(admin: Admin, transport: Transport) -> Router {
     let catalog = admin.view.catalog.clone();
     let reads = Router::new()
         .route("/livez", get(admin::livez))
@@ -137,8 +138,14 @@ pub(crate) fn admin(admin: Admin) -> Router {
         .merge(dashboard::routes())
         .fallback(admin::not_found)
         .method_not_allowed_fallback(admin::not_allowed)
-        .layer(middleware::from_fn_with_state(catalog, keyed::keyed))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(
+            catalog.clone(),
+            keyed::keyed,
+        ))
+        .layer(middleware::from_fn_with_state(
+            (catalog, transport),
+            guard::guard,
+        ))
         .layer(middleware::map_response(admin::signed))
 }
 

@@ -19,7 +19,7 @@ mod tests {
     /// The admin plane's routes, from the source that says them: path and method.
     fn routes() -> BTreeSet<(String, String)> {
         let source = include_str!("mod.rs");
-        let (_, admin) = source.split_once("fn admin(admin: Admin)").unwrap();
+        let (_, admin) = source.split_once("fn admin(admin: Admin,").unwrap();
         let (admin, _) = admin.split_once("\n}\n").unwrap();
         let routes = admin.split(".route(\"").skip(1).flat_map(|route| {
             let (path, handlers) = route.split_once('"').unwrap();

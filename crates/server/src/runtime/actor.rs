@@ -7,6 +7,7 @@ use super::inspect::Inspected;
 use super::journal::{Journal, Names};
 use super::measure::Measured;
 use super::waiting::Waiting;
+use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::Engine;
@@ -359,7 +360,11 @@ impl Runtime {
         let place_of = |name: &str| catalog.named(name).map(|model| model.id);
         let before = Arc::clone(&self.catalog.borrow());
         let keys = Keys::new(&self.world.config.api_keys, place_of, before.keys());
-        self.catalog.send_replace(Arc::new(catalog.with_keys(keys)));
+        let entries = self.entries.iter().filter(|entry| !entry.removed);
+        let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
+        let browsers = BrowserPolicy::new(&self.world.config, configured);
+        let catalog = catalog.with_keys(keys).with_browsers(browsers);
+        self.catalog.send_replace(Arc::new(catalog));
     }
 }
 

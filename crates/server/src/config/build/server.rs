@@ -7,7 +7,7 @@ use super::super::checks::{addresses, check_overlaps, check_public};
 use super::super::hint::close;
 use super::super::raw::{List, RawKey, RawServer};
 use super::super::section::At;
-use super::super::{Listen, Model, Server, Surroundings};
+use super::super::{AllowedOrigins, Model, Server, Surroundings};
 use super::{ADMIN, Build, DRAIN, value};
 
 /// The longest runtime directory: a socket's path has 107 bytes (unix(7)), and in it are also a
@@ -47,7 +47,6 @@ impl Build<'_> {
         for problem in check_overlaps(&listen.value, &admin.value) {
             self.report.push(problem);
         }
-        let values = |list: List<Listen>| list.value.into_iter().map(|at| at.value).collect();
         Server {
             listen: values(listen),
             admin: values(admin),
@@ -57,6 +56,10 @@ impl Build<'_> {
             runtime_dir: self.runtime_dir(raw.runtime_dir),
             state_dir: self.state_dir(raw.state_dir),
             default_model: None,
+            allowed_origins: raw
+                .allowed_origins
+                .map(|list| AllowedOrigins::new(values(list))),
+            admin_hosts: raw.admin_hosts.map(values).unwrap_or_default(),
         }
     }
 
@@ -114,6 +117,10 @@ impl Build<'_> {
         }
         None
     }
+}
+
+fn values<T>(list: List<T>) -> Vec<T> {
+    list.value.into_iter().map(|at| at.value).collect()
 }
 
 fn is_for_admin(key: &RawKey) -> bool {

@@ -96,6 +96,18 @@ const SERVER: &[Key] = &[
         r#""""#,
         "a model or an alias, for requests that name none",
     ),
+    Key {
+        name: "allowed_origins",
+        kind: Kind::Texts,
+        value: Value::Other(r#"["https://notes.example"]"#),
+        comment: r#"web pages that may use models, or ["*"]; without the key those of this machine, with API keys all"#,
+    },
+    key(
+        "admin_hosts",
+        Kind::Texts,
+        "[]",
+        "host names that operators open the admin address under, besides its addresses and localhost",
+    ),
 ];
 
 const ENGINE: &[Key] = &[

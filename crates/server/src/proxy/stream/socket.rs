@@ -69,6 +69,13 @@ impl Socket {
         SocketAddr::try_from(peer).ok().map(|at| at.ip())
     }
 
+    /// Whether this is a TCP connection to a loopback address of this machine.
+    pub(super) fn is_over_loopback(&self) -> bool {
+        let local = rustix::net::getsockname(&self.socket).ok();
+        let local = local.and_then(|at| SocketAddr::try_from(at).ok());
+        local.is_some_and(|at| at.ip().to_canonical().is_loopback())
+    }
+
     /// Makes the close that follows a reset.
     pub(super) fn reset_on_close(&self) {
         // Where the system refuses, the close is a plain one.

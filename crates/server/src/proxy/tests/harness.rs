@@ -1,5 +1,6 @@
+use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
-use crate::config::{ApiKey, KeyHash, Scope};
+use crate::config::{AllowedOrigins, ApiKey, KeyHash, Scope};
 use crate::keys::Keys;
 use crate::model::{Endpoint, Limits, Model, Released};
 use crate::proxy::connection;
@@ -92,12 +93,24 @@ impl Harness {
         }
     }
 
+    /// From here on pages of these origins may ask.
+    pub(super) fn set_origins(&self, entries: &[&str]) {
+        let entries = entries.iter().map(|entry| entry.parse().unwrap());
+        let browsers = BrowserPolicy::for_tests(AllowedOrigins::new(entries.collect()));
+        let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
+        self.worker
+            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
+    }
+
     /// From here on clients show one of these keys.
     pub(super) fn set_keys(&self, keys: &[ApiKey]) {
         let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
         let place_of = |name: &str| catalog.named(name).map(|model| model.id);
         let keys = Keys::new(keys, place_of, self.worker.catalog().keys());
-        self.worker.set_catalog(Arc::new(catalog.with_keys(keys)));
+        let catalog = catalog.with_keys(keys);
+        let browsers = BrowserPolicy::for_tests(AllowedOrigins::any());
+        self.worker
+            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
     }
 
     /// What is recorded next of requests that have ended: at least one, each with its id.
