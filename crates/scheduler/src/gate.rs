@@ -33,9 +33,10 @@ pub struct Stamp(u64);
 
 const OPEN: u64 = 1 << 63;
 const TELL: u64 = 1 << 62;
+const WANTED: u64 = 1 << 61;
 const COUNT: u64 = u32::MAX as u64;
 const GENERATION_SHIFT: u32 = 32;
-const GENERATION: u64 = 0x3fff_ffff << GENERATION_SHIFT;
+const GENERATION: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 
 /// The fast path of a lease: one atomic word that says whether one more request may go now.
 ///
@@ -90,6 +91,12 @@ impl Gate {
         self.uses.fetch_add(1, Ordering::Relaxed);
         let before = self.word.fetch_sub(1, Ordering::Release);
         before & OPEN == 0 || (before & TELL != 0 && before & COUNT == 1)
+    }
+
+    /// Returns true while somebody waits for a lease to end: for its place, or for the model's memory.
+    pub fn is_contended(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word & OPEN == 0 || word & WANTED != 0
     }
 
     /// Leases in flight now.
@@ -154,6 +161,15 @@ impl Gate {
         }
     }
 
+    /// Takes note that another model waits for this one's memory, or none does.
+    pub(crate) fn set_wanted(&self, wanted: bool) {
+        if wanted {
+            self.word.fetch_or(WANTED, Ordering::AcqRel);
+        } else {
+            self.word.fetch_and(!WANTED, Ordering::AcqRel);
+        }
+    }
+
     /// When the last lease ended.
     pub(crate) fn used(&self) -> Stamp {
         Stamp(self.used.load(Ordering::Relaxed))
@@ -170,6 +186,12 @@ impl Gate {
     pub fn open_for_tests(&self, generation: Generation) {
         self.set_generation(generation);
         self.open();
+    }
+
+    /// Has another model wait for this one's memory, or none, where there is no scheduler to say so.
+    #[doc(hidden)]
+    pub fn set_wanted_for_tests(&self, wanted: bool) {
+        self.set_wanted(wanted);
     }
 
     #[cfg(test)]

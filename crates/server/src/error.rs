@@ -21,6 +21,16 @@ pub enum ProxyError {
     /// The client did not finish its request in time.
     #[error("the request did not arrive in time: nothing came for {} s", .0.as_secs())]
     RequestTimeout(Duration),
+    /// The client sent or read slower than it may.
+    #[error("the client {does} at less than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
+    TooSlow {
+        /// What the client did slowly.
+        does: &'static str,
+        /// The minimum.
+        bytes_per_second: u32,
+        /// Why it could not go on like that.
+        because: &'static str,
+    },
     /// The body is larger than the configuration allows.
     #[error(
         "the request body is larger than {limit} bytes; the operator can raise server.body_limit"
@@ -238,7 +248,28 @@ impl Dialect {
     }
 }
 
+/// Why a slow client is cut off that occupies a place with its model.
+const OTHERS_WAIT: &str = " while other requests waited for its place with the model";
+
 impl ProxyError {
+    /// A client that sends its request too slowly; with a `lease`, others wait for its place.
+    pub(crate) fn too_slow_sender(bytes_per_second: u32, lease: bool) -> Self {
+        Self::TooSlow {
+            does: "sent its request",
+            bytes_per_second,
+            because: if lease { OTHERS_WAIT } else { "" },
+        }
+    }
+
+    /// A client that reads its answer too slowly while others wait for its place.
+    pub(crate) fn too_slow_reader(bytes_per_second: u32) -> Self {
+        Self::TooSlow {
+            does: "read the answer",
+            bytes_per_second,
+            because: OTHERS_WAIT,
+        }
+    }
+
     /// The HTTP status (RFC 9110 §15).
     pub fn status(&self) -> u16 {
         match self {
@@ -249,7 +280,7 @@ impl ProxyError {
                 403
             }
             Self::UnknownModel { .. } => 404,
-            Self::RequestTimeout(_) => 408,
+            Self::RequestTimeout(_) | Self::TooSlow { .. } => 408,
             Self::BodyTooLarge { .. } => 413,
             Self::QueueFull { .. } | Self::TooMuchHeld | Self::RateLimited { .. } => 429,
             Self::QueueTimeout { .. }
@@ -278,7 +309,7 @@ impl ProxyError {
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
             Self::ForbiddenPage(_) => "forbidden_origin",
             Self::RateLimited { .. } => "rate_limited",
-            Self::RequestTimeout(_) => "request_timeout",
+            Self::RequestTimeout(_) | Self::TooSlow { .. } => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnknownModel { .. } => "unknown_model",
             Self::QueueFull { .. } | Self::TooMuchHeld => "queue_full",

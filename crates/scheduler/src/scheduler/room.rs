@@ -352,5 +352,6 @@ impl Scheduler {
             .keep_alive
             .is_some_and(|keep| keep < super::BRIEF);
         model.gate.tell(self.telling || brief);
+        model.gate.set_wanted(self.telling);
     }
 }

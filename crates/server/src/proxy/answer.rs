@@ -8,6 +8,9 @@ use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
 use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
 
+/// The status that has a client send its body (RFC 9110 §15.2.1).
+const CONTINUE: u16 = 100;
+
 /// The answer's side of a relay: what has come, and what it means.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -17,6 +20,8 @@ pub(super) struct Answer {
     dialect: Dialect,
     /// The client's connection closes after this answer, whatever the upstream says.
     client_closes: bool,
+    /// The client has had a `100 Continue` of paddock's own, so the child's is dropped.
+    invited: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,7 @@ impl Answer {
             client: request.head.version,
             dialect: request.dialect,
             client_closes: client_closes || request.head.close,
+            invited: request.invited,
         }
     }
 
@@ -193,7 +199,8 @@ impl Answer {
         let mut rest = worker.pool.take();
         rest.extend(&buffer.bytes()[len..]);
         buffer.truncate(len);
-        if self.client == Version::Http10 {
+        let is_second = head.status == CONTINUE && std::mem::take(&mut self.invited);
+        if self.client == Version::Http10 || is_second {
             buffer.truncate(0);
         } else {
             let mut edited = worker.scratch.borrow_mut();

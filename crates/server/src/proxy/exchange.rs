@@ -1,4 +1,5 @@
 use super::at_hand::Stage;
+use super::buffering;
 use super::client::{After, Client};
 use super::end::End;
 use super::relay::Relay;
@@ -33,7 +34,17 @@ pub(super) async fn pass(
     client.record.for_model(model.id);
     client.card.for_model(model.id);
     edit_head(worker, client, request);
-    let (lease, connection) = match admit(worker, client, request, model).await {
+    // Boxed, since most requests have come whole with their heads.
+    let buffered = if request.body.is_complete() {
+        Ok(())
+    } else {
+        Box::pin(buffering::buffer(worker, client, request)).await
+    };
+    let admitted = match buffered {
+        Ok(()) => admit(worker, client, request, model).await,
+        Err(denied) => Err(denied),
+    };
+    let (lease, connection) = match admitted {
         Ok(admitted) => admitted,
         Err(Denied::ClientGone) => {
             client.record.client_left();
@@ -45,11 +56,14 @@ pub(super) async fn pass(
         }
     };
     let reused = connection.reused;
-    let end = Relay::new(worker, client, request, model, connection)
+    let mut lease = Some(lease);
+    let end = Relay::new(worker, client, request, model, connection, &mut lease)
         .run()
         .await;
     let end = match end {
-        End::Stale if reused => Box::pin(once_more(worker, client, request, model, &lease)).await,
+        End::Stale if reused => {
+            Box::pin(once_more(worker, client, request, model, &mut lease)).await
+        }
         end => end,
     };
     drop(lease);
@@ -63,14 +77,15 @@ async fn once_more(
     client: &mut Client,
     request: &mut Request,
     model: &Arc<Model>,
-    lease: &Lease,
+    lease: &mut Option<Lease>,
 ) -> End {
-    let Some(endpoint) = endpoint_of(model, lease) else {
+    let endpoint = lease.as_ref().and_then(|lease| endpoint_of(model, lease));
+    let Some(endpoint) = endpoint else {
         return End::Stale;
     };
     match Upstreams::connect(model.id, &endpoint).await {
         Ok(connection) => {
-            Relay::new(worker, client, request, model, connection)
+            Relay::new(worker, client, request, model, connection, lease)
                 .run()
                 .await
         }
@@ -143,11 +158,10 @@ async fn admit(
     let mut refused = None;
     for _ in 0..TRIES {
         let lease = lease(worker, client, request, model).await?;
-        // What is held of a body is sent once: it goes where nothing can cross with it. So does,
-        // if it can, a body of which more is to come.
+        // What is held of a body is sent once: it goes, if it can, where nothing crosses with it. So
+        // does a body of which more is to come.
         let idle = |repeatable| {
-            let upstreams = request.held.is_empty().then_some(&worker.upstreams);
-            upstreams?.take(
+            worker.upstreams.take(
                 model.id,
                 lease.generation,
                 repeatable,
@@ -155,7 +169,7 @@ async fn admit(
                 &worker.pool,
             )
         };
-        if let Some(connection) = idle(request.body.is_complete()) {
+        if let Some(connection) = idle(request.is_repeatable()) {
             return Ok((lease, connection));
         }
         let mut news = model.endpoint.subscribe();

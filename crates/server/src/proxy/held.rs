@@ -2,13 +2,14 @@ use super::buffer::Buffer;
 use super::worker::Worker;
 use std::collections::VecDeque;
 
-/// How many bytes of bodies a worker holds at most while their models are unknown.
+/// How many bytes of bodies and answers a worker holds at most.
 const MOST: usize = 256 * 1024 * 1024;
 
-/// What has come of a body while it was searched for its model, to be passed on first.
+/// Pieces of a body, or of an answer, that are kept in memory to be passed on later, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pieces: VecDeque<Buffer>,
+    bytes: usize,
 }
 
 impl Held {
@@ -16,15 +17,27 @@ impl Held {
         self.pieces.is_empty()
     }
 
+    /// Returns how many bytes there are.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Keeps another piece. False if the worker holds as much as it may.
     pub(super) fn push(&mut self, worker: &Worker, piece: Buffer) -> bool {
-        let more = piece.bytes().len();
-        let held = worker.held.get() + more;
+        let held = worker.held.get() + piece.bytes().len();
         if held > MOST.max(worker.site.body_limit_bytes()) {
             worker.pool.give(piece);
             return false;
         }
-        worker.held.set(held);
+        self.keep(worker, piece);
+        true
+    }
+
+    /// Keeps another piece, whatever the worker holds.
+    pub(super) fn keep(&mut self, worker: &Worker, piece: Buffer) {
+        let more = piece.bytes().len();
+        worker.held.set(worker.held.get() + more);
+        self.bytes += more;
         // Many small pieces take no more room than one large one.
         if let Some(last) = self.pieces.back_mut()
             && last.room() >= more
@@ -34,13 +47,13 @@ impl Held {
         } else {
             self.pieces.push_back(piece);
         }
-        true
     }
 
     /// The next piece to pass on.
     pub(super) fn pop(&mut self, worker: &Worker) -> Option<Buffer> {
         let piece = self.pieces.pop_front()?;
         worker.held.set(worker.held.get() - piece.bytes().len());
+        self.bytes -= piece.bytes().len();
         Some(piece)
     }
 

@@ -14,12 +14,15 @@
 //! | `route` | whose the request is |
 //! | `key` | who asks, and whether they may |
 //! | `named` | which model it names in its body |
-//! | `held` | what has come of a body before that is known |
+//! | `buffering` | bodies are read before their requests take a place |
+//! | `held` | what has come of a body before that is known, or of an answer before it is taken |
+//! | `pace` | how slow a client may be |
 //! | `waits` | who it is that waits for a lease, and for what |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
 //! | `relay` | request and answer pass, both at once |
 //! | `end` | how that ended |
 //! | `answer` | the answer's side of a relay |
+//! | `outbox` | what the client has not taken yet of its answer |
 //! | `upload` | the request's side of a relay |
 //! | `reply` | paddock's own errors, before an answer and inside a stream |
 //! | `own` | paddock's own routes |
@@ -35,6 +38,7 @@ mod acceptor;
 mod answer;
 mod at_hand;
 mod buffer;
+mod buffering;
 mod client;
 mod connection;
 mod desk;
@@ -46,7 +50,9 @@ mod key;
 mod linger;
 mod named;
 mod origin;
+mod outbox;
 mod own;
+mod pace;
 mod preflight;
 mod relay;
 mod reply;

@@ -1,23 +1,16 @@
 //! Which model a request names in its body.
 
+use super::buffering::{read_piece, say_continue};
 use super::client::Client;
 use super::exchange::Denied;
 use super::key;
-use super::request::{Request, SILENCE};
+use super::pace::Pace;
+use super::request::Request;
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::Model;
-use crate::runtime::Phase;
 use paddock_wire::{Body, ModelScan, Scan};
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
-use tokio::io::AsyncWrite;
-
-/// What a client waits for that asks before it sends (RFC 9110 §10.1.1).
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What is known when the part of the body that came with the head has been read.
 #[derive(Debug)]
@@ -58,16 +51,16 @@ pub(super) async fn find(
     request: &mut Request,
     mut scan: Box<ModelScan>,
 ) -> Result<Arc<Model>, Denied> {
-    if request.head.expects_continue && request.body.data_bytes() == 0 {
-        say_continue(client).await?;
-    }
+    say_continue(client, request).await?;
+    let mut pace = Pace::default();
     let mut said = Scan::More;
     while said == Scan::More {
         if request.body.is_complete() {
             said = scan.end();
             break;
         }
-        said = more(worker, client, request, &mut scan).await?;
+        let look = |data: &[u8]| said = scan.feed(data);
+        read_piece(worker, client, request, &mut pace, look).await?;
     }
     model(worker, client, said, &scan).map_err(Denied::Error)
 }
@@ -87,74 +80,4 @@ fn model(
         Scan::More | Scan::Absent => catalog.unnamed(),
     };
     key::allowed(&catalog, client, found)
-}
-
-/// Reads one more piece.
-async fn more(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-    scan: &mut ModelScan,
-) -> Result<Scan, Denied> {
-    if client.ahead.is_none() {
-        client.watchdog.look();
-        client.watchdog.progress();
-        poll_fn(|cx| {
-            client.card.watch(cx);
-            client.watchdog.look();
-            if worker.phase() == Phase::Cut {
-                return Poll::Ready(Err(Denied::Error(ProxyError::ShuttingDown)));
-            }
-            if client.watchdog.poll_silent(SILENCE, cx).is_ready() {
-                return Poll::Ready(Err(Denied::Error(ProxyError::RequestTimeout(SILENCE))));
-            }
-            match client.poll_read_ahead(worker, cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Denied::ClientGone)),
-                Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
-            }
-        })
-        .await?;
-    }
-    let Some(mut piece) = client.ahead.take() else {
-        return Ok(Scan::More);
-    };
-    let mut said = Scan::More;
-    let followed = request
-        .body
-        .follow_with(piece.bytes(), |data| said = scan.feed(data));
-    let taken = match followed {
-        Ok(taken) => taken,
-        Err(error) => {
-            worker.pool.give(piece);
-            return Err(Denied::Error(ProxyError::BadRequest(error.into())));
-        }
-    };
-    client.record.took(request.body.data_bytes());
-    client.keep_ahead(worker, &mut piece, taken);
-    let limit = worker.site.body_limit;
-    if request.body.data_bytes() > limit {
-        worker.pool.give(piece);
-        return Err(Denied::Error(ProxyError::BodyTooLarge { limit }));
-    }
-    if !request.held.push(worker, piece) {
-        return Err(Denied::Error(ProxyError::TooMuchHeld));
-    }
-    Ok(said)
-}
-
-async fn say_continue(client: &mut Client) -> Result<(), Denied> {
-    let mut left = CONTINUE;
-    let written: io::Result<()> = poll_fn(|cx| {
-        while !left.is_empty() {
-            match Pin::new(&mut client.stream).poll_write(cx, left) {
-                Poll::Ready(Ok(written)) => left = &left[written.min(left.len())..],
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(()))
-    })
-    .await;
-    written.map_err(|_| Denied::ClientGone)
 }

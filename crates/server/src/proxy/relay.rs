@@ -2,12 +2,14 @@ use super::answer::{Answer, Piece, Wrong};
 use super::buffer::Buffer;
 use super::client::{After, Client};
 use super::end::End;
+use super::outbox::Outbox;
+use super::pace::MinRate;
 use super::request::{Request, SILENCE};
 use super::upload::{Upload, Waits};
 use super::upstreams::Connection;
 use super::worker::Worker;
 use crate::error::ProxyError;
-use crate::model::Model;
+use crate::model::{Lease, Model};
 use crate::runtime::Phase;
 use paddock_supervisor::Doubt;
 use std::future::poll_fn;
@@ -18,19 +20,25 @@ use tokio::time::Instant;
 /// How long a request waits for a byte before the child is asked whether it lives.
 const DOUBT: Duration = Duration::from_secs(10);
 
+/// How often a slow client is looked at again while nobody waits for its place.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// One request and its answer on their way, both at once. Each direction holds at most one
-/// buffer, and none while it is waiting for its next piece.
+/// buffer, and none while it is waiting for its next piece. Only while others wait for the place of a
+/// client that reads slowly, more of its answer is read ahead.
 #[derive(Debug)]
 pub(super) struct Relay<'a> {
     worker: &'a Worker,
     client: &'a mut Client,
     request: &'a mut Request,
     model: &'a Model,
+    /// Ends with the answer's last byte from upstream, however slowly the client reads.
+    lease: &'a mut Option<Lease>,
     upstream: Option<Connection>,
     upload: Upload,
     answer: Answer,
     /// On its way to the client.
-    out: Option<Buffer>,
+    out: Outbox,
     /// An incomplete head of the answer.
     partial: Option<Buffer>,
     /// What came behind an interim answer, to be looked at once that has passed.
@@ -56,6 +64,7 @@ impl<'a> Relay<'a> {
         request: &'a mut Request,
         model: &'a Model,
         upstream: Connection,
+        lease: &'a mut Option<Lease>,
     ) -> Self {
         let answer = Answer::new(request, worker.phase() != Phase::Serving);
         // The lease or the connection may have taken their time.
@@ -66,10 +75,11 @@ impl<'a> Relay<'a> {
             client,
             request,
             model,
+            lease,
             upstream: Some(upstream),
             upload: Upload::new(),
             answer,
-            out: None,
+            out: Outbox::default(),
             partial: None,
             behind: None,
             ending: None,
@@ -81,22 +91,27 @@ impl<'a> Relay<'a> {
     pub(super) async fn run(&mut self) -> End {
         self.client.watchdog.progress();
         let end = poll_fn(|cx| self.poll(cx)).await;
-        for buffer in [self.out.take(), self.partial.take(), self.behind.take()]
+        self.out.clear(self.worker);
+        for buffer in [self.partial.take(), self.behind.take()]
             .into_iter()
             .flatten()
         {
             self.worker.pool.give(buffer);
         }
-        if matches!(end, End::Answered { .. })
+        end
+    }
+
+    /// Ends what the exchange has of the model: nothing more comes from it.
+    fn release(&mut self) {
+        if let Some(upstream) = self.upstream.take()
             && self.answer.leaves_upstream_reusable()
             && self.worker.phase() == Phase::Serving
-            && let Some(upstream) = self.upstream.take()
         {
             let may_close = self.answer.is_chunked();
             let now = self.client.watchdog.now();
             self.worker.upstreams.give(upstream, may_close, now);
         }
-        end
+        *self.lease = None;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -142,17 +157,13 @@ impl<'a> Relay<'a> {
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            if let Some(out) = &mut self.out {
-                match out.poll_write_all(&mut self.client.stream, cx) {
-                    Poll::Ready(Ok(())) => self.client.watchdog.progress(),
-                    Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
-                    Poll::Pending => return Poll::Pending,
-                }
-                if let Some(out) = self.out.take() {
-                    self.worker.pool.give(out);
-                }
+            match self.out.poll_write(self.worker, self.client, cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
+                Poll::Pending if !self.may_read_ahead() => return Poll::Pending,
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             match self.ending {
+                Some(_) if !self.out.is_empty() => return Poll::Pending,
                 Some(Ending::Whole) => return Poll::Ready(self.answered()),
                 Some(Ending::Broken) => return Poll::Ready(End::Broken),
                 None => {}
@@ -167,6 +178,15 @@ impl<'a> Relay<'a> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Returns true if the answer is to be read although the client has not taken what has come: then the
+    /// child is done with it sooner, and others get its place.
+    fn may_read_ahead(&self) -> bool {
+        self.ending.is_none()
+            && self.answer.has_begun()
+            && self.model.gate.is_contended()
+            && self.out.has_room(self.worker)
     }
 
     /// Reads one piece of the answer, and decides what it means.
@@ -192,16 +212,17 @@ impl<'a> Relay<'a> {
     fn take(&mut self, buffer: Buffer) -> Option<End> {
         let done = self.upload.is_complete(self.request);
         match self.answer.take(self.worker, self.client, buffer, done) {
-            Ok(Piece::Out(out)) => self.out = Some(out),
+            Ok(Piece::Out(out)) => self.out.push(self.worker, out),
             Ok(Piece::Partial(partial)) => self.keep_partial(partial),
             Ok(Piece::OutThen(out, behind)) => {
-                self.out = Some(out);
+                self.out.push(self.worker, out);
                 self.behind = Some(behind);
             }
             Err(wrong) => return self.wrong(wrong),
         }
         if self.answer.is_complete() {
             self.ending = Some(Ending::Whole);
+            self.release();
         }
         None
     }
@@ -217,6 +238,7 @@ impl<'a> Relay<'a> {
     fn upstream_closed(&mut self) -> Option<End> {
         if self.answer.is_complete_at_close() {
             self.ending = Some(Ending::Whole);
+            self.release();
             return None;
         }
         let killed = if self.worker.is_cut() {
@@ -257,11 +279,10 @@ impl<'a> Relay<'a> {
     fn break_off(&mut self, error: &ProxyError) {
         self.client.record.breaks(error);
         self.upstream = None;
+        self.release();
         self.ending = Some(Ending::Broken);
         if let Some(words) = self.answer.last_words(error) {
-            let mut out = self.out.take().unwrap_or_else(|| self.worker.pool.take());
-            out.extend(&words);
-            self.out = Some(out);
+            self.out.extend(self.worker, &words);
         } else if self.answer.ends_with_connection() {
             self.client.stream.reset_on_close();
         }
@@ -290,15 +311,18 @@ impl<'a> Relay<'a> {
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let limits = self.model.limits;
         let waits_for_client =
-            self.out.is_none() && self.upload.waits(self.request) == Waits::Client;
+            self.out.is_empty() && self.upload.waits(self.request) == Waits::Client;
+        if let end @ Poll::Ready(_) = self.poll_pace(waits_for_client, cx) {
+            return end;
+        }
         let limit = if waits_for_client {
             SILENCE
-        } else if self.out.is_some() || self.answer.has_begun() {
+        } else if !self.out.is_empty() || self.answer.has_begun() {
             limits.stream_idle
         } else {
             limits.first_byte
         };
-        let waits_for_child = self.out.is_none() && !waits_for_client;
+        let waits_for_child = self.out.is_empty() && !waits_for_client;
         if waits_for_child
             && self.doubt.is_none()
             && DOUBT < limit
@@ -313,7 +337,7 @@ impl<'a> Relay<'a> {
         if waits_for_child {
             self.model.doubts.overdue(self.begun);
         }
-        if self.out.is_some() {
+        if !self.out.is_empty() {
             return Poll::Ready(End::ClientGone);
         }
         self.client.watchdog.progress();
@@ -325,13 +349,46 @@ impl<'a> Relay<'a> {
         self.give_up(error, cx)
     }
 
+    /// Ends the exchange of a client that sends or reads slowly, once others wait for its place. Otherwise
+    /// the task wakes in time to look again.
+    fn poll_pace(&mut self, waits_for_client: bool, cx: &mut Context<'_>) -> Poll<End> {
+        let rate = MinRate::WITH_LEASE;
+        let deadline = if waits_for_client {
+            self.upload.deadline(rate)
+        } else {
+            self.out.deadline(rate)
+        };
+        let (Some(deadline), Some(_)) = (deadline, &*self.lease) else {
+            return Poll::Pending;
+        };
+        let now = self.client.watchdog.now();
+        let contended = self.model.gate.is_contended();
+        if contended && now >= deadline {
+            let rate = rate.bytes_per_second();
+            let error = if waits_for_client {
+                ProxyError::too_slow_sender(rate, true)
+            } else {
+                ProxyError::too_slow_reader(rate)
+            };
+            return self.give_up(error, cx);
+        }
+        // A client that reads slowly is to be read ahead for as soon as others wait.
+        let again = if contended { deadline } else { now + LOOK_AGAIN };
+        let wait = again.saturating_duration_since(self.client.watchdog.last());
+        if self.client.watchdog.poll_silent(wait, cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
     /// Ends the exchange for this reason: by an error in the answer's place, or inside it.
     fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
         if self.ending.is_some() {
             self.client.record.breaks(&error);
-            return match self.out {
-                Some(_) if self.worker.phase() != Phase::Cut => Poll::Pending,
-                _ => Poll::Ready(End::Broken),
+            return if self.out.is_empty() || self.worker.phase() == Phase::Cut {
+                Poll::Ready(End::Broken)
+            } else {
+                Poll::Pending
             };
         }
         if !self.answer.has_begun() {

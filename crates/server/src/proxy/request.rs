@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) body: Body,
     pub(super) to_head: bool,
     pub(super) dialect: Dialect,
+    /// paddock has told the client to go on and send its body.
+    pub(super) invited: bool,
 }
 
 impl Request {
@@ -36,6 +38,16 @@ impl Request {
     pub(super) fn give_back(&mut self, worker: &Worker) {
         worker.pool.give(std::mem::take(&mut self.buffer));
         self.held.clear(worker);
+    }
+
+    /// Returns how many bytes of the body, framing and all, are in memory.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        (self.buffer.bytes().len() - self.head_len) + self.held.bytes()
+    }
+
+    /// All of it is in its buffer, so that it can be sent again on another connection.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.body.is_complete() && self.held.is_empty()
     }
 
     /// The body is known to be larger than `limit` bytes.
@@ -159,6 +171,7 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             held: Held::default(),
             head_len,
             body,
+            invited: false,
         }),
         Err(refusal) => {
             // The answer depends on who asks.

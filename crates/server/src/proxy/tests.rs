@@ -8,6 +8,7 @@ mod pages;
 mod records;
 mod refused;
 mod retry;
+mod slow;
 mod streams;
 mod traces;
 

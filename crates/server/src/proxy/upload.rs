@@ -1,6 +1,7 @@
 use super::buffer::Buffer;
 use super::client::Client;
 use super::end::End;
+use super::pace::{MinRate, Pace};
 use super::request::Request;
 use super::stream::Stream;
 use super::worker::Worker;
@@ -9,6 +10,7 @@ use paddock_wire::Refusal;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
 /// The request's side of a relay.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(super) struct Upload {
     repeatable: bool,
     /// The upstream takes no more. It may have answered all the same.
     refused: bool,
+    pace: Pace,
 }
 
 /// What an upload waits for.
@@ -38,7 +41,13 @@ impl Upload {
             piece: None,
             repeatable: true,
             refused: false,
+            pace: Pace::default(),
         }
+    }
+
+    /// Returns when the client is slower than `rate` if it sends nothing until then.
+    pub(super) fn deadline(&self, rate: MinRate) -> Option<Instant> {
+        self.pace.deadline(rate)
     }
 
     /// Whether the whole request could be sent again on another connection.
@@ -152,10 +161,15 @@ impl Upload {
     ) -> Poll<Result<(), End>> {
         // What came while the request waited, for its turn or for the upstream, comes first.
         if client.ahead.is_none() {
-            match client.poll_read_ahead(worker, cx) {
-                Poll::Pending => return Poll::Pending,
+            let read = client.poll_read_ahead(worker, cx);
+            let now = client.watchdog.now();
+            match read {
+                Poll::Pending => {
+                    self.pace.wait(now);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::ClientGone)),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(read)) => self.pace.moved(read, now),
             }
         }
         self.repeatable = false;

@@ -168,12 +168,13 @@ fn interim_answers_pass_and_trailers_too() {
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
         )
         .await;
-        let asked = head(&mut upstream).await;
-        assert!(asked.contains("Expect: 100-continue"), "{asked}");
-        send(&mut upstream, "HTTP/1.1 100 Continue\r\n\r\n").await;
+        // paddock asks for the body itself, before the child is asked anything.
         expect(&mut client, b"HTTP/1.1 100 Continue\r\n\r\n").await;
         send(&mut client, "body").await;
+        let asked = head(&mut upstream).await;
+        assert!(asked.contains("Expect: 100-continue"), "{asked}");
         expect(&mut upstream, b"body").await;
+        send(&mut upstream, "HTTP/1.1 100 Continue\r\n\r\n").await;
         let trailed = "2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\n";
         let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
         let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
@@ -192,9 +193,11 @@ fn a_refused_upload_still_delivers_the_answer() {
         let mut client = harness.client();
         send(
             &mut client,
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 90000000\r\n\r\nstart",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 90000000\r\n\r\n",
         )
         .await;
+        // As much as is read before the child is asked.
+        send(&mut client, vec![b'x'; 1 << 20]).await;
         head(&mut upstream).await;
         send(
             &mut upstream,

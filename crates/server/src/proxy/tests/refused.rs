@@ -52,7 +52,12 @@ fn malformed_chunks_that_come_late_end_the_request_unfinished() {
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
         )
         .await;
+        // More than is read before the child is asked.
+        let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
+        send(&mut client, &chunk).await;
         head(&mut upstream).await;
+        let mut passed = vec![0; chunk.len()];
+        upstream.read_exact(&mut passed).await.unwrap();
         send(&mut client, "5\r\nhello\r\nnonsense").await;
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
