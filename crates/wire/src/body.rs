@@ -1,5 +1,5 @@
 use crate::ChunkError;
-use crate::chunked::{CRLF, Chunked};
+use crate::chunked::{CRLF, Chunked, Sender};
 
 /// How a message's body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +35,21 @@ enum At {
 }
 
 impl Body {
-    /// The start of a body.
+    /// The start of an answer's body.
     pub fn new(framing: Framing) -> Self {
+        Self::sent_by(Sender::Upstream, framing)
+    }
+
+    /// The start of a request's body, whose trailer section may bring less.
+    pub fn of_request(framing: Framing) -> Self {
+        Self::sent_by(Sender::Client, framing)
+    }
+
+    fn sent_by(sender: Sender, framing: Framing) -> Self {
         let at = match framing {
             Framing::None => At::Length(0),
             Framing::Length(length) => At::Length(length),
-            Framing::Chunked => At::Chunked(Chunked::new()),
+            Framing::Chunked => At::Chunked(Chunked::new(sender)),
             Framing::UntilClose => At::UntilClose,
         };
         Self {
@@ -285,6 +294,59 @@ mod tests {
             (b"0\r\n\rX", ChunkError::LineEnd),
         ] {
             assert_eq!(chunked(bytes), Err(error), "{:?}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_requests_trailers_bring_neither_framing_nor_routes_nor_credentials() {
+        let follows = |mut body: Body, name: &str| {
+            let bytes = format!("0\r\nX-Sum: 1\r\n{name}: x\r\n\r\n");
+            body.follow(bytes.as_bytes()).map(|_| body.is_complete())
+        };
+        let request = |name| follows(Body::of_request(Framing::Chunked), name);
+        let answer = |name| follows(Body::new(Framing::Chunked), name);
+        for name in ["Content-Length", "Transfer-Encoding", "Host", "Connection"] {
+            assert_eq!(request(name), Err(ChunkError::Trailer), "{name}");
+            assert_eq!(answer(name), Err(ChunkError::Trailer), "{name}");
+        }
+        for name in [
+            "Authorization",
+            "PROXY-AUTHORIZATION",
+            "x-api-key",
+            "X_Api_Key",
+            "Cookie",
+            "Origin",
+            "X-Paddock-Model",
+            "X-Request-Id",
+            "X-Conversation-Id",
+            "Forwarded",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "TE",
+            "Trailer",
+            "Upgrade",
+            "Keep-Alive",
+            "Proxy-Connection",
+            "Expect",
+            "Max-Forwards",
+            "Content-Type",
+            "Content-Encoding",
+            "Content-Range",
+            "content_length",
+        ] {
+            assert_eq!(request(name), Err(ChunkError::Trailer), "{name}");
+            assert_eq!(answer(name), Ok(true), "{name}");
+        }
+        for name in [
+            "X-Checksum",
+            "Digest",
+            "ETag",
+            "Authorization-Info-Of-This-Body",
+            "Authorizatio",
+            "Server-Timing",
+        ] {
+            assert_eq!(request(name), Ok(true), "{name}");
         }
     }
 

@@ -9,7 +9,7 @@ const MAX_EXTRA: u32 = 16 * 1024;
 /// The most digits of a chunk's size.
 const MAX_DIGITS: usize = 15;
 
-/// Fields that frame or route a message, which a trailer section must not bring (RFC 9110 §6.5.1).
+/// Fields that no trailer section may bring: they frame or route a message (RFC 9110 §6.5.1).
 const NOT_TRAILERS: [&[u8]; 4] = [
     b"content-length",
     b"transfer-encoding",
@@ -17,8 +17,70 @@ const NOT_TRAILERS: [&[u8]; 4] = [
     b"connection",
 ];
 
-/// The longest name in [`NOT_TRAILERS`].
-const LONGEST: usize = 17;
+/// Fields that a request's trailer section may not bring either. A receiver that merges trailers into the
+/// head would take its framing, its route or the client's credentials from bytes that nobody has checked
+/// (RFC 9110 §6.5.1: framing, routing, request modifiers, authentication, and how content is processed).
+const NOT_REQUEST_TRAILERS: [&[u8]; 22] = [
+    // Framing and this hop.
+    b"te",
+    b"trailer",
+    b"upgrade",
+    b"keep-alive",
+    b"proxy-connection",
+    // Routing, here and in the model's server.
+    b"x-paddock-model",
+    b"x-request-id",
+    b"x-conversation-id",
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    // Authentication.
+    b"authorization",
+    b"proxy-authorization",
+    b"x-api-key",
+    b"cookie",
+    b"origin",
+    // Request modifiers.
+    b"expect",
+    b"max-forwards",
+    // How the content is processed.
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+];
+
+/// The longest name in these lists.
+const LONGEST: usize = 19;
+
+/// Which message a body belongs to: their trailer sections may bring different fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A client's request.
+    Client,
+    /// An upstream's answer.
+    Upstream,
+}
+
+impl Sender {
+    /// Whether a trailer section may bring the field of this name, which is in lower case.
+    fn may_trail(self, name: &[u8]) -> bool {
+        let mut dashed = [0; LONGEST];
+        let Some(dashed) = dashed.get_mut(..name.len()) else {
+            return true;
+        };
+        if NOT_TRAILERS.contains(&name) {
+            return false;
+        }
+        // Gateways that hand fields on as variables (RFC 3875 §4.1.18) do not tell `_` from `-`.
+        for (to, byte) in dashed.iter_mut().zip(name) {
+            *to = if *byte == b'_' { b'-' } else { *byte };
+        }
+        let dashed = &*dashed;
+        self == Self::Upstream
+            || !(NOT_TRAILERS.contains(&dashed) || NOT_REQUEST_TRAILERS.contains(&dashed))
+    }
+}
 
 /// Why a chunked body cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +121,7 @@ enum At {
     DataCr,
     DataLf,
     TrailerStart,
-    /// In a field's name, so many bytes of which are in [`Chunked::name`].
+    /// In a field's name, of which `len` bytes have come; the first are in [`Chunked::name`].
     TrailerName {
         len: usize,
     },
@@ -73,6 +135,7 @@ enum At {
 #[derive(Debug, Clone)]
 pub(crate) struct Chunked {
     at: At,
+    sender: Sender,
     /// Bytes of extensions and trailers so far.
     extra: u32,
     /// The start of a trailer field's name, in lower case.
@@ -87,9 +150,10 @@ pub(crate) struct Step {
 }
 
 impl Chunked {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sender: Sender) -> Self {
         Self {
             at: At::Size { digits: 0, size: 0 },
+            sender,
             extra: 0,
             name: [0; LONGEST],
         }
@@ -188,11 +252,12 @@ impl Chunked {
     fn name_byte(&mut self, len: usize, byte: u8) -> Result<At, ChunkError> {
         self.count()?;
         if byte == b':' && len > 0 {
-            let known = self.name.get(..len).unwrap_or_default();
-            return if NOT_TRAILERS.contains(&known) {
-                Err(ChunkError::Trailer)
-            } else {
+            // A name that is longer than the buffer is in no list.
+            let known = self.name.get(..len);
+            return if known.is_none_or(|known| self.sender.may_trail(known)) {
                 Ok(At::TrailerValue)
+            } else {
+                Err(ChunkError::Trailer)
             };
         }
         if !is_token(byte) {

@@ -31,7 +31,7 @@ pub(super) fn at_hand(
     let kind = request.head.content_type.map(|span| span.of(bytes));
     let mut scan = ModelScan::for_content_type(kind);
     // It has been followed already, and not looked at.
-    let mut body = Body::new(request.head.framing);
+    let mut body = Body::of_request(request.head.framing);
     let mut said = Scan::More;
     body.follow_with(&bytes[request.head_len..], |data| said = scan.feed(data))
         .map_err(|error| ProxyError::BadRequest(error.into()))?;

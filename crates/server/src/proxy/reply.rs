@@ -36,10 +36,11 @@ pub(super) async fn instead(
 /// Answers what is not a request that can be passed on, and closes.
 pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyError) -> After {
     origin::admit_malformed(worker, client);
-    client.give_back_ahead(worker);
     if client.id_line.is_empty() {
-        worker.ids.write_new_line(&mut client.id_line);
+        let head = client.ahead.as_ref().map_or(&[][..], Buffer::bytes);
+        worker.ids.write_refused_line(head, &mut client.id_line);
     }
+    client.give_back_ahead(worker);
     let first = client.watchdog.last();
     client.record.begin(first, Route::Other, &client.id_line);
     client.record.trace(b"");

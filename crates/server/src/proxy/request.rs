@@ -174,6 +174,10 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             invited: false,
         }),
         Err(refusal) => {
+            if client.id_line.is_empty() {
+                let head = buffer.bytes().get(..head_len).unwrap_or_default();
+                worker.ids.write_refused_line(head, &mut client.id_line);
+            }
             // The answer depends on who asks.
             client.ahead = Some(buffer);
             Next::Refused(refusal.into())
@@ -191,7 +195,7 @@ fn take(
     let head = RequestHead::parse(bytes)?;
     worker.ids.write_line(&head, bytes, &mut client.id_line);
     client.card.begin(&client.id_line);
-    let mut body = Body::new(head.framing);
+    let mut body = Body::of_request(head.framing);
     let taken = body.follow(rest)?;
     if taken < rest.len() {
         let mut ahead = worker.pool.take();

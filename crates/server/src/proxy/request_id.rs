@@ -1,8 +1,11 @@
-use paddock_wire::RequestHead;
+use paddock_wire::{RequestHead, field_lines};
 use std::cell::Cell;
 
 /// The start of the field line.
 const NAME: &[u8] = b"x-request-id: ";
+
+/// The longest name that is repeated in the answer to a refused head, in bytes: as much of an id as lists show.
+const MAX_REPEATED: usize = crate::telemetry::ID;
 
 /// Names requests that come without a name: eight random digits of the worker, and a count.
 #[derive(Debug)]
@@ -32,11 +35,15 @@ impl RequestIds {
         line.extend_from_slice(b"\r\n");
     }
 
-    /// Writes the field line of a request whose head could not be read.
-    pub(super) fn write_new_line(&self, line: &mut Vec<u8>) {
+    /// Writes the field line of a request whose head is refused: the client's own name, if these first bytes
+    /// of the head hold one that is safe to repeat, or a new one.
+    pub(super) fn write_refused_line(&self, head: &[u8], line: &mut Vec<u8>) {
         line.clear();
         line.extend_from_slice(NAME);
-        self.write_new(line);
+        match name_in(head) {
+            Some(name) => line.extend_from_slice(name),
+            None => self.write_new(line),
+        }
         line.extend_from_slice(b"\r\n");
     }
 
@@ -47,6 +54,17 @@ impl RequestIds {
         line.push(b'-');
         push_hex(line, count);
     }
+}
+
+/// Returns the name that a head gives its request, of several the last, as
+/// [`RequestHead::parse`](paddock_wire::RequestHead::parse) does. Such a head is malformed or not whole:
+/// only a short row of visible ASCII characters on a whole line is repeated in an answer.
+fn name_in(head: &[u8]) -> Option<&[u8]> {
+    let whole = |field: &paddock_wire::FieldLine<'_>| field.line.of(head).ends_with(b"\n");
+    let named = field_lines(head).filter(|field| field.is("x-request-id") && whole(field));
+    let name = named.last()?.value;
+    let is_safe = name.iter().all(u8::is_ascii_graphic);
+    (is_safe && (1..=MAX_REPEATED).contains(&name.len())).then_some(name)
 }
 
 fn push_hex(line: &mut Vec<u8>, number: u32) {
@@ -72,11 +90,50 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_head_keeps_its_name_if_it_is_safe_to_repeat() {
+        let ids = RequestIds::new();
+        let line = |fields: &str| {
+            let mut line = Vec::new();
+            let head = format!("GET / HTTP/1.1\r\n{fields}");
+            ids.write_refused_line(head.as_bytes(), &mut line);
+            String::from_utf8(line).unwrap()
+        };
+        let long = "x".repeat(MAX_REPEATED);
+        for (fields, name) in [
+            ("Host: a\r\nX-Request-ID: mine\r\nHost: b\r\n\r\n", "mine"),
+            ("x-request-id:  a/b:c=1  \r\nbroken", "a/b:c=1"),
+            ("x-request-id: a\r\nx-request-id: b\r\n", "b"),
+            ("x-request-id: bare\nX: y\r\n", "bare"),
+            (&format!("x-request-id: {long}\r\n"), &long),
+        ] {
+            assert_eq!(
+                line(fields),
+                format!("x-request-id: {name}\r\n"),
+                "{fields:?}"
+            );
+        }
+        for fields in [
+            "",
+            "x-request-id: cut-sh",
+            "x-request-id:\r\n",
+            "x-request-id: a b\r\n",
+            "x-request-id: a\rSet-Cookie: b\r\n",
+            "x-request-id: a\0b\r\n",
+            "x-request-id: \u{e9}\r\n",
+            "x-request-id : a\r\n",
+            &format!("x-request-id: {long}x\r\n"),
+        ] {
+            let new = line(fields);
+            assert_eq!(new.len(), NAME.len() + 17 + 2, "{fields:?}: {new}");
+        }
+    }
+
+    #[test]
     fn new_names_differ() {
         let ids = RequestIds::new();
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        ids.write_new_line(&mut one);
-        ids.write_new_line(&mut two);
+        ids.write_refused_line(b"", &mut one);
+        ids.write_refused_line(b"", &mut two);
         assert_ne!(one, two);
         assert_eq!(one.len(), NAME.len() + 17 + 2);
     }

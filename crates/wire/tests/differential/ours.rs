@@ -114,7 +114,7 @@ fn read_one(input: &mut Input<'_>, messages: &mut Vec<Message>) -> Result<Option
 }
 
 fn read_body(input: &mut Input<'_>, message: &mut Message) -> Result<bool, ChunkError> {
-    let mut body = Body::new(message.framing);
+    let mut body = Body::of_request(message.framing);
     while !body.is_complete() {
         let here = input.here();
         if here.is_empty() {

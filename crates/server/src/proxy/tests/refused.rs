@@ -18,6 +18,9 @@ const REFUSED: &[&str] = &[
     "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
     "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
     "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nHost: other\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nAuthorization: Bearer other\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Api-Key: other\r\n\r\n",
 ];
 
 #[test]
@@ -29,11 +32,12 @@ fn an_ambiguous_request_is_a_400_and_never_reaches_the_child() {
             let mut client = harness.client();
             send(
                 &mut client,
-                format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}"),
+                format!("POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n{fields}"),
             )
             .await;
             let answer = head(&mut client).await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{fields:?}: {answer}");
+            assert!(answer.contains("\r\nx-request-id: mine\r\n"), "{answer}");
             assert!(answer.contains("Connection: close"), "{fields:?}: {answer}");
             let reached = timeout(Duration::from_secs(1), upstream.read_u8()).await;
             assert!(reached.is_err(), "{fields:?} reached the child");

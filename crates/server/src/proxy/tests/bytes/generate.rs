@@ -154,8 +154,26 @@ fn empty() -> (Framing, Content) {
     (Framing::Nothing, Content::default())
 }
 
-/// Chunks of any sizes, with extensions and trailers.
-fn chunked() -> impl Strategy<Value = (Framing, Content)> {
+/// Names of [`KNOWN`] that a request's trailer section may not bring.
+const NOT_REQUEST_TRAILERS: &[&str] = &[
+    "Content-Type",
+    "Content-Encoding",
+    "Expect",
+    "Authorization",
+];
+
+/// A trailer field that a request may have.
+fn request_trailer() -> impl Strategy<Value = Field> {
+    ordinary().prop_filter("a trailer that a request may have", |field| {
+        let name = field.line.0.split(|byte| *byte == b':').next();
+        let name = name.unwrap_or_default();
+        let is = |refused: &&str| name.eq_ignore_ascii_case(refused.as_bytes());
+        !NOT_REQUEST_TRAILERS.iter().any(is)
+    })
+}
+
+/// Chunks of any sizes, with extensions and these trailers.
+fn chunked(trailer: impl Strategy<Value = Field>) -> impl Strategy<Value = (Framing, Content)> {
     let extension = prop_oneof![
         3 => Just(Vec::new()),
         1 => value().prop_map(|value| [&b";"[..], &value].concat()),
@@ -166,7 +184,7 @@ fn chunked() -> impl Strategy<Value = (Framing, Content)> {
         vec(chunk, 0..5),
         extension,
         1..=15_usize,
-        vec(ordinary(), 0..3),
+        vec(trailer, 0..3),
     )
         .prop_map(|(chunks, last, zeros, trailers)| {
             let mut framed = Vec::new();
@@ -229,7 +247,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     );
     let id = prop::option::of(value());
     let trailer = prop::option::of(line(named("Trailer"), value(), Goes::On));
-    let body = prop_oneof![2 => Just(empty()), 2 => counted(), 2 => chunked()];
+    let body = prop_oneof![2 => Just(empty()), 2 => counted(), 2 => chunked(request_trailer())];
     let start = (
         prop_oneof![4 => Just(0), 1 => 1..3_usize],
         method,
@@ -297,7 +315,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     let id = prop::option::weighted(0.2, line(named("X-Request-Id"), value(), Goes::On));
     let trailer = prop::option::of(line(named("Trailer"), value(), Goes::To11));
     let unframed = counted().prop_map(|(_, body)| (Framing::Nothing, body));
-    let body = prop_oneof![1 => unframed, 4 => counted(), 4 => chunked()];
+    let body = prop_oneof![1 => unframed, 4 => counted(), 4 => chunked(ordinary())];
     let start = (status, reason, prop::bool::weighted(0.1));
     (start, mixed(), id, trailer, close(), body).prop_flat_map(
         |(start, mut fields, id, trailer, close, (framing, body))| {
