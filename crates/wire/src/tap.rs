@@ -31,8 +31,10 @@
 //!   over are not checked;
 //! - of several answers in one (`n`, or several prompts), llama-server counts one: there, all
 //!   numbers are unknown. A body that is an array is not read;
-//! - events are never counted as tokens.
+//! - events are never stated as tokens. Their number is known by itself, if it is asked for
+//!   ([`Tap::count_events`]).
 
+mod count;
 mod document;
 mod events;
 mod lines;
@@ -44,6 +46,7 @@ mod whole;
 mod word;
 
 use crate::ResponseHead;
+use count::EventCount;
 use document::Document;
 use events::Events;
 use lines::Last;
@@ -88,6 +91,10 @@ pub struct Report {
     pub usage: Usage,
     /// How it ended.
     pub outcome: Outcome,
+    /// There are several answers in it, so that its numbers are unknown.
+    pub several: bool,
+    /// The events of a stream so far, comments left out; 0 unless they are counted.
+    pub events: u64,
 }
 
 /// Reads an answer's body while it passes. The module's documentation says what it reads.
@@ -95,6 +102,8 @@ pub struct Report {
 pub struct Tap {
     bytes: u64,
     reads: Reads,
+    /// Of an event stream, if they are asked for.
+    events: Option<EventCount>,
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +136,9 @@ impl<'a> Reading<'a> {
             Reads::Nothing => {}
             Reads::Json(document) => document.feed(piece),
             Reads::Events(events) => {
+                if let Some(count) = &mut self.tap.events {
+                    count.feed(piece);
+                }
                 let between = self.newest.is_some() || events.is_between();
                 if !self.may_count && between && events::are_whole(piece) {
                     self.newest = Some(piece);
@@ -158,7 +170,16 @@ impl Tap {
             200..300 if head.is_json => Reads::Json(Document::Start),
             _ => Reads::Nothing,
         };
-        Self { bytes: 0, reads }
+        Self {
+            bytes: 0,
+            reads,
+            events: None,
+        }
+    }
+
+    /// Counts the events of a stream too, from here on: each byte is then looked at once more.
+    pub fn count_events(&mut self) {
+        self.events = Some(EventCount::new());
     }
 
     /// Takes the next bytes of the body, framing not counted, in pieces of any size.
@@ -206,6 +227,8 @@ impl Tap {
             bytes: self.bytes,
             usage: said.map(Said::usage).unwrap_or_default(),
             outcome,
+            several: said.is_some_and(|said| said.several),
+            events: self.events.as_ref().map_or(0, EventCount::events),
         }
     }
 }

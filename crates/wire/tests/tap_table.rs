@@ -298,6 +298,8 @@ fn what_cannot_be_read_is_unknown() {
             bytes: body.len() as u64,
             usage: Usage::default(),
             outcome: Unread,
+            several: false,
+            events: 0,
         };
         assert_eq!(tap.report(), expected, "{head}");
     }

@@ -163,6 +163,11 @@ impl Visit {
         })
     }
 
+    /// Whether the key has a limit of tokens.
+    pub(crate) fn pays_for_tokens(&self) -> bool {
+        self.key.tokens.is_some()
+    }
+
     /// It has used so many tokens.
     pub(crate) fn used(&self, tokens: u64, now: Instant) {
         if let Some(rate) = self.key.tokens

@@ -123,6 +123,11 @@ impl Times {
     }
 }
 
+/// Adds to a total, which stays at its greatest rather than begin again.
+fn add(total: &mut u64, more: u64) {
+    *total = total.saturating_add(more);
+}
+
 /// What has been counted of one model's requests.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelCounts {
@@ -166,9 +171,18 @@ impl ModelCounts {
         if !row.load.is_zero() {
             self.load.add(row.load);
         }
-        self.prompt_tokens += row.usage.prompt_tokens.unwrap_or(0);
-        self.cached_tokens += row.usage.cached_tokens.unwrap_or(0);
-        self.generated_tokens += row.usage.generated_tokens.unwrap_or(0);
+        add(
+            &mut self.prompt_tokens,
+            row.usage.prompt_tokens.unwrap_or(0),
+        );
+        add(
+            &mut self.cached_tokens,
+            row.usage.cached_tokens.unwrap_or(0),
+        );
+        add(
+            &mut self.generated_tokens,
+            row.usage.generated_tokens.unwrap_or(0),
+        );
     }
 
     fn add_requests(&mut self, key: Key, more: u64) {
@@ -213,9 +227,9 @@ impl ModelCounts {
         }
         self.queue.merge(&other.queue);
         self.load.merge(&other.load);
-        self.prompt_tokens += other.prompt_tokens;
-        self.cached_tokens += other.cached_tokens;
-        self.generated_tokens += other.generated_tokens;
+        add(&mut self.prompt_tokens, other.prompt_tokens);
+        add(&mut self.cached_tokens, other.cached_tokens);
+        add(&mut self.generated_tokens, other.generated_tokens);
     }
 }
 
@@ -290,5 +304,17 @@ mod tests {
         let all = twice.all(|times| &times.duration).unwrap();
         assert_eq!(all.count(), 8, "those that ask nothing of a model too");
         assert!(ModelCounts::default().all(|times| &times.ttft).is_none());
+    }
+
+    #[test]
+    fn totals_of_tokens_never_begin_again() {
+        let mut counts = ModelCounts::default();
+        let mut row = row();
+        row.usage.generated_tokens = Some(u64::MAX - 1);
+        counts.add(&row);
+        counts.add(&row);
+        let twice = counts.clone();
+        counts.merge(&twice);
+        assert_eq!(counts.generated_tokens, u64::MAX);
     }
 }

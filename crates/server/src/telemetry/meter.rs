@@ -14,6 +14,10 @@ const GATHER: Duration = Duration::from_millis(250);
 /// writing them down stays a bounded share of the work.
 const MOST: usize = 128;
 
+/// The most refusals of requests without a key that it gathers besides. Anybody can cause them at any rate:
+/// they are not to displace what others ask, nor to fill the list.
+const MAX_ANONYMOUS_REFUSALS: usize = 8;
+
 /// The most bytes of an id that are kept.
 pub(crate) const ID: usize = 128;
 
@@ -25,6 +29,8 @@ pub(crate) type Names = Arc<[Option<Arc<str>>]>;
 pub(crate) struct Meter {
     counts: RefCell<Counts>,
     rows: RefCell<Vec<(Row, usize)>>,
+    /// How many of these are refusals of requests without a key.
+    anonymous: Cell<usize>,
     ids: RefCell<Vec<u8>>,
     /// The traces of those rows that have one, by their places.
     traces: RefCell<Vec<(usize, Trace)>>,
@@ -48,6 +54,7 @@ impl Meter {
         Self {
             counts: RefCell::default(),
             rows: RefCell::default(),
+            anonymous: Cell::new(0),
             ids: RefCell::default(),
             traces: RefCell::default(),
             names: RefCell::new(Arc::new([])),
@@ -86,7 +93,7 @@ impl Meter {
             return;
         }
         let mut rows = self.rows.borrow_mut();
-        if rows.len() == MOST {
+        if !self.has_room_for(&row, rows.len()) {
             counts.dropped += 1;
             if let (Some(spans), Some(trace)) = (&self.spans, trace) {
                 spans.lose(trace.spans(&row));
@@ -108,6 +115,17 @@ impl Meter {
             traces.push((rows.len(), trace));
         }
         rows.push((row, ids.len()));
+    }
+
+    /// Whether one more row has room beside those that are there. Takes the room.
+    fn has_room_for(&self, row: &Row, rows: usize) -> bool {
+        let anonymous = self.anonymous.get();
+        if !row.is_anonymous_refusal() {
+            return rows - anonymous < MOST;
+        }
+        let has_room = anonymous < MAX_ANONYMOUS_REFUSALS;
+        self.anonymous.set(anonymous + usize::from(has_room));
+        has_room
     }
 
     /// A copy of what has been counted, and what the models are called.
@@ -136,6 +154,7 @@ impl Meter {
             return;
         }
         let ids = self.ids.take();
+        self.anonymous.set(0);
         self.last.set(rows.len());
         self.ids.borrow_mut().reserve(ids.len());
         let batch = Arc::new(Batch {
@@ -160,5 +179,40 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::super::row::tests::row;
+    use super::*;
+
+    #[test]
+    fn refusals_without_a_key_have_a_small_share_of_their_own() {
+        let (to, mut batches) = mpsc::channel(4);
+        let meter = Meter::new(Some(to), None);
+        let refusal = Row {
+            model: None,
+            status: Some(401),
+            outcome: Outcome::Refused,
+            ..row()
+        };
+        let take = |row: &Row, count: usize| {
+            (0..count).for_each(|_| meter.take(row.clone(), b"", &mut None, true));
+        };
+        for _ in 0..2 {
+            take(&refusal, 1000);
+            take(&row(), MOST - 1);
+            take(&refusal, 1000);
+            take(&row(), 3);
+            meter.flush();
+            let batch = batches.try_recv().unwrap();
+            let refused = batch.rows().filter(|(row, _)| row.is_anonymous_refusal());
+            assert_eq!(refused.count(), MAX_ANONYMOUS_REFUSALS);
+            assert_eq!(batch.len(), MOST + MAX_ANONYMOUS_REFUSALS, "each other one");
+        }
+        let dropped = 2 * (2000 - MAX_ANONYMOUS_REFUSALS + 2);
+        assert_eq!(meter.counts().0.dropped, dropped as u64, "all are counted");
     }
 }

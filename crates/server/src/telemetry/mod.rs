@@ -8,6 +8,7 @@
 //! | `record.rs` | the same while it is under way, told what happens and read beside its answer |
 //! | `meter.rs` | a worker's counts, and its rows until they are handed over |
 //! | `counts.rs` | counts and histograms |
+//! | `tokens.rs` | which stated tokens are believed, and what a key is charged |
 //! | `trace.rs` | where a request stands in a trace |
 //! | `family.rs` | metrics with their values, before they are put into words |
 //! | `activity/` | requests that have ended and what became of models, one by one, in a file |
@@ -25,6 +26,7 @@ mod otlp;
 mod record;
 mod route;
 mod row;
+mod tokens;
 mod trace;
 
 pub(crate) use activity::{

@@ -1,5 +1,5 @@
 use super::trace::{Trace, TraceLine};
-use super::{Meter, Outcome, Route, Row};
+use super::{Meter, Outcome, Route, Row, tokens};
 use crate::error::ProxyError;
 use crate::keys::{Key, Visit};
 use paddock_scheduler::ModelId;
@@ -140,7 +140,11 @@ impl Record {
         if let Some(it) = &mut self.under_way {
             it.status = Some(head.status);
             it.streams = head.is_event_stream;
-            it.tap = Some(Tap::of(head));
+            let mut tap = Tap::of(head);
+            if it.visit.as_ref().is_some_and(Visit::pays_for_tokens) {
+                tap.count_events();
+            }
+            it.tap = Some(tap);
         }
     }
 
@@ -237,8 +241,7 @@ impl Record {
             _ => outcome,
         };
         if let Some((visit, report)) = it.visit.as_ref().zip(report) {
-            let (read, written) = (report.usage.prompt_tokens, report.usage.generated_tokens);
-            visit.used(read.unwrap_or(0).saturating_add(written.unwrap_or(0)), at);
+            visit.used(tokens::charged(&report, it.streams, it.bytes_in), at);
         }
         let row = Row {
             arrived: it.arrived,
@@ -252,7 +255,9 @@ impl Record {
             load: it.load,
             ttft: it.first.map(|first| first.duration_since(it.arrived)),
             total: at.duration_since(it.arrived),
-            usage: report.map(|report| report.usage).unwrap_or_default(),
+            usage: report
+                .map(|report| tokens::believed(report.usage, it.bytes_in, report.bytes))
+                .unwrap_or_default(),
             bytes_in: it.bytes_in,
             bytes_out: report.map_or(it.bytes_out, |report| report.bytes),
         };

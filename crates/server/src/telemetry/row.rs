@@ -81,6 +81,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whether paddock refused a request without a key before it reached a model. Anybody can have as many of
+    /// these as they like.
+    pub(crate) fn is_anonymous_refusal(&self) -> bool {
+        self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused
+    }
+
     /// How long a token took after the first one: as the answer states it, else as a stream of it
     /// was seen to take.
     pub(crate) fn time_per_token(&self) -> Option<Duration> {

@@ -13,6 +13,9 @@ use std::time::{Duration, SystemTime};
 /// The most requests that wait in memory for a disk that takes none, or are there where there is no file.
 const REQUESTS: usize = 10_000;
 
+/// The most of these that may be refusals of requests without a key, once there is no more room.
+const ANONYMOUS_REFUSALS: usize = REQUESTS / 20;
+
 /// The same of events.
 const EVENTS: usize = 1_000;
 
@@ -83,7 +86,8 @@ impl Keeper {
             age: None,
             most: MOST,
             store: None,
-            requests: Recent::new(REQUESTS),
+            requests: Recent::new(REQUESTS)
+                .with_minor(ANONYMOUS_REFUSALS, Listed::is_anonymous_refusal),
             events: Recent::new(EVENTS),
             trouble: None,
             lost,

@@ -1,4 +1,4 @@
-use crate::telemetry::{Batch, Row};
+use crate::telemetry::{Batch, Outcome, Row};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -43,6 +43,11 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
+    /// Whether it is what [`Row::is_anonymous_refusal`] says.
+    pub(super) fn is_anonymous_refusal(&self) -> bool {
+        self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused.as_str()
+    }
+
     /// A row of a batch, with its id.
     pub(super) fn of(row: &Row, id: &[u8], batch: &Batch) -> Self {
         let name = |model: paddock_scheduler::ModelId| batch.names.get(model.0).cloned();

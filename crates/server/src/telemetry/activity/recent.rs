@@ -7,6 +7,11 @@ pub(super) struct Recent<T> {
     rows: VecDeque<(u64, T)>,
     most: usize,
     next: u64,
+    /// Which rows are minor: once there are more of them than `minor_share`, they make room first.
+    is_minor: fn(&T) -> bool,
+    minor_share: usize,
+    /// How many minor rows there are.
+    minor: usize,
 }
 
 impl<T: Clone> Recent<T> {
@@ -16,18 +21,39 @@ impl<T: Clone> Recent<T> {
             rows: VecDeque::new(),
             most,
             next: 1,
+            is_minor: |_| false,
+            minor_share: most,
+            minor: 0,
         }
     }
 
-    /// Adds one. Says whether the oldest had to go for it.
+    /// Lets minor rows displace others only while there are at most `share` of them.
+    pub(super) const fn with_minor(mut self, share: usize, is_minor: fn(&T) -> bool) -> Self {
+        self.minor_share = share;
+        self.is_minor = is_minor;
+        self
+    }
+
+    /// Adds one. Says whether an older one had to go for it.
     pub(super) fn push(&mut self, row: T) -> bool {
         let full = self.rows.len() == self.most;
         if full {
-            self.rows.pop_front();
+            self.make_room();
         }
+        self.minor += usize::from((self.is_minor)(&row));
         self.rows.push_back((self.next, row));
         self.next += 1;
         full
+    }
+
+    /// Removes the oldest row, or the oldest minor one if there are more of these than their share.
+    fn make_room(&mut self) {
+        let is_minor = self.is_minor;
+        let minor = self.minor > self.minor_share;
+        let at = minor.then(|| self.rows.iter().position(|(_, row)| is_minor(row)));
+        let gone = self.rows.remove(at.flatten().unwrap_or(0));
+        let was_minor = gone.is_some_and(|(_, row)| is_minor(&row));
+        self.minor -= usize::from(was_minor);
     }
 
     /// Goes on behind a place: what is there moves up behind it.
@@ -53,6 +79,7 @@ impl<T: Clone> Recent<T> {
 
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.minor = 0;
     }
 
     /// Those that are wanted and match, newest first where nothing is said of a place before them, and
@@ -100,6 +127,39 @@ mod tests {
         wanted.before = None;
         wanted.after = Some(7);
         assert!(seqs(&recent, &wanted).is_empty());
+    }
+
+    #[test]
+    fn minor_rows_displace_others_up_to_their_share() {
+        let all = Wanted {
+            limit: 100,
+            ..Wanted::default()
+        };
+        let rows = |recent: &Recent<char>| -> String {
+            let found = recent.find(&all, |_| true).into_iter().rev();
+            found.map(|(_, row)| row).collect()
+        };
+        let mut recent = Recent::new(5).with_minor(2, |row| *row == '-');
+        let push = |recent: &mut Recent<char>, rows: &str| {
+            rows.chars().for_each(|row| {
+                recent.push(row);
+            });
+        };
+        push(&mut recent, "ab--");
+        assert_eq!(rows(&recent), "ab--");
+        push(&mut recent, "-----");
+        assert_eq!(
+            rows(&recent),
+            "ab---",
+            "the third was there while there was room"
+        );
+        push(&mut recent, "cde");
+        assert_eq!(rows(&recent), "--cde", "then the oldest go");
+        push(&mut recent, "-fghij");
+        assert_eq!(rows(&recent), "fghij");
+        recent.clear();
+        push(&mut recent, "------k");
+        assert_eq!(rows(&recent), "----k");
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! The tokens of an exchange: which stated numbers are believed, and what a key is charged for.
+//!
+//! An answer states its tokens itself, and a faulty or hostile engine states what it likes. Totals would
+//! be spoilt for good, and a key's limit by the minute would refuse it for years. So a number counts only
+//! if the bytes that passed can mean it.
+
+use paddock_wire::{Report, Usage};
+use std::time::Duration;
+
+/// Tokens that an answer may state beyond one for each byte that passed: chat templates, images and
+/// special tokens leave fewer bytes than tokens, and an image may be named by its URL alone.
+const UNSEEN_TOKENS: u64 = 64 * 1024;
+
+/// The longest time that an answer may state.
+const MAX_TIME: Duration = Duration::from_hours(24);
+
+/// Bytes of text that a token usually stands for.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Returns the numbers of an answer that can be true of these bytes of the request's and the answer's body.
+pub(super) fn believed(stated: Usage, bytes_in: u64, bytes_out: u64) -> Usage {
+    let within = |tokens: Option<u64>, bytes: u64| {
+        tokens.filter(|tokens| *tokens <= bytes.saturating_add(UNSEEN_TOKENS))
+    };
+    let short = |time: Option<Duration>| time.filter(|time| *time <= MAX_TIME);
+    Usage {
+        prompt_tokens: within(stated.prompt_tokens, bytes_in),
+        cached_tokens: within(stated.cached_tokens, bytes_in),
+        generated_tokens: within(stated.generated_tokens, bytes_out),
+        prompt_time: short(stated.prompt_time),
+        generation_time: short(stated.generation_time),
+    }
+}
+
+/// Returns the tokens that a key is charged for an answer. What the answer states counts if it is believed.
+/// Else the generated tokens of a stream are its events so far, as of one that its client left; and where
+/// the answer states numbers that are not believed, or holds several answers, four bytes are a token.
+pub(super) fn charged(report: &Report, streams: bool, bytes_in: u64) -> u64 {
+    let stated = report.usage;
+    let believed = believed(stated, bytes_in, report.bytes);
+    let estimate = |stated: Option<u64>, bytes: u64| match stated {
+        None if !report.several => 0,
+        _ => bytes / BYTES_PER_TOKEN,
+    };
+    let prompt = believed
+        .prompt_tokens
+        .unwrap_or_else(|| estimate(stated.prompt_tokens, bytes_in));
+    let generated = believed.generated_tokens.unwrap_or_else(|| match streams {
+        true => report.events,
+        false => estimate(stated.generated_tokens, report.bytes),
+    });
+    prompt.saturating_add(generated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use paddock_wire::Outcome;
+
+    fn report(prompt: Option<u64>, generated: Option<u64>, bytes: u64, events: u64) -> Report {
+        Report {
+            bytes,
+            usage: Usage {
+                prompt_tokens: prompt,
+                generated_tokens: generated,
+                ..Usage::default()
+            },
+            outcome: Outcome::Open,
+            several: false,
+            events,
+        }
+    }
+
+    #[test]
+    fn a_number_counts_only_if_the_bytes_can_mean_it() {
+        let most = 1000 + UNSEEN_TOKENS;
+        for (tokens, expected) in [
+            (0, Some(0)),
+            (most, Some(most)),
+            (most + 1, None),
+            (u64::MAX, None),
+        ] {
+            let stated = Usage {
+                prompt_tokens: Some(tokens),
+                cached_tokens: Some(tokens),
+                generated_tokens: Some(tokens),
+                prompt_time: Some(Duration::from_secs(1)),
+                generation_time: Some(Duration::MAX),
+            };
+            let usage = believed(stated, 1000, 1000);
+            assert_eq!(usage.prompt_tokens, expected);
+            assert_eq!(usage.cached_tokens, expected);
+            assert_eq!(usage.generated_tokens, expected);
+            assert_eq!(usage.prompt_time, stated.prompt_time);
+            assert_eq!(usage.generation_time, None);
+        }
+        assert_eq!(believed(Usage::default(), 0, u64::MAX), Usage::default());
+    }
+
+    #[test]
+    fn what_an_answer_costs() {
+        let stream = |report: &Report| charged(report, true, 400);
+        let whole = |report: &Report| charged(report, false, 400);
+        // Stated.
+        assert_eq!(stream(&report(Some(7), Some(5), 100, 9)), 12);
+        assert_eq!(whole(&report(Some(7), Some(5), 100, 0)), 12);
+        // A stream that was left before it stated anything, and one that had stated its prompt.
+        assert_eq!(stream(&report(None, None, 100, 9)), 9);
+        assert_eq!(stream(&report(Some(7), None, 100, 9)), 16);
+        // An answer that states none.
+        assert_eq!(whole(&report(None, None, 100, 0)), 0);
+        // Absurd ones.
+        let absurd = Some(u64::MAX);
+        assert_eq!(stream(&report(absurd, absurd, 800, 9)), 109);
+        assert_eq!(whole(&report(absurd, absurd, 800, 0)), 300);
+        assert_eq!(whole(&report(Some(7), absurd, 800, 0)), 207);
+        // Several answers in one, whose numbers are unknown.
+        let mut several = report(None, None, 800, 0);
+        several.several = true;
+        assert_eq!(whole(&several), 300);
+        several.events = 9;
+        assert_eq!(stream(&several), 109);
+    }
+}
