@@ -174,8 +174,11 @@ fn the_status_says_which_parts_hold() {
         "no_new_privileges": true,
         "limits": true,
         "files": true,
+        "metadata": true,
         "network": true,
         "scope": true,
+        "processes": true,
+        "scheduling": true,
         "opened_by": [],
     });
     assert_eq!(paddock.model()["sandbox"], wanted);

@@ -13,18 +13,22 @@ pub use parts::Parts;
 use crate::Address;
 
 /// The rules of a child's sandbox. Whatever they say, the child gains no new privileges, dumps no core,
-/// and reaches no signal or abstract socket outside.
+/// reaches no signal or abstract socket outside, and sets no limit or priority of another process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
-    /// What it may do with files besides what every program needs; `None` leaves files open to it.
+    /// What it may do with files besides what every program needs; `None` leaves files open to it, and their
+    /// metadata.
     pub files: Option<Vec<Grant>>,
-    /// Which TCP it may use.
+    /// Which sockets of the Internet it may use.
     pub network: Network,
+    /// Whether it may set the processors and the scheduling class of threads other than its first one. The
+    /// kernel takes any thread of the same user.
+    pub scheduling: bool,
     /// Whether it is not run at all where the kernel cannot enforce everything.
     pub strict: bool,
 }
 
-/// Says which TCP a child may use.
+/// Says which sockets of the Internet, and of other networks, a child may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// Any.
@@ -32,7 +36,7 @@ pub enum Network {
     /// None.
     #[default]
     Closed,
-    /// It may listen on this port.
+    /// TCP alone; it may bind this port.
     Listen(u16),
 }
 

@@ -6,6 +6,8 @@
 
 mod error;
 #[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
 mod landlock;
 mod limits;
 mod orders;
@@ -86,10 +88,12 @@ fn confine(sandbox: &Sandbox) -> Result<(), ShimError> {
     let failed = |part| move |source| ShimError::Sandbox { part, source };
     limits::set().map_err(|error| failed("limits")(error.into()))?;
     kernel::keep_privileges().map_err(|error| failed("no-new-privileges")(error.into()))?;
-    kernel::restrict(sandbox).map_err(failed("Landlock"))
+    let landlocked = kernel::restrict(sandbox).map_err(failed("Landlock"))?;
+    // Last, since what comes before it may need the calls that it denies.
+    kernel::filter(sandbox, landlocked).map_err(failed("the filter of system calls"))
 }
 
-pub(crate) use kernel::landlock_level;
+pub(crate) use kernel::{has_filters, landlock_level};
 
 #[cfg(target_os = "linux")]
 mod kernel {
@@ -97,7 +101,9 @@ mod kernel {
 
     use crate::Sandbox;
 
-    pub(crate) use super::landlock::level as landlock_level;
+    pub(crate) use super::{
+        filter::is_available as has_filters, landlock::level as landlock_level,
+    };
 
     /// Asks the kernel for a SIGKILL when the thread that forked this process ends.
     pub(super) fn tie() -> io::Result<()> {
@@ -110,8 +116,15 @@ mod kernel {
         rustix::thread::set_no_new_privs(true).map_err(Into::into)
     }
 
-    pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, Box<dyn Error + Send + Sync>> {
         super::landlock::restrict(sandbox).map_err(Into::into)
+    }
+
+    pub(super) fn filter(
+        sandbox: &Sandbox,
+        landlocked: bool,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        super::filter::restrict(sandbox, landlocked).map_err(Into::into)
     }
 }
 
@@ -133,15 +146,25 @@ mod kernel {
     }
 
     /// Does nothing but refuse what is strict.
-    pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, Box<dyn Error + Send + Sync>> {
         match sandbox.strict {
             true => Err("this system has none".into()),
-            false => Ok(()),
+            false => Ok(false),
         }
+    }
+
+    /// Does nothing, see [`crate::sandbox::Parts`].
+    pub(super) fn filter(_: &Sandbox, _: bool) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
     }
 
     /// This system has none.
     pub(crate) const fn landlock_level() -> u8 {
         0
+    }
+
+    /// This system has none.
+    pub(crate) const fn has_filters() -> bool {
+        false
     }
 }

@@ -12,6 +12,9 @@ use rustix::process::{Pid, test_kill_process};
 /// Tries what a query asks for, and says what came of it.
 pub(super) fn json(query: &str) -> serde_json::Value {
     let (what, value) = query.split_once('=').unwrap_or((query, ""));
+    if what == "ask" {
+        return serde_json::json!({ "stdout": ask(value) });
+    }
     let came = attempt(what, value);
     let errno = came.as_ref().err().and_then(io::Error::raw_os_error);
     let words = came.as_ref().err().map(ToString::to_string);
@@ -34,5 +37,19 @@ fn attempt(what: &str, value: &str) -> io::Result<()> {
             test_kill_process(pid.ok_or(io::ErrorKind::InvalidInput)?).map_err(Into::into)
         }
         _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Runs a program, with arguments between commas, and returns what it writes.
+fn ask(command: &str) -> String {
+    let mut words = command.split(',');
+    let program = words.next().unwrap_or_default();
+    let mut command = Command::new(program);
+    match command.args(words).stdin(Stdio::null()).output() {
+        Ok(output) => {
+            let streams = [output.stdout, output.stderr].concat();
+            String::from_utf8_lossy(&streams).into_owned()
+        }
+        Err(error) => error.to_string(),
     }
 }

@@ -48,7 +48,7 @@ impl Fixture {
             home: Some(self.0.path().to_owned()),
             state_home: None,
             otlp_headers: None,
-            parts: Parts::of_linux(7),
+            parts: Parts::of_linux(7, true),
             machine: "linux-x86_64",
             installed: &[],
         }

@@ -14,6 +14,8 @@ pub(super) enum Opens {
     Network,
     /// The network, and every file.
     All,
+    /// The scheduling of threads.
+    Scheduling,
 }
 
 /// Flags that download, or let the model use tools: they go where only their own code knows.
@@ -59,6 +61,48 @@ const ALL_VARIABLES: [&str; 10] = [
 const NETWORK: [&str; 3] = ["--rpc", "--ui-mcp-proxy", "--webui-mcp-proxy"];
 const NETWORK_VARIABLES: [&str; 2] = ["LLAMA_ARG_RPC", "LLAMA_ARG_UI_MCP_PROXY"];
 
+/// Flags that bind threads to processors or set their class: ggml does so for each of its threads by the thread's
+/// number (ggml/src/ggml-cpu/ggml-cpu.c `ggml_thread_apply_affinity`, `ggml_thread_apply_priority`,
+/// `set_numa_thread_affinity`), and a filter of system calls cannot tell those from others' threads.
+const SCHEDULING: [&str; 27] = [
+    "-C",
+    "--cpu-mask",
+    "-Cr",
+    "--cpu-range",
+    "--prio",
+    "-Cb",
+    "--cpu-mask-batch",
+    "-Crb",
+    "--cpu-range-batch",
+    "--prio-batch",
+    "-Cd",
+    "--cpu-mask-draft",
+    "--spec-draft-cpu-mask",
+    "-Crd",
+    "--cpu-range-draft",
+    "--spec-draft-cpu-range",
+    "--prio-draft",
+    "--spec-draft-prio",
+    "-Cbd",
+    "--cpu-mask-batch-draft",
+    "--spec-draft-cpu-mask-batch",
+    "-Crbd",
+    "--cpu-range-batch-draft",
+    "--spec-draft-cpu-range-batch",
+    "--prio-batch-draft",
+    "--spec-draft-prio-batch",
+    "--numa",
+];
+
+/// Variables that do likewise: libgomp creates its threads on the processors that these name, and ends the program
+/// where it cannot (its manual, "Environment Variables").
+const SCHEDULING_VARIABLES: [&str; 4] = [
+    "LLAMA_ARG_NUMA",
+    "GOMP_CPU_AFFINITY",
+    "OMP_PLACES",
+    "OMP_PROC_BIND",
+];
+
 /// Flags of a projector: with one, a client can name an image by URL.
 const PROJECTOR: [&str; 2] = ["-mm", "--mmproj"];
 const PROJECTOR_VARIABLES: [&str; 1] = ["LLAMA_ARG_MMPROJ"];
@@ -83,13 +127,16 @@ pub(super) fn opening<'a>(
             &NETWORK,
             if wrapped { &PROJECTOR } else { &[] },
         )
-        .or_else(|| crate::config::is_preset(&flag).then_some(Opens::All))?;
+        .or_else(|| crate::config::is_preset(&flag).then_some(Opens::All))
+        .or_else(|| SCHEDULING.contains(&&*flag).then_some(Opens::Scheduling))?;
         Some((what, arg))
     });
     let projector: &[&str] = if wrapped { &PROJECTOR_VARIABLES } else { &[] };
     let set = env.iter().filter(|(_, value)| !value.is_empty());
     let variables = set.filter_map(|(name, _)| {
-        let what = of(name, &ALL_VARIABLES, &NETWORK_VARIABLES, projector)?;
+        let schedules = SCHEDULING_VARIABLES.contains(&name.as_str());
+        let what = of(name, &ALL_VARIABLES, &NETWORK_VARIABLES, projector)
+            .or_else(|| schedules.then_some(Opens::Scheduling))?;
         Some((what, name.as_str()))
     });
     flags.chain(variables).collect()
@@ -148,6 +195,19 @@ mod tests {
         let variable = "LLAMA_ARG_HF_REPO";
         assert_eq!(opened(&[], &[(variable, "r")], true), all(variable));
         assert_eq!(opened(&[], &[(variable, "")], true), []);
+    }
+
+    #[test]
+    fn what_binds_threads_opens_their_scheduling_alone() {
+        for flag in ["--cpu-mask", "-Crbd", "--numa", "--spec_draft_prio"] {
+            let scheduling = vec![(Opens::Scheduling, flag.to_owned())];
+            assert_eq!(opened(&[flag, "1"], &[], false), scheduling);
+        }
+        for variable in ["LLAMA_ARG_NUMA", "OMP_PROC_BIND"] {
+            let scheduling = vec![(Opens::Scheduling, variable.to_owned())];
+            assert_eq!(opened(&[], &[(variable, "x")], false), scheduling);
+        }
+        assert_eq!(opened(&["--cpu-strict", "1", "-c", "1"], &[], false), []);
     }
 
     #[test]

@@ -12,21 +12,27 @@ use paddock_supervisor::sandbox::{Grant, Network, Parts, Right};
 use crate::config::{Config, Mode, Model, SandboxMode};
 use flags::Opens;
 
+/// The device by which AMD's GPUs compute.
+const AMD_COMPUTE: &str = "/dev/kfd";
+
 /// What a model's configuration leaves open to its child, and by which words of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Opened {
     files: bool,
     network: bool,
+    scheduling: bool,
     pub(crate) by: Vec<String>,
 }
 
 impl Opened {
     /// Reads the configuration:
     /// 1. with `on` nothing opens anything;
-    /// 2. a wrapped command that serves many models starts processes of its own and downloads: all;
-    /// 3. flags and variables that need the network, or files nobody can name beforehand;
+    /// 2. a wrapped command that serves many models starts processes of its own, by flags that stand in its
+    ///    files, and downloads: all;
+    /// 3. flags and variables that need the network, files nobody can name beforehand, or processors of their own;
     /// 4. a wrapped command with a projector fetches the images that its clients name by URL, as it did
-    ///    before it was wrapped: the network.
+    ///    before it was wrapped: the network;
+    /// 5. a device whose driver places threads.
     pub(crate) fn of(config: &Config, model: &Model) -> Self {
         let mut opened = Self::default();
         if config.engine.sandbox == SandboxMode::On {
@@ -34,18 +40,32 @@ impl Opened {
         }
         if config.mode == (Mode::Wrap { router: true }) {
             opened.add(Opens::All, "no model is named"); // 2.
+            opened.scheduling = true;
         }
         let command = config.command(model);
         let wrapped = config.mode != Mode::Serve;
         for (what, word) in flags::opening(&command.args, &command.env, wrapped) {
             opened.add(what, word); // 3. and 4.
         }
+        opened.add_devices(); // 5.
         opened
     }
 
+    /// Opens what the drivers of this machine's devices need. Threads of AMD's runtime are created on all
+    /// processors, or not at all where that is denied (ROCR-Runtime, `os_linux.cpp`, `os_thread`; variable
+    /// `HSA_OVERRIDE_CPU_AFFINITY_DEBUG`).
+    fn add_devices(&mut self) {
+        if Path::new(AMD_COMPUTE).exists() {
+            self.add(Opens::Scheduling, AMD_COMPUTE);
+        }
+    }
+
     fn add(&mut self, what: Opens, word: &str) {
-        self.network = true;
-        self.files |= what == Opens::All;
+        match what {
+            Opens::All => (self.files, self.network) = (true, true),
+            Opens::Network => self.network = true,
+            Opens::Scheduling => self.scheduling = true,
+        }
         self.by.push(word.to_owned());
     }
 }
@@ -81,7 +101,11 @@ pub(crate) fn rules(
 /// Returns the rules of an engine that is only asked what it is and can: it sees the devices that a child
 /// sees, and no models.
 pub(crate) fn of_engine(config: &Config, env: &[(OsString, OsString)]) -> Option<Sandbox> {
-    let mut sandbox = shape(config, &Opened::default())?;
+    let mut opened = Opened::default();
+    if config.engine.sandbox != SandboxMode::On {
+        opened.add_devices();
+    }
+    let mut sandbox = shape(config, &opened)?;
     if let Some(grants) = &mut sandbox.files {
         grants.extend(engine(&config.engine.program));
         let named = named::in_env(env, Path::exists);
@@ -103,6 +127,7 @@ fn shape(config: &Config, opened: &Opened) -> Option<Sandbox> {
             true => Network::Open,
             false => Network::Closed,
         },
+        scheduling: opened.scheduling,
         strict,
     })
 }
@@ -144,7 +169,7 @@ pub(crate) fn announce(system: Parts, mode: SandboxMode) {
         SandboxMode::Auto | SandboxMode::On => {
             tracing::warn!(
                 missing,
-                "children run in a sandbox of which this kernel lacks parts"
+                "the sandbox of the children is partial: this system does not support all of it"
             );
         }
     }

@@ -13,32 +13,43 @@ pub struct Parts {
     pub limits: bool,
     /// It uses only the files it is granted.
     pub files: bool,
-    /// It uses no TCP but what it is granted.
+    /// It changes no mode, owner, times or attributes of files.
+    pub metadata: bool,
+    /// It uses no sockets but those of its machine, and the TCP it is granted.
     pub network: bool,
     /// It signals no process outside, and connects to no abstract socket there.
     pub scope: bool,
+    /// It sets no limit or priority of another process, and traces none outside.
+    pub processes: bool,
+    /// It sets the processors and the scheduling class of its own first thread alone.
+    pub scheduling: bool,
 }
 
 impl Parts {
-    /// Returns what a Linux kernel has with a level of Landlock; 0 for a kernel without.
+    /// Returns what a Linux kernel has with a level of Landlock, 0 for a kernel without, and with filters of
+    /// system calls or without.
     ///
     /// The levels are the kernel's "ABI versions" (Documentation/userspace-api/landlock.rst). Level 3 is the
-    /// first that keeps a child from emptying files it may not write.
-    pub const fn of_linux(landlock: u8) -> Self {
+    /// first that keeps a child from emptying files it may not write. Level 4 confines TCP, which says little
+    /// without a filter: MPTCP, `MSG_FASTOPEN` and listen(2) without bind(2) are not confined by it.
+    pub const fn of_linux(landlock: u8, filter: bool) -> Self {
         Self {
             parent_death: true,
             no_new_privileges: true,
             limits: true,
             files: landlock >= 3,
-            network: landlock >= 4,
+            metadata: filter,
+            network: filter,
             scope: landlock >= 6,
+            processes: filter,
+            scheduling: filter,
         }
     }
 
     /// Returns what this system has. It is asked, and nothing is restricted by that.
     pub fn of_this_system() -> Self {
         if cfg!(target_os = "linux") {
-            Self::of_linux(crate::shim::landlock_level())
+            Self::of_linux(crate::shim::landlock_level(), crate::shim::has_filters())
         } else {
             Self {
                 limits: true,
@@ -56,26 +67,39 @@ impl Parts {
                 no_new_privileges: false,
                 limits: false,
                 files: false,
+                metadata: false,
                 network: false,
                 scope: false,
+                processes: false,
+                scheduling: false,
             };
         };
         Self {
             files: self.files && sandbox.files.is_some(),
-            network: self.network && !matches!(sandbox.network, Network::Open),
+            metadata: self.metadata && sandbox.files.is_some(),
+            network: match sandbox.network {
+                Network::Open => false,
+                Network::Closed => self.network,
+                // Which TCP is granted is a rule of Landlock, older than its scope.
+                Network::Listen(_) => self.network && self.scope,
+            },
+            scheduling: self.scheduling && !sandbox.scheduling,
             ..self
         }
     }
 
     /// Returns each part's name and whether it holds.
-    pub const fn named(self) -> [(&'static str, bool); 6] {
+    pub const fn named(self) -> [(&'static str, bool); 9] {
         [
             ("parent_death", self.parent_death),
             ("no_new_privileges", self.no_new_privileges),
             ("limits", self.limits),
             ("files", self.files),
+            ("metadata", self.metadata),
             ("network", self.network),
             ("scope", self.scope),
+            ("processes", self.processes),
+            ("scheduling", self.scheduling),
         ]
     }
 
@@ -92,13 +116,15 @@ impl Parts {
 mod tests {
     use super::*;
 
+    const FILTERED: [&str; 4] = ["metadata", "network", "processes", "scheduling"];
+
     #[test]
     fn each_level_of_landlock_adds_what_it_adds() {
         let table: [(u8, &[&str]); 9] = [
-            (0, &["files", "network", "scope"]),
-            (1, &["files", "network", "scope"]),
-            (2, &["files", "network", "scope"]),
-            (3, &["network", "scope"]),
+            (0, &["files", "scope"]),
+            (1, &["files", "scope"]),
+            (2, &["files", "scope"]),
+            (3, &["scope"]),
             (4, &["scope"]),
             (5, &["scope"]),
             (6, &[]),
@@ -106,24 +132,51 @@ mod tests {
             (255, &[]),
         ];
         for (level, missing) in table {
-            assert_eq!(Parts::of_linux(level).missing(), missing, "level {level}");
+            let parts = Parts::of_linux(level, true);
+            assert_eq!(parts.missing(), missing, "level {level}");
         }
     }
 
     #[test]
+    fn without_filters_tcp_that_landlock_denies_does_not_count_as_no_network() {
+        assert_eq!(Parts::of_linux(7, false).missing(), FILTERED);
+    }
+
+    #[test]
     fn what_is_left_open_does_not_hold() {
-        let all = Parts::of_linux(7);
+        let all = Parts::of_linux(7, true);
         let closed = Sandbox {
             files: Some(Vec::new()),
             ..Sandbox::default()
         };
-        let open = Sandbox {
-            network: Network::Open,
-            ..Sandbox::default()
-        };
         assert_eq!(all.for_child(Some(&closed)), all);
-        assert_eq!(all.for_child(Some(&open)).missing(), ["files", "network"],);
-        let none = ["no_new_privileges", "limits", "files", "network", "scope"];
+        let open = |network, scheduling| Sandbox {
+            network,
+            scheduling,
+            ..closed.clone()
+        };
+        let table: [(Sandbox, &[&str]); 4] = [
+            (Sandbox::default(), &["files", "metadata"]),
+            (open(Network::Open, false), &["network"]),
+            (open(Network::Closed, true), &["scheduling"]),
+            (open(Network::Listen(80), false), &[]),
+        ];
+        for (sandbox, missing) in table {
+            assert_eq!(all.for_child(Some(&sandbox)).missing(), missing);
+        }
+        let listening = open(Network::Listen(80), false);
+        let old = Parts::of_linux(3, true).for_child(Some(&listening));
+        assert_eq!(old.missing(), ["network", "scope"]);
+        let none = [
+            "no_new_privileges",
+            "limits",
+            "files",
+            "metadata",
+            "network",
+            "scope",
+            "processes",
+            "scheduling",
+        ];
         assert_eq!(all.for_child(None).missing(), none);
     }
 }

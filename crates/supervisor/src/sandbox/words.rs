@@ -22,6 +22,7 @@ const STRICT: &str = "strict";
 const FILES: &str = "files";
 const NETWORK: &str = "network";
 const PORT: &str = "port";
+const SCHEDULING: &str = "scheduling";
 
 impl Sandbox {
     /// Writes it as arguments.
@@ -33,6 +34,7 @@ impl Sandbox {
             Network::Closed => {}
             Network::Listen(port) => words.push(format!("{PORT}={port}").into()),
         }
+        words.extend(self.scheduling.then(|| SCHEDULING.into()));
         if let Some(files) = &self.files {
             words.push(FILES.into());
             words.extend(files.iter().map(word));
@@ -63,6 +65,7 @@ impl Sandbox {
         match word.to_str() {
             Some(STRICT) => self.strict = true,
             Some(NETWORK) => self.network = Network::Open,
+            Some(SCHEDULING) => self.scheduling = true,
             Some(FILES) => self.files = Some(Vec::new()),
             _ => {
                 let bytes = word.as_bytes();
@@ -110,10 +113,11 @@ mod tests {
         grants.push(Right::Read.at(odd));
         for files in [None, Some(Vec::new()), Some(grants)] {
             for network in [Network::Open, Network::Closed, Network::Listen(65535)] {
-                for strict in [false, true] {
+                for (strict, scheduling) in [(false, false), (true, false), (false, true)] {
                     let sandbox = Sandbox {
                         files: files.clone(),
                         network,
+                        scheduling,
                         strict,
                     };
                     assert_eq!(Sandbox::read(&sandbox.words()), Ok(Some(sandbox)));

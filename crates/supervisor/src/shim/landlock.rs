@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort,
     PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _,
-    RulesetError, Scope, make_bitflags,
+    RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
 use super::system;
@@ -15,7 +15,8 @@ use crate::sandbox::{Grant, Network, Right, Sandbox};
 const LEVEL: ABI = ABI::V6;
 
 /// Restricts this process, for good, by what the kernel has of Landlock; a strict sandbox by all of it.
-pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), RulesetError> {
+/// Returns whether the process is in a domain of Landlock now: the kernel makes none for rules it knows none of.
+pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(match sandbox.strict {
             true => CompatLevel::HardRequirement,
@@ -41,8 +42,8 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), RulesetError> {
         rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
     }
     // That is a part of its own, and set already.
-    rules.no_new_privs(false).restrict_self()?;
-    Ok(())
+    let restricted = rules.no_new_privs(false).restrict_self()?;
+    Ok(restricted.ruleset != RulesetStatus::NotEnforced)
 }
 
 /// Adds a grant; one of what is not there grants nothing.

@@ -43,7 +43,7 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{Network, Right};
+    use crate::sandbox::Right;
 
     fn read(args: &[&str]) -> Option<Orders> {
         Orders::read(args.iter().map(OsString::from))
@@ -77,8 +77,7 @@ mod tests {
         let orders = read(&["7", "sandbox", "files", "read=--", "--", "a"]).unwrap();
         let sandbox = Sandbox {
             files: Some(vec![Right::Read.at("--")]),
-            network: Network::Closed,
-            strict: false,
+            ..Sandbox::default()
         };
         assert_eq!(orders.sandbox, Some(sandbox));
     }

@@ -8,6 +8,7 @@
 )]
 
 mod ask;
+mod confined;
 mod failure;
 mod impostor;
 mod lab;

@@ -374,7 +374,7 @@ fn a_sandbox_that_is_demanded_needs_a_kernel_that_has_it() {
     let fixture = Fixture::new();
     let config = |landlock: u8, mode: &str| {
         let around = Surroundings {
-            parts: Parts::of_linux(landlock),
+            parts: Parts::of_linux(landlock, true),
             ..fixture.around()
         };
         let text = format!("engine.sandbox = '{mode}'\nmodels.m.path = 'model.gguf'");
