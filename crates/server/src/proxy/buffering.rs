@@ -45,10 +45,7 @@ pub(super) async fn buffer(
 
 /// Tells a client that waits for it to send its body, once. paddock answers itself, since the child is not
 /// asked before the body is here; the child's own `100 Continue` is dropped then.
-pub(super) async fn say_continue(
-    client: &mut Client,
-    request: &mut Request,
-) -> Result<(), Denied> {
+pub(super) async fn say_continue(client: &mut Client, request: &mut Request) -> Result<(), Denied> {
     if !request.head.expects_continue || request.invited || request.body.data_bytes() > 0 {
         return Ok(());
     }

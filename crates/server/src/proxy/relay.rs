@@ -373,7 +373,11 @@ impl<'a> Relay<'a> {
             return self.give_up(error, cx);
         }
         // A client that reads slowly is to be read ahead for as soon as others wait.
-        let again = if contended { deadline } else { now + LOOK_AGAIN };
+        let again = if contended {
+            deadline
+        } else {
+            now + LOOK_AGAIN
+        };
         let wait = again.saturating_duration_since(self.client.watchdog.last());
         if self.client.watchdog.poll_silent(wait, cx).is_ready() {
             cx.waker().wake_by_ref();
