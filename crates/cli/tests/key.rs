@@ -93,7 +93,7 @@ fn a_key_is_added_to_the_file_listed_and_revoked() {
     assert_eq!((code, error.as_str()), (0, ""));
     assert_eq!(
         rows,
-        "laptop\tinference\t*\t-\t-\t-\nops\tadmin\t*\t-\t-\t-\n"
+        "laptop\tinference\t*\t-\t-\t-\t-\nops\tadmin\t*\t-\t-\t-\t-\n"
     );
     let (_, json, _) = place.run("key list --json");
     insta::assert_snapshot!("key_list_json", hidden(&json));
@@ -112,6 +112,40 @@ fn a_key_is_added_to_the_file_listed_and_revoked() {
     insta::assert_snapshot!("key_revoke_last", error);
     assert_eq!(place.text(), FILE, "as it was before there were keys");
     assert_eq!(place.run("key list"), (0, String::new(), String::new()));
+}
+
+#[test]
+fn a_key_may_have_an_end() {
+    let place = Place::new();
+    let (code, _, told) = place.run("key new guest --expires 2099-06-30 --write");
+    assert_eq!(code, 0, "{told}");
+    assert!(place.text().contains("expires = 2099-06-30T00:00:00Z\n"));
+    let (code, _, told) = place.run("key new week --expires 7d");
+    assert_eq!(code, 0);
+    assert!(told.contains("\nexpires = 2"), "{told}");
+    let (_, rows, _) = place.run("key list");
+    let row = "guest\tinference\t*\t2099-06-30T00:00:00Z\t-\t-\t-\n";
+    assert_eq!(rows, row);
+    let (_, json, _) = place.run("key list --json");
+    assert!(
+        json.contains("\"expires\": \"2099-06-30T00:00:00Z\""),
+        "{json}"
+    );
+    place.write(&place.text().replace("2099-06-30T00:00:00Z", "2020-01-01"));
+    let (_, rows, _) = place.run("key list");
+    assert!(
+        rows.contains("\t2020-01-01T00:00:00Z (expired)\t"),
+        "{rows}"
+    );
+    for (when, words) in [
+        ("soon", "expected a duration such as 90d, or a date"),
+        ("2020-01-01", "has passed: the key would never be good"),
+        ("366d", "is more than a year; write a date"),
+    ] {
+        let (code, out, error) = place.run(&format!("key new a --expires {when}"));
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

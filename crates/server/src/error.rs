@@ -6,6 +6,7 @@ pub(crate) use load_failure::LoadFailure;
 pub(crate) use load_failure::{failure_json, unix};
 
 use crate::browser_policy::PageRefusal;
+use crate::config::Expiry;
 use crate::keys::Limit;
 use paddock_wire as wire;
 use serde_json::{Value, json};
@@ -54,6 +55,17 @@ pub enum ProxyError {
     /// The request shows no API key, or none that is configured.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// The request's API key is no longer good.
+    #[error(
+        "the API key '{key}' expired at {expired}; the operator can set a later `expires` under \
+         [auth.keys.{key}], or make another key with `paddock key new NAME`"
+    )]
+    KeyExpired {
+        /// The key's name.
+        key: String,
+        /// When.
+        expired: Expiry,
+    },
     /// The request's API key is not for this.
     #[error(
         "the API key '{key}' does not allow this: it wants {needs}, and the key allows {allows}; the operator \
@@ -80,6 +92,20 @@ pub enum ProxyError {
     /// A web page that may not use models sends the request, or could be sending it.
     #[error(transparent)]
     ForbiddenPage(#[from] PageRefusal),
+    /// The request wants something of streams that cannot be checked.
+    #[error("paddock refuses this request: {0}")]
+    BadStream(&'static str),
+    /// The request's API key has opened no stream of this conversation.
+    #[error(
+        "this API key has opened no such stream here: it is over, or another key's; only the key that opened \
+         a stream reads, stops and finds it"
+    )]
+    UnknownStream,
+    /// Another API key has opened a stream of this conversation.
+    #[error(
+        "another API key uses this X-Conversation-Id with this model; send one of your own, such as a random UUID"
+    )]
+    ConversationTaken,
     /// The requests of an API key have reached one of its limits.
     #[error("the API key '{key}' has reached its `{}`; try again in {retry_after} s", .limit.as_str())]
     RateLimited {
@@ -274,12 +300,13 @@ impl ProxyError {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
-            Self::BadName(_) | Self::NoModel { .. } => 400,
-            Self::Unauthorized(_) => 401,
+            Self::BadName(_) | Self::NoModel { .. } | Self::BadStream(_) => 400,
+            Self::Unauthorized(_) | Self::KeyExpired { .. } => 401,
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } | Self::ForbiddenPage(_) => {
                 403
             }
-            Self::UnknownModel { .. } => 404,
+            Self::UnknownModel { .. } | Self::UnknownStream => 404,
+            Self::ConversationTaken => 409,
             Self::RequestTimeout(_) | Self::TooSlow { .. } => 408,
             Self::BodyTooLarge { .. } => 413,
             Self::QueueFull { .. } | Self::TooMuchHeld | Self::RateLimited { .. } => 429,
@@ -303,15 +330,17 @@ impl ProxyError {
     /// The machine-readable kind, as in the header `x-paddock-error`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::BadName(_) => "bad_request",
+            Self::BadRequest(_) | Self::BadName(_) | Self::BadStream(_) => "bad_request",
             Self::NoModel { .. } => "no_model",
-            Self::Unauthorized(_) => "unauthorized",
+            Self::Unauthorized(_) | Self::KeyExpired { .. } => "unauthorized",
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
             Self::ForbiddenPage(_) => "forbidden_origin",
             Self::RateLimited { .. } => "rate_limited",
             Self::RequestTimeout(_) | Self::TooSlow { .. } => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnknownModel { .. } => "unknown_model",
+            Self::UnknownStream => "unknown_stream",
+            Self::ConversationTaken => "conversation_taken",
             Self::QueueFull { .. } | Self::TooMuchHeld => "queue_full",
             Self::QueueTimeout { .. } | Self::NoRoom { .. } => "queue_timeout",
             Self::Draining { .. } => "draining",

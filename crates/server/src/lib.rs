@@ -33,6 +33,7 @@ mod sink;
 mod state_dir;
 mod sweep;
 mod telemetry;
+mod upstream_routes;
 
 pub use browser_policy::PageRefusal;
 pub use error::{Dialect, ProxyError};

@@ -105,6 +105,7 @@ pub(super) const KEY_NEW: &str = "\
 Examples:
   paddock key new laptop                            print the secret, and the section for the file
   paddock key new ci --model gemma --write          add the section to the file
+  paddock key new guest --expires 90d --write       refused from then on
   paddock key new ops --allow admin --write
   paddock key new prometheus --allow metrics --write > token";
 

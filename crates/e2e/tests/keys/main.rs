@@ -9,4 +9,8 @@ mod public;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod support;

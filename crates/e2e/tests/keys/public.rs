@@ -117,3 +117,45 @@ fn what_is_asked_with_a_key_is_listed_with_its_name() {
     let keys: Vec<_> = rows.iter().map(|row| row["key"].clone()).collect();
     assert_eq!(keys, ["alice".into(), serde_json::Value::Null]);
 }
+
+#[test]
+fn refusals_without_a_key_displace_nobody_in_the_list() {
+    let (builder, secret) = with_key(two(), "alice", &[]);
+    let paddock = builder.start();
+    let good = bearer(&chat("m"), &secret);
+    assert_eq!(paddock.ask(&good).status, 200);
+    // On one connection, so in one worker, and at once.
+    let mut client = paddock.connect();
+    client.send(get("/v1/models").repeat(400) + &good);
+    for _ in 0..400 {
+        assert_eq!(client.answer().status, 401);
+    }
+    assert_eq!(client.answer().status, 200);
+    let rows = wait_for(LIMIT, "both good requests to be listed", || {
+        let listed = paddock.admin_get("/api/requests?limit=1000").json();
+        let rows = listed["requests"].as_array().cloned().unwrap_or_default();
+        let good = rows.iter().filter(|row| row["key"] == "alice").count();
+        (good == 2).then_some(rows)
+    });
+    assert!(rows.len() < 402, "{} rows", rows.len());
+}
+
+#[test]
+fn a_key_that_has_expired_says_so_on_both_addresses() {
+    let lines = ["expires = 2020-01-01", "allow = ['inference', 'admin']"];
+    let (builder, old) = with_key(two(), "old", &lines);
+    let (builder, good) = with_key(builder, "good", &["expires = '9999-12-31T12:00:00+01:00'"]);
+    let paddock = builder.start();
+    let words = "the API key 'old' expired at 2020-01-01T00:00:00Z";
+    let answer = paddock.ask(bearer(&chat("m"), &old));
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (401, "unauthorized".into())
+    );
+    assert!(answer.text().contains(words), "{}", answer.text());
+    assert_eq!(paddock.ask(bearer(&chat("m"), &good)).status, 200);
+    let admin = bearer(&get("/api/status"), &old);
+    let answer = paddock_e2e::harness::Connection::to(paddock.admin()).ask(admin);
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().contains(words), "{}", answer.text());
+}

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::Expiry;
 use super::hint::did_you_mean;
 
 /// Bytes of a key's name at most.
@@ -10,7 +11,7 @@ const NAME: usize = 64;
 /// What stands before the digits of a hash.
 const ALGORITHM: &str = "sha256:";
 
-const SCOPES: [&str; 3] = ["inference", "admin", "metrics"];
+const SCOPES: [&str; 4] = ["inference", "control", "metrics", "admin"];
 
 /// An API key: who shows the secret of this hash may do this.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct ApiKey {
     pub allow: Vec<Scope>,
     /// The models it may use, by their `id`; `None` for all there are.
     pub models: Option<Vec<String>>,
+    /// From when on it is refused; `None` for never.
+    pub expires: Option<Expiry>,
     /// How many of its requests may be under way at once; 0 for any number.
     pub max_concurrent: u32,
     /// How many requests it may begin in a minute; 0 for any number.
@@ -39,12 +42,15 @@ pub struct KeyHash([u8; 32]);
 /// What a key may be for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The public address: models.
+    /// The public address: what models answer.
     Inference,
+    /// The public address: the routes that change or inspect a model's server
+    /// ([`upstream_routes`](crate::upstream_routes)).
+    Control,
+    /// `/metrics`, on the admin address and of a model's server on the public one.
+    Metrics,
     /// The admin address: everything there.
     Admin,
-    /// `/metrics` on the admin address.
-    Metrics,
 }
 
 impl ApiKey {
@@ -99,8 +105,9 @@ impl Scope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Inference => "inference",
-            Self::Admin => "admin",
+            Self::Control => "control",
             Self::Metrics => "metrics",
+            Self::Admin => "admin",
         }
     }
 }
@@ -111,10 +118,11 @@ impl std::str::FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "inference" => Ok(Self::Inference),
-            "admin" => Ok(Self::Admin),
+            "control" => Ok(Self::Control),
             "metrics" => Ok(Self::Metrics),
+            "admin" => Ok(Self::Admin),
             other => Err(format!(
-                "expected \"inference\", \"admin\" or \"metrics\", found `{}`{}",
+                "expected \"inference\", \"control\", \"metrics\" or \"admin\", found `{}`{}",
                 other.escape_debug(),
                 did_you_mean(other, &SCOPES)
             )),

@@ -69,6 +69,8 @@ enum Kind {
     Devices,
     /// The hash of a secret.
     Hash,
+    /// A date, a date and a time, or `""`.
+    Moment,
     /// Some of these words.
     SomeWords(&'static [&'static str]),
 }

@@ -11,8 +11,8 @@ use super::hint::did_you_mean;
 use super::report::Report;
 use super::section::{At, Section};
 use super::{
-    AllowedOrigin, GpuLayers, HostName, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram, events,
-    log_filter, otlp, sandbox, units,
+    AllowedOrigin, Expiry, GpuLayers, HostName, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram,
+    events, expiry, log_filter, otlp, sandbox, units,
 };
 
 /// Documented keys that this version does not carry out.
@@ -112,6 +112,8 @@ pub(super) struct RawKey {
     pub(super) hash_written: bool,
     pub(super) allow: Option<List<String>>,
     pub(super) models: Option<List<String>>,
+    /// The inner `None`: it is written that it never expires.
+    pub(super) expires: Option<At<Option<Expiry>>>,
     pub(super) max_concurrent: Option<At<u32>>,
     pub(super) requests_per_minute: Option<At<u32>>,
     pub(super) tokens_per_minute: Option<At<u32>>,
@@ -294,6 +296,7 @@ fn read_key(mut section: Section<'_>) -> RawKey {
         hash: section.secret("hash", KeyHash::EXPECTED, KeyHash::parse),
         allow: section.list("allow", |text| Ok(text.to_owned())),
         models: section.list("models", |text| Ok(text.to_owned())),
+        expires: section.moment("expires", expiry::EXPECTED, expiry::parse),
         max_concurrent: section.number("max_concurrent", 0),
         requests_per_minute: section.number("requests_per_minute", 0),
         tokens_per_minute: section.number("tokens_per_minute", 0),

@@ -186,6 +186,30 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads as [`parse`](Self::parse) does a date or a time, with quotes or without.
+    pub(super) fn moment<T>(
+        &mut self,
+        key: &'a str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        let value = self.table.and_then(|table| table.get(key));
+        let Some((value, DeValue::Datetime(moment))) = value.map(|value| (value, value.get_ref()))
+        else {
+            return self.parse(key, expected, parse);
+        };
+        self.known.push(key);
+        let at = self.at(key, &value.span(), ());
+        let parsed = parse(&moment.to_string());
+        parsed.map_or_else(
+            |message| {
+                self.report.push(at.problem(message));
+                None
+            },
+            |value| Some(at.with(value)),
+        )
+    }
+
     /// Reads as [`parse`](Self::parse) does what may be a secret by mistake: what is wrong is shown without it.
     pub(super) fn secret<T>(
         &mut self,

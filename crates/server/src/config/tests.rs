@@ -116,6 +116,7 @@ pub(super) const EVERY_KEY: &str = r#"
         hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         allow = ["inference", "metrics"]
         models = ["m"]
+        expires = "2027-06-30"
         max_concurrent = 8
         requests_per_minute = 9
         tokens_per_minute = 10
@@ -178,6 +179,7 @@ fn every_key_is_read() {
         hash: KeyHash::of(b"abc"),
         allow: vec![Scope::Inference, Scope::Metrics],
         models: Some(vec!["org/m:q4".to_owned()]),
+        expires: "2027-06-30".parse().ok(),
         max_concurrent: 8,
         requests_per_minute: 9,
         tokens_per_minute: 10,

@@ -1,11 +1,12 @@
 use super::bucket::{Bucket, Rate};
-use crate::config::{ApiKey, Scope};
+use super::streams::{OpenStream, StreamEnd};
+use crate::config::{ApiKey, Expiry, Scope};
 use crate::error::ProxyError;
 use paddock_scheduler::ModelId;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// What a client is told that has too much under way: how long that takes nobody knows.
@@ -16,6 +17,7 @@ const BUSY: Duration = Duration::from_secs(1);
 pub(crate) struct Key {
     pub(crate) name: Arc<str>,
     allow: Vec<Scope>,
+    expires: Option<Expiry>,
     /// In order; `None` for all.
     models: Option<Vec<ModelId>>,
     max_concurrent: Option<NonZeroU32>,
@@ -61,6 +63,7 @@ impl Key {
         Self {
             name: config.name.as_str().into(),
             allow: config.allow.clone(),
+            expires: config.expires,
             models,
             max_concurrent: NonZeroU32::new(config.max_concurrent),
             requests: NonZeroU32::new(config.requests_per_minute).map(Rate),
@@ -90,6 +93,17 @@ impl Key {
     /// Whether it is for every model there is.
     pub(crate) fn is_for_all(&self) -> bool {
         self.models.is_none()
+    }
+
+    /// Refuses a key that has expired. The clock is read only for keys that do: that costs some 20 ns.
+    pub(crate) fn check_expiry(&self) -> Result<(), ProxyError> {
+        match self.expires {
+            Some(expired) if expired.has_passed(SystemTime::now()) => Err(ProxyError::KeyExpired {
+                key: self.name.to_string(),
+                expired,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what it is not for.
@@ -122,13 +136,42 @@ impl Used {
 pub(crate) struct Visit {
     key: Arc<Key>,
     counted: bool,
+    /// What it wants of streams, until that is checked.
+    pub(crate) wants: Option<StreamUse>,
+    /// The stream that it opens.
+    opens: Option<OpenStream>,
+}
+
+/// What a request wants of streams that can be resumed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StreamUse {
+    /// To open the one of this conversation.
+    Opens(Box<[u8]>),
+    /// To read or stop those that its query names.
+    Resumes,
+    /// To find those that its body names.
+    LooksUp,
 }
 
 impl Visit {
-    pub(crate) const fn new(key: Arc<Key>) -> Self {
+    pub(crate) fn new(key: Arc<Key>) -> Self {
         Self {
             key,
             counted: false,
+            wants: None,
+            opens: None,
+        }
+    }
+
+    /// Holds the stream that it opens until it ends.
+    pub(crate) fn opens(&mut self, stream: OpenStream) {
+        self.opens = Some(stream);
+    }
+
+    /// Says how the answer ends, for a stream that it opens.
+    pub(crate) fn ends(&mut self, end: StreamEnd) {
+        if let Some(stream) = &mut self.opens {
+            stream.ends(end);
         }
     }
 
@@ -235,6 +278,7 @@ mod tests {
             hash: KeyHash::of(b"s"),
             allow: vec![Scope::Inference],
             models: None,
+            expires: None,
             max_concurrent: 0,
             requests_per_minute: 0,
             tokens_per_minute: 0,

@@ -5,6 +5,7 @@
 //! | `key.rs` | what a key allows, and what its requests use of its limits |
 //! | `bucket.rs` | a limit by the minute, as a function of its state and the time |
 //! | `shown.rs` | the secrets that a request shows |
+//! | `streams.rs` | which key opened which stream that can be resumed |
 //!
 //! The table is immutable, and replaced with the catalog that it is part of. Of a secret only its hash is
 //! known here.
@@ -12,10 +13,12 @@
 mod bucket;
 mod key;
 mod shown;
+mod streams;
 
 pub use key::Limit;
-pub(crate) use key::{Key, Visit};
-pub(crate) use shown::{of_field, of_head};
+pub(crate) use key::{Key, StreamUse, Visit};
+pub(crate) use shown::of_field;
+pub(crate) use streams::{OpenStream, StreamEnd, Streams};
 
 use crate::config::{ApiKey, KeyHash, Scope};
 use paddock_scheduler::ModelId;
@@ -27,6 +30,7 @@ use subtle::ConstantTimeEq;
 pub(crate) struct Keys {
     /// By their hashes, in order.
     by_hash: Vec<(KeyHash, Arc<Key>)>,
+    streams: Arc<Streams>,
 }
 
 impl Keys {
@@ -45,7 +49,15 @@ impl Keys {
         });
         let mut by_hash: Vec<_> = keys.collect();
         by_hash.sort_unstable_by_key(|(hash, _)| *hash);
-        Self { by_hash }
+        Self {
+            by_hash,
+            streams: Arc::clone(&before.streams),
+        }
+    }
+
+    /// The streams that keys have opened.
+    pub(crate) const fn streams(&self) -> &Arc<Streams> {
+        &self.streams
     }
 
     /// Nobody has to show one.
@@ -87,6 +99,7 @@ mod tests {
             hash: KeyHash::of(secret.as_bytes()),
             allow: vec![Scope::Inference],
             models: None,
+            expires: None,
             max_concurrent: 0,
             requests_per_minute: 0,
             tokens_per_minute: 0,

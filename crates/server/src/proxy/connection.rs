@@ -5,11 +5,13 @@ use super::request::{Next, Request, next};
 use super::route::Route;
 use super::stream::Stream;
 use super::worker::Worker;
-use super::{exchange, key, linger, named, origin, own, preflight, reply};
+use super::{exchange, key, linger, named, origin, own, preflight, reply, streams};
 use crate::error::ProxyError;
+use crate::model::Model;
 use crate::telemetry;
 use paddock_wire::ModelScan;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Serves a client's requests, one after the other, until either side has had enough.
 /// `inside`: the connection was made in this process, on behalf of an operator.
@@ -55,9 +57,9 @@ async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> 
     }
     let routed = key::route(worker, client, request);
     match routed {
-        Ok(Route::Upstream(model)) => exchange::pass(worker, client, request, &model).await,
+        Ok(Route::Upstream(model)) => forward(worker, client, request, &model).await,
         Ok(Route::Body) => match named::at_hand(worker, client, request) {
-            Ok(Named::Model(model)) => exchange::pass(worker, client, request, &model).await,
+            Ok(Named::Model(model)) => forward(worker, client, request, &model).await,
             Ok(Named::Further(scan)) => Box::pin(search(worker, client, request, scan)).await,
             Err(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
         },
@@ -76,12 +78,40 @@ async fn search(
     scan: Box<ModelScan>,
 ) -> After {
     match named::find(worker, client, request, scan).await {
-        Ok(model) => exchange::pass(worker, client, request, &model).await,
-        Err(Denied::ClientGone) => {
+        Ok(model) => forward(worker, client, request, &model).await,
+        Err(denied) => deny(worker, client, request, denied).await,
+    }
+}
+
+/// Passes a request to its model, if what it wants of streams is its own.
+async fn forward(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    model: &Arc<Model>,
+) -> After {
+    if let Some(wants) = client.record.take_stream_use() {
+        let admitted = Box::pin(streams::admit(worker, client, request, model, wants)).await;
+        if let Err(denied) = admitted {
+            return Box::pin(deny(worker, client, request, denied)).await;
+        }
+    }
+    exchange::pass(worker, client, request, model).await
+}
+
+/// Ends a request that does not get to its model.
+async fn deny(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    denied: Denied,
+) -> After {
+    match denied {
+        Denied::ClientGone => {
             client.record.client_left();
             request.give_back(worker);
             After::Drop
         }
-        Err(Denied::Error(error)) => reply::instead(worker, client, request, &error).await,
+        Denied::Error(error) => reply::instead(worker, client, request, &error).await,
     }
 }

@@ -49,6 +49,11 @@ impl Held {
         }
     }
 
+    /// All pieces, the first first.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(Buffer::bytes)
+    }
+
     /// The next piece to pass on.
     pub(super) fn pop(&mut self, worker: &Worker) -> Option<Buffer> {
         let piece = self.pieces.pop_front()?;

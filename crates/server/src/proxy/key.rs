@@ -5,10 +5,11 @@ use super::request::Request;
 use super::route::{self, Route};
 use super::worker::Worker;
 use crate::catalog::Catalog;
-use crate::config::Scope;
 use crate::error::ProxyError;
-use crate::keys::{self, Key, Visit};
+use crate::keys::{self, Key, StreamUse, Visit};
 use crate::model::Model;
+use crate::upstream_routes::{StreamRoute, UpstreamRoute};
+use paddock_wire::field_lines;
 use std::sync::Arc;
 
 const NONE: &str = "paddock wants an API key here: send one as `Authorization: Bearer KEY` or as `x-api-key: KEY`; \
@@ -28,12 +29,18 @@ pub(super) fn route<'a>(
     if catalog.keys().is_empty() || client.inside || asks_for_health(worker, request) {
         return route::route(worker, request);
     }
-    let Some(key) = take(&catalog, request)? else {
+    let mut shown = take(&catalog, request)?;
+    let Some(key) = shown.key.take() else {
         return Err(ProxyError::Unauthorized(NONE));
     };
     client.card.for_key(&key);
     client.record.for_key(Visit::new(Arc::clone(&key)));
-    key.check(&[Scope::Inference])?;
+    let head = request.buffer.bytes();
+    let asked = UpstreamRoute::of(request.head.method.of(head), request.head.path(head));
+    key.check(&[asked.scope])?;
+    if let Some(wants) = shown.wants(asked.stream)? {
+        client.record.wants_stream(wants);
+    }
     let routed = route::route(worker, request).map_err(|error| catalog.for_key(&key, error))?;
     match &routed {
         Route::Own(_) => return Ok(routed),
@@ -58,21 +65,58 @@ pub(super) fn allowed(
     Ok(model)
 }
 
-/// The key that a request shows, the first of several. The lines of all of them are taken out of it.
-fn take(catalog: &Catalog, request: &mut Request) -> Result<Option<Arc<Key>>, ProxyError> {
-    let mut first = None;
-    let mut shown = false;
-    let head = &request.buffer.bytes()[..request.head_len];
-    for (field, secret) in keys::of_head(head) {
-        shown = true;
-        if let Some(key) = catalog.keys().find(secret) {
-            request.head.cut_line(field.line)?;
-            first.get_or_insert_with(|| Arc::clone(key));
+/// What a head shows that matters where there are keys.
+#[derive(Debug, Default)]
+struct Shown {
+    key: Option<Arc<Key>>,
+    /// The values of `X-Conversation-Id`.
+    conversation: Option<Box<[u8]>>,
+    more_conversations: bool,
+}
+
+impl Shown {
+    /// What the request wants of streams. Of several conversations the child takes one by the case of the
+    /// field's name: none of them is certain.
+    fn wants(self, route: StreamRoute) -> Result<Option<StreamUse>, ProxyError> {
+        match (route, self.conversation) {
+            (StreamRoute::Resume, _) => Ok(Some(StreamUse::Resumes)),
+            (StreamRoute::Lookup, _) => Ok(Some(StreamUse::LooksUp)),
+            (StreamRoute::MayOpen, Some(_)) if self.more_conversations => Err(
+                ProxyError::BadStream("it has more than one X-Conversation-Id"),
+            ),
+            (StreamRoute::MayOpen, Some(id)) => Ok(Some(StreamUse::Opens(id))),
+            (StreamRoute::MayOpen, None) | (StreamRoute::Unrelated, _) => Ok(None),
         }
     }
-    match (first, shown) {
-        (None, true) => Err(ProxyError::Unauthorized(UNKNOWN)),
-        (first, _) => Ok(first),
+}
+
+/// The key that a request shows, of several the first that is still good. The lines of all of them are taken
+/// out of it.
+fn take(catalog: &Catalog, request: &mut Request) -> Result<Shown, ProxyError> {
+    let mut shown = Shown::default();
+    let mut refusal = None;
+    let head = &request.buffer.bytes()[..request.head_len];
+    for field in field_lines(head) {
+        if field.is("x-conversation-id") && !field.value.is_empty() {
+            shown.more_conversations = shown.conversation.is_some();
+            shown.conversation.get_or_insert_with(|| field.value.into());
+        }
+        let Some(secret) = keys::of_field(field.name, field.value) else {
+            continue;
+        };
+        let Some(key) = catalog.keys().find(secret) else {
+            refusal.get_or_insert(ProxyError::Unauthorized(UNKNOWN));
+            continue;
+        };
+        request.head.cut_line(field.line)?;
+        match key.check_expiry() {
+            Ok(()) => drop(shown.key.get_or_insert_with(|| Arc::clone(key))),
+            Err(expired) => refusal = Some(expired),
+        }
+    }
+    match refusal {
+        Some(refusal) if shown.key.is_none() => Err(refusal),
+        _ => Ok(shown),
     }
 }
 

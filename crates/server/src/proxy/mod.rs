@@ -17,6 +17,7 @@
 //! | `buffering` | bodies are read before their requests take a place |
 //! | `held` | what has come of a body before that is known, or of an answer before it is taken |
 //! | `pace` | how slow a client may be |
+//! | `streams` | whose stream it wants to open, read or stop, where there are API keys |
 //! | `waits` | who it is that waits for a lease, and for what |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
 //! | `relay` | request and answer pass, both at once |
@@ -60,6 +61,7 @@ mod request;
 mod request_id;
 mod route;
 mod stream;
+mod streams;
 mod upload;
 mod upstreams;
 mod waits;

@@ -65,10 +65,20 @@ fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), Proxy
         .filter_map(|(name, value)| keys::of_field(name.as_str().as_bytes(), value.as_bytes()))
         .map(<[u8]>::to_vec);
     let shown: Vec<Vec<u8>> = secrets.chain(password(headers)).collect();
-    match shown.iter().find_map(|secret| keys.find(secret)) {
-        Some(key) => key.check(scopes),
-        None if shown.is_empty() => Err(ProxyError::Unauthorized(NONE)),
-        None => Err(ProxyError::Unauthorized(UNKNOWN)),
+    let mut found = shown.iter().filter_map(|secret| keys.find(secret));
+    let Some(first) = found.next() else {
+        return Err(ProxyError::Unauthorized(match shown.is_empty() {
+            true => NONE,
+            false => UNKNOWN,
+        }));
+    };
+    match first.check_expiry() {
+        Ok(()) => first.check(scopes),
+        // Another one may still be good.
+        Err(expired) => match found.find(|key| key.check_expiry().is_ok()) {
+            Some(key) => key.check(scopes),
+            None => Err(expired),
+        },
     }
 }
 
@@ -108,6 +118,7 @@ mod tests {
             hash: KeyHash::of(secret.as_bytes()),
             allow: allow.to_vec(),
             models: None,
+            expires: None,
             max_concurrent: 0,
             requests_per_minute: 0,
             tokens_per_minute: 0,
@@ -146,6 +157,46 @@ mod tests {
         let metrics = catalog(&[("m", &[Metrics])]);
         assert_eq!(status(&metrics, "/metrics", None), 401);
         assert_eq!(status(&metrics, "/api/status", None), 200);
+    }
+
+    #[test]
+    fn a_key_that_has_expired_says_so_and_guards_on() {
+        let config = |secret: &str, expires: &str| ApiKey {
+            name: secret.to_owned(),
+            hash: KeyHash::of(secret.as_bytes()),
+            allow: vec![Scope::Admin],
+            models: None,
+            expires: expires.parse().ok(),
+            max_concurrent: 0,
+            requests_per_minute: 0,
+            tokens_per_minute: 0,
+        };
+        let old = config("old", "2020-01-01");
+        let good = config("good", "9999-01-01");
+        let of = |keys: &[ApiKey]| {
+            Catalog::default().with_keys(Keys::new(keys, |_| None, &Keys::default()))
+        };
+        let judged = |keys: &[ApiKey], shown: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for secret in shown {
+                headers.append("x-api-key", secret.parse().unwrap());
+            }
+            judge(&of(keys), "/api/status", &headers)
+        };
+        let only = std::slice::from_ref(&old);
+        let error = judged(only, &["old"]).unwrap_err();
+        assert_eq!(error.status(), 401);
+        let words = "the API key 'old' expired at 2020-01-01T00:00:00Z";
+        assert!(error.to_string().starts_with(words), "{error}");
+        assert_eq!(
+            judged(only, &[]).unwrap_err().status(),
+            401,
+            "it is not open now"
+        );
+        let both = [old, good];
+        assert!(judged(&both, &["old"]).is_err());
+        assert!(judged(&both, &["good"]).is_ok());
+        assert!(judged(&both, &["old", "good"]).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, Route, Row, tokens};
 use crate::error::ProxyError;
-use crate::keys::{Key, Visit};
+use crate::keys::{Key, OpenStream, StreamEnd, StreamUse, Visit};
 use paddock_scheduler::ModelId;
 use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Tap};
 use std::rc::Rc;
@@ -108,9 +108,32 @@ impl Record {
         visit.map(Visit::key)
     }
 
+    /// It wants this of streams.
+    pub(crate) fn wants_stream(&mut self, wants: StreamUse) {
+        if let Some(visit) = self.visit_mut() {
+            visit.wants = Some(wants);
+        }
+    }
+
+    /// Takes what it wants of streams, to be checked.
+    pub(crate) fn take_stream_use(&mut self) -> Option<StreamUse> {
+        self.visit_mut()?.wants.take()
+    }
+
+    /// It opens this stream.
+    pub(crate) fn opens(&mut self, stream: OpenStream) {
+        if let Some(visit) = self.visit_mut() {
+            visit.opens(stream);
+        }
+    }
+
+    fn visit_mut(&mut self) -> Option<&mut Visit> {
+        self.under_way.as_mut()?.visit.as_mut()
+    }
+
     /// It goes on to a model, if the limits of its key let it.
     pub(crate) fn begins(&mut self, now: Instant) -> Result<(), ProxyError> {
-        let visit = self.under_way.as_mut().and_then(|it| it.visit.as_mut());
+        let visit = self.visit_mut();
         visit.map_or(Ok(()), |visit| visit.begin(now))
     }
 
@@ -232,7 +255,7 @@ impl Record {
     }
 
     fn end(&mut self, outcome: Outcome, at: Instant) {
-        let Some(it) = &self.under_way else {
+        let Some(it) = &mut self.under_way else {
             return;
         };
         let report = it.tap.as_ref().map(Tap::report);
@@ -240,6 +263,13 @@ impl Record {
             Some(wire::Outcome::Failed) if outcome == Outcome::Complete => Outcome::UpstreamError,
             _ => outcome,
         };
+        if let Some(visit) = &mut it.visit {
+            visit.ends(match outcome {
+                Outcome::Refused => StreamEnd::Unopened,
+                Outcome::Complete => StreamEnd::Whole,
+                _ => StreamEnd::Left,
+            });
+        }
         if let Some((visit, report)) = it.visit.as_ref().zip(report) {
             visit.used(tokens::charged(&report, it.streams, it.bytes_in), at);
         }

@@ -1,5 +1,7 @@
 //! `paddock key list`.
 
+use std::time::SystemTime;
+
 use clap::Args;
 use paddock_server::config::{ApiKey, Overrides, Scope};
 use serde_json::{Value, json};
@@ -19,10 +21,11 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-const HEAD: [&str; 6] = [
+const HEAD: [&str; 7] = [
     "KEY",
     "ALLOWS",
     "MODELS",
+    "EXPIRES",
     "CONCURRENT",
     "REQUESTS/MIN",
     "TOKENS/MIN",
@@ -56,8 +59,8 @@ pub(super) fn run(args: &ListArgs) -> Exit {
     Exit::Done
 }
 
-/// A key's cells; no limit is `-`.
-fn row(key: &ApiKey) -> [String; 6] {
+/// A key's cells; no limit is `-`. An expiry that has passed says so.
+fn row(key: &ApiKey) -> [String; 7] {
     let limit = |limit: u32| (limit > 0).then(|| limit.to_string());
     let allow: Vec<_> = key.allow.iter().map(|scope| scope.as_str()).collect();
     let models = key.models.as_ref();
@@ -65,6 +68,11 @@ fn row(key: &ApiKey) -> [String; 6] {
         Some(key.name.clone()),
         Some(allow.join(",")),
         Some(models.map_or_else(|| "*".to_owned(), |models| models.join(","))),
+        key.expires
+            .map(|expires| match expires.has_passed(SystemTime::now()) {
+                true => format!("{expires} (expired)"),
+                false => expires.to_string(),
+            }),
         limit(key.max_concurrent),
         limit(key.requests_per_minute),
         limit(key.tokens_per_minute),
@@ -78,6 +86,7 @@ fn entry(key: &ApiKey) -> Value {
         "hash": key.hash.to_string(),
         "allow": key.allow.iter().map(|scope| Scope::as_str(*scope)).collect::<Vec<_>>(),
         "models": key.models.clone().unwrap_or_else(all),
+        "expires": key.expires.map(|expires| expires.to_string()),
         "max_concurrent": key.max_concurrent,
         "requests_per_minute": key.requests_per_minute,
         "tokens_per_minute": key.tokens_per_minute,

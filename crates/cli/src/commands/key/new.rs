@@ -1,9 +1,10 @@
 //! `paddock key new`.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use clap::Args;
-use paddock_server::config::{KeyHash, Scope, with_key};
+use paddock_server::config::{Expiry, KeyHash, Scope, with_key};
 use serde_json::json;
 
 use super::{FileArgs, key_name, still_read, write};
@@ -19,12 +20,16 @@ pub(super) struct NewArgs {
     /// What the key is called: letters, digits, `-` and `_`.
     #[arg(value_parser = key_name)]
     name: String,
-    /// What it is for: inference, admin or metrics. Can be given several times; without it, inference.
+    /// What it is for: inference, control, metrics or admin. Can be given several times; without it, inference.
     #[arg(long, value_name = "SCOPE", value_delimiter = ',', value_parser = str::parse::<Scope>)]
     allow: Vec<Scope>,
     /// A model it may use, by a name or an alias. Can be given several times; without it, every model.
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
+    /// When it ends: after a duration such as `90d`, or at a date (00:00 UTC) or a date and time such as
+    /// 2027-06-30T18:00:00Z. Without it, never.
+    #[arg(long, value_name = "WHEN", value_parser = expiry)]
+    expires: Option<Expiry>,
     /// Add the section to the configuration file.
     #[arg(long)]
     write: bool,
@@ -69,6 +74,11 @@ pub(super) fn run(args: &NewArgs) -> Exit {
     Exit::Done
 }
 
+/// Reads `--expires`.
+fn expiry(text: &str) -> Result<Expiry, String> {
+    Expiry::from_flag(text, SystemTime::now())
+}
+
 /// 256 bits, as clients send them.
 fn secret(random: &[u8; 32]) -> String {
     random.iter().fold(PREFIX.to_owned(), |mut text, byte| {
@@ -91,6 +101,10 @@ fn section(args: &NewArgs, hash: KeyHash) -> String {
     let allow = args.allow.iter().map(|scope| scope.as_str().to_owned());
     list("allow", &allow.collect::<Vec<_>>());
     list("models", &args.model);
+    if let Some(expires) = args.expires {
+        // Writing to a string does not fail.
+        let _ = writeln!(section, "expires = {expires}");
+    }
     section
 }
 

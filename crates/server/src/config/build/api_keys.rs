@@ -41,6 +41,7 @@ impl Build<'_> {
                 hash: hash.value,
                 allow: self.scopes(raw.allow),
                 models: raw.models.and_then(|list| self.allowed(list, models)),
+                expires: raw.expires.and_then(|at| at.value),
                 max_concurrent: value(raw.max_concurrent, 0),
                 requests_per_minute: value(raw.requests_per_minute, 0),
                 tokens_per_minute: value(raw.tokens_per_minute, 0),

@@ -8,6 +8,7 @@ use super::{Key, Kind, Table, Value};
 const SIZE: &str = "^[0-9]+ *(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB)$";
 const DURATION: &str = "^([0-9]+ *(ms|s|m|h|d))+$";
 const HASH: &str = "^sha256:[0-9a-fA-F]{64}$";
+const MOMENT: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$";
 const ADDRESS: &str = "^(unix:.+|.+:[0-9]{1,5})$";
 
 /// What a table is called that the user names.
@@ -106,6 +107,7 @@ fn kind(kind: Kind) -> Json {
         Kind::Words(words) => json!({ "enum": words }),
         Kind::WordsOrNumber(words) => any(&[json!({ "enum": words }), number(0)]),
         Kind::Hash => string(HASH),
+        Kind::Moment => any(&[word(""), string(MOMENT)]),
         Kind::SomeWords(words) => list(json!({ "enum": words })),
         Kind::Devices => any(&[word("auto"), table(string(SIZE))]),
     }

@@ -340,15 +340,21 @@ const API_KEY: &[Key] = &[
     },
     key(
         "allow",
-        Kind::SomeWords(&["inference", "admin", "metrics"]),
+        Kind::SomeWords(&["inference", "control", "metrics", "admin"]),
         r#"["inference"]"#,
-        r#""inference": models; "admin": everything at the admin address; "metrics": /metrics there"#,
+        r#""inference": models; "control": their servers' settings, slots and tools; "metrics": /metrics; "admin": everything at the admin address"#,
     ),
     key(
         "models",
         Kind::Texts,
         r#"["*"]"#,
         r#"the models it may use, by names or aliases; "*": all"#,
+    ),
+    key(
+        "expires",
+        Kind::Moment,
+        r#""""#,
+        r#"when it ends: "2027-06-30" (00:00 UTC) or "2027-06-30T18:00:00+02:00"; "": never"#,
     ),
     key(
         "max_concurrent",

@@ -17,6 +17,7 @@ fn a_key_with_nothing_but_its_hash_may_use_every_model() {
         hash: KeyHash::of(b"abc"),
         allow: vec![Scope::Inference],
         models: None,
+        expires: None,
         max_concurrent: 0,
         requests_per_minute: 0,
         tokens_per_minute: 0,
@@ -34,6 +35,27 @@ fn models_are_named_by_names_and_aliases_and_all_of_them_by_a_star() {
     assert_eq!(allowed("['mm', 'm']"), Some(vec!["m".to_owned()]));
     assert_eq!(allowed("['m', '*']"), None);
     assert_eq!(allowed("[]"), Some(vec![]));
+}
+
+#[test]
+fn an_expiry_is_written_with_quotes_or_without() {
+    for written in [
+        "2027-06-30",
+        "'2027-06-30'",
+        "2027-06-30T00:00:00Z",
+        "2027-06-30 02:00:00+02:00",
+        "'2027-06-29T22:00:00-02:00'",
+    ] {
+        let text = key(&format!("expires = {written}"));
+        let config = Fixture::new().config(&text, &Overrides::default());
+        let expires = config.unwrap().api_keys.remove(0).expires;
+        let expires = expires.map(|expires| expires.to_string());
+        assert_eq!(
+            expires.as_deref(),
+            Some("2027-06-30T00:00:00Z"),
+            "{written}"
+        );
+    }
 }
 
 #[test]
@@ -57,12 +79,27 @@ fn problems_of_keys() {
         ),
         (
             &key("allow = ['admni']"),
-            "error: auth.keys.me.allow: expected \"inference\", \"admin\" or \"metrics\", found `admni`, \
+            "error: auth.keys.me.allow: expected \"inference\", \"control\", \"metrics\" or \"admin\", found `admni`, \
              did you mean `admin`?",
         ),
         (
             &key("models = ['n']"),
             "error: auth.keys.me.models: there is no model `n`",
+        ),
+        (
+            &key("expires = 2027-06-30T18:00:00"),
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
+             time with its offset such as 2027-06-30T18:00:00Z, found `2027-06-30T18:00:00`",
+        ),
+        (
+            &key("expires = 'soon'"),
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
+             time with its offset such as 2027-06-30T18:00:00Z, found `soon`",
+        ),
+        (
+            &key("expires = 90"),
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
+             time with its offset such as 2027-06-30T18:00:00Z, found a number",
         ),
         (
             &key("max_concurrent = -1"),

@@ -183,6 +183,7 @@ pub(super) fn key(secret: &str) -> ApiKey {
         hash: KeyHash::of(secret.as_bytes()),
         allow: vec![Scope::Inference],
         models: None,
+        expires: None,
         max_concurrent: 0,
         requests_per_minute: 0,
         tokens_per_minute: 0,

@@ -158,6 +158,28 @@ fn who_shows_no_key_or_an_unknown_one_is_told_so() {
 }
 
 #[test]
+fn a_key_is_good_until_it_expires() {
+    run(async {
+        let expires = |secret: &str, date: &str| ApiKey {
+            expires: date.parse().ok(),
+            ..key(secret)
+        };
+        let harness = keyed(&[expires("old", "2020-01-01"), expires("k", "9999-01-01")]);
+        let mut client = harness.client();
+        let (head, body) = refused(&harness, &mut client, &get("x-api-key: old\r\n")).await;
+        assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{head}");
+        let words = "the API key 'old' expired at 2020-01-01T00:00:00Z";
+        assert!(
+            body.contains("\"code\":\"unauthorized\"") && body.contains(words),
+            "{body}"
+        );
+        passes(&mut client, &harness, &get(SHOWN), &get("")).await;
+        let both = get(&format!("x-api-key: old\r\n{SHOWN}"));
+        passes(&mut client, &harness, &both, &get("")).await;
+    });
+}
+
+#[test]
 fn a_large_body_without_a_key_is_not_read() {
     run(async {
         let harness = keyed(&[key("k")]);

@@ -1,0 +1,237 @@
+//! A moment from which on something no longer holds, as RFC 3339 writes it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use toml::value::{Date, Datetime, Offset, Time};
+
+use super::units;
+
+/// What is accepted, for messages.
+pub(super) const EXPECTED: &str = "a date such as 2027-06-30, which begins at 00:00 UTC, or a date and time with its offset such as \
+     2027-06-30T18:00:00Z";
+
+const DAY: i64 = 86_400;
+
+/// A moment by the clock on the wall, to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expiry {
+    /// Seconds since 1970 in UTC, of the years 1970 to 9999.
+    unix: u64,
+}
+
+impl Expiry {
+    /// Reads what `paddock key new --expires` takes: a duration from `now` on such as `90d`, or a moment.
+    ///
+    /// # Errors
+    /// Neither of them, or a moment that has passed.
+    pub fn from_flag(text: &str, now: SystemTime) -> Result<Self, String> {
+        let expiry = match units::duration(text) {
+            Ok(duration) => Self::at(now + duration).ok_or_else(|| expected(text))?,
+            // A duration that is too long is told from what is none.
+            Err(message) if message.contains("a year") => {
+                return Err(format!("{message}; write a date"));
+            }
+            Err(_) => text.parse().map_err(|_| {
+                format!(
+                    "expected a duration such as 90d, or {EXPECTED}, found `{}`",
+                    text.escape_debug()
+                )
+            })?,
+        };
+        match expiry.has_passed(now) {
+            true => Err(format!("{expiry} has passed: the key would never be good")),
+            false => Ok(expiry),
+        }
+    }
+
+    /// Whether it is this moment or an earlier one.
+    pub fn has_passed(self, now: SystemTime) -> bool {
+        UNIX_EPOCH + Duration::from_secs(self.unix) <= now
+    }
+
+    /// The second in which a moment lies.
+    fn at(moment: SystemTime) -> Option<Self> {
+        let unix = moment.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        Some(Self { unix })
+    }
+}
+
+/// Reads what the file has: a moment, or `""` for none.
+pub(super) fn parse(text: &str) -> Result<Option<Expiry>, String> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some),
+    }
+}
+
+fn expected(text: &str) -> String {
+    format!("expected {EXPECTED}, found `{}`", text.escape_debug())
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed: Option<Datetime> = text.parse().ok();
+        parsed.and_then(moment).ok_or_else(|| expected(text))
+    }
+}
+
+/// Returns the moment of a date, or of a date and a time with its offset; another one has none.
+fn moment(parsed: Datetime) -> Option<Expiry> {
+    let (time, offset) = match (parsed.time, parsed.offset) {
+        (None, None) => (0, 0),
+        (Some(time), Some(Offset::Z)) => (seconds(time), 0),
+        (Some(time), Some(Offset::Custom { minutes })) => (seconds(time), i64::from(minutes) * 60),
+        _ => return None,
+    };
+    let days = days_since_1970(parsed.date?);
+    let unix = u64::try_from(days * DAY + time - offset).ok()?;
+    Some(Expiry { unix })
+}
+
+fn seconds(time: Time) -> i64 {
+    let seconds = i64::from(time.second.unwrap_or(0));
+    i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + seconds
+}
+
+/// Days from 1970-01-01 on in the Gregorian calendar. Years are taken to begin in March, so that a leap day
+/// is a year's last one (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).
+fn days_since_1970(date: Date) -> i64 {
+    let (month, day) = (i64::from(date.month), i64::from(date.day));
+    let year = i64::from(date.year) - i64::from(month <= 2);
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The year, month and day that lie so many days behind 1970-01-01: the inverse, `civil_from_days`.
+const fn date_of(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (year + era * 400 + next, month, day)
+}
+
+impl fmt::Display for Expiry {
+    /// In UTC, as the file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unix = i64::try_from(self.unix).unwrap_or(i64::MAX);
+        let (year, month, day) = date_of(unix / DAY);
+        let (hour, minute, second) = (unix % DAY / 3600, unix % 3600 / 60, unix % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(unix: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(unix)
+    }
+
+    #[test]
+    fn moments_are_read_and_shown_in_utc() {
+        for (text, unix, shown) in [
+            ("1970-01-01", 0, "1970-01-01T00:00:00Z"),
+            ("2000-02-29", 951_782_400, "2000-02-29T00:00:00Z"),
+            (
+                "2027-06-30T18:00:00Z",
+                1_814_378_400,
+                "2027-06-30T18:00:00Z",
+            ),
+            (
+                "2027-06-30t18:00:00.9z",
+                1_814_378_400,
+                "2027-06-30T18:00:00Z",
+            ),
+            (
+                "2027-06-30 20:30:00+02:30",
+                1_814_378_400,
+                "2027-06-30T18:00:00Z",
+            ),
+            (
+                "2026-12-31T20:00:00-08:00",
+                1_798_776_000,
+                "2027-01-01T04:00:00Z",
+            ),
+            (
+                "9999-12-31T23:59:59Z",
+                253_402_300_799,
+                "9999-12-31T23:59:59Z",
+            ),
+        ] {
+            let expiry: Expiry = text.parse().unwrap();
+            assert_eq!(
+                (expiry.unix, expiry.to_string().as_str()),
+                (unix, shown),
+                "{text}"
+            );
+            assert_eq!(shown.parse(), Ok(expiry));
+        }
+        assert_eq!(parse(""), Ok(None));
+        for wrong in [
+            "",
+            "soon",
+            "90d",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-06-30T18:00:00",
+            "18:00:00",
+            "2027-06-30T25:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "27-06-30",
+        ] {
+            let error = wrong.parse::<Expiry>().unwrap_err();
+            assert_eq!(error, expected(wrong));
+        }
+    }
+
+    #[test]
+    fn every_day_is_found_again() {
+        for days in 0..100_000 {
+            let (year, month, day) = date_of(days);
+            let date = Date {
+                year: year.try_into().unwrap(),
+                month: month.try_into().unwrap(),
+                day: day.try_into().unwrap(),
+            };
+            assert_eq!(days_since_1970(date), days);
+        }
+    }
+
+    #[test]
+    fn a_moment_has_passed_from_itself_on() {
+        let expiry: Expiry = "2027-06-30T18:00:00Z".parse().unwrap();
+        assert!(!expiry.has_passed(at(1_814_378_399)));
+        assert!(expiry.has_passed(at(1_814_378_400)));
+    }
+
+    #[test]
+    fn a_flag_is_a_duration_or_a_moment_to_come() {
+        let now = at(1_814_378_400);
+        let read = |text: &str| Expiry::from_flag(text, now).map(|expiry| expiry.to_string());
+        assert_eq!(read("90d"), Ok("2027-09-28T18:00:00Z".to_owned()));
+        assert_eq!(read("1h30m"), Ok("2027-06-30T19:30:00Z".to_owned()));
+        assert_eq!(read("2027-07-01"), Ok("2027-07-01T00:00:00Z".to_owned()));
+        let error = |text: &str| read(text).unwrap_err();
+        assert_eq!(error("400d"), "`400d` is more than a year; write a date");
+        assert!(error("2027-06-30").contains("has passed"));
+        assert!(error("0s").contains("has passed"));
+        assert!(error("soon").starts_with("expected a duration such as 90d, or a date"));
+    }
+}
