@@ -1,12 +1,18 @@
 //! A `SQLite` file in the state directory: opened, brought up to date, moved aside when it is of no use.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tracing::warn;
+
+use crate::private_dir;
+
+/// What follows a file's name in the names of the files that `SQLite` keeps beside it
+/// (sqlite.org, "Temporary Files Used By `SQLite`").
+const BESIDE: [&str; 4] = ["-journal", "-wal", "-shm", ""];
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -46,19 +52,25 @@ pub(crate) enum DatabaseError {
         path: PathBuf,
         source: rusqlite::Error,
     },
+    #[error("cannot use a file of the state directory: {0}")]
+    Planted(#[source] io::Error),
     #[error("cannot move the unusable file {} out of the way: {source}", path.display())]
     Aside { path: PathBuf, source: io::Error },
 }
 
 impl Database {
     /// Opens the file in a state directory, which is made if it is not there. A file that is broken, or
-    /// of a later version, is moved aside, and a new one begun.
+    /// of a later version, is moved aside, and a new one begun. What somebody else may have put there is not
+    /// opened.
     pub(crate) fn open(&self, directory: &Path) -> Result<Connection, DatabaseError> {
-        make(directory).map_err(|source| DatabaseError::Directory {
+        private_dir::make(directory).map_err(|source| DatabaseError::Directory {
             path: directory.to_owned(),
             source,
         })?;
         let path = directory.join(self.name);
+        for end in BESIDE.into_iter().chain([".lock"]) {
+            private_dir::check(&with_end(&path, end)).map_err(DatabaseError::Planted)?;
+        }
         let holds = self.holds;
         let _alone = alone(&with_end(&path, ".lock"));
         match self.open_file(&path) {
@@ -161,15 +173,6 @@ fn check(connection: &Connection) -> Result<(), Unusable> {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     let error = rusqlite::Error::SqliteFailure(code, Some(verdict));
     Err(Unusable::Broken(error))
-}
-
-/// Makes a directory that only its user may enter; one that is there stays as it is.
-fn make(directory: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 /// Makes other processes wait that open the file too, until what this returns is dropped.

@@ -20,6 +20,7 @@ mod memory;
 mod model;
 mod outgoing;
 mod printable;
+mod private_dir;
 mod proxy;
 mod reload;
 mod routes;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::private_dir;
 use crate::state_dir::Key;
 
 /// Begins the name of each runtime directory.
@@ -109,7 +110,9 @@ pub(crate) fn place(configured: Option<&Path>) -> PathBuf {
 /// key, or was signed for another directory.
 pub(crate) fn run_of(directory: &Path, key: &Key) -> Option<Run> {
     let mut text = String::new();
-    let file = File::open(directory.join(RECORD)).ok()?;
+    let record = directory.join(RECORD);
+    private_dir::check(&record).ok()?;
+    let file = File::open(record).ok()?;
     file.take(MOST_OF_RECORD).read_to_string(&mut text).ok()?;
     let mut lines = text.lines();
     let (title, run, signature) = (lines.next()?, lines.next()?, lines.next()?);

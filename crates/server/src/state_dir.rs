@@ -1,12 +1,14 @@
 //! The state directory: what outlives a run of paddock, in the hands of one at a time.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::private_dir;
 
 /// The file that is locked, with the holder's process number in it.
 const LOCK: &str = "lock";
@@ -53,23 +55,26 @@ pub enum StateDirError {
 }
 
 impl StateDir {
-    /// Takes the directory, which is made if it is not there, with no access for others.
+    /// Takes the directory, which is made if it is not there, with no access for others. One that others
+    /// could use is closed to them.
     ///
     /// # Errors
-    /// Another paddock has it, or the system denies it.
+    /// Another paddock has it, the system denies it, or somebody else may have put something there.
     pub(crate) fn take(path: &Path) -> Result<Self, StateDirError> {
         let denied = |source| StateDirError::Io {
             path: path.to_owned(),
             source,
         };
-        make(path).map_err(denied)?;
+        private_dir::make(path).map_err(denied)?;
+        let lock = path.join(LOCK);
+        private_dir::check(&lock).map_err(denied)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(path.join(LOCK))
+            .open(lock)
             .map_err(denied)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -96,10 +101,6 @@ impl Drop for StateDir {
     }
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.take(MOST_OF_LOCK).read_to_string(&mut text).ok()?;
@@ -116,8 +117,9 @@ impl Key {
     /// # Errors
     /// The system denies it, or the file holds something else.
     pub(crate) fn of(directory: &Path) -> io::Result<Self> {
-        make(directory)?;
+        private_dir::make(directory)?;
         let path = directory.join(KEY);
+        private_dir::check(&path)?;
         match fs::read(&path) {
             Ok(bytes) => Self::try_from(bytes.as_slice()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(directory, &path),
@@ -193,6 +195,22 @@ mod tests {
         assert!(words.starts_with(&told), "{words}");
         drop(first);
         StateDir::take(&path).unwrap();
+    }
+
+    #[test]
+    fn what_others_put_there_is_not_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, victim) = (place.path().join("state"), place.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        fs::create_dir(&path).unwrap();
+        for name in [LOCK, KEY] {
+            std::os::unix::fs::symlink(&victim, path.join(name)).unwrap();
+        }
+        let words = StateDir::take(&path).unwrap_err().to_string();
+        assert!(words.contains("lock is a symbolic link"), "{words}");
+        let words = Key::of(&path).unwrap_err().to_string();
+        assert!(words.contains("key is a symbolic link"), "{words}");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
     #[test]

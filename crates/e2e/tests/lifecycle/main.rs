@@ -17,6 +17,8 @@ mod loading;
 #[cfg(all(test, debug_assertions))]
 mod panics;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod requests;

@@ -249,11 +249,11 @@ fn a_place_that_cannot_be_written_is_said_in_words() {
     let error = Learned::open(place.0.path(), NOW).unwrap_err();
     assert!(matches!(
         error,
-        LearnedError::File(DatabaseError::Open { .. })
+        LearnedError::File(DatabaseError::Planted(_))
     ));
     let words = error.to_string();
     assert!(
-        words.contains("learned.sqlite") && words.contains("must be able to write"),
+        words.contains("learned.sqlite is not a regular file"),
         "{words}"
     );
 }
