@@ -16,6 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::exit::Exit;
 use crate::output;
+use crate::threads::{self, TooFewThreads};
 
 /// What a name may hold in a path as it is.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -91,6 +92,9 @@ pub(crate) enum Trouble {
     /// This process lacks something.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
+    /// The system grants too few threads.
+    #[error(transparent)]
+    Threads(#[from] TooFewThreads),
 }
 
 fn wants(shown: bool) -> &'static str {
@@ -116,9 +120,11 @@ impl Trouble {
             Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
                 Exit::Unavailable
             }
-            Self::Refused { .. } | Self::NoKey { .. } | Self::BrokenOff | Self::System(_) => {
-                Exit::Failed
-            }
+            Self::Refused { .. }
+            | Self::NoKey { .. }
+            | Self::BrokenOff
+            | Self::System(_)
+            | Self::Threads(_) => Exit::Failed,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -132,6 +138,10 @@ impl AdminArgs {
     ) -> Exit {
         let runtime = Builder::new_current_thread().enable_all().build();
         let done = runtime.map_err(Trouble::from).and_then(|runtime| {
+            if self.admin.has_name() {
+                // tokio looks names up on a thread.
+                threads::ensure(1)?;
+            }
             let done = runtime.block_on(work(Client::new(self.admin, self.key)));
             // A write that nobody takes must not hold up the end.
             runtime.shutdown_background();

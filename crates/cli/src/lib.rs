@@ -14,6 +14,7 @@ mod output;
 mod ports;
 mod service;
 mod table;
+mod threads;
 mod units;
 
 use std::env;

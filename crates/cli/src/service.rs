@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::exec;
 use crate::exit::Exit;
-use crate::{logging, open_files, output};
+use crate::{logging, open_files, output, threads};
 
 /// Why the service came to an end that nobody asked for.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,11 @@ enum RunError {
 pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -> Exit {
     // The environment is changed by this, so there are no threads yet.
     let inherited = Inherited::take().map_err(RunError::from);
+    // With the one that writes the log.
+    if let Err(error) = threads::ensure(Service::threads() + 1) {
+        output::error(&format!("error: {error}"));
+        return Exit::Failed;
+    }
     let log = logging::start(&config.log);
     open_files::raise();
     let outcome = inherited.and_then(|inherited| {

@@ -1,5 +1,6 @@
 //! What the engine is and can: found out once, before the first model is looked at.
 
+use crate::blocking;
 use crate::config::{Config, Mode};
 use crate::learned::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
@@ -71,7 +72,7 @@ impl Engine {
         }
         if !engine.devices.is_empty() {
             // Loading a driver's library may take a while.
-            let loading = tokio::task::spawn_blocking(Nvml::load);
+            let loading = blocking::run(Nvml::load);
             let nvml = tokio::select! {
                 nvml = loading => nvml,
                 () = to.closed() => return,

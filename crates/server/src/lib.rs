@@ -3,6 +3,7 @@
 //! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
+mod blocking;
 mod browser_policy;
 mod catalog;
 pub mod config;

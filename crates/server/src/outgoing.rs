@@ -4,6 +4,7 @@
 mod backoff;
 mod tls;
 
+use crate::blocking;
 use crate::config::HttpUrl;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use std::fmt;
 use std::future::pending;
 use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -87,7 +89,7 @@ impl Client {
             .body(Full::new(body))?;
         request.headers_mut().extend(fields);
         let connecting = async {
-            let stream = TcpStream::connect(to.host_and_port()).await?;
+            let stream = connect(to.host_and_port()).await?;
             Ok::<_, Silent>(match to.tls() {
                 Some(name) => Either::Left(self.trust.shake(name.clone(), stream).await?),
                 None => Either::Right(stream),
@@ -96,6 +98,18 @@ impl Client {
         // Apart, since whoever never posts by https has neither room nor stack for a handshake.
         ask(connecting.boxed(), request, most, LIMIT).await
     }
+}
+
+/// Connects to the first address of a host that takes connections. Names are looked up on a thread that the
+/// system may refuse, unlike the one that tokio would start.
+async fn connect((host, port): (&str, u16)) -> io::Result<TcpStream> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return TcpStream::connect((address, port)).await;
+    }
+    let host = host.to_owned();
+    let looking = blocking::run(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()));
+    let found: Vec<SocketAddr> = looking.await.flatten()?;
+    TcpStream::connect(found.as_slice()).await
 }
 
 /// Asks whoever a connection leads to. Of the answer's body up to `most` bytes are read, and more is an error; 0

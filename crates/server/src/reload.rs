@@ -11,6 +11,7 @@ mod notified;
 use self::inotify::Touched;
 #[cfg(not(target_os = "linux"))]
 use self::notified::Touched;
+use crate::blocking;
 use crate::config::{Config, Listen, Problems, warnings};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
@@ -18,6 +19,7 @@ use crate::telemetry::{Otlp, Settings};
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -142,6 +144,9 @@ pub enum ReloadError {
          `allow_public = true` under [server]"
     )]
     OpenToAll(Listen),
+    /// The system has no thread to read it.
+    #[error("the configuration cannot be read: {0}; nothing has changed")]
+    Unread(#[source] io::Error),
     /// paddock is stopping.
     #[error("paddock is stopping")]
     Stopping,
@@ -157,7 +162,7 @@ impl Reloader {
         let mut reloading = self.course.reloading();
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
         // Reading checks files, which may take a while.
-        let read = tokio::task::spawn_blocking(move || (source.read)()).await;
+        let read = blocking::run(move || (source.read)()).await;
         let config = match read {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {
@@ -165,7 +170,11 @@ impl Reloader {
                 reloading.refused();
                 return Err(ReloadError::Invalid(problems));
             }
-            Err(_) => return Err(ReloadError::Stopping),
+            Err(error) => {
+                tracing::error!(%error, "the configuration cannot be read: nothing has changed");
+                reloading.refused();
+                return Err(ReloadError::Unread(error));
+            }
         };
         if let Some(open) = self.open.without_leave(&config) {
             let error = ReloadError::OpenToAll(open.clone());

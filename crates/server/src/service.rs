@@ -21,7 +21,7 @@ use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{Adoption, Shim, Spawner, Watcher};
+use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The threads cannot be started.
-    #[error("cannot start threads: {0}")]
+    #[error("cannot start threads: {0}; {advice}", advice = FailureClass::TooManyProcesses.advice())]
     Threads(#[source] io::Error),
 }
 
@@ -122,6 +122,12 @@ pub struct Service {
 }
 
 impl Service {
+    /// Returns how many threads a service starts with: its workers, and one each for what forks, for each of two
+    /// databases, and for work that blocks.
+    pub fn threads() -> usize {
+        worker_count() + 4
+    }
+
     /// Opens the listeners, then starts what is to be there from the start: whoever connects from
     /// the first moment on is answered. The configuration can be read again from its source.
     /// A plane whose sockets are inherited listens on those and on nothing else. A service manager is

@@ -1,6 +1,7 @@
 //! Where a paddock is asked.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,6 +18,13 @@ pub(crate) enum Address {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected HOST:PORT or unix:PATH")]
 pub(crate) struct NoAddress;
+
+impl Address {
+    /// Returns whether the host is a name, which has to be looked up.
+    pub(super) fn has_name(&self) -> bool {
+        matches!(self, Self::Tcp(at) if at.parse::<SocketAddr>().is_err())
+    }
+}
 
 impl FromStr for Address {
     type Err = NoAddress;

@@ -20,6 +20,7 @@ use self::show::{Form, Show};
 use crate::admin::{AdminArgs, Client, Trouble, model_path};
 use crate::exit::Exit;
 use crate::output::{self, Reader};
+use crate::threads;
 
 /// Where a chat is asked on the admin plane.
 const PATH: &str = "/api/chat";
@@ -64,6 +65,7 @@ pub(super) fn run(args: ChatArgs) -> Exit {
     };
     let mut conversation = Conversation::new(&args.model, args.system.as_deref(), images);
     args.admin.run(|client| async move {
+        threads::ensure(threads::BLOCKING)?;
         is_there(&client, &args.model).await?;
         match said {
             Said::Conversation => talk::talk(&client, conversation).await,

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use crate::admin::{AdminArgs, Client, Trouble, model_path};
 use crate::exit::Exit;
 use crate::output::{self, Reader};
+use crate::threads;
 
 /// Flags of `paddock logs`.
 #[derive(Debug, Args)]
@@ -56,6 +57,7 @@ pub(super) fn run(args: LogsArgs) -> Exit {
     let (lines, follow) = (args.lines, args.follow);
     let path = model_path(&args.model, &format!("logs?n={lines}&follow={follow}"));
     args.admin.run(|client| async move {
+        threads::ensure(threads::BLOCKING)?;
         if !follow {
             return last(&client, &path, form).await;
         }

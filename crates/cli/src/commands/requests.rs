@@ -15,6 +15,7 @@ use crate::admin::{AdminArgs, Client, Trouble};
 use crate::exit::Exit;
 use crate::output::{self, Reader};
 use crate::table::{Columns, filled, tabbed};
+use crate::threads;
 
 /// How often those who follow ask for what has ended since.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -54,6 +55,7 @@ pub(super) fn run(args: RequestsArgs) -> Exit {
     });
     let mut printer = Printer::new(args.json);
     args.admin.run(|client| async move {
+        threads::ensure(threads::BLOCKING)?;
         let first = format!("limit={}{model}", args.number);
         if !args.follow {
             return print(&client, &first, &mut printer, 0).await.map(drop);

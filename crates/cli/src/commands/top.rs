@@ -20,6 +20,7 @@ use self::state::{Action, Event, Top};
 use crate::admin::{AdminArgs, Client, Trouble};
 use crate::exit::Exit;
 use crate::output;
+use crate::threads;
 
 /// How often times that pass are shown anew.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,6 +45,7 @@ pub(super) fn run(args: TopArgs) -> Exit {
         return Exit::Usage;
     }
     args.admin.run(|client| async move {
+        threads::ensure(threads::BLOCKING)?;
         let mut terminal = ratatui::try_init()?;
         let ended = show(&mut terminal, client).await;
         ratatui::restore();

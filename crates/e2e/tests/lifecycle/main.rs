@@ -7,6 +7,8 @@ mod crash_loop;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod few_threads;
+#[cfg(test)]
 mod helpers;
 #[cfg(test)]
 mod killed;

@@ -3,6 +3,7 @@
 mod flaw;
 
 use super::Silent;
+use crate::blocking;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -46,7 +47,7 @@ impl Trust {
 
     /// Reads the authorities' certificates.
     async fn read(&self) -> Result<Arc<ClientConfig>, Flaw> {
-        let reading = tokio::task::spawn_blocking(authorities).await;
+        let reading = blocking::run(authorities).await;
         let roots = reading.unwrap_or_else(|error| Err(Flaw::Authorities(error.to_string())))?;
         let config = Arc::new(config(roots)?);
         *self.slot() = Some(Arc::clone(&config));

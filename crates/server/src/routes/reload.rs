@@ -15,7 +15,7 @@ pub(super) async fn reload(State(admin): State<Admin>) -> Response {
     let status = match error {
         ReloadError::Invalid(_) | ReloadError::OpenToAll(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ReloadError::NoSource => StatusCode::CONFLICT,
-        ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ReloadError::Unread(_) | ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
     let error = json!({ "error": {
         "message": error.to_string(),

@@ -1,6 +1,7 @@
 use super::Phase;
 use super::actor::Runtime;
 use super::prefetch::prefetch;
+use crate::blocking;
 use paddock_scheduler::{Action, ModelId, Note};
 use std::time::SystemTime;
 use tokio::time::Instant;
@@ -19,7 +20,11 @@ impl Runtime {
             Action::Prefetch { model } => {
                 let entry = self.entries.get(model.0);
                 if let Some(path) = entry.and_then(|entry| entry.config.path.clone()) {
-                    self.tasks.spawn_blocking(move || prefetch(&path));
+                    self.tasks.spawn(async move {
+                        if let Err(error) = blocking::run(move || prefetch(&path)).await {
+                            tracing::debug!(%error, "a model's file is not read ahead");
+                        }
+                    });
                 }
             }
             Action::Start { model } => self.start(model),

@@ -9,6 +9,7 @@ use self::fault::Fault;
 use super::actor::{News, Runtime};
 use super::entry::Failed;
 use super::place::{Place, Placing, place};
+use crate::blocking;
 use crate::config::{self, Config, Mode};
 use crate::engine::Engine;
 use crate::learned::{ArgumentsHash, FileIdentity, Handle, Key, Lesson};
@@ -156,7 +157,7 @@ impl Task {
             return Ok(Arc::new(Found::unknown()));
         };
         // Reading a header takes milliseconds of a worker's time, of many models together more.
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = blocking::run(move || {
             let read = self.read(&path);
             (self, read)
         });

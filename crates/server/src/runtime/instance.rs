@@ -5,6 +5,7 @@ use super::actor::{News, Runtime};
 use super::death::{Death, Then};
 use super::entry::{Failed, Running};
 use super::inspect::parts;
+use crate::blocking;
 use crate::config::{self, Mode};
 use crate::error::LoadFailure;
 use crate::model::{Endpoint, Model};
@@ -204,7 +205,7 @@ impl Runtime {
             let deadline = Instant::now() + FREED;
             loop {
                 let engine = Arc::clone(&engine);
-                let holds = tokio::task::spawn_blocking(move || engine.still_holds(pid)).await;
+                let holds = blocking::run(move || engine.still_holds(pid)).await;
                 if !holds.unwrap_or(false) {
                     break;
                 }

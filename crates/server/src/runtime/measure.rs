@@ -2,6 +2,7 @@
 
 use super::actor::{News, Runtime};
 use super::inspect::Found;
+use crate::blocking;
 use crate::engine::Engine;
 use crate::learned::{self, Lesson};
 use crate::memory::report::Report;
@@ -38,7 +39,7 @@ impl Runtime {
             .map_or(Duration::ZERO, |look| look.load);
         let (tell, learned) = (self.tell.clone(), self.world.learned.clone());
         self.tasks.spawn(async move {
-            let seeing = tokio::task::spawn_blocking(move || see(pid, &logs, &found, &engine));
+            let seeing = blocking::run(move || see(pid, &logs, &found, &engine));
             let Ok((reported, observed, memory)) = seeing.await else {
                 return;
             };

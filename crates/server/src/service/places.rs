@@ -1,6 +1,7 @@
 //! The directories and helpers that a service works with, and what it does without one.
 
 use super::StartError;
+use crate::blocking;
 use crate::config::{Config, Mode};
 use crate::learned;
 use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
@@ -31,7 +32,7 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
     let configured = config.server.runtime_dir.clone();
     let place = runtime_dir::place(configured.as_deref());
     let at = place.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let made = blocking::run(move || {
         let key = Key::of(&state).inspect_err(|error| {
             tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
         });
@@ -41,8 +42,8 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
         }
         RuntimeDir::make(&place, key.as_ref())
     });
-    let made = made.await.map_err(io::Error::other);
-    made.flatten()
+    made.await
+        .flatten()
         .map_err(|source| StartError::RuntimeDir { place: at, source })
 }
 

@@ -1,6 +1,7 @@
 //! What is posted with a batch, and the token.
 
 use super::batch::Batch;
+use crate::blocking;
 use crate::config::Events;
 use crate::outgoing::{Answer, Client, LIMIT, Silent};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, InvalidHeaderValue};
@@ -45,12 +46,12 @@ pub(super) async fn post(client: &Client, to: &Events, batch: &Batch) -> Result<
 /// What is in the file now: it may be another since the last post.
 async fn token(path: &Path) -> Result<String, PostError> {
     let file = path.to_owned();
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = blocking::run(move || {
         let mut text = String::new();
         File::open(file)?.take(TOKEN).read_to_string(&mut text)?;
         io::Result::Ok(text.trim().to_owned())
     });
-    let read = reading.await.map_err(io::Error::other).flatten();
+    let read = reading.await.flatten();
     read.map_err(|why| PostError::Token {
         path: path.to_owned(),
         why,

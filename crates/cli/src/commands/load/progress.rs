@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::admin::{Answer, Client, Sse, Trouble};
-use crate::output;
+use crate::{output, threads};
 
 /// One line, however narrow the window is: what does not fit of a name is left out.
 const SHOWN: &str = "{wide_msg}  [{bar:12}] {pos:>3}%  {elapsed}";
@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Orders what the path says and shows what becomes of the model, until the answer comes.
 pub(super) async fn watched(client: &Client, model: &str, path: &str) -> Result<Answer, Trouble> {
+    // For the bar's ticks.
+    threads::ensure(1)?;
     let bar = ProgressBar::new(100);
     if let Ok(style) = ProgressStyle::with_template(SHOWN) {
         bar.set_style(style.progress_chars(PARTS));

@@ -1,0 +1,77 @@
+//! A system that grants too few threads.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::Command;
+
+use paddock_e2e::harness::Builder;
+use paddock_e2e::paddock;
+
+/// A user that nothing belongs to.
+const NOBODY: u32 = 65_534;
+
+/// Makes a command run as a user who may have as many processes and threads: root may have any number.
+fn limited(command: &Command, directory: &Path, threads: u32) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nproc={threads}"));
+    let mut program = command.get_program().into();
+    if rustix::process::geteuid().is_root() {
+        // It may lie where this user cannot go.
+        let copy = directory.join("paddock-here");
+        if fs::hard_link(&program, &copy).is_err() {
+            fs::copy(&program, &copy).expect("a copy");
+        }
+        program = copy.into_os_string();
+        for entry in fs::read_dir(directory).expect("the directory").flatten() {
+            let is_program = entry.file_name() == "paddock-here";
+            if !is_program {
+                chown(entry.path(), Some(NOBODY), None).expect("an owner");
+            }
+        }
+        chown(directory, Some(NOBODY), None).expect("an owner");
+        limited.args(["setpriv", "--reuid=65534", "--clear-groups"]);
+    }
+    limited.arg(program).args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited.current_dir(directory);
+    limited
+}
+
+fn says_what_to_do(stderr: &str) {
+    assert!(stderr.contains("error: cannot start"), "{stderr}");
+    assert!(stderr.contains("`ulimit -u`"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn a_start_without_threads_says_what_to_do() {
+    for threads in 1..4 {
+        let builder = paddock!();
+        let directory = builder.directory().to_owned();
+        let end = builder.serve_to_the_end_as(|serve| limited(serve, &directory, threads));
+        assert_eq!(end.code, Some(1), "{end:?}");
+        says_what_to_do(&end.stderr);
+    }
+}
+
+#[test]
+fn a_command_without_threads_says_what_to_do() {
+    let run = |args: &[&str]| {
+        let builder: Builder = paddock!();
+        let mut command = builder.command();
+        command.args(args);
+        let end = limited(&command, builder.directory(), 1).output();
+        end.expect("an end")
+    };
+    for args in [&["logs", "m"][..], &["status", "--admin", "localhost:9"]] {
+        let end = run(args);
+        assert_eq!(end.status.code(), Some(1), "{end:?}");
+        says_what_to_do(&String::from_utf8_lossy(&end.stderr));
+    }
+    // This needs no thread.
+    let end = run(&["status", "--admin", "127.0.0.1:9"]);
+    assert_eq!(end.status.code(), Some(69), "{end:?}");
+}
