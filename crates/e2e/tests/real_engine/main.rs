@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod routes;
