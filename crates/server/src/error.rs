@@ -122,6 +122,19 @@ pub enum ProxyError {
          with this one, or try again in a moment"
     )]
     TooMuchHeld,
+    /// There are as many connections as there may be.
+    #[error(
+        "{} as many connections as there may be ({most}): close those that are not used; the operator can \
+         raise `server.max_connections{}`",
+        if *.of_address { "this address has" } else { "paddock has" },
+        if *.of_address { "_per_address" } else { "` and the limit of open files, `LimitNOFILE" }
+    )]
+    TooManyConnections {
+        /// The limit.
+        most: usize,
+        /// It is the limit of one address.
+        of_address: bool,
+    },
     /// The request names a model that is not configured.
     #[error("there is no model '{name}' here; configured: {configured}")]
     UnknownModel {
@@ -318,6 +331,7 @@ impl ProxyError {
             | Self::RanOut { .. }
             | Self::Cancelled
             | Self::LoadFailed { .. }
+            | Self::TooManyConnections { .. }
             | Self::ShuttingDown => 503,
             Self::UpstreamUnreachable(_)
             | Self::UpstreamClosed(_)
@@ -346,6 +360,7 @@ impl ProxyError {
             Self::Draining { .. } => "draining",
             Self::DoesNotFit { .. } => "does_not_fit",
             Self::Cancelled => "cancelled",
+            Self::TooManyConnections { .. } => "too_many_connections",
             Self::Loading { .. } => "loading",
             Self::LoadFailed { .. } | Self::RanOut { .. } => "load_failed",
             Self::ShuttingDown => "shutting_down",
@@ -368,7 +383,7 @@ impl ProxyError {
             | Self::RanOut { retry_after, .. }
             | Self::LoadFailed { retry_after, .. } => *retry_after,
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
-            Self::TooMuchHeld => Some(1),
+            Self::TooMuchHeld | Self::TooManyConnections { .. } => Some(1),
             Self::ShuttingDown => Some(5),
             _ => None,
         }

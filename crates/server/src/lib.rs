@@ -3,11 +3,13 @@
 //! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
+mod admin_server;
 mod blocking;
 mod browser_policy;
 mod catalog;
 pub mod config;
 mod database;
+mod descriptors;
 mod engine;
 mod error;
 mod forward;
@@ -38,6 +40,7 @@ mod telemetry;
 mod upstream_routes;
 
 pub use browser_policy::PageRefusal;
+pub use descriptors::TooFewDescriptors;
 pub use error::{Dialect, ProxyError};
 pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};
 pub use health::HealthState;

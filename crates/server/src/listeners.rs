@@ -8,6 +8,11 @@ use std::io;
 use std::path::PathBuf;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+/// Connections that wait to be accepted on each socket; the kernel takes `net.core.somaxconn` if that is
+/// less. tokio asks for 1,024 or fewer. Linux sets the length anew when a socket that listens is told to
+/// listen (`inet_listen` in `net/ipv4/af_inet.c`, `unix_listen` in `net/unix/af_unix.c`).
+const BACKLOG: i32 = 4096;
+
 /// One plane's open sockets.
 #[derive(Debug)]
 pub(crate) struct Plane {
@@ -85,6 +90,7 @@ impl Plane {
         match address {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await?;
+                rustix::net::listen(&listener, BACKLOG)?;
                 self.at.push(Listen::Tcp(listener.local_addr()?));
                 self.acceptors.push(Acceptor::Tcp(listener));
             }
@@ -101,6 +107,7 @@ impl Plane {
                     std::fs::remove_file(path)?;
                 }
                 let listener = UnixListener::bind(path)?;
+                rustix::net::listen(&listener, BACKLOG)?;
                 self.acceptors.push(Acceptor::Unix(listener));
                 self.made.push(path.clone());
                 self.at.push(address.clone());
@@ -124,6 +131,29 @@ pub(crate) fn remove(made: &[PathBuf]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        const BURST: usize = 400;
+        let mut plane = Plane {
+            acceptors: Vec::new(),
+            at: Vec::new(),
+            made: Vec::new(),
+        };
+        plane
+            .bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()))
+            .await
+            .unwrap();
+        let Listen::Tcp(address) = plane.at[0] else {
+            panic!("no port");
+        };
+        let limit = std::time::Duration::from_millis(900);
+        // Beyond the backlog the kernel drops what a client sends to connect, which is sent again after 1 s.
+        let mut connected = Vec::new();
+        for _ in 0..BURST {
+            connected.push(std::net::TcpStream::connect_timeout(&address, limit).unwrap());
+        }
+    }
 
     #[test]
     fn a_socket_that_is_another_programs_by_now_is_left_alone() {

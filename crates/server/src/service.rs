@@ -6,11 +6,13 @@ mod stop;
 pub use stop::Broken;
 
 use self::places::{learn, make_runtime_dir, placeless, start_spawner, take_state};
+use crate::admin_server::{self, AdminConnections};
 use crate::config::{Config, Listen, Mode};
+use crate::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
 use crate::inherited::Inherited;
 use crate::learned;
 use crate::listeners;
-use crate::proxy::{Acceptor, News, Site, Workers};
+use crate::proxy::{Acceptor, Connections, News, Site, Workers};
 use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, Transport, View};
 use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
@@ -22,7 +24,6 @@ use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use paddock_supervisor::sandbox::Parts;
 use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// The threads cannot be started.
     #[error("cannot start threads: {0}; {advice}", advice = FailureClass::TooManyProcesses.advice())]
     Threads(#[source] io::Error),
@@ -145,6 +149,7 @@ impl Service {
         adoption: Option<Adoption>,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
+        let (limits, connections) = limit_connections(&config)?;
         let state_dir = take_state(&config)?;
         let (public, admin) = listeners::open(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
@@ -183,9 +188,10 @@ impl Service {
         let view = View {
             runtime: runtime.clone(),
             catalog: catalogs.clone(),
+            connections: connections.clone(),
             started: seconds_since_1970(),
         };
-        let site = Arc::new(site(&config, &runtime, &view, (rows, spans)));
+        let site = Arc::new(site(&config, &view, limits, (rows, spans)));
         let news = News {
             phase: phases,
             hangups: hung_up,
@@ -210,11 +216,7 @@ impl Service {
             engines: routes::Engines::default(),
             events: sink.as_ref().map(|sink| Arc::clone(&sink.counts)),
         };
-        let counted = admin_routes.clone();
-        let exporter = Exporter::start(&otlp, runtime_dir.run().as_str(), traced, move || {
-            let counted = counted.clone();
-            async move { routes::families(&counted).await }
-        });
+        let exporter = export(&otlp, &runtime_dir, traced, admin_routes.clone());
         let service = Self {
             config,
             public: public.at,
@@ -239,15 +241,16 @@ impl Service {
             runtime_dir,
             state_dir,
         };
-        service.open(public.acceptors, admin.acceptors, &admin_routes);
+        service.open_public(public.acceptors, &connections);
+        service.open_admin(admin.acceptors, &admin_routes, limits.admin);
         service.telling.begin(manager, &service.runtime);
         Ok(service)
     }
 
-    fn open(&self, acceptors: Vec<Acceptor>, admin: Vec<Acceptor>, routes: &routes::Admin) {
+    fn open_public(&self, acceptors: Vec<Acceptor>, connections: &Connections) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
-            let taking = acceptor.run(&self.workers);
+            let taking = acceptor.run(&self.workers, connections.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
                     () = taking => {}
@@ -255,14 +258,21 @@ impl Service {
                 }
             });
         }
-        for acceptor in admin {
+    }
+
+    /// Opens the admin plane, which is the last to be opened.
+    fn open_admin(&self, acceptors: Vec<Acceptor>, routes: &routes::Admin, most: usize) {
+        let connections = AdminConnections::new(most);
+        for acceptor in acceptors {
             let transport = match acceptor {
                 Acceptor::Tcp(_) => Transport::Tcp,
                 Acceptor::Unix(_) => Transport::Unix,
             };
             let router = routes::admin(routes.clone(), transport);
             let open = self.admin_open.clone().cancelled_owned();
-            self.tasks.spawn(serve_admin(acceptor, router, open));
+            let connections = connections.clone();
+            self.tasks
+                .spawn(admin_server::serve(acceptor, router, connections, open));
         }
         let reaping = self.spawner.reap_orphans();
         let open = self.admin_open.clone().cancelled_owned();
@@ -299,37 +309,38 @@ impl Service {
     }
 }
 
-async fn serve_admin(
-    acceptor: Acceptor,
-    router: axum::Router,
-    open: impl Future<Output = ()> + Send + 'static,
-) {
-    let served = match acceptor {
-        Acceptor::Tcp(listener) => {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(open)
-                .await
-        }
-        Acceptor::Unix(listener) => {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(open)
-                .await
-        }
-    };
-    if let Err(error) = served {
-        tracing::error!(%error, "the admin plane ended");
-    }
+/// Derives how many connections there may be, and makes what counts clients'.
+fn limit_connections(
+    config: &Config,
+) -> Result<(ConnectionLimits, Connections), TooFewDescriptors> {
+    let limits = connection_limits(config)?;
+    let per_address = config.server.max_connections_per_address;
+    Ok((limits, Connections::new(limits.clients, per_address)))
+}
+
+/// Starts to send traces, and what `/metrics` says, by OTLP.
+fn export(
+    otlp: &Otlp,
+    runtime_dir: &RuntimeDir,
+    traced: mpsc::Receiver<Arc<Batch>>,
+    counted: routes::Admin,
+) -> Exporter {
+    Exporter::start(otlp, runtime_dir.run().as_str(), traced, move || {
+        let counted = counted.clone();
+        async move { routes::families(&counted).await }
+    })
 }
 
 fn site(
     config: &Config,
-    runtime: &RuntimeHandle,
     view: &View,
+    limits: ConnectionLimits,
     (rows, spans): (mpsc::Sender<Arc<Batch>>, Spans),
 ) -> Site {
     Site {
         body_limit: config.server.body_limit,
-        runtime: runtime.clone(),
+        max_idle_upstreams: (limits.idle_upstreams / worker_count()).max(1),
+        runtime: view.runtime.clone(),
         own: match config.mode {
             Mode::Serve => Some(routes::public(view.clone())),
             Mode::Wrap { .. } => None,

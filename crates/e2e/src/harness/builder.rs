@@ -124,6 +124,17 @@ impl Builder {
         self.engine_args(["--fake-hold".to_owned(), file])
     }
 
+    /// Lets paddock, and what it starts, open at most so many files.
+    #[must_use]
+    pub fn open_files(mut self, limit: u32) -> Self {
+        let script = format!(
+            "ulimit -n {limit}\nexec '{}' \"$@\"",
+            self.program.display()
+        );
+        self.program = self.script("few-files", &script);
+        self
+    }
+
     /// Writes a shell script into the directory; it runs there.
     pub fn script(&self, name: &str, lines: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;

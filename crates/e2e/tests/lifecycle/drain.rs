@@ -183,6 +183,10 @@ fn a_client_in_the_middle_of_its_request_does_not_hold_up_the_end() {
     head.send("POST /completion HTTP/1.1\r\nHost: x\r\n");
     let mut body = paddock.connect();
     body.send("POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    let mut large = paddock.connect();
+    large.send("POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n");
+    // As much as is read before the child is asked.
+    large.send(vec![b' '; 1 << 20]);
     paddock.wait_in_flight(1);
     let begun = now();
     assert!(paddock.stop(Signal::TERM).success());

@@ -106,15 +106,17 @@ fn a_request_is_answered_as_soon_as_the_child_is_ready() {
 
 #[test]
 fn a_body_that_comes_while_its_request_waits_is_not_forgotten() {
-    // More than any buffer, and less than one: both come whole while there is no child.
-    for length in [400_000, 1000] {
+    // A mebibyte is read before the request waits. More than any buffer is left, and less than one: both come
+    // whole while there is no child.
+    let first = 1 << 20;
+    for length in [first + 400_000, first + 1000] {
         let paddock = paddock!().held_back().start();
         let mut client = paddock.connect();
         let request = post(
             "/tokenize",
             &format!(r#"{{"content":"{}"}}"#, "a".repeat(length)),
         );
-        let (first, rest) = request.split_at(120);
+        let (first, rest) = request.split_at(first + 500);
         client.send(first);
         paddock.wait_queued(1);
         client.send(rest);

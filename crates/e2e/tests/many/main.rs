@@ -33,6 +33,8 @@ mod refusals;
 #[cfg(test)]
 mod rewritten;
 #[cfg(test)]
+mod slow_clients;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod swaps;

@@ -102,7 +102,7 @@ fn only_hop_by_hop_lines_end_here_and_a_name_is_added() {
 }
 
 #[test]
-fn a_body_that_waits_to_be_invited_is_invited_by_the_child() {
+fn a_body_that_waits_to_be_invited_is_invited_once() {
     let paddock = both_kinds(paddock_e2e::paddock!());
     let body = binary(300_000, 2);
     let framed = chunked(&body, &[100_000]);

@@ -78,7 +78,9 @@ fn a_client_that_leaves_while_it_sends_closes_the_childs_connection() {
     let paddock = start();
     let mut child = Child::of(&paddock);
     let mut client = paddock.connect();
-    client.send("POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{");
+    client.send("POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n");
+    // As much as is read before the child is asked.
+    client.send(vec![b' '; 1 << 20]);
     wait_until(LIMIT, "the request at the child", || {
         child.connections() == 1
     });

@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod disconnect;
 #[cfg(test)]
 mod events;

@@ -121,6 +121,10 @@ pub struct Server {
     pub allow_public: bool,
     /// The largest request body, in bytes.
     pub body_limit: u64,
+    /// The most connections of clients; 0: as many as the limit of open files has room for.
+    pub max_connections: u32,
+    /// The most connections of one client address; 0: any number.
+    pub max_connections_per_address: u32,
     /// How long work in flight may go on when paddock stops.
     pub drain_timeout: Duration,
     /// Where the children's sockets go; `None` for a place chosen at start.

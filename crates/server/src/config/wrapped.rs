@@ -97,6 +97,8 @@ fn server(
         allow_public: overrides.allow_public,
         // The child has a limit of its own, and its own words for it.
         body_limit: u64::MAX,
+        max_connections: 0,
+        max_connections_per_address: 0,
         drain_timeout: build::DRAIN,
         runtime_dir: None,
         state_dir: build::default_state_dir(around),

@@ -1,12 +1,19 @@
+use super::connections::{Connections, Place};
 use super::desk::Desk;
+use super::refused::Refused;
 use super::workers::{Accepted, Workers};
+use crate::error::ProxyError;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long to wait when the system has no more file descriptors: connections end meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long idle connections may take to close that are to make room.
+const CLOSING_TIME: Duration = Duration::from_millis(500);
 
 /// A bound socket that takes clients' connections.
 #[derive(Debug)]
@@ -18,20 +25,37 @@ pub(crate) enum Acceptor {
 impl Acceptor {
     /// Hands each connection to the worker with the fewest. Runs until it is dropped: no error
     /// of a single connection, and no want of file descriptors, ends it.
-    pub(crate) fn run(self, workers: &Workers) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn run(
+        self,
+        workers: &Workers,
+        connections: Connections,
+    ) -> impl Future<Output = ()> + use<> {
         let desks = workers.desks.clone();
         async move {
             let mut said = false;
+            let mut refused = Refused::default();
             loop {
-                match self.accept().await {
-                    Ok(accepted) => {
+                let accepted = tokio::select! {
+                    accepted = self.accept() => accepted,
+                    () = refused.linger() => continue,
+                };
+                match accepted {
+                    Ok((accepted, from)) => {
                         said = false;
-                        // A worker that has ended serves nobody.
-                        let _ = Desk::hand_over(&desks, accepted).await;
+                        match find_place(&desks, &connections, from).await {
+                            // A worker that has ended serves nobody.
+                            Ok(place) => {
+                                let _ = Desk::hand_over(&desks, accepted, Some(place)).await;
+                            }
+                            Err(error) => {
+                                connections.refuse();
+                                refused.refuse(accepted, &error);
+                            }
+                        }
                     }
                     Err(error) => {
                         if !said {
-                            tracing::warn!(%error, "cannot accept connections; trying on");
+                            tracing::warn!(%error, "cannot accept connections; retrying");
                         }
                         said = true;
                         sleep(PAUSE).await;
@@ -41,16 +65,47 @@ impl Acceptor {
         }
     }
 
-    async fn accept(&self) -> io::Result<Accepted> {
+    /// Waits for a connection. Returns its client's address as well, where it has one.
+    pub(crate) async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.into_std().map(Accepted::Tcp)
+                let (stream, from) = listener.accept().await?;
+                let accepted = stream.into_std().map(Accepted::Tcp)?;
+                Ok((accepted, Some(from.ip())))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                stream.into_std().map(Accepted::Unix)
+                let accepted = stream.into_std().map(Accepted::Unix)?;
+                Ok((accepted, None))
             }
         }
     }
+}
+
+/// Finds a place for a connection, if necessary that of connections that have been idle longest.
+async fn find_place(
+    desks: &[Desk],
+    connections: &Connections,
+    from: Option<IpAddr>,
+) -> Result<Place, ProxyError> {
+    let counted = connections.count(from).map_err(|most| {
+        let most = most as usize;
+        ProxyError::TooManyConnections {
+            most,
+            of_address: true,
+        }
+    })?;
+    let counted = match connections.try_enter(counted) {
+        Ok(place) => return Ok(place),
+        Err(counted) => counted,
+    };
+    if Desk::close_idle(desks).await > 0
+        && let Ok(Some(place)) = timeout(CLOSING_TIME, connections.enter(counted)).await
+    {
+        return Ok(place);
+    }
+    Err(ProxyError::TooManyConnections {
+        most: connections.limit(),
+        of_address: false,
+    })
 }

@@ -42,6 +42,10 @@ pub(super) struct Card {
     model: Cell<Option<ModelId>>,
     key: RefCell<Option<Arc<Key>>>,
     stage: Cell<Stage>,
+    /// When the last request ended, or the connection began.
+    idle_since: Cell<Option<Instant>>,
+    /// Others need the connection's place.
+    unwanted: Cell<bool>,
     /// The connection's task, as far as it has something to wait for.
     task: RefCell<Option<Waker>>,
 }
@@ -55,8 +59,9 @@ impl Card {
         own.extend_from_slice(name);
     }
 
-    /// There is no request at hand.
-    pub(super) fn end(&self) {
+    /// There is no request at hand from now on.
+    pub(super) fn end(&self, now: Instant) {
+        self.idle_since.set(Some(now));
         self.name.borrow_mut().clear();
         self.asks.set(None);
         self.key.take();
@@ -65,6 +70,7 @@ impl Card {
     /// The request asks for this; its first byte came at this time.
     pub(super) fn asks(&self, since: Instant, route: Route) {
         self.asks.set(Some((since, route)));
+        self.unwanted.set(false);
         self.model.set(None);
         self.stage.set(Stage::Waiting);
     }
@@ -92,6 +98,28 @@ impl Card {
     /// When the request began, if there is one.
     pub(super) fn since(&self) -> Option<Instant> {
         self.asks.get().map(|(since, _)| since)
+    }
+
+    /// Since when the connection has had no request; `None` if it has one, or is about to close.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.asks.get().is_none() && !self.unwanted.get();
+        self.idle_since.get().filter(|_| is_idle)
+    }
+
+    /// Has the connection closed unless a request has come meanwhile.
+    pub(super) fn close_if_idle(&self) {
+        self.unwanted.set(true);
+        self.wake();
+    }
+
+    /// Returns true if others need the connection's place.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.unwanted.get()
+    }
+
+    /// Keeps the connection although others need its place.
+    pub(super) fn stay(&self) {
+        self.unwanted.set(false);
     }
 
     /// What is known of the request, if there is one.
@@ -156,13 +184,16 @@ pub(super) enum After {
 
 impl Client {
     pub(super) fn new(worker: &Worker, stream: Stream, inside: bool) -> Self {
+        let watchdog = Watchdog::new();
+        let card = Rc::<Card>::default();
+        card.end(watchdog.now());
         Self {
             stream,
             ahead: None,
             id_line: Vec::new(),
             cors_lines: Vec::new(),
-            watchdog: Watchdog::new(),
-            card: Rc::default(),
+            watchdog,
+            card,
             record: Record::new(Rc::clone(&worker.meter)),
             inside,
         }

@@ -25,7 +25,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, inside: bool) {
             Next::Closed => After::Drop,
             Next::Refused(error) => reply::refuse(&worker, &mut client, error).await,
         };
-        client.card.end();
+        client.card.end(client.watchdog.now());
         match after {
             After::Next => {}
             After::Linger => return linger::close(&worker, &mut client).await,

@@ -1,4 +1,5 @@
 use super::at_hand::AllAtHand;
+use super::connections::Place;
 use super::desk::{Desk, WeakDesk};
 use super::workers::Accepted;
 use crate::telemetry::{Counts, Names};
@@ -8,8 +9,10 @@ use tokio::sync::mpsc;
 /// What a worker is asked to do.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// Serve another connection.
-    Serve(Accepted),
+    /// Serve another connection. One that was made in this process has no place among clients'.
+    Serve(Accepted, Option<Place>),
+    /// Close some of the connections that have been idle longest, and say how many.
+    CloseIdle(mpsc::Sender<usize>),
     /// End the request of this name, and say whether there was one.
     Cancel {
         name: Vec<u8>,
@@ -42,7 +45,7 @@ impl Errands {
     /// Has the worker with the fewest connections serve one more, as if a client had opened it that needs no
     /// key. Whether there is a worker.
     pub(crate) async fn serve(&self, stream: UnixStream) -> bool {
-        Desk::hand_over(&self.desks(), Accepted::Inside(stream)).await
+        Desk::hand_over(&self.desks(), Accepted::Inside(stream), None).await
     }
 
     /// What each worker answers. One that has ended answers nothing.

@@ -6,6 +6,8 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `acceptor` | a new connection goes to the least busy worker |
+//! | `connections` | how many there may be |
+//! | `refused` | those that are too many |
 //! | `workers` | threads, each with its connections |
 //! | `worker` | what the connections of a thread share |
 //! | `connection` | requests of one client, one after the other |
@@ -42,6 +44,7 @@ mod buffer;
 mod buffering;
 mod client;
 mod connection;
+mod connections;
 mod desk;
 mod end;
 mod errand;
@@ -55,6 +58,7 @@ mod outbox;
 mod own;
 mod pace;
 mod preflight;
+mod refused;
 mod relay;
 mod reply;
 mod request;
@@ -74,9 +78,10 @@ mod tests;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use at_hand::{AllAtHand, AtHand};
+pub(crate) use connections::Connections;
 pub(crate) use errand::Errands;
 pub(crate) use stream::Stream;
 #[cfg(test)]
 pub(crate) use tests::test_model;
 pub(crate) use worker::Site;
-pub(crate) use workers::{News, Workers};
+pub(crate) use workers::{Accepted, News, Workers};

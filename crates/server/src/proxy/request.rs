@@ -15,6 +15,9 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long a client may be silent in the middle of a request.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
+/// How long a head may take to come while others need the connection's place.
+const HEAD_TIME: Duration = Duration::from_secs(1);
+
 /// A request whose head has arrived and may be passed on.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -97,7 +100,11 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
             if worker.phase() != phase {
                 return Poll::Ready(More::Phase);
             }
-            poll_more(worker, client, limit, cx)
+            let more = poll_more(worker, client, limit, cx);
+            if more.is_pending() && gives_way(client, idle) {
+                return Poll::Ready(More::End);
+            }
+            more
         });
         match more.await {
             // The time for a head counts from its first byte.
@@ -108,6 +115,20 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
             More::Silence => return Next::Refused(ProxyError::RequestTimeout(SILENCE)),
         }
     }
+}
+
+/// Returns true if others need the connection's place and no request is coming. A head that has only just
+/// begun is waited for: it arrives in one piece, nearly always.
+fn gives_way(client: &Client, idle: bool) -> bool {
+    if !client.card.is_unwanted() {
+        return false;
+    }
+    let since = client.watchdog.now() - client.watchdog.last();
+    let gives_way = idle || since > HEAD_TIME;
+    if !gives_way {
+        client.card.stay();
+    }
+    gives_way
 }
 
 /// Why waiting for more of a head ended.

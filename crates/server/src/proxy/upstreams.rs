@@ -28,6 +28,10 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
     idle: RefCell<Vec<Vec<Idle>>>,
+    /// How many there are.
+    count: Cell<usize>,
+    /// How many there may be.
+    most: usize,
     /// There is something to look after, and [`Self::look_after`] knows.
     watched: Cell<bool>,
     first: Notify,
@@ -53,6 +57,14 @@ pub(super) struct Connection {
 }
 
 impl Upstreams {
+    /// Keeps at most so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            ..Self::default()
+        }
+    }
+
     /// An idle connection that looks alive, the youngest first. Not `repeatable` is a request of
     /// which more is to come than is at hand: what crossed with the child's close would be lost.
     pub(super) fn take(
@@ -66,13 +78,15 @@ impl Upstreams {
         let mut all = self.idle.borrow_mut();
         let idle = all.get_mut(model.0)?;
         while let Some(mut candidate) = idle.pop() {
+            self.count.set(self.count.get() - 1);
             let unused = now.saturating_duration_since(candidate.since);
             // Those below are older still.
             if candidate.generation != generation || unused > KEEP {
-                idle.clear();
+                self.close(idle);
                 return None;
             }
             if !repeatable && (candidate.may_close || unused > KEEP_FOR_ONE_TRY) {
+                self.count.set(self.count.get() + 1);
                 idle.push(candidate);
                 return None;
             }
@@ -116,9 +130,10 @@ impl Upstreams {
             .last()
             .is_some_and(|last| last.generation != connection.generation)
         {
-            idle.clear();
+            self.close(idle);
         }
-        if idle.len() < MOST {
+        if idle.len() < MOST && self.count.get() < self.most {
+            self.count.set(self.count.get() + 1);
             connection.stream.rest();
             idle.push(Idle {
                 stream: connection.stream,
@@ -149,6 +164,7 @@ impl Upstreams {
         for idle in all.iter_mut() {
             idle.retain(|kept| kept.since.elapsed() <= KEEP);
         }
+        self.count.set(all.iter().map(Vec::len).sum());
         let oldest = all.iter().flatten().map(|kept| kept.since).min();
         self.watched.set(oldest.is_some());
         oldest
@@ -159,6 +175,7 @@ impl Upstreams {
         for (place, idle) in self.idle.borrow_mut().iter_mut().enumerate() {
             let model = catalog.models().iter().find(|model| model.id.0 == place);
             if model.is_none_or(|model| model.endpoint.borrow().is_none()) {
+                self.close(idle);
                 *idle = Vec::new();
             }
         }
@@ -167,6 +184,13 @@ impl Upstreams {
     /// Closes every idle connection.
     pub(super) fn clear(&self) {
         self.idle.borrow_mut().clear();
+        self.count.set(0);
+    }
+
+    /// Closes those of one model.
+    fn close(&self, idle: &mut Vec<Idle>) {
+        self.count.set(self.count.get() - idle.len());
+        idle.clear();
     }
 }
 
@@ -205,7 +229,8 @@ mod tests {
         };
         let upstreams = Upstreams {
             idle: RefCell::new(vec![vec![idle]]),
-            ..Upstreams::default()
+            count: Cell::new(1),
+            ..Upstreams::new(1)
         };
         (upstreams, theirs)
     }

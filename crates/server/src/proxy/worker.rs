@@ -18,6 +18,8 @@ use tokio::time::Instant;
 pub(crate) struct Site {
     /// The largest request body, in bytes.
     pub(crate) body_limit: u64,
+    /// The most idle connections to children that a worker keeps.
+    pub(crate) max_idle_upstreams: usize,
     pub(crate) runtime: RuntimeHandle,
     /// paddock's own routes; none where every request is the model's.
     pub(crate) own: Option<Router>,
@@ -54,6 +56,9 @@ pub(super) struct Worker {
     newest: watch::Receiver<Phase>,
 }
 
+/// The most idle connections that are closed at once to make room.
+const MAX_CLOSED: usize = 32;
+
 /// How many connections come before those that are gone are forgotten.
 const FORGET: usize = 64;
 
@@ -66,9 +71,9 @@ impl Worker {
         let meter = Meter::new(site.rows.clone(), site.spans.clone());
         meter.learn_names(&catalog);
         Self {
-            site,
             pool: Pool::default(),
-            upstreams: Upstreams::default(),
+            upstreams: Upstreams::new(site.max_idle_upstreams),
+            site,
             ids: RequestIds::new(),
             meter: Rc::new(meter),
             scratch: RefCell::default(),
@@ -118,6 +123,26 @@ impl Worker {
             cards.retain(|card| card.strong_count() > 0);
         }
         cards.push(Rc::downgrade(card));
+    }
+
+    /// Has some of the connections close that have waited longest for a request: an eighth of them, so that
+    /// not every new connection has to ask. Returns how many.
+    pub(super) fn close_idle(&self) -> usize {
+        let cards = self.cards.borrow();
+        let live = cards.iter().filter_map(Weak::upgrade);
+        let mut idle: Vec<(Instant, Rc<Card>)> = live
+            .filter_map(|card| Some((card.idle_since()?, card)))
+            .collect();
+        if idle.is_empty() {
+            return 0;
+        }
+        let count = (idle.len() / 8).clamp(1, MAX_CLOSED);
+        idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);
+        idle.truncate(count);
+        for (_, card) in &idle {
+            card.close_if_idle();
+        }
+        count
     }
 
     /// Ends the requests of a name. Whether there were any.

@@ -1,4 +1,5 @@
 use super::connection;
+use super::connections::Place;
 use super::desk::Desk;
 use super::errand::{Errand, Errands};
 use super::stream::{Socket, Stream};
@@ -6,6 +7,7 @@ use super::worker::{Site, Worker};
 use crate::catalog::Catalog;
 use crate::runtime::Phase;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,11 +20,20 @@ use tokio_util::task::TaskTracker;
 
 /// A connection as the acceptor hands it over: registered with no runtime yet.
 #[derive(Debug)]
-pub(super) enum Accepted {
+pub(crate) enum Accepted {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
     /// One end of a pair; the other one is an operator's, in this process.
     Inside(std::os::unix::net::UnixStream),
+}
+
+impl AsFd for Accepted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) | Self::Inside(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl Accepted {
@@ -162,7 +173,11 @@ async fn serve(
             () = &mut looking => {}
             () = &mut handing => {}
             next = errands.recv() => match next {
-                Some(Errand::Serve(next)) => take(&worker, &tasks, next, &count),
+                Some(Errand::Serve(next, place)) => take(&worker, &tasks, next, place, &count),
+                Some(Errand::CloseIdle(closed)) => {
+                    // Who asked may have gone.
+                    let _ = closed.try_send(worker.close_idle());
+                }
                 Some(Errand::Cancel { name, found }) => {
                     // Who asked may have gone.
                     let _ = found.try_send(worker.cancel(&name));
@@ -206,8 +221,17 @@ async fn serve(
     }
 }
 
-fn take(worker: &Rc<Worker>, tasks: &TaskTracker, next: Accepted, count: &Arc<AtomicUsize>) {
-    let counted = Counted(Arc::clone(count));
+fn take(
+    worker: &Rc<Worker>,
+    tasks: &TaskTracker,
+    next: Accepted,
+    place: Option<Place>,
+    count: &Arc<AtomicUsize>,
+) {
+    let counted = Counted {
+        count: Arc::clone(count),
+        _place: place,
+    };
     let inside = matches!(next, Accepted::Inside(_));
     match next.register() {
         Ok(stream) => {
@@ -221,11 +245,15 @@ fn take(worker: &Rc<Worker>, tasks: &TaskTracker, next: Accepted, count: &Arc<At
     }
 }
 
-/// Takes a connection off a worker's count when it ends.
-struct Counted(Arc<AtomicUsize>);
+/// Takes a connection off a worker's count when it ends, and frees its place.
+struct Counted {
+    count: Arc<AtomicUsize>,
+    /// None of a connection that was made in this process.
+    _place: Option<Place>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

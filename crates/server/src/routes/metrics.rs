@@ -6,6 +6,7 @@ mod text;
 
 use super::Admin;
 use super::status::word;
+use crate::proxy::Connections;
 use crate::runtime::{self, ModelView};
 use crate::sink;
 use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
@@ -39,6 +40,7 @@ async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> V
         lost_rows: admin.activity.lost(),
         lost_spans: admin.otlp.lost(),
         events: admin.events.as_deref(),
+        connections: Some(&admin.view.connections),
     };
     page(look, counts, &told, apart)
 }
@@ -57,6 +59,7 @@ struct Told<'a> {
     lost_rows: u64,
     lost_spans: u64,
     events: Option<&'a sink::Counts>,
+    connections: Option<&'a Connections>,
 }
 
 fn page(
@@ -91,6 +94,9 @@ fn page(
         "Spans that nobody took by OTLP in time.",
     );
     page.sample("paddock_spans_dropped_total", &[], float(told.lost_spans));
+    if let Some(connections) = told.connections {
+        clients(&mut page, connections);
+    }
     if let Some(counts) = told.events {
         events(&mut page, counts);
     }
@@ -100,6 +106,24 @@ fn page(
         memory(&mut page, look);
     }
     page.0
+}
+
+/// Clients' connections.
+fn clients(page: &mut Page, connections: &Connections) {
+    let count = |count: usize| float(u64::try_from(count).unwrap_or(u64::MAX));
+    let name = "paddock_connections";
+    page.family(name, "gauge", "Clients' connections that are open, now.");
+    page.sample(name, &[], count(connections.open()));
+    let name = "paddock_connections_limit";
+    page.family(
+        name,
+        "gauge",
+        "The most connections of clients there may be.",
+    );
+    page.sample(name, &[], count(connections.limit()));
+    let name = "paddock_connections_refused_total";
+    page.family(name, "counter", "Clients' connections that were refused.");
+    page.sample(name, &[], float(connections.refused()));
 }
 
 /// What became of events that are posted.

@@ -32,7 +32,7 @@ pub(crate) use self::metrics::{Engines, families};
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
 use crate::keys::Key;
-use crate::proxy::Errands;
+use crate::proxy::{Connections, Errands};
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
 use crate::sink;
@@ -53,6 +53,8 @@ use tokio::sync::watch;
 pub(crate) struct View {
     pub(crate) runtime: RuntimeHandle,
     pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
+    /// Clients' connections.
+    pub(crate) connections: Connections,
     /// When paddock started, in seconds since 1970.
     pub(crate) started: u64,
 }

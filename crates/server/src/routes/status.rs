@@ -9,10 +9,16 @@ use tokio::time::Instant;
 
 /// One snapshot of everything.
 pub(super) async fn status(axum::extract::State(view): axum::extract::State<View>) -> Json<Value> {
-    Json(match view.runtime.look().await {
+    let mut status = match view.runtime.look().await {
         Some(look) => shown(&look),
         None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
-    })
+    };
+    status["connections"] = json!({
+        "open": view.connections.open(),
+        "limit": view.connections.limit(),
+        "refused": view.connections.refused(),
+    });
+    Json(status)
 }
 
 /// Everything, as `GET /api/status` answers.

@@ -172,6 +172,14 @@ fn at_next_start(before: &Config, now: &Config) -> Vec<&'static str> {
             before.server.body_limit != now.server.body_limit,
         ),
         (
+            "server.max_connections",
+            before.server.max_connections != now.server.max_connections,
+        ),
+        (
+            "server.max_connections_per_address",
+            before.server.max_connections_per_address != now.server.max_connections_per_address,
+        ),
+        (
             "engine.command",
             before.engine.program != now.engine.program,
         ),

@@ -52,6 +52,8 @@ impl Build<'_> {
             admin: values(admin),
             allow_public: public,
             body_limit: value(raw.body_limit, BODY_LIMIT),
+            max_connections: value(raw.max_connections, 0),
+            max_connections_per_address: value(raw.max_connections_per_address, 0),
             drain_timeout: value(raw.drain_timeout, DRAIN),
             runtime_dir: self.runtime_dir(raw.runtime_dir),
             state_dir: self.state_dir(raw.state_dir),

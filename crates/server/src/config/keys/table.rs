@@ -73,6 +73,18 @@ const SERVER: &[Key] = &[
         "the largest request; 413 above it",
     ),
     key(
+        "max_connections",
+        Kind::Number(0),
+        "0",
+        "clients' connections at once; 0: as many as the limit of open files has room for",
+    ),
+    key(
+        "max_connections_per_address",
+        Kind::Number(0),
+        "0",
+        "the same for one client address, never of loopback; 0: any number, as reverse proxies need it",
+    ),
+    key(
         "drain_timeout",
         Kind::Duration,
         r#""30s""#,

@@ -76,6 +76,7 @@ impl Harness {
         let (spans, traced) = otlp.rows();
         let site = Site {
             body_limit,
+            max_idle_upstreams: 64,
             runtime: RuntimeHandle::nobody(),
             own: None,
             rows: Some(to),

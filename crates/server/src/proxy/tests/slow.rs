@@ -167,7 +167,7 @@ fn a_place_ends_with_the_last_byte_from_the_child() {
         send(&mut other, ASK).await;
         head(&mut upstream).await;
         head(&mut client).await;
-        expect(&mut client, &[b'x'; 30_000]).await;
+        expect(&mut client, &vec![b'x'; 30_000]).await;
     });
 }
 
@@ -176,10 +176,8 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
     run(async {
         let harness = Harness::new();
         let (client, mut upstream) = reading(&harness, 700_000).await;
-        let sent = timeout(
-            Duration::from_secs(100),
-            upstream.write_all(&[b'x'; 700_000]),
-        );
+        let body = vec![b'x'; 700_000];
+        let sent = timeout(Duration::from_secs(100), upstream.write_all(&body));
         assert!(sent.await.is_err(), "nobody waits: the child is held back");
         assert_eq!(harness.model.gate.in_flight(), 1);
         assert_eq!(harness.worker.held.get(), 0);
@@ -193,7 +191,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
         head(&mut slow).await;
         for _ in 0..7 {
             sleep(Duration::from_mins(1)).await;
-            expect(&mut slow, &[b'x'; 100_000]).await;
+            expect(&mut slow, &vec![b'x'; 100_000]).await;
         }
         assert_eq!(harness.worker.held.get(), 0);
         drop(client);

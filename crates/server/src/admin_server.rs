@@ -1,0 +1,310 @@
+//! Serves the admin plane: few connections, none of which can lock the operator out by doing nothing.
+
+use crate::proxy::{Accepted, Acceptor};
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::http::Request;
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// How long a head may take, and a connection may be without a request.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// How long a connection must have been without a request to be closed for another one.
+const MIN_IDLE: Duration = Duration::from_millis(500);
+
+/// How long a connection may take to close that is to make room.
+const CLOSING_TIME: Duration = Duration::from_millis(500);
+
+/// How long to wait when the system has no more file descriptors: connections end meanwhile.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The connections of the admin plane, on all of its addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct AdminConnections {
+    free: Arc<Semaphore>,
+    open: Arc<Mutex<Vec<Weak<Activity>>>>,
+}
+
+/// What a connection does, as others see it.
+#[derive(Debug)]
+struct Activity {
+    /// Requests whose answers have not ended.
+    requests: AtomicUsize,
+    idle_since: Mutex<Instant>,
+    closes: AtomicBool,
+    close: Notify,
+}
+
+/// A request that is being answered.
+struct Busy(Arc<Activity>);
+
+impl AdminConnections {
+    /// Lets `limit` connections in.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(limit)),
+            open: Arc::default(),
+        }
+    }
+
+    /// A place for a connection, if necessary that of the one that has been idle longest. `None` if every
+    /// connection is busy.
+    async fn enter(&self) -> Option<(OwnedSemaphorePermit, Arc<Activity>)> {
+        let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            permit
+        } else {
+            self.close_idlest()?;
+            let freed = Arc::clone(&self.free).acquire_owned();
+            timeout(CLOSING_TIME, freed).await.ok()?.ok()?
+        };
+        let activity = Arc::new(Activity::new());
+        let mut open = lock(&self.open);
+        open.retain(|open| open.strong_count() > 0);
+        open.push(Arc::downgrade(&activity));
+        drop(open);
+        Some((permit, activity))
+    }
+
+    /// Closes the connection that has been without a request longest.
+    fn close_idlest(&self) -> Option<()> {
+        let open: Vec<Arc<Activity>> = lock(&self.open).iter().filter_map(Weak::upgrade).collect();
+        let idle = open
+            .iter()
+            .filter_map(|open| Some((open.idle_since()?, open)));
+        let (since, idlest) = idle.min_by_key(|(since, _)| *since)?;
+        if since.elapsed() < MIN_IDLE {
+            return None;
+        }
+        idlest.closes.store(true, Ordering::Relaxed);
+        idlest.close.notify_one();
+        Some(())
+    }
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            requests: AtomicUsize::new(0),
+            idle_since: Mutex::new(Instant::now()),
+            closes: AtomicBool::new(false),
+            close: Notify::new(),
+        }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.requests.load(Ordering::Relaxed) == 0;
+        let closes = self.closes.load(Ordering::Relaxed);
+        (is_idle && !closes).then(|| *lock(&self.idle_since))
+    }
+}
+
+impl Busy {
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        Self(activity)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *lock(&self.0.idle_since) = Instant::now();
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body. Its request is being answered until its end.
+struct Answering {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Serves connections until `open` completes; then their last answers end.
+pub(crate) async fn serve(
+    acceptor: Acceptor,
+    router: Router,
+    connections: AdminConnections,
+    open: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut open = pin!(open);
+    let closing = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let mut warned = false;
+    loop {
+        let accepted = tokio::select! {
+            () = &mut open => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = acceptor.accept() => accepted,
+        };
+        let accepted = match accepted {
+            Ok((accepted, _)) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "the admin plane cannot accept a connection; retrying");
+                sleep(RETRY_INTERVAL).await;
+                continue;
+            }
+        };
+        let Some(place) = connections.enter().await else {
+            if !warned {
+                tracing::warn!("all connections to the admin plane are busy; closing new ones");
+            }
+            warned = true;
+            continue;
+        };
+        warned = false;
+        let (router, closing) = (router.clone(), closing.clone());
+        tasks.spawn(async move {
+            let (_permit, activity) = place;
+            if let Err(error) = serve_accepted(accepted, router, activity, closing).await {
+                tracing::debug!(%error, "a connection to the admin plane ended");
+            }
+        });
+    }
+    closing.cancel();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn serve_accepted(
+    accepted: Accepted,
+    router: Router,
+    activity: Arc<Activity>,
+    closing: CancellationToken,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match accepted {
+        Accepted::Tcp(stream) => {
+            // Events are small, and each is to go at once.
+            stream.set_nodelay(true)?;
+            let stream = TcpStream::from_std(stream)?;
+            serve_connection(stream, router, activity, closing).await
+        }
+        Accepted::Unix(stream) | Accepted::Inside(stream) => {
+            let stream = UnixStream::from_std(stream)?;
+            serve_connection(stream, router, activity, closing).await
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    activity: Arc<Activity>,
+    closing: CancellationToken,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let answering = Arc::clone(&activity);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, busy) = (router.clone(), Busy::new(Arc::clone(&answering)));
+        async move {
+            let answer = router.oneshot(request.map(Body::new)).await?;
+            Ok::<_, Infallible>(answer.map(|body| Answering { body, _busy: busy }))
+        }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let idle = || activity.requests.load(Ordering::Relaxed) == 0;
+    tokio::select! {
+        served = &mut connection => return Ok(served?),
+        () = activity.close.notified(), if idle() => return Ok(()),
+        () = closing.cancelled() => {}
+    }
+    if !idle() {
+        connection.as_mut().graceful_shutdown();
+        connection.await?;
+    }
+    Ok(())
+}
+
+/// Every change is whole, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_whole_head_is_closed() {
+        for words in [
+            "",
+            "GET / HTTP/1.1\r\nHo",
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        ] {
+            let (mut client, ours) = duplex(1024);
+            client.write_all(words.as_bytes()).await.unwrap();
+            let start = Instant::now();
+            let activity = Arc::new(Activity::new());
+            let served = serve_connection(ours, Router::new(), activity, CancellationToken::new());
+            let limit = timeout(2 * HEAD_TIME, served).await;
+            assert!(limit.is_ok(), "it stays open: {words}");
+            assert!(start.elapsed() >= HEAD_TIME);
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(
+                answer.contains("404"),
+                words.ends_with("\r\n\r\n"),
+                "{answer}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idlest_connection_makes_room_and_a_busy_one_never() {
+        let connections = AdminConnections::new(1);
+        let (permit, activity) = connections.enter().await.unwrap();
+        assert!(connections.enter().await.is_none(), "it has only begun");
+        sleep(2 * MIN_IDLE).await;
+        let busy = Busy::new(Arc::clone(&activity));
+        assert!(connections.enter().await.is_none(), "it is busy");
+        drop(busy);
+        sleep(2 * MIN_IDLE).await;
+        let closing = async {
+            activity.close.notified().await;
+            drop(permit);
+        };
+        let (entered, ()) = tokio::join!(connections.enter(), closing);
+        assert!(entered.is_some());
+    }
+}
