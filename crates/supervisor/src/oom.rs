@@ -259,11 +259,11 @@ mod tests {
         };
         let counters = OomCounters {
             groups: vec![OomGroup {
-                kills: counter("/nonexistent/events"),
+                kills: counter("/proc/nonexistent/events"),
                 hits: counter("/dev/zero"),
                 limit: "/".into(),
             }],
-            machine: Some(counter("/nonexistent/vmstat")),
+            machine: Some(counter("/proc/nonexistent/vmstat")),
         };
         let read = counters.read();
         assert_eq!(read, reading(&[GroupReading::default()], None));

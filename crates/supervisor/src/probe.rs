@@ -135,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_there_is_an_answer_too() {
         let nowhere = Listener {
-            address: Address::Unix("/nonexistent/x.sock".into()),
+            address: Address::Unix("/proc/nonexistent/x.sock".into()),
             processes: ChildProcesses::new("m".into(), 1, Marker::new().unwrap()),
         };
         assert_eq!(after(Duration::ZERO, &nowhere).await, Answer::Nothing);

@@ -84,9 +84,9 @@ fn a_model_file_that_is_something_else() {
 
 #[test]
 fn an_engine_that_is_not_there() {
-    let path = paddock!().engine(PathBuf::from("/nonexistent/llama-server"));
+    let path = paddock!().engine(PathBuf::from("/proc/nonexistent/llama-server"));
     let words = [
-        "engine.command: there is no file /nonexistent/llama-server",
+        "engine.command: there is no file /proc/nonexistent/llama-server",
         "under [engine]",
     ];
     assert_refused(&path, &words);
@@ -136,10 +136,10 @@ fn a_configuration_that_is_not_there() {
 
 #[test]
 fn a_runtime_directory_that_is_not_there() {
-    let builder = paddock!().config("server.runtime_dir = '/nonexistent'");
+    let builder = paddock!().config("server.runtime_dir = '/proc/nonexistent'");
     assert_refused(
         &builder,
-        &["server.runtime_dir: there is no directory /nonexistent"],
+        &["server.runtime_dir: there is no directory /proc/nonexistent"],
     );
 }
 
@@ -155,14 +155,14 @@ fn a_runtime_directory_whose_path_no_socket_fits_in() {
 #[test]
 fn several_things_are_said_at_once() {
     let builder = paddock!()
-        .engine(PathBuf::from("/nonexistent/engine"))
-        .model("/nonexistent/model.gguf")
-        .config("server.runtime_dir = '/nonexistent'");
+        .engine(PathBuf::from("/proc/nonexistent/engine"))
+        .model("/proc/nonexistent/model.gguf")
+        .config("server.runtime_dir = '/proc/nonexistent'");
     for finished in [builder.check(), builder.serve_to_the_end()] {
         assert_eq!(finished.code, Some(64));
         for words in [
-            "/nonexistent/engine",
-            "/nonexistent/model.gguf",
+            "/proc/nonexistent/engine",
+            "/proc/nonexistent/model.gguf",
             "3 problems",
         ] {
             assert!(finished.stderr.contains(words), "{}", finished.stderr);

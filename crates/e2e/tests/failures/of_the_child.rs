@@ -255,7 +255,7 @@ fn a_model_file_that_goes_away_after_the_check() {
 fn an_engine_that_the_system_cannot_run() {
     let builder = paddock!();
     let engine = builder.script("engine", "");
-    fs::write(&engine, "#!/nonexistent/interpreter\n").unwrap();
+    fs::write(&engine, "#!/proc/nonexistent/interpreter\n").unwrap();
     let paddock = builder.engine(engine).start();
     let failure = failure(&paddock);
     assert_class(

@@ -93,6 +93,6 @@ mod tests {
         assert!(!wants(&["-m", "a.gguf"], &[("LLAMA_API_KEY", "")]));
         assert!(!wants(&["--api-key", ","], &[]));
         assert!(!wants(&["--api-key-file", &none], &[]));
-        assert!(!wants(&["--api-key-file", "/nonexistent"], &[]));
+        assert!(!wants(&["--api-key-file", "/proc/nonexistent"], &[]));
     }
 }

@@ -19,7 +19,7 @@ fn nobody() -> [(Upstream, io::ErrorKind); 2] {
             io::ErrorKind::ConnectionRefused,
         ),
         (
-            Upstream::unix("/nonexistent/child.sock"),
+            Upstream::unix("/proc/nonexistent/child.sock"),
             io::ErrorKind::NotFound,
         ),
     ]

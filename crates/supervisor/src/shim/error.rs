@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_failed_exec_is_typed() {
         let error = |errno| io::Error::from_raw_os_error(errno);
-        let missing = ShimError::of_exec("/nonexistent".into(), error(2), true);
+        let missing = ShimError::of_exec("/proc/nonexistent".into(), error(2), true);
         assert!(matches!(missing, ShimError::NotFound { .. }), "{missing}");
         assert_eq!(missing.exit_code(), 127);
         let interpreter = ShimError::of_exec("/proc/self/stat".into(), error(2), true);

@@ -47,10 +47,10 @@ async fn an_exit_while_loading_is_classed_and_has_the_last_words() {
 #[tokio::test]
 async fn a_missing_binary_is_told_by_the_shim() {
     let lab = Lab::new();
-    let (failure, state) = failure_of(&lab, lab.spec("/nonexistent/llama-server", &[])).await;
+    let (failure, state) = failure_of(&lab, lab.spec("/proc/nonexistent/llama-server", &[])).await;
     assert_eq!(failure.class, FailureClass::MissingBinary);
     assert!(
-        failure.message.contains("/nonexistent/llama-server"),
+        failure.message.contains("/proc/nonexistent/llama-server"),
         "{failure}"
     );
     assert!(
@@ -67,7 +67,7 @@ async fn a_file_that_is_no_program_is_told_by_the_shim() {
     let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
     assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
 
-    fs::write(&file, "#!/nonexistent/interpreter\n").unwrap();
+    fs::write(&file, "#!/proc/nonexistent/interpreter\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
     let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
     assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
@@ -156,7 +156,7 @@ async fn a_child_that_falls_silent_is_killed_with_its_group() {
     let lab = Lab::new();
     let (file, mut spec) = (lab.file("pid"), lab.child(&[]));
     spec.args
-        .extend(["--deaf", "--gate", "/nonexistent", "--grandchild", &file].map(Into::into));
+        .extend(["--deaf", "--gate", "/proc/nonexistent", "--grandchild", &file].map(Into::into));
     spec.startup_timeout = Duration::from_millis(700);
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;

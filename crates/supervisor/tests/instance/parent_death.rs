@@ -113,7 +113,7 @@ async fn parent() {
     let lab = Lab::new();
     let loading = phase == "loading";
     let options: &[&str] = if loading {
-        &["--gate", "/nonexistent"]
+        &["--gate", "/proc/nonexistent"]
     } else {
         &[]
     };

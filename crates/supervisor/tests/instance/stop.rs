@@ -31,7 +31,7 @@ async fn a_ready_child_stops_on_the_first_sigterm() {
 #[tokio::test]
 async fn a_loading_child_stops() {
     let lab = Lab::new();
-    let instance = lab.start(lab.child(&["--gate", "/nonexistent"]));
+    let instance = lab.start(lab.child(&["--gate", "/proc/nonexistent"]));
     let pid = until_loading(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));

@@ -46,7 +46,7 @@ impl Harness {
     pub(super) fn new() -> Self {
         Self::with(
             LIMITS,
-            Address::Unix("/nonexistent/paddock-test.sock".into()),
+            Address::Unix("/proc/nonexistent/paddock-test.sock".into()),
         )
     }
 

@@ -228,7 +228,7 @@ fn a_trickle_inside_a_piece_counts_as_life() {
             stream_idle: Duration::from_secs(10),
             ..LIMITS
         };
-        let address = Address::Unix("/nonexistent/paddock-test.sock".into());
+        let address = Address::Unix("/proc/nonexistent/paddock-test.sock".into());
         let harness = Harness::with(limits, address);
         let (mut client, mut upstream) = begin(&harness, ASK).await;
         for byte in "40\r\n".bytes().chain([b'x'; 0x40]).chain("\r\n".bytes()) {
