@@ -82,7 +82,12 @@ fn a_socket_that_a_killed_process_left_behind_is_no_obstacle() {
 fn a_socket_in_a_directory_that_is_not_there() {
     let builder = paddock!().listen(["unix:/proc/nonexistent/x.sock"]);
     let serve = "No such file or directory";
-    assert_refused(&builder, "/proc/nonexistent", "there is no directory", serve);
+    assert_refused(
+        &builder,
+        "/proc/nonexistent",
+        "there is no directory",
+        serve,
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::support::{answered_by, chat, decisions, model, stream, three, wait_status};
-use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, post, wait_until};
+use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, get, post, wait_until};
 use rustix::process::Signal;
 use std::fs;
 
@@ -111,4 +111,16 @@ fn other_sites_pages_are_refused() {
     let request = post("/api/models/a/unload", "")
         .replace("\r\n\r\n", "\r\nOrigin: https://evil.example\r\n\r\n");
     assert_eq!(admin(&paddock, &request).status, 403);
+}
+
+#[test]
+fn no_browser_takes_an_answer_for_another_kind() {
+    let paddock = three().start();
+    let evil = get("/api/status").replace("localhost", "evil.test");
+    let paths = ["/", "/livez", "/api/status", "/metrics", "/none"].map(get);
+    for request in paths.into_iter().chain([evil]) {
+        let answer = admin(&paddock, &request);
+        let kinds: Vec<_> = answer.head.all("x-content-type-options").collect();
+        assert_eq!(kinds, ["nosniff"], "{request}");
+    }
 }

@@ -9,6 +9,7 @@ mod api_keys;
 mod discover;
 mod many;
 pub(super) mod mistakes;
+mod pages;
 mod problems;
 
 const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";

@@ -155,8 +155,16 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
 async fn a_child_that_falls_silent_is_killed_with_its_group() {
     let lab = Lab::new();
     let (file, mut spec) = (lab.file("pid"), lab.child(&[]));
-    spec.args
-        .extend(["--deaf", "--gate", "/proc/nonexistent", "--grandchild", &file].map(Into::into));
+    spec.args.extend(
+        [
+            "--deaf",
+            "--gate",
+            "/proc/nonexistent",
+            "--grandchild",
+            &file,
+        ]
+        .map(Into::into),
+    );
     spec.startup_timeout = Duration::from_millis(700);
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
