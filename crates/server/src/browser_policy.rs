@@ -1,4 +1,4 @@
-//! What web pages may ask: browsers send requests on behalf of pages whose authors the operator does not know.
+//! Rules for requests of web pages: browsers send them on behalf of authors whom the operator does not know.
 //!
 //! A browser states the page's origin in `Origin` with every request whose answer the page may read, and with
 //! every one that is not `GET` or `HEAD` (Fetch §3.2); pages cannot change the field. Three kinds of requests
@@ -24,13 +24,13 @@ pub(crate) struct BrowserPolicy {
     /// A wrapped command says which pages are allowed, by its flags.
     wraps: bool,
     admin_hosts: Vec<HostName>,
-    /// What each model's child says of CORS.
+    /// The CORS flags of each model's child.
     engines: Vec<(ModelId, EngineCors)>,
-    /// What all of them say, or else llama-server's defaults.
+    /// The flags of all children if they agree, else llama-server's defaults.
     common: EngineCors,
 }
 
-/// Why a request is refused that a web page sends, or could send.
+/// Reason to refuse a request that a web page sends, or could be sending.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PageRefusal {
     /// Pages of this origin may not use the public address.
@@ -38,7 +38,7 @@ pub enum PageRefusal {
     Origin {
         /// The origin.
         origin: String,
-        /// Whether a wrapped command says which pages may.
+        /// A wrapped command says which pages may.
         wraps: bool,
     },
     /// A page of another site asks in a way that states no origin.
@@ -82,7 +82,7 @@ fn advice(origin: &str, wraps: bool) -> String {
 /// The longest origin and host that an error repeats, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// What a request says that can tell whether a web page sends it.
+/// Facts of a request that tell whether a web page sends it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageFacts<'a> {
     /// `Origin`; an empty one, which no browser sends, counts as none.
@@ -149,7 +149,7 @@ impl BrowserPolicy {
         }
     }
 
-    /// Whether pages of an origin may use the public plane that they reach as `host`: those that are
+    /// Returns whether pages of an origin may use the public plane that they reach as `host`: those that are
     /// configured, and those that paddock's own address serves, such as the web interface of llama-server.
     fn allows(&self, origin: &[u8], host: &[u8]) -> bool {
         self.origins.allows(origin) || {
@@ -198,7 +198,7 @@ impl BrowserPolicy {
         self.admin_hosts.iter().any(|host| host.is(name))
     }
 
-    /// What a model's child says of CORS; without a model, what all children say.
+    /// Returns the CORS flags of a model's child; without a model, those that all children share.
     pub(crate) fn engine(&self, model: Option<ModelId>) -> &EngineCors {
         let mut engines = self.engines.iter();
         let found = engines.find(|(id, _)| Some(*id) == model);
@@ -221,7 +221,7 @@ impl Default for BrowserPolicy {
     }
 }
 
-/// What all children say, if they agree.
+/// Returns the flags of all children if they agree, else llama-server's defaults.
 fn common(engines: &[(ModelId, EngineCors)]) -> EngineCors {
     match engines.split_first() {
         Some(((_, first), rest)) if rest.iter().all(|(_, cors)| cors == first) => first.clone(),

@@ -19,7 +19,7 @@ impl Config {
 
     /// Returns the origins whose pages may use the public address.
     ///
-    /// Where clients show a key, a page without one gets nothing, so every origin may ask unless the
+    /// If clients show a key, a page without one gets nothing, so every origin may ask unless the
     /// configuration says otherwise.
     pub(crate) fn allowed_origins(&self) -> AllowedOrigins {
         if let Some(listed) = &self.server.allowed_origins {

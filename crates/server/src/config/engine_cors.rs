@@ -9,7 +9,7 @@ use super::argv::Command;
 use super::origins::{AllowedOrigin, AllowedOrigins, split};
 use super::owned::normal;
 
-/// What `--cors-origins` restricts pages to that have the host `localhost`, `127.0.0.1` or `::1`.
+/// Value of `--cors-origins` for pages whose host is `localhost`, `127.0.0.1` or `::1`.
 const LOCALHOST: &str = "localhost";
 
 /// Flags with which llama-server restricts `--cors-origins` to [`LOCALHOST`] unless it is given.
@@ -137,12 +137,12 @@ impl EngineCors {
     }
 }
 
-/// Whether a variable switches off what it names (common/arg.cpp, `is_falsey`).
+/// Returns whether a variable switches off what it names (common/arg.cpp, `is_falsey`).
 fn is_falsey(value: &str) -> bool {
     ["off", "disabled", "false", "0"].contains(&value)
 }
 
-/// Whether llama-server takes an origin for one of this machine (`origin_is_localhost`).
+/// Returns whether llama-server takes an origin for one of this machine (`origin_is_localhost`).
 fn is_localhost(origin: &[u8]) -> bool {
     let Some((b"http" | b"https", authority)) = split(origin) else {
         return false;

@@ -20,7 +20,7 @@ const LOCAL: [&str; 10] = [
     "vscode-webview://*",
 ];
 
-/// One entry of `server.allowed_origins`: a single origin or a pattern of origins.
+/// An entry of `server.allowed_origins`: a single origin or a pattern of origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedOrigin(Pattern);
 

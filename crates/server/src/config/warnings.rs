@@ -1,4 +1,4 @@
-//! Configurations that are valid and still deserve a second thought.
+//! Warnings of settings that are valid, and that their operator may not intend.
 
 use std::fmt;
 

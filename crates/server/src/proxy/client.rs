@@ -85,7 +85,7 @@ impl Card {
         self.model.set(Some(model));
     }
 
-    /// The model that the request is for, once it is known.
+    /// Returns the model of the request, once it is known.
     pub(super) fn model(&self) -> Option<ModelId> {
         self.model.get()
     }

@@ -90,7 +90,7 @@ pub(super) fn admit_malformed(worker: &Worker, client: &mut Client) {
     }
 }
 
-/// Whether a browser asks by itself whether a page may send its request (Fetch §4.8, CORS-preflight fetch).
+/// Returns whether a browser asks by itself if a page may send its request (Fetch §4.8, CORS-preflight fetch).
 pub(super) fn is_preflight(request: &Request) -> bool {
     let head = request.buffer.bytes().get(..request.head_len);
     let head = head.unwrap_or_default();
@@ -110,7 +110,7 @@ fn push_lines(lines: &mut Vec<u8>, origin: &[u8]) {
     lines.extend_from_slice(b"\r\nVary: Origin\r\n");
 }
 
-/// Whether the answer becomes a page of its own, as behind a link, which no other page can read.
+/// Returns whether the answer becomes a page of its own, as behind a link, which no other page can read.
 fn is_navigation(head: &[u8]) -> bool {
     let has = |name: &str, value: &[u8]| {
         field_lines(head).any(|field| field.is(name) && field.value == value)

@@ -33,7 +33,7 @@ impl Stream {
         }
     }
 
-    /// Whether the connection goes to a loopback address of this machine.
+    /// Returns whether the connection goes to a loopback address of this machine.
     pub(super) fn is_over_loopback(&self) -> bool {
         match self {
             Self::Socket(socket) => socket.is_over_loopback(),

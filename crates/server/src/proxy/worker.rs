@@ -100,7 +100,8 @@ impl Worker {
         Ref::map(self.catalog.borrow(), AsRef::as_ref)
     }
 
-    /// Whether paddock answers preflights itself: it has routes of its own, or keys, which no preflight shows.
+    /// Returns whether paddock answers preflights itself: not in front of a wrapped command, unless keys protect
+    /// it, which no preflight shows.
     pub(super) fn answers_preflights(&self) -> bool {
         self.site.own.is_some() || !self.catalog().keys().is_empty()
     }

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// What carries the requests.
+/// The kind of socket that carries requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
@@ -30,7 +30,7 @@ pub(crate) enum Transport {
     Unix,
 }
 
-/// Why a request is refused.
+/// Reason to refuse a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     /// `Host` is missing or repeated (RFC 9112 §3.2).
@@ -98,7 +98,7 @@ fn the_host(headers: &HeaderMap, version: Version) -> Result<&str, Refusal> {
     }
 }
 
-/// Whether a link or the address bar opens the dashboard, which no other page can read.
+/// Returns whether a link or the address bar opens the dashboard, which no other page can read.
 fn opens_dashboard(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut modes = texts(headers, &FETCH_MODE);
     method == Method::GET && uri.path() == "/" && modes.any(|mode| mode == "navigate")

@@ -40,7 +40,7 @@ pub(super) async fn keyed(
     }
 }
 
-/// The scopes of which a key for a path has one; none where nobody shows a key.
+/// Returns the scopes that a key for a path has one of; none for a path that is open to everybody.
 fn scopes_for(path: &str) -> &'static [Scope] {
     match path {
         "/livez" | "/readyz" => &[],
@@ -49,7 +49,7 @@ fn scopes_for(path: &str) -> &'static [Scope] {
     }
 }
 
-/// Whether operators have to show a key for a path.
+/// Returns whether operators have to show a key for a path.
 pub(super) fn needs_key(catalog: &Catalog, path: &str) -> bool {
     catalog.keys().any_for(scopes_for(path))
 }

@@ -69,7 +69,7 @@ impl Socket {
         SocketAddr::try_from(peer).ok().map(|at| at.ip())
     }
 
-    /// Whether this is a TCP connection to a loopback address of this machine.
+    /// Returns whether this is a TCP connection to a loopback address of this machine.
     pub(super) fn is_over_loopback(&self) -> bool {
         let local = rustix::net::getsockname(&self.socket).ok();
         let local = local.and_then(|at| SocketAddr::try_from(at).ok());
