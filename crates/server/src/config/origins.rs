@@ -85,6 +85,20 @@ impl AllowedOrigins {
         self.0.iter().any(|entry| entry.0 == Pattern::Any)
     }
 
+    /// Returns an entry that stands for pages of sites which anybody can have, if there is one.
+    pub(crate) fn of_any_site(&self) -> Option<&AllowedOrigin> {
+        self.0.iter().find(|entry| {
+            matches!(
+                &entry.0,
+                Pattern::Any
+                    | Pattern::Site {
+                        host: Host::Any,
+                        ..
+                    }
+            )
+        })
+    }
+
     /// Returns whether pages without an origin of their own are allowed by name.
     pub(crate) fn has_null(&self) -> bool {
         self.0.iter().any(|entry| entry.0 == Pattern::Null)

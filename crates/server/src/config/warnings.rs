@@ -72,10 +72,14 @@ fn for_pages(config: &Config) -> Option<Warning> {
         return None;
     }
     let origins = config.allowed_origins();
-    let (found, pages) = match () {
-        () if origins.is_any() => ("*", "every web page that a browser on this network opens"),
-        () if origins.has_null() => ("null", "every web page, from inside a sandboxed frame,"),
-        () => return None,
+    let any = origins.of_any_site().map(ToString::to_string);
+    let (found, pages) = match &any {
+        Some(any) => (
+            any.as_str(),
+            "every web page that a browser on this network opens",
+        ),
+        None if origins.has_null() => ("null", "every web page, from inside a sandboxed frame,"),
+        None => return None,
     };
     let (cause, help) = match config.mode {
         Mode::Serve => (

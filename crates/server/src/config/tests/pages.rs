@@ -55,6 +55,8 @@ fn what_lets_every_page_in_is_warned_of() {
     };
     let star = "allowed_origins = [\"*\"]";
     warned(&served(star, ""), "`server.allowed_origins` has \"*\"");
+    let hosts = "allowed_origins = [\"https://a.example\", \"https://*:*\"]";
+    warned(&served(hosts, ""), "has \"https://*:*\"");
     let null = "allowed_origins = [\"null\"]";
     warned(&served(null, ""), "from inside a sandboxed frame");
     warned(&wrapped(&["--cors-origins", "*"]), "no `--api-key`");
