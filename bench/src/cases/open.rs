@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn descriptors_limit_the_streams() {
-        assert_eq!(most(20_000), 9900);
+        assert_eq!(most(20_000), 9225);
         assert_eq!(most(100), 0);
         assert!(most(1 << 20) > SIZES[2]);
     }
