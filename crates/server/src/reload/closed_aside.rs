@@ -58,7 +58,7 @@ mod tests {
         let (peer, _) = listener.accept().unwrap();
         set_socket_linger(&socket, Some(linger)).unwrap();
         socket.set_nonblocking(true).unwrap();
-        while socket.write(&[0; 1 << 16]).is_ok() {}
+        while socket.write(&[0; 1 << 14]).is_ok() {}
         let began = Instant::now();
         drop(ClosedAside::new(socket.into()));
         assert!(began.elapsed() < linger / 2);

@@ -123,8 +123,8 @@ mod tests {
         (2, FailureClass::BadFile),
     ];
 
-    fn identity() -> Option<FileIdentity> {
-        Some(FileIdentity::of(&[PathBuf::from("/")]).unwrap())
+    fn identity() -> FileIdentity {
+        FileIdentity::of(&[PathBuf::from("/")]).unwrap()
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
                 Fault::header(path, &gguf::Error::Io(error())),
                 Fault::stat(&["/".into()], &error()),
             ] {
-                let failed = fault.failed(identity());
+                let failed = fault.failed(Some(identity()));
                 assert_eq!(failed.failure.cause.class, class, "{number}");
                 assert_eq!(failed.files, None, "{number}");
             }
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn what_the_contents_prove_is_remembered_with_the_file() {
         let fault = Fault::header(Path::new("m.gguf"), &gguf::Error::Empty);
-        let failed = fault.failed(identity());
+        let failed = fault.failed(Some(identity()));
         assert_eq!(failed.failure.cause.class, FailureClass::BadFile);
-        assert_eq!(failed.files, identity());
+        assert_eq!(failed.files, Some(identity()));
         let message = &failed.failure.cause.message;
         assert_eq!(
             message,
