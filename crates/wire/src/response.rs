@@ -35,7 +35,8 @@ pub struct ResponseHead {
     pub status: u16,
     /// How the body is framed.
     pub framing: Framing,
-    /// The upstream closes its connection after this answer.
+    /// The upstream's connection serves no other request after this answer: the upstream closes it, or
+    /// announced a body where none can be, which may follow all the same.
     pub close: bool,
     /// The upstream named the request itself (`x-request-id`).
     pub has_request_id: bool,
@@ -118,20 +119,27 @@ impl ResponseHead {
                 _ => {}
             }
         }
-        let said = framing.framing().map_err(Malformed::Framing)?;
+        let announced = framing.framing().map_err(Malformed::Framing)?;
         self.framing = match self.status {
             100..200 | 204 | 304 => Framing::None,
             _ if to_head => Framing::None,
-            _ => said.unwrap_or(Framing::UntilClose),
+            _ => announced.unwrap_or(Framing::UntilClose),
         };
+        self.close |= self.may_leave_bytes(announced);
         let connection = Connection::read(fields, &names).map_err(|refusal| match refusal {
             Refusal::TooManyHopByHop => Malformed::TooManyHopByHop,
             refusal => Malformed::Framing(refusal),
         })?;
         self.close |= connection.close || self.framing == Framing::UntilClose;
-        let also: &[Name] = match client {
-            Version::Http10 => &[Name::TransferEncoding, Name::Trailer],
-            Version::Http11 => &[],
+        let also: &[Name] = match (announced, client) {
+            (Some(Framing::Length(1..)), _) if self.forbids_framing_fields() => {
+                &[Name::ContentLength, Name::Trailer]
+            }
+            (Some(Framing::Chunked), _) if self.forbids_framing_fields() => {
+                &[Name::TransferEncoding, Name::Trailer]
+            }
+            (_, Version::Http10) => &[Name::TransferEncoding, Name::Trailer],
+            (_, Version::Http11) => &[],
         };
         Ok(cut_hop_by_hop(
             head,
@@ -141,6 +149,26 @@ impl ResponseHead {
             also,
             &mut self.edits,
         )?)
+    }
+
+    /// Returns true if the answer ends with its head although its fields announce a body that the upstream
+    /// may send all the same. A length is no such sign in answers to HEAD and in 304, which state that of
+    /// the answer to GET (RFC 9110 §8.6). llama-server sends `0\r\n\r\n` behind a 204 that has
+    /// `Transfer-Encoding` (llama.cpp b11434, tools/server/server-models.cpp, `server_http_proxy`), and
+    /// closes its connection after any other chunked answer.
+    fn may_leave_bytes(&self, announced: Option<Framing>) -> bool {
+        match announced {
+            Some(Framing::Chunked) => self.framing == Framing::None,
+            Some(Framing::Length(1..)) => self.forbids_framing_fields(),
+            _ => false,
+        }
+    }
+
+    /// Returns true for 1xx and 204, which must have neither `Transfer-Encoding` (RFC 9112 §6.1) nor
+    /// `Content-Length` (RFC 9110 §8.6). A client that believes such a field waits for a body. A
+    /// `Content-Length` of 0 misleads nobody, so it passes.
+    fn forbids_framing_fields(&self) -> bool {
+        matches!(self.status, 100..200 | 204)
     }
 
     /// An interim answer (1xx): another head follows.

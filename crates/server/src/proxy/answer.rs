@@ -22,6 +22,8 @@ pub(super) struct Answer {
     client_closes: bool,
     /// The client has had a `100 Continue` of paddock's own, so the child's is dropped.
     invited: bool,
+    /// An interim answer has said that the upstream's connection serves no other request.
+    closes_upstream: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl Answer {
             dialect: request.dialect,
             client_closes: client_closes || request.head.close,
             invited: request.invited,
+            closes_upstream: false,
         }
     }
 
@@ -161,7 +164,7 @@ impl Answer {
             self.client_closes || until_close || !upload_done || worker.phase() != Phase::Serving;
         let mut passing = Passing {
             body: Body::new(head.framing),
-            reusable: !head.close && upload_done,
+            reusable: !head.close && !self.closes_upstream && upload_done,
             closes,
             is_event_stream: head.is_event_stream && !head.is_encoded,
             until_close,
@@ -196,6 +199,7 @@ impl Answer {
         len: usize,
     ) -> Piece {
         self.state = State::Head(HeadScan::default());
+        self.closes_upstream |= head.close;
         let mut rest = worker.pool.take();
         rest.extend(&buffer.bytes()[len..]);
         buffer.truncate(len);

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod edges;
+mod framing;
 mod harness;
 mod keys;
 mod pages;

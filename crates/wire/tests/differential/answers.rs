@@ -44,6 +44,9 @@ pub(crate) fn check(bytes: &[u8], to_head: bool) {
     let mut expected = ours.answer;
     if let Some(answer) = &mut expected {
         answer.fields = naive::end_to_end(std::mem::take(&mut answer.fields));
+        if answer.status == 204 {
+            answer.fields = naive::without_framing(std::mem::take(&mut answer.fields));
+        }
         same(answer, false, self::theirs(&ours.forwarded, to_head));
     }
     assert_eq!(again.answer, expected);

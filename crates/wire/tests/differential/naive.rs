@@ -40,6 +40,18 @@ pub(crate) fn end_to_end(mut fields: Fields) -> Fields {
     fields
 }
 
+/// The fields of an answer that must not announce a body.
+pub(crate) fn without_framing(mut fields: Fields) -> Fields {
+    let announces = |(name, value): &(String, Vec<u8>)| {
+        name == "transfer-encoding"
+            || (name == "content-length" && value.iter().any(|digit| *digit != b'0'))
+    };
+    if fields.iter().any(announces) {
+        fields.retain(|field| !announces(field) && field.0 != "trailer");
+    }
+    fields
+}
+
 /// A whole chunked body at the start of some bytes.
 #[derive(Debug)]
 pub(crate) struct Chunks {

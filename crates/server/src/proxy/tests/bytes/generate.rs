@@ -323,11 +323,18 @@ fn answer() -> impl Strategy<Value = Answer> {
             let is_10 = is_10 && framing != Framing::Chunked;
             let closes = close.is_some();
             let has_id = id.is_some();
-            fields.extend(
-                [id, trailer, close, framing_line(framing, &body)]
-                    .into_iter()
-                    .flatten(),
-            );
+            let mut trailer = trailer;
+            let mut framed = framing_line(framing, &body);
+            let announces = match framing {
+                Framing::Nothing => false,
+                Framing::Length => !body.data.0.is_empty(),
+                Framing::Chunked => true,
+            };
+            if status == 204 && announces {
+                let lines = [&mut trailer, &mut framed].into_iter().flatten();
+                lines.for_each(|line| line.goes = Goes::Nowhere);
+            }
+            fields.extend([id, trailer, close, framed].into_iter().flatten());
             Just(fields).prop_shuffle().prop_map(move |fields| Answer {
                 status,
                 reason: reason.clone(),

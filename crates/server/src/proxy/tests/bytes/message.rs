@@ -178,6 +178,15 @@ impl Answer {
         self.has_body(to) && self.framing == Framing::Nothing
     }
 
+    /// Announces a body where none follows, which the upstream may send all the same.
+    fn may_leave_bytes(&self, to: &Ask) -> bool {
+        match self.framing {
+            Framing::Nothing => false,
+            Framing::Length => self.status == 204 && !self.body.data.0.is_empty(),
+            Framing::Chunked => !self.has_body(to),
+        }
+    }
+
     /// What the upstream sends.
     pub(super) fn sent(&self, to: &Ask) -> Vec<u8> {
         let head = join(&self.first(self.is_10), &self.fields, |_| true);
@@ -216,6 +225,9 @@ impl Exchange {
 
     /// The upstream's connection serves no other request.
     pub(super) fn closes_upstream(&self) -> bool {
-        self.answer.closes || self.answer.is_10 || self.answer.ends_with_connection(&self.ask)
+        self.answer.closes
+            || self.answer.is_10
+            || self.answer.ends_with_connection(&self.ask)
+            || self.answer.may_leave_bytes(&self.ask)
     }
 }
