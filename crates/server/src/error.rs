@@ -245,6 +245,9 @@ pub enum ProxyError {
     /// The child closed the connection before it had answered, or in the middle of the answer.
     #[error("the model's server closed the connection {0}")]
     UpstreamClosed(&'static str),
+    /// The child exited before it had answered.
+    #[error("the model's server exited before it answered: {0}")]
+    UpstreamExited(Arc<str>),
     /// The child no longer answered anything and was ended.
     #[error("the model's server hung: {0}")]
     UpstreamHung(Arc<str>),
@@ -335,6 +338,7 @@ impl ProxyError {
             | Self::ShuttingDown => 503,
             Self::UpstreamUnreachable(_)
             | Self::UpstreamClosed(_)
+            | Self::UpstreamExited(_)
             | Self::UpstreamHung(_)
             | Self::UpstreamMalformed(_) => 502,
             Self::UpstreamTimeout(_) => 504,
@@ -365,9 +369,10 @@ impl ProxyError {
             Self::LoadFailed { .. } | Self::RanOut { .. } => "load_failed",
             Self::ShuttingDown => "shutting_down",
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
-            Self::UpstreamClosed(_) | Self::UpstreamHung(_) | Self::UpstreamMalformed(_) => {
-                "upstream_closed"
-            }
+            Self::UpstreamClosed(_)
+            | Self::UpstreamExited(_)
+            | Self::UpstreamHung(_)
+            | Self::UpstreamMalformed(_) => "upstream_closed",
             Self::UpstreamTimeout(_) => "upstream_timeout",
         }
     }

@@ -18,6 +18,14 @@ pub(crate) struct Endpoint {
     pub(crate) processes: Option<ChildProcesses>,
 }
 
+/// The end of a child that had served requests or was starting.
+#[derive(Debug, Clone)]
+pub(crate) struct ChildExit {
+    pub(crate) generation: Generation,
+    /// The cause, in words for people.
+    pub(crate) message: Arc<str>,
+}
+
 /// A configured model: its gate, where its requests go, and how long they may take.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -29,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) gate: Arc<Gate>,
     /// The newest endpoint. Written by the runtime before a lease names it.
     pub(crate) endpoint: Arc<watch::Sender<Option<Endpoint>>>,
+    /// The newest exit of a child. Written by the runtime once the gate is shut.
+    pub(crate) exit: Arc<watch::Sender<Option<ChildExit>>>,
     /// What its requests see of its child's silence.
     pub(crate) doubts: Doubts,
     released: Released,
@@ -120,6 +130,7 @@ impl Model {
             limits,
             gate: Arc::default(),
             endpoint: Arc::new(watch::Sender::new(None)),
+            exit: Arc::new(watch::Sender::new(None)),
             doubts: Doubts::default(),
             released,
         }
@@ -134,6 +145,7 @@ impl Model {
             limits,
             gate: Arc::clone(&self.gate),
             endpoint: Arc::clone(&self.endpoint),
+            exit: Arc::clone(&self.exit),
             doubts: self.doubts.clone(),
             released: self.released.clone(),
         }
@@ -151,6 +163,18 @@ impl Model {
             model: Arc::clone(self),
             generation,
         }
+    }
+
+    /// Waits until the child of this generation has exited, and returns the cause.
+    pub(crate) async fn exited(&self, generation: Generation) -> Option<Arc<str>> {
+        let mut exits = self.exit.subscribe();
+        let is_over = |exit: &Option<ChildExit>| {
+            exit.as_ref()
+                .is_some_and(|exit| exit.generation >= generation)
+        };
+        let exit = exits.wait_for(is_over).await.ok()?;
+        let exit = exit.as_ref()?;
+        (exit.generation == generation).then(|| Arc::clone(&exit.message))
     }
 
     /// Takes note that a release was told of.

@@ -87,6 +87,35 @@ fn an_answer_that_has_not_begun_becomes_502() {
     assert_eq!(answer.status, 502, "{answer:?}");
     assert_eq!(answer.field("x-paddock-error"), Some("upstream_closed"));
     assert_eq!(answer.error_code(), "upstream_closed");
+    let message = answer.json()["error"]["message"].to_string();
+    assert!(message.contains("SIGKILL"), "{message}");
+}
+
+#[test]
+fn requests_on_connections_that_die_with_the_child_are_answered_by_the_next_one() {
+    let paddock = paced();
+    let mut clients = [(); 4].map(|()| paddock.connect());
+    for _ in 0..3 {
+        // Answered at once and whole, so that paddock has a connection for each.
+        for client in &mut clients {
+            client.send(whole(20));
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer().status, 200);
+        }
+        let before = paddock.child();
+        before.signal(Signal::STOP);
+        for client in &mut clients {
+            client.send(whole(1));
+        }
+        paddock.wait_in_flight(4);
+        before.signal(Signal::KILL);
+        for client in &mut clients {
+            let answer = client.answer();
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        wait_for_the_next(&paddock, before);
+    }
 }
 
 #[test]

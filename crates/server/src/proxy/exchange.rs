@@ -21,8 +21,11 @@ use tokio::time::{Instant, timeout};
 /// How often a request looks for an instance that takes its connection.
 const TRIES: usize = 3;
 
-/// How long to wait for the news that the instance that refused a connection is gone.
+/// How long to wait for the news that the instance that refused or closed a connection is gone.
 const NEWS: Duration = Duration::from_secs(1);
+
+/// Nothing of an answer came, and the child has not exited as far as is known.
+const UNANSWERED: ProxyError = ProxyError::UpstreamClosed("before it answered");
 
 /// Passes one request to the model and its answer back.
 pub(super) async fn pass(
@@ -41,7 +44,7 @@ pub(super) async fn pass(
         Box::pin(buffering::buffer(worker, client, request)).await
     };
     let admitted = match buffered {
-        Ok(()) => admit(worker, client, request, model).await,
+        Ok(()) => admit(worker, client, request, model, false).await,
         Err(denied) => Err(denied),
     };
     let (lease, connection) = match admitted {
@@ -61,17 +64,22 @@ pub(super) async fn pass(
         .run()
         .await;
     let end = match end {
-        End::Stale if reused => {
+        End::Unanswered { repeatable: true } if reused => {
             Box::pin(once_more(worker, client, request, model, &mut lease)).await
         }
+        end => end,
+    };
+    let end = match end {
+        End::Unanswered { .. } => Box::pin(name_exit(worker, client, model, lease.take())).await,
         end => end,
     };
     drop(lease);
     conclude(worker, client, request, end).await
 }
 
-/// Repeats a request whose reused connection died before anything of the answer came: the child
-/// closes idle connections, and that can cross with a request on its way.
+/// Repeats a request whose reused connection ended before anything of the answer came: the child closes idle
+/// connections, and that can cross with a request on its way. If the child has exited instead, the request
+/// queues for the next child. Whatever the request does to a child, it reaches two of them at most.
 async fn once_more(
     worker: &Worker,
     client: &mut Client,
@@ -80,16 +88,61 @@ async fn once_more(
     lease: &mut Option<Lease>,
 ) -> End {
     let endpoint = lease.as_ref().and_then(|lease| endpoint_of(model, lease));
-    let Some(endpoint) = endpoint else {
-        return End::Stale;
-    };
-    match Upstreams::connect(model.id, &endpoint).await {
-        Ok(connection) => {
+    if let Some(endpoint) = endpoint
+        && let Ok(connection) = Upstreams::connect(model.id, &endpoint).await
+    {
+        let end = Relay::new(worker, client, request, model, connection, lease)
+            .run()
+            .await;
+        if !matches!(end, End::Unanswered { repeatable: true }) {
+            return end;
+        }
+        // The kernel closes a dying child's connections before its listening socket, which accepts for
+        // another moment.
+        match find_exit(worker, client, model, lease.take()).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return End::Failed(UNANSWERED),
+            Err(denied) => return denied.into(),
+        }
+    }
+    *lease = None;
+    match admit(worker, client, request, model, true).await {
+        Ok((next, connection)) => {
+            *lease = Some(next);
             Relay::new(worker, client, request, model, connection, lease)
                 .run()
                 .await
         }
-        Err(error) => End::Failed(ProxyError::UpstreamUnreachable(error.to_string())),
+        Err(denied) => denied.into(),
+    }
+}
+
+/// Finds out if the child has exited, and why: one that exits closes its connections a moment before the
+/// supervisor knows.
+async fn find_exit(
+    worker: &Worker,
+    client: &mut Client,
+    model: &Model,
+    lease: Option<Lease>,
+) -> Result<Option<Arc<str>>, Denied> {
+    let Some(generation) = lease.map(|lease| lease.generation) else {
+        return Ok(None);
+    };
+    let exit = timeout(NEWS, model.exited(generation));
+    Ok(with_client(worker, client, exit).await?.unwrap_or(None))
+}
+
+/// The error for a request of whose answer nothing came.
+async fn name_exit(
+    worker: &Worker,
+    client: &mut Client,
+    model: &Model,
+    lease: Option<Lease>,
+) -> End {
+    match find_exit(worker, client, model, lease).await {
+        Ok(Some(cause)) => End::Failed(ProxyError::UpstreamExited(cause)),
+        Ok(None) => End::Failed(UNANSWERED),
+        Err(denied) => denied.into(),
     }
 }
 
@@ -100,9 +153,9 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
             request.give_back(worker);
             after
         }
-        End::Stale => {
-            let error = ProxyError::UpstreamClosed("before it answered");
-            Box::pin(reply::instead(worker, client, request, &error)).await
+        // [`pass`] has put a cause in its place.
+        End::Unanswered { .. } => {
+            Box::pin(reply::instead(worker, client, request, &UNANSWERED)).await
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
         End::Broken => {
@@ -147,13 +200,24 @@ pub(super) enum Denied {
     ClientGone,
 }
 
+impl From<Denied> for End {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Error(error) => Self::Failed(error),
+            Denied::ClientGone => Self::ClientGone,
+        }
+    }
+}
+
 /// A lease and a connection to go with it. An instance that refuses the connection has just
-/// died: its gate is about to shut, and the request queues for the next one.
+/// died: its gate is about to shut, and the request queues for the next one. With `fresh` the connection has
+/// served no request before.
 async fn admit(
     worker: &Worker,
     client: &mut Client,
     request: &Request,
     model: &Arc<Model>,
+    fresh: bool,
 ) -> Result<(Lease, Connection), Denied> {
     let mut refused = None;
     for _ in 0..TRIES {
@@ -169,7 +233,7 @@ async fn admit(
                 &worker.pool,
             )
         };
-        if let Some(connection) = idle(request.is_repeatable()) {
+        if !fresh && let Some(connection) = idle(request.is_repeatable()) {
             return Ok((lease, connection));
         }
         let mut news = model.endpoint.subscribe();
@@ -179,13 +243,19 @@ async fn admit(
                 Err(error) => refused = Some(error.to_string()),
             }
         }
-        if let Some(connection) = idle(true) {
+        if !fresh && let Some(connection) = idle(true) {
             return Ok((lease, connection));
         }
+        let generation = lease.generation;
         drop(lease);
-        let waiting = timeout(NEWS, news.changed());
-        // Whether there was news or not, the next try finds out.
-        let _ = with_client(worker, client, waiting).await?;
+        let is_gone = async {
+            tokio::select! {
+                _ = news.changed() => {}
+                _ = model.exited(generation) => {}
+            }
+        };
+        // The next try finds out, with or without such news.
+        let _ = with_client(worker, client, timeout(NEWS, is_gone)).await?;
     }
     let why = refused.unwrap_or_else(|| "it is being restarted".to_owned());
     Err(Denied::Error(ProxyError::UpstreamUnreachable(why)))

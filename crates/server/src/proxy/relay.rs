@@ -254,12 +254,9 @@ impl<'a> Relay<'a> {
         if let Some(killed) = killed {
             return Some(End::Failed(killed));
         }
-        if self.upload.is_repeatable() {
-            return Some(End::Stale);
-        }
-        Some(End::Failed(ProxyError::UpstreamClosed(
-            "before it answered",
-        )))
+        Some(End::Unanswered {
+            repeatable: self.upload.is_repeatable(),
+        })
     }
 
     fn wrong(&mut self, wrong: Wrong) -> Option<End> {

@@ -8,7 +8,7 @@ use super::inspect::parts;
 use crate::blocking;
 use crate::config::{self, Mode};
 use crate::error::LoadFailure;
-use crate::model::{Endpoint, Model};
+use crate::model::{ChildExit, Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
@@ -182,8 +182,25 @@ impl Runtime {
             State::Stopped => return self.stopped(id, serial),
         };
         self.handle(Event::Instance { model: id, is });
+        if let State::Backoff { failure, .. } | State::Failed { failure, .. } = state {
+            self.publish_exit(id, failure);
+        }
         if matches!(state, State::Ready { .. }) {
             self.measure(id);
+        }
+    }
+
+    /// Publishes the exit of the newest child, for requests whose connections broke with it. Its gate is
+    /// shut by now: requests that learn of the exit queue for the next child.
+    fn publish_exit(&self, id: ModelId, failure: &Failure) {
+        let Some(entry) = self.entries.get(id.0) else {
+            return;
+        };
+        if failure.phase != paddock_supervisor::Phase::Spawn {
+            entry.model.exit.send_replace(Some(ChildExit {
+                generation: generation_of(entry.generations),
+                message: failure.message.as_str().into(),
+            }));
         }
     }
 
@@ -362,9 +379,13 @@ fn on_the_clock(at: Instant) -> SystemTime {
     SystemTime::now() + at.saturating_duration_since(Instant::now())
 }
 
+fn generation_of(count: u64) -> Generation {
+    Generation(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Makes the generation's address known before any lease names it.
 fn publish(model: &Model, generation: u64, listener: &Listener) -> Generation {
-    let generation = Generation(u32::try_from(generation).unwrap_or(u32::MAX));
+    let generation = generation_of(generation);
     let endpoint = Endpoint {
         generation,
         address: listener.address.clone(),

@@ -28,6 +28,7 @@ impl Outcome {
         match error {
             ProxyError::UpstreamUnreachable(_)
             | ProxyError::UpstreamClosed(_)
+            | ProxyError::UpstreamExited(_)
             | ProxyError::UpstreamHung(_)
             | ProxyError::UpstreamMalformed(_)
             | ProxyError::UpstreamTimeout(_) => Self::UpstreamError,

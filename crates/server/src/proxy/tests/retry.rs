@@ -1,4 +1,6 @@
-use super::harness::{Harness, LIMITS, head, send};
+use super::harness::{GENERATION, Harness, LIMITS, head, send};
+use crate::model::{ChildExit, Endpoint};
+use paddock_scheduler::Generation;
 use paddock_supervisor::Address;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -55,6 +57,78 @@ fn a_request_that_met_the_end_of_a_reused_connection_is_sent_again_as_it_was() {
         fresh.write_all(OK.as_bytes()).await.unwrap();
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    });
+}
+
+/// Its child is dead: nothing listens any more, or what listens is about to close.
+#[test]
+fn a_request_whose_child_has_exited_is_sent_to_the_next_child() {
+    for accepts in [false, true] {
+        run(async {
+            let (dir, listener, harness) = listening();
+            let mut old = harness.upstream();
+            let mut client = harness.client();
+            send(&mut client, ASK).await;
+            let first = asked(&mut old).await;
+            if accepts {
+                drop(old);
+                drop(accept(&listener).await);
+                harness.model.exit.send_replace(Some(exit_of(GENERATION)));
+            } else {
+                drop(listener);
+                drop(old);
+            }
+            let next = Generation(GENERATION.0 + 1);
+            let path = dir.path().join("next.sock");
+            let listener = UnixListener::bind(&path).unwrap();
+            // The runtime has a child ready before it lets requests pass to it.
+            harness.model.endpoint.send_replace(Some(Endpoint {
+                generation: next,
+                address: Address::Unix(path),
+                processes: None,
+            }));
+            harness.model.gate.open_for_tests(next);
+            let mut fresh = accept(&listener).await;
+            assert_eq!(asked(&mut fresh).await, first);
+            if accepts {
+                // It reaches no third child.
+                drop(fresh);
+                harness.model.exit.send_replace(Some(exit_of(next)));
+                let answer = head(&mut client).await;
+                assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+                return;
+            }
+            fresh.write_all(OK.as_bytes()).await.unwrap();
+            let answer = head(&mut client).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        });
+    }
+}
+
+fn exit_of(generation: Generation) -> ChildExit {
+    ChildExit {
+        generation,
+        message: "it was killed by SIGKILL".into(),
+    }
+}
+
+#[test]
+fn a_request_that_is_not_sent_again_learns_how_its_child_ended() {
+    run(async {
+        let (_dir, listener, harness) = listening();
+        let mut client = harness.client();
+        send(&mut client, ASK).await;
+        let mut fresh = accept(&listener).await;
+        asked(&mut fresh).await;
+        drop(fresh);
+        harness.model.exit.send_replace(Some(exit_of(GENERATION)));
+        let answer = head(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+        assert!(answer.contains("upstream_closed"), "{answer}");
+        let mut body = [0; 120];
+        let read = client.read(&mut body).await.unwrap();
+        let body = String::from_utf8_lossy(&body[..read]);
+        assert!(body.contains("it was killed by SIGKILL"), "{body}");
     });
 }
 
