@@ -41,7 +41,8 @@ pub enum Event {
         /// The request.
         id: RequestId,
     },
-    /// What [`Action::Inspect`] asked for.
+    /// What [`Action::Inspect`] asked for, or what was seen of a model's files without being asked: a cold
+    /// model that cannot be loaded has failed.
     Inspected {
         /// The model.
         model: ModelId,

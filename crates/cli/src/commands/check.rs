@@ -1,7 +1,7 @@
 //! `paddock check`.
 
 use clap::Args;
-use paddock_server::config::{Listen, Problem, Problems, Warning, warnings};
+use paddock_server::config::{Config, Listen, Problem, Problems, Warning, warnings};
 use serde_json::{Value, json};
 
 use super::ConfigArgs;
@@ -19,11 +19,11 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-/// Prints everything that `serve` would refuse, or what it would do.
+/// Prints everything that `serve` would refuse or leave out, or what it would do.
 pub(super) fn run(args: CheckArgs) -> Exit {
     let (file, overrides) = args.config.overrides();
     let loaded = config_file::load(file.as_deref(), &overrides);
-    let checked = loaded.and_then(|loaded| match Problems::new(ports::taken(&loaded.config)) {
+    let checked = loaded.and_then(|loaded| match Problems::new(found(&loaded.config)) {
         Some(problems) => Err(problems),
         None => Ok(loaded),
     });
@@ -46,6 +46,12 @@ pub(super) fn run(args: CheckArgs) -> Exit {
     } else {
         Exit::Config
     }
+}
+
+/// Finds what is wrong around a valid configuration: files that `serve` would start without, addresses in use.
+fn found(config: &Config) -> Vec<Problem> {
+    let faults = config.faults.iter().map(|fault| fault.problem.clone());
+    faults.chain(ports::taken(config)).collect()
 }
 
 fn served(loaded: &Loaded) -> Value {

@@ -44,7 +44,7 @@ enum Command {
     /// Put an existing llama-server command behind paddock, at the same address.
     #[command(after_help = examples::WRAP)]
     Wrap(wrap::WrapArgs),
-    /// Say everything that serve would refuse, all at once; touch nothing.
+    /// Say everything that serve would refuse or leave out, all at once; touch nothing.
     #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
     /// Print an example or the schema of the configuration file.

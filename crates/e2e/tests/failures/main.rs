@@ -1,6 +1,8 @@
 //! What can be wrong, and how paddock says so.
 
 #[cfg(test)]
+mod absent_files;
+#[cfg(test)]
 mod addresses;
 #[cfg(test)]
 mod before_the_start;

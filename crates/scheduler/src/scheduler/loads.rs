@@ -42,8 +42,11 @@ impl Scheduler {
         let Some(model) = self.models.get_mut(at.0) else {
             return;
         };
-        let Residency::Inspecting { since } = model.residency else {
-            return;
+        let since = match (&model.residency, demand) {
+            (Residency::Inspecting { since }, _) => *since,
+            // Its files were looked at before anybody wanted it.
+            (Residency::Cold, None) => return self.fail(at, None, Refusal::LoadFailed, now),
+            _ => return,
         };
         let Some(demand) = demand else {
             return self.fail(at, None, Refusal::LoadFailed, now);

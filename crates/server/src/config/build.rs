@@ -17,7 +17,7 @@ use super::engine::{self, Fault};
 use super::limits::{Memory, Ram, Scheduler, Vram};
 use super::problem::{Problem, Problems};
 use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
-use super::report::Report;
+use super::report::{Report, all};
 use super::section::At;
 use super::source::Source;
 use super::{
@@ -49,7 +49,7 @@ pub(super) fn from_toml(
             let place = error.span().map(|span| source.place(&span));
             report.push(Problem::new(error.message()).place(place));
         }
-        return Err(Problems::of(report.into_problems()));
+        return Err(Problems::of(report.into_found().0));
     }
     let raw = raw::read(&report, table.get_ref());
     let build = Build {
@@ -58,11 +58,12 @@ pub(super) fn from_toml(
         around,
     };
     let config = build.config(raw);
-    let problems = report.into_problems();
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems::of(problems)),
-    }
+    let (problems, faults) = report.into_found();
+    let Some(mut config) = config.filter(|_| problems.is_empty()) else {
+        return Err(Problems::of(all(problems, faults)));
+    };
+    config.faults = faults;
+    Ok(config)
 }
 
 struct Build<'a> {
@@ -88,6 +89,7 @@ impl Build<'_> {
             api_keys: self.api_keys(raw.api_keys, &models),
             models,
             skipped,
+            faults: Vec::new(),
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
             otlp: self.collector(raw.otlp),
             events: self.events(raw.events_url, raw.events_token_file),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use paddock_gguf::strip_part_suffix;
 
-pub(super) use walk::Walk;
+pub(super) use walk::{Walk, unread};
 
 /// A file below the directories of `discover.dirs` that is not served, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,9 +59,21 @@ impl Fixture {
         build::from_toml(text, &file, overrides, &self.around())
     }
 
-    /// Reads a file and returns the problems as they are shown, with the directory as `DIR`.
+    /// Reads a file and returns the problems as they are shown, with the directory as `DIR`. Faults of files are
+    /// among them, as `paddock check` shows them.
     pub(super) fn problems(&self, text: &str) -> String {
-        self.hide(&self.config(text, &Overrides::default()).unwrap_err())
+        self.problems_with(text, &Overrides::default())
+    }
+
+    pub(super) fn problems_with(&self, text: &str, overrides: &Overrides) -> String {
+        let problems = match self.config(text, overrides) {
+            Ok(config) => {
+                let faults = config.faults.into_iter().map(|fault| fault.problem);
+                Problems::new(faults.collect()).unwrap()
+            }
+            Err(problems) => problems,
+        };
+        self.hide(&problems)
     }
 
     pub(super) fn hide(&self, shown: &(impl ToString + ?Sized)) -> String {

@@ -14,6 +14,7 @@ mod engine;
 mod engine_cors;
 mod events;
 mod expiry;
+mod file_fault;
 mod files;
 mod hint;
 mod host_names;
@@ -51,6 +52,7 @@ pub use edit::{EditError, with_key, without_key};
 pub(crate) use engine_cors::EngineCors;
 pub use events::Events;
 pub use expiry::Expiry;
+pub use file_fault::FileFault;
 pub use host_names::HostName;
 pub use http_url::HttpUrl;
 pub use keys::{example, schema};
@@ -80,9 +82,11 @@ pub struct Config {
     pub memory: Memory,
     /// Who waits, for how long, and when one model makes room for another.
     pub scheduler: Scheduler,
-    /// The models, at least one: those of the file in its order, those of flags, those found below
-    /// the directories of `discover.dirs` by name. No name or alias is there twice.
+    /// The models: those of the file in its order, those of flags, those found below the directories of
+    /// `discover.dirs` by name. No name or alias is there twice. At least one unless there are such directories.
     pub models: Vec<Model>,
+    /// The files and directories that cannot be used as they are; their models are refused until that changes.
+    pub faults: Vec<FileFault>,
     /// The files below the directories of `discover.dirs` that are not served.
     pub skipped: Vec<Skipped>,
     /// The API keys, in the order of the file; without any, nobody has to show one.
@@ -131,7 +135,8 @@ pub struct Server {
     pub runtime_dir: Option<PathBuf>,
     /// Where paddock keeps what outlives it; an absolute path that need not exist yet.
     pub state_dir: PathBuf,
-    /// The model for requests that name none, as its `id`.
+    /// The model for requests that name none, as its `id`; a name that no model has while directories of models
+    /// cannot be read.
     pub default_model: Option<String>,
     /// The web pages that may use the public address; `None` for the default.
     pub allowed_origins: Option<AllowedOrigins>,

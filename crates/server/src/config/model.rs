@@ -15,7 +15,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// The model file, or its first part; `None` when a wrapped command gets its model elsewhere.
     ///
-    /// A configured file is whole; one that was discovered may be anything.
+    /// A configured file is whole unless [`Config::faults`](super::Config::faults) names it; one that was
+    /// discovered may be anything.
     pub path: Option<PathBuf>,
     /// The projector for images and sound.
     pub mmproj: Option<PathBuf>,

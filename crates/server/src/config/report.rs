@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 
+use super::FileFault;
 use super::problem::Problem;
 use super::source::Source;
 
@@ -8,6 +9,8 @@ use super::source::Source;
 pub(super) struct Report<'a> {
     pub(super) source: Source<'a>,
     problems: RefCell<Vec<Problem>>,
+    /// Problems of files, which leave the configuration valid.
+    faults: RefCell<Vec<FileFault>>,
     /// A table of models may be among what is not understood.
     lost: Cell<bool>,
 }
@@ -17,6 +20,7 @@ impl<'a> Report<'a> {
         Self {
             source,
             problems: RefCell::default(),
+            faults: RefCell::default(),
             lost: Cell::new(false),
         }
     }
@@ -35,14 +39,35 @@ impl<'a> Report<'a> {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// Returns the problems, those of a file in the order of its lines.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
-        let line = |problem: &Problem| {
-            let place = problem.place.as_ref();
-            place.map_or((usize::MAX, 0), |place| (place.line, place.column))
-        };
-        problems.sort_by_key(line);
-        problems
+    pub(super) fn push_fault(&self, fault: FileFault) {
+        self.faults.borrow_mut().push(fault);
     }
+
+    /// Makes the faults found so far problems, which leave no configuration valid.
+    pub(super) fn refuse_faults(&self) {
+        let faults = self.faults.take();
+        let problems = faults.into_iter().map(|fault| fault.problem);
+        self.problems.borrow_mut().extend(problems);
+    }
+
+    /// Returns the problems and the faults of files, those of a file in the order of its lines.
+    pub(super) fn into_found(self) -> (Vec<Problem>, Vec<FileFault>) {
+        let mut problems = self.problems.into_inner();
+        let mut faults = self.faults.into_inner();
+        problems.sort_by_key(line);
+        faults.sort_by_key(|fault| line(&fault.problem));
+        (problems, faults)
+    }
+}
+
+/// Merges the problems of files into the others, by their lines.
+pub(super) fn all(mut problems: Vec<Problem>, faults: Vec<FileFault>) -> Vec<Problem> {
+    problems.extend(faults.into_iter().map(|fault| fault.problem));
+    problems.sort_by_key(line);
+    problems
+}
+
+fn line(problem: &Problem) -> (usize, usize) {
+    let place = problem.place.as_ref();
+    place.map_or((usize::MAX, 0), |place| (place.line, place.column))
 }

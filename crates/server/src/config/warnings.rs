@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Config, Listen, Mode};
+use super::{Config, FileFault, Listen, Mode};
 use crate::printable::printable_lines;
 
 /// One thing that a configuration allows, and how to close it.
@@ -31,7 +31,42 @@ pub fn warnings(config: &Config, public: &[Listen], admin: &[Listen]) -> Vec<War
     let clients = clients.map(|at| for_clients(config, at));
     let operators = operators.map(|at| for_operators(config, at));
     let pages = for_pages(config);
-    clients.into_iter().chain(operators).chain(pages).collect()
+    let faults = config.faults.iter().map(|fault| for_fault(config, fault));
+    let open = clients.into_iter().chain(operators).chain(pages);
+    open.chain(faults).collect()
+}
+
+/// Warns of a file or directory that cannot be used, which models that concerns, and what ends it.
+fn for_fault(config: &Config, fault: &FileFault) -> Warning {
+    let problem = &fault.problem;
+    let key = problem.key.as_ref().map(|key| format!("{key}: "));
+    let place = problem.place.as_ref();
+    let place = place.map(|place| format!(" ({}:{})", place.file.display(), place.line));
+    let models = config.kept_from(fault).map(|model| &*model.id);
+    let models = models.collect::<Vec<_>>();
+    let (consequence, remedy) = match models.as_slice() {
+        [] => (
+            "no model below it is served".to_owned(),
+            "once there are files, reload the configuration",
+        ),
+        models => (
+            format!(
+                "requests for {} are refused with this reason",
+                models.join(", ")
+            ),
+            "the next request looks again",
+        ),
+    };
+    let help = problem.help.as_ref().map(|help| format!("{help}; "));
+    Warning {
+        message: format!(
+            "{}{}{}: {consequence}",
+            key.unwrap_or_default(),
+            problem.message,
+            place.unwrap_or_default()
+        ),
+        help: format!("{}{remedy}", help.unwrap_or_default()),
+    }
 }
 
 fn for_clients(config: &Config, at: &Listen) -> Warning {

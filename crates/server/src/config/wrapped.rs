@@ -59,6 +59,7 @@ pub(super) fn config(
                 env: wrap.env,
                 sandbox: SandboxMode::Auto,
             },
+            faults: Vec::new(),
             api_keys: Vec::new(),
             activity_retention: None,
             otlp: None,

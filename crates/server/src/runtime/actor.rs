@@ -212,6 +212,7 @@ impl Runtime {
         for model in std::mem::take(&mut self.before_engine) {
             self.handle(Event::Load { model });
         }
+        self.inspect_faults();
         while !self.scheduler.is_stopped() {
             let now = Instant::now().into_std();
             let deadline = self.scheduler.next_deadline(now);

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::learned::{ArgumentsHash, FileIdentity, Handle, Key, Lesson};
 use crate::rules;
 use paddock_gguf as gguf;
-use paddock_scheduler::{Demand, Event, Memory, ModelId};
+use paddock_scheduler::{Demand, Event, Memory, ModelId, Status};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,6 +115,23 @@ impl Runtime {
                 })
                 .await;
         });
+    }
+
+    /// Looks at the models whose files had a fault when the configuration was read, so that people see them as
+    /// failed before anybody asks for one.
+    pub(super) fn inspect_faults(&mut self) {
+        let config = Arc::clone(&self.world.config);
+        if config.faults.is_empty() {
+            return;
+        }
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            let look = self.scheduler.look(ModelId(at));
+            let idle = look.is_some_and(|look| look.status == Status::Unloaded);
+            if idle && !entry.removed && config.is_at_fault(&entry.config) {
+                self.inspect(ModelId(at));
+            }
+        }
     }
 
     pub(super) fn inspected(&mut self, id: ModelId, inspection: u64, found: Inspected) {

@@ -5,7 +5,7 @@ use super::actor::Runtime;
 use crate::config::{self, ApiKey, Config};
 use crate::model::{Limits, cap};
 use crate::rules;
-use paddock_scheduler::{Event, ModelId};
+use paddock_scheduler::{Event, ModelId, Status};
 use paddock_supervisor::Logs;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -103,6 +103,7 @@ impl Runtime {
                 }
             }
         }
+        self.inspect_faults();
         self.publish_catalog();
         reloaded
     }
@@ -115,8 +116,10 @@ impl Runtime {
         reloaded: &mut Reloaded,
     ) {
         let config = Arc::clone(&self.world.config);
+        let repaired = self.is_repaired(id, model, before);
         let entry = &mut self.entries[id.0];
-        let restart = before.command(&entry.config) != config.command(model)
+        let restart = repaired
+            || before.command(&entry.config) != config.command(model)
             || before.engine.sandbox != config.engine.sandbox
             || entry.config.path != model.path;
         if *entry.config == *model && !restart {
@@ -135,6 +138,14 @@ impl Runtime {
             spec: rules::spec(&config, model),
             restart,
         });
+    }
+
+    /// Returns whether a model that had failed for its files has others now.
+    fn is_repaired(&self, id: ModelId, model: &config::Model, before: &Config) -> bool {
+        let look = self.scheduler.look(id);
+        look.is_some_and(|look| look.status == Status::Failed)
+            && before.is_at_fault(&self.entries[id.0].config)
+            && !self.world.config.is_at_fault(model)
     }
 
     fn forget(&mut self, id: ModelId, reloaded: &mut Reloaded) {

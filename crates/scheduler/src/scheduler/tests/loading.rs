@@ -43,6 +43,25 @@ fn what_cannot_be_loaded_is_refused_and_nothing_is_evicted() {
 }
 
 #[test]
+fn a_model_that_nobody_wants_yet_is_failed_once_its_files_are_seen_to_be_unusable() {
+    let mut lab = Lab::new(10, &[10, 10]);
+    let unusable = |model| Event::Inspected {
+        model: ModelId(model),
+        demand: None,
+    };
+    lab.loaded(0);
+    lab.play(unusable(0));
+    lab.play(unusable(1));
+    assert_eq!(
+        (lab.status(0), lab.status(1)),
+        (Status::Ready, Status::Failed)
+    );
+    lab.said();
+    lab.request(1);
+    assert_eq!(lab.said(), [inspects(1)]);
+}
+
+#[test]
 fn what_can_never_fit_is_refused_with_both_numbers() {
     let mut lab = Lab::new(10, &[8, 11]);
     lab.loaded(0);

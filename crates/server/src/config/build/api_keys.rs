@@ -78,8 +78,8 @@ impl Build<'_> {
             match models.iter().find(|model| model.is_called(&at.value)) {
                 Some(model) if ids.contains(&model.id) => {}
                 Some(model) => ids.push(model.id.clone()),
-                // Without any model that is the problem, not the name.
-                None if models.is_empty() => {}
+                // Without any model that is the problem, not the name; nor is the name of one that was not found.
+                None if models.is_empty() || self.report.models_may_be_lost() => {}
                 None => {
                     let names = models
                         .iter()

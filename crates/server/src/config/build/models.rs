@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::checks::{check_names, file_name};
-use super::super::discover::{Found, Skipped, Walk};
+use super::super::checks::{check_names, fault_problem, file_name};
+use super::super::discover::{Found, Skipped, Walk, unread};
+use super::super::engine::Fault;
 use super::super::model::Model;
 use super::super::problem::Problem;
 use super::super::raw::{List, RawModel};
 use super::super::section::At;
-use super::super::{ModelFlag, files};
+use super::super::{FileFault, ModelFlag, files};
 use super::{Build, value};
 
 type Named = (At<String>, RawModel);
@@ -48,9 +49,20 @@ impl Build<'_> {
         {
             model.preload = true;
         }
-        let lost = self.report.models_may_be_lost();
-        if models.is_empty() && !lost && dirs.iter().all(|dir| dir.value.is_dir()) {
-            self.report.push(no_model(&dirs));
+        if models.is_empty() && !self.report.models_may_be_lost() {
+            let problem = no_model(&dirs);
+            match dirs.first() {
+                // Files may come to lie below it.
+                Some(dir) => self.report.push_fault(FileFault {
+                    path: dir.value.clone(),
+                    problem,
+                }),
+                None => self.report.push(problem),
+            }
+        }
+        if dirs.is_empty() && models.len() == 1 {
+            // A paddock that serves nothing else is a mistake that its writer learns of at once.
+            self.report.refuse_faults();
         }
         (models, skipped)
     }
@@ -139,7 +151,16 @@ impl Build<'_> {
     }
 
     fn check_file(&self, at: &At<PathBuf>) {
-        self.report_fault(at, files::check(&at.value));
+        if let Err(fault) = files::check(&at.value) {
+            self.push_file_fault(at, fault);
+        }
+    }
+
+    fn push_file_fault(&self, at: &At<PathBuf>, fault: Fault) {
+        self.report.push_fault(FileFault {
+            path: at.value.clone(),
+            problem: fault_problem(at, fault),
+        });
     }
 
     /// Returns the directories of the file and of flags, resolved.
@@ -168,6 +189,13 @@ impl Build<'_> {
     fn walk(&self, dirs: &[At<PathBuf>]) -> Walk {
         let mut walk = Walk::default();
         for dir in dirs {
+            if let Err(fault) = fs::read_dir(&dir.value).map_err(|error| unread(&dir.value, &error))
+            {
+                // Names of models below it may be used elsewhere in the file.
+                self.report.lose_models();
+                self.push_file_fault(dir, fault);
+                continue;
+            }
             self.report_fault(dir, walk.below(&dir.value));
         }
         walk

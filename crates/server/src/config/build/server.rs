@@ -113,6 +113,10 @@ impl Build<'_> {
             None => format!("name a model or an alias, such as {}", first(&names)),
         };
         let problem = at.problem(format!("there is no model `{}`", at.value));
+        if self.report.models_may_be_lost() {
+            // It may be the name of one that is found later.
+            return Some(at.value);
+        }
         // Without any model that is the problem, not the name.
         if !names.is_empty() {
             self.report.push(problem.help(help));

@@ -38,8 +38,6 @@ impl Walk {
     /// As a shell does, it leaves out what begins with a dot. A directory is entered once, however
     /// many links lead to it.
     pub(in super::super) fn below(&mut self, root: &Path) -> Result<(), Fault> {
-        // Whatever is wrong with the directory that was named is its writer's to know.
-        fs::read_dir(root).map_err(|error| fault(root, &error))?;
         let mut waiting = VecDeque::from([(root.to_owned(), 0)]);
         while let Some((directory, depth)) = waiting.pop_front() {
             let real = fs::canonicalize(&directory).unwrap_or_else(|_| directory.clone());
@@ -130,7 +128,8 @@ impl Walk {
     }
 }
 
-fn fault(root: &Path, error: &Error) -> Fault {
+/// Says why a directory that was named cannot be read.
+pub(in super::super) fn unread(root: &Path, error: &Error) -> Fault {
     let shown = root.display();
     let message = match error.kind() {
         ErrorKind::NotFound => format!("there is no directory {shown}"),

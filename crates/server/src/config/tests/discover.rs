@@ -300,18 +300,70 @@ fn directories_of_flags_are_added() {
         models_dirs: vec![fixture.path("gone"), fixture.path("model.gguf")],
         ..Overrides::default()
     };
-    let problems = fixture.config("", &overrides).unwrap_err();
     assert_eq!(
-        fixture.hide(&problems),
+        fixture.problems_with("", &overrides),
         "error: --models-dir: there is no directory DIR/gone\n\n\
          error: --models-dir: DIR/model.gguf is not a directory"
     );
 }
 
 #[test]
-fn a_directory_without_models_is_no_configuration() {
+fn a_directory_without_models_is_a_fault_of_a_valid_configuration() {
     let fixture = Fixture::new();
+    let text = "[server]\ndefault_model = 'later'\n[discover]\ndirs = ['bin']\n";
     let expected = "error: no model is configured\n  \
         = help: there is no model file (*.gguf) below DIR/bin";
-    assert_eq!(fixture.problems("[discover]\ndirs = ['bin']\n"), expected);
+    assert_eq!(fixture.problems(text), expected);
+    let config = fixture.config(text, &Overrides::default()).unwrap();
+    assert_eq!(config.models, []);
+}
+
+#[test]
+fn names_of_models_below_a_missing_directory_are_no_mistakes() {
+    let fixture = Fixture::new();
+    let hash = "0".repeat(64);
+    let of = |dir: &str| {
+        format!(
+            "[server]\ndefault_model = 'a'\n[discover]\ndirs = ['{dir}']\n[models.m]\npath = 'model.gguf'\n\
+             [auth.keys.k]\nhash = 'sha256:{hash}'\nmodels = ['a']\n"
+        )
+    };
+    let config = fixture.config(&of("gone"), &Overrides::default()).unwrap();
+    assert_eq!(config.server.default_model.as_deref(), Some("a"));
+    assert_eq!(config.api_keys[0].models.as_deref(), Some(&[][..]));
+    // Where the directory can be read, they are.
+    let problems = fixture.config(&of("bin"), &Overrides::default());
+    assert_eq!(problems.unwrap_err().as_slice().len(), 2);
+}
+
+#[test]
+fn a_file_at_fault_refuses_a_configuration_of_one_model_alone() {
+    let fixture = Fixture::new();
+    fixture.models(&["models/a.gguf"]);
+    let bad = "[models.bad]\npath = 'model.gguf'\nmmproj = 'gone.gguf'\n";
+    let problems = fixture.config(bad, &Overrides::default()).unwrap_err();
+    let fault = problems.as_slice().to_vec();
+    assert_eq!(fault.len(), 1);
+    for others in ["[models.good]\npath = 'model.gguf'\n", MODELS] {
+        let text = format!("{bad}{others}");
+        let config = fixture.config(&text, &Overrides::default()).unwrap();
+        let faults: Vec<_> = config
+            .faults
+            .iter()
+            .map(|fault| fault.problem.clone())
+            .collect();
+        assert_eq!(faults, fault);
+        let at_fault = config
+            .models
+            .iter()
+            .filter(|model| config.is_at_fault(model));
+        assert_eq!(
+            at_fault.map(|model| &*model.id).collect::<Vec<_>>(),
+            ["bad"]
+        );
+    }
+    // A mistake of another kind shows all there is.
+    let text = format!("{bad}keep = 1\n[models.good]\npath = 'model.gguf'\n");
+    let problems = fixture.config(&text, &Overrides::default()).unwrap_err();
+    assert_eq!(problems.as_slice().len(), 2);
 }

@@ -100,11 +100,15 @@ impl Fault {
     }
 }
 
-/// Classifies an error of reading a file. A missing or forbidden file is the configuration's fault; of any other
+/// Classifies an error of reading a file. A missing or forbidden file, or a directory in its
+/// place, is the configuration's fault; of any other
 /// error (EIO, ESTALE) the file tells nothing.
 fn class(error: &io::Error) -> FailureClass {
     FailureClass::used_up(error).unwrap_or(match error.kind() {
-        ErrorKind::NotFound | ErrorKind::PermissionDenied => FailureClass::BadFile,
+        ErrorKind::NotFound
+        | ErrorKind::PermissionDenied
+        | ErrorKind::IsADirectory
+        | ErrorKind::NotADirectory => FailureClass::BadFile,
         _ => FailureClass::Unknown,
     })
 }
@@ -114,13 +118,14 @@ mod tests {
     use super::*;
 
     /// Error numbers of Linux (errno(3)).
-    const CASES: [(i32, FailureClass); 6] = [
+    const CASES: [(i32, FailureClass); 7] = [
         (24, FailureClass::TooManyFiles),
         (12, FailureClass::OutOfMemory),
         (5, FailureClass::Unknown),
         (116, FailureClass::Unknown),
         (13, FailureClass::BadFile),
         (2, FailureClass::BadFile),
+        (21, FailureClass::BadFile),
     ];
 
     fn identity() -> FileIdentity {
