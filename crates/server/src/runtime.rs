@@ -35,6 +35,7 @@ mod measure;
 mod place;
 mod prefetch;
 mod reload;
+mod repeats;
 mod retry;
 mod tally;
 mod view;

@@ -85,6 +85,31 @@ fn one_unusable_file_stops_no_other_model_and_no_reload() {
 }
 
 #[test]
+fn requests_for_a_model_that_cannot_be_loaded_are_no_more_failed_loads() {
+    let builder = paddock!();
+    let path = builder.directory().join("bad.gguf");
+    let paddock = builder
+        .config(&format!("models.bad.path = {path:?}"))
+        .start();
+    let _ = failure(&paddock, "bad");
+    for _ in 0..105 {
+        assert_eq!(ask(&paddock, "bad").status, 503);
+    }
+    let metrics = paddock.admin_get("/metrics").text();
+    let counted = r#"paddock_model_loads_total{model="bad",outcome="failed"} 1"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+    let rows = paddock
+        .admin_get("/api/lifecycle?model=bad&limit=1000")
+        .json();
+    let rows = rows["events"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!(rows[0]["event"], "load_failed");
+    let explained = paddock.admin_get("/api/models/bad/explain").text();
+    assert!(explained.contains("there is no file"), "{explained}");
+    assert!(explained.contains("105 more times"), "{explained}");
+}
+
+#[test]
 fn a_directory_of_models_that_is_missing_or_empty_is_no_reason_to_refuse() {
     let builder = paddock!();
     let models = builder.directory().join("models");

@@ -43,17 +43,25 @@ impl Runtime {
                     .get(model.0)
                     .map(|entry| entry.config.id.as_str());
                 tracing::debug!(model = name, ?note, "decided");
-                self.tried_again(model, &note);
-                if let Some(entry) = self.entries.get_mut(model.0) {
-                    entry.tally.noted(&note);
-                    if let Note::Ready { took } = &note {
-                        entry.last_load = Some((Instant::now(), *took));
-                    }
-                }
-                self.tell_decision(model, &note);
-                self.journal.note(model, note);
+                self.noted(model, note);
             }
         }
+    }
+
+    /// Counts, lists and tells what was decided. A refusal like the one before is none of that.
+    fn noted(&mut self, model: ModelId, note: Note) {
+        self.tried_again(model, &note);
+        if let Some(entry) = self.entries.get_mut(model.0) {
+            if entry.repeats.is_repeat(&note) {
+                return self.journal.refused_again(model);
+            }
+            entry.tally.noted(&note);
+            if let Note::Ready { took } = &note {
+                entry.last_load = Some((Instant::now(), *took));
+            }
+        }
+        self.tell_decision(model, &note);
+        self.journal.note(model, note);
     }
 
     /// The scheduler has decided when a model is tried again that ran out of memory.

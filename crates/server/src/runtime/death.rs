@@ -75,7 +75,7 @@ impl Death {
 }
 
 /// The time of day, which is UTC's as in the log.
-fn clock(at: SystemTime) -> String {
+pub(super) fn clock(at: SystemTime) -> String {
     let seconds = at
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -1,5 +1,6 @@
 use super::death::Row;
 use super::inspect::Found;
+use super::repeats::Repeats;
 use super::tally::Tally;
 use crate::config;
 use crate::error::LoadFailure;
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     pub(super) found: Option<Arc<Found>>,
     /// Why it does not load, or did not stay.
     pub(super) failed: Option<Failed>,
+    /// What has been told of its failures.
+    pub(super) repeats: Repeats,
     /// How often its children have died in a row.
     pub(super) deaths: Row,
     /// How many children it has had.
@@ -75,6 +78,7 @@ impl Entry {
             inspections: 0,
             found: None,
             failed: None,
+            repeats: Repeats::default(),
             deaths: Row::default(),
             generations: 0,
             last_load: None,

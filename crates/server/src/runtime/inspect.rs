@@ -157,10 +157,15 @@ impl Runtime {
                 Some(demand)
             }
             Err(failed) => {
-                tracing::warn!(model = entry.config.id, failure = %failed.failure.cause, "not loaded");
                 let cause = Arc::clone(&failed.failure.cause);
                 entry.failed = Some(failed);
-                self.tell_unloadable(id, &cause);
+                if entry.repeats.is_news(&cause) {
+                    tracing::warn!(model = entry.config.id, failure = %cause, "not loaded");
+                    self.tell_unloadable(id, &cause);
+                    self.journal.unloadable(id, cause);
+                } else {
+                    tracing::debug!(model = entry.config.id, failure = %cause, "still not loaded");
+                }
                 None
             }
         };

@@ -344,6 +344,7 @@ impl Runtime {
         let entry = &mut self.entries[id.0];
         let files = entry.found.as_ref().and_then(|found| found.files.clone());
         let broke = broke || entry.failed.as_ref().is_some_and(|failed| failed.broke);
+        entry.repeats.failed(&failure.cause);
         entry.failed = Some(Failed {
             until,
             files: files.filter(|_| !failure.cause.class.retryable()),

@@ -1,9 +1,11 @@
 //! Why everything was done: the last decisions about each model, and the last requests that waited.
 
-use super::death::Death;
+use super::death::{Death, clock};
 use crate::memory::Bytes;
 use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, Wanted};
+use paddock_supervisor::Failure;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -16,15 +18,36 @@ const REQUESTS: usize = 1_000;
 /// What has been decided.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    notes: HashMap<ModelId, VecDeque<(SystemTime, Happened)>>,
+    notes: HashMap<ModelId, VecDeque<Entry>>,
     requests: VecDeque<Waited>,
 }
 
-/// What is remembered of a model.
+/// Something that is remembered of a model.
+#[derive(Debug)]
+struct Entry {
+    at: SystemTime,
+    happened: Happened,
+    /// How often requests were refused for the same reason since, and when last.
+    again: Option<(u64, SystemTime)>,
+}
+
 #[derive(Debug)]
 enum Happened {
     Decided(Note),
     Died(Death),
+    Unloadable(Arc<Failure>),
+}
+
+impl Happened {
+    /// Whether it has the cause of a failure.
+    fn is_cause(&self) -> bool {
+        matches!(self, Self::Died(_) | Self::Unloadable(_))
+    }
+
+    fn is_refusal(&self) -> bool {
+        let refusal = |note: &Note| matches!(note, Note::Failed { .. } | Note::DoesNotFit { .. });
+        matches!(self, Self::Decided(note) if refusal(note))
+    }
 }
 
 /// A request that had to wait, or was refused.
@@ -84,12 +107,39 @@ impl Journal {
         self.happened(model, Happened::Died(death));
     }
 
+    /// Notes why its files, or its last child, say that it does not load.
+    pub(super) fn unloadable(&mut self, model: ModelId, cause: Arc<Failure>) {
+        self.happened(model, Happened::Unloadable(cause));
+    }
+
+    /// Notes that the model was wanted again and refused for the reason that was noted last.
+    pub(super) fn refused_again(&mut self, model: ModelId) {
+        let notes = self.notes.entry(model).or_default();
+        let Some(last) = notes.iter().rposition(|note| note.happened.is_refusal()) else {
+            return;
+        };
+        let wanted = |note: &Entry| matches!(note.happened, Happened::Decided(Note::Wanted { .. }));
+        if let Some(wanted) = notes.iter().rposition(wanted).filter(|at| *at > last) {
+            notes.remove(wanted);
+        }
+        if let Some(refusal) = notes.get_mut(last) {
+            let (times, _) = refusal.again.unwrap_or((0, refusal.at));
+            refusal.again = Some((times + 1, SystemTime::now()));
+        }
+    }
+
     fn happened(&mut self, model: ModelId, happened: Happened) {
         let notes = self.notes.entry(model).or_default();
         if notes.len() == NOTES {
-            notes.pop_front();
+            // The last cause of a failure stays, whatever has been decided since.
+            let cause = notes.iter().rposition(|note| note.happened.is_cause());
+            notes.remove(usize::from(cause == Some(0)));
         }
-        notes.push_back((SystemTime::now(), happened));
+        notes.push_back(Entry {
+            at: SystemTime::now(),
+            happened,
+            again: None,
+        });
     }
 
     pub(super) fn ended(&mut self, waited: Waited) {
@@ -110,14 +160,22 @@ impl Journal {
     /// The decisions about a model, the newest last.
     pub(super) fn told(&self, model: ModelId, names: &Names) -> Vec<Told> {
         let notes = self.notes.get(&model).into_iter().flatten();
-        let tell = |(at, happened): &(SystemTime, Happened)| {
+        let tell = |entry: &Entry| {
             let name = names.name(model);
-            let (what, words) = match happened {
+            let (what, mut words) = match &entry.happened {
                 Happened::Decided(note) => (what(note), sentence(name, note, names)),
                 Happened::Died(death) => ("died", death.sentence(name)),
+                Happened::Unloadable(cause) => {
+                    ("unloadable", format!("{name} is not loaded: {cause}"))
+                }
             };
+            if let Some((times, last)) = entry.again {
+                let since = format!("; requests were refused so {times} more times, last at ");
+                words += &since;
+                words += &clock(last);
+            }
             Told {
-                at: *at,
+                at: entry.at,
                 what,
                 words,
             }
@@ -352,3 +410,6 @@ pub(super) fn memory_words(memory: &Memory, devices: &[String]) -> String {
     }
     parts.join(" and ")
 }
+
+#[cfg(test)]
+mod tests;

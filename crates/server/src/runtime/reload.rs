@@ -2,6 +2,7 @@
 //! is not touched.
 
 use super::actor::Runtime;
+use super::repeats::Repeats;
 use crate::config::{self, ApiKey, Config};
 use crate::model::{Limits, cap};
 use crate::rules;
@@ -130,6 +131,7 @@ impl Runtime {
         entry.model = Arc::new(entry.model.with(cap(model), limits));
         if restart {
             entry.failed = None;
+            entry.repeats = Repeats::default();
             entry.inspections += 1;
         }
         reloaded.changed.push(model.id.clone());

@@ -1,0 +1,53 @@
+use super::*;
+use paddock_supervisor::{FailureClass, Phase};
+
+const MODEL: ModelId = ModelId(0);
+
+fn names() -> Names {
+    Names {
+        models: vec!["m".to_owned()],
+        devices: Vec::new(),
+    }
+}
+
+fn fails(journal: &mut Journal) {
+    let by = Wanted::Operator;
+    journal.note(MODEL, Note::Wanted { by });
+    let cause = Failure {
+        class: FailureClass::BadFile,
+        phase: Phase::Spawn,
+        exit: None,
+        message: "there is no file".to_owned(),
+        log_tail: Vec::new(),
+    };
+    journal.unloadable(MODEL, Arc::new(cause));
+    journal.note(MODEL, Note::Failed { retry: None });
+}
+
+#[test]
+fn refusals_for_one_reason_are_one_line_with_their_number() {
+    let mut journal = Journal::default();
+    fails(&mut journal);
+    for number in 0..105 {
+        let by = Wanted::Request(paddock_scheduler::RequestId(number));
+        journal.note(MODEL, Note::Wanted { by });
+        journal.refused_again(MODEL);
+    }
+    let told = journal.told(MODEL, &names());
+    let what: Vec<_> = told.iter().map(|told| told.what).collect();
+    assert_eq!(what, ["wanted", "unloadable", "failed"]);
+    assert!(told[1].words.contains("there is no file"));
+    assert!(told[2].words.contains("refused so 105 more times"));
+}
+
+#[test]
+fn the_last_cause_outlives_other_decisions() {
+    let mut journal = Journal::default();
+    fails(&mut journal);
+    for _ in 0..2 * NOTES {
+        journal.note(MODEL, Note::Stays);
+    }
+    let told = journal.told(MODEL, &names());
+    assert_eq!(told.len(), NOTES);
+    assert_eq!(told[0].what, "unloadable");
+}
