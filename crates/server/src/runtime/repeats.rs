@@ -9,16 +9,8 @@ use std::sync::Arc;
 pub(super) struct Repeats {
     /// Why it cannot be loaded, as it was told last.
     cause: Option<Arc<Failure>>,
-    /// The last note about a load, where that ended before a child was started.
-    refused: Option<Refused>,
-}
-
-#[derive(Debug, PartialEq)]
-enum Refused {
-    /// Its files, or the last child, say that it does not load.
-    Unloadable,
-    /// This is larger than there is room for.
-    DoesNotFit(Note),
+    /// The last refusal, until a child is started.
+    refused: Option<Note>,
 }
 
 impl Repeats {
@@ -46,10 +38,11 @@ impl Repeats {
                 *self = Self::default();
                 return false;
             }
-            Note::Failed { .. } => self.cause.as_ref().map(|_| Refused::Unloadable),
+            // Its files, or the last child, say that it does not load. When that may change is no news.
+            Note::Failed { .. } => self.cause.as_ref().map(|_| Note::Failed { retry: None }),
             Note::DoesNotFit { .. } => {
                 self.cause = None;
-                Some(Refused::DoesNotFit(note.clone()))
+                Some(note.clone())
             }
             _ => return false,
         };
