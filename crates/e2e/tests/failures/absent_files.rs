@@ -8,6 +8,9 @@ use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, model, post, wait
 use paddock_e2e::paddock;
 use serde_json::Value;
 
+/// Puts something in the place of a file.
+type Make<'a> = &'a dyn Fn(&Path);
+
 fn ask(paddock: &Paddock, model: &str) -> Answer {
     let body = format!(r#"{{"model":"{model}","prompt":"a"}}"#);
     paddock.ask(post("/completion", &body))
@@ -30,13 +33,13 @@ fn reload(paddock: &Paddock) -> Answer {
 fn one_unusable_file_stops_no_other_model_and_no_reload() {
     let whole = model();
     let cut = |path: &Path| fs::write(path, &whole[..whole.len() / 2]).unwrap();
-    let faults: [(&str, &str, &dyn Fn(&Path)); 5] = [
+    let faults: [(&str, &str, Make<'_>); 5] = [
         ("path", "there is no file", &|_| {}),
         ("mmproj", "there is no file", &|_| {}),
         ("draft", "there is no file", &|_| {}),
         ("path", "bad.gguf", &cut),
         ("path", "is a directory", &|path| {
-            fs::create_dir(path).unwrap()
+            fs::create_dir(path).unwrap();
         }),
     ];
     for (key, words, make) in faults {
@@ -46,7 +49,7 @@ fn one_unusable_file_stops_no_other_model_and_no_reload() {
         let good = builder.model_path().display().to_string();
         let mut section = format!("models.bad.{key} = {path:?}");
         if key != "path" {
-            section += &format!("\nmodels.bad.path = {good:?}");
+            section = format!("{section}\nmodels.bad.path = {good:?}");
         }
         let builder = builder.config(&section);
         let check = builder.check();
