@@ -36,6 +36,8 @@ pub struct RequestHead {
     /// The model the client asks for beside the body (`x-paddock-model`), as it stands:
     /// [`named_by_field`](crate::named_by_field) reads it.
     pub model: Option<Span>,
+    /// The number of field lines.
+    pub field_count: usize,
     /// There is a Host field (HTTP/1.0 may lack it).
     pub has_host: bool,
     /// The value of Host; empty without one.
@@ -82,6 +84,7 @@ impl RequestHead {
             request_id: None,
             content_type: None,
             model: None,
+            field_count: parsed.headers.len(),
             has_host: false,
             host: Span::default(),
             origin: None,

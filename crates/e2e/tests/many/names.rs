@@ -55,6 +55,27 @@ fn requests_without_a_known_name_are_told_which_there_are() {
 }
 
 #[test]
+fn head_is_answered_with_the_length_that_get_would_have() {
+    let paddock = three().start();
+    for path in ["/health", "/v1/models", "/v1/models/a", "/v1/models/none"] {
+        let got = paddock.ask(get(path));
+        assert!(!got.body.is_empty(), "{path}");
+        let mut client = paddock.connect();
+        client.send(get(path).replacen("GET", "HEAD", 1));
+        let headed = client.answer_to("HEAD");
+        assert_eq!(headed.status, got.status, "{path}");
+        assert_eq!(
+            headed.field("content-length"),
+            got.field("content-length"),
+            "{path}"
+        );
+        // Nothing else is on the connection.
+        client.send(get(path));
+        assert_eq!(client.answer().status, got.status, "{path}");
+    }
+}
+
+#[test]
 fn models_are_listed_with_their_status() {
     let paddock = three().start();
     let list = paddock.get("/v1/models").json();

@@ -11,6 +11,7 @@ use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Endpoint, Lease, Model};
 use crate::runtime::Phase;
+use paddock_wire::Edits;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ const TRIES: usize = 3;
 
 /// How long to wait for the news that the instance that refused or closed a connection is gone.
 const NEWS: Duration = Duration::from_secs(1);
+
+/// The most header fields of a request that llama-server takes: it closes the connection of a longer one
+/// (llama.cpp b11434, vendor/cpp-httplib/httplib.h, `CPPHTTPLIB_HEADER_MAX_COUNT`).
+const MAX_CHILD_FIELDS: usize = 100;
 
 /// Nothing of an answer came, and the child has not exited as far as is known.
 const UNANSWERED: ProxyError = ProxyError::UpstreamClosed("before it answered");
@@ -175,23 +180,45 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
 fn edit_head(worker: &Worker, client: &Client, request: &mut Request) {
     let mut edited = worker.scratch.borrow_mut();
     edited.clear();
-    let id: &[u8] = match request.head.request_id {
-        Some(_) => b"",
-        None => &client.id_line,
-    };
     let host: &[u8] = if request.head.has_host {
         b""
     } else {
         b"Host: localhost\r\n"
     };
+    let id: &[u8] = match request.head.request_id {
+        Some(_) => b"",
+        None => &client.id_line,
+    };
+    let trace = client.record.trace_line();
+    let trace: &[u8] = match &trace {
+        None => b"",
+        Some(line) => line.as_bytes(),
+    };
+    let mut additions = [host, trace, id];
     let head = &request.buffer.bytes()[..request.head_len];
-    let edits = &request.head.edits;
-    match client.record.trace_line() {
-        None => edits.render(head, &[host, id], &mut edited),
-        Some(line) => edits.render(head, &[host, id, line.as_bytes()], &mut edited),
+    if request.head.field_count + additions.len() > MAX_CHILD_FIELDS {
+        leave_out_what_has_no_room(&request.head.edits, head, &mut additions);
     }
+    request.head.edits.render(head, &additions, &mut edited);
     request.buffer.replace_head(request.head_len, &edited);
     request.head_len = edited.len();
+}
+
+/// Empties the last of `additions` where the child would refuse the head for their sake.
+#[cold]
+fn leave_out_what_has_no_room(edits: &Edits, head: &[u8], additions: &mut [&[u8]]) {
+    let lines = |bytes: &[u8]| bytes.split_inclusive(|byte| *byte == b'\n').count();
+    let mut bare = Vec::new();
+    edits.render(head, &[], &mut bare);
+    // The request line and the empty line are no fields.
+    let mut fields = lines(&bare).saturating_sub(2);
+    for addition in additions {
+        fields += lines(addition);
+        if fields > MAX_CHILD_FIELDS {
+            fields -= lines(addition);
+            *addition = b"";
+        }
+    }
 }
 
 /// Why a request does not get to the model.

@@ -1,5 +1,5 @@
 use super::client::{After, Client};
-use super::reply;
+use super::reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
 use crate::routes::ShownKey;
@@ -53,6 +53,9 @@ pub(super) async fn answer(
             );
         }
     }
+    // Set by axum for answers to HEAD, whose bodies it leaves out.
+    let length = response.headers().get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let body = match Limited::new(response.into_body(), MOST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => {
@@ -60,7 +63,11 @@ pub(super) async fn answer(
             return After::Drop;
         }
     };
-    let sent = if request.to_head { 0 } else { body.len() };
+    let (payload, sent) = if request.to_head {
+        (Payload::Head(length), 0)
+    } else {
+        (Payload::Body(&body), body.len())
+    };
     client.record.own(status, sent);
-    reply::write(worker, client, head, &body, request.to_head, closes).await
+    reply::write(worker, client, head, payload, closes).await
 }

@@ -5,7 +5,7 @@
 //! tools/server/server-http.cpp), with the `--cors-*` flags of the model if the target names one.
 
 use super::client::{After, Client};
-use super::reply;
+use super::reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
 use crate::catalog::Catalog;
@@ -19,7 +19,7 @@ pub(super) async fn answer(worker: &Worker, client: &mut Client, request: &mut R
     let head = head(worker, client, request);
     request.give_back(worker);
     client.record.own(200, 0);
-    reply::write(worker, client, head, b"", false, closes).await
+    reply::write(worker, client, head, Payload::Body(b""), closes).await
 }
 
 fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {

@@ -26,11 +26,13 @@ pub(super) async fn instead(
     let mut head = head_of(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);
-    let to_head = request.to_head;
-    client
-        .record
-        .refuses(error, if to_head { 0 } else { body.len() });
-    write(worker, client, head, body.as_bytes(), to_head, closes).await
+    let (payload, sent) = if request.to_head {
+        (Payload::Head(Some(body.len() as u64)), 0)
+    } else {
+        (Payload::Body(body.as_bytes()), body.len())
+    };
+    client.record.refuses(error, sent);
+    write(worker, client, head, payload, closes).await
 }
 
 /// Answers what is not a request that can be passed on, and closes.
@@ -48,7 +50,7 @@ pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyEr
     let body = error.body(Dialect::OpenAi).to_string();
     push_error_fields(&mut head, error);
     client.record.refuses(error, body.len());
-    write(worker, client, head, body.as_bytes(), false, true).await
+    write(worker, client, head, Payload::Body(body.as_bytes()), true).await
 }
 
 /// The status line.
@@ -74,16 +76,30 @@ fn push_error_fields(head: &mut String, error: &ProxyError) {
     }
 }
 
+/// The content of an answer of paddock's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Payload<'a> {
+    Body(&'a [u8]),
+    /// An answer to HEAD: only the length that the answer to GET would have, if that is known
+    /// (RFC 9110 §9.3.2).
+    Head(Option<u64>),
+}
+
 /// Writes an answer whose head lacks its length, its name, and whether the connection closes.
 pub(super) async fn write(
     worker: &Worker,
     client: &mut Client,
     mut head: String,
-    body: &[u8],
-    to_head: bool,
+    payload: Payload<'_>,
     closes: bool,
 ) -> After {
-    let _ = write!(head, "Content-Length: {}\r\n", body.len());
+    let (body, length) = match payload {
+        Payload::Body(body) => (body, Some(body.len() as u64)),
+        Payload::Head(length) => (&[][..], length),
+    };
+    if let Some(length) = length {
+        let _ = write!(head, "Content-Length: {length}\r\n");
+    }
     if closes {
         head.push_str("Connection: close\r\n");
     }
@@ -92,9 +108,7 @@ pub(super) async fn write(
     out.extend(&client.cors_lines);
     out.extend(&client.id_line);
     out.extend(b"\r\n");
-    if !to_head {
-        out.extend(body);
-    }
+    out.extend(body);
     let written = write_out(client, &mut out).await;
     worker.pool.give(out);
     if written {

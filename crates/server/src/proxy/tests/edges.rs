@@ -130,6 +130,43 @@ fn a_head_of_64_kib_passes_and_a_longer_one_is_a_431() {
     });
 }
 
+/// llama-server takes a hundred fields and closes the connection of a request with more.
+#[test]
+fn a_head_is_made_no_longer_than_the_child_takes() {
+    run(async {
+        for (version, sent, arrive, names) in [
+            ("1.1", 99, 100, true),
+            ("1.1", 100, 100, false),
+            ("1.1", 101, 101, false),
+            ("1.0", 99, 100, false),
+        ] {
+            let harness = Harness::new();
+            let mut upstream = harness.upstream();
+            let mut client = harness.client();
+            let host = if version == "1.1" {
+                "Host: h\r\n"
+            } else {
+                "X: y\r\n"
+            };
+            let fields = "X: y\r\n".repeat(sent - 1);
+            // What is cut does not count.
+            let cut = "Keep-Alive: timeout=5\r\n";
+            send(
+                &mut client,
+                format!("GET / HTTP/{version}\r\n{host}{cut}{fields}\r\n"),
+            )
+            .await;
+            let asked = head(&mut upstream).await;
+            assert_eq!(asked.lines().count() - 2, arrive, "{asked}");
+            assert_eq!(asked.contains("x-request-id"), names, "{asked}");
+            assert!(asked.contains("Host: "), "{asked}");
+            send(&mut upstream, OK).await;
+            let answer = head(&mut client).await;
+            assert!(answer.contains("x-request-id: "), "{answer}");
+        }
+    });
+}
+
 #[test]
 fn a_reused_connection_that_died_is_replaced_once_without_a_word() {
     run(async {
