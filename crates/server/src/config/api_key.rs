@@ -45,7 +45,7 @@ pub enum Scope {
     /// The public address: what models answer.
     Inference,
     /// The public address: the routes that change or inspect a model's server
-    /// ([`upstream_routes`](crate::upstream_routes)).
+    /// (`upstream_routes.rs`).
     Control,
     /// `/metrics`, on the admin address and of a model's server on the public one.
     Metrics,
