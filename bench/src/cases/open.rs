@@ -36,7 +36,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// How many streams so many descriptors allow: paddock has two for each, and keeps a sixteenth for others.
+/// Returns the number of streams that these descriptors allow: paddock has two for each, and keeps a sixteenth.
 fn most(descriptors: u64) -> usize {
     let streams = descriptors.saturating_sub(OTHERS) / 32 * 15;
     usize::try_from(streams).unwrap_or(usize::MAX)

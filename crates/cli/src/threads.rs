@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use paddock_supervisor::FailureClass;
 
-/// How many threads a command has that reads the terminal, and writes to it, without keeping others waiting.
+/// Threads of a command that reads and writes the terminal without keeping other work waiting.
 pub(crate) const BLOCKING: usize = 2;
 
 /// Says that the system grants fewer threads than a command needs.
@@ -26,7 +26,7 @@ pub(crate) struct TooFewThreads {
 /// those that block.
 ///
 /// # Errors
-/// It grants fewer.
+/// The system grants fewer threads than a command needs.
 pub(crate) fn ensure(count: usize) -> Result<(), TooFewThreads> {
     let started: io::Result<Vec<_>> = (0..count).map(|_| start()).collect();
     let threads = started.map_err(|source| TooFewThreads { count, source })?;

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(1);
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstolen";
 
-/// What came to the sockets that were taken.
+/// Requests that reached the sockets that were taken.
 #[derive(Debug, Default)]
 pub(super) struct Loot(Mutex<(u64, Vec<u8>)>);
 

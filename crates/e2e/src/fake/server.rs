@@ -25,7 +25,7 @@ pub(super) struct Server {
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) listeners: Vec<Listener>,
-    /// What came to the sockets of another model.
+    /// Requests that reached the sockets of another model.
     pub(super) loot: Arc<Loot>,
     loaded: AtomicBool,
     stopping: AtomicBool,

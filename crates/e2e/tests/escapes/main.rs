@@ -28,7 +28,7 @@ const RARE: [&str; 11] = [
     "flags",
 ];
 
-/// What came of each attempt.
+/// The outcome of each attempt.
 struct Attempts {
     kinds: Value,
     sandbox: Value,
