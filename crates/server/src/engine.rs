@@ -1,6 +1,5 @@
 //! What the engine is and can: found out once, before the first model is looked at.
 
-use crate::blocking;
 use crate::config::{Config, Mode};
 use crate::learned::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
@@ -9,6 +8,7 @@ use crate::runtime::News;
 use crate::runtime_dir::{RUN_VARIABLE, Run};
 use crate::sandbox;
 use paddock_scheduler::DEVICES;
+use paddock_supervisor::blocking;
 use paddock_supervisor::{Launch, Spawner, env};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
 mod admin_server;
-mod blocking;
 mod browser_policy;
 mod catalog;
 pub mod config;

@@ -4,7 +4,6 @@
 mod backoff;
 mod tls;
 
-use crate::blocking;
 use crate::config::HttpUrl;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
@@ -13,6 +12,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use paddock_supervisor::blocking;
 use std::fmt;
 use std::future::pending;
 use std::io;

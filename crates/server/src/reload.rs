@@ -11,11 +11,11 @@ mod notified;
 use self::inotify::Touched;
 #[cfg(not(target_os = "linux"))]
 use self::notified::Touched;
-use crate::blocking;
 use crate::config::{Config, Listen, Problems, warnings};
 use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
 use crate::telemetry::{Otlp, Settings};
+use paddock_supervisor::blocking;
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;

@@ -46,6 +46,7 @@
 
 mod actor;
 mod ask;
+pub mod blocking;
 mod classify;
 mod deadline;
 mod doubts;

@@ -12,9 +12,10 @@ use std::{
 };
 
 use rustix::process::{Pid, WaitOptions, waitpid};
-use tokio::{task::spawn_blocking, time};
+use tokio::time;
 
 use crate::{
+    blocking,
     leftovers::{Held, kill_all},
     procfs,
 };
@@ -196,7 +197,7 @@ impl Children {
         let mut left = BTreeSet::new();
         loop {
             let children = self.clone();
-            let reaping = spawn_blocking(move || children.reap(&left));
+            let reaping = blocking::run(move || children.reap(&left));
             left = reaping.await.unwrap_or_default();
             tokio::select! {
                 _ = ended.recv() => {}

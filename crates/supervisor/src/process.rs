@@ -9,12 +9,11 @@ use rustix::{
 use tokio::{
     io::AsyncWriteExt as _,
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
-    task::spawn_blocking,
     time::{self, Instant},
 };
 
 use crate::{
-    Exit,
+    Exit, blocking,
     leftovers::{self, Held},
     marker::Marker,
     orphans::{Children, Forked},
@@ -136,7 +135,7 @@ impl Process {
     /// environment.
     pub(crate) async fn note_descendants(&mut self) {
         let pid = self.pid.as_raw_pid();
-        let held = spawn_blocking(move || leftovers::hold_descendants(pid)).await;
+        let held = blocking::run(move || leftovers::hold_descendants(pid)).await;
         self.descendants = held.unwrap_or_default();
     }
 

@@ -2,9 +2,8 @@
 
 use std::mem;
 
-use tokio::task::spawn_blocking;
-
 use crate::{
+    blocking,
     leftovers::{Held, kill_all, kill_marked},
     marker::{self, Marker},
     orphans::Children,
@@ -32,7 +31,7 @@ impl Remains {
             mut descendants,
             children,
         } = self;
-        let killing = spawn_blocking(move || {
+        let killing = blocking::run(move || {
             let mut killed = kill_all(|| mem::take(&mut descendants));
             if !children.has_no_orphan() {
                 killed.extend(kill_marked(marker::VARIABLE, marker.as_str()));
@@ -40,9 +39,12 @@ impl Remains {
             }
             killed
         });
-        let killed = killing.await.unwrap_or_default();
-        if !killed.is_empty() {
-            tracing::info!(pid, ?killed, "killed what the child had left running");
+        match killing.await {
+            Ok(killed) if killed.is_empty() => {}
+            Ok(killed) => tracing::info!(pid, ?killed, "killed what the child had left running"),
+            Err(error) => {
+                tracing::warn!(pid, %error, "cannot look for what the child has left running");
+            }
         }
     }
 }

@@ -10,11 +10,10 @@ use tokio::{
     process::{Child, Command},
     runtime::Handle,
     sync::{mpsc, oneshot},
-    task::spawn_blocking,
 };
 
 use crate::{
-    Adoption, Sandbox, Shim, leftovers,
+    Adoption, Sandbox, Shim, blocking, leftovers,
     marker::{self, Marker},
     orphans::{Children, Offspring},
     process::Process,
@@ -134,7 +133,7 @@ impl Spawner {
     pub async fn kill_leftovers(&self, variable: &str, value: &str) -> Vec<i32> {
         let (variable, value) = (variable.to_owned(), value.to_owned());
         let children = self.children.clone();
-        let killing = spawn_blocking(move || {
+        let killing = blocking::run(move || {
             let mut killed = leftovers::kill_marked(&variable, &value);
             killed.extend(children.kill_orphans());
             killed

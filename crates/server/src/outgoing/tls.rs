@@ -3,7 +3,7 @@
 mod flaw;
 
 use super::Silent;
-use crate::blocking;
+use paddock_supervisor::blocking;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;

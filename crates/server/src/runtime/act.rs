@@ -1,8 +1,8 @@
 use super::Phase;
 use super::actor::Runtime;
 use super::prefetch::prefetch;
-use crate::blocking;
 use paddock_scheduler::{Action, ModelId, Note};
+use paddock_supervisor::blocking;
 use std::time::SystemTime;
 use tokio::time::Instant;
 

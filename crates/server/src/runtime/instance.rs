@@ -5,13 +5,13 @@ use super::actor::{News, Runtime};
 use super::death::{Death, Then};
 use super::entry::{Failed, Running};
 use super::inspect::parts;
-use crate::blocking;
 use crate::config::{self, Mode};
 use crate::error::LoadFailure;
 use crate::model::{ChildExit, Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
+use paddock_supervisor::blocking;
 use paddock_supervisor::{
     Failure, FailureClass, Instance, Listener, RestartPolicy, Sandbox, Spec, State, StopPolicy,
     Transport, VigilPolicy, env,

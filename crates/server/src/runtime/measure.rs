@@ -2,13 +2,13 @@
 
 use super::actor::{News, Runtime};
 use super::inspect::Found;
-use crate::blocking;
 use crate::engine::Engine;
 use crate::learned::{self, Lesson};
 use crate::memory::report::Report;
 use crate::memory::{buffers, process};
 use paddock_scheduler::{Event, Memory, ModelId};
 use paddock_supervisor::Logs;
+use paddock_supervisor::blocking;
 use std::time::{Duration, SystemTime};
 
 /// What was seen.

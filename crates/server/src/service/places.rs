@@ -1,12 +1,12 @@
 //! The directories and helpers that a service works with, and what it does without one.
 
 use super::StartError;
-use crate::blocking;
 use crate::config::{Config, Mode};
 use crate::learned;
 use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
+use paddock_supervisor::blocking;
 use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
 use std::io;
 

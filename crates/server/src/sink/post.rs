@@ -1,11 +1,11 @@
 //! What is posted with a batch, and the token.
 
 use super::batch::Batch;
-use crate::blocking;
 use crate::config::Events;
 use crate::outgoing::{Answer, Client, LIMIT, Silent};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, InvalidHeaderValue};
 use axum::http::{HeaderMap, HeaderValue};
+use paddock_supervisor::blocking;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -11,9 +11,7 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// The system grants no thread, or the work panicked.
-pub(crate) async fn run<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (sender, result) = oneshot::channel();
     thread::Builder::new()
         .name("paddock-blocking".to_owned())
