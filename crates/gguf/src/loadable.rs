@@ -3,7 +3,7 @@
 use crate::header::Header;
 use crate::memory::{self, Options, Unpredictable};
 
-/// Why a file is no model that can be loaded by itself. The messages complete the sentence "the file …".
+/// Reasons why a file is no model that can be loaded by itself. The messages complete the sentence "the file …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unloadable {

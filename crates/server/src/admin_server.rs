@@ -25,16 +25,16 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// How long a head may take, and a connection may be without a request.
+/// Longest time for a head to arrive, and for a connection to be without a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
-/// How long a connection must have been without a request to be closed for another one.
+/// Shortest time without a request after which a connection is closed for another one.
 const MIN_IDLE: Duration = Duration::from_millis(500);
 
-/// How long a connection may take to close that is to make room.
+/// Longest time for a connection to close that makes room for another one.
 const CLOSING_TIME: Duration = Duration::from_millis(500);
 
-/// How long to wait when the system has no more file descriptors: connections end meanwhile.
+/// Wait before accepting again when the system has no more file descriptors: connections end meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The connections of the admin plane, on all of its addresses.
@@ -44,7 +44,7 @@ pub(crate) struct AdminConnections {
     open: Arc<Mutex<Vec<Weak<Activity>>>>,
 }
 
-/// What a connection does, as others see it.
+/// A connection's activity, as others see it.
 #[derive(Debug)]
 struct Activity {
     /// Requests whose answers have not ended.

@@ -1,4 +1,4 @@
-//! How many connections fit into the limit of open files.
+//! Numbers of connections that fit into the limit of open files.
 
 use crate::config::Config;
 use rustix::process::{Resource, getrlimit};

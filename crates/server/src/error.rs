@@ -25,11 +25,11 @@ pub enum ProxyError {
     /// The client sent or read slower than it may.
     #[error("the client {does} at less than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
     TooSlow {
-        /// What the client did slowly.
+        /// The slow act, such as `sent its request`.
         does: &'static str,
         /// The minimum.
         bytes_per_second: u32,
-        /// Why it could not go on like that.
+        /// The reason why the client could not go on like that.
         because: &'static str,
     },
     /// The body is larger than the configuration allows.
@@ -290,7 +290,7 @@ impl Dialect {
     }
 }
 
-/// Why a slow client is cut off that occupies a place with its model.
+/// Reasons to cut off a slow client that occupies a place with its model.
 const OTHERS_WAIT: &str = " while other requests waited for its place with the model";
 
 impl ProxyError {

@@ -19,7 +19,7 @@ enum Methods {
     Any,
 }
 
-/// What a route does with streams that a client can resume.
+/// The use that a route makes of streams that a client can resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamRoute {
     /// Opens one if the request names a conversation (`X-Conversation-Id`).
@@ -32,10 +32,10 @@ pub(crate) enum StreamRoute {
     Unrelated,
 }
 
-/// What a request asks of a child.
+/// The route of a child that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpstreamRoute {
-    /// What its API key has to allow.
+    /// The scope that the API key needs.
     pub(crate) scope: Scope,
     pub(crate) stream: StreamRoute,
 }
@@ -163,7 +163,7 @@ fn matches(path: &[u8], pattern: &str) -> bool {
     }
 }
 
-/// Whether a path is `parent` and a segment that may be a number. The child takes the segment up to a slash at
+/// Returns whether a path is `parent` and a segment that may be a number. The child takes the segment up to a slash at
 /// the end of the path, decodes it once more and reads it with `std::stoi`, which skips white space and a sign
 /// and ignores what follows the digits. What begins with a letter is none, and may be a route below a prefix.
 fn is_id_below(path: &[u8], parent: &[u8]) -> bool {

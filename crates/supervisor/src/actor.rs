@@ -44,7 +44,7 @@ pub(crate) struct Actor {
     state: Publisher,
 }
 
-/// One child and what belongs to it. Dropped in this order: the process is killed, then its directory
+/// A child and what belongs to it. Dropped in this order: the process is killed, then its directory
 /// removed.
 #[derive(Debug)]
 pub(super) struct Run {

@@ -43,7 +43,7 @@ mod system {
     /// The longest time that killed processes are waited for: one that hangs in the kernel does not end.
     const LIMIT: Duration = Duration::from_secs(2);
 
-    /// How often a process that is becoming another program is looked at, and the time in between.
+    /// The number of looks at a process that is becoming another program, and the time in between.
     const MAX_LOOKS: u32 = 2000;
     const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 

@@ -20,7 +20,7 @@ use crate::{
     procfs,
 };
 
-/// How long a zombie that this process may have forked itself is left to whoever waits for it.
+/// Time that a zombie which a library may have forked is left to that library.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Proof that this process adopts orphans.
@@ -63,9 +63,9 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct ForkedChildren {
-    /// How often each number is in use: one that is free again may be given out before it is taken off.
+    /// The uses of each number: a number that is free again may be given out before it is taken off.
     numbers: HashMap<i32, u32>,
-    /// How many may start processes that become orphans.
+    /// The number of children that may start processes which become orphans.
     parents: usize,
 }
 

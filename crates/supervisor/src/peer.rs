@@ -67,7 +67,7 @@ impl ChildProcesses {
     ///
     /// # Errors
     ///
-    /// It does not belong to the child, or has ended.
+    /// The process does not belong to the child, or has ended.
     pub fn verify(&self, stream: &UnixStream) -> io::Result<()> {
         if !cfg!(target_os = "linux") {
             return Ok(());

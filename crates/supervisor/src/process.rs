@@ -37,7 +37,7 @@ pub(crate) struct Process {
     pid: Pid,
     marker: Marker,
     children: Children,
-    /// Its place among the children of this process, until it is reaped.
+    /// The process's place among the children of this process, until it is reaped.
     forked: Option<Forked>,
     /// What had been started by it, and by what it has started, before it was told to end.
     descendants: Vec<Held>,

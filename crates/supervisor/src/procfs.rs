@@ -18,7 +18,7 @@ pub(crate) struct Stat {
     pub(crate) is_alive: bool,
     /// The process that is told of its end: the one that forked it, or the one that adopted it.
     pub(crate) parent: i32,
-    /// Its process group.
+    /// The process group.
     pub(crate) group: i32,
     /// Whether it has memory, and no program in it yet.
     pub(crate) is_between_programs: bool,

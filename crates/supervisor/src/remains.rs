@@ -9,14 +9,14 @@ use crate::{
     orphans::Children,
 };
 
-/// What a child may have left outside its group when it ended.
+/// Processes that a child may have left outside its group when it ended.
 #[derive(Debug)]
 #[must_use = "processes that have left the child's group go on until they are killed"]
 pub(crate) struct Remains {
     /// The child, which is gone.
     pub(crate) pid: u32,
     pub(crate) marker: Marker,
-    /// What had descended from it before it was told to end.
+    /// The child's descendants before it was told to end.
     pub(crate) descendants: Vec<Held>,
     pub(crate) children: Children,
 }

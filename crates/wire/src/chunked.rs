@@ -63,7 +63,7 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    /// Whether a trailer section may bring the field of this name, which is in lower case.
+    /// Returns whether a trailer section may bring the field of this name, which is in lower case.
     fn may_trail(self, name: &[u8]) -> bool {
         let mut dashed = [0; LONGEST];
         let Some(dashed) = dashed.get_mut(..name.len()) else {

@@ -8,7 +8,7 @@ fn of_conversation(id: &str, secret: &str) -> String {
     bearer(&stream().replacen("\r\n\r\n", &field, 1), secret)
 }
 
-/// Whether it is the child's answer, not paddock's.
+/// Returns whether the answer is the child's, not paddock's.
 fn is_the_childs(answer: &Answer) -> bool {
     answer.field("x-paddock-error").is_none()
 }

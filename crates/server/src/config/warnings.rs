@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Config, FileFault, Listen, Mode};
 use crate::printable::printable_lines;
 
-/// One thing that a configuration allows, and how to close it.
+/// A setting that a configuration allows, and how to close it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The consequence.

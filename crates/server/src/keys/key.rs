@@ -142,7 +142,7 @@ pub(crate) struct Visit {
     opens: Option<OpenStream>,
 }
 
-/// What a request wants of streams that can be resumed.
+/// The use that a request makes of streams that can be resumed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StreamUse {
     /// To open the one of this conversation.
@@ -206,7 +206,7 @@ impl Visit {
         })
     }
 
-    /// Whether the key has a limit of tokens.
+    /// Returns whether the key has a limit of tokens.
     pub(crate) fn pays_for_tokens(&self) -> bool {
         self.key.tokens.is_some()
     }

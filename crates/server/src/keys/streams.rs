@@ -22,7 +22,7 @@ const LEFT_TTL: Duration = Duration::from_hours(1);
 /// The most streams without a request of their own that are remembered of a key.
 const MAX_KEPT: usize = 256;
 
-/// What separates the parts of a conversation's id: a lookup of one part finds all that begin with it.
+/// The separator of a conversation id's parts: a lookup of one part finds all that begin with it.
 const SEPARATOR: &[u8] = b"::";
 
 /// The streams that keys have opened. It outlives a reload.
@@ -33,14 +33,14 @@ pub(crate) struct Streams(Mutex<Table>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Taken;
 
-/// How the request that opened a stream ended.
+/// The end of the request that opened a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamEnd {
     /// It did not reach the child.
     Unopened,
-    /// Its answer passed whole.
+    /// The answer passed whole.
     Whole,
-    /// Its client left, or the answer broke off.
+    /// The client left, or the answer broke off.
     Left,
 }
 
@@ -72,13 +72,13 @@ impl Streams {
         })
     }
 
-    /// Whether a key has opened the stream of a conversation.
+    /// Returns whether a key has opened the stream of a conversation.
     pub(crate) fn are_of(&self, model: ModelId, conversation: &[u8], key: &str) -> bool {
         let owner = self.table().owner(model, conversation, Instant::now());
         owner.is_some_and(|owner| *owner == *key)
     }
 
-    /// Whether a lookup of this id can find a stream of another key.
+    /// Returns whether a lookup of this id can find a stream of another key.
     pub(crate) fn find_others(&self, model: ModelId, id: &[u8], key: &str) -> bool {
         self.table().find_others(model, id, key, Instant::now())
     }
@@ -111,7 +111,7 @@ struct Table(HashMap<Place, Owner>);
 #[derive(Debug)]
 struct Owner {
     key: Arc<str>,
-    /// How many requests that open it are in flight.
+    /// The number of requests in flight that open the stream.
     requests: usize,
     /// Until when it is the key's while there are none.
     until: Instant,

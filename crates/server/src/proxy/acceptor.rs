@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
 
-/// How long to wait when the system has no more file descriptors: connections end meanwhile.
+/// Wait before accepting again when the system has no more file descriptors: connections end meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long idle connections may take to close that are to make room.
+/// Longest time for idle connections to close that make room for others.
 const CLOSING_TIME: Duration = Duration::from_millis(500);
 
 /// A bound socket that takes clients' connections.

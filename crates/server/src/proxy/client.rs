@@ -42,7 +42,7 @@ pub(super) struct Card {
     model: Cell<Option<ModelId>>,
     key: RefCell<Option<Arc<Key>>>,
     stage: Cell<Stage>,
-    /// When the last request ended, or the connection began.
+    /// The time when the last request ended, or the connection began.
     idle_since: Cell<Option<Instant>>,
     /// Others need the connection's place.
     unwanted: Cell<bool>,

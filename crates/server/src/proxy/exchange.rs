@@ -22,14 +22,14 @@ use tokio::time::{Instant, timeout};
 /// How often a request looks for an instance that takes its connection.
 const TRIES: usize = 3;
 
-/// How long to wait for the news that the instance that refused or closed a connection is gone.
+/// Longest wait for the news that the instance which refused or closed a connection is gone.
 const NEWS: Duration = Duration::from_secs(1);
 
 /// The most header fields of a request that llama-server takes: it closes the connection of a longer one
 /// (llama.cpp b11434, vendor/cpp-httplib/httplib.h, `CPPHTTPLIB_HEADER_MAX_COUNT`).
 const MAX_CHILD_FIELDS: usize = 100;
 
-/// Nothing of an answer came, and the child has not exited as far as is known.
+/// No byte of an answer came, and the child has not exited as far as is known.
 const UNANSWERED: ProxyError = ProxyError::UpstreamClosed("before it answered");
 
 /// Passes one request to the model and its answer back.

@@ -2,7 +2,7 @@ use super::buffer::Buffer;
 use super::worker::Worker;
 use std::collections::VecDeque;
 
-/// How many bytes of bodies and answers a worker holds at most.
+/// Bytes of bodies and answers that a worker holds at most.
 const MOST: usize = 256 * 1024 * 1024;
 
 /// Pieces of a body, or of an answer, that are kept in memory to be passed on later, in their order.

@@ -65,7 +65,7 @@ pub(super) fn allowed(
     Ok(model)
 }
 
-/// What a head shows that matters where there are keys.
+/// The facts of a head that matter where there are keys.
 #[derive(Debug, Default)]
 struct Shown {
     key: Option<Arc<Key>>,

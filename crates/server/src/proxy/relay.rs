@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// How long a request waits for a byte before the child is asked whether it lives.
 const DOUBT: Duration = Duration::from_secs(10);
 
-/// How often a slow client is looked at again while nobody waits for its place.
+/// Interval of looks at a slow client while no other request waits for its place.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// One request and its answer on their way, both at once. Each direction holds at most one

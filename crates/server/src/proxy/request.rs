@@ -15,7 +15,7 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long a client may be silent in the middle of a request.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long a head may take to come while others need the connection's place.
+/// Longest time for a head to arrive while others need the connection's place.
 const HEAD_TIME: Duration = Duration::from_secs(1);
 
 /// A request whose head has arrived and may be passed on.

@@ -132,7 +132,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// What the child reads of a lookup's body.
+/// The part of a lookup's body that the child reads.
 #[derive(Debug, Deserialize)]
 struct Lookup {
     conversation_ids: Option<serde_json::Value>,

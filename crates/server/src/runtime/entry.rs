@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub(super) found: Option<Arc<Found>>,
     /// Why it does not load, or did not stay.
     pub(super) failed: Option<Failed>,
-    /// What has been told of its failures.
+    /// The failures of the model that have been logged and counted.
     pub(super) repeats: Repeats,
     /// How often its children have died in a row.
     pub(super) deaths: Row,

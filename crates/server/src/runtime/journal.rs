@@ -27,7 +27,7 @@ pub(super) struct Journal {
 struct Entry {
     at: SystemTime,
     happened: Happened,
-    /// How often requests were refused for the same reason since, and when last.
+    /// The number of later refusals for the same reason, and the time of the last one.
     again: Option<(u64, SystemTime)>,
 }
 
@@ -39,7 +39,7 @@ enum Happened {
 }
 
 impl Happened {
-    /// Whether it has the cause of a failure.
+    /// Returns whether the note has the cause of a failure.
     fn is_cause(&self) -> bool {
         matches!(self, Self::Died(_) | Self::Unloadable(_))
     }

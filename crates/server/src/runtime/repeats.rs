@@ -4,10 +4,10 @@ use paddock_scheduler::Note;
 use paddock_supervisor::Failure;
 use std::sync::Arc;
 
-/// What is already known of the failures of a model's loads.
+/// The failures of a model's loads that have been logged and counted.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    /// Why it cannot be loaded, as it was told last.
+    /// The reason why the model cannot be loaded, as last logged.
     cause: Option<Arc<Failure>>,
     /// The last refusal, until a child is started.
     refused: Option<Note>,

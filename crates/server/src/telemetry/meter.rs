@@ -29,7 +29,7 @@ pub(crate) type Names = Arc<[Option<Arc<str>>]>;
 pub(crate) struct Meter {
     counts: RefCell<Counts>,
     rows: RefCell<Vec<(Row, usize)>>,
-    /// How many of these are refusals of requests without a key.
+    /// The number of these that are refusals of requests without a key.
     anonymous: Cell<usize>,
     ids: RefCell<Vec<u8>>,
     /// The traces of those rows that have one, by their places.
@@ -117,7 +117,7 @@ impl Meter {
         rows.push((row, ids.len()));
     }
 
-    /// Whether one more row has room beside those that are there. Takes the room.
+    /// Returns whether one more row has room beside those that are there. Takes the room.
     fn has_room_for(&self, row: &Row, rows: usize) -> bool {
         let anonymous = self.anonymous.get();
         if !row.is_anonymous_refusal() {

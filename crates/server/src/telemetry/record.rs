@@ -108,7 +108,7 @@ impl Record {
         visit.map(Visit::key)
     }
 
-    /// It wants this of streams.
+    /// Notes what the request wants of streams.
     pub(crate) fn wants_stream(&mut self, wants: StreamUse) {
         if let Some(visit) = self.visit_mut() {
             visit.wants = Some(wants);
@@ -120,7 +120,7 @@ impl Record {
         self.visit_mut()?.wants.take()
     }
 
-    /// It opens this stream.
+    /// Notes the stream that the request opens.
     pub(crate) fn opens(&mut self, stream: OpenStream) {
         if let Some(visit) = self.visit_mut() {
             visit.opens(stream);

@@ -82,7 +82,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Whether paddock refused a request without a key before it reached a model. Anybody can have as many of
+    /// Returns whether paddock refused a request without a key before it reached a model. Anybody can have as many of
     /// these as they like.
     pub(crate) fn is_anonymous_refusal(&self) -> bool {
         self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused

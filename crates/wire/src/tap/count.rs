@@ -1,6 +1,6 @@
 //! The number of events in a stream.
 
-/// What the line begins with that holds an event's data. Each dialect writes one such line an event.
+/// The start of the line that holds an event's data. Each dialect writes one such line an event.
 const DATA: &[u8] = b"data:";
 
 /// Counts the events of a stream by the lines that hold their data, comments left out.

@@ -43,7 +43,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Whether it is what [`Row::is_anonymous_refusal`] says.
+    /// True for rows of which [`Row::is_anonymous_refusal`] is true.
     pub(super) fn is_anonymous_refusal(&self) -> bool {
         self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused.as_str()
     }

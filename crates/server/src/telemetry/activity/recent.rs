@@ -10,7 +10,7 @@ pub(super) struct Recent<T> {
     /// Which rows are minor: once there are more of them than `minor_share`, they make room first.
     is_minor: fn(&T) -> bool,
     minor_share: usize,
-    /// How many minor rows there are.
+    /// The number of minor rows.
     minor: usize,
 }
 
