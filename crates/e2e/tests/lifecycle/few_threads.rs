@@ -4,12 +4,17 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use paddock_e2e::harness::Builder;
 use paddock_e2e::paddock;
 
-/// A user that nothing belongs to.
-const NOBODY: u32 = 65_534;
+/// Returns a user that owns nothing and runs nothing: the limit counts all processes of a user, those of another test
+/// included.
+fn new_user() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(60_600);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Makes a command run as a user who may have as many processes and threads: root may have any number.
 fn limited(command: &Command, directory: &Path, threads: u32) -> Command {
@@ -17,6 +22,7 @@ fn limited(command: &Command, directory: &Path, threads: u32) -> Command {
     limited.arg(format!("--nproc={threads}"));
     let mut program = command.get_program().into();
     if rustix::process::geteuid().is_root() {
+        let user = new_user();
         // It may lie where this user cannot go.
         let copy = directory.join("paddock-here");
         if fs::hard_link(&program, &copy).is_err() {
@@ -27,11 +33,11 @@ fn limited(command: &Command, directory: &Path, threads: u32) -> Command {
             // A program with another link keeps its owner there.
             let metadata = entry.metadata().expect("metadata");
             if !metadata.is_file() || metadata.nlink() == 1 {
-                chown(entry.path(), Some(NOBODY), None).expect("an owner");
+                chown(entry.path(), Some(user), None).expect("an owner");
             }
         }
-        chown(directory, Some(NOBODY), None).expect("an owner");
-        limited.args(["setpriv", "--reuid=65534", "--clear-groups"]);
+        chown(directory, Some(user), None).expect("an owner");
+        limited.args(["setpriv", &format!("--reuid={user}"), "--clear-groups"]);
     }
     limited.arg(program).args(command.get_args()).env_clear();
     for (name, value) in command.get_envs() {
