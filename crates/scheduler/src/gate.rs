@@ -194,7 +194,7 @@ impl Gate {
         self.set_wanted(wanted);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, debug_assertions))]
     pub(crate) fn is_open(&self) -> bool {
         self.word.load(Ordering::Acquire) & OPEN != 0
     }

@@ -1,8 +1,11 @@
+#[cfg(debug_assertions)]
+mod invariants;
 mod leaving;
 mod loads;
 mod pins;
 mod requests;
 mod room;
+mod transition;
 
 use crate::model::{Model, Residency};
 use crate::{
@@ -37,7 +40,7 @@ pub struct Scheduler {
     claims: Vec<ModelId>,
     /// The models that hold memory.
     resident: Vec<ModelId>,
-    /// Models that are always wanted, and have failed.
+    /// The failed models that may be tried again at some time.
     retries: Vec<ModelId>,
     phase: Phase,
     /// Something happened that may have made room, or have made it needed.
@@ -143,6 +146,8 @@ impl Scheduler {
             self.unsettled = false;
             self.settle(now);
         }
+        #[cfg(debug_assertions)]
+        self.check_invariants();
         std::mem::take(&mut self.out)
     }
 
@@ -196,11 +201,9 @@ impl Scheduler {
         }
         self.time_out(now);
         self.end_keep_alives(now);
-        for at in std::mem::take(&mut self.retries) {
-            match self.retry(at) {
-                Some(until) if until <= now => self.load(at, now),
-                Some(_) => self.retries.push(at),
-                None => {}
+        for at in self.retries.clone() {
+            if self.retry(at).is_some_and(|until| until <= now) {
+                self.load(at, now);
             }
         }
         self.unsettled |= !self.line.is_empty();

@@ -11,43 +11,32 @@ impl Scheduler {
         let model = &mut self.models[at.0];
         let in_flight = model.gate.shut();
         match model.residency {
-            Residency::Warm { since, generation } if in_flight > 0 => {
-                model.residency = Residency::Draining {
-                    since,
-                    generation,
-                    why,
-                };
-            }
-            Residency::Draining {
+            Residency::Warm { since, generation }
+            | Residency::Draining {
                 since, generation, ..
-            } if in_flight > 0 => {
-                model.residency = Residency::Draining {
-                    since,
-                    generation,
-                    why,
-                };
             }
             // A child that answers while it loads is only let go when its answers are out.
-            Residency::Loading {
+            | Residency::Loading {
                 since,
                 listening: Some(generation),
             } if in_flight > 0 => {
-                model.residency = Residency::Draining {
+                let draining = Residency::Draining {
                     since,
                     generation,
                     why,
                 };
+                self.transition(at, draining);
             }
             Residency::Loading { .. } | Residency::Warm { .. } | Residency::Draining { .. } => {
                 self.stop(at, why);
             }
-            Residency::Stopping { .. } => model.residency = Residency::Stopping { why },
+            Residency::Stopping { .. } => self.transition(at, Residency::Stopping { why }),
             _ => {}
         }
     }
 
     pub(super) fn stop(&mut self, at: ModelId, why: Leaving) {
-        self.models[at.0].residency = Residency::Stopping { why };
+        self.transition(at, Residency::Stopping { why });
         self.out.push(Action::Stop { model: at });
         self.unsettled = true;
     }
@@ -62,13 +51,13 @@ impl Scheduler {
             _ => return,
         };
         model.gate.shut();
-        model.residency = match why {
+        let again = why == Leaving::Reconfigured && model.spec.always;
+        model.asked |= again;
+        let left = match why {
             Leaving::Removed => Residency::Gone,
             _ => Residency::Cold,
         };
-        let again = why == Leaving::Reconfigured && model.spec.always;
-        model.asked |= again;
-        self.leave_memory(at);
+        self.transition(at, left);
         if self.phase == Phase::Serving && why != Leaving::Removed && self.models[at.0].is_wanted()
         {
             self.inspect(at, Wanted::Queue, now);
@@ -94,11 +83,10 @@ impl Scheduler {
     /// that has begun is finished, unless another model needs the room.
     pub(super) fn abandon(&mut self, at: ModelId) {
         match self.models[at.0].residency {
-            Residency::Waiting { .. } => self.line.retain(|other| *other != at),
-            Residency::Claiming { .. } => self.claims.retain(|other| *other != at),
+            Residency::Waiting { .. } | Residency::Claiming { .. } => {}
             _ => return,
         }
-        self.models[at.0].residency = Residency::Cold;
+        self.transition(at, Residency::Cold);
         self.note(at, Note::Abandoned);
         self.unsettled = true;
         if self.stay_for(at) {
@@ -109,7 +97,7 @@ impl Scheduler {
     /// What is promised counts on a model that stays after all: those to whom it is promised wait
     /// again, each in its place, and room is made another way where there is one.
     pub(super) fn take_claims_back(&mut self) {
-        for at in std::mem::take(&mut self.claims) {
+        for at in self.claims.clone() {
             let Residency::Claiming { since, needs, .. } = self.models[at.0].residency else {
                 continue;
             };
@@ -122,15 +110,14 @@ impl Scheduler {
     fn stay_for(&mut self, at: ModelId) -> bool {
         let mut any = false;
         for victim in self.resident.clone() {
-            let model = &mut self.models[victim.0];
             if let Residency::Draining {
                 since,
                 generation,
                 why: Leaving::Yields { to },
-            } = model.residency
+            } = self.models[victim.0].residency
                 && to == at
             {
-                model.residency = Residency::Warm { since, generation };
+                self.transition(victim, Residency::Warm { since, generation });
                 self.note(victim, Note::Stays);
                 self.advance(victim);
                 any = true;
@@ -147,14 +134,13 @@ impl Scheduler {
         self.models[at.0].asked = false;
         self.refuse_all(at, Refusal::Draining);
         self.abandon(at);
-        let residency = &mut self.models[at.0].residency;
-        match residency {
+        match self.models[at.0].residency {
             Residency::Loading { .. } | Residency::Warm { .. } | Residency::Draining { .. } => {
                 self.note(at, Note::Unloaded);
                 self.leave(at, Leaving::Unloaded);
             }
             Residency::Failed { until } if until.is_some_and(|until| until > now) => {
-                *residency = Residency::Cold;
+                self.transition(at, Residency::Cold);
             }
             _ => {}
         }
@@ -187,7 +173,7 @@ impl Scheduler {
             // What was found before is of the files before.
             Residency::Inspecting { .. } => self.out.push(Action::Inspect { model: at }),
             Residency::Failed { .. } if spec.always => self.load(at, now),
-            Residency::Failed { .. } => self.models[at.0].residency = Residency::Cold,
+            Residency::Failed { .. } => self.transition(at, Residency::Cold),
             Residency::Cold | Residency::Stopping { .. } | Residency::Gone => {}
         }
     }
@@ -204,7 +190,7 @@ impl Scheduler {
             self.note(at, Note::Reconfigured);
             self.leave(at, Leaving::Removed);
         } else {
-            self.models[at.0].residency = Residency::Gone;
+            self.transition(at, Residency::Gone);
         }
     }
 
@@ -251,15 +237,13 @@ impl Scheduler {
             return;
         }
         self.phase = Phase::Draining { deadline };
-        self.line.clear();
-        self.claims.clear();
         for at in (0..self.models.len()).map(ModelId) {
             self.models[at.0].asked = false;
             self.refuse_all(at, Refusal::ShuttingDown);
             if self.resident.contains(&at) {
                 self.leave(at, Leaving::Shutdown);
             } else if self.models[at.0].residency != Residency::Gone {
-                self.models[at.0].residency = Residency::Cold;
+                self.transition(at, Residency::Cold);
             }
         }
     }

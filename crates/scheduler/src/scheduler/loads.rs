@@ -33,7 +33,7 @@ impl Scheduler {
 
     /// Its files are looked at before anything is done for it.
     pub(super) fn inspect(&mut self, at: ModelId, by: Wanted, now: Instant) {
-        self.models[at.0].residency = Residency::Inspecting { since: now };
+        self.transition(at, Residency::Inspecting { since: now });
         self.note(at, Note::Wanted { by });
         self.out.push(Action::Inspect { model: at });
     }
@@ -54,7 +54,7 @@ impl Scheduler {
         model.demand = demand;
         model.ran_out = false;
         if !model.is_wanted() {
-            model.residency = Residency::Cold;
+            self.transition(at, Residency::Cold);
             return self.note(at, Note::Abandoned);
         }
         self.wait(at, demand.memory, since);
@@ -62,32 +62,18 @@ impl Scheduler {
 
     /// It waits for room, in the place of one who has waited since then.
     pub(super) fn wait(&mut self, at: ModelId, needs: Memory, since: Instant) {
-        self.models[at.0].residency = Residency::Waiting { since, needs };
-        self.least = match self.line.is_empty() {
-            true => needs,
-            false => self.least.least(&needs),
-        };
-        self.newcomers.push(at);
-        let place = self
-            .line
-            .iter()
-            .position(|other| match self.models[other.0].residency {
-                Residency::Waiting { since: theirs, .. } => theirs > since,
-                _ => false,
-            });
-        self.line.insert(place.unwrap_or(self.line.len()), at);
-        self.unsettled = true;
+        self.transition(at, Residency::Waiting { since, needs });
     }
 
     pub(super) fn start(&mut self, at: ModelId, free: Memory, now: Instant) {
-        let model = &mut self.models[at.0];
-        model.residency = Residency::Loading {
+        let loading = Residency::Loading {
             since: now,
             listening: None,
         };
+        self.transition(at, loading);
+        let model = &mut self.models[at.0];
         model.holds = model.demand.memory;
         let needs = model.holds;
-        self.resident.push(at);
         self.note(at, Note::Starts { needs, free });
         self.out.push(Action::Start { model: at });
     }
@@ -121,18 +107,19 @@ impl Scheduler {
             _ => return,
         };
         model.gate.shut();
-        model.residency = Residency::Loading { since, listening };
         if let Some(generation) = listening {
             model.gate.set_generation(generation);
         }
+        self.transition(at, Residency::Loading { since, listening });
         self.advance(at);
     }
 
     /// Its child has died, and another one is started then. What it waits for that is no part of its load.
     fn again(&mut self, at: ModelId, begins: Instant, now: Instant) {
         self.loading(at, None, now);
-        if let Residency::Loading { since, .. } = &mut self.models[at.0].residency {
-            *since = begins;
+        if let Residency::Loading { listening, .. } = self.models[at.0].residency {
+            let since = begins;
+            self.transition(at, Residency::Loading { since, listening });
         }
     }
 
@@ -145,10 +132,11 @@ impl Scheduler {
         model.demand.load = took;
         model.asked = false;
         model.gate.set_generation(generation);
-        model.residency = Residency::Warm {
+        let warm = Residency::Warm {
             since: now,
             generation,
         };
+        self.transition(at, warm);
         self.note(at, Note::Ready { took });
         self.watch(at);
         self.advance(at);
@@ -183,12 +171,11 @@ impl Scheduler {
         model.ran_out = true;
         model.gate.shut();
         let needs = model.holds.beyond(&free);
-        self.leave_memory(at);
-        if self.models[at.0].is_wanted() {
+        if model.is_wanted() {
             self.note(at, Note::OutOfMemory { free });
             self.wait(at, needs, since);
         } else {
-            self.models[at.0].residency = Residency::Cold;
+            self.transition(at, Residency::Cold);
             self.note(at, Note::Abandoned);
         }
     }
@@ -215,20 +202,9 @@ impl Scheduler {
         let model = &mut self.models[at.0];
         model.gate.shut();
         model.asked = false;
-        model.residency = Residency::Failed { until };
-        self.leave_memory(at);
-        if self.models[at.0].spec.always && until.is_some() {
-            self.retries.push(at);
-        }
+        self.transition(at, Residency::Failed { until });
         let retry = until.map(|until| until.saturating_duration_since(now));
         self.note(at, Note::Failed { retry });
         self.refuse_all(at, refusal);
-    }
-
-    /// It holds nothing any more.
-    pub(super) fn leave_memory(&mut self, at: ModelId) {
-        self.models[at.0].holds = Memory::NONE;
-        self.resident.retain(|resident| *resident != at);
-        self.unsettled = true;
     }
 }

@@ -73,16 +73,13 @@ impl Scheduler {
         let mut place = 0;
         while let Some(at) = self.line.get(place).copied() {
             let Residency::Waiting { since, .. } = self.models[at.0].residency else {
-                self.line.remove(place);
-                continue;
+                break;
             };
             if now < since + self.policy.max_wait && !self.least.fits(&room.to_give()) {
                 break;
             }
             match self.consider(at, &mut room, now) {
-                Turn::Over => {
-                    self.line.remove(place);
-                }
+                Turn::Over => {}
                 Turn::Waits => place += 1,
                 Turn::Blocks => break,
             }
@@ -191,18 +188,18 @@ impl Scheduler {
             self.note(at, Note::MakesRoom { needs, victims });
             self.out.push(Action::Prefetch { model: at });
         }
-        self.models[at.0].residency = Residency::Claiming {
+        let claiming = Residency::Claiming {
             since,
             needs,
             after,
         };
-        self.claims.push(at);
+        self.transition(at, claiming);
     }
 
     /// Starts those whose room is free now, in the order in which they claimed it.
     fn start_claims(&mut self, now: Instant) {
         let mut free = self.budget.minus(&self.held(|_| true));
-        for at in std::mem::take(&mut self.claims) {
+        for at in self.claims.clone() {
             let Residency::Claiming { needs, after, .. } = &self.models[at.0].residency else {
                 continue;
             };
@@ -210,17 +207,14 @@ impl Scheduler {
             let gone = !after.iter().any(|victim| self.resident.contains(victim));
             if gone && needs.fits(&free) {
                 self.start(at, free, now);
-            } else {
-                self.claims.push(at);
             }
             free = free.minus(&needs);
         }
     }
 
     fn does_not_fit(&mut self, at: ModelId, needs: Memory, available: Memory) {
-        let model = &mut self.models[at.0];
-        model.asked = false;
-        model.residency = Residency::Cold;
+        self.models[at.0].asked = false;
+        self.transition(at, Residency::Cold);
         let in_the_way = match needs.fits(&self.budget) {
             true => self.who(Model::stays_pinned),
             false => Vec::new(),

@@ -1,0 +1,82 @@
+//! What is true of the scheduler between two events. Debug builds check it after each one.
+
+use super::transition::List;
+use super::{Phase, Scheduler};
+use crate::model::{Leaving, Model, Residency};
+use crate::{Memory, ModelId};
+use std::collections::HashSet;
+
+impl Scheduler {
+    /// Panics if an invariant is broken. Takes time proportional to the number of models, not of requests.
+    pub(super) fn check_invariants(&self) {
+        self.check_lists();
+        for (at, model) in self.models.iter().enumerate() {
+            check_model(at, model);
+        }
+        let queued: usize = self.models.iter().map(|model| model.queue.len()).sum();
+        assert_eq!(self.queued.len(), queued, "queued requests in all queues");
+        assert!(self.timeouts.len() >= queued, "each has a timeout");
+        if self.phase != Phase::Serving {
+            assert_eq!((queued, self.line.len(), self.claims.len()), (0, 0, 0));
+        }
+    }
+
+    /// Each model is on the list of its residency, once, and on no other list.
+    fn check_lists(&self) {
+        let lists = [
+            (List::Line, self.line.iter().copied().collect()),
+            (List::Claims, self.claims.clone()),
+            (List::Resident, self.resident.clone()),
+            (List::Retries, self.retries.clone()),
+        ];
+        for (list, listed) in lists {
+            let set: HashSet<ModelId> = listed.iter().copied().collect();
+            assert_eq!(set.len(), listed.len(), "{list:?} lists a model twice");
+            for (at, model) in self.models.iter().enumerate() {
+                let belongs = model.residency.list() == list;
+                assert_eq!(
+                    set.contains(&ModelId(at)),
+                    belongs,
+                    "{list:?} and {at}: {model:?}"
+                );
+            }
+        }
+        let waiting = self.line.iter().map(|at| &self.models[at.0].residency);
+        let since = waiting.filter_map(|residency| match residency {
+            Residency::Waiting { since, needs } => {
+                assert!(
+                    self.least.fits(needs),
+                    "{:?} is more than {needs:?}",
+                    self.least
+                );
+                Some(since)
+            }
+            _ => None,
+        });
+        assert!(since.is_sorted(), "the line is in order");
+        assert!(
+            self.newcomers.iter().all(|at| self.line.contains(at)),
+            "newcomers are in line"
+        );
+    }
+}
+
+fn check_model(at: usize, model: &Model) {
+    let is_resident = model.residency.list() == List::Resident;
+    assert!(
+        is_resident || model.holds == Memory::NONE,
+        "{at} holds memory and is not resident: {model:?}"
+    );
+    assert!(
+        !model.gate.is_open() || (model.routable().is_some() && model.queue.is_empty()),
+        "the gate of {at} is open: {model:?}"
+    );
+    let yields = matches!(
+        model.residency,
+        Residency::Draining {
+            why: Leaving::Yields { .. },
+            ..
+        }
+    );
+    assert!(!model.pinned || !yields, "{at} is pinned and yields");
+}
