@@ -41,7 +41,7 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "a start to count from")]
         let now = Instant::now();
         let epoch = Epoch::new(now);
-        let budget = Memory::budget(loaded as u64, 0);
+        let budget = Memory::budget(loaded as u64, None);
         let mut scheduler = Scheduler::new(POLICY, budget, epoch);
         let gates: Vec<_> = (0..models).map(|_| Arc::new(Gate::default())).collect();
         for gate in &gates {

@@ -1,124 +1,163 @@
 //! Amounts of memory, pool by pool.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
-/// How many pools there are: the host's, [`DEVICES`] devices', and the number of models.
-const POOLS: usize = DEVICES + 2;
-
-/// The most devices that are told apart.
+/// The number of devices whose memory is counted separately.
 pub const DEVICES: usize = 8;
 
-/// The pool that counts loaded models.
-const MODELS: usize = POOLS - 1;
-
-/// Bytes in the host's memory and in each device's. As a budget it also bounds how many models may
-/// be loaded, whatever their size.
+/// Bytes in the host's memory and in each device's, and a number of models. As a budget it also bounds how many
+/// models may be loaded, whatever their size.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Memory([u64; POOLS]);
+pub struct Memory {
+    host: u64,
+    devices: [u64; DEVICES],
+    models: ModelCount,
+}
+
+/// A number of models, or a limit of it. The order is that of the variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ModelCount {
+    Finite(u64),
+    Unlimited,
+}
 
 impl Memory {
     /// Nothing at all.
-    pub const NONE: Self = Self([0; POOLS]);
+    pub const NONE: Self = Self {
+        host: 0,
+        devices: [0; DEVICES],
+        models: ModelCount::Finite(0),
+    };
 
-    /// What one model needs: so much of the host's memory, and [`with_device`](Self::with_device)
-    /// more.
+    /// Returns the demand of one model: `host` bytes of the host's memory;
+    /// [`with_device`](Self::with_device) adds that of devices.
     pub const fn needed(host: u64) -> Self {
-        let mut pools = [0; POOLS];
-        pools[0] = host;
-        pools[MODELS] = 1;
-        Self(pools)
+        Self {
+            host,
+            devices: [0; DEVICES],
+            models: ModelCount::Finite(1),
+        }
     }
 
-    /// A budget: so much of the host's memory, and at most so many models; 0 for any number.
-    pub const fn budget(host: u64, models: u32) -> Self {
-        let mut pools = [0; POOLS];
-        pools[0] = host;
-        pools[MODELS] = match models {
-            0 => u64::MAX,
-            most => most as u64,
-        };
-        Self(pools)
+    /// Returns a budget: `host` bytes of the host's memory, and at most `max_models` models; `None` for any number.
+    pub fn budget(host: u64, max_models: Option<NonZeroU32>) -> Self {
+        Self {
+            host,
+            devices: [0; DEVICES],
+            models: max_models.map_or(ModelCount::Unlimited, |max| {
+                ModelCount::Finite(max.get().into())
+            }),
+        }
     }
 
-    /// The same with so many bytes on a device. A device beyond [`DEVICES`] counts as the host.
+    /// Returns the same with `bytes` more on a device. A device beyond [`DEVICES`] counts as the host.
     #[must_use]
     pub fn with_device(mut self, device: usize, bytes: u64) -> Self {
-        let pool = if device < DEVICES { device + 1 } else { 0 };
-        self.0[pool] = self.0[pool].saturating_add(bytes);
+        let pool = self.devices.get_mut(device).unwrap_or(&mut self.host);
+        *pool = pool.saturating_add(bytes);
         self
     }
 
-    /// Bytes of the host's memory.
+    /// Returns the bytes of the host's memory.
     pub const fn host(&self) -> u64 {
-        self.0[0]
+        self.host
     }
 
-    /// Bytes on a device.
+    /// Returns the bytes on a device.
     pub fn device(&self, device: usize) -> u64 {
-        match device {
-            0..DEVICES => self.0[device + 1],
-            _ => 0,
-        }
+        self.devices.get(device).copied().unwrap_or(0)
     }
 
-    /// Bytes in all pools together.
+    /// Returns the bytes of the host and all devices together.
     pub fn bytes(&self) -> u64 {
-        self.0[..MODELS]
+        self.devices
             .iter()
-            .fold(0, |sum, pool| sum.saturating_add(*pool))
+            .fold(self.host, |sum, device| sum.saturating_add(*device))
     }
 
-    /// Whether this is at most `other` in each pool.
+    /// Returns true if this is at most `other` in each pool.
     pub fn fits(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(need, have)| need <= have)
+        let mut devices = self.devices.iter().zip(&other.devices);
+        self.host <= other.host
+            && devices.all(|(need, have)| need <= have)
+            && self.models <= other.models
     }
 
-    /// Whether both have something in a pool.
+    /// Returns true if both have something in one and the same pool.
     pub fn meets(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).any(|(a, b)| *a > 0 && *b > 0)
+        let mut devices = self.devices.iter().zip(&other.devices);
+        (self.host > 0 && other.host > 0)
+            || devices.any(|(a, b)| *a > 0 && *b > 0)
+            || (self.models > ModelCount::Finite(0) && other.models > ModelCount::Finite(0))
     }
 
-    /// The sum, pool by pool.
+    /// Returns the sum, pool by pool.
     #[must_use]
-    pub fn plus(mut self, other: &Self) -> Self {
-        for (pool, more) in self.0.iter_mut().zip(&other.0) {
-            *pool = pool.saturating_add(*more);
+    pub fn plus(self, other: &Self) -> Self {
+        self.merge(other, u64::saturating_add, ModelCount::plus)
+    }
+
+    /// Returns what is left of each pool without `other`; 0 where `other` is more.
+    #[must_use]
+    pub fn minus(self, other: &Self) -> Self {
+        self.merge(other, u64::saturating_sub, ModelCount::minus)
+    }
+
+    /// Returns the smaller amount of each pool.
+    #[must_use]
+    pub(crate) fn least(self, other: &Self) -> Self {
+        self.merge(other, u64::min, ModelCount::min)
+    }
+
+    fn merge(
+        mut self,
+        other: &Self,
+        bytes: impl Fn(u64, u64) -> u64,
+        models: impl Fn(ModelCount, ModelCount) -> ModelCount,
+    ) -> Self {
+        self.host = bytes(self.host, other.host);
+        for (device, other) in self.devices.iter_mut().zip(&other.devices) {
+            *device = bytes(*device, *other);
         }
+        self.models = models(self.models, other.models);
         self
     }
 
-    /// What is left, pool by pool; nothing where `other` is more.
+    /// Returns the same, but more than `free`, which was thought to be enough and was not: on each device that this
+    /// uses, or in the host's memory if it uses none.
     #[must_use]
-    pub fn minus(mut self, other: &Self) -> Self {
-        for (pool, less) in self.0.iter_mut().zip(&other.0) {
-            *pool = pool.saturating_sub(*less);
+    pub(crate) fn beyond(mut self, free: &Self) -> Self {
+        let exceed = |needed: &mut u64, free: u64| {
+            if *needed > 0 {
+                *needed = (*needed).max(free.saturating_add(1));
+            }
+        };
+        if self.devices == [0; DEVICES] {
+            exceed(&mut self.host, free.host);
+        }
+        for (device, free) in self.devices.iter_mut().zip(free.devices) {
+            exceed(device, free);
         }
         self
     }
 }
 
-impl Memory {
-    /// The lesser of both, pool by pool.
-    #[must_use]
-    pub(crate) fn least(mut self, other: &Self) -> Self {
-        for (pool, other) in self.0.iter_mut().zip(&other.0) {
-            *pool = (*pool).min(*other);
+impl ModelCount {
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Finite(a), Self::Finite(b)) => Self::Finite(a.saturating_add(b)),
+            _ => Self::Unlimited,
         }
-        self
     }
 
-    /// The same, but more than `free` where it was thought to be enough and was not: on each device
-    /// that this uses, else in the host's memory.
-    #[must_use]
-    pub(crate) fn beyond(mut self, free: &Self) -> Self {
-        let mut pools = 0..MODELS;
-        if self.0[1..MODELS].iter().any(|pool| *pool > 0) {
-            pools = 1..MODELS;
+    /// Subtracts. Without a limit any number is left, except of no limit at all.
+    fn minus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Finite(a), Self::Finite(b)) => Self::Finite(a.saturating_sub(b)),
+            (Self::Unlimited, Self::Finite(_)) => Self::Unlimited,
+            (_, Self::Unlimited) => Self::Finite(0),
         }
-        for pool in pools.filter(|pool| self.0[*pool] > 0).collect::<Vec<_>>() {
-            self.0[pool] = self.0[pool].max(free.0[pool].saturating_add(1));
-        }
-        self
     }
 }
 
@@ -144,7 +183,7 @@ mod tests {
 
     #[test]
     fn pools_are_compared_one_by_one() {
-        let budget = Memory::budget(100, 2).with_device(0, 50);
+        let budget = Memory::budget(100, NonZeroU32::new(2)).with_device(0, 50);
         assert!(Memory::needed(100).fits(&budget));
         assert!(!Memory::needed(101).fits(&budget));
         assert!(!Memory::needed(1).with_device(0, 51).fits(&budget));
@@ -158,11 +197,30 @@ mod tests {
 
     #[test]
     fn nothing_overflows_and_far_devices_count_as_the_host() {
-        let all = Memory::budget(u64::MAX, 0);
+        let all = Memory::budget(u64::MAX, None);
         assert_eq!(all.plus(&all), all);
         assert_eq!(Memory::NONE.minus(&all), Memory::NONE);
         assert_eq!(Memory::needed(1).with_device(DEVICES, 2).host(), 3);
         assert_eq!(Memory::needed(1).device(DEVICES), 0);
         assert!(!Memory::NONE.meets(&all));
+    }
+
+    #[test]
+    fn any_number_of_models_fits_an_unlimited_budget() {
+        let budget = Memory::budget(0, None);
+        let many = (0..1000).fold(Memory::NONE, |sum, _| sum.plus(&Memory::needed(0)));
+        assert!(many.fits(&budget) && Memory::needed(0).fits(&budget.minus(&many)));
+        assert!(!budget.fits(&many), "no number is as many as any");
+        assert!(many.meets(&budget) && budget.minus(&budget) == Memory::NONE);
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_asked_for_anew_where_it_is_used() {
+        let free = Memory::budget(10, None).with_device(1, 5);
+        let on_host = Memory::needed(3).beyond(&free);
+        assert_eq!((on_host.host(), on_host.device(1)), (11, 0));
+        let on_device = Memory::needed(3).with_device(1, 2).beyond(&free);
+        assert_eq!((on_device.host(), on_device.device(1)), (3, 6));
+        assert_eq!(Memory::needed(30).beyond(&free).host(), 30);
     }
 }

@@ -74,9 +74,7 @@ mod tests {
     }
 
     fn chosen(candidates: &[Candidate], host: u64) -> Option<Vec<usize>> {
-        let missing = Memory::NONE
-            .plus(&Memory::budget(host, 1))
-            .minus(&Memory::needed(0));
+        let missing = Memory::needed(host).minus(&Memory::needed(0));
         let victims = choose(candidates, &missing)?;
         Some(victims.iter().map(|victim| victim.model.0).collect())
     }

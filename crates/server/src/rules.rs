@@ -3,7 +3,6 @@
 use crate::config::{self, Config, KeepAlive, Mode, Ram, Vram};
 use crate::memory::Device;
 use paddock_scheduler::{Admit, Memory, ModelSpec, Policy};
-use std::num::NonZeroU32;
 
 /// The rules for all models.
 pub(crate) fn policy(config: &Config) -> Policy {
@@ -40,7 +39,7 @@ pub(crate) fn budget(config: &Config, free: Option<u64>, devices: &[Device]) -> 
         return devices
             .iter()
             .enumerate()
-            .fold(Memory::budget(u64::MAX, 0), |sum, (at, _)| {
+            .fold(Memory::budget(u64::MAX, None), |sum, (at, _)| {
                 sum.with_device(at, u64::MAX)
             });
     }
@@ -50,8 +49,7 @@ pub(crate) fn budget(config: &Config, free: Option<u64>, devices: &[Device]) -> 
         // Where it cannot be told, it is left to the system.
         Ram::Auto => free.map_or(u64::MAX, |free| free.saturating_sub(reserve)),
     };
-    let most = config.scheduler.max_loaded.map_or(0, NonZeroU32::get);
-    let budget = Memory::budget(host, most);
+    let budget = Memory::budget(host, config.scheduler.max_loaded);
     devices
         .iter()
         .enumerate()

@@ -37,7 +37,8 @@ impl Scheduler {
                 assert_eq!(
                     set.contains(&ModelId(at)),
                     belongs,
-                    "{list:?} and {at}: {model:?}"
+                    "{list:?} and {at}: {:?}",
+                    model.residency
                 );
             }
         }
@@ -65,11 +66,13 @@ fn check_model(at: usize, model: &Model) {
     let is_resident = model.residency.list() == List::Resident;
     assert!(
         is_resident || model.holds == Memory::NONE,
-        "{at} holds memory and is not resident: {model:?}"
+        "{at} holds memory and is not resident: {:?}",
+        model.residency
     );
     assert!(
         !model.gate.is_open() || (model.routable().is_some() && model.queue.is_empty()),
-        "the gate of {at} is open: {model:?}"
+        "the gate of {at} is open: {:?}",
+        model.residency
     );
     let yields = matches!(
         model.residency,

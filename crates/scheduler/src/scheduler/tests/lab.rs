@@ -47,7 +47,7 @@ impl Lab {
         #[expect(clippy::disallowed_methods, reason = "a start to count from")]
         let now = Instant::now();
         let epoch = Epoch::new(now);
-        let mut scheduler = Scheduler::new(POLICY, Memory::budget(budget << 20, 0), epoch);
+        let mut scheduler = Scheduler::new(POLICY, Memory::budget(budget << 20, None), epoch);
         let gates: Vec<_> = sizes.iter().map(|_| Arc::new(Gate::default())).collect();
         for gate in &gates {
             scheduler.add(spec, Arc::clone(gate), now);

@@ -70,7 +70,7 @@ fn what_can_never_fit_is_refused_with_both_numbers() {
     lab.inspected(1);
     let refusal = Refusal::DoesNotFit {
         needs: mib(11),
-        available: Memory::budget(10 << 20, 0),
+        available: Memory::budget(10 << 20, None),
         pinned: false,
     };
     assert_eq!(lab.refused(), [(2, refusal)]);

@@ -29,7 +29,7 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     lab.inspected(1);
     let refusal = Refusal::DoesNotFit {
         needs: mib(5),
-        available: Memory::budget(10 << 20, 0).minus(&mib(8)),
+        available: Memory::budget(10 << 20, None).minus(&mib(8)),
         pinned: true,
     };
     assert_eq!(lab.refused(), [(id.0, refusal)]);

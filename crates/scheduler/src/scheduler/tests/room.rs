@@ -186,7 +186,7 @@ fn only_so_many_models_at_once_where_that_is_asked_for() {
     let mut lab = Lab::new(100, &[1, 1, 1]);
     lab.play(Event::Rules {
         policy: lab::POLICY,
-        budget: Memory::budget(100 << 20, 2),
+        budget: Memory::budget(100 << 20, std::num::NonZeroU32::new(2)),
     });
     lab.loaded(0);
     lab.loaded(1);
@@ -201,7 +201,7 @@ fn room_on_one_device_is_no_room_on_another() {
     let mut lab = Lab::new(100, &[1, 1]);
     lab.play(Event::Rules {
         policy: lab::POLICY,
-        budget: Memory::budget(100 << 20, 0)
+        budget: Memory::budget(100 << 20, None)
             .with_device(0, 10)
             .with_device(1, 10),
     });

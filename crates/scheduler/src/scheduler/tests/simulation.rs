@@ -5,6 +5,7 @@ mod events;
 use super::*;
 use crate::model::Leaving;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU32;
 
 const SEEDS: u64 = 10_000;
 const STEPS: usize = 500;
@@ -85,7 +86,8 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "a start to count from")]
         let now = Instant::now();
         let epoch = Epoch::new(now);
-        let budget = Memory::budget(random.u64(20..60), random.u32(0..4)).with_device(0, 20);
+        let budget = Memory::budget(random.u64(20..60), NonZeroU32::new(random.u32(0..4)))
+            .with_device(0, 20);
         let policy = Policy {
             queue_limit: random.usize(1..12),
             queue_timeout: secs(random.u64(10..300)),
