@@ -1,4 +1,7 @@
-//! Thousands of random histories, each checked after every event. A failure prints its seed.
+//! Thousands of random histories, each checked after every event.
+//!
+//! A failure prints its seed and the command that replays it: with `PADDOCK_SIM_SEED` set, the test plays the
+//! history of that seed alone and prints its events.
 
 mod events;
 
@@ -9,6 +12,9 @@ use std::num::NonZeroU32;
 
 const SEEDS: u64 = 10_000;
 const STEPS: usize = 500;
+
+/// Names the seed of one history to replay.
+const SEED_VARIABLE: &str = "PADDOCK_SIM_SEED";
 
 /// What the simulated world knows of one model.
 #[derive(Default)]
@@ -33,6 +39,7 @@ enum Process {
 struct World {
     scheduler: Scheduler,
     random: fastrand::Rng,
+    start: Instant,
     now: Instant,
     epoch: Epoch,
     gates: Vec<Arc<Gate>>,
@@ -50,25 +57,27 @@ struct World {
     shut_down: bool,
     grants: u64,
     evictions: u64,
+    /// Prints each event.
+    is_replayed: bool,
 }
 
 #[test]
 fn random_histories_keep_the_promises() {
+    if let Some(seed) = replayed_seed() {
+        play_history(seed, true);
+        return;
+    }
     let (mut grants, mut evictions) = (0, 0);
     for seed in 0..SEEDS {
-        let outcome = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed);
-            for _ in 0..STEPS {
-                world.step();
-            }
-            world.finish();
-            (world.grants, world.evictions)
-        });
-        let Ok((more, gone)) = outcome else {
-            panic!("the history of seed {seed} breaks a promise");
+        let outcome = std::panic::catch_unwind(|| play_history(seed, false));
+        let Ok(world) = outcome else {
+            panic!(
+                "the history of seed {seed} breaks a promise; replay it with `{SEED_VARIABLE}={seed} cargo test -p \
+                 paddock-scheduler random_histories -- --nocapture`"
+            );
         };
-        grants += more;
-        evictions += gone;
+        grants += world.grants;
+        evictions += world.evictions;
     }
     assert!(
         grants > 5 * SEEDS,
@@ -78,6 +87,22 @@ fn random_histories_keep_the_promises() {
         evictions > SEEDS,
         "{evictions} evictions are too few to tell anything"
     );
+}
+
+/// Returns the seed of the one history that is to be replayed, if any.
+fn replayed_seed() -> Option<u64> {
+    let seed = std::env::var(SEED_VARIABLE).ok()?;
+    Some(seed.parse().expect("PADDOCK_SIM_SEED is a number"))
+}
+
+fn play_history(seed: u64, is_replayed: bool) -> World {
+    let mut world = World::new(seed);
+    world.is_replayed = is_replayed;
+    for _ in 0..STEPS {
+        world.step();
+    }
+    world.finish();
+    world
 }
 
 impl World {
@@ -97,6 +122,7 @@ impl World {
         let mut world = Self {
             scheduler: Scheduler::new(policy, budget, epoch),
             random,
+            start: now,
             now,
             epoch,
             gates: Vec::new(),
@@ -112,6 +138,7 @@ impl World {
             shut_down: false,
             grants: 0,
             evictions: 0,
+            is_replayed: false,
         };
         for _ in 0..world.random.usize(1..7) {
             world.add();
@@ -144,6 +171,9 @@ impl World {
     }
 
     fn play(&mut self, event: Event) {
+        if self.is_replayed {
+            println!("{:?} {event:?}", self.now - self.start);
+        }
         for action in self.scheduler.handle(event, self.now) {
             self.obey(action);
         }
