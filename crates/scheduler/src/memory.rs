@@ -107,6 +107,17 @@ impl Memory {
         self
     }
 
+    /// Returns the amounts of the pools in which `other` has something, and nothing of the others.
+    #[must_use]
+    pub(crate) fn masked_by(mut self, other: &Self) -> Self {
+        for (pool, other) in self.0.iter_mut().zip(&other.0) {
+            if *other == 0 {
+                *pool = 0;
+            }
+        }
+        self
+    }
+
     /// The same, but more than `free` where it was thought to be enough and was not: on each device
     /// that this uses, else in the host's memory.
     #[must_use]

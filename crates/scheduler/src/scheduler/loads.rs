@@ -25,9 +25,10 @@ impl Scheduler {
             Residency::Inspecting { .. }
             | Residency::Waiting { .. }
             | Residency::Claiming { .. }
+            | Residency::Loading { .. }
             | Residency::Draining { .. }
             | Residency::Stopping { .. } => model.asked = true,
-            Residency::Loading { .. } | Residency::Warm { .. } | Residency::Gone => {}
+            Residency::Warm { .. } | Residency::Gone => {}
         }
     }
 
@@ -88,6 +89,7 @@ impl Scheduler {
         model.holds = model.demand.memory;
         let needs = model.holds;
         self.resident.push(at);
+        self.watch(at);
         self.note(at, Note::Starts { needs, free });
         self.out.push(Action::Start { model: at });
     }
@@ -126,6 +128,8 @@ impl Scheduler {
             model.gate.set_generation(generation);
         }
         self.advance(at);
+        // A model that was in use a moment ago may be one now that loads and that nobody waits for.
+        self.unsettled = true;
     }
 
     /// Its child has died, and another one is started then. What it waits for that is no part of its load.
@@ -225,10 +229,15 @@ impl Scheduler {
         self.refuse_all(at, refusal);
     }
 
-    /// It holds nothing any more.
+    /// It holds nothing any more. Nobody waits for it to go, even if it is back before they start.
     pub(super) fn leave_memory(&mut self, at: ModelId) {
         self.models[at.0].holds = Memory::NONE;
         self.resident.retain(|resident| *resident != at);
+        for claiming in &self.claims {
+            if let Residency::Claiming { after, .. } = &mut self.models[claiming.0].residency {
+                after.retain(|victim| *victim != at);
+            }
+        }
         self.unsettled = true;
     }
 }

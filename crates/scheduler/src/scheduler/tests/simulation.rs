@@ -1,6 +1,7 @@
 //! Thousands of random histories, each checked after every event. A failure prints its seed.
 
 mod events;
+mod line;
 
 use super::*;
 use crate::model::Leaving;
@@ -231,7 +232,7 @@ impl World {
     }
 
     /// What holds after every event.
-    fn check(&self) {
+    fn check(&mut self) {
         let mut waiting: BTreeMap<ModelId, usize> = BTreeMap::new();
         for (model, _) in self.queued.values() {
             *waiting.entry(*model).or_default() += 1;
@@ -262,6 +263,7 @@ impl World {
                 );
             }
         }
+        self.check_line();
         let longest = self.scheduler.policy.queue_timeout;
         for (id, (_, since)) in &self.queued {
             assert!(self.now <= *since + longest, "{id:?} waits beyond its time");
