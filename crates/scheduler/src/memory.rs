@@ -110,6 +110,16 @@ impl Memory {
         self.merge(other, u64::min, ModelCount::min)
     }
 
+    /// Returns the amounts of the pools in which `other` has something, and nothing of the others.
+    #[must_use]
+    pub(crate) fn masked_by(self, other: &Self) -> Self {
+        let mask = |amount, other| if other == 0 { 0 } else { amount };
+        self.merge(other, mask, |count, other| match other {
+            ModelCount::Finite(0) => other,
+            _ => count,
+        })
+    }
+
     fn merge(
         mut self,
         other: &Self,

@@ -138,6 +138,8 @@ impl Scheduler {
                 self.policy = policy;
                 self.budget = budget;
                 self.unsettled = true;
+                // Who needs more than there can be now is told so at once.
+                self.newcomers = self.line.iter().copied().collect();
             }
             Event::Shutdown { deadline } => self.shutdown(deadline),
             Event::Tick => self.tick(now),
@@ -238,6 +240,15 @@ impl Scheduler {
                 Residency::Claiming { needs, .. } => sum.plus(needs),
                 _ => sum,
             })
+    }
+
+    /// Returns true if the model serves no request and none waits for it, whether it is ready or loads.
+    fn is_unused(&self, at: ModelId, now: Instant) -> bool {
+        let model = &self.models[at.0];
+        match model.residency {
+            Residency::Loading { .. } => !model.is_wanted() && model.gate.in_flight() == 0,
+            _ => self.idle(at, now).is_some(),
+        }
     }
 
     /// How long it has been idle; nothing while it is not.

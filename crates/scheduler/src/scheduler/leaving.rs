@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 impl Scheduler {
     /// Lets nobody new in; it stops when nothing is in flight, which may be now.
     fn leave(&mut self, at: ModelId, why: Leaving) {
+        // What it holds can be promised from here on.
+        self.unsettled = true;
         let model = &mut self.models[at.0];
         let in_flight = model.gate.shut();
         match model.residency {
@@ -80,10 +82,14 @@ impl Scheduler {
     }
 
     /// Nobody wants it any more. What has not begun does not begin: who drains for it stays. A load
-    /// that has begun is finished, unless another model needs the room.
+    /// that has begun is finished, unless another model needs the room, now or before it is ready.
     pub(super) fn abandon(&mut self, at: ModelId) {
         match self.models[at.0].residency {
             Residency::Waiting { .. } | Residency::Claiming { .. } => {}
+            Residency::Loading { .. } => {
+                self.unsettled = true;
+                return;
+            }
             _ => return,
         }
         self.transition(at, Residency::Cold);

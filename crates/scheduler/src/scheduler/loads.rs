@@ -25,9 +25,10 @@ impl Scheduler {
             Residency::Inspecting { .. }
             | Residency::Waiting { .. }
             | Residency::Claiming { .. }
+            | Residency::Loading { .. }
             | Residency::Draining { .. }
             | Residency::Stopping { .. } => model.asked = true,
-            Residency::Loading { .. } | Residency::Warm { .. } | Residency::Gone => {}
+            Residency::Warm { .. } | Residency::Gone => {}
         }
     }
 
@@ -74,6 +75,7 @@ impl Scheduler {
         let model = &mut self.models[at.0];
         model.holds = model.demand.memory;
         let needs = model.holds;
+        self.watch(at);
         self.note(at, Note::Starts { needs, free });
         self.out.push(Action::Start { model: at });
     }
@@ -112,6 +114,8 @@ impl Scheduler {
         }
         self.transition(at, Residency::Loading { since, listening });
         self.advance(at);
+        // A model that was in use a moment ago may be one now that loads and that nobody waits for.
+        self.unsettled = true;
     }
 
     /// Its child has died, and another one is started then. What it waits for that is no part of its load.

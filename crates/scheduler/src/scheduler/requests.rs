@@ -100,7 +100,7 @@ impl Scheduler {
             _ => self.advance(at),
         }
         self.end_keep_alive(at, now);
-        self.unsettled |= !self.line.is_empty() && self.idle(at, now).is_some();
+        self.unsettled |= !self.line.is_empty() && self.is_unused(at, now);
     }
 
     /// Grants as many queued requests as there is room for. The gate is open only while nobody is

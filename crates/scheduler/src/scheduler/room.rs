@@ -10,20 +10,33 @@ use std::time::{Duration, Instant};
 const LEAST_LOAD: Duration = Duration::from_millis(100);
 
 /// What can be given away, while one model after the other is considered.
-struct Room {
-    /// What nobody holds or is promised, models that are leaving left out.
-    spare: Memory,
+pub(super) struct Room {
+    budget: Memory,
+    /// What is held or promised, without models that are leaving.
+    taken: Memory,
     /// What there would be if everything went that may.
     most: Memory,
     /// Who may go at once.
-    idle: Vec<Candidate>,
+    pub(super) idle: Vec<Candidate>,
 }
 
 impl Room {
+    /// What nobody holds or is promised.
+    fn spare(&self) -> Memory {
+        self.budget.minus(&self.taken)
+    }
+
+    /// Returns what has to be freed for a model that needs this much. Where more is taken than the budget
+    /// allows, that has to be freed as well.
+    pub(super) fn missing(&self, needs: &Memory) -> Memory {
+        let over = self.taken.plus(needs).minus(&self.budget);
+        over.masked_by(needs)
+    }
+
     /// What could be given away now.
     fn to_give(&self) -> Memory {
         let idle = self.idle.iter();
-        idle.fold(self.spare, |sum, candidate| sum.plus(&candidate.holds))
+        idle.fold(self.spare(), |sum, candidate| sum.plus(&candidate.holds))
     }
 }
 
@@ -40,7 +53,7 @@ enum Turn {
 impl Scheduler {
     /// Gives the memory there is to those who wait for it, after each event that may have changed
     /// either:
-    /// 1. what is promised is started as soon as it is free;
+    /// 1. what is promised is started as soon as it is free, and taken back if it never will be;
     /// 2. those in line get what is spare, or what idle models free;
     /// 3. who has waited `max_wait` gets what busy models free, and is not overtaken.
     pub(super) fn settle(&mut self, now: Instant) {
@@ -50,11 +63,16 @@ impl Scheduler {
         }
         self.relieve(now);
         // 1.
+        if self.is_overpromised() {
+            self.take_claims_back();
+        }
         self.start_claims(now);
-        if !self.line.is_empty() {
+        while !self.line.is_empty() {
             self.tell(true);
             self.serve_line(now);
-            self.start_claims(now);
+            if !self.start_claims(now) {
+                break;
+            }
         }
         if self.line.is_empty() {
             self.tell(false);
@@ -85,15 +103,16 @@ impl Scheduler {
             }
         }
         for at in newcomers {
-            self.goes_on_waiting(at, room.spare);
+            self.goes_on_waiting(at, room.spare());
         }
     }
 
-    fn room(&mut self, now: Instant) -> Room {
+    pub(super) fn room(&mut self, now: Instant) -> Room {
         let stays = self.held(Model::stays);
         let pinned = self.held(Model::stays_pinned);
         Room {
-            spare: self.budget.minus(&stays).minus(&self.claimed()),
+            budget: self.budget,
+            taken: stays.plus(&self.claimed()),
             most: self.budget.minus(&pinned),
             idle: self.candidates(now, false),
         }
@@ -107,11 +126,12 @@ impl Scheduler {
             return Turn::Over;
         }
         loop {
-            if needs.fits(&room.spare) {
+            let missing = room.missing(&needs);
+            if missing == Memory::NONE {
                 self.claim(at, Vec::new(), room);
                 return Turn::Over;
             }
-            let Some(victims) = choose(&room.idle, &needs.minus(&room.spare)) else {
+            let Some(victims) = choose(&room.idle, &missing) else {
                 break;
             };
             if self.evict(at, &victims, room, now) {
@@ -123,12 +143,12 @@ impl Scheduler {
             return Turn::Waits;
         }
         let all = self.candidates(now, true);
-        let Some(victims) = choose(&all, &needs.minus(&room.spare)) else {
+        let Some(victims) = choose(&all, &room.missing(&needs)) else {
             return Turn::Blocks;
         };
         for victim in &victims {
             self.yield_to(victim.model, at, now.saturating_duration_since(since));
-            room.spare = room.spare.plus(&victim.holds);
+            room.taken = room.taken.minus(&victim.holds);
             room.idle.retain(|idle| idle.model != victim.model);
         }
         self.claim(at, victims, room);
@@ -171,7 +191,7 @@ impl Scheduler {
                 },
             );
             self.stop(at, Leaving::Evicted);
-            room.spare = room.spare.plus(&victim.holds);
+            room.taken = room.taken.minus(&victim.holds);
         }
         true
     }
@@ -181,7 +201,7 @@ impl Scheduler {
         let Residency::Waiting { since, needs } = self.models[at.0].residency else {
             return;
         };
-        room.spare = room.spare.minus(&needs);
+        room.taken = room.taken.plus(&needs);
         let after: Vec<ModelId> = victims.into_iter().map(|victim| victim.model).collect();
         if !after.is_empty() {
             let victims = after.clone();
@@ -196,8 +216,24 @@ impl Scheduler {
         self.transition(at, claiming);
     }
 
-    /// Starts those whose room is free now, in the order in which they claimed it.
-    fn start_claims(&mut self, now: Instant) {
+    /// Returns true if a claim counts on memory that will not be there when everything that is leaving has
+    /// left: a model was measured to hold more since, or the budget is smaller.
+    fn is_overpromised(&self) -> bool {
+        let taken = self.held(Model::stays).plus(&self.claimed());
+        let over = taken.minus(&self.budget);
+        self.claims
+            .iter()
+            .any(|at| match &self.models[at.0].residency {
+                Residency::Claiming { needs, .. } => over.meets(needs),
+                _ => false,
+            })
+    }
+
+    /// Starts those whose room is free now, in the order in which they claimed it. Returns true if one of
+    /// them left something of its claim to others: after a load that ran out of memory more is kept free than
+    /// the model is thought to hold.
+    fn start_claims(&mut self, now: Instant) -> bool {
+        let mut leaves_some = false;
         let mut free = self.budget.minus(&self.held(|_| true));
         for at in self.claims.clone() {
             let Residency::Claiming { needs, after, .. } = &self.models[at.0].residency else {
@@ -207,9 +243,11 @@ impl Scheduler {
             let gone = !after.iter().any(|victim| self.resident.contains(victim));
             if gone && needs.fits(&free) {
                 self.start(at, free, now);
+                leaves_some |= !needs.fits(&self.models[at.0].holds);
             }
             free = free.minus(&needs);
         }
+        leaves_some
     }
 
     fn does_not_fit(&mut self, at: ModelId, needs: Memory, available: Memory) {
@@ -255,19 +293,19 @@ impl Scheduler {
     /// The models that may go: those that are idle and have been ready for their minimum
     /// residency, and those that load though nobody waits for them any more. With the `busy` ones
     /// also those in use that have served for at least as long as their load took.
-    fn candidates(&mut self, now: Instant, busy: bool) -> Vec<Candidate> {
+    pub(super) fn candidates(&mut self, now: Instant, busy: bool) -> Vec<Candidate> {
         let mut found = Vec::new();
         for at in self.resident.clone() {
-            let idle = self.idle(at, now).is_some();
+            let unused = self.is_unused(at, now);
             let model = &mut self.models[at.0];
             let may_go = match model.residency {
-                Residency::Loading { .. } => !model.is_wanted() && model.gate.in_flight() == 0,
+                Residency::Loading { .. } => unused,
                 Residency::Warm { since, .. } => {
-                    let least = match idle {
+                    let least = match unused {
                         true => self.policy.min_residency,
                         false => self.policy.min_residency.max(model.demand.load),
                     };
-                    (idle || busy) && now >= since + least
+                    (unused || busy) && now >= since + least
                 }
                 _ => false,
             };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Admit, Demand, Generation, Refusal, Status};
 
+mod abandoned;
 mod fairness;
 mod going;
 mod lab;

@@ -61,10 +61,20 @@ impl Scheduler {
             List::Resident => {
                 self.models[at.0].holds = Memory::NONE;
                 self.resident.retain(|other| *other != at);
+                self.stop_waiting_for(at);
                 self.unsettled = true;
             }
             List::Retries => self.retries.retain(|other| *other != at),
             List::Unlisted => {}
+        }
+    }
+
+    /// Removes a model that has left memory from the claims that wait for it: it may be back before they start.
+    fn stop_waiting_for(&mut self, at: ModelId) {
+        for claiming in &self.claims {
+            if let Residency::Claiming { after, .. } = &mut self.models[claiming.0].residency {
+                after.retain(|victim| *victim != at);
+            }
         }
     }
 

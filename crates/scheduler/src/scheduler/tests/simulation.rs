@@ -4,6 +4,7 @@
 //! history of that seed alone and prints its events.
 
 mod events;
+mod line;
 
 use super::*;
 use crate::model::Leaving;
@@ -263,7 +264,7 @@ impl World {
     }
 
     /// What holds after every event.
-    fn check(&self) {
+    fn check(&mut self) {
         let mut waiting: BTreeMap<ModelId, usize> = BTreeMap::new();
         for (model, _) in self.queued.values() {
             *waiting.entry(*model).or_default() += 1;
@@ -294,6 +295,7 @@ impl World {
                 );
             }
         }
+        self.check_line();
         let longest = self.scheduler.policy.queue_timeout;
         for (id, (_, since)) in &self.queued {
             assert!(self.now <= *since + longest, "{id:?} waits beyond its time");
