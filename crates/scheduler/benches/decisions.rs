@@ -2,8 +2,8 @@
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use paddock_scheduler::{
-    Action, Admit, ClientId, Demand, Epoch, Event, Gate, Generation, InstanceIs, Memory, ModelId,
-    ModelSpec, Policy, RequestId, Scheduler,
+    Action, Admission, ClientId, Demand, Epoch, Event, Gate, Generation, InstanceStatus, Memory,
+    ModelId, ModelSpec, Policy, RequestId, Scheduler,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 const SPEC: ModelSpec = ModelSpec {
     cap: 4,
-    admit: Admit::WhenReady,
+    admit: Admission::WhenReady,
     keep_alive: Some(Duration::from_mins(10)),
     pinned: false,
-    always: false,
+    keep_loaded: false,
 };
 
 const POLICY: Policy = Policy {
@@ -60,8 +60,8 @@ impl World {
             // One request stays in flight, so that the model is in use.
             world.request(model);
             world.inspected(model);
-            let is = InstanceIs::Ready(Generation(1));
-            world.play(Event::Instance { model, is });
+            let status = InstanceStatus::Ready(Generation(1));
+            world.play(Event::Instance { model, status });
         }
         for at in 0..queued {
             let model = ModelId(loaded + at % (models - loaded).max(1));

@@ -54,7 +54,7 @@ pub enum Event {
         /// The model.
         model: ModelId,
         /// What it is now.
-        is: InstanceIs,
+        status: InstanceStatus,
     },
     /// A loaded model was seen to hold this much.
     Measured {
@@ -117,11 +117,11 @@ pub enum Event {
 
 /// What a model's instance is, as far as requests are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InstanceIs {
+pub enum InstanceStatus {
     /// Loading. Holds memory; not routable.
     Loading,
     /// About to be started again. Its memory stays its own; not routable.
-    Again {
+    Restarting {
         /// When its load begins.
         at: Instant,
     },
@@ -219,7 +219,7 @@ pub enum Refusal {
         pinned: bool,
     },
     /// The model ran out of memory although it was thought to fit, and nothing can go for it.
-    RanOut {
+    OutOfMemory {
         /// What it was thought to need.
         needs: Memory,
         /// What was thought to be free for it.
@@ -228,7 +228,7 @@ pub enum Refusal {
     /// The model is being unloaded by the operator.
     Draining,
     /// The model is no longer configured.
-    Gone,
+    Removed,
     /// paddock is stopping.
     ShuttingDown,
 }

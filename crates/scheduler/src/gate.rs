@@ -31,12 +31,12 @@ impl Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(u64);
 
-const OPEN: u64 = 1 << 63;
-const TELL: u64 = 1 << 62;
-const WANTED: u64 = 1 << 61;
-const COUNT: u64 = u32::MAX as u64;
+const OPEN_BIT: u64 = 1 << 63;
+const NOTIFY_IDLE_BIT: u64 = 1 << 62;
+const MEMORY_WANTED_BIT: u64 = 1 << 61;
+const IN_FLIGHT_MASK: u64 = u32::MAX as u64;
 const GENERATION_SHIFT: u32 = 32;
-const GENERATION: u64 = 0x1fff_ffff << GENERATION_SHIFT;
+const GENERATION_MASK: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 
 /// The fast path of a lease: one atomic word that says whether one more request may go now.
 ///
@@ -48,17 +48,17 @@ const GENERATION: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 pub struct Gate {
     word: AtomicU64,
     /// When the last lease ended.
-    used: AtomicU64,
+    last_release: AtomicU64,
     /// How many leases have ended.
-    uses: AtomicU64,
+    releases: AtomicU64,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
             word: AtomicU64::new(0),
-            used: AtomicU64::new(0),
-            uses: AtomicU64::new(0),
+            last_release: AtomicU64::new(0),
+            releases: AtomicU64::new(0),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Gate {
     pub fn try_acquire(&self, cap: u32) -> Option<Generation> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if word & OPEN == 0 || word & COUNT >= u64::from(cap) {
+            if word & OPEN_BIT == 0 || word & IN_FLIGHT_MASK >= u64::from(cap) {
                 return None;
             }
             match self.word.compare_exchange_weak(
@@ -77,7 +77,7 @@ impl Gate {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Some(generation(word)),
+                Ok(_) => return Some(generation_of(word)),
                 Err(now) => word = now,
             }
         }
@@ -87,35 +87,35 @@ impl Gate {
     /// last lease and somebody waits for the model's memory.
     #[must_use]
     pub fn release(&self, now: Stamp) -> bool {
-        self.used.store(now.0, Ordering::Relaxed);
-        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.last_release.store(now.0, Ordering::Relaxed);
+        self.releases.fetch_add(1, Ordering::Relaxed);
         let before = self.word.fetch_sub(1, Ordering::Release);
-        before & OPEN == 0 || (before & TELL != 0 && before & COUNT == 1)
+        before & OPEN_BIT == 0 || (before & NOTIFY_IDLE_BIT != 0 && before & IN_FLIGHT_MASK == 1)
     }
 
     /// Returns true while somebody waits for a lease to end: for its place, or for the model's memory.
     pub fn is_contended(&self) -> bool {
         let word = self.word.load(Ordering::Relaxed);
-        word & OPEN == 0 || word & WANTED != 0
+        word & OPEN_BIT == 0 || word & MEMORY_WANTED_BIT != 0
     }
 
     /// Leases in flight now.
     pub fn in_flight(&self) -> u32 {
-        count(self.word.load(Ordering::Acquire))
+        in_flight_of(self.word.load(Ordering::Acquire))
     }
 
     /// Takes a lease for a queued request, open or shut.
     pub(crate) fn grant(&self) -> Generation {
-        generation(self.word.fetch_add(1, Ordering::Acquire))
+        generation_of(self.word.fetch_add(1, Ordering::Acquire))
     }
 
     /// Names the generation that leases are for, open or shut.
     pub(crate) fn set_generation(&self, to: Generation) {
-        let bits = (u64::from(to.0) << GENERATION_SHIFT) & GENERATION;
+        let bits = (u64::from(to.0) << GENERATION_SHIFT) & GENERATION_MASK;
         let mut word = self.word.load(Ordering::Relaxed);
         while let Err(now) = self.word.compare_exchange_weak(
             word,
-            word & !GENERATION | bits,
+            word & !GENERATION_MASK | bits,
             Ordering::AcqRel,
             Ordering::Relaxed,
         ) {
@@ -125,24 +125,24 @@ impl Gate {
 
     /// Lets requests pass.
     pub(crate) fn open(&self) {
-        self.word.fetch_or(OPEN, Ordering::Release);
+        self.word.fetch_or(OPEN_BIT, Ordering::Release);
     }
 
     /// Lets no more pass, and says how many are in flight.
     pub(crate) fn shut(&self) -> u32 {
-        count(self.word.fetch_and(!OPEN, Ordering::AcqRel))
+        in_flight_of(self.word.fetch_and(!OPEN_BIT, Ordering::AcqRel))
     }
 
     /// Shuts it unless a request is in flight; whether it is shut and nothing is.
     pub(crate) fn shut_if_idle(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if word & COUNT > 0 {
+            if word & IN_FLIGHT_MASK > 0 {
                 return false;
             }
             match self.word.compare_exchange_weak(
                 word,
-                word & !OPEN,
+                word & !OPEN_BIT,
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
@@ -153,31 +153,31 @@ impl Gate {
     }
 
     /// Asks to be told, or not, when the last lease ends although the gate is open.
-    pub(crate) fn tell(&self, tell: bool) {
-        if tell {
-            self.word.fetch_or(TELL, Ordering::AcqRel);
+    pub(crate) fn set_notify_idle(&self, notify: bool) {
+        if notify {
+            self.word.fetch_or(NOTIFY_IDLE_BIT, Ordering::AcqRel);
         } else {
-            self.word.fetch_and(!TELL, Ordering::AcqRel);
+            self.word.fetch_and(!NOTIFY_IDLE_BIT, Ordering::AcqRel);
         }
     }
 
     /// Takes note that another model waits for this one's memory, or none does.
-    pub(crate) fn set_wanted(&self, wanted: bool) {
+    pub(crate) fn set_memory_wanted(&self, wanted: bool) {
         if wanted {
-            self.word.fetch_or(WANTED, Ordering::AcqRel);
+            self.word.fetch_or(MEMORY_WANTED_BIT, Ordering::AcqRel);
         } else {
-            self.word.fetch_and(!WANTED, Ordering::AcqRel);
+            self.word.fetch_and(!MEMORY_WANTED_BIT, Ordering::AcqRel);
         }
     }
 
     /// When the last lease ended.
-    pub(crate) fn used(&self) -> Stamp {
-        Stamp(self.used.load(Ordering::Relaxed))
+    pub(crate) fn last_release(&self) -> Stamp {
+        Stamp(self.last_release.load(Ordering::Relaxed))
     }
 
     /// How many leases have ended so far.
-    pub(crate) fn uses(&self) -> u64 {
-        self.uses.load(Ordering::Relaxed)
+    pub(crate) fn release_count(&self) -> u64 {
+        self.releases.load(Ordering::Relaxed)
     }
 
     /// Lets requests pass to this generation, where there is no scheduler to do so: in tests of what
@@ -190,22 +190,22 @@ impl Gate {
 
     /// Has another model wait for this one's memory, or none, where there is no scheduler to say so.
     #[doc(hidden)]
-    pub fn set_wanted_for_tests(&self, wanted: bool) {
-        self.set_wanted(wanted);
+    pub fn set_memory_wanted_for_tests(&self, wanted: bool) {
+        self.set_memory_wanted(wanted);
     }
 
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn is_open(&self) -> bool {
-        self.word.load(Ordering::Acquire) & OPEN != 0
+        self.word.load(Ordering::Acquire) & OPEN_BIT != 0
     }
 }
 
-fn count(word: u64) -> u32 {
-    u32::try_from(word & COUNT).unwrap_or(u32::MAX)
+fn in_flight_of(word: u64) -> u32 {
+    u32::try_from(word & IN_FLIGHT_MASK).unwrap_or(u32::MAX)
 }
 
-fn generation(word: u64) -> Generation {
-    Generation(u32::try_from((word & GENERATION) >> GENERATION_SHIFT).unwrap_or(0))
+fn generation_of(word: u64) -> Generation {
+    Generation(u32::try_from((word & GENERATION_MASK) >> GENERATION_SHIFT).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -20,21 +20,21 @@
 //! starts when the others have been seen to be gone.
 
 mod event;
+mod eviction;
 mod gate;
 mod memory;
 mod model;
 mod note;
-mod queue;
+mod policy;
+mod recent_uses;
+mod request_queue;
 mod scheduler;
-mod spec;
 mod sync;
-mod victims;
-mod worth;
 
-pub use event::{Action, ClientId, Demand, Event, InstanceIs, ModelId, Refusal, RequestId};
+pub use event::{Action, ClientId, Demand, Event, InstanceStatus, ModelId, Refusal, RequestId};
 pub use gate::{Epoch, Gate, Generation, Stamp};
-pub use memory::{DEVICES, Memory};
-pub use model::{Look, Status};
-pub use note::{Note, PinnedBy, Wanted};
-pub use scheduler::{Scheduler, Usage};
-pub use spec::{Admit, ModelSpec, Policy};
+pub use memory::{MAX_DEVICES, Memory};
+pub use model::{ModelSnapshot, ModelStatus};
+pub use note::{Note, PinnedBy, WantedBy};
+pub use policy::{Admission, ModelSpec, Policy};
+pub use scheduler::{MemoryUsage, Scheduler};

@@ -4,14 +4,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 /// The number of devices whose memory is counted separately.
-pub const DEVICES: usize = 8;
+pub const MAX_DEVICES: usize = 8;
 
 /// Bytes in the host's memory and in each device's, and a number of models. As a budget it also bounds how many
 /// models may be loaded, whatever their size.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     host: u64,
-    devices: [u64; DEVICES],
+    devices: [u64; MAX_DEVICES],
     models: ModelCount,
 }
 
@@ -26,7 +26,7 @@ impl Memory {
     /// Nothing at all.
     pub const NONE: Self = Self {
         host: 0,
-        devices: [0; DEVICES],
+        devices: [0; MAX_DEVICES],
         models: ModelCount::Finite(0),
     };
 
@@ -35,7 +35,7 @@ impl Memory {
     pub const fn needed(host: u64) -> Self {
         Self {
             host,
-            devices: [0; DEVICES],
+            devices: [0; MAX_DEVICES],
             models: ModelCount::Finite(1),
         }
     }
@@ -44,7 +44,7 @@ impl Memory {
     pub fn budget(host: u64, max_models: Option<NonZeroU32>) -> Self {
         Self {
             host,
-            devices: [0; DEVICES],
+            devices: [0; MAX_DEVICES],
             models: max_models.map_or(ModelCount::Unlimited, |max| {
                 ModelCount::Finite(max.get().into())
             }),
@@ -85,7 +85,7 @@ impl Memory {
     }
 
     /// Returns true if both have something in one and the same pool.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         let mut devices = self.devices.iter().zip(&other.devices);
         (self.host > 0 && other.host > 0)
             || devices.any(|(a, b)| *a > 0 && *b > 0)
@@ -106,7 +106,7 @@ impl Memory {
 
     /// Returns the smaller amount of each pool.
     #[must_use]
-    pub(crate) fn least(self, other: &Self) -> Self {
+    pub(crate) fn min_per_pool(self, other: &Self) -> Self {
         self.merge(other, u64::min, ModelCount::min)
     }
 
@@ -137,13 +137,13 @@ impl Memory {
     /// Returns the same, but more than `free`, which was thought to be enough and was not: on each device that this
     /// uses, or in the host's memory if it uses none.
     #[must_use]
-    pub(crate) fn beyond(mut self, free: &Self) -> Self {
+    pub(crate) fn raised_above(mut self, free: &Self) -> Self {
         let exceed = |needed: &mut u64, free: u64| {
             if *needed > 0 {
                 *needed = (*needed).max(free.saturating_add(1));
             }
         };
-        if self.devices == [0; DEVICES] {
+        if self.devices == [0; MAX_DEVICES] {
             exceed(&mut self.host, free.host);
         }
         for (device, free) in self.devices.iter_mut().zip(free.devices) {
@@ -180,7 +180,7 @@ impl Default for Memory {
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} B", self.host())?;
-        for device in (0..DEVICES).filter(|device| self.device(*device) > 0) {
+        for device in (0..MAX_DEVICES).filter(|device| self.device(*device) > 0) {
             write!(f, " + {} B on device {device}", self.device(device))?;
         }
         Ok(())
@@ -210,9 +210,9 @@ mod tests {
         let all = Memory::budget(u64::MAX, None);
         assert_eq!(all.plus(&all), all);
         assert_eq!(Memory::NONE.minus(&all), Memory::NONE);
-        assert_eq!(Memory::needed(1).with_device(DEVICES, 2).host(), 3);
-        assert_eq!(Memory::needed(1).device(DEVICES), 0);
-        assert!(!Memory::NONE.meets(&all));
+        assert_eq!(Memory::needed(1).with_device(MAX_DEVICES, 2).host(), 3);
+        assert_eq!(Memory::needed(1).device(MAX_DEVICES), 0);
+        assert!(!Memory::NONE.overlaps(&all));
     }
 
     #[test]
@@ -221,16 +221,16 @@ mod tests {
         let many = (0..1000).fold(Memory::NONE, |sum, _| sum.plus(&Memory::needed(0)));
         assert!(many.fits(&budget) && Memory::needed(0).fits(&budget.minus(&many)));
         assert!(!budget.fits(&many), "no number is as many as any");
-        assert!(many.meets(&budget) && budget.minus(&budget) == Memory::NONE);
+        assert!(many.overlaps(&budget) && budget.minus(&budget) == Memory::NONE);
     }
 
     #[test]
     fn memory_that_ran_out_is_asked_for_anew_where_it_is_used() {
         let free = Memory::budget(10, None).with_device(1, 5);
-        let on_host = Memory::needed(3).beyond(&free);
+        let on_host = Memory::needed(3).raised_above(&free);
         assert_eq!((on_host.host(), on_host.device(1)), (11, 0));
-        let on_device = Memory::needed(3).with_device(1, 2).beyond(&free);
+        let on_device = Memory::needed(3).with_device(1, 2).raised_above(&free);
         assert_eq!((on_device.host(), on_device.device(1)), (3, 6));
-        assert_eq!(Memory::needed(30).beyond(&free).host(), 30);
+        assert_eq!(Memory::needed(30).raised_above(&free).host(), 30);
     }
 }

@@ -1,28 +1,28 @@
-use crate::queue::Queue;
-use crate::worth::Uses;
-use crate::{Admit, Demand, Gate, Generation, Memory, ModelId, ModelSpec, Refusal};
+use crate::recent_uses::RecentUses;
+use crate::request_queue::RequestQueue;
+use crate::{Admission, Demand, Gate, Generation, Memory, ModelId, ModelSpec, Refusal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One model as the scheduler sees it.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct ScheduledModel {
     pub(crate) spec: ModelSpec,
     /// It never goes for another model, nor for being idle: as the operator or the configuration
     /// said last.
     pub(crate) pinned: bool,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) queue: Queue,
+    pub(crate) queue: RequestQueue,
     pub(crate) residency: Residency,
     /// The memory it holds as far as is known; nothing unless it is resident.
-    pub(crate) holds: Memory,
+    pub(crate) memory: Memory,
     /// It is wanted though nobody may wait for it.
-    pub(crate) asked: bool,
+    pub(crate) load_requested: bool,
     /// What it takes, by the last that is known.
     pub(crate) demand: Demand,
-    pub(crate) uses: Uses,
+    pub(crate) recent_uses: RecentUses,
     /// Its last load ran out of memory.
-    pub(crate) ran_out: bool,
+    pub(crate) ran_out_of_memory: bool,
 }
 
 /// How far a model is from serving requests.
@@ -56,27 +56,27 @@ pub(crate) enum Residency {
     Draining {
         since: Instant,
         generation: Generation,
-        why: Leaving,
+        reason: UnloadReason,
     },
     /// Not routable; holds memory; ends when its child is gone.
-    Stopping { why: Leaving },
+    Stopping { reason: UnloadReason },
     /// Not routable; holds no memory; ends at `until`, or when something about it has changed.
     Failed { until: Option<Instant> },
     /// No longer configured; final.
-    Gone,
+    Removed,
 }
 
 /// Why a model goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaving {
+pub(crate) enum UnloadReason {
     /// Idle, for another model.
     Evicted,
     /// Busy, for another model that has waited long enough.
-    Yields { to: ModelId },
+    MakesRoom { to: ModelId },
     /// Nobody has used it for its keep-alive.
-    KeepAlive,
+    KeepAliveExpired,
     /// The operator said so.
-    Unloaded,
+    Operator,
     /// Its configuration is another one.
     Reconfigured,
     /// It is no longer configured.
@@ -85,35 +85,35 @@ pub(crate) enum Leaving {
     Shutdown,
 }
 
-impl Model {
+impl ScheduledModel {
     pub(crate) fn new(spec: ModelSpec, gate: Arc<Gate>, now: Instant) -> Self {
         Self {
             spec,
             pinned: spec.pinned,
             gate,
-            queue: Queue::default(),
+            queue: RequestQueue::default(),
             residency: Residency::Cold,
-            holds: Memory::NONE,
-            asked: false,
+            memory: Memory::NONE,
+            load_requested: false,
             demand: Demand {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
             },
-            uses: Uses::none(now),
-            ran_out: false,
+            recent_uses: RecentUses::new(now),
+            ran_out_of_memory: false,
         }
     }
 
     /// Somebody waits for it, or the operator does.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.asked || !self.queue.is_empty()
+        self.load_requested || !self.queue.is_empty()
     }
 
     /// The generation requests may go to now.
-    pub(crate) fn routable(&self) -> Option<Generation> {
+    pub(crate) fn routable_generation(&self) -> Option<Generation> {
         match self.residency {
             Residency::Warm { generation, .. } => Some(generation),
-            Residency::Loading { listening, .. } if self.spec.admit == Admit::WhenListening => {
+            Residency::Loading { listening, .. } if self.spec.admit == Admission::WhenListening => {
                 listening
             }
             _ => None,
@@ -121,7 +121,7 @@ impl Model {
     }
 
     /// It holds memory, and will until somebody decides otherwise.
-    pub(crate) fn stays(&self) -> bool {
+    pub(crate) fn is_loaded_or_loading(&self) -> bool {
         matches!(
             self.residency,
             Residency::Loading { .. } | Residency::Warm { .. }
@@ -129,40 +129,40 @@ impl Model {
     }
 
     /// It holds memory, and will whoever waits for it.
-    pub(crate) fn stays_pinned(&self) -> bool {
-        self.pinned && self.stays()
+    pub(crate) fn is_pinned_in_memory(&self) -> bool {
+        self.pinned && self.is_loaded_or_loading()
     }
 
     /// What a request that waited too long is told.
-    pub(crate) fn too_long(&self) -> Refusal {
+    pub(crate) fn timeout_refusal(&self) -> Refusal {
         match self.residency {
             Residency::Warm { .. } => Refusal::TimedOut,
             Residency::Waiting { .. } | Residency::Claiming { .. } => Refusal::NoRoom,
-            _ if self.routable().is_some() => Refusal::TimedOut,
+            _ if self.routable_generation().is_some() => Refusal::TimedOut,
             _ => Refusal::StillLoading,
         }
     }
 
-    pub(crate) fn look(&self) -> Look {
+    pub(crate) fn snapshot(&self) -> ModelSnapshot {
         let status = match &self.residency {
-            Residency::Cold | Residency::Gone => Status::Unloaded,
+            Residency::Cold | Residency::Removed => ModelStatus::Unloaded,
             Residency::Inspecting { .. }
             | Residency::Waiting { .. }
-            | Residency::Claiming { .. } => Status::Waiting,
-            Residency::Loading { .. } => Status::Loading,
-            Residency::Warm { .. } => Status::Ready,
-            Residency::Draining { .. } => Status::Draining,
-            Residency::Stopping { .. } => Status::Stopping,
-            Residency::Failed { .. } => Status::Failed,
+            | Residency::Claiming { .. } => ModelStatus::Waiting,
+            Residency::Loading { .. } => ModelStatus::Loading,
+            Residency::Warm { .. } => ModelStatus::Ready,
+            Residency::Draining { .. } => ModelStatus::Draining,
+            Residency::Stopping { .. } => ModelStatus::Stopping,
+            Residency::Failed { .. } => ModelStatus::Failed,
         };
-        Look {
+        ModelSnapshot {
             status,
             pinned: self.pinned,
             queued: self.queue.len(),
             in_flight: self.gate.in_flight(),
-            holds: self.holds,
+            memory: self.memory,
             load: self.demand.load,
-            retry: match self.residency {
+            retry_at: match self.residency {
                 Residency::Failed { until } => until,
                 _ => None,
             },
@@ -172,9 +172,9 @@ impl Model {
 
 /// A model as people may see it. Reading it decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct ModelSnapshot {
     /// How far it is from serving requests.
-    pub status: Status,
+    pub status: ModelStatus,
     /// It never goes for another model, nor for being idle.
     pub pinned: bool,
     /// Requests that wait for it.
@@ -182,16 +182,16 @@ pub struct Look {
     /// Requests that are with it.
     pub in_flight: u32,
     /// The memory it holds, as far as is known.
-    pub holds: Memory,
+    pub memory: Memory,
     /// How long a load of it takes, as far as is known.
     pub load: Duration,
     /// When it may be tried again, where it failed and time can help.
-    pub retry: Option<Instant>,
+    pub retry_at: Option<Instant>,
 }
 
 /// How far a model is from serving requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum ModelStatus {
     /// Not in memory, and nobody wants it.
     Unloaded,
     /// Wanted, and without memory yet.

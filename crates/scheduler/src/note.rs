@@ -7,7 +7,7 @@ pub enum Note {
     /// The model is wanted, and its files are looked at.
     Wanted {
         /// By whom.
-        by: Wanted,
+        by: WantedBy,
     },
     /// It is wanted, and there is no room for it yet.
     WaitsForRoom {
@@ -51,7 +51,7 @@ pub enum Note {
         frees: Memory,
     },
     /// It lets nothing new in, and goes for another model that has waited long enough.
-    Yields {
+    DrainsFor {
         /// The other model.
         to: ModelId,
         /// How long that one has waited.
@@ -60,9 +60,9 @@ pub enum Note {
         in_flight: u32,
     },
     /// Nobody waits for the other model any more: it stays.
-    Stays,
+    DrainCancelled,
     /// It goes because nobody has used it.
-    KeepAliveOver {
+    KeepAliveExpired {
         /// For how long.
         idle: Duration,
     },
@@ -112,7 +112,7 @@ pub enum Note {
 
 /// Who wants a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedBy {
     /// A request.
     Request(RequestId),
     /// The operator, or the configuration.

@@ -7,7 +7,7 @@ use crate::memory::{self, Device, devices, help};
 use crate::runtime::News;
 use crate::runtime_dir::{RUN_VARIABLE, Run};
 use crate::sandbox;
-use paddock_scheduler::DEVICES;
+use paddock_scheduler::MAX_DEVICES;
 use paddock_supervisor::blocking;
 use paddock_supervisor::{Launch, Spawner, env};
 use std::collections::BTreeMap;
@@ -123,6 +123,6 @@ fn with_memory(listed: Result<Vec<Device>, devices::DevicesError>) -> Vec<Device
         Vec::new()
     });
     devices.retain(|device| device.total > 0);
-    devices.truncate(DEVICES);
+    devices.truncate(MAX_DEVICES);
     devices
 }

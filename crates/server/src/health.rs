@@ -1,5 +1,5 @@
 use crate::runtime::{ModelView, View};
-use paddock_scheduler::Status;
+use paddock_scheduler::ModelStatus;
 
 /// Whether requests can be served, as health routes tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,10 @@ impl HealthState {
     /// The health of one model.
     pub(crate) fn of_model(model: &ModelView) -> Self {
         match model.look.status {
-            Status::Ready | Status::Unloaded => Self::Ready,
-            Status::Waiting | Status::Loading => Self::Starting,
-            Status::Draining | Status::Stopping => Self::Stopping,
-            Status::Failed => Self::Unhealthy,
+            ModelStatus::Ready | ModelStatus::Unloaded => Self::Ready,
+            ModelStatus::Waiting | ModelStatus::Loading => Self::Starting,
+            ModelStatus::Draining | ModelStatus::Stopping => Self::Stopping,
+            ModelStatus::Failed => Self::Unhealthy,
         }
     }
 
@@ -42,9 +42,9 @@ impl HealthState {
         };
         let all = |is: fn(&ModelView) -> bool| view.models.iter().all(is);
         let any = |is: fn(&ModelView) -> bool| view.models.iter().any(is);
-        if all(|model| model.look.status == Status::Failed) {
+        if all(|model| model.look.status == ModelStatus::Failed) {
             Self::Unhealthy
-        } else if any(|model| model.look.status == Status::Ready) {
+        } else if any(|model| model.look.status == ModelStatus::Ready) {
             Self::Ready
         } else if any(|model| model.config.preload && Self::of_model(model) == Self::Starting) {
             Self::Starting

@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config, KeepAlive, Mode, Ram, Vram};
 use crate::memory::Device;
-use paddock_scheduler::{Admit, Memory, ModelSpec, Policy};
+use paddock_scheduler::{Admission, Memory, ModelSpec, Policy};
 
 /// The rules for all models.
 pub(crate) fn policy(config: &Config) -> Policy {
@@ -20,15 +20,15 @@ pub(crate) fn spec(config: &Config, model: &config::Model) -> ModelSpec {
     ModelSpec {
         cap: crate::model::cap(model),
         admit: match config.mode {
-            Mode::Serve => Admit::WhenReady,
-            Mode::Wrap { .. } => Admit::WhenListening,
+            Mode::Serve => Admission::WhenReady,
+            Mode::Wrap { .. } => Admission::WhenListening,
         },
         keep_alive: match model.keep_alive {
             KeepAlive::For(time) => Some(time),
             KeepAlive::Forever => None,
         },
         pinned: model.pinned,
-        always: model.preload,
+        keep_loaded: model.preload,
     }
 }
 

@@ -53,7 +53,7 @@ fn the_last_lease_is_seen_to_be_gone_or_told() {
             let gate = Arc::clone(&gate);
             thread::spawn(move || gate.release(NOW))
         };
-        gate.tell(true);
+        gate.set_notify_idle(true);
         let busy = gate.in_flight() > 0;
         let told = client.join().unwrap();
         assert!(!busy || told);
@@ -86,6 +86,6 @@ fn no_lease_is_lost_or_doubled() {
         let _ = gate.release(NOW);
         let passed = clients.into_iter().map(|client| client.join().unwrap());
         let passed = u64::try_from(passed.filter(|passed| *passed).count()).unwrap();
-        assert_eq!((gate.in_flight(), gate.uses()), (0, passed + 1));
+        assert_eq!((gate.in_flight(), gate.release_count()), (0, passed + 1));
     });
 }

@@ -13,7 +13,10 @@ fn a_shut_gate_lets_nobody_through() {
     assert_eq!(gate.try_acquire(8), None);
     assert_eq!(gate.in_flight(), 1);
     assert!(gate.release(NOW), "the release of a shut gate is told");
-    assert_eq!((gate.in_flight(), gate.used(), gate.uses()), (0, NOW, 1));
+    assert_eq!(
+        (gate.in_flight(), gate.last_release(), gate.release_count()),
+        (0, NOW, 1)
+    );
 }
 
 #[test]
@@ -33,11 +36,11 @@ fn an_open_gate_tells_of_its_last_lease_only_when_asked() {
     gate.open();
     gate.try_acquire(2);
     gate.try_acquire(2);
-    gate.tell(true);
+    gate.set_notify_idle(true);
     assert!(!gate.release(NOW));
     assert!(gate.release(NOW));
     gate.try_acquire(2);
-    gate.tell(false);
+    gate.set_notify_idle(false);
     assert!(!gate.release(NOW));
 }
 

@@ -1,8 +1,8 @@
 //! What is true of the scheduler between two events. Debug builds check it after each one.
 
-use super::transition::List;
-use super::{Phase, Scheduler};
-use crate::model::{Leaving, Model, Residency};
+use super::transition::ResidencyList;
+use super::{Scheduler, ServicePhase};
+use crate::model::{Residency, ScheduledModel, UnloadReason};
 use crate::{Memory, ModelId};
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ impl Scheduler {
         let queued: usize = self.models.iter().map(|model| model.queue.len()).sum();
         assert_eq!(self.queued.len(), queued, "queued requests in all queues");
         assert!(self.timeouts.len() >= queued, "each has a timeout");
-        if self.phase != Phase::Serving {
+        if self.phase != ServicePhase::Serving {
             assert_eq!((queued, self.line.len(), self.claims.len()), (0, 0, 0));
         }
     }
@@ -24,10 +24,10 @@ impl Scheduler {
     /// Each model is on the list of its residency, once, and on no other list.
     fn check_lists(&self) {
         let lists = [
-            (List::Line, self.line.iter().copied().collect()),
-            (List::Claims, self.claims.clone()),
-            (List::Resident, self.resident.clone()),
-            (List::Retries, self.retries.clone()),
+            (ResidencyList::Line, self.line.iter().copied().collect()),
+            (ResidencyList::Claims, self.claims.clone()),
+            (ResidencyList::Resident, self.resident.clone()),
+            (ResidencyList::Retries, self.retries.clone()),
         ];
         for (list, listed) in lists {
             let set: HashSet<ModelId> = listed.iter().copied().collect();
@@ -46,9 +46,9 @@ impl Scheduler {
         let since = waiting.filter_map(|residency| match residency {
             Residency::Waiting { since, needs } => {
                 assert!(
-                    self.least.fits(needs),
+                    self.smallest_need.fits(needs),
                     "{:?} is more than {needs:?}",
-                    self.least
+                    self.smallest_need
                 );
                 Some(since)
             }
@@ -62,22 +62,22 @@ impl Scheduler {
     }
 }
 
-fn check_model(at: usize, model: &Model) {
-    let is_resident = model.residency.list() == List::Resident;
+fn check_model(at: usize, model: &ScheduledModel) {
+    let is_resident = model.residency.list() == ResidencyList::Resident;
     assert!(
-        is_resident || model.holds == Memory::NONE,
+        is_resident || model.memory == Memory::NONE,
         "{at} holds memory and is not resident: {:?}",
         model.residency
     );
     assert!(
-        !model.gate.is_open() || (model.routable().is_some() && model.queue.is_empty()),
+        !model.gate.is_open() || (model.routable_generation().is_some() && model.queue.is_empty()),
         "the gate of {at} is open: {:?}",
         model.residency
     );
     let yields = matches!(
         model.residency,
         Residency::Draining {
-            why: Leaving::Yields { .. },
+            reason: UnloadReason::MakesRoom { .. },
             ..
         }
     );

@@ -1,12 +1,12 @@
 //! Requests: in, granted, refused, gone.
 
-use super::{Phase, Queued, Scheduler};
-use crate::model::{Leaving, Residency};
-use crate::{Action, ModelId, Refusal, RequestId, Wanted};
+use super::{QueuedRequest, Scheduler, ServicePhase};
+use crate::model::{Residency, UnloadReason};
+use crate::{Action, ModelId, Refusal, RequestId, WantedBy};
 use std::time::Instant;
 
 /// How many timeouts of requests that are gone are kept beyond as many as there are of others.
-const STALE: usize = 64;
+const MAX_STALE_TIMEOUTS: usize = 64;
 
 impl Scheduler {
     /// A request that could not pass the gate:
@@ -14,39 +14,39 @@ impl Scheduler {
     /// 2. one that takes no slot goes at once where the model serves;
     /// 3. when the queue is full, it is refused;
     /// 4. else it waits its turn, which may be now; a cold model is looked at.
-    pub(super) fn request(
+    pub(super) fn handle_request(
         &mut self,
         id: RequestId,
-        queued: Queued,
+        queued: QueuedRequest,
         takes_slot: bool,
         now: Instant,
     ) {
-        let at = queued.model;
-        let Some(model) = self.models.get_mut(at.0) else {
+        let model_id = queued.model;
+        let Some(model) = self.models.get_mut(model_id.0) else {
             return;
         };
         let refusal = match model.residency {
             // 1.
-            _ if self.phase != Phase::Serving => Some(Refusal::ShuttingDown),
+            _ if self.phase != ServicePhase::Serving => Some(Refusal::ShuttingDown),
             Residency::Failed { until: Some(until) } if until > now => Some(Refusal::LoadFailed),
             Residency::Draining {
-                why: Leaving::Unloaded,
+                reason: UnloadReason::Operator,
                 ..
             } => Some(Refusal::Draining),
-            Residency::Gone
+            Residency::Removed
             | Residency::Draining {
-                why: Leaving::Removed,
+                reason: UnloadReason::Removed,
                 ..
             }
             | Residency::Stopping {
-                why: Leaving::Removed,
-            } => Some(Refusal::Gone),
+                reason: UnloadReason::Removed,
+            } => Some(Refusal::Removed),
             // 2.
-            _ if !takes_slot && model.routable().is_some() => {
+            _ if !takes_slot && model.routable_generation().is_some() => {
                 let generation = model.gate.grant();
-                self.out.push(Action::Grant {
+                self.actions.push(Action::Grant {
                     id,
-                    model: at,
+                    model: model_id,
                     generation,
                 });
                 return;
@@ -56,7 +56,7 @@ impl Scheduler {
             _ => None,
         };
         if let Some(refusal) = refusal {
-            self.refuse(id, at, refusal);
+            self.refuse(id, model_id, refusal);
             return;
         }
         // 4.
@@ -64,12 +64,12 @@ impl Scheduler {
         self.queued.insert(id, queued);
         self.timeouts
             .push_back((now + self.policy.queue_timeout, id));
-        self.forget_timeouts();
-        match self.models[at.0].residency {
+        self.prune_timeouts();
+        match self.models[model_id.0].residency {
             Residency::Cold | Residency::Failed { .. } => {
-                self.inspect(at, Wanted::Request(id), now);
+                self.inspect(model_id, WantedBy::Request(id), now);
             }
-            _ => self.advance(at),
+            _ => self.grant_queued(model_id),
         }
     }
 
@@ -82,32 +82,34 @@ impl Scheduler {
         let live = &self.queued;
         let model = &mut self.models[gone.model.0];
         model.queue.cancel(gone.client, |id| live.contains_key(&id));
-        self.forget_timeouts();
-        self.advance(gone.model);
+        self.prune_timeouts();
+        self.grant_queued(gone.model);
         if !self.models[gone.model.0].is_wanted() {
             self.abandon(gone.model);
         }
     }
 
     /// A lease ended whose end somebody waits for.
-    pub(super) fn released(&mut self, at: ModelId, now: Instant) {
-        let Some(model) = self.models.get(at.0) else {
+    pub(super) fn handle_released(&mut self, model_id: ModelId, now: Instant) {
+        let Some(model) = self.models.get(model_id.0) else {
             return;
         };
         match model.residency {
-            Residency::Draining { why, .. } if model.gate.in_flight() == 0 => self.stop(at, why),
+            Residency::Draining { reason, .. } if model.gate.in_flight() == 0 => {
+                self.stop(model_id, reason)
+            }
             Residency::Draining { .. } => {}
-            _ => self.advance(at),
+            _ => self.grant_queued(model_id),
         }
-        self.end_keep_alive(at, now);
-        self.unsettled |= !self.line.is_empty() && self.is_unused(at, now);
+        self.end_keep_alive(model_id, now);
+        self.needs_settling |= !self.line.is_empty() && self.is_unused(model_id, now);
     }
 
     /// Grants as many queued requests as there is room for. The gate is open only while nobody is
     /// queued.
-    pub(super) fn advance(&mut self, at: ModelId) {
-        let model = &mut self.models[at.0];
-        if self.phase != Phase::Serving || model.routable().is_none() {
+    pub(super) fn grant_queued(&mut self, model_id: ModelId) {
+        let model = &mut self.models[model_id.0];
+        if self.phase != ServicePhase::Serving || model.routable_generation().is_none() {
             return;
         }
         if !model.queue.is_empty() {
@@ -120,9 +122,9 @@ impl Scheduler {
                 };
                 self.queued.remove(&id);
                 let generation = model.gate.grant();
-                self.out.push(Action::Grant {
+                self.actions.push(Action::Grant {
                     id,
-                    model: at,
+                    model: model_id,
                     generation,
                 });
                 in_flight += 1;
@@ -134,25 +136,25 @@ impl Scheduler {
     }
 
     pub(super) fn refuse(&mut self, id: RequestId, model: ModelId, refusal: Refusal) {
-        self.out.push(Action::Refuse { id, model, refusal });
+        self.actions.push(Action::Refuse { id, model, refusal });
     }
 
     /// Refuses all who wait for the model.
-    pub(super) fn refuse_all(&mut self, at: ModelId, refusal: Refusal) {
+    pub(super) fn refuse_all(&mut self, model_id: ModelId, refusal: Refusal) {
         let queued = &mut self.queued;
-        let queue = &mut self.models[at.0].queue;
+        let queue = &mut self.models[model_id.0].queue;
         while let Some(id) = queue.pop(|id| queued.contains_key(&id)) {
             queued.remove(&id);
-            self.out.push(Action::Refuse {
+            self.actions.push(Action::Refuse {
                 id,
-                model: at,
+                model: model_id,
                 refusal,
             });
         }
     }
 
     /// Refuses those who have waited as long as they may.
-    pub(super) fn time_out(&mut self, now: Instant) {
+    pub(super) fn expire_timeouts(&mut self, now: Instant) {
         while let Some((until, id)) = self.timeouts.front().copied() {
             let live = self.queued.get(&id).map(|queued| queued.model);
             if live.is_some() && until > now {
@@ -160,7 +162,7 @@ impl Scheduler {
             }
             self.timeouts.pop_front();
             if let Some(model) = live {
-                let refusal = self.models[model.0].too_long();
+                let refusal = self.models[model.0].timeout_refusal();
                 self.refuse(id, model, refusal);
                 self.cancel(id);
             }
@@ -168,8 +170,8 @@ impl Scheduler {
     }
 
     /// Keeps the timeouts of requests that are gone from piling up.
-    fn forget_timeouts(&mut self) {
-        if self.timeouts.len() > 2 * self.queued.len() + STALE {
+    fn prune_timeouts(&mut self) {
+        if self.timeouts.len() > 2 * self.queued.len() + MAX_STALE_TIMEOUTS {
             let live = &self.queued;
             self.timeouts.retain(|(_, id)| live.contains_key(id));
         }

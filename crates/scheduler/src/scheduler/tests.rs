@@ -1,15 +1,15 @@
 //! Scripts and a simulation: no clock, no process, real gates.
 
 use super::*;
-use crate::{Admit, Demand, Generation, Refusal, Status};
+use crate::{Admission, Demand, Generation, ModelStatus, Refusal};
 
 mod abandoned;
 mod fairness;
-mod going;
-mod lab;
-mod loading;
+mod harness;
+mod load;
+mod memory_line;
 mod pins;
-mod room;
 mod simulation;
+mod unload;
 
-use lab::{Lab, mib, secs};
+use harness::{Harness, mib, secs};

@@ -9,7 +9,7 @@ use crate::{Memory, ModelId};
 
 /// The list that models of a residency are on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum ResidencyList {
     /// `Scheduler::line`, and `Scheduler::newcomers` at first.
     Line,
     /// `Scheduler::claims`.
@@ -23,17 +23,17 @@ pub(super) enum List {
 }
 
 impl Residency {
-    pub(super) fn list(&self) -> List {
+    pub(super) fn list(&self) -> ResidencyList {
         match self {
-            Self::Waiting { .. } => List::Line,
-            Self::Claiming { .. } => List::Claims,
+            Self::Waiting { .. } => ResidencyList::Line,
+            Self::Claiming { .. } => ResidencyList::Claims,
             Self::Loading { .. }
             | Self::Warm { .. }
             | Self::Draining { .. }
-            | Self::Stopping { .. } => List::Resident,
-            Self::Failed { until: Some(_) } => List::Retries,
-            Self::Cold | Self::Inspecting { .. } | Self::Failed { until: None } | Self::Gone => {
-                List::Unlisted
+            | Self::Stopping { .. } => ResidencyList::Resident,
+            Self::Failed { until: Some(_) } => ResidencyList::Retries,
+            Self::Cold | Self::Inspecting { .. } | Self::Failed { until: None } | Self::Removed => {
+                ResidencyList::Unlisted
             }
         }
     }
@@ -41,67 +41,67 @@ impl Residency {
 
 impl Scheduler {
     /// Changes a model's residency and moves the model to the list of the new one.
-    pub(super) fn transition(&mut self, at: ModelId, to: Residency) {
-        let (from, list) = (self.models[at.0].residency.list(), to.list());
+    pub(super) fn transition(&mut self, model_id: ModelId, to: Residency) {
+        let (from, list) = (self.models[model_id.0].residency.list(), to.list());
         // A model that begins to wait anew takes its new place in the line.
-        if from != list || list == List::Line {
-            self.take_off(at, from);
-            self.put_on(at, list, &to);
+        if from != list || list == ResidencyList::Line {
+            self.remove_from_list(model_id, from);
+            self.add_to_list(model_id, list, &to);
         }
-        self.models[at.0].residency = to;
+        self.models[model_id.0].residency = to;
     }
 
-    fn take_off(&mut self, at: ModelId, list: List) {
+    fn remove_from_list(&mut self, model_id: ModelId, list: ResidencyList) {
         match list {
-            List::Line => {
-                self.line.retain(|other| *other != at);
-                self.newcomers.retain(|other| *other != at);
+            ResidencyList::Line => {
+                self.line.retain(|other| *other != model_id);
+                self.newcomers.retain(|other| *other != model_id);
             }
-            List::Claims => self.claims.retain(|other| *other != at),
-            List::Resident => {
-                self.models[at.0].holds = Memory::NONE;
-                self.resident.retain(|other| *other != at);
-                self.stop_waiting_for(at);
-                self.unsettled = true;
+            ResidencyList::Claims => self.claims.retain(|other| *other != model_id),
+            ResidencyList::Resident => {
+                self.models[model_id.0].memory = Memory::NONE;
+                self.resident.retain(|other| *other != model_id);
+                self.stop_waiting_for(model_id);
+                self.needs_settling = true;
             }
-            List::Retries => self.retries.retain(|other| *other != at),
-            List::Unlisted => {}
+            ResidencyList::Retries => self.retries.retain(|other| *other != model_id),
+            ResidencyList::Unlisted => {}
         }
     }
 
     /// Removes a model that has left memory from the claims that wait for it: it may be back before they start.
-    fn stop_waiting_for(&mut self, at: ModelId) {
+    fn stop_waiting_for(&mut self, model_id: ModelId) {
         for claiming in &self.claims {
             if let Residency::Claiming { after, .. } = &mut self.models[claiming.0].residency {
-                after.retain(|victim| *victim != at);
+                after.retain(|victim| *victim != model_id);
             }
         }
     }
 
-    fn put_on(&mut self, at: ModelId, list: List, residency: &Residency) {
+    fn add_to_list(&mut self, model_id: ModelId, list: ResidencyList, residency: &Residency) {
         match list {
-            List::Line => self.queue_up(at, residency),
-            List::Claims => self.claims.push(at),
-            List::Resident => self.resident.push(at),
-            List::Retries => self.retries.push(at),
-            List::Unlisted => {}
+            ResidencyList::Line => self.insert_in_line(model_id, residency),
+            ResidencyList::Claims => self.claims.push(model_id),
+            ResidencyList::Resident => self.resident.push(model_id),
+            ResidencyList::Retries => self.retries.push(model_id),
+            ResidencyList::Unlisted => {}
         }
     }
 
     /// Inserts a model into the line behind those that have waited longer.
-    fn queue_up(&mut self, at: ModelId, residency: &Residency) {
+    fn insert_in_line(&mut self, model_id: ModelId, residency: &Residency) {
         let Residency::Waiting { since, needs } = residency else {
             return;
         };
-        self.least = match self.line.is_empty() {
+        self.smallest_need = match self.line.is_empty() {
             true => *needs,
-            false => self.least.least(needs),
+            false => self.smallest_need.min_per_pool(needs),
         };
         let place = self.line.iter().position(|other| {
             matches!(&self.models[other.0].residency, Residency::Waiting { since: theirs, .. } if theirs > since)
         });
-        self.line.insert(place.unwrap_or(self.line.len()), at);
-        self.newcomers.push(at);
-        self.unsettled = true;
+        self.line.insert(place.unwrap_or(self.line.len()), model_id);
+        self.newcomers.push(model_id);
+        self.needs_settling = true;
     }
 }

@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use paddock_scheduler::{ModelId, Status};
+use paddock_scheduler::{ModelId, ModelStatus};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -30,8 +30,13 @@ pub(super) async fn load(
         Err(message) => return bad_query("wait", &message),
     };
     view.runtime.load(id).await;
-    let done = |status| matches!(status, Status::Ready | Status::Failed | Status::Unloaded);
-    answer(&view, id, waits, done, Status::Ready).await
+    let done = |status| {
+        matches!(
+            status,
+            ModelStatus::Ready | ModelStatus::Failed | ModelStatus::Unloaded
+        )
+    };
+    answer(&view, id, waits, done, ModelStatus::Ready).await
 }
 
 /// Unloads a model when what is in flight to it has ended: 202 at once, or with `?wait=true` 200
@@ -50,8 +55,8 @@ pub(super) async fn unload(
         Err(message) => return bad_query("wait", &message),
     };
     view.runtime.unload(id).await;
-    let done = |status| matches!(status, Status::Unloaded | Status::Failed);
-    answer(&view, id, waits, done, Status::Unloaded).await
+    let done = |status| matches!(status, ModelStatus::Unloaded | ModelStatus::Failed);
+    answer(&view, id, waits, done, ModelStatus::Unloaded).await
 }
 
 /// Whether to answer only when it is done.
@@ -67,8 +72,8 @@ async fn answer(
     view: &View,
     id: ModelId,
     waits: bool,
-    done: impl Fn(Status) -> bool,
-    wanted: Status,
+    done: impl Fn(ModelStatus) -> bool,
+    wanted: ModelStatus,
 ) -> Response {
     let mut changes = view.runtime.changes();
     loop {
@@ -92,7 +97,7 @@ async fn answer(
     }
 }
 
-async fn ended(view: &View, model: &ModelView, wanted: Status) -> Response {
+async fn ended(view: &View, model: &ModelView, wanted: ModelStatus) -> Response {
     let mut body = json!({ "id": model.config.id, "status": word(model) });
     if model.look.status == wanted {
         return (StatusCode::OK, Json(body)).into_response();

@@ -2,7 +2,7 @@ use super::View;
 use crate::error::failure_json;
 use crate::runtime::{self, ModelView};
 use axum::Json;
-use paddock_scheduler::{Memory, Status};
+use paddock_scheduler::{Memory, ModelStatus};
 use paddock_supervisor::State;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
     let failed = model.failed.as_ref();
     let now = Instant::now();
     let until = failed.and_then(|failed| failed.until);
-    let until = until.or(model.look.retry.map(Instant::from_std));
+    let until = until.or(model.look.retry_at.map(Instant::from_std));
     let bytes = |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, look));
     json!({
         "id": model.config.id,
@@ -91,11 +91,11 @@ fn memory(memory: &Memory, look: &runtime::View) -> Value {
 /// The status of a model, in the words of the API.
 pub(super) fn word(model: &ModelView) -> &'static str {
     match model.look.status {
-        Status::Waiting | Status::Loading => "loading",
-        Status::Ready => "ready",
-        Status::Draining | Status::Stopping => "draining",
-        Status::Failed => "failed",
-        Status::Unloaded => "unloaded",
+        ModelStatus::Waiting | ModelStatus::Loading => "loading",
+        ModelStatus::Ready => "ready",
+        ModelStatus::Draining | ModelStatus::Stopping => "draining",
+        ModelStatus::Failed => "failed",
+        ModelStatus::Unloaded => "unloaded",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::learned::{ArgumentsHash, FileIdentity, Handle, Key, Lesson};
 use crate::rules;
 use paddock_gguf as gguf;
-use paddock_scheduler::{Demand, Event, Memory, ModelId, Status};
+use paddock_scheduler::{Demand, Event, Memory, ModelId, ModelStatus};
 use paddock_supervisor::blocking;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -126,8 +126,8 @@ impl Runtime {
         }
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            let look = self.scheduler.look(ModelId(at));
-            let idle = look.is_some_and(|look| look.status == Status::Unloaded);
+            let look = self.scheduler.snapshot(ModelId(at));
+            let idle = look.is_some_and(|look| look.status == ModelStatus::Unloaded);
             if idle && !entry.removed && config.is_at_fault(&entry.config) {
                 self.inspect(ModelId(at));
             }

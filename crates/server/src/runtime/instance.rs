@@ -10,7 +10,7 @@ use crate::error::LoadFailure;
 use crate::model::{ChildExit, Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
-use paddock_scheduler::{Event, Generation, InstanceIs, ModelId};
+use paddock_scheduler::{Event, Generation, InstanceStatus, ModelId};
 use paddock_supervisor::blocking;
 use paddock_supervisor::{
     Failure, FailureClass, Instance, Listener, RestartPolicy, Sandbox, Spec, State, StopPolicy,
@@ -143,18 +143,18 @@ impl Runtime {
         if let (Some(running), Some(pid)) = (&mut entry.running, state.pid()) {
             running.pid = pid;
         }
-        let is = match state {
+        let status = match state {
             State::Starting {
                 listening: Some(listener),
                 generation,
                 ..
             } => {
                 entry.generations = *generation;
-                InstanceIs::Listening(publish(&entry.model, *generation, listener))
+                InstanceStatus::Listening(publish(&entry.model, *generation, listener))
             }
             State::Starting { generation, .. } => {
                 entry.generations = *generation;
-                InstanceIs::Loading
+                InstanceStatus::Loading
             }
             State::Ready {
                 listener,
@@ -169,7 +169,7 @@ impl Runtime {
                     return self.changed();
                 }
                 entry.failed = None;
-                InstanceIs::Ready(publish(&entry.model, *generation, listener))
+                InstanceStatus::Ready(publish(&entry.model, *generation, listener))
             }
             State::Backoff {
                 failure,
@@ -181,7 +181,7 @@ impl Runtime {
             State::Stopping { .. } => return,
             State::Stopped => return self.stopped(id, serial),
         };
-        self.handle(Event::Instance { model: id, is });
+        self.handle(Event::Instance { model: id, status });
         if let State::Backoff { failure, .. } | State::Failed { failure, .. } = state {
             self.publish_exit(id, failure);
         }
@@ -253,7 +253,7 @@ impl Runtime {
             entry.running = None;
             self.handle(Event::Instance {
                 model: id,
-                is: InstanceIs::Stopped,
+                status: InstanceStatus::Stopped,
             });
         }
     }
@@ -266,7 +266,7 @@ impl Runtime {
         failure: &Arc<Failure>,
         (attempt, left): (u32, u32),
         until: Instant,
-    ) -> InstanceIs {
+    ) -> InstanceStatus {
         let starved = self.is_refused_memory(failure);
         let at = on_the_clock(until);
         let told = LoadFailure {
@@ -283,9 +283,9 @@ impl Runtime {
         self.died(id, failure, attempt <= 1, then);
         if starved {
             self.dispose(id);
-            return InstanceIs::OutOfMemory;
+            return InstanceStatus::OutOfMemory;
         }
-        InstanceIs::Again {
+        InstanceStatus::Restarting {
             at: until.into_std(),
         }
     }
@@ -295,7 +295,7 @@ impl Runtime {
         id: ModelId,
         failure: &Arc<Failure>,
         until: Option<Instant>,
-    ) -> InstanceIs {
+    ) -> InstanceStatus {
         let starved = self.is_refused_memory(failure);
         let at = until.filter(|_| !starved).map(on_the_clock);
         let told = LoadFailure {
@@ -312,9 +312,9 @@ impl Runtime {
         self.died(id, failure, false, then);
         self.dispose(id);
         if starved {
-            return InstanceIs::OutOfMemory;
+            return InstanceStatus::OutOfMemory;
         }
-        InstanceIs::Failed {
+        InstanceStatus::Failed {
             until: until.map(Instant::into_std),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::death::{Death, clock};
 use crate::memory::Bytes;
-use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, Wanted};
+use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, WantedBy};
 use paddock_supervisor::Failure;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -239,9 +239,9 @@ fn what(note: &Note) -> &'static str {
         Note::Starts { .. } => "starts",
         Note::Ready { .. } => "ready",
         Note::Evicted { .. } | Note::OverBudget { .. } => "evicted",
-        Note::Yields { .. } => "yields",
-        Note::Stays => "stays",
-        Note::KeepAliveOver { .. } => "keep_alive_over",
+        Note::DrainsFor { .. } => "yields",
+        Note::DrainCancelled => "stays",
+        Note::KeepAliveExpired { .. } => "keep_alive_over",
         Note::Unloaded => "unloaded",
         Note::Pinned { .. } => "pinned",
         Note::Unpinned { .. } => "unpinned",
@@ -307,7 +307,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             time(*idle),
             memory(over)
         ),
-        Note::Yields {
+        Note::DrainsFor {
             to,
             waited,
             in_flight,
@@ -317,8 +317,8 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             names.name(*to),
             time(*waited)
         ),
-        Note::Stays => format!("{name} stays: nobody waits for its memory any more"),
-        Note::KeepAliveOver { idle } => {
+        Note::DrainCancelled => format!("{name} stays: nobody waits for its memory any more"),
+        Note::KeepAliveExpired { idle } => {
             format!(
                 "{name} was unloaded: nobody used it for {}, its keep_alive",
                 time(*idle)
@@ -353,11 +353,11 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
     }
 }
 
-fn wanted(name: &str, by: Wanted) -> String {
+fn wanted(name: &str, by: WantedBy) -> String {
     match by {
-        Wanted::Request(_) => format!("{name} was asked for by a request"),
-        Wanted::Operator => format!("{name} was asked for by the operator or the configuration"),
-        Wanted::Queue => format!("{name} still had requests waiting when it had to go"),
+        WantedBy::Request(_) => format!("{name} was asked for by a request"),
+        WantedBy::Operator => format!("{name} was asked for by the operator or the configuration"),
+        WantedBy::Queue => format!("{name} still had requests waiting when it had to go"),
     }
 }
 

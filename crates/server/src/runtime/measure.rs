@@ -35,7 +35,7 @@ impl Runtime {
         let logs = running.instance.logs();
         let load = self
             .scheduler
-            .look(id)
+            .snapshot(id)
             .map_or(Duration::ZERO, |look| look.load);
         let (tell, learned) = (self.tell.clone(), self.world.learned.clone());
         self.tasks.spawn(async move {

@@ -6,7 +6,7 @@ use super::repeats::Repeats;
 use crate::config::{self, ApiKey, Config};
 use crate::model::{Limits, cap};
 use crate::rules;
-use paddock_scheduler::{Event, ModelId, Status};
+use paddock_scheduler::{Event, ModelId, ModelStatus};
 use paddock_supervisor::Logs;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -144,8 +144,8 @@ impl Runtime {
 
     /// Returns whether a model that had failed for its files has others now.
     fn is_repaired(&self, id: ModelId, model: &config::Model, before: &Config) -> bool {
-        let look = self.scheduler.look(id);
-        look.is_some_and(|look| look.status == Status::Failed)
+        let look = self.scheduler.snapshot(id);
+        look.is_some_and(|look| look.status == ModelStatus::Failed)
             && before.is_at_fault(&self.entries[id.0].config)
             && !self.world.config.is_at_fault(model)
     }

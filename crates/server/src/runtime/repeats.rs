@@ -55,11 +55,11 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use paddock_scheduler::{Memory, Wanted};
+    use paddock_scheduler::{Memory, WantedBy};
     use paddock_supervisor::{FailureClass, Phase};
 
     const WANTED: Note = Note::Wanted {
-        by: Wanted::Operator,
+        by: WantedBy::Operator,
     };
     const FAILED: Note = Note::Failed { retry: None };
 

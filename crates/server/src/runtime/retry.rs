@@ -1,7 +1,7 @@
 //! When a refused request is worth sending again.
 
 use super::entry::Entry;
-use paddock_scheduler::{Look, Status};
+use paddock_scheduler::{ModelSnapshot, ModelStatus};
 use paddock_supervisor::State;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,13 +34,13 @@ pub(super) fn retry_after(outlook: Outlook, load: Duration) -> Option<u64> {
 
 impl Outlook {
     /// What the scheduler and the instance say of a model.
-    pub(super) fn of(entry: &Entry, look: &Look, now: Instant) -> Self {
+    pub(super) fn of(entry: &Entry, look: &ModelSnapshot, now: Instant) -> Self {
         let until = |at: Instant| at.saturating_duration_since(now);
-        match (look.status, look.retry) {
-            (Status::Failed, None) => Self::Hopeless,
-            (Status::Failed, Some(at)) => Self::Begins(until(Instant::from_std(at))),
-            (Status::Ready, _) => Self::Serves,
-            (Status::Loading, _) => {
+        match (look.status, look.retry_at) {
+            (ModelStatus::Failed, None) => Self::Hopeless,
+            (ModelStatus::Failed, Some(at)) => Self::Begins(until(Instant::from_std(at))),
+            (ModelStatus::Ready, _) => Self::Serves,
+            (ModelStatus::Loading, _) => {
                 let running = entry.running.as_ref();
                 match running.map(|running| running.instance.watch().borrow().clone()) {
                     Some(State::Backoff { until: at, .. }) => Self::Begins(until(at)),

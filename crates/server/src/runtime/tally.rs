@@ -52,12 +52,12 @@ impl Tally {
             Note::DoesNotFit { .. } => add(&mut self.loads, "does_not_fit"),
             Note::OutOfMemory { .. } => add(&mut self.loads, "out_of_memory"),
             Note::Evicted { .. } => self.going = Some("room"),
-            Note::Yields { .. } => self.going = Some("yield"),
-            Note::KeepAliveOver { .. } => self.going = Some("keep_alive"),
+            Note::DrainsFor { .. } => self.going = Some("yield"),
+            Note::KeepAliveExpired { .. } => self.going = Some("keep_alive"),
             Note::Unloaded => self.going = Some("operator"),
             Note::Reconfigured => self.going = Some("reload"),
             Note::OverBudget { .. } => self.going = Some("over_budget"),
-            Note::Stays => self.going = None,
+            Note::DrainCancelled => self.going = None,
             Note::Wanted { .. } | Note::Starts { .. } => {
                 self.served = false;
                 self.going = None;
@@ -97,13 +97,13 @@ fn add(counts: &mut Vec<(&'static str, u64)>, what: &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use paddock_scheduler::{ModelId, Wanted};
+    use paddock_scheduler::{ModelId, WantedBy};
     use std::time::{Duration, SystemTime};
 
     const READY: Note = Note::Ready {
         took: Duration::from_secs(3),
     };
-    const YIELDS: Note = Note::Yields {
+    const YIELDS: Note = Note::DrainsFor {
         to: ModelId(1),
         waited: Duration::from_secs(1),
         in_flight: 1,
@@ -122,7 +122,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.noted(&READY);
         tally.noted(&YIELDS);
-        tally.noted(&Note::Stays);
+        tally.noted(&Note::DrainCancelled);
         tally.goes();
         assert_eq!(tally.evictions, [], "nobody waits for it any more");
         tally.noted(&YIELDS);
@@ -132,7 +132,7 @@ mod tests {
         tally.goes();
         tally.goes();
         assert_eq!(tally.evictions, [("operator", 1)]);
-        let by = Wanted::Operator;
+        let by = WantedBy::Operator;
         for note in [Note::Wanted { by }, READY, YIELDS] {
             tally.noted(&note);
         }
@@ -161,7 +161,7 @@ mod tests {
         tally.noted(&FAILED);
         assert_eq!(tally.loads, [("complete", 3), ("failed", 1)]);
         // Nor does the next load.
-        let by = Wanted::Operator;
+        let by = WantedBy::Operator;
         for note in [READY, Note::Wanted { by }, FAILED] {
             tally.noted(&note);
         }

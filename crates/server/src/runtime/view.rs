@@ -4,7 +4,7 @@ use super::inspect::Found;
 use super::tally::Tally;
 use crate::config;
 use crate::sandbox::{self, Opened};
-use paddock_scheduler::{Look, Memory, ModelId, Usage};
+use paddock_scheduler::{Memory, MemoryUsage, ModelId, ModelSnapshot};
 use paddock_supervisor::State;
 use paddock_supervisor::sandbox::Parts;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) models: Vec<ModelView>,
-    pub(crate) usage: Usage,
+    pub(crate) usage: MemoryUsage,
     /// What the devices are called, in the order of [`Memory`]'s.
     pub(crate) devices: Vec<String>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct View {
 pub(crate) struct ModelView {
     pub(crate) id: ModelId,
     pub(crate) config: Arc<config::Model>,
-    pub(crate) look: Look,
+    pub(crate) look: ModelSnapshot,
     /// Its instance's state, where there is one.
     pub(crate) state: Option<State>,
     /// Why it does not load, or did not stay.
@@ -88,7 +88,7 @@ impl Runtime {
     fn model_view(&self, id: ModelId) -> Option<ModelView> {
         let entry = self.entries.get(id.0)?;
         let running = entry.running.as_ref();
-        let look = self.scheduler.look(id)?;
+        let look = self.scheduler.snapshot(id)?;
         let state = running.map(|running| running.instance.watch().borrow().clone());
         let since = match &state {
             Some(State::Starting { since, .. } | State::Ready { since, .. }) => {

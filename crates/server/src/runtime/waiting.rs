@@ -96,7 +96,7 @@ impl Runtime {
         };
         let model = entry.config.id.clone();
         let words = |memory| journal::memory_words(memory, &self.devices());
-        let retry_after = self.scheduler.look(at).and_then(|look| {
+        let retry_after = self.scheduler.snapshot(at).and_then(|look| {
             let outlook = Outlook::of(entry, &look, Instant::now());
             retry_after(outlook, look.load)
         });
@@ -107,7 +107,7 @@ impl Runtime {
             Refusal::StillLoading => ProxyError::Loading { model, retry_after },
             Refusal::ShuttingDown => ProxyError::ShuttingDown,
             Refusal::Draining => ProxyError::Draining { model, retry_after },
-            Refusal::Gone => self.catalog.borrow().unknown(&model),
+            Refusal::Removed => self.catalog.borrow().unknown(&model),
             Refusal::DoesNotFit {
                 needs,
                 available,
@@ -118,7 +118,7 @@ impl Runtime {
                 available: words(&available),
                 pinned,
             },
-            Refusal::RanOut { needs, free } => ProxyError::RanOut {
+            Refusal::OutOfMemory { needs, free } => ProxyError::RanOut {
                 model,
                 needs: words(&needs),
                 free: words(&free),

@@ -1,6 +1,6 @@
 use super::course::Course;
 use crate::runtime::View;
-use paddock_scheduler::Status;
+use paddock_scheduler::ModelStatus;
 
 /// What the line of status counts. Requests that go straight to a loaded model are not among it: nobody
 /// hears of them, so that a warm request costs no message.
@@ -23,10 +23,10 @@ impl Counts {
             counts.waiting += look.queued as u64;
             counts.in_flight += u64::from(look.in_flight);
             match look.status {
-                Status::Ready | Status::Draining => counts.loaded += 1,
-                Status::Waiting | Status::Loading => counts.loading += 1,
-                Status::Failed => counts.failed += 1,
-                Status::Unloaded | Status::Stopping => {}
+                ModelStatus::Ready | ModelStatus::Draining => counts.loaded += 1,
+                ModelStatus::Waiting | ModelStatus::Loading => counts.loading += 1,
+                ModelStatus::Failed => counts.failed += 1,
+                ModelStatus::Unloaded | ModelStatus::Stopping => {}
             }
         }
         counts

@@ -5,25 +5,25 @@ use std::collections::HashMap;
 /// the same share of a busy model.
 #[test]
 fn a_greedy_client_takes_nothing_from_the_others() {
-    let mut lab = Lab::new(10, &[10]);
+    let mut harness = Harness::new(10, &[10]);
     let mut of = HashMap::new();
     for _ in 0..90 {
-        of.insert(lab.request_of(0, 0).0, 0);
+        of.insert(harness.request_of(0, 0).0, 0);
     }
     for client in 1..10 {
-        of.insert(lab.request_of(0, client).0, client);
+        of.insert(harness.request_of(0, client).0, client);
     }
-    lab.inspected(0);
-    lab.ready(0);
+    harness.inspected(0);
+    harness.ready(0);
     let mut served: HashMap<u64, u32> = HashMap::new();
-    let mut in_flight: Vec<u64> = lab.granted();
+    let mut in_flight: Vec<u64> = harness.granted();
     for _ in 0..500 {
         let done = in_flight.remove(0);
         let client = of[&done];
         *served.entry(client).or_default() += 1;
-        of.insert(lab.request_of(0, client).0, client);
-        lab.release(0);
-        in_flight.extend(lab.granted());
+        of.insert(harness.request_of(0, client).0, client);
+        harness.release(0);
+        in_flight.extend(harness.granted());
     }
     assert!(
         served[&0] <= 60,
@@ -43,7 +43,7 @@ fn a_greedy_client_takes_nothing_from_the_others() {
 /// requests, and nobody waits longer than the bound.
 #[test]
 fn alternating_between_two_models_batches_them() {
-    let mut lab = Lab::new(10, &[10, 10]);
+    let mut harness = Harness::new(10, &[10, 10]);
     let mut waiting: HashMap<u64, (usize, Instant)> = HashMap::new();
     let mut flying: Vec<(u64, usize, Instant)> = Vec::new();
     let (mut served, mut longest) = (0_u32, Duration::ZERO);
@@ -51,41 +51,41 @@ fn alternating_between_two_models_batches_them() {
     let mut swaps = 0_u32;
     for client in 0..8 {
         let model = usize::try_from(client % 2).unwrap();
-        let id = lab.request_of(model, client);
-        waiting.insert(id.0, (model, lab.now));
+        let id = harness.request_of(model, client);
+        waiting.insert(id.0, (model, harness.now));
     }
-    let end = lab.now + secs(1800);
-    while lab.now < end {
-        for action in lab.said() {
+    let end = harness.now + secs(1800);
+    while harness.now < end {
+        for action in harness.take_actions() {
             match action {
-                Action::Inspect { model } => lab.inspected(model.0),
-                Action::Start { model } => loading = Some((model.0, lab.now + secs(3))),
+                Action::Inspect { model } => harness.inspected(model.0),
+                Action::Start { model } => loading = Some((model.0, harness.now + secs(3))),
                 Action::Stop { model } => {
                     swaps += 1;
-                    lab.stopped(model.0);
+                    harness.stopped(model.0);
                 }
                 Action::Grant { id, model, .. } => {
                     let (_, since) = waiting.remove(&id.0).unwrap();
-                    longest = longest.max(lab.now - since);
-                    flying.push((id.0, model.0, lab.now + Duration::from_millis(300)));
+                    longest = longest.max(harness.now - since);
+                    flying.push((id.0, model.0, harness.now + Duration::from_millis(300)));
                 }
                 Action::Prefetch { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
-        lab.pass(Duration::from_millis(100));
-        if let Some((model, _)) = loading.filter(|(_, until)| *until <= lab.now) {
+        harness.pass(Duration::from_millis(100));
+        if let Some((model, _)) = loading.filter(|(_, until)| *until <= harness.now) {
             loading = None;
-            lab.ready(model);
+            harness.ready(model);
         }
         for (id, model, _) in flying
-            .extract_if(.., |(_, _, until)| *until <= lab.now)
+            .extract_if(.., |(_, _, until)| *until <= harness.now)
             .collect::<Vec<_>>()
         {
-            lab.release(model);
+            harness.release(model);
             served += 1;
-            let next = lab.request_of(1 - model, id);
-            waiting.insert(next.0, (1 - model, lab.now));
+            let next = harness.request_of(1 - model, id);
+            waiting.insert(next.0, (1 - model, harness.now));
         }
     }
     assert!(served > 1000, "{served} requests were served");

@@ -7,7 +7,7 @@ mod events;
 mod line;
 
 use super::*;
-use crate::model::Leaving;
+use crate::model::UnloadReason;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 
@@ -150,10 +150,10 @@ impl World {
     fn add(&mut self) {
         let spec = ModelSpec {
             cap: self.random.u32(1..4),
-            admit: Admit::WhenReady,
+            admit: Admission::WhenReady,
             keep_alive: self.random.bool().then(|| secs(self.random.u64(0..60))),
             pinned: self.random.u8(0..8) == 0,
-            always: self.random.u8(0..8) == 0,
+            keep_loaded: self.random.u8(0..8) == 0,
         };
         let gate = Arc::new(Gate::default());
         let at = self.scheduler.add(spec, Arc::clone(&gate), self.now);
@@ -246,9 +246,9 @@ impl World {
     fn heed(&mut self, model: ModelId, note: &Note) {
         let goes = matches!(
             note,
-            Note::Evicted { .. } | Note::KeepAliveOver { .. } | Note::OverBudget { .. }
+            Note::Evicted { .. } | Note::KeepAliveExpired { .. } | Note::OverBudget { .. }
         );
-        if goes || matches!(note, Note::Yields { .. }) {
+        if goes || matches!(note, Note::DrainsFor { .. }) {
             assert!(
                 !self.pinned[model.0],
                 "{model:?} is pinned and goes: {note:?}"
@@ -270,17 +270,17 @@ impl World {
             *waiting.entry(*model).or_default() += 1;
         }
         for (at, child) in self.children.iter().enumerate() {
-            let look = self.scheduler.look(ModelId(at)).unwrap();
+            let look = self.scheduler.snapshot(ModelId(at)).unwrap();
             let queued = waiting.get(&ModelId(at)).copied().unwrap_or(0);
             assert_eq!(look.queued, queued, "requests of {at} are lost");
             let leases = u32::try_from(child.leases.len()).unwrap();
             assert_eq!(look.in_flight, leases, "leases of {at} are lost");
-            let holds = look.holds != Memory::NONE;
+            let has_memory = look.memory != Memory::NONE;
             assert_eq!(
-                holds,
+                has_memory,
                 child.process != Process::None,
                 "{at} holds {:?}",
-                look.holds
+                look.memory
             );
             self.check_pin(at, &look);
             let open = self.gates[at].is_open();
@@ -288,7 +288,7 @@ impl World {
                 !open || (child.process == Process::Ready && queued == 0),
                 "{at} is open"
             );
-            if look.status == Status::Ready && queued > 0 {
+            if look.status == ModelStatus::Ready && queued > 0 {
                 assert!(
                     look.in_flight >= self.specs[at].cap,
                     "{at} has room and lets wait"
@@ -303,7 +303,7 @@ impl World {
     }
 
     /// What is pinned is known to be, and is not about to go for another model.
-    fn check_pin(&self, at: usize, look: &Look) {
+    fn check_pin(&self, at: usize, look: &ModelSnapshot) {
         if self.removed.contains(&ModelId(at)) {
             return;
         }
@@ -311,7 +311,7 @@ impl World {
         let yields = matches!(
             self.scheduler.models[at].residency,
             Residency::Draining {
-                why: Leaving::Yields { .. },
+                reason: UnloadReason::MakesRoom { .. },
                 ..
             }
         );
@@ -336,7 +336,7 @@ impl World {
                 self.children[model.0].process = Process::None;
                 self.play(Event::Instance {
                     model,
-                    is: InstanceIs::Stopped,
+                    status: InstanceStatus::Stopped,
                 });
             }
         }

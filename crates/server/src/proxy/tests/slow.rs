@@ -121,7 +121,7 @@ fn a_slow_upload_with_a_place_is_cut_once_others_wait_for_it() {
             send(&mut client, "x").await;
             expect(&mut upstream, b"x").await;
         }
-        harness.model.gate.set_wanted_for_tests(true);
+        harness.model.gate.set_memory_wanted_for_tests(true);
         let start = Instant::now();
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -136,7 +136,7 @@ fn a_slow_upload_with_a_place_is_cut_once_others_wait_for_it() {
 fn an_upload_at_the_minimum_rate_is_not_cut() {
     run(async {
         let harness = Harness::new();
-        harness.model.gate.set_wanted_for_tests(true);
+        harness.model.gate.set_memory_wanted_for_tests(true);
         let (mut client, mut upstream) = uploading(&harness).await;
         let mut piece = vec![0; 130 << 10];
         for _ in 0..60 {
@@ -184,7 +184,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
 
         let harness = Harness::new();
         let (mut slow, mut upstream) = reading(&harness, 700_000).await;
-        harness.model.gate.set_wanted_for_tests(true);
+        harness.model.gate.set_memory_wanted_for_tests(true);
         send(&mut upstream, vec![b'x'; 700_000]).await;
         sleep(AT_ONCE).await;
         assert_eq!(harness.model.gate.in_flight(), 0);
@@ -203,7 +203,7 @@ fn an_endless_answer_is_cut_for_a_slow_client_once_others_wait() {
     run(async {
         let harness = Harness::new();
         let (mut client, mut upstream) = reading(&harness, 100 * MIB).await;
-        harness.model.gate.set_wanted_for_tests(true);
+        harness.model.gate.set_memory_wanted_for_tests(true);
         let start = Instant::now();
         let piece = vec![b'x'; 100_000];
         let mut taken = 0;

@@ -11,7 +11,7 @@ fn names() -> Names {
 }
 
 fn fails(journal: &mut Journal) {
-    let by = Wanted::Operator;
+    let by = WantedBy::Operator;
     journal.note(MODEL, Note::Wanted { by });
     let cause = Failure {
         class: FailureClass::BadFile,
@@ -29,7 +29,7 @@ fn refusals_for_one_reason_are_one_line_with_their_number() {
     let mut journal = Journal::default();
     fails(&mut journal);
     for number in 0..105 {
-        let by = Wanted::Request(paddock_scheduler::RequestId(number));
+        let by = WantedBy::Request(paddock_scheduler::RequestId(number));
         journal.note(MODEL, Note::Wanted { by });
         journal.refused_again(MODEL);
     }
@@ -45,7 +45,7 @@ fn the_last_cause_outlives_other_decisions() {
     let mut journal = Journal::default();
     fails(&mut journal);
     for _ in 0..2 * NOTES {
-        journal.note(MODEL, Note::Stays);
+        journal.note(MODEL, Note::DrainCancelled);
     }
     let told = journal.told(MODEL, &names());
     assert_eq!(told.len(), NOTES);

@@ -58,11 +58,11 @@ impl World {
     }
 
     fn child_moves(&mut self, model: ModelId) {
-        let is = match self.children[model.0].process {
+        let status = match self.children[model.0].process {
             Process::Loading => match self.random.u8(0..8) {
-                0 => InstanceIs::OutOfMemory,
-                1 => InstanceIs::Failed { until: None },
-                2 => InstanceIs::Failed {
+                0 => InstanceStatus::OutOfMemory,
+                1 => InstanceStatus::Failed { until: None },
+                2 => InstanceStatus::Failed {
                     until: Some(self.now + secs(20)),
                 },
                 _ => {
@@ -70,15 +70,15 @@ impl World {
                     self.children[model.0].process = Process::Ready;
                     return self.play(Event::Instance {
                         model,
-                        is: InstanceIs::Ready(Generation(self.generations)),
+                        status: InstanceStatus::Ready(Generation(self.generations)),
                     });
                 }
             },
-            Process::Stopping => InstanceIs::Stopped,
+            Process::Stopping => InstanceStatus::Stopped,
             Process::None | Process::Ready => return,
         };
         self.children[model.0].process = Process::None;
-        self.play(Event::Instance { model, is });
+        self.play(Event::Instance { model, status });
     }
 
     fn inspect(&mut self, model: ModelId) {
@@ -181,7 +181,7 @@ impl World {
         child.process = Process::Loading;
         self.play(Event::Instance {
             model,
-            is: InstanceIs::Loading,
+            status: InstanceStatus::Loading,
         });
         while self.children[model.0].leases.pop().is_some() {
             if self.gates[model.0].release(self.epoch.stamp(self.now)) {

@@ -1,7 +1,7 @@
 //! What holds for the models that wait for room, after every event.
 
 use super::*;
-use crate::victims::choose;
+use crate::eviction::choose_victims;
 
 impl World {
     /// Nobody waits for what could be had now.
@@ -11,17 +11,17 @@ impl World {
         }
         self.check_claims();
         let now = self.now;
-        let room = self.scheduler.room(now);
+        let headroom = self.scheduler.headroom(now);
         let busy = self.scheduler.candidates(now, true);
         for at in self.scheduler.line.clone() {
             let Residency::Waiting { since, needs } = self.scheduler.models[at.0].residency else {
                 continue;
             };
-            let missing = room.missing(&needs);
+            let missing = headroom.missing(&needs);
             let is_due = now >= since + self.scheduler.policy.max_wait;
-            let victims = if is_due { &busy } else { &room.idle };
+            let victims = if is_due { &busy } else { &headroom.idle };
             assert!(
-                missing != Memory::NONE && choose(victims, &missing).is_none(),
+                missing != Memory::NONE && choose_victims(victims, &missing).is_none(),
                 "{at:?} waits for {missing:?}, and could have it"
             );
             // Nobody overtakes it any more.
@@ -33,7 +33,7 @@ impl World {
 
     /// What is promised comes to be: models that are leaving hold what is missing for it.
     fn check_claims(&self) {
-        let leaves = |at: &ModelId| !self.scheduler.models[at.0].stays();
+        let leaves = |at: &ModelId| !self.scheduler.models[at.0].is_loaded_or_loading();
         assert!(
             self.scheduler.claims.is_empty() || self.scheduler.resident.iter().any(leaves),
             "{:?} are to start, and nobody leaves for them",

@@ -9,7 +9,7 @@ pub(super) const fn mib(mib: u64) -> Memory {
 }
 
 /// Plays events to a scheduler, keeps the clock and remembers what it said.
-pub(super) struct Lab {
+pub(super) struct Harness {
     pub(super) scheduler: Scheduler,
     pub(super) now: Instant,
     epoch: Epoch,
@@ -18,16 +18,16 @@ pub(super) struct Lab {
     starts: u32,
     last_id: u64,
     /// What was said and not yet asked for.
-    said: Vec<Action>,
+    actions: Vec<Action>,
     pub(super) notes: Vec<(ModelId, Note)>,
 }
 
 pub(super) const SPEC: ModelSpec = ModelSpec {
     cap: 2,
-    admit: Admit::WhenReady,
+    admit: Admission::WhenReady,
     keep_alive: None,
     pinned: false,
-    always: false,
+    keep_loaded: false,
 };
 
 pub(super) const POLICY: Policy = Policy {
@@ -37,7 +37,7 @@ pub(super) const POLICY: Policy = Policy {
     min_residency: secs(5),
 };
 
-impl Lab {
+impl Harness {
     /// Models of these sizes in MiB, in a budget.
     pub(super) fn new(budget: u64, sizes: &[u64]) -> Self {
         Self::with(budget, sizes, SPEC)
@@ -60,7 +60,7 @@ impl Lab {
             sizes: sizes.iter().map(|size| mib(*size)).collect(),
             starts: 0,
             last_id: 0,
-            said: Vec::new(),
+            actions: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -69,14 +69,14 @@ impl Lab {
         for action in self.scheduler.handle(event, self.now) {
             match action {
                 Action::Note { model, note } => self.notes.push((model, note)),
-                action => self.said.push(action),
+                action => self.actions.push(action),
             }
         }
     }
 
     /// What was said since the last time this was asked.
-    pub(super) fn said(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.said)
+    pub(super) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
     }
 
     /// A request of a client of its own.
@@ -107,20 +107,20 @@ impl Lab {
         });
     }
 
-    pub(super) fn instance(&mut self, model: usize, is: InstanceIs) {
+    pub(super) fn instance(&mut self, model: usize, status: InstanceStatus) {
         self.play(Event::Instance {
             model: ModelId(model),
-            is,
+            status,
         });
     }
 
     pub(super) fn ready(&mut self, model: usize) {
         self.starts += 1;
-        self.instance(model, InstanceIs::Ready(Generation(self.starts)));
+        self.instance(model, InstanceStatus::Ready(Generation(self.starts)));
     }
 
     pub(super) fn stopped(&mut self, model: usize) {
-        self.instance(model, InstanceIs::Stopped);
+        self.instance(model, InstanceStatus::Stopped);
     }
 
     /// The operator pins a model, or unpins it.
@@ -170,21 +170,21 @@ impl Lab {
         self.inspected(model);
         self.ready(model);
         self.release(model);
-        assert_eq!(self.status(model), Status::Ready);
-        self.said();
+        assert_eq!(self.status(model), ModelStatus::Ready);
+        self.take_actions();
     }
 
-    pub(super) fn status(&self, model: usize) -> Status {
-        self.scheduler.look(ModelId(model)).unwrap().status
+    pub(super) fn status(&self, model: usize) -> ModelStatus {
+        self.scheduler.snapshot(ModelId(model)).unwrap().status
     }
 
     pub(super) fn queued(&self, model: usize) -> usize {
-        self.scheduler.look(ModelId(model)).unwrap().queued
+        self.scheduler.snapshot(ModelId(model)).unwrap().queued
     }
 
     /// The requests granted among what was said last.
     pub(super) fn granted(&mut self) -> Vec<u64> {
-        self.said()
+        self.take_actions()
             .iter()
             .filter_map(|action| match action {
                 Action::Grant { id, .. } => Some(id.0),
@@ -194,7 +194,7 @@ impl Lab {
     }
 
     pub(super) fn refused(&mut self) -> Vec<(u64, Refusal)> {
-        self.said()
+        self.take_actions()
             .iter()
             .filter_map(|action| match action {
                 Action::Refuse { id, refusal, .. } => Some((id.0, *refusal)),

@@ -19,18 +19,18 @@ pub struct ModelSpec {
     /// The most leases at once.
     pub cap: u32,
     /// From when on requests pass.
-    pub admit: Admit,
+    pub admit: Admission,
     /// How long it stays when nobody uses it; without a time, until others need its memory.
     pub keep_alive: Option<Duration>,
     /// It never goes for another model, nor for being idle, unless the operator says otherwise.
     pub pinned: bool,
     /// It is wanted though nobody asks: loaded at start, and again when it may be after a failure.
-    pub always: bool,
+    pub keep_loaded: bool,
 }
 
 /// From when on requests pass to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admit {
+pub enum Admission {
     /// When it is ready. Until then they wait.
     WhenReady,
     /// As soon as its child answers for itself, if only to say that it is loading.

@@ -5,24 +5,24 @@ use std::collections::{HashMap, VecDeque};
 
 /// Requests that were cancelled stay in their lane until it has this many more of them than of
 /// others.
-const STALE: usize = 16;
+const MAX_STALE_REQUESTS: usize = 16;
 
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
-    lanes: HashMap<ClientId, Lane>,
+pub(crate) struct RequestQueue {
+    lanes: HashMap<ClientId, ClientLane>,
     /// The clients that wait, in turn.
     turns: VecDeque<ClientId>,
     len: usize,
 }
 
 #[derive(Debug, Default)]
-struct Lane {
+struct ClientLane {
     requests: VecDeque<RequestId>,
     /// How many of them have been cancelled.
     stale: usize,
 }
 
-impl Queue {
+impl RequestQueue {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -48,7 +48,7 @@ impl Queue {
         self.len -= 1;
         lane.stale += 1;
         let live = lane.requests.len() - lane.stale;
-        if live == 0 || lane.stale > live + STALE {
+        if live == 0 || lane.stale > live + MAX_STALE_REQUESTS {
             lane.requests.retain(|id| is_live(*id));
             lane.stale = 0;
         }
@@ -79,7 +79,7 @@ impl Queue {
     }
 }
 
-fn next(lane: &mut Lane, is_live: impl Fn(RequestId) -> bool) -> Option<RequestId> {
+fn next(lane: &mut ClientLane, is_live: impl Fn(RequestId) -> bool) -> Option<RequestId> {
     while let Some(id) = lane.requests.pop_front() {
         if is_live(id) {
             return Some(id);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn clients_take_turns_however_many_one_of_them_sends() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         for id in 0..5 {
             queue.push(ClientId(1), RequestId(id));
         }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_cancelled_are_skipped_and_do_not_pile_up() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         let mut live = HashSet::new();
         for id in (0..1000).map(RequestId) {
             queue.push(ClientId(1), id);
@@ -130,7 +130,7 @@ mod tests {
             .values()
             .map(|lane| lane.requests.len())
             .sum::<usize>();
-        assert!(kept <= 2 * 100 + STALE + 1, "{kept} are kept");
+        assert!(kept <= 2 * 100 + MAX_STALE_REQUESTS + 1, "{kept} are kept");
         let order: Vec<u64> = std::iter::from_fn(|| queue.pop(|id| live.contains(&id)))
             .map(|id| id.0)
             .collect();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_client_whose_every_request_is_gone_has_no_turn() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         queue.push(ClientId(1), RequestId(1));
         queue.push(ClientId(2), RequestId(2));
         queue.cancel(ClientId(1), |id| id == RequestId(2));

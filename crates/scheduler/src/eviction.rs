@@ -4,10 +4,10 @@ use crate::{Memory, ModelId};
 
 /// A model that may go.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Candidate {
+pub(crate) struct EvictionCandidate {
     pub(crate) model: ModelId,
     /// What it holds.
-    pub(crate) holds: Memory,
+    pub(crate) memory: Memory,
     /// What losing it costs.
     pub(crate) worth: f64,
 }
@@ -17,16 +17,19 @@ pub(crate) struct Candidate {
 /// 2. the cheapest models one after the other until it is enough, less those that turn out not to
 ///    be needed, the dearest first;
 /// 3. whichever of the two costs less. Nothing where all of them together do not free enough.
-pub(crate) fn choose(candidates: &[Candidate], missing: &Memory) -> Option<Vec<Candidate>> {
-    let mut useful: Vec<Candidate> = candidates
+pub(crate) fn choose_victims(
+    candidates: &[EvictionCandidate],
+    missing: &Memory,
+) -> Option<Vec<EvictionCandidate>> {
+    let mut useful: Vec<EvictionCandidate> = candidates
         .iter()
-        .filter(|candidate| candidate.holds.meets(missing))
+        .filter(|candidate| candidate.memory.overlaps(missing))
         .copied()
         .collect();
     useful.sort_by(|a, b| a.worth.total_cmp(&b.worth).then(a.model.cmp(&b.model)));
     let single = useful
         .iter()
-        .find(|candidate| missing.fits(&candidate.holds));
+        .find(|candidate| missing.fits(&candidate.memory));
     let several = cheapest_first(&useful, missing)?;
     match single {
         Some(single) if single.worth <= cost(&several) => Some(vec![*single]),
@@ -34,30 +37,33 @@ pub(crate) fn choose(candidates: &[Candidate], missing: &Memory) -> Option<Vec<C
     }
 }
 
-fn cheapest_first(sorted: &[Candidate], missing: &Memory) -> Option<Vec<Candidate>> {
+fn cheapest_first(
+    sorted: &[EvictionCandidate],
+    missing: &Memory,
+) -> Option<Vec<EvictionCandidate>> {
     let mut freed = Memory::NONE;
     let mut chosen = Vec::new();
     for candidate in sorted {
         if missing.fits(&freed) {
             break;
         }
-        freed = freed.plus(&candidate.holds);
+        freed = freed.plus(&candidate.memory);
         chosen.push(*candidate);
     }
     if !missing.fits(&freed) {
         return None;
     }
-    for at in (0..chosen.len()).rev() {
-        let without = freed.minus(&chosen[at].holds);
+    for index in (0..chosen.len()).rev() {
+        let without = freed.minus(&chosen[index].memory);
         if missing.fits(&without) {
             freed = without;
-            chosen.remove(at);
+            chosen.remove(index);
         }
     }
     Some(chosen)
 }
 
-fn cost(chosen: &[Candidate]) -> f64 {
+fn cost(chosen: &[EvictionCandidate]) -> f64 {
     chosen.iter().map(|candidate| candidate.worth).sum()
 }
 
@@ -65,17 +71,17 @@ fn cost(chosen: &[Candidate]) -> f64 {
 mod tests {
     use super::*;
 
-    fn candidate(model: usize, host: u64, worth: f64) -> Candidate {
-        Candidate {
+    fn candidate(model: usize, host: u64, worth: f64) -> EvictionCandidate {
+        EvictionCandidate {
             model: ModelId(model),
-            holds: Memory::needed(host),
+            memory: Memory::needed(host),
             worth,
         }
     }
 
-    fn chosen(candidates: &[Candidate], host: u64) -> Option<Vec<usize>> {
+    fn chosen(candidates: &[EvictionCandidate], host: u64) -> Option<Vec<usize>> {
         let missing = Memory::needed(host).minus(&Memory::needed(0));
-        let victims = choose(candidates, &missing)?;
+        let victims = choose_victims(candidates, &missing)?;
         Some(victims.iter().map(|victim| victim.model.0).collect())
     }
 
@@ -120,9 +126,9 @@ mod tests {
 
     #[test]
     fn who_frees_nothing_of_what_is_missing_stays() {
-        let on_device = Candidate {
+        let on_device = EvictionCandidate {
             model: ModelId(0),
-            holds: Memory::NONE.with_device(0, 50),
+            memory: Memory::NONE.with_device(0, 50),
             worth: 0.0,
         };
         assert_eq!(chosen(&[on_device, candidate(1, 5, 9.0)], 5), Some(vec![1]));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A use counts half as much after this time.
-const HALF_LIFE: Duration = Duration::from_mins(10);
+const USE_HALF_LIFE: Duration = Duration::from_mins(10);
 
 /// How often a model has been used lately.
 ///
@@ -11,17 +11,17 @@ const HALF_LIFE: Duration = Duration::from_mins(10);
 /// number, as in LRFU (Lee et al., 2001). Times the cost of a miss it is the worth of
 /// GreedyDual-Size-Frequency (Cherkasova, 1998); the size enters where victims are chosen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Uses {
-    lately: f64,
-    at: Instant,
+pub(crate) struct RecentUses {
+    score: f64,
+    updated_at: Instant,
     counted: u64,
 }
 
-impl Uses {
-    pub(crate) fn none(now: Instant) -> Self {
+impl RecentUses {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
-            lately: 0.0,
-            at: now,
+            score: 0.0,
+            updated_at: now,
             counted: 0,
         }
     }
@@ -29,23 +29,23 @@ impl Uses {
     /// Takes the uses into account that happened since; the last of them ended at `last`.
     pub(crate) fn update(&mut self, total: u64, last: Instant, now: Instant) -> f64 {
         let new = total.saturating_sub(self.counted);
-        if new == 0 && now == self.at {
-            return self.lately;
+        if new == 0 && now == self.updated_at {
+            return self.score;
         }
-        let aged = self.lately * faded(now.saturating_duration_since(self.at));
+        let aged = self.score * faded(now.saturating_duration_since(self.updated_at));
         #[expect(clippy::cast_precision_loss, reason = "a score, not a count")]
         let fresh = new as f64 * faded(now.saturating_duration_since(last));
         *self = Self {
-            lately: aged + fresh,
-            at: now,
+            score: aged + fresh,
+            updated_at: now,
             counted: total,
         };
-        self.lately
+        self.score
     }
 }
 
 fn faded(age: Duration) -> f64 {
-    (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2()
+    (-age.as_secs_f64() / USE_HALF_LIFE.as_secs_f64()).exp2()
 }
 
 #[cfg(test)]
@@ -56,10 +56,10 @@ mod tests {
     fn a_use_counts_less_as_time_goes_by() {
         #[expect(clippy::disallowed_methods, reason = "a start to count from")]
         let start = Instant::now();
-        let mut uses = Uses::none(start);
+        let mut uses = RecentUses::new(start);
         assert!((uses.update(4, start, start) - 4.0).abs() < 1e-9);
-        assert!((uses.update(4, start, start + HALF_LIFE) - 2.0).abs() < 1e-9);
-        let later = start + 2 * HALF_LIFE;
+        assert!((uses.update(4, start, start + USE_HALF_LIFE) - 2.0).abs() < 1e-9);
+        let later = start + 2 * USE_HALF_LIFE;
         assert!((uses.update(5, later, later) - 2.0).abs() < 1e-9);
     }
 }

@@ -1,0 +1,418 @@
+//! Room: who waits for it, who makes it, who gets it.
+
+use super::{Scheduler, ServicePhase};
+use crate::eviction::{EvictionCandidate, choose_victims};
+use crate::model::{Residency, ScheduledModel, UnloadReason};
+use crate::{Action, Memory, ModelId, Note, Refusal};
+use std::time::{Duration, Instant};
+
+/// What a load costs at the least, however fast it was: a swap is never free.
+const MIN_LOAD_TIME: Duration = Duration::from_millis(100);
+
+/// What can be given away, while one model after the other is considered.
+pub(super) struct Headroom {
+    budget: Memory,
+    /// What is held or promised, without models that are leaving.
+    taken: Memory,
+    /// What there would be if everything went that may.
+    ceiling: Memory,
+    /// Who may go at once.
+    pub(super) idle: Vec<EvictionCandidate>,
+}
+
+impl Headroom {
+    /// What nobody holds or is promised.
+    fn unclaimed(&self) -> Memory {
+        self.budget.minus(&self.taken)
+    }
+
+    /// Returns what has to be freed for a model that needs this much. Where more is taken than the budget
+    /// allows, that has to be freed as well.
+    pub(super) fn missing(&self, needs: &Memory) -> Memory {
+        let over = self.taken.plus(needs).minus(&self.budget);
+        over.masked_by(needs)
+    }
+
+    /// What could be given away now.
+    fn available_now(&self) -> Memory {
+        let idle = self.idle.iter();
+        idle.fold(self.unclaimed(), |sum, candidate| {
+            sum.plus(&candidate.memory)
+        })
+    }
+}
+
+/// What became of a model that waits for room.
+enum LineOutcome {
+    /// It has left the line.
+    Leaves,
+    /// It goes on waiting, and those behind it may be luckier.
+    Waits,
+    /// It goes on waiting, and nobody overtakes it any more.
+    Blocks,
+}
+
+impl Scheduler {
+    /// Gives the memory there is to those who wait for it, after each event that may have changed
+    /// either:
+    /// 1. what is promised is started as soon as it is free, and taken back if it never will be;
+    /// 2. those in line get what is spare, or what idle models free;
+    /// 3. who has waited `max_wait` gets what busy models free, and is not overtaken.
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.settled_at = Some(now);
+        if self.phase != ServicePhase::Serving {
+            return;
+        }
+        self.evict_over_budget(now);
+        // 1.
+        if self.is_overpromised() {
+            self.revoke_claims();
+        }
+        self.start_claims(now);
+        while !self.line.is_empty() {
+            self.notify_when_idle(true);
+            self.serve_line(now);
+            if !self.start_claims(now) {
+                break;
+            }
+        }
+        if self.line.is_empty() {
+            self.notify_when_idle(false);
+        }
+    }
+
+    /// Considers those in line, the first one first. It ends where nobody further back can be given
+    /// anything: when what there is is less than any of them needs, and who comes next still has
+    /// time, or when somebody blocks.
+    fn serve_line(&mut self, now: Instant) {
+        let mut headroom = self.headroom(now);
+        let newcomers = std::mem::take(&mut self.newcomers);
+        for model_id in &newcomers {
+            self.refuse_hopeless(*model_id, &headroom, now);
+        }
+        let mut place = 0;
+        while let Some(model_id) = self.line.get(place).copied() {
+            let Residency::Waiting { since, .. } = self.models[model_id.0].residency else {
+                break;
+            };
+            if now < since + self.policy.max_wait
+                && !self.smallest_need.fits(&headroom.available_now())
+            {
+                break;
+            }
+            match self.consider(model_id, &mut headroom, now) {
+                LineOutcome::Leaves => {}
+                LineOutcome::Waits => place += 1,
+                LineOutcome::Blocks => break,
+            }
+        }
+        for model_id in newcomers {
+            self.note_waiting(model_id, headroom.unclaimed());
+        }
+    }
+
+    pub(super) fn headroom(&mut self, now: Instant) -> Headroom {
+        let kept = self.sum_memory(ScheduledModel::is_loaded_or_loading);
+        let pinned = self.sum_memory(ScheduledModel::is_pinned_in_memory);
+        Headroom {
+            budget: self.budget,
+            taken: kept.plus(&self.claimed_memory()),
+            ceiling: self.budget.minus(&pinned),
+            idle: self.candidates(now, false),
+        }
+    }
+
+    fn consider(
+        &mut self,
+        model_id: ModelId,
+        headroom: &mut Headroom,
+        now: Instant,
+    ) -> LineOutcome {
+        let Residency::Waiting { since, needs, .. } = self.models[model_id.0].residency else {
+            return LineOutcome::Leaves;
+        };
+        if self.refuse_hopeless(model_id, headroom, now) {
+            return LineOutcome::Leaves;
+        }
+        loop {
+            let missing = headroom.missing(&needs);
+            if missing == Memory::NONE {
+                self.claim(model_id, Vec::new(), headroom);
+                return LineOutcome::Leaves;
+            }
+            let Some(victims) = choose_victims(&headroom.idle, &missing) else {
+                break;
+            };
+            if self.evict(model_id, &victims, headroom, now) {
+                self.claim(model_id, victims, headroom);
+                return LineOutcome::Leaves;
+            }
+        }
+        if now < since + self.policy.max_wait {
+            return LineOutcome::Waits;
+        }
+        let all = self.candidates(now, true);
+        let Some(victims) = choose_victims(&all, &headroom.missing(&needs)) else {
+            return LineOutcome::Blocks;
+        };
+        for victim in &victims {
+            self.drain_for(victim.model, model_id, now.saturating_duration_since(since));
+            headroom.taken = headroom.taken.minus(&victim.memory);
+            headroom.idle.retain(|idle| idle.model != victim.model);
+        }
+        self.claim(model_id, victims, headroom);
+        LineOutcome::Leaves
+    }
+
+    /// Refuses a model that could not be loaded even if all went that may. Whether it is refused.
+    fn refuse_hopeless(&mut self, model_id: ModelId, headroom: &Headroom, now: Instant) -> bool {
+        let Residency::Waiting { needs, .. } = self.models[model_id.0].residency else {
+            return false;
+        };
+        if needs.fits(&headroom.ceiling) {
+            return false;
+        }
+        if self.models[model_id.0].ran_out_of_memory {
+            self.give_up(model_id, headroom.ceiling, now);
+        } else {
+            self.refuse_too_large(model_id, needs, headroom.ceiling);
+        }
+        true
+    }
+
+    /// Sends idle models away. False if one of them was not idle after all: then it stays, and the
+    /// choice is to be made again.
+    fn evict(
+        &mut self,
+        by: ModelId,
+        victims: &[EvictionCandidate],
+        headroom: &mut Headroom,
+        now: Instant,
+    ) -> bool {
+        for victim in victims {
+            let model_id = victim.model;
+            headroom.idle.retain(|idle| idle.model != model_id);
+            let idle = self.idle_time(model_id, now).unwrap_or_default();
+            if !self.models[model_id.0].gate.shut_if_idle() {
+                return false;
+            }
+            self.note(
+                model_id,
+                Note::Evicted {
+                    by,
+                    idle,
+                    worth: victim.worth,
+                    frees: victim.memory,
+                },
+            );
+            self.stop(model_id, UnloadReason::Evicted);
+            headroom.taken = headroom.taken.minus(&victim.memory);
+        }
+        true
+    }
+
+    /// Keeps the room for the model until it can be started.
+    fn claim(
+        &mut self,
+        model_id: ModelId,
+        victims: Vec<EvictionCandidate>,
+        headroom: &mut Headroom,
+    ) {
+        let Residency::Waiting { since, needs } = self.models[model_id.0].residency else {
+            return;
+        };
+        headroom.taken = headroom.taken.plus(&needs);
+        let after: Vec<ModelId> = victims.into_iter().map(|victim| victim.model).collect();
+        if !after.is_empty() {
+            let victims = after.clone();
+            self.note(model_id, Note::MakesRoom { needs, victims });
+            self.actions.push(Action::Prefetch { model: model_id });
+        }
+        let claiming = Residency::Claiming {
+            since,
+            needs,
+            after,
+        };
+        self.transition(model_id, claiming);
+    }
+
+    /// Returns true if a claim counts on memory that will not be there when everything that is leaving has
+    /// left: a model was measured to hold more since, or the budget is smaller.
+    fn is_overpromised(&self) -> bool {
+        let taken = self
+            .sum_memory(ScheduledModel::is_loaded_or_loading)
+            .plus(&self.claimed_memory());
+        let over = taken.minus(&self.budget);
+        self.claims
+            .iter()
+            .any(|model_id| match &self.models[model_id.0].residency {
+                Residency::Claiming { needs, .. } => over.overlaps(needs),
+                _ => false,
+            })
+    }
+
+    /// Starts those whose room is free now, in the order in which they claimed it. Returns true if one of
+    /// them left something of its claim to others: after a load that ran out of memory more is kept free than
+    /// the model is thought to hold.
+    fn start_claims(&mut self, now: Instant) -> bool {
+        let mut leaves_some = false;
+        let mut free = self.budget.minus(&self.sum_memory(|_| true));
+        for model_id in self.claims.clone() {
+            let Residency::Claiming { needs, after, .. } = &self.models[model_id.0].residency
+            else {
+                continue;
+            };
+            let needs = *needs;
+            let gone = !after.iter().any(|victim| self.resident.contains(victim));
+            if gone && needs.fits(&free) {
+                self.start(model_id, free, now);
+                leaves_some |= !needs.fits(&self.models[model_id.0].memory);
+            }
+            free = free.minus(&needs);
+        }
+        leaves_some
+    }
+
+    fn refuse_too_large(&mut self, model_id: ModelId, needs: Memory, available: Memory) {
+        self.models[model_id.0].load_requested = false;
+        self.transition(model_id, Residency::Cold);
+        let in_the_way = match needs.fits(&self.budget) {
+            true => self.resident_where(ScheduledModel::is_pinned_in_memory),
+            false => Vec::new(),
+        };
+        let refusal = Refusal::DoesNotFit {
+            needs,
+            available,
+            pinned: !in_the_way.is_empty(),
+        };
+        let note = Note::DoesNotFit {
+            needs,
+            available,
+            pinned: in_the_way,
+        };
+        self.note(model_id, note);
+        self.refuse_all(model_id, refusal);
+    }
+
+    fn note_waiting(&mut self, model_id: ModelId, free: Memory) {
+        let Residency::Waiting { needs, .. } = self.models[model_id.0].residency else {
+            return;
+        };
+        let note = Note::WaitsForRoom {
+            needs,
+            free,
+            kept: self.resident_where(|model| model.is_loaded_or_loading() && !model.pinned),
+            pinned: self.resident_where(ScheduledModel::is_pinned_in_memory),
+        };
+        self.note(model_id, note);
+    }
+
+    /// The resident models of which this is true.
+    fn resident_where(&self, which: impl Fn(&ScheduledModel) -> bool) -> Vec<ModelId> {
+        let resident = self.resident.iter().copied();
+        resident
+            .filter(|model_id| which(&self.models[model_id.0]))
+            .collect()
+    }
+
+    /// The models that may go: those that are idle and have been ready for their minimum
+    /// residency, and those that load though nobody waits for them any more. With the `busy` ones
+    /// also those in use that have served for at least as long as their load took.
+    pub(super) fn candidates(&mut self, now: Instant, busy: bool) -> Vec<EvictionCandidate> {
+        let mut found = Vec::new();
+        for model_id in self.resident.clone() {
+            let unused = self.is_unused(model_id, now);
+            let model = &mut self.models[model_id.0];
+            let may_go = match model.residency {
+                Residency::Loading { .. } => unused,
+                Residency::Warm { since, .. } => {
+                    let least = match unused {
+                        true => self.policy.min_residency,
+                        false => self.policy.min_residency.max(model.demand.load),
+                    };
+                    (unused || busy) && now >= since + least
+                }
+                _ => false,
+            };
+            if may_go && !model.pinned {
+                let last = self.epoch.moment(model.gate.last_release());
+                let lately = model
+                    .recent_uses
+                    .update(model.gate.release_count(), last, now);
+                found.push(EvictionCandidate {
+                    model: model_id,
+                    memory: model.memory,
+                    worth: lately * model.demand.load.max(MIN_LOAD_TIME).as_secs_f64(),
+                });
+            }
+        }
+        found
+    }
+
+    /// When more was measured than was expected, idle models go until the budget is kept again.
+    fn evict_over_budget(&mut self, now: Instant) {
+        let over = self
+            .sum_memory(ScheduledModel::is_loaded_or_loading)
+            .minus(&self.budget);
+        if over == Memory::NONE {
+            return;
+        }
+        let mut idle = self.candidates(now, false);
+        idle.sort_by(|a, b| a.worth.total_cmp(&b.worth));
+        let mut freed = Memory::NONE;
+        for candidate in idle {
+            let model_id = candidate.model;
+            if over.fits(&freed) {
+                break;
+            }
+            let idle = self.idle_time(model_id, now).unwrap_or_default();
+            if candidate.memory.overlaps(&over) && self.models[model_id.0].gate.shut_if_idle() {
+                freed = freed.plus(&candidate.memory);
+                self.note(model_id, Note::OverBudget { idle, over });
+                self.stop(model_id, UnloadReason::Evicted);
+            }
+        }
+    }
+
+    /// When the turn of the first in line comes at the latest, or something may have become free
+    /// for it of which nobody tells: the first such moment that has not been settled yet, even if it
+    /// has passed since.
+    pub(super) fn next_turn(&self, first: ModelId) -> Option<Instant> {
+        let Residency::Waiting { since, .. } = self.models[first.0].residency else {
+            return None;
+        };
+        let residencies = self.resident.iter().flat_map(|model_id| {
+            let model = &self.models[model_id.0];
+            let Residency::Warm { since, .. } = model.residency else {
+                return [None, None];
+            };
+            let idle = since + self.policy.min_residency;
+            [Some(idle), Some(idle.max(since + model.demand.load))]
+        });
+        std::iter::once(since + self.policy.max_wait)
+            .chain(residencies.flatten())
+            .filter(|moment| self.settled_at.is_none_or(|settled| *moment > settled))
+            .min()
+    }
+
+    /// Asks the resident models' gates to tell, or not, when they fall idle.
+    fn notify_when_idle(&mut self, notify: bool) {
+        if self.notifies_idle != notify {
+            self.notifies_idle = notify;
+            for model_id in self.resident.clone() {
+                self.update_gate(model_id);
+            }
+        }
+    }
+
+    /// Asks a model's gate to tell when it falls idle, where that is worth knowing at once.
+    pub(super) fn update_gate(&self, model_id: ModelId) {
+        let model = &self.models[model_id.0];
+        let brief = model
+            .spec
+            .keep_alive
+            .is_some_and(|keep| keep < super::SHORT_KEEP_ALIVE);
+        model.gate.set_notify_idle(self.notifies_idle || brief);
+        model.gate.set_memory_wanted(self.notifies_idle);
+    }
+}
