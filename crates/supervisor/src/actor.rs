@@ -22,6 +22,7 @@ use crate::{
     socket::Socket,
     spawner::Launch,
     startup::{Sign, Startup, Verdict},
+    stdin_end,
     vigil::Suspicion,
     wish::Wish,
 };
@@ -63,6 +64,8 @@ pub(super) enum Ending {
     Exited(Exit),
     Silent,
     Hung(Suspicion),
+    /// The server has another standard input than the child: it would end when it is ready.
+    WithoutInput,
     Wished,
 }
 
@@ -70,6 +73,8 @@ pub(super) enum Ending {
 #[derive(Debug)]
 enum Outcome {
     Stopped,
+    /// The next child follows at once; this one has not failed.
+    Again,
     Failed(Failed),
 }
 
@@ -109,6 +114,7 @@ impl Actor {
             self.generation += 1;
             match self.live().await {
                 Outcome::Stopped => break,
+                Outcome::Again => {}
                 Outcome::Failed(failed) => {
                     if self.pause(failed).await.is_break() {
                         break;
@@ -150,6 +156,9 @@ impl Actor {
         if self.spec.ready_event {
             // The child does not use the value (llama.cpp b11434, tools/server/server-models.cpp).
             env.push((event::VARIABLE.into(), "1".into()));
+        }
+        if self.spec.address_variable {
+            env.extend(socket.address().variable());
         }
         let mut args = self.spec.args.clone();
         args.extend(socket.address().arguments());
@@ -202,9 +211,12 @@ impl Actor {
                 exit = run.process.wait() => return Err(Ending::Exited(exit)),
                 () = wished(&mut self.wish, Wish::Stop) => return Err(Ending::Wished),
                 Some(report) = run.output.report() => Sign::Report(report),
-                answer = &mut probing, if startup.probing() => {
+                probed = &mut probing, if startup.probing() => {
                     probing.set(probe::after(probe::delay(run.begun.elapsed()), &listener));
-                    Sign::Probe(answer)
+                    if self.spec.ready_event && probed.server.is_some_and(stdin_end::is_at_end) {
+                        return Err(Ending::WithoutInput);
+                    }
+                    Sign::Probe(probed.answer)
                 }
                 () = time::sleep_until(startup.deadline()) => Sign::Deadline { heard: run.output.last_heard() },
             };
@@ -229,12 +241,17 @@ impl Actor {
     /// Brings a life to its end: no process, no socket, and the cause found.
     async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
         let ready_for = ready.map(|since| since.elapsed());
+        let pid = run.process.id();
         if !matches!(ending, Ending::Exited(_)) {
             run.process.note_descendants().await;
         }
         match ending {
             Ending::Exited(_) => {}
             Ending::Silent => kill(&mut run.process).await,
+            Ending::WithoutInput => {
+                self.probe_from_now_on(run.process.id());
+                kill(&mut run.process).await;
+            }
             Ending::Hung(why) => {
                 let why = classify::hung(&self.spec.program, why);
                 self.spec.doubts.end(&why);
@@ -260,7 +277,8 @@ impl Actor {
         };
         let failure = match ending {
             Ending::Wished => return Outcome::Stopped,
-            Ending::Exited(exit) => self.died(&run.output, &run.counted, phase, exit),
+            Ending::WithoutInput => return Outcome::Again,
+            Ending::Exited(exit) => self.died(pid, &run.output, &run.counted, phase, exit),
             Ending::Silent => self.was_silent(&run.output),
             Ending::Hung(why) => self.hung(&run.output, why),
         };

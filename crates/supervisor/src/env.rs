@@ -5,12 +5,82 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-/// Variables a child may inherit: what finds programs, files, libraries and the language.
-const NAMES: [&str; 5] = ["PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR"];
+/// Variables a child may inherit: what finds programs, files and libraries, the language, the time zone, what
+/// tunes the C library, and single variables of graphics and accelerator drivers.
+const NAMES: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TZ",
+    "TZDIR",
+    "GLIBC_TUNABLES",
+    "DRI_PRIME",
+    "ADSP_LIBRARY_PATH",
+    "GPU_DEVICE_ORDINAL",
+    "GPU_MAX_HW_QUEUES",
+];
 
-/// Families of variables a child may inherit: the locale, and what selects and tunes GPUs.
-const PREFIXES: [&str; 11] = [
-    "LC_", "GGML_", "VK_", "HIP_", "ROCR_", "ROCM_", "HSA_", "CUDA_", "NVIDIA_", "MESA_", "RADV_",
+/// Families of variables a child may inherit. None of them holds flags of llama-server or secrets.
+///
+/// ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
+/// `ONEAPI_DEVICE_SELECTOR`, `SPACEMIT_*`); the runtimes that its backends link read the others.
+const PREFIXES: [&str; 44] = [
+    // The locale, the C library's allocator, and trusted certificates.
+    "LC_",
+    "MALLOC_",
+    "SSL_CERT_",
+    // ggml, and OpenMP of GCC and of LLVM and Intel.
+    "GGML_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    // Libraries of linear algebra.
+    "MKL_",
+    "OPENBLAS_",
+    "BLIS_",
+    "ZENDNN_",
+    // Vulkan and OpenCL, and the drivers of Mesa and NVIDIA.
+    "VK_",
+    "OCL_",
+    "OPENCL_",
+    "POCL_",
+    "MESA_",
+    "RADV_",
+    "ANV_",
+    "NVK_",
+    "__GL_",
+    // NVIDIA and Moore Threads.
+    "CUDA_",
+    "NVIDIA_",
+    "NCCL_",
+    "CUBLAS_",
+    "MUSA_",
+    "MTHREADS_",
+    // AMD.
+    "HIP_",
+    "HSA_",
+    "ROCR_",
+    "ROCM_",
+    "AMD_",
+    "ROCBLAS_",
+    "HIPBLASLT_",
+    "TENSILE_",
+    // Intel: SYCL, the Unified Runtime, Level Zero and its parts, the graphics compiler, oneDNN, OpenVINO.
+    "ONEAPI_",
+    "SYCL_",
+    "UR_",
+    "ZE_",
+    "ZES_",
+    "IGC_",
+    "DNNL_",
+    "OPENVINO_",
+    // Huawei's NPUs and SpacemiT's processors.
+    "ASCEND_",
+    "SPACEMIT_",
 ];
 
 /// Selects from `parent` what a child may inherit, then adds `extra`, which wins over it.
@@ -33,7 +103,8 @@ pub fn allowed(
         .collect()
 }
 
-fn inheritable(name: &OsStr) -> bool {
+/// Tells whether a child may inherit a variable.
+pub fn inheritable(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     })
@@ -70,6 +141,9 @@ mod tests {
             "PATHS",
             "XCUDA_",
             "http_proxy",
+            "OMPX",
+            "SSL_KEY_FILE",
+            "TZX",
             "NOTIFY_SOCKET",
             "WATCHDOG_USEC",
             "WATCHDOG_PID",
@@ -79,24 +153,36 @@ mod tests {
     }
 
     #[test]
-    fn basics_locale_and_gpu_families_pass() {
+    fn basics_locale_runtimes_and_accelerators_pass() {
         let good = [
+            "ASCEND_RT_VISIBLE_DEVICES",
             "CUDA_VISIBLE_DEVICES",
             "GGML_VK_VISIBLE_DEVICES",
+            "GLIBC_TUNABLES",
+            "GOMP_CPU_AFFINITY",
             "HIP_VISIBLE_DEVICES",
             "HOME",
             "HSA_OVERRIDE_GFX_VERSION",
+            "KMP_BLOCKTIME",
             "LANG",
             "LC_ALL",
             "LD_LIBRARY_PATH",
+            "MALLOC_ARENA_MAX",
             "MESA_VK_DEVICE_SELECT",
             "NVIDIA_VISIBLE_DEVICES",
+            "OMP_NUM_THREADS",
+            "ONEAPI_DEVICE_SELECTOR",
             "PATH",
             "RADV_PERFTEST",
             "ROCM_PATH",
             "ROCR_VISIBLE_DEVICES",
+            "SSL_CERT_FILE",
+            "SYCL_CACHE_PERSISTENT",
             "TMPDIR",
+            "TZ",
             "VK_ICD_FILENAMES",
+            "ZES_ENABLE_SYSMAN",
+            "ZE_AFFINITY_MASK",
         ];
         let passed: Vec<_> = names(&good, &[])
             .into_iter()

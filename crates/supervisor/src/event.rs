@@ -16,6 +16,10 @@ pub(crate) const VARIABLE: &str = "LLAMA_SERVER_ROUTER_PORT";
 /// tools/server/server.cpp `monitor_thread.join()`).
 pub(crate) const EXIT: &[u8] = b"cmd_router_to_child:exit\n";
 
+/// The words of a child that ends because its standard input has ended (llama.cpp b11434,
+/// tools/server/server-models.cpp).
+pub(crate) const INPUT_ENDED: &str = "EOF on stdin detected, forcing shutdown";
+
 const PREFIX: &[u8] = b"cmd_child_to_router:state:";
 
 /// The last thing a child said about its state.

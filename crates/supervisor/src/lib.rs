@@ -76,6 +76,7 @@ mod spawner;
 mod spec;
 mod startup;
 mod state;
+mod stdin_end;
 mod throttle;
 mod vigil;
 mod watcher;

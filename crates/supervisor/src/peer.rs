@@ -69,12 +69,22 @@ impl ChildProcesses {
     ///
     /// The process does not belong to the child, or has ended.
     pub fn verify(&self, stream: &UnixStream) -> io::Result<()> {
+        self.identify(stream).map(drop)
+    }
+
+    /// Does what [`Self::verify`] does, and returns the number of the process that listens; `None` on systems
+    /// other than Linux.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub(crate) fn identify(&self, stream: &UnixStream) -> io::Result<Option<i32>> {
         if !cfg!(target_os = "linux") {
-            return Ok(());
+            return Ok(None);
         }
         let listener = stream.peer_cred()?.pid().unwrap_or(0);
         if self.contains(listener) {
-            return Ok(());
+            return Ok(Some(listener));
         }
         let error = StrangerListens {
             listener,

@@ -38,6 +38,14 @@ pub(crate) enum Answer {
     Serving,
 }
 
+/// The result of one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Probed {
+    pub(crate) answer: Answer,
+    /// The process that answered, where the kernel shows it.
+    pub(crate) server: Option<i32>,
+}
+
 /// Returns the delay before the next probe of a child that was begun so long ago: a fiftieth of
 /// that, so that readiness is noticed within a fiftieth of the time it took.
 pub(crate) fn delay(age: Duration) -> Duration {
@@ -45,11 +53,17 @@ pub(crate) fn delay(age: Duration) -> Duration {
 }
 
 /// Probes a child after `delay`. A process that is not the child's counts as nobody.
-pub(crate) async fn after(delay: Duration, listener: &Listener) -> Answer {
+pub(crate) async fn after(delay: Duration, listener: &Listener) -> Probed {
     time::sleep(delay).await;
     match time::timeout(TIMEOUT, ask(listener)).await {
-        Ok(Ok(head)) => read(&head),
-        Ok(Err(_)) | Err(_) => Answer::Nothing,
+        Ok(Ok((server, head))) => Probed {
+            answer: read(&head),
+            server,
+        },
+        Ok(Err(_)) | Err(_) => Probed {
+            answer: Answer::Nothing,
+            server: None,
+        },
     }
 }
 
@@ -59,21 +73,22 @@ pub(crate) async fn health(delay: Duration, limit: Duration, listener: Listener)
     time::sleep(delay).await;
     let asking = async {
         match ask(&listener).await {
-            Ok(head) if !head.is_empty() => {}
+            Ok((_, head)) if !head.is_empty() => {}
             Ok(_) | Err(_) => future::pending().await,
         }
     };
     time::timeout(limit, asking).await.is_ok()
 }
 
-async fn ask(listener: &Listener) -> io::Result<Vec<u8>> {
+/// Returns the process that answers, and the first bytes of its answer.
+async fn ask(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>)> {
     match &listener.address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).await?;
-            listener.processes.verify(&stream)?;
-            exchange(stream).await
+            let server = listener.processes.identify(&stream)?;
+            Ok((server, exchange(stream).await?))
         }
-        Address::Tcp(address) => exchange(TcpStream::connect(address).await?).await,
+        Address::Tcp(address) => Ok((None, exchange(TcpStream::connect(address).await?).await?)),
     }
 }
 
@@ -138,6 +153,10 @@ mod tests {
             address: Address::Unix("/proc/nonexistent/x.sock".into()),
             processes: ChildProcesses::new("m".into(), 1, Marker::new().unwrap()),
         };
-        assert_eq!(after(Duration::ZERO, &nowhere).await, Answer::Nothing);
+        let nobody = Probed {
+            answer: Answer::Nothing,
+            server: None,
+        };
+        assert_eq!(after(Duration::ZERO, &nowhere).await, nobody);
     }
 }

@@ -105,6 +105,18 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Returns the variable that says the same as [`Self::arguments`], for a unix socket.
+    ///
+    /// An argument wins over it (llama.cpp b11434, common/arg.cpp).
+    pub(crate) fn variable(&self) -> Option<(OsString, OsString)> {
+        match self {
+            Self::Unix(path) => Some(("LLAMA_ARG_HOST".into(), path.into())),
+            Self::Tcp(_) => None,
+        }
+    }
+}
+
 /// Says why no address could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {

@@ -99,6 +99,9 @@ pub struct Spec {
     pub sandbox: Option<Sandbox>,
     /// The kind of socket the child listens on.
     pub transport: Transport,
+    /// Whether the child learns its unix socket from `LLAMA_ARG_HOST` as well: a start script may not hand its
+    /// arguments on.
+    pub address_variable: bool,
     /// Whether the child is told, by `LLAMA_SERVER_ROUTER_PORT`, to write its state on stdout. Off for
     /// llama-server's own router mode; readiness is then found by probing alone.
     pub ready_event: bool,
@@ -133,6 +136,7 @@ impl fmt::Debug for Spec {
             .field("runtime_dir", &self.runtime_dir)
             .field("sandbox", &self.sandbox)
             .field("transport", &self.transport)
+            .field("address_variable", &self.address_variable)
             .field("ready_event", &self.ready_event)
             .field("startup_timeout", &self.startup_timeout)
             .field("restart", &self.restart)

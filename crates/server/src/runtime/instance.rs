@@ -75,6 +75,7 @@ impl Runtime {
             sandbox,
             runtime_dir: self.world.runtime_dir.clone(),
             transport: Transport::Unix,
+            address_variable: false,
             ready_event: config.mode != Mode::Wrap { router: true },
             startup_timeout: entry.config.startup_timeout,
             // After the breaker has opened one child is tried.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use paddock_supervisor::env::inheritable;
 use paddock_supervisor::sandbox::{Grant, Right};
 
 /// What a flag opens.
@@ -112,6 +113,19 @@ const DIRECTORIES: [&str; 2] = ["--slot-save-path", "--log-prompts-dir"];
 const FILES: [&str; 3] = ["--log-file", "-lcd", "--lookup-cache-dynamic"];
 const FILE_VARIABLES: [&str; 1] = ["LLAMA_ARG_LOG_FILE"];
 
+/// Adds to a command's variables those that a child inherits and that open something.
+pub(super) fn with_inherited(
+    env: &BTreeMap<String, String>,
+    inherited: impl Fn(&str) -> Option<String>,
+) -> BTreeMap<String, String> {
+    let names = SCHEDULING_VARIABLES.iter();
+    let names = names.filter(|name| inheritable(OsStr::new(name)));
+    let inherited = names.filter_map(|name| Some(((*name).to_owned(), inherited(name)?)));
+    let mut all: BTreeMap<_, _> = inherited.collect();
+    all.extend(env.clone());
+    all
+}
+
 /// Returns what a command's flags and variables open, with each that does.
 pub(super) fn opening<'a>(
     args: &'a [OsString],
@@ -208,6 +222,16 @@ mod tests {
             assert_eq!(opened(&[], &[(variable, "x")], false), scheduling);
         }
         assert_eq!(opened(&["--cpu-strict", "1", "-c", "1"], &[], false), []);
+    }
+
+    #[test]
+    fn an_inherited_variable_opens_what_it_needs_unless_the_configuration_sets_it() {
+        let own = BTreeMap::from([("OMP_PLACES".to_owned(), String::new())]);
+        let all = with_inherited(&own, |name| Some(format!("{name}'s")));
+        let names: Vec<_> = all.keys().map(String::as_str).collect();
+        // LLAMA_ARG_NUMA is none that a child inherits.
+        assert_eq!(names, ["GOMP_CPU_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"]);
+        assert_eq!(all["OMP_PLACES"], "");
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Opened {
         }
         let command = config.command(model);
         let wrapped = config.mode != Mode::Serve;
-        for (what, word) in flags::opening(&command.args, &command.env, wrapped) {
+        let env = flags::with_inherited(&command.env, |name| std::env::var(name).ok());
+        for (what, word) in flags::opening(&command.args, &env, wrapped) {
             opened.add(what, word); // 3. and 4.
         }
         opened.add_devices(); // 5.

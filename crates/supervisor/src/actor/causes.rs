@@ -6,6 +6,7 @@ use crate::{
     classify::{self, Evidence},
     oom::{self, Reading},
     output::Output,
+    stdin_end,
     vigil::Suspicion,
 };
 
@@ -16,14 +17,19 @@ const EVIDENCE_LINES: usize = 200;
 const TAIL_LINES: usize = 20;
 
 impl Actor {
+    /// Finds the cause of a child's end. One that has ended with its standard input is the last that depends on it.
     pub(super) fn died(
-        &self,
+        &mut self,
+        pid: u32,
         output: &Output,
         counted: &Reading,
         phase: Phase,
         exit: Exit,
     ) -> Failure {
         let lines = output.tail(EVIDENCE_LINES);
+        if self.spec.ready_event && stdin_end::was_the_cause(&lines) {
+            self.probe_from_now_on(pid);
+        }
         let program = &self.spec.program;
         let evidence = Evidence {
             program,
@@ -40,6 +46,18 @@ impl Actor {
             message,
             log_tail: output.tail(TAIL_LINES),
         }
+    }
+
+    /// Has no later child report its state, so that none depends on its standard input.
+    pub(super) fn probe_from_now_on(&mut self, pid: u32) {
+        self.spec.ready_event = false;
+        tracing::info!(
+            name = %self.name,
+            pid,
+            "the server has no standard input, as one that a start script runs in the background: it is started \
+             again without the reports that need one, and /health says when it is ready; a script that runs it \
+             with `exec` also shows how far a load is"
+        );
     }
 
     pub(super) fn hung(&self, output: &Output, why: Suspicion) -> Failure {

@@ -11,6 +11,7 @@ options.add_argument("--deaf", action="store_true", help="never listens")
 options.add_argument("--garble", action="store_true", help="writes a ready event that cannot be read")
 options.add_argument("--ignore-terms", type=int, default=0, help="SIGTERMs that have no effect")
 options.add_argument("--stdin", action="store_true", help="tells about stdin once loaded")
+options.add_argument("--heed-stdin", action="store_true", help="ends at the end of stdin once loaded, where states are reported")
 options.add_argument("--grandchild", help="starts a process and writes its pid here")
 options.add_argument("--flood", type=int, default=0, help="KiB of output before it listens")
 options = options.parse_args()
@@ -88,4 +89,9 @@ while True:
         if options.stdin:
             ended, _, _ = select.select([0], [], [], 0.05)
             say("stdin has ended" if ended else "stdin is open")
+        if options.heed_stdin and "LLAMA_SERVER_ROUTER_PORT" in os.environ:
+            report('{"state":"ready","payload":{"id":"m"}}')
+            if select.select([0], [], [], 0.05)[0] and not os.read(0, 1):
+                say("EOF on stdin detected, forcing shutdown...")
+                os._exit(1)
         report('{"state":"ready' if options.garble else '{"state":"ready","payload":{"id":"m"}}')

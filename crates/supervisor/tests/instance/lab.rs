@@ -58,6 +58,7 @@ impl Lab {
             runtime_dir: self.dir.path().to_owned(),
             sandbox: None,
             transport: Transport::Unix,
+            address_variable: false,
             ready_event: true,
             startup_timeout: LIMIT,
             restart: RestartPolicy {

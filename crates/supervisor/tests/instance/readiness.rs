@@ -1,6 +1,6 @@
 use std::{fs, net::Ipv4Addr, os::unix::net::UnixListener, time::Duration};
 
-use paddock_supervisor::{Address, Listener, State, Transport};
+use paddock_supervisor::{Address, Instance, Listener, State, Transport};
 
 use crate::lab::{Lab, stop, until, until_line, until_ready};
 
@@ -135,6 +135,61 @@ async fn stdin_is_held_open() {
     let instance = lab.start(lab.child(&["--stdin"]));
     until_ready(&instance).await;
     until_line(&instance, "stdin is open").await;
+    stop(&instance).await;
+}
+
+/// Starts a server by a shell script, whose last word is `"$@"`.
+fn by_script(lab: &Lab, script: &str, options: &[&str]) -> Instance {
+    let server = lab.child(options);
+    let mut spec = lab.script(script);
+    spec.args.push(server.program.into());
+    spec.args.extend(server.args);
+    lab.start(spec)
+}
+
+#[tokio::test]
+async fn a_server_that_a_script_runs_in_the_background_is_ready_by_probing() {
+    let lab = Lab::new();
+    let script = "\"$@\" & p=$!; trap 'kill $p' TERM; wait $p";
+    let instance = by_script(&lab, script, &["--heed-stdin", "--steps", "30"]);
+    let ready = |state: &State| !matches!(state, State::Starting { .. });
+    let state = until(&instance, ready).await;
+    assert!(
+        matches!(state, State::Ready { generation: 2, .. }),
+        "one start to learn it, and no failure: {state:?}"
+    );
+    let lines = instance.logs().snapshot(usize::MAX);
+    let words = "EOF on stdin detected";
+    assert!(!lines.iter().any(|line| line.contains(words)), "{lines:?}");
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_child_that_ends_with_its_input_is_the_last_that_depends_on_it() {
+    let lab = Lab::new();
+    fs::write(lab.file("empty"), "").unwrap();
+    let script = format!("exec \"$@\" < {}", lab.file("empty"));
+    let instance = by_script(&lab, &script, &["--heed-stdin"]);
+    let second = |state: &State| matches!(state, State::Ready { generation: 2, .. });
+    until(&instance, second).await;
+    stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_script_that_hands_no_arguments_on_finds_the_address_in_its_environment() {
+    let lab = Lab::new();
+    let server = lab.child(&[]);
+    let words = server.args.iter().map(|arg| arg.to_str().unwrap());
+    let words: Vec<_> = words.collect();
+    let mut spec = lab.script(&format!(
+        "exec {} {} --host \"$LLAMA_ARG_HOST\"",
+        server.program.display(),
+        words.join(" ")
+    ));
+    spec.address_variable = true;
+    spec.ready_event = false;
+    let instance = lab.start(spec);
+    until_ready(&instance).await;
     stop(&instance).await;
 }
 

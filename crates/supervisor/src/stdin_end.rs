@@ -1,0 +1,52 @@
+//! Recognises a server that does not have the standard input which paddock holds open for its child.
+//!
+//! A llama-server that reports its state ends when its standard input ends ([`crate::event`]). A shell gives
+//! /dev/null to a command that it runs in the background (POSIX.1-2024, Shell Command Language, 2.9.3
+//! "Asynchronous AND-OR Lists"), so such a server would end as soon as it is ready.
+
+use std::{fs, io, path::Path};
+
+use crate::event;
+
+/// Tells whether a process reads the end of its standard input at once: nothing is open there, or /dev/null.
+///
+/// A process that cannot be looked at counts as one that has its input.
+pub(crate) fn is_at_end(pid: i32) -> bool {
+    let descriptors = format!("/proc/{pid}/fd");
+    match fs::read_link(format!("{descriptors}/0")) {
+        Ok(target) => target == Path::new("/dev/null"),
+        Err(error) => error.kind() == io::ErrorKind::NotFound && Path::new(&descriptors).exists(),
+    }
+}
+
+/// Tells whether a child that has ended has said that the end of its standard input was the cause.
+pub(crate) fn was_the_cause(lines: &[String]) -> bool {
+    let mut lines = lines.iter();
+    lines.any(|line| line.contains(event::INPUT_ENDED))
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_an_input_and_the_null_device_is_none() {
+        for (stdin, at_end) in [(Stdio::piped(), false), (Stdio::null(), true)] {
+            let mut child = Command::new("/bin/sleep")
+                .arg("1000")
+                .stdin(stdin)
+                .spawn()
+                .unwrap();
+            assert_eq!(is_at_end(child.id().cast_signed()), at_end);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(
+                !is_at_end(child.id().cast_signed()),
+                "a process that is gone"
+            );
+        }
+    }
+}
