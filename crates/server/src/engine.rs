@@ -46,7 +46,7 @@ impl Engine {
         let mut engine = Self::default();
         if config.mode == Mode::Serve {
             let program = config.engine.program.clone();
-            let mut env = env::allowed(std::env::vars_os(), &config.engine.env);
+            let mut env = env::build_child_env(std::env::vars_os(), &config.engine.env);
             env.push((RUN_VARIABLE.into(), run.as_str().into()));
             let launch = |flag: &str| Launch {
                 sandbox: sandbox::of_engine(&config, &env),

@@ -2,7 +2,7 @@
 
 use crate::config::Model as ModelConfig;
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
-use paddock_supervisor::{Address, ChildProcesses, Doubts};
+use paddock_supervisor::{Address, ChildProcesses, StallTracker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct Model {
     /// The newest exit of a child. Written by the runtime once the gate is shut.
     pub(crate) exit: Arc<watch::Sender<Option<ChildExit>>>,
     /// What its requests see of its child's silence.
-    pub(crate) doubts: Doubts,
+    pub(crate) stalls: StallTracker,
     released: Released,
 }
 
@@ -131,7 +131,7 @@ impl Model {
             gate: Arc::default(),
             endpoint: Arc::new(watch::Sender::new(None)),
             exit: Arc::new(watch::Sender::new(None)),
-            doubts: Doubts::default(),
+            stalls: StallTracker::default(),
             released,
         }
     }
@@ -146,7 +146,7 @@ impl Model {
             gate: Arc::clone(&self.gate),
             endpoint: Arc::clone(&self.endpoint),
             exit: Arc::clone(&self.exit),
-            doubts: self.doubts.clone(),
+            stalls: self.stalls.clone(),
             released: self.released.clone(),
         }
     }

@@ -22,8 +22,8 @@ use crate::service_manager::{ServiceManager, Telling};
 use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
-use paddock_supervisor::sandbox::Parts;
-use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
+use paddock_supervisor::sandbox::SandboxSupport;
+use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub struct Service {
     sink: Option<Sink>,
     spawner: Spawner,
     /// Cleans up if this process is killed.
-    watcher: Option<Watcher>,
+    watcher: Option<CleanupProcess>,
     runtime_dir: RuntimeDir,
     /// Held to the end.
     state_dir: Option<StateDir>,
@@ -153,7 +153,7 @@ impl Service {
         let state_dir = take_state(&config)?;
         let (public, admin) = listeners::open(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
-        let parts = Parts::of_this_system();
+        let parts = SandboxSupport::detect();
         sandbox::announce(parts, config.engine.sandbox);
         let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
         let (lessons, learned) = learn(&config).await.unzip();

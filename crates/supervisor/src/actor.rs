@@ -9,64 +9,64 @@ use tokio::{
 };
 
 use crate::{
-    Address, ChildProcesses, Exit, Failure, Listener, Phase, Spawner, Spec, State, classify,
-    deadline::later,
-    event,
-    oom::Reading,
+    Address, ChildPhase, ChildProcesses, Exit, Failure, InstanceSpec, Listener, Spawner, State,
+    child_leftovers::ChildLeftovers,
+    classify_failure,
+    deadline::deadline_after,
+    desired_state::DesiredState,
+    liveness::HangEvidence,
+    oom::OomReading,
     output::Output,
     probe,
     process::Process,
-    publisher::{Publisher, starting},
-    remains::Remains,
-    restart::{Decision, Restarts},
-    socket::Socket,
+    publisher::{StatePublisher, starting},
+    readiness::{ReadinessCheck, StartupDecision, StartupEvent},
+    restart::{RestartCounter, RestartDecision},
+    socket::ChildSocket,
     spawner::Launch,
-    startup::{Sign, Startup, Verdict},
-    stdin_end,
-    vigil::Suspicion,
-    wish::Wish,
+    state_report, stdin_end,
 };
 
-mod causes;
+mod failures;
 mod serving;
 
 /// Time after which a child that survives SIGKILL is reported: it hangs in the kernel, in a driver say.
-const UNKILLABLE: Duration = Duration::from_secs(10);
+const KILL_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Owns one instance.
 #[derive(Debug)]
 pub(crate) struct Actor {
-    spec: Spec,
+    spec: InstanceSpec,
     name: Arc<str>,
     spawner: Spawner,
-    wish: watch::Receiver<Wish>,
-    restarts: Restarts,
+    desired: watch::Receiver<DesiredState>,
+    restarts: RestartCounter,
     generation: u64,
-    state: Publisher,
+    state: StatePublisher,
 }
 
 /// A child and what belongs to it. Dropped in this order: the process is killed, then its directory
 /// removed.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct RunningChild {
     pub(super) process: Process,
     output: Output,
-    socket: Socket,
+    socket: ChildSocket,
     pub(super) listener: Listener,
     begun: Instant,
     /// The kernel's counters before the child was there.
-    counted: Reading,
+    oom_before: OomReading,
 }
 
 /// How the life of a child ended.
 #[derive(Debug)]
 pub(super) enum Ending {
     Exited(Exit),
-    Silent,
-    Hung(Suspicion),
+    StartupTimedOut,
+    Hung(HangEvidence),
     /// The server has another standard input than the child: it would end when it is ready.
     WithoutInput,
-    Wished,
+    StopRequested,
 }
 
 /// What a life leaves to be decided.
@@ -75,29 +75,33 @@ enum Outcome {
     Stopped,
     /// The next child follows at once; this one has not failed.
     Again,
-    Failed(Failed),
+    Failed(FailedChild),
 }
 
 /// A child that has failed, or could not be started.
 #[derive(Debug)]
-struct Failed {
+struct FailedChild {
     failure: Failure,
     ready_for: Option<Duration>,
     /// What a child that has died has left. It is killed as soon as the death has been published.
-    remains: Option<Remains>,
+    leftovers: Option<ChildLeftovers>,
 }
 
 impl Actor {
-    pub(crate) fn new(spec: Spec, spawner: Spawner, wish: watch::Receiver<Wish>) -> Self {
+    pub(crate) fn new(
+        spec: InstanceSpec,
+        spawner: Spawner,
+        desired: watch::Receiver<DesiredState>,
+    ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let restarts = Restarts::new(spec.restart.clone(), spec.restarts_used);
+        let restarts = RestartCounter::new(spec.restart.clone(), spec.restarts_used);
         let generation = spec.generations;
-        let state = Publisher::new(Arc::clone(&name));
+        let state = StatePublisher::new(Arc::clone(&name));
         Self {
             spec,
             name,
             spawner,
-            wish,
+            desired,
             restarts,
             generation,
             state,
@@ -112,11 +116,11 @@ impl Actor {
     pub(crate) async fn run(mut self) {
         loop {
             self.generation += 1;
-            match self.live().await {
+            match self.run_child().await {
                 Outcome::Stopped => break,
                 Outcome::Again => {}
                 Outcome::Failed(failed) => {
-                    if self.pause(failed).await.is_break() {
+                    if self.wait_for_restart(failed).await.is_break() {
                         break;
                     }
                 }
@@ -126,36 +130,36 @@ impl Actor {
     }
 
     /// One child, from its fork to its burial.
-    async fn live(&mut self) -> Outcome {
+    async fn run_child(&mut self) -> Outcome {
         let begun = Instant::now();
         self.state.publish(starting(0, self.generation, begun));
         let mut run = match self.spawn(begun).await {
             Ok(run) => run,
             Err(failure) => {
-                return Outcome::Failed(Failed {
+                return Outcome::Failed(FailedChild {
                     failure,
                     ready_for: None,
-                    remains: None,
+                    leftovers: None,
                 });
             }
         };
-        if let Err(ending) = self.starting(&mut run).await {
-            return self.conclude(run, ending, None).await;
+        if let Err(ending) = self.wait_until_ready(&mut run).await {
+            return self.finish_child(run, ending, None).await;
         }
         let since = Instant::now();
-        let ending = self.serving(&mut run, since).await;
-        self.conclude(run, ending, Some(since)).await
+        let ending = self.watch_until_end(&mut run, since).await;
+        self.finish_child(run, ending, Some(since)).await
     }
 
     /// Forks a child at a new address.
-    async fn spawn(&self, begun: Instant) -> Result<Run, Failure> {
+    async fn spawn(&self, begun: Instant) -> Result<RunningChild, Failure> {
         let address = self.spec.address(self.generation);
-        let socket = address.and_then(Socket::new);
-        let socket = socket.map_err(|error| classify::unplaced(&error))?;
+        let socket = address.and_then(ChildSocket::new);
+        let socket = socket.map_err(|error| classify_failure::address_failure(&error))?;
         let mut env = self.spec.env.clone();
         if self.spec.ready_event {
             // The child does not use the value (llama.cpp b11434, tools/server/server-models.cpp).
-            env.push((event::VARIABLE.into(), "1".into()));
+            env.push((state_report::REPORT_VARIABLE.into(), "1".into()));
         }
         if self.spec.address_variable {
             env.extend(socket.address().variable());
@@ -164,82 +168,88 @@ impl Actor {
         args.extend(socket.address().arguments());
         let sandbox = self.spec.sandbox.clone();
         let launch = Launch {
-            sandbox: sandbox.map(|sandbox| sandbox.listening(socket.address())),
+            sandbox: sandbox.map(|sandbox| sandbox.allow_listening(socket.address())),
             program: self.spec.program.clone(),
             args,
             env,
         };
-        let counted = self.spec.oom.read();
+        let oom_before = self.spec.oom.read();
         let mut process = self
             .spawner
             .spawn(launch)
             .await
-            .map_err(|error| classify::unspawned(&error))?;
+            .map_err(|error| classify_failure::spawn_failure(&error))?;
         let output = Output::drain(&mut process, &self.name, &self.spec.logs);
         let marker = process.marker().clone();
         let listener = Listener {
             address: socket.address().clone(),
             processes: ChildProcesses::new(Arc::clone(&self.name), process.id(), marker),
         };
-        Ok(Run {
+        Ok(RunningChild {
             process,
             output,
             socket,
             listener,
             begun,
-            counted,
+            oom_before,
         })
     }
 
     /// Waits for readiness. An error is the end of the child.
-    async fn starting(&mut self, run: &mut Run) -> Result<(), Ending> {
+    async fn wait_until_ready(&mut self, run: &mut RunningChild) -> Result<(), Ending> {
         let listener = run.listener.clone();
         // Any process can take a port before the child does, or after it.
         let is_provable = matches!(listener.address, Address::Unix(_));
-        let mut startup = Startup::new(self.spec.startup_timeout, is_provable, Instant::now());
-        let probing = probe::after(probe::delay(run.begun.elapsed()), &listener);
+        let mut readiness =
+            ReadinessCheck::new(self.spec.startup_timeout, is_provable, Instant::now());
+        let probing = probe::probe_after(probe::delay_after(run.begun.elapsed()), &listener);
         tokio::pin!(probing);
         let mut shown = None;
         loop {
-            let now_shown = Some((startup.progress(), startup.listening()));
+            let now_shown = Some((readiness.progress(), readiness.is_listening()));
             if shown != now_shown {
                 shown = now_shown;
-                self.show(run, &startup);
+                self.publish_starting(run, &readiness);
             }
             let sign = tokio::select! {
                 biased;
                 exit = run.process.wait() => return Err(Ending::Exited(exit)),
-                () = wished(&mut self.wish, Wish::Stop) => return Err(Ending::Wished),
-                Some(report) = run.output.report() => Sign::Report(report),
-                probed = &mut probing, if startup.probing() => {
-                    probing.set(probe::after(probe::delay(run.begun.elapsed()), &listener));
+                () = desired_at_least(&mut self.desired, DesiredState::Stopped) => return Err(Ending::StopRequested),
+                Some(report) = run.output.next_report() => StartupEvent::Report(report),
+                probed = &mut probing, if readiness.should_probe() => {
+                    probing.set(probe::probe_after(probe::delay_after(run.begun.elapsed()), &listener));
                     if self.spec.ready_event && probed.server.is_some_and(stdin_end::is_at_end) {
                         return Err(Ending::WithoutInput);
                     }
-                    Sign::Probe(probed.answer)
+                    StartupEvent::Probe(probed.answer)
                 }
-                () = time::sleep_until(startup.deadline()) => Sign::Deadline { heard: run.output.last_heard() },
+                () = time::sleep_until(readiness.deadline()) => StartupEvent::Deadline { last_output: run.output.last_output() },
             };
-            match startup.handle(sign, Instant::now()) {
-                Verdict::Wait => {}
-                Verdict::Ready => return Ok(()),
-                Verdict::TimedOut => return Err(Ending::Silent),
+            match readiness.handle(sign, Instant::now()) {
+                StartupDecision::Wait => {}
+                StartupDecision::Ready => return Ok(()),
+                StartupDecision::TimedOut => return Err(Ending::StartupTimedOut),
             }
         }
     }
 
-    fn show(&self, run: &Run, startup: &Startup) {
+    fn publish_starting(&self, run: &RunningChild, readiness: &ReadinessCheck) {
         self.state.publish(State::Starting {
             pid: run.process.id(),
             generation: self.generation,
             since: run.begun,
-            progress: startup.progress(),
-            listening: startup.listening().then(|| run.listener.clone()),
+            progress: readiness.progress(),
+            listening: readiness.is_listening().then(|| run.listener.clone()),
         });
     }
 
     /// Brings a life to its end: no process, no socket, and the cause found.
-    async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
+    async fn finish_child(
+        &mut self,
+        mut run: RunningChild,
+        ending: Ending,
+        ready: Option<Instant>,
+    ) -> Outcome {
         let ready_for = ready.map(|since| since.elapsed());
         let pid = run.process.id();
         if !matches!(ending, Ending::Exited(_)) {
@@ -247,45 +257,47 @@ impl Actor {
         }
         match ending {
             Ending::Exited(_) => {}
-            Ending::Silent => kill(&mut run.process).await,
+            Ending::StartupTimedOut => kill(&mut run.process).await,
             Ending::WithoutInput => {
                 self.probe_from_now_on(run.process.id());
                 kill(&mut run.process).await;
             }
             Ending::Hung(why) => {
-                let why = classify::hung(&self.spec.program, why);
-                self.spec.doubts.end(&why);
+                let why = classify_failure::describe_hang(&self.spec.program, why);
+                self.spec.stalls.set_kill_reason(&why);
                 tracing::error!(name = %self.name, pid = run.process.id(), "killing the child: {why}");
                 kill(&mut run.process).await;
             }
-            Ending::Wished => self.stop(&mut run.process).await,
+            Ending::StopRequested => self.stop(&mut run.process).await,
         }
         run.listener.processes.retire();
-        let mut remains = Some(run.process.bury().await);
+        let mut leftovers = Some(run.process.kill_group().await);
         if !matches!(ending, Ending::Exited(_))
-            && let Some(remains) = remains.take()
+            && let Some(leftovers) = leftovers.take()
         {
-            remains.kill().await;
+            leftovers.kill().await;
         }
         run.output.finish().await;
         drop(run.socket);
         // A child that exits right after its ready event may be seen to exit first.
-        let phase = if ready.is_some() || run.output.said_ready() {
-            Phase::Ready
+        let phase = if ready.is_some() || run.output.has_reported_ready() {
+            ChildPhase::Ready
         } else {
-            Phase::Starting
+            ChildPhase::Starting
         };
         let failure = match ending {
-            Ending::Wished => return Outcome::Stopped,
+            Ending::StopRequested => return Outcome::Stopped,
             Ending::WithoutInput => return Outcome::Again,
-            Ending::Exited(exit) => self.died(pid, &run.output, &run.counted, phase, exit),
-            Ending::Silent => self.was_silent(&run.output),
-            Ending::Hung(why) => self.hung(&run.output, why),
+            Ending::Exited(exit) => {
+                self.exit_failure(pid, &run.output, &run.oom_before, phase, exit)
+            }
+            Ending::StartupTimedOut => self.startup_timeout_failure(&run.output),
+            Ending::Hung(why) => self.hang_failure(&run.output, why),
         };
-        Outcome::Failed(Failed {
+        Outcome::Failed(FailedChild {
             failure,
             ready_for,
-            remains,
+            leftovers,
         })
     }
 
@@ -293,19 +305,19 @@ impl Actor {
     async fn stop(&mut self, process: &mut Process) {
         self.state.publish(State::Stopping { pid: process.id() });
         for grace in [self.spec.stop.first_grace, self.spec.stop.second_grace] {
-            if *self.wish.borrow() == Wish::Kill {
+            if *self.desired.borrow() == DesiredState::Killed {
                 break;
             }
             process.signal(Signal::TERM);
             // A process that somebody has stopped takes no other signal before it goes on.
             process.signal(Signal::CONT);
             if self.spec.ready_event {
-                process.tell(event::EXIT).await;
+                process.write_stdin(state_report::EXIT_COMMAND).await;
             }
             tokio::select! {
                 biased;
                 _ = process.wait() => return,
-                () = wished(&mut self.wish, Wish::Kill) => break,
+                () = desired_at_least(&mut self.desired, DesiredState::Killed) => break,
                 () = time::sleep(grace) => {}
             }
         }
@@ -314,20 +326,20 @@ impl Actor {
     }
 
     /// Waits until it is time for the next child; breaks when a stop is wished.
-    async fn pause(&mut self, failed: Failed) -> Flow {
-        let Failed {
+    async fn wait_for_restart(&mut self, failed: FailedChild) -> Flow {
+        let FailedChild {
             failure,
             ready_for,
-            remains,
+            leftovers,
         } = failed;
         let decision = self
             .restarts
-            .failed(failure.class, ready_for, fastrand::f64());
+            .handle_failure(failure.class, ready_for, fastrand::f64());
         let failure = Arc::new(failure);
         let now = Instant::now();
         let (state, until) = match decision {
-            Decision::Retry { attempt, delay } => {
-                let until = later(now, delay);
+            RestartDecision::Retry { attempt, delay } => {
+                let until = deadline_after(now, delay);
                 (
                     State::Backoff {
                         failure,
@@ -338,11 +350,11 @@ impl Actor {
                     Some(until),
                 )
             }
-            Decision::Pause { delay } => {
-                let retry_at = Some(later(now, delay));
+            RestartDecision::Pause { delay } => {
+                let retry_at = Some(deadline_after(now, delay));
                 (State::Failed { failure, retry_at }, retry_at)
             }
-            Decision::GiveUp => (
+            RestartDecision::GiveUp => (
                 State::Failed {
                     failure,
                     retry_at: None,
@@ -351,13 +363,13 @@ impl Actor {
             ),
         };
         self.state.publish(state);
-        if let Some(remains) = remains {
-            remains.kill().await;
+        if let Some(leftovers) = leftovers {
+            leftovers.kill().await;
         }
         tokio::select! {
             biased;
-            () = wished(&mut self.wish, Wish::Stop) => Flow::Break(()),
-            () = reached(until) => Flow::Continue(()),
+            () = desired_at_least(&mut self.desired, DesiredState::Stopped) => Flow::Break(()),
+            () = sleep_until(until) => Flow::Continue(()),
         }
     }
 }
@@ -368,13 +380,14 @@ type Flow = std::ops::ControlFlow<()>;
 ///
 /// When the last handle is gone nobody can use the instance any more: that is a wish to stop, and no
 /// reason to hurry.
-async fn wished(wish: &mut watch::Receiver<Wish>, level: Wish) {
-    if wish.wait_for(|current| *current >= level).await.is_err() && level > Wish::Stop {
+async fn desired_at_least(desired: &mut watch::Receiver<DesiredState>, level: DesiredState) {
+    if desired.wait_for(|current| *current >= level).await.is_err() && level > DesiredState::Stopped
+    {
         future::pending::<()>().await;
     }
 }
 
-async fn reached(time: Option<Instant>) {
+async fn sleep_until(time: Option<Instant>) {
     match time {
         Some(time) => time::sleep_until(time).await,
         None => future::pending().await,
@@ -384,7 +397,10 @@ async fn reached(time: Option<Instant>) {
 /// Kills the group and reaps the child, however long the kernel takes.
 async fn kill(process: &mut Process) {
     process.signal(Signal::KILL);
-    while time::timeout(UNKILLABLE, process.wait()).await.is_err() {
+    while time::timeout(KILL_REPORT_INTERVAL, process.wait())
+        .await
+        .is_err()
+    {
         tracing::error!(
             pid = process.id(),
             "the child does not die of SIGKILL: it hangs in the kernel"

@@ -7,7 +7,7 @@ use std::{
 
 /// Variables a child may inherit: what finds programs, files and libraries, the language, the time zone, what
 /// tunes the C library, and single variables of graphics and accelerator drivers.
-const NAMES: [&str; 14] = [
+const INHERITED_NAMES: [&str; 14] = [
     "PATH",
     "HOME",
     "LD_LIBRARY_PATH",
@@ -28,7 +28,7 @@ const NAMES: [&str; 14] = [
 ///
 /// ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
 /// `ONEAPI_DEVICE_SELECTOR`, `SPACEMIT_*`); the runtimes that its backends link read the others.
-const PREFIXES: [&str; 44] = [
+const INHERITED_PREFIXES: [&str; 44] = [
     // The locale, the C library's allocator, and trusted certificates.
     "LC_",
     "MALLOC_",
@@ -88,11 +88,11 @@ const PREFIXES: [&str; 44] = [
 /// Nothing else leaks in: `LLAMA_ARG_*` would change the child's flags behind the configuration's back,
 /// and `HF_TOKEN` is a secret the child has no need of. The result is sorted by name and has each name
 /// once.
-pub fn allowed(
+pub fn build_child_env(
     parent: impl Iterator<Item = (OsString, OsString)>,
     extra: &BTreeMap<String, String>,
 ) -> Vec<(OsString, OsString)> {
-    let inherited = parent.filter(|(name, _)| inheritable(name));
+    let inherited = parent.filter(|(name, _)| is_inheritable(name));
     let added = extra
         .iter()
         .map(|(name, value)| (name.into(), value.into()));
@@ -104,9 +104,12 @@ pub fn allowed(
 }
 
 /// Tells whether a child may inherit a variable.
-pub fn inheritable(name: &OsStr) -> bool {
+pub fn is_inheritable(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        INHERITED_NAMES.contains(&name)
+            || INHERITED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
     })
 }
 
@@ -123,7 +126,7 @@ mod tests {
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
         let text = |s: OsString| s.into_string().unwrap();
-        allowed(parent, &extra)
+        build_child_env(parent, &extra)
             .into_iter()
             .map(|(k, v)| (text(k), text(v)))
             .collect()

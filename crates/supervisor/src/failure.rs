@@ -8,7 +8,7 @@ pub struct Failure {
     /// What kind of failure it is; decides whether a restart can help.
     pub class: FailureClass,
     /// How far the child had come.
-    pub phase: Phase,
+    pub phase: ChildPhase,
     /// How the child ended; `None` where it never ran, or was ended for its silence.
     pub exit: Option<Exit>,
     /// What happened, why, and what to do about it, in one line.
@@ -91,7 +91,7 @@ impl FailureClass {
     }
 
     /// Tells whether the same command can succeed later without anybody changing anything.
-    pub const fn retryable(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         !matches!(
             self,
             Self::BadFile
@@ -112,7 +112,7 @@ impl fmt::Display for FailureClass {
 
 /// Says how far a child had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub enum ChildPhase {
     /// Before there was a process.
     Spawn,
     /// Between the fork and readiness.
@@ -121,7 +121,7 @@ pub enum Phase {
     Ready,
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for ChildPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Spawn => "spawning",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::{Logs, Spawner, Spec, State, actor::Actor, wish::Wish};
+use crate::{InstanceSpec, Logs, Spawner, State, actor::Actor, desired_state::DesiredState};
 
 /// The handle of one child that is kept running until it is stopped.
 ///
@@ -13,7 +13,7 @@ use crate::{Logs, Spawner, Spec, State, actor::Actor, wish::Wish};
 /// the receivers and logs it has given out stay readable.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    wish: Arc<watch::Sender<Wish>>,
+    desired: Arc<watch::Sender<DesiredState>>,
     state: watch::Receiver<State>,
     logs: Logs,
     name: Arc<str>,
@@ -26,15 +26,15 @@ impl Instance {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn start(spec: Spec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
-        let wish = watch::Sender::new(Wish::Run);
+    pub fn start(spec: InstanceSpec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
+        let desired = watch::Sender::new(DesiredState::Running);
         let logs = spec.logs.clone();
         let name: Arc<str> = spec.name.as_str().into();
-        let actor = Actor::new(spec, spawner.clone(), wish.subscribe());
+        let actor = Actor::new(spec, spawner.clone(), desired.subscribe());
         let state = actor.watch();
         tasks.spawn(actor.run());
         Self {
-            wish: Arc::new(wish),
+            desired: Arc::new(desired),
             state,
             logs,
             name,
@@ -62,18 +62,18 @@ impl Instance {
     /// Returns when the child is reaped. May be called at any time and any number of times; a caller
     /// that stops waiting does not take the stop back.
     pub async fn stop(&self) {
-        self.want(Wish::Stop).await;
+        self.request(DesiredState::Stopped).await;
     }
 
     /// Stops the instance with SIGKILL now, also in the grace of a stop. Returns when the child is reaped.
     pub async fn kill(&self) {
-        self.want(Wish::Kill).await;
+        self.request(DesiredState::Killed).await;
     }
 
-    async fn want(&self, wish: Wish) {
-        self.wish.send_if_modified(|current| {
-            let rises = wish > *current;
-            *current = wish.max(*current);
+    async fn request(&self, desired: DesiredState) {
+        self.desired.send_if_modified(|current| {
+            let rises = desired > *current;
+            *current = desired.max(*current);
             rises
         });
         // An error means that the actor is gone, and the child with it.

@@ -13,17 +13,17 @@ pub fn kill_marked(variable: &str, value: &str) -> Vec<i32> {
     system::kill_marked(variable, value)
 }
 
-pub(crate) use system::{Held, kill_all};
+pub(crate) use system::{HeldProcess, kill_all};
 
 /// Holds the processes that descend from one.
-pub(crate) fn hold_descendants(of: i32) -> Vec<Held> {
-    let found = procfs::descendants(of);
-    let still = |held: &Held| {
+pub(crate) fn hold_descendants(of: i32) -> Vec<HeldProcess> {
+    let found = procfs::list_descendants(of);
+    let still = |held: &HeldProcess| {
         // Its number is its own from here on; it may have been another's before.
-        let parent = procfs::stat(held.pid).map(|stat| stat.parent);
+        let parent = procfs::read_stat(held.pid).map(|stat| stat.parent);
         parent.is_some_and(|parent| parent == of || found.contains(&parent))
     };
-    let held = found.iter().filter_map(|pid| Held::open(*pid));
+    let held = found.iter().filter_map(|pid| HeldProcess::open(*pid));
     held.filter(still).collect()
 }
 
@@ -49,12 +49,12 @@ mod system {
 
     /// A process that keeps its number for as long as this is held, even if it has ended.
     #[derive(Debug)]
-    pub(crate) struct Held {
+    pub(crate) struct HeldProcess {
         pub(crate) pid: i32,
         descriptor: OwnedFd,
     }
 
-    impl Held {
+    impl HeldProcess {
         /// Returns the process that has this number now.
         pub(crate) fn open(pid: i32) -> Option<Self> {
             let descriptor = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
@@ -64,7 +64,7 @@ mod system {
         /// Kills it. Tells whether it had not ended.
         fn kill(&self) -> bool {
             // A zombie is signalled without an error.
-            let is_alive = procfs::stat(self.pid).is_some_and(|stat| stat.is_alive);
+            let is_alive = procfs::read_stat(self.pid).is_some_and(|stat| stat.is_alive);
             pidfd_send_signal(&self.descriptor, Signal::KILL).is_ok() && is_alive
         }
 
@@ -84,7 +84,7 @@ mod system {
                 if !into.is_empty() {
                     return Ok(());
                 }
-                if !procfs::stat(self.pid).is_some_and(|stat| stat.is_between_programs) {
+                if !procfs::read_stat(self.pid).is_some_and(|stat| stat.is_between_programs) {
                     break;
                 }
                 self.wait(BETWEEN_LOOKS);
@@ -98,17 +98,17 @@ mod system {
         let mut environment = Vec::new();
         kill_all(|| {
             let marked = |pid| {
-                let process = Held::open(pid)?;
+                let process = HeldProcess::open(pid)?;
                 process.read_environment(&mut environment).ok()?;
                 procfs::has_variable(&environment, variable, value).then_some(process)
             };
-            procfs::processes().filter_map(marked).collect()
+            procfs::list_processes().filter_map(marked).collect()
         })
     }
 
     /// Kills what `find` returns until it returns nothing: a process may have forked between being found and
     /// being killed. Returns the numbers of what was killed.
-    pub(crate) fn kill_all(mut find: impl FnMut() -> Vec<Held>) -> Vec<i32> {
+    pub(crate) fn kill_all(mut find: impl FnMut() -> Vec<HeldProcess>) -> Vec<i32> {
         let deadline = Instant::now() + LIMIT;
         let mut killed = Vec::new();
         loop {
@@ -132,11 +132,11 @@ mod system {
 mod system {
     /// A process; none is ever held.
     #[derive(Debug)]
-    pub(crate) struct Held {
+    pub(crate) struct HeldProcess {
         pub(crate) pid: i32,
     }
 
-    impl Held {
+    impl HeldProcess {
         pub(crate) fn open(_: i32) -> Option<Self> {
             None
         }
@@ -146,7 +146,7 @@ mod system {
         Vec::new()
     }
 
-    pub(crate) fn kill_all(_: impl FnMut() -> Vec<Held>) -> Vec<i32> {
+    pub(crate) fn kill_all(_: impl FnMut() -> Vec<HeldProcess>) -> Vec<i32> {
         Vec::new()
     }
 }
@@ -160,15 +160,15 @@ mod tests {
     };
 
     use super::*;
-    use crate::marker::{Marker, VARIABLE};
+    use crate::marker::{InstanceMarker, MARKER_VARIABLE};
 
     /// A shell with this marker that runs a script once it has read a line.
-    fn marked(marker: &Marker, script: &str) -> Child {
+    fn marked(marker: &InstanceMarker, script: &str) -> Child {
         let script = format!("read line; echo; {script}");
         let mut child = Command::new("/bin/sh")
             .args(["-c", &script])
             .env_clear()
-            .env(VARIABLE, marker.as_str())
+            .env(MARKER_VARIABLE, marker.as_str())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -183,20 +183,20 @@ mod tests {
     #[test]
     fn a_process_that_is_just_becoming_another_program_is_killed() {
         for _ in 0..50 {
-            let marker = Marker::new().unwrap();
+            let marker = InstanceMarker::new().unwrap();
             let mut child = marked(&marker, "exec /bin/cat");
             let pid = child.id().cast_signed();
-            assert_eq!(kill_marked(VARIABLE, marker.as_str()), [pid]);
+            assert_eq!(kill_marked(MARKER_VARIABLE, marker.as_str()), [pid]);
             child.wait().unwrap();
         }
     }
 
     #[test]
     fn processes_that_go_on_forking_are_all_killed() {
-        let marker = Marker::new().unwrap();
+        let marker = InstanceMarker::new().unwrap();
         let mut child = marked(&marker, "while :; do (sleep 100 & sleep 100 &) & done");
-        assert!(!kill_marked(VARIABLE, marker.as_str()).is_empty());
+        assert!(!kill_marked(MARKER_VARIABLE, marker.as_str()).is_empty());
         child.wait().unwrap();
-        assert_eq!(kill_marked(VARIABLE, marker.as_str()), [0; 0]);
+        assert_eq!(kill_marked(MARKER_VARIABLE, marker.as_str()), [0; 0]);
     }
 }

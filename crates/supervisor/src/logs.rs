@@ -8,12 +8,12 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    ring::{LINES, Ring},
-    throttle::{Throttle, Verdict},
+    line_ring::{LineRing, MAX_LINES},
+    log_throttle::{LogThrottle, ThrottleDecision},
 };
 
 /// Bytes kept of a line.
-pub(crate) const LINE_MAX: usize = 4 * 1024;
+pub(crate) const MAX_LINE_BYTES: usize = 4 * 1024;
 
 /// The last lines that children have written, one child after the other: at most 1,000 lines and 1 MiB,
 /// each line of at most 4 KiB.
@@ -22,14 +22,14 @@ pub(crate) const LINE_MAX: usize = 4 * 1024;
 /// gives the same logs to one [`Instance`](crate::Instance) after another has one record of them all.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    record: Arc<Mutex<Record>>,
+    record: Arc<Mutex<LogRecord>>,
     written: watch::Sender<u64>,
 }
 
 /// Reads [`Logs`], and keeps nobody from seeing that they have come to their end.
 #[derive(Clone, Debug)]
 pub struct LogReader {
-    record: Arc<Mutex<Record>>,
+    record: Arc<Mutex<LogRecord>>,
     written: watch::Receiver<u64>,
 }
 
@@ -50,28 +50,28 @@ impl LogPage {
 }
 
 #[derive(Debug)]
-struct Record {
-    ring: Ring,
-    throttle: Throttle,
+struct LogRecord {
+    ring: LineRing,
+    throttle: LogThrottle,
     /// Number of the first line of the last child.
     child: u64,
 }
 
 /// What is to be said of lines that were written.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum ForwardedOutput {
     /// A line.
     Line(String),
     /// So many lines are not said.
-    More(u64),
+    Suppressed(u64),
 }
 
 /// Lines that are written under one lock.
-pub(crate) struct Batch<'a> {
-    record: MutexGuard<'a, Record>,
+pub(crate) struct LogBatch<'a> {
+    record: MutexGuard<'a, LogRecord>,
     written: &'a watch::Sender<u64>,
     now: Instant,
-    said: Vec<Said>,
+    forwarded: Vec<ForwardedOutput>,
 }
 
 impl Default for Logs {
@@ -82,13 +82,13 @@ impl Default for Logs {
 
 impl Logs {
     /// The most lines that are kept.
-    pub const LINES: usize = LINES;
+    pub const MAX_LINES: usize = MAX_LINES;
 
     /// Makes logs without a line.
     pub fn new() -> Self {
-        let record = Record {
-            ring: Ring::default(),
-            throttle: Throttle::new(Instant::now()),
+        let record = LogRecord {
+            ring: LineRing::default(),
+            throttle: LogThrottle::new(Instant::now()),
             child: 0,
         };
         Self {
@@ -111,7 +111,7 @@ impl Logs {
     }
 
     /// Returns the lines of the last child alone, as far as they are kept.
-    pub fn of_last_child(&self) -> Vec<String> {
+    pub fn last_child_lines(&self) -> Vec<String> {
         let record = lock(&self.record);
         record.ring.read(record.child, usize::MAX)
     }
@@ -129,28 +129,28 @@ impl Logs {
     }
 
     /// Begins to write lines. Nobody reads or writes until the batch is finished.
-    pub(crate) fn batch(&self, now: Instant) -> Batch<'_> {
-        Batch {
+    pub(crate) fn batch(&self, now: Instant) -> LogBatch<'_> {
+        LogBatch {
             record: lock(&self.record),
             written: &self.written,
             now,
-            said: Vec::new(),
+            forwarded: Vec::new(),
         }
     }
 
     /// When it has to be told how many lines are not said, if no line comes before.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        lock(&self.record).throttle.due()
+    pub(crate) fn gap_end(&self) -> Option<Instant> {
+        lock(&self.record).throttle.gap_end()
     }
 
     /// Returns how many lines were not said, where it is time to tell.
-    pub(crate) fn let_up(&self, now: Instant) -> u64 {
-        lock(&self.record).throttle.let_up(now)
+    pub(crate) fn end_gap(&self, now: Instant) -> u64 {
+        lock(&self.record).throttle.end_gap(now)
     }
 
     /// Returns how many lines of a child that has ended were not said.
-    pub(crate) fn child_ended(&self) -> u64 {
-        lock(&self.record).throttle.child_ended()
+    pub(crate) fn take_suppressed(&self) -> u64 {
+        lock(&self.record).throttle.take_suppressed()
     }
 
     /// Returns the last `n` of the lines whose number is `from` or greater.
@@ -164,41 +164,41 @@ impl Logs {
 impl LogReader {
     /// Returns the lines whose number is `from` or greater, as far as they are kept: one at least, where
     /// there is one, and of those after it as many as fit in `most` bytes.
-    pub fn page(&self, from: u64, most: usize) -> LogPage {
+    pub fn page(&self, from: u64, max_bytes: usize) -> LogPage {
         let ring = &lock(&self.record).ring;
         LogPage {
             first: from.clamp(ring.first(), ring.end()),
-            lines: ring.read(from, most),
+            lines: ring.read(from, max_bytes),
         }
     }
 
     /// Returns the number of the first of the last `n` lines, or of those that are kept.
-    pub fn last(&self, n: u64) -> u64 {
+    pub fn first_of_last(&self, n: u64) -> u64 {
         let ring = &lock(&self.record).ring;
         ring.end().saturating_sub(n).max(ring.first())
     }
 
     /// Waits until line `from` is written. Returns false when it never will be.
-    pub async fn more(&mut self, from: u64) -> bool {
+    pub async fn wait_for_line(&mut self, from: u64) -> bool {
         self.written.wait_for(|next| *next > from).await.is_ok()
     }
 }
 
-impl Batch<'_> {
+impl LogBatch<'_> {
     /// Adds a line.
     pub(crate) fn push(&mut self, line: &str) {
         self.record.ring.push(line);
-        if let Verdict::Say { held } = self.record.throttle.line(self.now) {
-            if held > 0 {
-                self.said.push(Said::More(held));
+        if let ThrottleDecision::Forward { suppressed } = self.record.throttle.decide(self.now) {
+            if suppressed > 0 {
+                self.forwarded.push(ForwardedOutput::Suppressed(suppressed));
             }
-            self.said.push(Said::Line(line.to_owned()));
+            self.forwarded.push(ForwardedOutput::Line(line.to_owned()));
         }
     }
 
     /// Lets others read, tells those who wait, and returns what is to be said.
-    pub(crate) fn finish(mut self) -> Vec<Said> {
-        let said = mem::take(&mut self.said);
+    pub(crate) fn finish(mut self) -> Vec<ForwardedOutput> {
+        let forwarded = mem::take(&mut self.forwarded);
         let (end, written) = (self.record.ring.end(), self.written);
         drop(self);
         // Two readers (stdout, stderr) write: the later number stays.
@@ -207,11 +207,11 @@ impl Batch<'_> {
             *next = end.max(*next);
             later
         });
-        said
+        forwarded
     }
 }
 
-fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+fn lock(record: &Mutex<LogRecord>) -> MutexGuard<'_, LogRecord> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -219,7 +219,7 @@ fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
 mod tests {
     use super::*;
 
-    fn write(logs: &Logs, lines: &[&str]) -> Vec<Said> {
+    fn write(logs: &Logs, lines: &[&str]) -> Vec<ForwardedOutput> {
         let mut batch = logs.batch(Instant::now());
         for line in lines {
             batch.push(line);
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn the_newest_lines_are_kept() {
         let logs = filled(2_500);
-        assert_eq!(logs.snapshot(usize::MAX).len(), Logs::LINES);
+        assert_eq!(logs.snapshot(usize::MAX).len(), Logs::MAX_LINES);
         assert_eq!(logs.snapshot(2), ["2498", "2499"]);
         assert_eq!(*logs.watch().borrow(), 2_500);
     }
@@ -247,7 +247,7 @@ mod tests {
     fn a_reader_goes_on_where_it_stopped() {
         let logs = filled(3);
         let reader = logs.reader();
-        let page = reader.page(reader.last(2), usize::MAX);
+        let page = reader.page(reader.first_of_last(2), usize::MAX);
         assert_eq!((page.first, page.lines.concat()), (1, "12".to_owned()));
         write(&logs, &["new"]);
         assert_eq!(reader.page(page.next(), usize::MAX).lines, ["new"]);
@@ -264,32 +264,36 @@ mod tests {
     fn a_tail_does_not_reach_into_the_child_before() {
         let logs = filled(5);
         let mark = logs.begin_child();
-        assert!(logs.tail(mark, 20).is_empty() && logs.of_last_child().is_empty());
+        assert!(logs.tail(mark, 20).is_empty() && logs.last_child_lines().is_empty());
         write(&logs, &["mine"]);
         assert_eq!(logs.tail(mark, 20), ["mine"]);
-        assert_eq!(logs.of_last_child(), ["mine"]);
+        assert_eq!(logs.last_child_lines(), ["mine"]);
         assert_eq!(logs.snapshot(2), ["4", "mine"]);
     }
 
     #[test]
     fn every_line_is_kept_of_those_that_are_not_all_said() {
         let logs = Logs::new();
-        let said = write(&logs, &["x"; 500]);
-        assert_eq!((said.len(), logs.snapshot(usize::MAX).len()), (200, 500));
-        assert_eq!((logs.child_ended(), logs.child_ended()), (300, 0));
+        let forwarded = write(&logs, &["x"; 500]);
+        assert_eq!(
+            (forwarded.len(), logs.snapshot(usize::MAX).len()),
+            (200, 500)
+        );
+        assert_eq!((logs.take_suppressed(), logs.take_suppressed()), (300, 0));
     }
 
     #[tokio::test]
     async fn a_reader_hears_of_lines_and_of_the_end() {
         let logs = filled(1);
         let mut reader = logs.reader();
-        assert!(reader.more(0).await);
+        assert!(reader.wait_for_line(0).await);
         let writer = logs.clone();
         drop(logs);
-        let (more, _said) = tokio::join!(reader.more(1), async { write(&writer, &["last"]) });
+        let (more, _said) =
+            tokio::join!(reader.wait_for_line(1), async { write(&writer, &["last"]) });
         assert!(more);
         drop(writer);
-        assert!(!reader.more(2).await);
+        assert!(!reader.wait_for_line(2).await);
         assert_eq!(reader.page(1, 9).lines, ["last"]);
     }
 }

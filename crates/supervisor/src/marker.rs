@@ -3,13 +3,13 @@
 use std::{fmt::Write as _, io};
 
 /// The variable of a child's environment that only it and what it starts have with this value.
-pub(crate) const VARIABLE: &str = "PADDOCK_INSTANCE";
+pub(crate) const MARKER_VARIABLE: &str = "PADDOCK_INSTANCE";
 
 /// The value for one child: 32 random hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Marker(String);
+pub(crate) struct InstanceMarker(String);
 
-impl Marker {
+impl InstanceMarker {
     /// Makes a value that no other child has.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The most that is read of one of the kernel's files, in bytes.
-const MOST: u64 = 32 * 1024;
+const MAX_FILE_BYTES: u64 = 32 * 1024;
 
 /// Where the kernel counts what it does for want of memory. What is not there is not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,23 +21,23 @@ pub struct OomCounters {
     /// The memory control groups that children are in, the innermost first.
     pub groups: Vec<OomGroup>,
     /// Counts the processes killed on the whole machine.
-    pub machine: Option<Counter>,
+    pub machine: Option<KernelCounter>,
 }
 
 /// Where the kernel counts for one memory control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomGroup {
     /// Counts its processes that were killed, whoever's memory had run out.
-    pub kills: Counter,
+    pub kills: KernelCounter,
     /// Counts how often its own limit was reached.
-    pub hits: Counter,
+    pub hits: KernelCounter,
     /// Holds its limit, in bytes, or no number where it has none.
     pub limit: PathBuf,
 }
 
 /// One number in a file of `name number` lines; without a name it is all that the file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counter {
+pub struct KernelCounter {
     /// The file.
     pub file: PathBuf,
     /// The name.
@@ -46,13 +46,13 @@ pub struct Counter {
 
 /// The counters at one moment; what could not be read is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
-    groups: Vec<GroupReading>,
+pub(crate) struct OomReading {
+    groups: Vec<OomGroupReading>,
     machine: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct GroupReading {
+struct OomGroupReading {
     kills: Option<u64>,
     hits: Option<u64>,
     limit: Option<u64>,
@@ -60,18 +60,18 @@ struct GroupReading {
 
 /// Who sent a SIGKILL that was not paddock's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Killer {
+pub(crate) enum KillSource {
     /// The kernel, for this was used up.
-    Kernel(UsedUp),
+    Kernel(ExhaustedMemory),
     /// Somebody else.
-    Somebody,
+    Other,
     /// That cannot be told.
     Unknown,
 }
 
 /// What memory ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UsedUp {
+pub(crate) enum ExhaustedMemory {
     /// The machine's.
     System,
     /// A control group's, of so many bytes.
@@ -81,30 +81,30 @@ pub(crate) enum UsedUp {
 impl OomCounters {
     /// Reads them. The machine's counter is summed up over all processors, and only read where no group
     /// counts.
-    pub(crate) fn read(&self) -> Reading {
+    pub(crate) fn read(&self) -> OomReading {
         let groups: Vec<_> = self.groups.iter().map(OomGroup::read).collect();
         let counted = groups.first().is_some_and(|group| group.kills.is_some());
         let machine = self.machine.as_ref().filter(|_| !counted);
-        Reading {
+        OomReading {
             groups,
-            machine: machine.and_then(Counter::read),
+            machine: machine.and_then(KernelCounter::read),
         }
     }
 }
 
 impl OomGroup {
-    fn read(&self) -> GroupReading {
-        GroupReading {
+    fn read(&self) -> OomGroupReading {
+        OomGroupReading {
             kills: self.kills.read(),
             hits: self.hits.read(),
-            limit: start_of(&self.limit).and_then(|text| number(&text, None)),
+            limit: read_start(&self.limit).and_then(|text| parse_counter(&text, None)),
         }
     }
 }
 
-impl Counter {
+impl KernelCounter {
     fn read(&self) -> Option<u64> {
-        number(&start_of(&self.file)?, self.name)
+        parse_counter(&read_start(&self.file)?, self.name)
     }
 }
 
@@ -112,28 +112,28 @@ impl Counter {
 /// 1. a group that counts decides: machines are shared, and their counter tells of strangers too;
 /// 2. the memory that ran out is that of the innermost group whose limit was reached, else the machine's;
 /// 3. without a group it is the machine's counter that decides.
-pub(crate) fn judge(before: &Reading, after: &Reading) -> Killer {
+pub(crate) fn find_kill_source(before: &OomReading, after: &OomReading) -> KillSource {
     let rose = |before: Option<u64>, after: Option<u64>| Some(after? > before?);
     let mut pairs = before.groups.iter().zip(&after.groups);
     let own = pairs.clone().next();
     match own.and_then(|(before, after)| rose(before.kills, after.kills)) {
-        Some(false) => return Killer::Somebody, // 1.
+        Some(false) => return KillSource::Other, // 1.
         Some(true) => {
             let full = pairs.find(|(before, after)| rose(before.hits, after.hits) == Some(true));
-            return Killer::Kernel(full.map_or(UsedUp::System, |(_, full)| UsedUp::Group {
-                limit: full.limit,
+            return KillSource::Kernel(full.map_or(ExhaustedMemory::System, |(_, full)| {
+                ExhaustedMemory::Group { limit: full.limit }
             })); // 2.
         }
         None => {}
     }
     match rose(before.machine, after.machine) {
-        Some(true) => Killer::Kernel(UsedUp::System), // 3.
-        Some(false) => Killer::Somebody,
-        None => Killer::Unknown,
+        Some(true) => KillSource::Kernel(ExhaustedMemory::System), // 3.
+        Some(false) => KillSource::Other,
+        None => KillSource::Unknown,
     }
 }
 
-impl fmt::Display for UsedUp {
+impl fmt::Display for ExhaustedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MIB: u64 = 1 << 20;
         match self {
@@ -146,14 +146,14 @@ impl fmt::Display for UsedUp {
     }
 }
 
-fn start_of(file: &Path) -> Option<String> {
+fn read_start(file: &Path) -> Option<String> {
     let mut text = String::new();
     let file = File::open(file).ok()?;
-    file.take(MOST).read_to_string(&mut text).ok()?;
+    file.take(MAX_FILE_BYTES).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
-fn number(text: &str, name: Option<&str>) -> Option<u64> {
+fn parse_counter(text: &str, name: Option<&str>) -> Option<u64> {
     let value = match name {
         Some(name) => text
             .lines()
@@ -168,16 +168,16 @@ fn number(text: &str, name: Option<&str>) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn group(kills: u64, hits: u64) -> GroupReading {
-        GroupReading {
+    fn group(kills: u64, hits: u64) -> OomGroupReading {
+        OomGroupReading {
             kills: Some(kills),
             hits: Some(hits),
             limit: Some(64 << 20),
         }
     }
 
-    fn reading(groups: &[GroupReading], machine: Option<u64>) -> Reading {
-        Reading {
+    fn reading(groups: &[OomGroupReading], machine: Option<u64>) -> OomReading {
+        OomReading {
             groups: groups.to_vec(),
             machine,
         }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_group_whose_limit_was_reached_ran_out() {
-        let full = Killer::Kernel(UsedUp::Group {
+        let full = KillSource::Kernel(ExhaustedMemory::Group {
             limit: Some(64 << 20),
         });
         let table = [
@@ -198,43 +198,47 @@ mod tests {
             ),
         ];
         for (before, after) in table {
-            let judged = judge(&reading(&before, None), &reading(&after, None));
+            let judged = find_kill_source(&reading(&before, None), &reading(&after, None));
             assert_eq!(judged, full, "{before:?} {after:?}");
         }
     }
 
     #[test]
     fn a_group_whose_limit_was_not_reached_died_for_the_machine() {
-        let judged = judge(
+        let judged = find_kill_source(
             &reading(&[group(0, 5), group(0, 5)], None),
             &reading(&[group(1, 5), group(1, 5)], None),
         );
-        assert_eq!(judged, Killer::Kernel(UsedUp::System));
+        assert_eq!(judged, KillSource::Kernel(ExhaustedMemory::System));
     }
 
     #[test]
     fn kills_elsewhere_on_the_machine_are_no_kills_of_the_group() {
-        let judged = judge(
+        let judged = find_kill_source(
             &reading(&[group(2, 5)], Some(1)),
             &reading(&[group(2, 6)], Some(9)),
         );
-        assert_eq!(judged, Killer::Somebody);
+        assert_eq!(judged, KillSource::Other);
     }
 
     #[test]
     fn without_a_group_the_machine_tells_and_without_both_nobody_does() {
-        let none = GroupReading::default();
+        let none = OomGroupReading::default();
         let table = [
-            (Some(1), Some(2), Killer::Kernel(UsedUp::System)),
-            (Some(1), Some(1), Killer::Somebody),
-            (Some(1), None, Killer::Unknown),
-            (None, Some(1), Killer::Unknown),
-            (None, None, Killer::Unknown),
+            (
+                Some(1),
+                Some(2),
+                KillSource::Kernel(ExhaustedMemory::System),
+            ),
+            (Some(1), Some(1), KillSource::Other),
+            (Some(1), None, KillSource::Unknown),
+            (None, Some(1), KillSource::Unknown),
+            (None, None, KillSource::Unknown),
         ];
         for groups in [&[][..], &[none]] {
-            for (before, after, killer) in table {
-                let judged = judge(&reading(groups, before), &reading(groups, after));
-                assert_eq!(judged, killer, "{groups:?} {before:?} {after:?}");
+            for (before, after, kill_source) in table {
+                let judged = find_kill_source(&reading(groups, before), &reading(groups, after));
+                assert_eq!(judged, kill_source, "{groups:?} {before:?} {after:?}");
             }
         }
     }
@@ -242,18 +246,18 @@ mod tests {
     #[test]
     fn numbers_are_found_by_their_whole_name() {
         let events = "low 0\nhigh 3\noom 4\noom_kill 5\noom_group_kill 6\n";
-        assert_eq!(number(events, Some("oom_kill")), Some(5));
-        assert_eq!(number(events, Some("oom")), Some(4));
-        assert_eq!(number(events, Some("kill")), None);
-        assert_eq!(number("12\n", None), Some(12));
+        assert_eq!(parse_counter(events, Some("oom_kill")), Some(5));
+        assert_eq!(parse_counter(events, Some("oom")), Some(4));
+        assert_eq!(parse_counter(events, Some("kill")), None);
+        assert_eq!(parse_counter("12\n", None), Some(12));
         for text in ["", "max\n", "-1", "1 2", "99999999999999999999"] {
-            assert_eq!(number(text, None), None, "{text}");
+            assert_eq!(parse_counter(text, None), None, "{text}");
         }
     }
 
     #[test]
     fn files_that_are_missing_or_endless_cost_nothing() {
-        let counter = |file: &str| Counter {
+        let counter = |file: &str| KernelCounter {
             file: file.into(),
             name: None,
         };
@@ -266,6 +270,6 @@ mod tests {
             machine: Some(counter("/proc/nonexistent/vmstat")),
         };
         let read = counters.read();
-        assert_eq!(read, reading(&[GroupReading::default()], None));
+        assert_eq!(read, reading(&[OomGroupReading::default()], None));
     }
 }

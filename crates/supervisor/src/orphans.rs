@@ -16,12 +16,12 @@ use tokio::time;
 
 use crate::{
     blocking,
-    leftovers::{Held, kill_all},
+    leftovers::{HeldProcess, kill_all},
     procfs,
 };
 
 /// Time that a zombie which a library may have forked is left to that library.
-const GRACE: Duration = Duration::from_secs(1);
+const LIBRARY_WAIT_GRACE: Duration = Duration::from_secs(1);
 
 /// Proof that this process adopts orphans.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Adoption {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
             // Process 1 adopts whatever is started in its namespace, from outside too (`docker exec`). A program
             // that has become this one by exec(2) may have left children, and they may leave orphans.
-            let is_exclusive = std::process::id() != 1 && procfs::own_children().is_empty();
+            let is_exclusive = std::process::id() != 1 && procfs::list_own_children().is_empty();
             Ok(Self { is_exclusive })
         }
         #[cfg(not(target_os = "linux"))]
@@ -53,7 +53,7 @@ impl Adoption {
 
 /// The children that this process has forked and not reaped yet, and whether it adopts others.
 #[derive(Clone, Debug)]
-pub(crate) struct Children(Arc<Inner>);
+pub(crate) struct ChildRegistry(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -78,13 +78,13 @@ pub(crate) enum Offspring {
 
 /// A child's place among those that were forked. Dropped, the child counts as reaped.
 #[derive(Debug)]
-pub(crate) struct Forked {
+pub(crate) struct ForkedChild {
     pid: i32,
     offspring: Offspring,
-    children: Children,
+    children: ChildRegistry,
 }
 
-impl Children {
+impl ChildRegistry {
     pub(crate) fn new(adoption: Option<Adoption>) -> Self {
         Self(Arc::new(Inner {
             forked: Mutex::default(),
@@ -98,13 +98,13 @@ impl Children {
         offspring: Offspring,
         fork: impl FnOnce() -> io::Result<T>,
         pid: impl FnOnce(&T) -> Option<u32>,
-    ) -> io::Result<(T, Forked)> {
+    ) -> io::Result<(T, ForkedChild)> {
         let mut forked = self.forked();
         let child = fork()?;
         let pid = pid(&child).map_or(0, u32::cast_signed);
         *forked.numbers.entry(pid).or_default() += 1;
         forked.parents += usize::from(offspring == Offspring::Possible);
-        let place = Forked {
+        let place = ForkedChild {
             pid,
             offspring,
             children: self.clone(),
@@ -120,7 +120,7 @@ impl Children {
     pub(crate) fn has_no_orphan(&self) -> bool {
         let forked = self.forked();
         self.0.adoption.is_some()
-            && procfs::own_children()
+            && procfs::list_own_children()
                 .iter()
                 .all(|pid| forked.numbers.contains_key(pid))
     }
@@ -137,21 +137,21 @@ impl Children {
         {
             return Vec::new();
         }
-        let group = own_group();
+        let group = read_own_group();
         kill_all(|| {
             // Held until each is open: nothing is forked meanwhile whose orphans these could be.
             let forked = self.forked();
             if forked.parents > 0 {
                 return Vec::new();
             }
-            let orphans = procfs::own_children().into_iter();
+            let orphans = procfs::list_own_children().into_iter();
             orphans
                 .filter(|pid| !forked.numbers.contains_key(pid))
-                .filter_map(Held::open)
+                .filter_map(HeldProcess::open)
                 // A library may fork a helper of its own, which stays in this process's group; children are
                 // forked into groups of their own.
                 .filter(|orphan| {
-                    procfs::stat(orphan.pid)
+                    procfs::read_stat(orphan.pid)
                         .is_some_and(|stat| stat.is_alive && stat.group != group)
                 })
                 .collect()
@@ -161,11 +161,11 @@ impl Children {
     /// Reaps orphans that have ended. Returns zombies of this process's own group: a library may have forked
     /// them, and wait for them itself. Those in `left` were left to it the last time, and are reaped.
     fn reap(&self, left: &BTreeSet<i32>) -> BTreeSet<i32> {
-        let group = own_group();
+        let group = read_own_group();
         let forked = self.forked();
         let mut own = BTreeSet::new();
-        for pid in procfs::own_children() {
-            let Some(stat) = procfs::stat(pid) else {
+        for pid in procfs::list_own_children() {
+            let Some(stat) = procfs::read_stat(pid) else {
                 continue;
             };
             if stat.is_alive || forked.numbers.contains_key(&pid) {
@@ -201,19 +201,19 @@ impl Children {
             left = reaping.await.unwrap_or_default();
             tokio::select! {
                 _ = ended.recv() => {}
-                () = time::sleep(GRACE), if !left.is_empty() => {}
+                () = time::sleep(LIBRARY_WAIT_GRACE), if !left.is_empty() => {}
             }
         }
     }
 }
 
-impl Forked {
-    pub(crate) const fn children(&self) -> &Children {
+impl ForkedChild {
+    pub(crate) const fn children(&self) -> &ChildRegistry {
         &self.children
     }
 }
 
-impl Drop for Forked {
+impl Drop for ForkedChild {
     fn drop(&mut self) {
         let mut forked = self.children.forked();
         forked.parents -= usize::from(self.offspring == Offspring::Possible);
@@ -226,6 +226,6 @@ impl Drop for Forked {
     }
 }
 
-fn own_group() -> i32 {
-    procfs::stat(std::process::id().cast_signed()).map_or(0, |stat| stat.group)
+fn read_own_group() -> i32 {
+    procfs::read_stat(std::process::id().cast_signed()).map_or(0, |stat| stat.group)
 }

@@ -15,29 +15,29 @@ use tokio::{
 
 use crate::{
     Logs,
-    event::{self, Report},
-    lines::{Lines, text},
-    logs::{LINE_MAX, Said},
+    line_splitter::{LineSplitter, decode_line},
+    logs::{ForwardedOutput, MAX_LINE_BYTES},
     process::Process,
+    state_report::{self, StateReport},
 };
 
 /// Bytes kept of a line of stdout: a ready event carries a description of the model.
-const EVENT_MAX: usize = 64 * 1024;
+const MAX_REPORT_LINE_BYTES: usize = 64 * 1024;
 
 /// Bytes read at once: as many as a pipe holds.
-const PIECE: usize = 64 * 1024;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The longest time that is waited for the last words of a child that has exited.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The output of one generation.
 #[derive(Debug)]
 pub(crate) struct Output {
     readers: JoinSet<()>,
     /// Keeps `seen` open after the child has closed its stdout.
-    _reports: watch::Sender<Option<Report>>,
-    seen: watch::Receiver<Option<Report>>,
-    heard: Arc<Mutex<Instant>>,
+    _reports: watch::Sender<Option<StateReport>>,
+    latest_report: watch::Receiver<Option<StateReport>>,
+    last_write: Arc<Mutex<Instant>>,
     logs: Logs,
     begin: u64,
 }
@@ -45,57 +45,63 @@ pub(crate) struct Output {
 impl Output {
     /// Begins to drain the output of `process` into `logs`.
     pub(crate) fn drain(process: &mut Process, name: &Arc<str>, logs: &Logs) -> Self {
-        let (stdout, stderr) = process.output();
+        let (stdout, stderr) = process.take_output();
         let reports = watch::Sender::new(None);
-        let heard = Arc::new(Mutex::new(Instant::now()));
-        let sink = |stream| Sink {
+        let last_write = Arc::new(Mutex::new(Instant::now()));
+        let sink = |stream| LineSink {
             stream,
             name: Arc::clone(name),
             logs: logs.clone(),
             reports: reports.clone(),
-            heard: Arc::clone(&heard),
+            last_write: Arc::clone(&last_write),
         };
         let begin = logs.begin_child();
         let mut readers = JoinSet::new();
         if let Some(stdout) = stdout {
-            readers.spawn(read(stdout, sink("stdout"), EVENT_MAX));
+            readers.spawn(read(stdout, sink("stdout"), MAX_REPORT_LINE_BYTES));
         }
         if let Some(stderr) = stderr {
-            readers.spawn(read(stderr, sink("stderr"), LINE_MAX));
+            readers.spawn(read(stderr, sink("stderr"), MAX_LINE_BYTES));
         }
-        let seen = reports.subscribe();
+        let latest_report = reports.subscribe();
         Self {
             readers,
             _reports: reports,
-            seen,
-            heard,
+            latest_report,
+            last_write,
             logs: logs.clone(),
             begin,
         }
     }
 
     /// Waits until the child says something new about its state, and returns the last it said.
-    pub(crate) async fn report(&mut self) -> Option<Report> {
+    pub(crate) async fn next_report(&mut self) -> Option<StateReport> {
         // The sender is this struct's own, so the channel is open.
-        let _ = self.seen.changed().await;
-        *self.seen.borrow_and_update()
+        let _ = self.latest_report.changed().await;
+        *self.latest_report.borrow_and_update()
     }
 
     /// Tells whether the last that the child said of its state is that it is ready.
-    pub(crate) fn said_ready(&self) -> bool {
-        matches!(*self.seen.borrow(), Some(Report::Ready | Report::Sleeping))
+    pub(crate) fn has_reported_ready(&self) -> bool {
+        matches!(
+            *self.latest_report.borrow(),
+            Some(StateReport::Ready | StateReport::Sleeping)
+        )
     }
 
     /// Returns when the child last wrote anything.
-    pub(crate) fn last_heard(&self) -> Instant {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn last_output(&self) -> Instant {
+        *self
+            .last_write
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the rest of an exited child's output, for a bounded time: a process that has left the group
     /// may hold the pipe open for ever.
     pub(crate) async fn finish(&mut self) {
         let all = async { while self.readers.join_next().await.is_some() {} };
-        if time::timeout(LAST_WORDS, all).await.is_err() {
+        if time::timeout(DRAIN_TIMEOUT, all).await.is_err() {
             self.readers.shutdown().await;
         }
     }
@@ -108,26 +114,29 @@ impl Output {
 
 /// Where the lines of one stream go.
 #[derive(Debug)]
-struct Sink {
+struct LineSink {
     stream: &'static str,
     name: Arc<str>,
     logs: Logs,
-    reports: watch::Sender<Option<Report>>,
-    heard: Arc<Mutex<Instant>>,
+    reports: watch::Sender<Option<StateReport>>,
+    last_write: Arc<Mutex<Instant>>,
 }
 
-impl Sink {
+impl LineSink {
     /// Takes all lines that a piece of the stream ends.
-    fn take(&self, lines: &mut Lines, piece: &[u8]) {
+    fn take(&self, lines: &mut LineSplitter, piece: &[u8]) {
         let now = Instant::now();
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self
+            .last_write
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = now;
         self.write(now, |line| lines.push(piece, line));
     }
 
     /// Takes the rest of the stream.
-    fn end(&self, lines: &mut Lines) {
+    fn end(&self, lines: &mut LineSplitter) {
         self.write(Instant::now(), |line| lines.end(line));
-        self.say_more(self.logs.child_ended());
+        self.log_suppressed(self.logs.take_suppressed());
     }
 
     fn write(&self, now: Instant, lines: impl FnOnce(&mut dyn FnMut(&[u8]))) {
@@ -135,14 +144,14 @@ impl Sink {
         let mut batch = self.logs.batch(now);
         lines(&mut |line| match self.report(line) {
             Some(report) => reported = Some(report),
-            None => batch.push(&text(line, LINE_MAX)),
+            None => batch.push(&decode_line(line, MAX_LINE_BYTES)),
         });
-        for said in batch.finish() {
-            match said {
-                Said::Line(line) => {
+        for forwarded in batch.finish() {
+            match forwarded {
+                ForwardedOutput::Line(line) => {
                     tracing::info!(target: "child", name = %self.name, stream = self.stream, "{line}");
                 }
-                Said::More(held) => self.say_more(held),
+                ForwardedOutput::Suppressed(held) => self.log_suppressed(held),
             }
         }
         if let Some(report) = reported {
@@ -151,14 +160,14 @@ impl Sink {
         }
     }
 
-    fn report(&self, line: &[u8]) -> Option<Report> {
-        (self.stream == "stdout").then(|| event::parse(line))?
+    fn report(&self, line: &[u8]) -> Option<StateReport> {
+        (self.stream == "stdout").then(|| state_report::parse_state_line(line))?
     }
 
     /// Tells of lines that are not said, if there are any.
-    fn say_more(&self, held: u64) {
+    fn log_suppressed(&self, held: u64) {
         if held > 0 {
-            let (name, kept) = (&self.name, Logs::LINES);
+            let (name, kept) = (&self.name, Logs::MAX_LINES);
             tracing::info!(
                 target: "child", %name, held,
                 "{held} more lines; `paddock logs {name}` has the last {kept}"
@@ -168,15 +177,15 @@ impl Sink {
 }
 
 /// Reads a stream to its end.
-async fn read(mut stream: impl AsyncRead + Unpin, sink: Sink, limit: usize) {
-    let mut lines = Lines::new(limit);
-    let mut piece = vec![0; PIECE];
+async fn read(mut stream: impl AsyncRead + Unpin, sink: LineSink, limit: usize) {
+    let mut lines = LineSplitter::new(limit);
+    let mut piece = vec![0; READ_BUFFER_BYTES];
     loop {
         let read = tokio::select! {
             biased;
             read = stream.read(&mut piece) => read,
-            () = until(sink.logs.due()) => {
-                sink.say_more(sink.logs.let_up(Instant::now()));
+            () = until(sink.logs.gap_end()) => {
+                sink.log_suppressed(sink.logs.end_gap(Instant::now()));
                 continue;
             }
         };

@@ -14,7 +14,7 @@ use tokio::{
 use crate::{Address, Listener};
 
 /// The longest time one probe takes.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The shortest delay between two probes.
 const MIN_DELAY: Duration = Duration::from_millis(5);
@@ -22,16 +22,17 @@ const MIN_DELAY: Duration = Duration::from_millis(5);
 /// The longest delay between two probes.
 const MAX_DELAY: Duration = Duration::from_millis(100);
 
-const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const HEALTH_REQUEST: &[u8] =
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Bytes of an answer that are read: `HTTP/1.1 200`.
-const STATUS_END: usize = 12;
+const STATUS_LINE_BYTES: usize = 12;
 
 /// What a probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ProbeResult {
     /// Nobody answered in time.
-    Nothing,
+    NoAnswer,
     /// Somebody answered, and does not serve yet: status 503, or no HTTP at all.
     Busy,
     /// Somebody answered with a status that is not 503.
@@ -41,27 +42,27 @@ pub(crate) enum Answer {
 /// The result of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Probed {
-    pub(crate) answer: Answer,
+    pub(crate) answer: ProbeResult,
     /// The process that answered, where the kernel shows it.
     pub(crate) server: Option<i32>,
 }
 
 /// Returns the delay before the next probe of a child that was begun so long ago: a fiftieth of
 /// that, so that readiness is noticed within a fiftieth of the time it took.
-pub(crate) fn delay(age: Duration) -> Duration {
+pub(crate) fn delay_after(age: Duration) -> Duration {
     (age / 50).clamp(MIN_DELAY, MAX_DELAY)
 }
 
 /// Probes a child after `delay`. A process that is not the child's counts as nobody.
-pub(crate) async fn after(delay: Duration, listener: &Listener) -> Probed {
+pub(crate) async fn probe_after(delay: Duration, listener: &Listener) -> Probed {
     time::sleep(delay).await;
-    match time::timeout(TIMEOUT, ask(listener)).await {
+    match time::timeout(PROBE_TIMEOUT, request_health(listener)).await {
         Ok(Ok((server, head))) => Probed {
-            answer: read(&head),
+            answer: judge_answer(&head),
             server,
         },
         Ok(Err(_)) | Err(_) => Probed {
-            answer: Answer::Nothing,
+            answer: ProbeResult::NoAnswer,
             server: None,
         },
     }
@@ -69,10 +70,10 @@ pub(crate) async fn after(delay: Duration, listener: &Listener) -> Probed {
 
 /// Probes the `/health` of a child that serves, after `delay`. Tells whether anything answered within
 /// `limit`; a refusal is no quicker than silence.
-pub(crate) async fn health(delay: Duration, limit: Duration, listener: Listener) -> bool {
+pub(crate) async fn answers_within(delay: Duration, limit: Duration, listener: Listener) -> bool {
     time::sleep(delay).await;
     let asking = async {
-        match ask(&listener).await {
+        match request_health(&listener).await {
             Ok((_, head)) if !head.is_empty() => {}
             Ok(_) | Err(_) => future::pending().await,
         }
@@ -81,7 +82,7 @@ pub(crate) async fn health(delay: Duration, limit: Duration, listener: Listener)
 }
 
 /// Returns the process that answers, and the first bytes of its answer.
-async fn ask(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>)> {
+async fn request_health(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>)> {
     match &listener.address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).await?;
@@ -93,19 +94,19 @@ async fn ask(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>)> {
 }
 
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
-    stream.write_all(REQUEST).await?;
-    let mut head = Vec::with_capacity(STATUS_END);
+    stream.write_all(HEALTH_REQUEST).await?;
+    let mut head = Vec::with_capacity(STATUS_LINE_BYTES);
     stream
-        .take(STATUS_END as u64)
+        .take(STATUS_LINE_BYTES as u64)
         .read_to_end(&mut head)
         .await?;
     Ok(head)
 }
 
 /// Judges the first bytes of an answer.
-fn read(head: &[u8]) -> Answer {
+fn judge_answer(head: &[u8]) -> ProbeResult {
     match head {
-        [] => Answer::Nothing,
+        [] => ProbeResult::NoAnswer,
         [
             b'H',
             b'T',
@@ -118,32 +119,32 @@ fn read(head: &[u8]) -> Answer {
             b' ',
             status @ ..,
         ] if status.len() == 3 && status.iter().all(u8::is_ascii_digit) && status != b"503" => {
-            Answer::Serving
+            ProbeResult::Serving
         }
-        _ => Answer::Busy,
+        _ => ProbeResult::Busy,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChildProcesses, marker::Marker};
+    use crate::{ChildProcesses, marker::InstanceMarker};
 
     #[test]
     fn only_a_status_other_than_503_is_serving() {
-        assert_eq!(read(b"HTTP/1.1 200"), Answer::Serving);
-        assert_eq!(read(b"HTTP/1.0 404"), Answer::Serving);
-        assert_eq!(read(b"HTTP/1.1 503"), Answer::Busy);
-        assert_eq!(read(b"HTTP/1.1 2"), Answer::Busy);
-        assert_eq!(read(b"SSH-2.0-Open"), Answer::Busy);
-        assert_eq!(read(b""), Answer::Nothing);
+        assert_eq!(judge_answer(b"HTTP/1.1 200"), ProbeResult::Serving);
+        assert_eq!(judge_answer(b"HTTP/1.0 404"), ProbeResult::Serving);
+        assert_eq!(judge_answer(b"HTTP/1.1 503"), ProbeResult::Busy);
+        assert_eq!(judge_answer(b"HTTP/1.1 2"), ProbeResult::Busy);
+        assert_eq!(judge_answer(b"SSH-2.0-Open"), ProbeResult::Busy);
+        assert_eq!(judge_answer(b""), ProbeResult::NoAnswer);
     }
 
     #[test]
     fn the_delay_is_a_fiftieth_of_the_age_within_limits() {
         let delays = [0, 200, 500, 2_000, 60_000]
             .map(Duration::from_millis)
-            .map(|age| delay(age).as_millis());
+            .map(|age| delay_after(age).as_millis());
         assert_eq!(delays, [5, 5, 10, 40, 100]);
     }
 
@@ -151,12 +152,12 @@ mod tests {
     async fn nobody_there_is_an_answer_too() {
         let nowhere = Listener {
             address: Address::Unix("/proc/nonexistent/x.sock".into()),
-            processes: ChildProcesses::new("m".into(), 1, Marker::new().unwrap()),
+            processes: ChildProcesses::new("m".into(), 1, InstanceMarker::new().unwrap()),
         };
         let nobody = Probed {
-            answer: Answer::Nothing,
+            answer: ProbeResult::NoAnswer,
             server: None,
         };
-        assert_eq!(after(Duration::ZERO, &nowhere).await, nobody);
+        assert_eq!(probe_after(Duration::ZERO, &nowhere).await, nobody);
     }
 }

@@ -14,20 +14,20 @@ use tokio::{
 
 use crate::{
     Exit, blocking,
-    leftovers::{self, Held},
-    marker::Marker,
-    orphans::{Children, Forked},
-    remains::Remains,
+    child_leftovers::ChildLeftovers,
+    leftovers::{self, HeldProcess},
+    marker::InstanceMarker,
+    orphans::{ChildRegistry, ForkedChild},
 };
 
 /// The longest time that is waited for killed leftovers of a group to vanish.
-const BURIAL: Duration = Duration::from_millis(500);
+const GROUP_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The longest time a line to the child takes, should its stdin be full.
-const TELLING: Duration = Duration::from_millis(100);
+const STDIN_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Linux counts processor time in hundredths of a second (proc(5), `USER_HZ`).
-const MILLIS_A_TICK: u64 = 10;
+const MILLIS_PER_TICK: u64 = 10;
 
 /// A running child that leads a process group of its own. Dropped before it is reaped, the whole group
 /// is killed.
@@ -35,12 +35,12 @@ const MILLIS_A_TICK: u64 = 10;
 pub(crate) struct Process {
     child: Child,
     pid: Pid,
-    marker: Marker,
-    children: Children,
+    marker: InstanceMarker,
+    children: ChildRegistry,
     /// The process's place among the children of this process, until it is reaped.
-    forked: Option<Forked>,
+    forked: Option<ForkedChild>,
     /// What had been started by it, and by what it has started, before it was told to end.
-    descendants: Vec<Held>,
+    descendants: Vec<HeldProcess>,
     /// Held open: a llama-server that is ready exits when its stdin ends (llama.cpp b11434,
     /// tools/server/server-models.cpp). Kept apart from `child`, whose `wait` would close it.
     stdin: Option<ChildStdin>,
@@ -53,7 +53,11 @@ impl Process {
     /// # Errors
     ///
     /// The child has been reaped already.
-    pub(crate) fn new(mut child: Child, marker: Marker, forked: Forked) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut child: Child,
+        marker: InstanceMarker,
+        forked: ForkedChild,
+    ) -> io::Result<Self> {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let pid = id
             .and_then(Pid::from_raw)
@@ -76,22 +80,22 @@ impl Process {
     }
 
     /// Returns what marks the child's processes.
-    pub(crate) const fn marker(&self) -> &Marker {
+    pub(crate) const fn marker(&self) -> &InstanceMarker {
         &self.marker
     }
 
     /// Returns how long the child has used processors so far; nothing where that cannot be known.
-    pub(crate) fn ran(&self) -> Duration {
+    pub(crate) fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
         // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
         let fields = stat.rsplit(") ").next().unwrap_or_default();
         let ticks = fields.split(' ').skip(11).take(2);
         let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks.saturating_mul(MILLIS_A_TICK))
+        Duration::from_millis(ticks.saturating_mul(MILLIS_PER_TICK))
     }
 
     /// Hands over the reading ends of the child's output; each can be taken once.
-    pub(crate) const fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+    pub(crate) const fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
@@ -99,15 +103,15 @@ impl Process {
     /// its number may be another's.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.forked.is_some() {
-            send(self.pid, signal);
+            signal_group(self.pid, signal);
         }
     }
 
     /// Writes a line to the child's stdin. Failure is harmless: the child has closed it, or is gone.
-    pub(crate) async fn tell(&mut self, line: &[u8]) {
+    pub(crate) async fn write_stdin(&mut self, line: &[u8]) {
         if let Some(stdin) = &mut self.stdin {
-            let told = time::timeout(TELLING, stdin.write_all(line)).await;
-            tracing::trace!(pid = self.pid.as_raw_pid(), ?told);
+            let written = time::timeout(STDIN_WRITE_TIMEOUT, stdin.write_all(line)).await;
+            tracing::trace!(pid = self.pid.as_raw_pid(), ?written);
         }
     }
 
@@ -145,9 +149,9 @@ impl Process {
     /// The group's number is not given to another process while the group has members. If it has none,
     /// the number is free since the reaping, a moment ago; the kernel hands numbers out in a circle, so
     /// it does not come round within that moment.
-    pub(crate) async fn bury(mut self) -> Remains {
-        let limit = Instant::now() + BURIAL;
-        let mut left = send(self.pid, Signal::KILL);
+    pub(crate) async fn kill_group(mut self) -> ChildLeftovers {
+        let limit = Instant::now() + GROUP_EXIT_TIMEOUT;
+        let mut left = signal_group(self.pid, Signal::KILL);
         while left && Instant::now() < limit {
             time::sleep(Duration::from_millis(1)).await;
             left = test_kill_process_group(self.pid).is_ok();
@@ -159,7 +163,7 @@ impl Process {
                 "members of the process group remain after SIGKILL"
             );
         }
-        Remains {
+        ChildLeftovers {
             pid: self.id(),
             marker: self.marker.clone(),
             descendants: mem::take(&mut self.descendants),
@@ -175,7 +179,7 @@ impl Drop for Process {
 }
 
 /// Signals a group; tells whether it has members.
-fn send(group: Pid, signal: Signal) -> bool {
+fn signal_group(group: Pid, signal: Signal) -> bool {
     match kill_process_group(group, signal) {
         Ok(()) => true,
         Err(Errno::SRCH) => false,

@@ -13,7 +13,7 @@ const MAX_ENVIRONMENT: usize = 4 << 20;
 
 /// The fields of `/proc/PID/stat` that are used here (`proc_pid_stat(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stat {
+pub(crate) struct ProcessStat {
     /// Whether it has not ended. One that has is a zombie until it is waited for.
     pub(crate) is_alive: bool,
     /// The process that is told of its end: the one that forked it, or the one that adopted it.
@@ -24,7 +24,7 @@ pub(crate) struct Stat {
     pub(crate) is_between_programs: bool,
 }
 
-impl Stat {
+impl ProcessStat {
     fn parse(text: &[u8]) -> Option<Self> {
         // The name in parentheses may hold anything, also parentheses.
         let end = text.iter().rposition(|byte| *byte == b')')?;
@@ -43,8 +43,8 @@ impl Stat {
 }
 
 /// Returns what the kernel says of a process; `None` if there is no such process.
-pub(crate) fn stat(pid: i32) -> Option<Stat> {
-    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+pub(crate) fn read_stat(pid: i32) -> Option<ProcessStat> {
+    ProcessStat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// Reads the environment that a process was started with into a buffer, which is used again for the next. In
@@ -68,7 +68,7 @@ pub(crate) fn has_variable(environment: &[u8], variable: &str, value: &str) -> b
 }
 
 /// Returns the numbers of all processes.
-pub(crate) fn processes() -> impl Iterator<Item = i32> {
+pub(crate) fn list_processes() -> impl Iterator<Item = i32> {
     numbers_in("/proc")
 }
 
@@ -76,11 +76,11 @@ pub(crate) fn processes() -> impl Iterator<Item = i32> {
 ///
 /// The kernel may leave one out of the list when another one ends while it is read (proc(5),
 /// `/proc/PID/task/TID/children`), so it is read until two readings agree.
-pub(crate) fn own_children() -> Vec<i32> {
+pub(crate) fn list_own_children() -> Vec<i32> {
     const MAX_READINGS: usize = 10;
-    let mut last = listed_children();
+    let mut last = read_children_files();
     for _ in 0..MAX_READINGS {
-        let next = listed_children();
+        let next = read_children_files();
         if next == last {
             break;
         }
@@ -89,13 +89,13 @@ pub(crate) fn own_children() -> Vec<i32> {
     last.unwrap_or_else(|| {
         // A kernel without CONFIG_PROC_CHILDREN.
         let me = std::process::id().cast_signed();
-        processes()
-            .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == me))
+        list_processes()
+            .filter(|pid| read_stat(*pid).is_some_and(|stat| stat.parent == me))
             .collect()
     })
 }
 
-fn listed_children() -> Option<Vec<i32>> {
+fn read_children_files() -> Option<Vec<i32>> {
     let mut children = Vec::new();
     for thread in numbers_in("/proc/self/task") {
         match fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
@@ -113,14 +113,14 @@ fn listed_children() -> Option<Vec<i32>> {
 }
 
 /// Returns the processes that descend from one, in no order.
-pub(crate) fn descendants(of: i32) -> Vec<i32> {
+pub(crate) fn list_descendants(ancestor: i32) -> Vec<i32> {
     let mut children = HashMap::<i32, Vec<i32>>::new();
-    for pid in processes() {
-        if let Some(stat) = stat(pid) {
+    for pid in list_processes() {
+        if let Some(stat) = read_stat(pid) {
             children.entry(stat.parent).or_default().push(pid);
         }
     }
-    let mut found = children.remove(&of).unwrap_or_default();
+    let mut found = children.remove(&ancestor).unwrap_or_default();
     let mut next = 0;
     while let Some(pid) = found.get(next) {
         let below = children.remove(pid).unwrap_or_default();
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let stat = Stat::parse(b"77 (a) S 1 (b)) S 42 43 44 0").unwrap();
+        let stat = ProcessStat::parse(b"77 (a) S 1 (b)) S 42 43 44 0").unwrap();
         assert_eq!((stat.parent, stat.group), (42, 43));
         assert!(stat.is_alive);
-        assert!(!Stat::parse(b"77 (a) Z 42 43").unwrap().is_alive);
+        assert!(!ProcessStat::parse(b"77 (a) Z 42 43").unwrap().is_alive);
         assert!(!stat.is_between_programs);
-        assert_eq!(Stat::parse(b"77 (a"), None);
-        assert_eq!(Stat::parse(b""), None);
+        assert_eq!(ProcessStat::parse(b"77 (a"), None);
+        assert_eq!(ProcessStat::parse(b""), None);
     }
 
     #[test]
@@ -177,11 +177,11 @@ mod tests {
         let mut output = io::BufReader::new(shell.stdout.take().unwrap());
         io::BufRead::read_line(&mut output, &mut line).unwrap();
         let (child, grandchild) = (shell.id().cast_signed(), line.trim().parse().unwrap());
-        assert!(own_children().contains(&child));
-        assert!(!own_children().contains(&grandchild));
-        assert_eq!(stat(grandchild).unwrap().parent, child);
-        assert!(descendants(std::process::id().cast_signed()).contains(&grandchild));
-        assert_eq!(descendants(child), [grandchild]);
+        assert!(list_own_children().contains(&child));
+        assert!(!list_own_children().contains(&grandchild));
+        assert_eq!(read_stat(grandchild).unwrap().parent, child);
+        assert!(list_descendants(std::process::id().cast_signed()).contains(&grandchild));
+        assert_eq!(list_descendants(child), [grandchild]);
         shell.kill().unwrap();
         shell.wait().unwrap();
         let pid = rustix::process::Pid::from_raw(grandchild).unwrap();

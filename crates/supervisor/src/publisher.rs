@@ -10,12 +10,12 @@ use crate::State;
 ///
 /// A panic unwinds the child first, which is a local of the actor's functions.
 #[derive(Debug)]
-pub(crate) struct Publisher {
+pub(crate) struct StatePublisher {
     name: Arc<str>,
     sender: watch::Sender<State>,
 }
 
-impl Publisher {
+impl StatePublisher {
     pub(crate) fn new(name: Arc<str>) -> Self {
         Self {
             name,
@@ -33,7 +33,7 @@ impl Publisher {
     }
 }
 
-impl Drop for Publisher {
+impl Drop for StatePublisher {
     fn drop(&mut self) {
         self.publish(State::Stopped);
     }
@@ -60,10 +60,10 @@ fn log(name: &str, state: &State) {
         State::Ready {
             pid,
             generation,
-            suspicion: Some(suspicion),
+            hang_evidence: Some(hang_evidence),
             ..
         } => {
-            tracing::warn!(name, pid, generation, "it may hang: {suspicion}");
+            tracing::warn!(name, pid, generation, "it may hang: {hang_evidence}");
         }
         State::Ready {
             pid,

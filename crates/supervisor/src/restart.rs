@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{FailureClass, deadline::FOREVER};
+use crate::{FailureClass, deadline::MAX_DELAY};
 
 /// Limits of restarting.
 ///
@@ -37,7 +37,7 @@ impl Default for RestartPolicy {
 
 /// What follows a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum RestartDecision {
     /// Start again after `delay`; `attempt` restarts of the budget are used then.
     Retry { attempt: u32, delay: Duration },
     /// The breaker is open: try one child after `delay`.
@@ -48,12 +48,12 @@ pub(crate) enum Decision {
 
 /// Counts restarts against the policy.
 #[derive(Debug)]
-pub(crate) struct Restarts {
+pub(crate) struct RestartCounter {
     policy: RestartPolicy,
     used: u32,
 }
 
-impl Restarts {
+impl RestartCounter {
     pub(crate) const fn new(policy: RestartPolicy, used: u32) -> Self {
         Self { policy, used }
     }
@@ -67,20 +67,20 @@ impl Restarts {
     /// 2. The child was stable: the budget is full again, and this restart costs nothing.
     /// 3. Budget left: retry, later each time.
     /// 4. Budget spent: the breaker opens.
-    pub(crate) fn failed(
+    pub(crate) fn handle_failure(
         &mut self,
         class: FailureClass,
         ready_for: Option<Duration>,
         jitter: f64,
-    ) -> Decision {
+    ) -> RestartDecision {
         // 1.
-        if !class.retryable() {
-            return Decision::GiveUp;
+        if !class.is_retryable() {
+            return RestartDecision::GiveUp;
         }
         // 2.
         if ready_for.is_some_and(|time| time >= self.policy.stable_after) {
             self.used = 0;
-            return Decision::Retry {
+            return RestartDecision::Retry {
                 attempt: 0,
                 delay: self.delay(0, jitter),
             };
@@ -89,13 +89,13 @@ impl Restarts {
         if self.used < self.policy.budget {
             let delay = self.delay(self.used, jitter);
             self.used += 1;
-            return Decision::Retry {
+            return RestartDecision::Retry {
                 attempt: self.used,
                 delay,
             };
         }
         // 4.
-        Decision::Pause {
+        RestartDecision::Pause {
             delay: self.policy.breaker,
         }
     }
@@ -108,7 +108,7 @@ impl Restarts {
             .first_delay
             .saturating_mul(factor)
             .min(self.policy.max_delay)
-            .min(FOREVER);
+            .min(MAX_DELAY);
         full.mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0))
     }
 }
@@ -117,18 +117,18 @@ impl Restarts {
 mod tests {
     use super::*;
 
-    fn restarts() -> Restarts {
-        Restarts::new(RestartPolicy::default(), 0)
+    fn restarts() -> RestartCounter {
+        RestartCounter::new(RestartPolicy::default(), 0)
     }
 
-    fn retry(attempt: u32, millis: u64) -> Decision {
-        Decision::Retry {
+    fn retry(attempt: u32, millis: u64) -> RestartDecision {
+        RestartDecision::Retry {
             attempt,
             delay: Duration::from_millis(millis),
         }
     }
 
-    const OPEN: Decision = Decision::Pause {
+    const OPEN: RestartDecision = RestartDecision::Pause {
         delay: Duration::from_mins(1),
     };
 
@@ -136,7 +136,7 @@ mod tests {
     fn a_crash_loop_backs_off_and_then_opens_the_breaker() {
         let mut restarts = restarts();
         let seen: Vec<_> = (0..8)
-            .map(|_| restarts.failed(FailureClass::Crashed, None, 0.0))
+            .map(|_| restarts.handle_failure(FailureClass::Crashed, None, 0.0))
             .collect();
         let want = [
             retry(1, 250),
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_delay_has_a_limit_however_many_restarts_there_are() {
-        let mut restarts = Restarts::new(
+        let mut restarts = RestartCounter::new(
             RestartPolicy {
                 budget: 100,
                 ..RestartPolicy::default()
@@ -161,7 +161,7 @@ mod tests {
             0,
         );
         let last = (0..100)
-            .map(|_| restarts.failed(FailureClass::Killed, None, 0.0))
+            .map(|_| restarts.handle_failure(FailureClass::Killed, None, 0.0))
             .last();
         assert_eq!(last, Some(retry(100, 30_000)));
     }
@@ -169,20 +169,20 @@ mod tests {
     #[test]
     fn jitter_shortens_by_a_quarter_at_most() {
         assert_eq!(
-            restarts().failed(FailureClass::Unknown, None, 1.0),
+            restarts().handle_failure(FailureClass::Unknown, None, 1.0),
             retry(1, 187).plus_micros(500)
         );
         assert_eq!(
-            restarts().failed(FailureClass::Unknown, None, 9.0),
+            restarts().handle_failure(FailureClass::Unknown, None, 9.0),
             retry(1, 187).plus_micros(500)
         );
         assert_eq!(
-            restarts().failed(FailureClass::Unknown, None, -1.0),
+            restarts().handle_failure(FailureClass::Unknown, None, -1.0),
             retry(1, 250)
         );
     }
 
-    impl Decision {
+    impl RestartDecision {
         fn plus_micros(self, micros: u64) -> Self {
             match self {
                 Self::Retry { attempt, delay } => Self::Retry {
@@ -200,12 +200,12 @@ mod tests {
         let stable = Some(Duration::from_secs(30));
         for _ in 0..20 {
             assert_eq!(
-                restarts.failed(FailureClass::Killed, stable, 0.0),
+                restarts.handle_failure(FailureClass::Killed, stable, 0.0),
                 retry(0, 250)
             );
         }
         assert_eq!(
-            restarts.failed(FailureClass::Killed, None, 0.0),
+            restarts.handle_failure(FailureClass::Killed, None, 0.0),
             retry(1, 250)
         );
     }
@@ -215,11 +215,11 @@ mod tests {
         let mut restarts = restarts();
         let almost = Some(Duration::from_millis(29_999));
         assert_eq!(
-            restarts.failed(FailureClass::Crashed, almost, 0.0),
+            restarts.handle_failure(FailureClass::Crashed, almost, 0.0),
             retry(1, 250)
         );
         assert_eq!(
-            restarts.failed(FailureClass::Crashed, almost, 0.0),
+            restarts.handle_failure(FailureClass::Crashed, almost, 0.0),
             retry(2, 500)
         );
     }
@@ -228,15 +228,15 @@ mod tests {
     fn a_stable_run_closes_the_breaker() {
         let mut restarts = restarts();
         for _ in 0..7 {
-            restarts.failed(FailureClass::Crashed, None, 0.0);
+            restarts.handle_failure(FailureClass::Crashed, None, 0.0);
         }
         let stable = Some(Duration::from_secs(31));
         assert_eq!(
-            restarts.failed(FailureClass::Crashed, stable, 0.0),
+            restarts.handle_failure(FailureClass::Crashed, stable, 0.0),
             retry(0, 250)
         );
         assert_eq!(
-            restarts.failed(FailureClass::Crashed, None, 0.0),
+            restarts.handle_failure(FailureClass::Crashed, None, 0.0),
             retry(1, 250)
         );
     }
@@ -254,8 +254,8 @@ mod tests {
         ];
         for class in pointless {
             assert_eq!(
-                restarts().failed(class, None, 0.0),
-                Decision::GiveUp,
+                restarts().handle_failure(class, None, 0.0),
+                RestartDecision::GiveUp,
                 "{class}"
             );
         }
@@ -273,7 +273,7 @@ mod tests {
             Unknown,
         ] {
             assert_eq!(
-                restarts().failed(class, None, 0.0),
+                restarts().handle_failure(class, None, 0.0),
                 retry(1, 250),
                 "{class}"
             );
@@ -282,13 +282,16 @@ mod tests {
 
     #[test]
     fn without_a_budget_the_breaker_opens_at_once() {
-        let mut restarts = Restarts::new(
+        let mut restarts = RestartCounter::new(
             RestartPolicy {
                 budget: 0,
                 ..RestartPolicy::default()
             },
             0,
         );
-        assert_eq!(restarts.failed(FailureClass::Crashed, None, 0.0), OPEN);
+        assert_eq!(
+            restarts.handle_failure(FailureClass::Crashed, None, 0.0),
+            OPEN
+        );
     }
 }

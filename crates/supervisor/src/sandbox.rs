@@ -3,12 +3,12 @@
 //! The rules are made here and by who starts the child; [`crate::shim`] carries them out, just before the
 //! child's program begins. They hold for the child, for all it starts, and to their end.
 
-mod parts;
-mod words;
+mod arguments;
+mod kernel_support;
 
 use std::path::{Path, PathBuf};
 
-pub use parts::Parts;
+pub use kernel_support::SandboxSupport;
 
 use crate::Address;
 
@@ -18,7 +18,7 @@ use crate::Address;
 pub struct Sandbox {
     /// What it may do with files besides what every program needs; `None` leaves files open to it, and their
     /// metadata.
-    pub files: Option<Vec<Grant>>,
+    pub files: Option<Vec<PathGrant>>,
     /// Which sockets of the Internet it may use.
     pub network: Network,
     /// Whether it may set the processors and the scheduling class of threads other than its first one. The
@@ -42,16 +42,16 @@ pub enum Network {
 
 /// A path, with all below it, and what may be done there. One that does not exist grants nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct PathGrant {
     /// What may be done.
-    pub right: Right,
+    pub right: AccessRight,
     /// Where. Links are followed.
     pub path: PathBuf,
 }
 
 /// What may be done with a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
+pub enum AccessRight {
     /// Run programs, and read.
     Execute,
     /// Read, and list.
@@ -70,22 +70,22 @@ pub enum Right {
     Listen,
 }
 
-impl Right {
+impl AccessRight {
     /// Grants this for a path.
-    pub fn at(self, path: impl Into<PathBuf>) -> Grant {
+    pub fn at(self, path: impl Into<PathBuf>) -> PathGrant {
         let path = path.into();
-        Grant { right: self, path }
+        PathGrant { right: self, path }
     }
 }
 
 impl Sandbox {
     /// Lets the child listen where it is told to.
     #[must_use]
-    pub(crate) fn listening(mut self, address: &Address) -> Self {
+    pub(crate) fn allow_listening(mut self, address: &Address) -> Self {
         match (address, &mut self.files, self.network) {
             (Address::Unix(socket), Some(files), _) => {
                 let directory = socket.parent().unwrap_or(Path::new("."));
-                files.push(Right::Listen.at(directory));
+                files.push(AccessRight::Listen.at(directory));
             }
             (Address::Tcp(at), _, Network::Closed) => self.network = Network::Listen(at.port()),
             (Address::Unix(_) | Address::Tcp(_), _, _) => {}
@@ -106,17 +106,17 @@ mod tests {
         };
         let unix = Address::Unix("/run/p/m-1.sock".into());
         let tcp = Address::Tcp(([127, 0, 0, 1], 4711).into());
-        let at = confined.clone().listening(&unix);
-        assert_eq!(at.files, Some(vec![Right::Listen.at("/run/p")]));
+        let at = confined.clone().allow_listening(&unix);
+        assert_eq!(at.files, Some(vec![AccessRight::Listen.at("/run/p")]));
         assert_eq!(at.network, Network::Closed);
-        let at = confined.listening(&tcp);
+        let at = confined.allow_listening(&tcp);
         assert_eq!(at.files, Some(Vec::new()));
         assert_eq!(at.network, Network::Listen(4711));
         let open = Sandbox {
             network: Network::Open,
             ..Sandbox::default()
         };
-        assert_eq!(open.clone().listening(&unix), open);
-        assert_eq!(open.clone().listening(&tcp), open);
+        assert_eq!(open.clone().allow_listening(&unix), open);
+        assert_eq!(open.clone().allow_listening(&tcp), open);
     }
 }

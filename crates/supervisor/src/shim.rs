@@ -4,23 +4,23 @@
 //! which ties its life to its parent, shuts itself into the child's sandbox, and then becomes the real
 //! program by exec, with the same pid.
 
+mod arguments;
+pub(crate) mod cleanup;
 mod error;
 #[cfg(target_os = "linux")]
-mod filter;
-#[cfg(target_os = "linux")]
 mod landlock;
-mod limits;
-mod orders;
+mod resource_limits;
 #[cfg(target_os = "linux")]
-mod system;
-pub(crate) mod watch;
+mod syscall_filter;
+#[cfg(target_os = "linux")]
+mod system_grants;
 
 use std::{ffi::OsString, os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
-pub(crate) use error::MARK;
+pub(crate) use arguments::RULES_END;
+use arguments::ShimArguments;
+pub(crate) use error::MESSAGE_PREFIX;
 pub use error::ShimError;
-pub(crate) use orders::END;
-use orders::Orders;
 
 use crate::Sandbox;
 
@@ -44,8 +44,11 @@ pub struct Shim {
 /// It cannot become that program. The caller prints the error and exits with its code.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
     let mut args = args.peekable();
-    if args.next_if(|word| word == watch::WORD).is_some() {
-        watch::until_the_end();
+    if args
+        .next_if(|word| word == cleanup::CLEANUP_ARGUMENT)
+        .is_some()
+    {
+        cleanup::kill_leftovers_at_end();
         return Ok(());
     }
     Err(exec(args))
@@ -61,36 +64,36 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
 /// Returns only if it fails.
 #[must_use = "the program prints the error and exits with its code"]
 pub fn exec(args: impl Iterator<Item = OsString>) -> ShimError {
-    let Some(orders) = Orders::read(args) else {
+    let Some(arguments) = ShimArguments::read(args) else {
         return ShimError::Usage;
     };
     // In this order: a parent that dies after the tie is noticed by the kernel, before it by the check.
-    if let Err(error) = kernel::tie() {
+    if let Err(error) = kernel::set_parent_death_signal() {
         return ShimError::Tie(error);
     }
-    if rustix::process::getppid() != Some(orders.parent) {
+    if rustix::process::getppid() != Some(arguments.parent) {
         return ShimError::ParentGone;
     }
-    if let Some(sandbox) = &orders.sandbox
+    if let Some(sandbox) = &arguments.sandbox
         && let Err(error) = confine(sandbox)
     {
         return error;
     }
-    let source = Command::new(&orders.program).args(orders.args).exec();
-    let confined = orders
+    let source = Command::new(&arguments.program).args(arguments.args).exec();
+    let confined = arguments
         .sandbox
         .is_some_and(|sandbox| sandbox.files.is_some());
-    ShimError::of_exec(orders.program.into(), source, confined)
+    ShimError::from_exec_error(arguments.program.into(), source, confined)
 }
 
 /// Shuts this process into a sandbox; there is no way out.
 fn confine(sandbox: &Sandbox) -> Result<(), ShimError> {
     let failed = |part| move |source| ShimError::Sandbox { part, source };
-    limits::set().map_err(|error| failed("limits")(error.into()))?;
-    kernel::keep_privileges().map_err(|error| failed("no-new-privileges")(error.into()))?;
+    resource_limits::apply().map_err(|error| failed("limits")(error.into()))?;
+    kernel::forbid_new_privileges().map_err(|error| failed("no-new-privileges")(error.into()))?;
     let landlocked = kernel::restrict(sandbox).map_err(failed("Landlock"))?;
     // Last, since what comes before it may need the calls that it denies.
-    kernel::filter(sandbox, landlocked).map_err(failed("the filter of system calls"))
+    kernel::install_filter(sandbox, landlocked).map_err(failed("the filter of system calls"))
 }
 
 pub(crate) use kernel::{has_filters, landlock_level};
@@ -102,17 +105,17 @@ mod kernel {
     use crate::Sandbox;
 
     pub(crate) use super::{
-        filter::is_available as has_filters, landlock::level as landlock_level,
+        landlock::level as landlock_level, syscall_filter::is_available as has_filters,
     };
 
     /// Asks the kernel for a SIGKILL when the thread that forked this process ends.
-    pub(super) fn tie() -> io::Result<()> {
+    pub(super) fn set_parent_death_signal() -> io::Result<()> {
         let signal = Some(rustix::process::Signal::KILL);
         rustix::process::set_parent_process_death_signal(signal).map_err(Into::into)
     }
 
     /// Sees to it that no program run from here gains privileges.
-    pub(super) fn keep_privileges() -> io::Result<()> {
+    pub(super) fn forbid_new_privileges() -> io::Result<()> {
         rustix::thread::set_no_new_privs(true).map_err(Into::into)
     }
 
@@ -120,11 +123,11 @@ mod kernel {
         super::landlock::restrict(sandbox).map_err(Into::into)
     }
 
-    pub(super) fn filter(
+    pub(super) fn install_filter(
         sandbox: &Sandbox,
         landlocked: bool,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        super::filter::restrict(sandbox, landlocked).map_err(Into::into)
+        super::syscall_filter::restrict(sandbox, landlocked).map_err(Into::into)
     }
 }
 
@@ -136,12 +139,12 @@ mod kernel {
     use crate::Sandbox;
 
     /// Does nothing: this system has no parent-death signal. See [`super::exec`].
-    pub(super) fn tie() -> io::Result<()> {
+    pub(super) fn set_parent_death_signal() -> io::Result<()> {
         Ok(())
     }
 
     /// Does nothing, see [`crate::sandbox::Parts`].
-    pub(super) fn keep_privileges() -> io::Result<()> {
+    pub(super) fn forbid_new_privileges() -> io::Result<()> {
         Ok(())
     }
 
@@ -154,7 +157,7 @@ mod kernel {
     }
 
     /// Does nothing, see [`crate::sandbox::Parts`].
-    pub(super) fn filter(_: &Sandbox, _: bool) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub(super) fn install_filter(_: &Sandbox, _: bool) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())
     }
 

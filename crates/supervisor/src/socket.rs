@@ -12,33 +12,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Address, Spec, Transport};
+use crate::{Address, InstanceSpec, Transport};
 
 /// The longest path a unix socket can be bound to, in bytes.
 ///
 /// `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
-const SUN_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+const MAX_SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// The socket's name in the child's private directory.
-const SOCKET: &str = "s.sock";
+const SOCKET_FILE_NAME: &str = "s.sock";
 
 /// The most bytes of an instance's name that appear in its directory's name.
-const NAME_MAX: usize = 40;
+const MAX_NAME_BYTES: usize = 40;
 
 /// The fewest bytes of a name that are worth keeping: a hash of eight digits and its hyphen.
-const NAME_MIN: usize = 9;
+const MIN_NAME_BYTES: usize = 9;
 
 /// An address that belongs to one child. The directory of a unix socket is made before the child is there
 /// and removed after it is gone, with all that is in it: the child itself leaves its socket behind
 /// (llama.cpp b11434).
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct ChildSocket {
     address: Address,
     /// The child's private directory.
     directory: Option<PathBuf>,
 }
 
-impl Socket {
+impl ChildSocket {
     /// Makes the child's private directory, which only this user can enter. What an earlier run has left in
     /// its place is removed.
     ///
@@ -64,7 +64,7 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
+impl Drop for ChildSocket {
     fn drop(&mut self) {
         if let Some(path) = &self.directory
             && let Err(error) = fs::remove_dir_all(path)
@@ -121,7 +121,7 @@ impl Address {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error(
-        "a socket in {} would have a path of more than {SUN_PATH} bytes; choose a shorter runtime directory",
+        "a socket in {} would have a path of more than {MAX_SOCKET_PATH_BYTES} bytes; choose a shorter runtime directory",
         .0.display()
     )]
     TooLong(PathBuf),
@@ -135,7 +135,7 @@ pub(crate) enum AddressError {
     NoPort(#[source] io::Error),
 }
 
-impl Spec {
+impl InstanceSpec {
     /// Chooses the address of one generation.
     ///
     /// # Errors
@@ -156,10 +156,12 @@ impl Spec {
 
 /// Builds `DIR/NAME-GENERATION/s.sock` with as much of the name as fits.
 fn socket_path(dir: &Path, name: &str, generation: u64) -> Result<PathBuf, AddressError> {
-    let suffix = format!("-{generation}/{SOCKET}");
+    let suffix = format!("-{generation}/{SOCKET_FILE_NAME}");
     let used = dir.as_os_str().as_bytes().len() + 1 + suffix.len();
-    let room = SUN_PATH.saturating_sub(used).min(NAME_MAX);
-    if room < NAME_MIN {
+    let room = MAX_SOCKET_PATH_BYTES
+        .saturating_sub(used)
+        .min(MAX_NAME_BYTES);
+    if room < MIN_NAME_BYTES {
         return Err(AddressError::TooLong(dir.to_owned()));
     }
     Ok(dir.join(file_name(name, room) + &suffix))
@@ -179,7 +181,7 @@ fn file_name(name: &str, room: usize) -> String {
     if clean == name && !name.is_empty() && name.len() <= room {
         return clean;
     }
-    let kept = &clean[..clean.len().min(room - NAME_MIN)];
+    let kept = &clean[..clean.len().min(room - MIN_NAME_BYTES)];
     format!("{kept}-{:08x}", fnv1a(name.as_bytes()))
 }
 
@@ -220,12 +222,12 @@ mod tests {
     #[test]
     fn no_path_is_longer_than_a_socket_allows() {
         let name = "é".repeat(300);
-        for length in 1..(SUN_PATH - 27) {
+        for length in 1..(MAX_SOCKET_PATH_BYTES - 27) {
             let path = path(&"d".repeat(length), &name);
-            assert!(path.len() <= SUN_PATH, "{} bytes", path.len());
+            assert!(path.len() <= MAX_SOCKET_PATH_BYTES, "{} bytes", path.len());
             assert!(path.ends_with("-7/s.sock"));
         }
-        let long = "d".repeat(SUN_PATH - 10);
+        let long = "d".repeat(MAX_SOCKET_PATH_BYTES - 10);
         let refused = socket_path(Path::new(&long), "m", 1).unwrap_err();
         assert!(refused.to_string().contains("shorter runtime directory"));
     }
@@ -247,7 +249,7 @@ mod tests {
             std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777
         };
         let address = || Address::Unix(socket_path(&place, "m", 1).unwrap());
-        let socket = Socket::new(address()).unwrap();
+        let socket = ChildSocket::new(address()).unwrap();
         assert_eq!(mode(&place.join("m-1")), 0o700);
         assert_eq!(fs::read_dir(place.join("m-1")).unwrap().count(), 0);
         fs::write(place.join("m-1/s.sock"), "").unwrap();
@@ -257,11 +259,11 @@ mod tests {
         fs::create_dir(place.join("other")).unwrap();
         fs::write(place.join("other/file"), "").unwrap();
         std::os::unix::fs::symlink(place.join("other"), place.join("m-1")).unwrap();
-        drop(Socket::new(address()).unwrap());
+        drop(ChildSocket::new(address()).unwrap());
         assert!(place.join("other/file").exists());
         fs::remove_dir_all(&place).unwrap();
         assert!(matches!(
-            Socket::new(address()),
+            ChildSocket::new(address()),
             Err(AddressError::Directory { .. })
         ));
     }

@@ -13,24 +13,25 @@ use tokio::{
 };
 
 use crate::{
-    Adoption, Sandbox, Shim, blocking, leftovers,
-    marker::{self, Marker},
-    orphans::{Children, Offspring},
+    Adoption, Sandbox, Shim, blocking,
+    cleanup_process::CleanupProcess,
+    leftovers,
+    marker::{self, InstanceMarker},
+    orphans::{ChildRegistry, Offspring},
     process::Process,
     shim,
-    watcher::Watcher,
 };
 
 /// Spawns waiting for the thread; a caller waits when there are more.
-const QUEUE: usize = 16;
+const MAX_QUEUED_SPAWNS: usize = 16;
 
 /// Starts children from one long-lived thread, through the exec shim.
 ///
 /// Clones share the thread. It ends when the last clone is dropped; each running instance holds one.
 #[derive(Clone, Debug)]
 pub struct Spawner {
-    requests: mpsc::Sender<Request>,
-    children: Children,
+    requests: mpsc::Sender<SpawnerRequest>,
+    children: ChildRegistry,
 }
 
 /// What to run.
@@ -59,13 +60,13 @@ impl fmt::Debug for Launch {
 }
 
 #[derive(Debug)]
-enum Request {
+enum SpawnerRequest {
     Fork {
         launch: Launch,
         answer: oneshot::Sender<io::Result<Process>>,
     },
-    Watch {
-        answer: oneshot::Sender<io::Result<Watcher>>,
+    ForkCleanupProcess {
+        answer: oneshot::Sender<io::Result<CleanupProcess>>,
     },
     #[cfg(debug_assertions)]
     Panic,
@@ -80,9 +81,9 @@ impl Spawner {
     /// There is no tokio runtime here, or the system grants no thread.
     pub fn start(shim: Shim, adoption: Option<Adoption>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let (requests, queue) = mpsc::channel(QUEUE);
-        let children = Children::new(adoption);
-        let thread = Thread {
+        let (requests, queue) = mpsc::channel(MAX_QUEUED_SPAWNS);
+        let children = ChildRegistry::new(adoption);
+        let thread = SpawnerThread {
             shim,
             runtime,
             children: children.clone(),
@@ -100,7 +101,7 @@ impl Spawner {
         let gone = || io::Error::other("the spawner thread is gone");
         let (answer, answered) = oneshot::channel();
         self.requests
-            .send(Request::Fork { launch, answer })
+            .send(SpawnerRequest::Fork { launch, answer })
             .await
             .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
@@ -112,14 +113,18 @@ impl Spawner {
     /// # Errors
     ///
     /// The shim cannot be started.
-    pub async fn watch(&self, variable: &str, value: &str) -> io::Result<Watcher> {
+    pub async fn start_cleanup_process(
+        &self,
+        variable: &str,
+        value: &str,
+    ) -> io::Result<CleanupProcess> {
         let gone = || io::Error::other("the spawner thread is gone");
         let (answer, answered) = oneshot::channel();
-        let request = Request::Watch { answer };
+        let request = SpawnerRequest::ForkCleanupProcess { answer };
         self.requests.send(request).await.map_err(|_| gone())?;
-        let mut watcher = answered.await.map_err(|_| gone())??;
-        watcher.tell(variable, value).await?;
-        Ok(watcher)
+        let mut cleanup = answered.await.map_err(|_| gone())??;
+        cleanup.name_leftovers(variable, value).await?;
+        Ok(cleanup)
     }
 
     /// Reaps orphans of children as they end, if this process adopts them. It wakes when a child ends, and never
@@ -143,7 +148,7 @@ impl Spawner {
 
     /// Waits until the thread has ended. While there is a clone it ends by a panic alone, and then the
     /// kernel ends every child.
-    pub async fn closed(&self) {
+    pub async fn wait_closed(&self) {
         self.requests.closed().await;
     }
 
@@ -151,45 +156,47 @@ impl Spawner {
     #[cfg(debug_assertions)]
     pub async fn panic(&self) {
         // A thread that is gone cannot panic.
-        let _ = self.requests.send(Request::Panic).await;
+        let _ = self.requests.send(SpawnerRequest::Panic).await;
     }
 }
 
 /// What the thread works with.
-struct Thread {
+struct SpawnerThread {
     shim: Shim,
     runtime: Handle,
-    children: Children,
+    children: ChildRegistry,
 }
 
-impl Thread {
-    fn serve(self, mut queue: mpsc::Receiver<Request>) {
+impl SpawnerThread {
+    fn serve(self, mut queue: mpsc::Receiver<SpawnerRequest>) {
         while let Some(request) = queue.blocking_recv() {
             let context = self.runtime.enter();
             match request {
                 // A process that nobody takes any more is killed by its drop.
-                Request::Fork { launch, answer } => drop(answer.send(self.fork(launch))),
-                Request::Watch { answer } => drop(answer.send(self.fork_watcher())),
+                SpawnerRequest::Fork { launch, answer } => drop(answer.send(self.fork(launch))),
+                SpawnerRequest::ForkCleanupProcess { answer } => {
+                    drop(answer.send(self.fork_cleanup_process()));
+                }
                 #[cfg(debug_assertions)]
-                Request::Panic => panic!("the spawner was told to panic"),
+                SpawnerRequest::Panic => panic!("the spawner was told to panic"),
             }
             drop(context);
         }
     }
 
     fn fork(&self, launch: Launch) -> io::Result<Process> {
-        let marker = Marker::new()?;
+        let marker = InstanceMarker::new()?;
         let mut command = Command::new(&self.shim.program);
         command
             .args(&self.shim.args)
             .arg(std::process::id().to_string())
-            .args(launch.sandbox.iter().flat_map(Sandbox::words))
-            .arg(shim::END)
+            .args(launch.sandbox.iter().flat_map(Sandbox::to_arguments))
+            .arg(shim::RULES_END)
             .arg(launch.program)
             .args(launch.args)
             .env_clear()
             .envs(launch.env)
-            .env(marker::VARIABLE, marker.as_str())
+            .env(marker::MARKER_VARIABLE, marker.as_str())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -201,12 +208,12 @@ impl Thread {
     }
 
     /// Forks a process that outlives this one, in a group of its own: a Ctrl-C in a terminal is not for it.
-    fn fork_watcher(&self) -> io::Result<Watcher> {
+    fn fork_cleanup_process(&self) -> io::Result<CleanupProcess> {
         let mut command = Command::new(&self.shim.program);
         command
             .arg0("paddock")
             .args(&self.shim.args)
-            .arg(shim::watch::WORD)
+            .arg(shim::cleanup::CLEANUP_ARGUMENT)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -215,6 +222,6 @@ impl Thread {
             .process_group(0);
         let spawn = || command.spawn();
         let (child, forked) = self.children.fork(Offspring::None, spawn, Child::id)?;
-        Ok(Watcher::new(child, forked))
+        Ok(CleanupProcess::new(child, forked))
     }
 }

@@ -45,7 +45,7 @@ pub enum State {
         /// Where it listens.
         listener: Listener,
         /// What speaks against it, where it may hang. It is still served.
-        suspicion: Option<Arc<str>>,
+        hang_evidence: Option<Arc<str>>,
     },
     /// Not routable; holds memory until the process is reaped; ends by exit.
     Stopping {

@@ -6,7 +6,7 @@
 
 use std::{fs, io, path::Path};
 
-use crate::event;
+use crate::state_report;
 
 /// Tells whether a process reads the end of its standard input at once: nothing is open there, or /dev/null.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn is_at_end(pid: i32) -> bool {
 /// Tells whether a child that has ended has said that the end of its standard input was the cause.
 pub(crate) fn was_the_cause(lines: &[String]) -> bool {
     let mut lines = lines.iter();
-    lines.any(|line| line.contains(event::INPUT_ENDED))
+    lines.any(|line| line.contains(state_report::INPUT_ENDED))
 }
 
 #[cfg(target_os = "linux")]

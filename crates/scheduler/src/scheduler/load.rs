@@ -97,10 +97,10 @@ impl Scheduler {
         match status {
             InstanceStatus::Loading => self.handle_loading(model_id, None, now),
             InstanceStatus::Restarting { at: begins } => {
-                self.handle_restarting(model_id, begins, now)
+                self.handle_restarting(model_id, begins, now);
             }
             InstanceStatus::Listening(generation) => {
-                self.handle_loading(model_id, Some(generation), now)
+                self.handle_loading(model_id, Some(generation), now);
             }
             InstanceStatus::Ready(generation) => self.handle_ready(model_id, generation, now),
             InstanceStatus::OutOfMemory => self.handle_out_of_memory(model_id, now),

@@ -96,7 +96,7 @@ impl Scheduler {
         };
         match model.residency {
             Residency::Draining { reason, .. } if model.gate.in_flight() == 0 => {
-                self.stop(model_id, reason)
+                self.stop(model_id, reason);
             }
             Residency::Draining { .. } => {}
             _ => self.grant_queued(model_id),

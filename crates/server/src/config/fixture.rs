@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use paddock_gguf::{GgmlType, Value, write::Builder};
-use paddock_supervisor::sandbox::Parts;
+use paddock_supervisor::sandbox::SandboxSupport;
 use tempfile::TempDir;
 
 use super::{Config, Overrides, Problems, Surroundings, build};
@@ -48,7 +48,7 @@ impl Fixture {
             home: Some(self.0.path().to_owned()),
             state_home: None,
             otlp_headers: None,
-            parts: Parts::of_linux(7, true),
+            parts: SandboxSupport::for_linux(7, true),
             machine: "linux-x86_64",
             installed: &[],
         }

@@ -66,7 +66,7 @@ pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 pub use warnings::{Warning, warnings};
 
-use paddock_supervisor::sandbox::Parts;
+use paddock_supervisor::sandbox::SandboxSupport;
 
 /// A configuration that can be carried out, as far as can be told without starting anything.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +213,7 @@ struct Surroundings {
     /// `OTEL_EXPORTER_OTLP_HEADERS`.
     otlp_headers: Option<OsString>,
     /// What of a sandbox the kernel has.
-    parts: Parts,
+    parts: SandboxSupport,
     /// The system and the processor, such as `linux-x86_64`.
     machine: &'static str,
     /// Where the system keeps programs that a service's `PATH` may lack.
@@ -227,7 +227,7 @@ impl Surroundings {
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
             otlp_headers: env::var_os(otlp_headers::VARIABLE),
-            parts: Parts::of_this_system(),
+            parts: SandboxSupport::detect(),
             machine: engine::MACHINE,
             installed: &engine::INSTALLED,
         }

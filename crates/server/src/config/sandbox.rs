@@ -1,6 +1,6 @@
 //! Whether children run in a sandbox.
 
-use paddock_supervisor::sandbox::Parts;
+use paddock_supervisor::sandbox::SandboxSupport;
 
 use super::hint::did_you_mean;
 use super::problem::Problem;
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<SandboxMode, String> {
 }
 
 /// Says what a kernel lacks of what is demanded.
-pub(super) fn lacks(mode: &At<SandboxMode>, system: Parts) -> Option<Problem> {
+pub(super) fn lacks(mode: &At<SandboxMode>, system: SandboxSupport) -> Option<Problem> {
     let missing = system.missing();
     if mode.value != SandboxMode::On || missing.is_empty() {
         return None;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use paddock_supervisor::{Counter, OomGroup};
+use paddock_supervisor::{KernelCounter, OomGroup};
 use procfs_core::process::{MountInfo, MountInfos};
 use procfs_core::{FromRead, ProcessCGroups};
 
@@ -63,7 +63,7 @@ pub(super) fn headroom(root: &Path) -> Option<u64> {
 pub(super) fn counters(root: &Path) -> Vec<OomGroup> {
     // Under both versions a process is in a group of each, and one of them has the memory controller.
     let counts = |group: &Group| group.directory.join(group.files.kills.0).exists();
-    let counter = |group: &Group, (file, name): (&str, _)| Counter {
+    let counter = |group: &Group, (file, name): (&str, _)| KernelCounter {
         file: group.directory.join(file),
         name,
     };

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use paddock_supervisor::{Answer, AskError, Exit, Launch, Spawner};
+use paddock_supervisor::{Exit, Launch, ProgramOutput, RunProgramError, Spawner};
 
 /// How long an engine may take. A cold GPU driver takes seconds.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -38,7 +38,10 @@ pub(crate) struct Device {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DevicesError {
     #[error("{program} --list-devices: {source}")]
-    Silent { program: String, source: AskError },
+    Silent {
+        program: String,
+        source: RunProgramError,
+    },
     #[error("{program} --list-devices failed ({exit}): {words}")]
     Failed {
         program: String,
@@ -60,13 +63,13 @@ pub(crate) async fn list(
     cancelled: impl Future<Output = ()>,
 ) -> Result<Vec<Device>, DevicesError> {
     let program = launch.program.display().to_string();
-    match spawner.ask(launch, LIMIT, cancelled).await {
+    match spawner.run_program(launch, LIMIT, cancelled).await {
         Ok(answer) => read(program, &answer),
         Err(source) => Err(DevicesError::Silent { program, source }),
     }
 }
 
-fn read(program: String, answer: &Answer) -> Result<Vec<Device>, DevicesError> {
+fn read(program: String, answer: &ProgramOutput) -> Result<Vec<Device>, DevicesError> {
     if answer.exit != Exit::Code(0) {
         return Err(DevicesError::Failed {
             program,
@@ -119,7 +122,7 @@ mod tests {
     use super::*;
 
     fn answer(exit: i32, stdout: &str, stderr: &str) -> Result<Vec<Device>, DevicesError> {
-        let answer = Answer {
+        let answer = ProgramOutput {
             exit: Exit::Code(exit),
             stdout: stdout.into(),
             stderr: stderr.into(),

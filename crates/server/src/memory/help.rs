@@ -16,7 +16,7 @@ pub(crate) async fn text(
     launch: Launch,
     cancelled: impl Future<Output = ()>,
 ) -> Option<String> {
-    let answer = spawner.ask(launch, LIMIT, cancelled).await;
+    let answer = spawner.run_program(launch, LIMIT, cancelled).await;
     let answer = answer.inspect_err(|error| tracing::warn!(%error, "the engine gives no help"));
     Some(String::from_utf8_lossy(&answer.ok()?.stdout).into_owned())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use paddock_supervisor::{Counter, OomCounters};
+use paddock_supervisor::{KernelCounter, OomCounters};
 
 use super::{ROOT, cgroup, kibibytes};
 
@@ -23,7 +23,7 @@ pub(crate) fn available() -> Option<u64> {
 pub(crate) fn oom_counters() -> OomCounters {
     OomCounters {
         groups: cgroup::counters(Path::new(ROOT)),
-        machine: Some(Counter {
+        machine: Some(KernelCounter {
             file: Path::new(ROOT).join("proc/vmstat"),
             name: Some("oom_kill"),
         }),

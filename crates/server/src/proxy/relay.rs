@@ -11,7 +11,7 @@ use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Lease, Model};
 use crate::runtime::Phase;
-use paddock_supervisor::Doubt;
+use paddock_supervisor::StallGuard;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) struct Relay<'a> {
     ending: Option<Ending>,
     begun: Instant,
     /// It has waited long for the child's next byte.
-    doubt: Option<Doubt>,
+    stall: Option<StallGuard>,
 }
 
 /// Why an answer that has begun comes to its end.
@@ -83,7 +83,7 @@ impl<'a> Relay<'a> {
             partial: None,
             behind: None,
             ending: None,
-            doubt: None,
+            stall: None,
         }
     }
 
@@ -204,8 +204,8 @@ impl<'a> Relay<'a> {
         };
         self.upload.answered(self.worker, self.request);
         self.client.watchdog.progress();
-        self.model.doubts.heard();
-        self.doubt = None;
+        self.model.stalls.record_byte();
+        self.stall = None;
         Poll::Ready(self.take(buffer))
     }
 
@@ -244,7 +244,10 @@ impl<'a> Relay<'a> {
         let killed = if self.worker.is_cut() {
             Some(ProxyError::ShuttingDown)
         } else {
-            self.model.doubts.ended().map(ProxyError::UpstreamHung)
+            self.model
+                .stalls
+                .kill_reason()
+                .map(ProxyError::UpstreamHung)
         };
         if self.answer.has_begun() {
             let closed = ProxyError::UpstreamClosed("in the middle of the answer");
@@ -321,18 +324,18 @@ impl<'a> Relay<'a> {
         };
         let waits_for_child = self.out.is_empty() && !waits_for_client;
         if waits_for_child
-            && self.doubt.is_none()
+            && self.stall.is_none()
             && DOUBT < limit
             && self.client.watchdog.poll_silent(DOUBT, cx).is_ready()
         {
-            self.doubt = Some(self.model.doubts.raise());
+            self.stall = Some(self.model.stalls.begin_stall());
         }
-        let shorter = waits_for_child && self.doubt.is_none() && DOUBT < limit;
+        let shorter = waits_for_child && self.stall.is_none() && DOUBT < limit;
         if shorter || self.client.watchdog.poll_silent(limit, cx).is_pending() {
             return Poll::Pending;
         }
         if waits_for_child {
-            self.model.doubts.overdue(self.begun);
+            self.model.stalls.record_timeout(self.begun);
         }
         if !self.out.is_empty() {
             return Poll::Ready(End::ClientGone);

@@ -49,7 +49,7 @@ pub(super) async fn logs(
     let Some(logs) = view.runtime.logs(id).await else {
         return Json(json!({ "lines": [] })).into_response();
     };
-    let from = logs.last(asked.lines);
+    let from = logs.first_of_last(asked.lines);
     if asked.follow {
         let kind = [(CONTENT_TYPE, "application/x-ndjson")];
         return (kind, follow(logs, from)).into_response();
@@ -61,8 +61,8 @@ impl Asked {
     fn read(query: &HashMap<String, String>) -> Result<Self, Misread> {
         let lines = match query.get("n") {
             None => LINES,
-            Some(text) => number(text, 0..=Logs::LINES as u64).ok_or_else(|| {
-                let most = Logs::LINES;
+            Some(text) => number(text, 0..=Logs::MAX_LINES as u64).ok_or_else(|| {
+                let most = Logs::MAX_LINES;
                 (
                     "n",
                     format!("`n` has to be a number from 0 to {most}, and is `{text}`"),
@@ -85,7 +85,7 @@ impl Asked {
 /// them: who is too slow for a child misses lines, and nothing piles up.
 fn follow(logs: LogReader, from: u64) -> Body {
     let pieces = stream::unfold((logs, from), |(mut logs, from)| async move {
-        if !logs.more(from).await {
+        if !logs.wait_for_line(from).await {
             return None;
         }
         let page = logs.page(from, PIECE);

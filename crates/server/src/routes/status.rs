@@ -70,7 +70,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
 /// Which parts of the sandbox hold for the model's child, and what leaves others open.
 fn sandbox(model: &ModelView) -> Value {
     let (parts, opened) = &model.sandbox;
-    let parts = parts.named().into_iter();
+    let parts = parts.as_named().into_iter();
     let mut shown: Map<String, Value> = parts
         .map(|(name, holds)| (name.to_owned(), json!(holds)))
         .collect();
@@ -112,7 +112,7 @@ fn progress(state: &State) -> Option<f32> {
 /// What speaks against a child that serves.
 fn suspicion(state: &State) -> Option<&str> {
     match state {
-        State::Ready { suspicion, .. } => suspicion.as_deref(),
+        State::Ready { hang_evidence, .. } => hang_evidence.as_deref(),
         _ => None,
     }
 }

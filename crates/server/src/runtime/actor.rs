@@ -19,7 +19,7 @@ use crate::rules;
 use crate::runtime_dir::Run;
 use crate::telemetry::Biographer;
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
-use paddock_supervisor::sandbox::Parts;
+use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub(crate) struct Setup {
     /// What children's environments name, so that they are known again.
     pub(crate) run: Run,
     /// What of a sandbox this system has.
-    pub(crate) parts: Parts,
+    pub(crate) parts: SandboxSupport,
     /// What earlier loads taught, where it can be kept.
     pub(crate) learned: Option<learned::Handle>,
     /// Who is told what happens to models.
@@ -64,7 +64,7 @@ pub(super) struct World {
     pub(super) spawner: Spawner,
     pub(super) runtime_dir: PathBuf,
     pub(super) run: Run,
-    pub(super) parts: Parts,
+    pub(super) parts: SandboxSupport,
     /// Where the kernel counts the processes that it kills for want of memory.
     pub(super) oom: OomCounters,
     pub(super) learned: Option<learned::Handle>,

@@ -13,8 +13,8 @@ use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceStatus, ModelId};
 use paddock_supervisor::blocking;
 use paddock_supervisor::{
-    Failure, FailureClass, Instance, Listener, RestartPolicy, Sandbox, Spec, State, StopPolicy,
-    Transport, VigilPolicy, env,
+    Failure, FailureClass, Instance, InstanceSpec, Listener, LivenessPolicy, RestartPolicy,
+    Sandbox, State, StopPolicy, Transport, env,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -56,7 +56,7 @@ impl Runtime {
         });
     }
 
-    fn spec(&self, id: ModelId) -> Option<Spec> {
+    fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
         let entry = self.entries.get(id.0)?;
         let config = &self.world.config;
         let mut command = config.command(&entry.config);
@@ -67,7 +67,7 @@ impl Runtime {
         let sandbox = self.sandbox(&entry.config, &env);
         let policy = RestartPolicy::default();
         let broke = entry.failed.as_ref().is_some_and(|failed| failed.broke);
-        Some(Spec {
+        Some(InstanceSpec {
             name: entry.config.id.clone(),
             program: command.program,
             args: command.args,
@@ -83,8 +83,8 @@ impl Runtime {
             restart: policy,
             generations: entry.generations,
             stop: STOP,
-            vigil: VigilPolicy::default(),
-            doubts: entry.model.doubts.clone(),
+            liveness: LivenessPolicy::default(),
+            stalls: entry.model.stalls.clone(),
             oom: self.world.oom.clone(),
             logs: entry.logs.clone(),
         })
@@ -110,7 +110,7 @@ impl Runtime {
 
     /// What the child may see, and the run it belongs to.
     fn environment(&self, added: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
-        let mut env = env::allowed(std::env::vars_os(), added);
+        let mut env = env::build_child_env(std::env::vars_os(), added);
         env.push((RUN_VARIABLE.into(), self.world.run.as_str().into()));
         env
     }
@@ -197,7 +197,7 @@ impl Runtime {
         let Some(entry) = self.entries.get(id.0) else {
             return;
         };
-        if failure.phase != paddock_supervisor::Phase::Spawn {
+        if failure.phase != paddock_supervisor::ChildPhase::Spawn {
             entry.model.exit.send_replace(Some(ChildExit {
                 generation: generation_of(entry.generations),
                 message: failure.message.as_str().into(),
@@ -322,7 +322,7 @@ impl Runtime {
 
     fn is_refused_memory(&self, failure: &Failure) -> bool {
         failure.class == FailureClass::OutOfMemory
-            && failure.phase != paddock_supervisor::Phase::Ready
+            && failure.phase != paddock_supervisor::ChildPhase::Ready
             && self.world.config.mode == Mode::Serve
     }
 
@@ -348,7 +348,7 @@ impl Runtime {
         entry.repeats.failed(&failure.cause);
         entry.failed = Some(Failed {
             until,
-            files: files.filter(|_| !failure.cause.class.retryable()),
+            files: files.filter(|_| !failure.cause.class.is_retryable()),
             failure,
             broke,
         });

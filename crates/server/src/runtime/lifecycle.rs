@@ -7,7 +7,7 @@ use super::death::Death;
 use super::journal;
 use crate::telemetry::Lifecycle;
 use paddock_scheduler::{ModelId, Note};
-use paddock_supervisor::{Failure, Phase};
+use paddock_supervisor::{ChildPhase, Failure};
 use std::time::SystemTime;
 
 /// What a decision means for the model, and why, in one word each; nothing where it changes nothing yet.
@@ -46,10 +46,10 @@ impl Runtime {
     }
 
     /// Tells of a child's end.
-    pub(super) fn tell_death(&self, model: ModelId, phase: Phase, death: &Death) {
+    pub(super) fn tell_death(&self, model: ModelId, phase: ChildPhase, death: &Death) {
         let event = match phase {
-            Phase::Ready => "crashed",
-            Phase::Spawn | Phase::Starting => "load_failed",
+            ChildPhase::Ready => "crashed",
+            ChildPhase::Spawn | ChildPhase::Starting => "load_failed",
         };
         let message = death.what_follows(self.names().name(model));
         self.tell(model, event, Some(death.class.as_str()), message);

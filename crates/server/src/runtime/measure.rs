@@ -90,7 +90,7 @@ type Seen = (Option<learned::Memory>, Option<learned::Memory>, Memory);
 /// of the two. Where the child does not report, what was expected stands in for it. Pages of the file that were not touched yet are not seen in the process, and will be;
 /// the driver's part is not in the report.
 fn see(pid: u32, logs: &Logs, found: &Found, engine: &Engine) -> Seen {
-    let lines = logs.of_last_child();
+    let lines = logs.last_child_lines();
     let mut last = lines.iter().rev();
     let report = last
         .find_map(|line| Report::parse(line.as_bytes()))

@@ -56,7 +56,7 @@ impl Repeats {
 mod tests {
     use super::*;
     use paddock_scheduler::{Memory, WantedBy};
-    use paddock_supervisor::{FailureClass, Phase};
+    use paddock_supervisor::{ChildPhase, FailureClass};
 
     const WANTED: Note = Note::Wanted {
         by: WantedBy::Operator,
@@ -66,7 +66,7 @@ mod tests {
     fn cause(message: &str) -> Arc<Failure> {
         Arc::new(Failure {
             class: FailureClass::BadFile,
-            phase: Phase::Spawn,
+            phase: ChildPhase::Spawn,
             exit: None,
             message: message.to_owned(),
             log_tail: Vec::new(),

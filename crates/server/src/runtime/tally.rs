@@ -3,7 +3,7 @@
 use super::death::Then;
 use crate::telemetry::Histogram;
 use paddock_scheduler::Note;
-use paddock_supervisor::{FailureClass, Phase};
+use paddock_supervisor::{ChildPhase, FailureClass};
 
 /// Counts since paddock started.
 #[derive(Debug, Clone)]
@@ -78,8 +78,8 @@ impl Tally {
     }
 
     /// Counts the failure of a child, in a phase of its life, and what follows.
-    pub(super) fn died(&mut self, class: FailureClass, phase: Phase, then: Then) {
-        self.served = phase == Phase::Ready;
+    pub(super) fn died(&mut self, class: FailureClass, phase: ChildPhase, then: Then) {
+        self.served = phase == ChildPhase::Ready;
         add(&mut self.failures, class.as_str());
         if let Then::Again { .. } = then {
             add(&mut self.restarts, class.as_str());
@@ -146,9 +146,9 @@ mod tests {
     fn a_child_that_has_served_is_no_failed_load() {
         let mut tally = Tally::default();
         tally.noted(&READY);
-        tally.died(FailureClass::Killed, Phase::Ready, again());
+        tally.died(FailureClass::Killed, ChildPhase::Ready, again());
         tally.noted(&READY);
-        tally.died(FailureClass::Crashed, Phase::Ready, Then::GivenUp);
+        tally.died(FailureClass::Crashed, ChildPhase::Ready, Then::GivenUp);
         tally.noted(&FAILED);
         assert_eq!(tally.loads, [("complete", 2)]);
         assert_eq!(tally.failures, [("killed", 1), ("crashed", 1)]);
@@ -156,8 +156,8 @@ mod tests {
 
         // The child after it does not come as far.
         tally.noted(&READY);
-        tally.died(FailureClass::Killed, Phase::Ready, again());
-        tally.died(FailureClass::Crashed, Phase::Starting, Then::GivenUp);
+        tally.died(FailureClass::Killed, ChildPhase::Ready, again());
+        tally.died(FailureClass::Crashed, ChildPhase::Starting, Then::GivenUp);
         tally.noted(&FAILED);
         assert_eq!(tally.loads, [("complete", 3), ("failed", 1)]);
         // Nor does the next load.

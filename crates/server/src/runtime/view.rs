@@ -6,7 +6,7 @@ use crate::config;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Memory, MemoryUsage, ModelId, ModelSnapshot};
 use paddock_supervisor::State;
-use paddock_supervisor::sandbox::Parts;
+use paddock_supervisor::sandbox::SandboxSupport;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(crate) struct ModelView {
     /// What it was seen to hold.
     pub(crate) measured: Option<Memory>,
     /// Which parts of the sandbox hold for its child, and what leaves others open.
-    pub(crate) sandbox: (Parts, Opened),
+    pub(crate) sandbox: (SandboxSupport, Opened),
     /// How many children it has had.
     pub(crate) generations: u64,
     /// Since when it loads, or is loaded.

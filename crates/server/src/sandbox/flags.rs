@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use paddock_supervisor::env::inheritable;
-use paddock_supervisor::sandbox::{Grant, Right};
+use paddock_supervisor::env::is_inheritable;
+use paddock_supervisor::sandbox::{AccessRight, PathGrant};
 
 /// What a flag opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub(super) fn with_inherited(
     inherited: impl Fn(&str) -> Option<String>,
 ) -> BTreeMap<String, String> {
     let names = SCHEDULING_VARIABLES.iter();
-    let names = names.filter(|name| inheritable(OsStr::new(name)));
+    let names = names.filter(|name| is_inheritable(OsStr::new(name)));
     let inherited = names.filter_map(|name| Some(((*name).to_owned(), inherited(name)?)));
     let mut all: BTreeMap<_, _> = inherited.collect();
     all.extend(env.clone());
@@ -164,20 +164,20 @@ fn of(word: &str, all: &[&str], network: &[&str], projector: &[&str]) -> Option<
 }
 
 /// Returns what a command's flags and variables say it writes.
-pub(super) fn written(args: &[OsString], env: &[(OsString, OsString)]) -> Vec<Grant> {
+pub(super) fn written(args: &[OsString], env: &[(OsString, OsString)]) -> Vec<PathGrant> {
     let values = args.iter().zip(args.iter().skip(1));
     let flags = values.filter_map(|(flag, value)| {
         let flag = crate::config::normal_flag(flag.to_str()?);
         let right = match flag.as_str() {
-            flag if DIRECTORIES.contains(&flag) => Right::Write,
-            flag if FILES.contains(&flag) => Right::Log,
+            flag if DIRECTORIES.contains(&flag) => AccessRight::Write,
+            flag if FILES.contains(&flag) => AccessRight::Log,
             _ => return None,
         };
         Some(right.at(value))
     });
     let variables = env.iter().filter_map(|(name, value)| {
         let is_one = FILE_VARIABLES.iter().any(|file| *name == **file);
-        (is_one && value != OsStr::new("")).then(|| Right::Log.at(value))
+        (is_one && value != OsStr::new("")).then(|| AccessRight::Log.at(value))
     });
     flags.chain(variables).collect()
 }
@@ -248,9 +248,9 @@ mod tests {
         let args: Vec<_> = args.iter().map(OsString::from).collect();
         let env = [("LLAMA_ARG_LOG_FILE".into(), "/v".into())];
         let grants = [
-            Right::Write.at("/s"),
-            Right::Log.at("/l"),
-            Right::Log.at("/v"),
+            AccessRight::Write.at("/s"),
+            AccessRight::Log.at("/l"),
+            AccessRight::Log.at("/v"),
         ];
         assert_eq!(written(&args, &env), grants);
     }

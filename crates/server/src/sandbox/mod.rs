@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use paddock_supervisor::Sandbox;
-use paddock_supervisor::sandbox::{Grant, Network, Parts, Right};
+use paddock_supervisor::sandbox::{AccessRight, Network, PathGrant, SandboxSupport};
 
 use crate::config::{Config, Mode, Model, SandboxMode};
 use flags::Opens;
@@ -72,7 +72,7 @@ impl Opened {
 }
 
 /// Returns which parts hold for a model's child on this system.
-pub(crate) fn parts(system: Parts, config: &Config, opened: &Opened) -> Parts {
+pub(crate) fn parts(system: SandboxSupport, config: &Config, opened: &Opened) -> SandboxSupport {
     let sandbox = shape(config, opened);
     system.for_child(sandbox.as_ref())
 }
@@ -87,13 +87,13 @@ pub(crate) fn rules(
     let mut sandbox = shape(config, &Opened::of(config, model))?;
     if let Some(grants) = &mut sandbox.files {
         grants.extend(engine(&config.engine.program));
-        grants.extend(files.iter().map(|file| Right::Read.at(file)));
+        grants.extend(files.iter().map(|file| AccessRight::Read.at(file)));
         let args = &config.command(model).args;
         let exists = |path: &Path| path.exists();
         let named = named::in_args(args, exists)
             .into_iter()
             .chain(named::in_env(env, exists));
-        grants.extend(named.map(|path| Right::Read.at(path)));
+        grants.extend(named.map(|path| AccessRight::Read.at(path)));
         grants.extend(flags::written(args, env));
     }
     Some(sandbox)
@@ -110,7 +110,7 @@ pub(crate) fn of_engine(config: &Config, env: &[(OsString, OsString)]) -> Option
     if let Some(grants) = &mut sandbox.files {
         grants.extend(engine(&config.engine.program));
         let named = named::in_env(env, Path::exists);
-        grants.extend(named.into_iter().map(|path| Right::Read.at(path)));
+        grants.extend(named.into_iter().map(|path| AccessRight::Read.at(path)));
     }
     Some(sandbox)
 }
@@ -134,31 +134,31 @@ fn shape(config: &Config, opened: &Opened) -> Option<Sandbox> {
 }
 
 /// The engine: its directory, by its name and behind links, and the libraries beside a `bin`.
-fn engine(program: &Path) -> Vec<Grant> {
+fn engine(program: &Path) -> Vec<PathGrant> {
     let real = program.canonicalize().ok();
-    let mut grants = vec![Right::Execute.at(program)];
+    let mut grants = vec![AccessRight::Execute.at(program)];
     for program in [Some(program), real.as_deref()].into_iter().flatten() {
         grants.extend(beside(program));
     }
     grants
 }
 
-fn beside(program: &Path) -> Vec<Grant> {
+fn beside(program: &Path) -> Vec<PathGrant> {
     let Some(directory) = program.parent() else {
         return Vec::new();
     };
-    let mut grants = vec![Right::Execute.at(directory)];
+    let mut grants = vec![AccessRight::Execute.at(directory)];
     if directory.ends_with("bin")
         && let Some(prefix) = directory.parent()
     {
         let libraries = ["lib", "lib64", "libexec"].map(|name| prefix.join(name));
-        grants.extend(libraries.map(|path| Right::Execute.at(path)));
+        grants.extend(libraries.map(|path| AccessRight::Execute.at(path)));
     }
     grants
 }
 
 /// Says at the start which parts hold on this system.
-pub(crate) fn announce(system: Parts, mode: SandboxMode) {
+pub(crate) fn announce(system: SandboxSupport, mode: SandboxMode) {
     let missing = system.missing().join(", ");
     match mode {
         SandboxMode::Off => {
@@ -185,7 +185,7 @@ mod tests {
         let grants = |program: &str| {
             let grants = beside(Path::new(program));
             let paths = grants.into_iter().map(|grant| {
-                assert_eq!(grant.right, Right::Execute);
+                assert_eq!(grant.right, AccessRight::Execute);
                 grant.path.display().to_string()
             });
             paths.collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
 use crate::state_dir::{Key, StateDir, StateDirError};
 use crate::sweep;
 use paddock_supervisor::blocking;
-use paddock_supervisor::{Adoption, FailureClass, Shim, Spawner, Watcher};
+use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;
 
 /// Takes the state directory. `wrap` keeps no state. Without the directory paddock works all the same,
@@ -52,7 +52,7 @@ pub(super) async fn start_spawner(
     shim: Shim,
     adoption: Option<Adoption>,
     run: &Run,
-) -> Result<(Spawner, Option<Watcher>), StartError> {
+) -> Result<(Spawner, Option<CleanupProcess>), StartError> {
     let spawner = Spawner::start(shim, adoption).map_err(StartError::Threads)?;
     let watcher = start_watcher(&spawner, run).await;
     Ok((spawner, watcher))
@@ -61,11 +61,13 @@ pub(super) async fn start_spawner(
 /// Starts the process that kills what children leave behind if this one is killed. Process 1 needs none: the
 /// kernel ends all others of its namespace with it. Without a watcher paddock works all the same, and the
 /// next start cleans up.
-async fn start_watcher(spawner: &Spawner, run: &Run) -> Option<Watcher> {
+async fn start_watcher(spawner: &Spawner, run: &Run) -> Option<CleanupProcess> {
     if std::process::id() == 1 {
         return None;
     }
-    let watcher = spawner.watch(RUN_VARIABLE, run.as_str()).await;
+    let watcher = spawner
+        .start_cleanup_process(RUN_VARIABLE, run.as_str())
+        .await;
     watcher
         .inspect_err(|error| {
             tracing::warn!(
@@ -78,7 +80,7 @@ async fn start_watcher(spawner: &Spawner, run: &Run) -> Option<Watcher> {
 
 /// What to do where a runtime directory cannot be made.
 pub(super) fn placeless(error: &io::Error) -> &'static str {
-    let used_up = FailureClass::used_up(error);
+    let used_up = FailureClass::from_io_error(error);
     used_up.map_or(
         "name a directory this user may write to as server.runtime_dir",
         FailureClass::advice,

@@ -78,7 +78,7 @@ impl Service {
     async fn broken(&mut self) -> &'static str {
         tokio::select! {
             () = self.stopped.wait() => RUNTIME,
-            () = self.spawner.closed() => "the thread that starts children",
+            () = self.spawner.wait_closed() => "the thread that starts children",
             () = self.workers.broken() => "a thread that serves clients",
         }
     }

@@ -2,75 +2,80 @@
 
 use tokio::time::{Duration, Instant};
 
-use super::{Actor, Ending, Run, wished};
+use super::{Actor, Ending, RunningChild, desired_at_least};
 use crate::{
-    State, probe,
-    vigil::{self, Suspicion, Vigil},
-    wish::Wish,
+    State,
+    desired_state::DesiredState,
+    liveness::{HangEvidence, Liveness, LivenessCheck, LivenessEvent},
+    probe,
 };
 
 impl Actor {
     /// Waits for the end of a child that is ready, and watches it while requests wait for it.
-    pub(super) async fn serving(&mut self, run: &mut Run, since: Instant) -> Ending {
-        let doubts = self.spec.doubts.clone();
-        doubts.renew();
-        let mut seen = doubts.subscribe();
-        let mut vigil = Vigil::new(self.spec.vigil, doubts.look());
-        let limit = self.spec.vigil.probe;
-        let ask = |delay| probe::health(delay, limit, run.listener.clone());
+    pub(super) async fn watch_until_end(
+        &mut self,
+        run: &mut RunningChild,
+        since: Instant,
+    ) -> Ending {
+        let stalls = self.spec.stalls.clone();
+        stalls.reset();
+        let mut changes = stalls.subscribe();
+        let mut liveness = LivenessCheck::new(self.spec.liveness, stalls.counters());
+        let limit = self.spec.liveness.probe_timeout;
+        let ask = |delay| probe::answers_within(delay, limit, run.listener.clone());
         let probing = ask(Duration::ZERO);
         tokio::pin!(probing);
-        let (mut begun, mut ran) = (Instant::now(), run.process.ran());
-        let mut thought = vigil::Verdict::Fine;
-        self.serves(run, since, None);
+        let (mut begun, mut cpu_time) = (Instant::now(), run.process.cpu_time());
+        let mut published = Liveness::Healthy;
+        self.publish_ready(run, since, None);
         loop {
-            let doubted = vigil.is_doubted();
+            let is_probing = liveness.is_probing();
             let answered = tokio::select! {
                 biased;
                 exit = run.process.wait() => return Ending::Exited(exit),
-                () = wished(&mut self.wish, Wish::Stop) => return Ending::Wished,
+                () = desired_at_least(&mut self.desired, DesiredState::Stopped) => return Ending::StopRequested,
                 // The sender is the spec's.
-                _ = seen.changed() => None,
-                answered = &mut probing, if doubted => Some(answered),
+                _ = changes.changed() => None,
+                answered = &mut probing, if is_probing => Some(answered),
             };
-            let (now, level) = (Instant::now(), doubts.look());
-            let sign = match answered {
-                None => vigil::Sign::Seen(level),
-                Some(true) => vigil::Sign::Answered(level),
-                Some(false) => vigil::Sign::Missed {
-                    seen: level,
-                    ran: run.process.ran().saturating_sub(ran),
+            let (now, counters) = (Instant::now(), stalls.counters());
+            let event = match answered {
+                None => LivenessEvent::RequestsChanged(counters),
+                Some(true) => LivenessEvent::ProbeAnswered(counters),
+                Some(false) => LivenessEvent::ProbeMissed {
+                    counters,
+                    cpu_time: run.process.cpu_time().saturating_sub(cpu_time),
                     took: now - begun,
                 },
             };
-            let verdict = vigil.handle(sign, now);
-            if verdict != thought {
-                thought = verdict;
-                match verdict {
-                    vigil::Verdict::Fine => self.serves(run, since, None),
-                    vigil::Verdict::Suspect(why) => self.serves(run, since, Some(why)),
-                    vigil::Verdict::Hung(why) => return Ending::Hung(why),
+            let liveness_now = liveness.handle(event, now);
+            if liveness_now != published {
+                published = liveness_now;
+                match liveness_now {
+                    Liveness::Healthy => self.publish_ready(run, since, None),
+                    Liveness::Suspect(why) => self.publish_ready(run, since, Some(why)),
+                    Liveness::Hung(why) => return Ending::Hung(why),
                 }
             }
-            if answered.is_some() || !doubted {
+            if answered.is_some() || !is_probing {
                 let delay = if answered == Some(true) {
                     limit
                 } else {
                     Duration::ZERO
                 };
                 probing.set(ask(delay));
-                (begun, ran) = (now + delay, run.process.ran());
+                (begun, cpu_time) = (now + delay, run.process.cpu_time());
             }
         }
     }
 
-    fn serves(&self, run: &Run, since: Instant, suspicion: Option<Suspicion>) {
+    fn publish_ready(&self, run: &RunningChild, since: Instant, evidence: Option<HangEvidence>) {
         self.state.publish(State::Ready {
             pid: run.process.id(),
             generation: self.generation,
             since,
             listener: run.listener.clone(),
-            suspicion: suspicion.map(|why| why.to_string().into()),
+            hang_evidence: evidence.map(|why| why.to_string().into()),
         });
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Begins the words of each [`ShimError`], so they can be told from the child's own.
-pub(crate) const MARK: &str = "paddock shim: ";
+pub(crate) const MESSAGE_PREFIX: &str = "paddock shim: ";
 
 /// Says why [`exec`](super::exec) returned. The program prints it on stderr and exits with
 /// [`ShimError::exit_code`].
@@ -14,18 +14,18 @@ pub(crate) const MARK: &str = "paddock shim: ";
 pub enum ShimError {
     /// The arguments are not what the supervisor writes.
     #[error(
-        "{MARK}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; the supervisor calls this, not people"
+        "{MESSAGE_PREFIX}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; the supervisor calls this, not people"
     )]
     Usage,
     /// The parent ended before its child could be tied to it.
-    #[error("{MARK}the parent process is gone already")]
+    #[error("{MESSAGE_PREFIX}the parent process is gone already")]
     ParentGone,
     /// The child could not be tied to its parent.
-    #[error("{MARK}cannot set the parent-death signal: {0}")]
+    #[error("{MESSAGE_PREFIX}cannot set the parent-death signal: {0}")]
     Tie(#[source] io::Error),
     /// The child's sandbox cannot be made.
     #[error(
-        "{MARK}cannot make the child's sandbox: {part}: {source}; without one it is run where the configuration says so"
+        "{MESSAGE_PREFIX}cannot make the child's sandbox: {part}: {source}; without one it is run where the configuration says so"
     )]
     Sandbox {
         /// The part that failed.
@@ -34,7 +34,7 @@ pub enum ShimError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The program does not exist.
-    #[error("{MARK}cannot run {}: {source}", program.display())]
+    #[error("{MESSAGE_PREFIX}cannot run {}: {source}", program.display())]
     NotFound {
         /// The program.
         program: PathBuf,
@@ -43,7 +43,7 @@ pub enum ShimError {
     },
     /// The program exists and cannot be executed: no permission, another architecture, its interpreter
     /// or dynamic loader is missing, or lies where the sandbox lets nothing run.
-    #[error("{MARK}cannot execute {}: {source}{hint}", program.display())]
+    #[error("{MESSAGE_PREFIX}cannot execute {}: {source}{hint}", program.display())]
     NotExecutable {
         /// The program.
         program: PathBuf,
@@ -66,7 +66,11 @@ impl ShimError {
     }
 
     /// Types the failure of exec.
-    pub(super) fn of_exec(program: PathBuf, source: io::Error, files_confined: bool) -> Self {
+    pub(super) fn from_exec_error(
+        program: PathBuf,
+        source: io::Error,
+        files_confined: bool,
+    ) -> Self {
         let hint = match source.kind() {
             // The system says "not found" also of a missing interpreter or dynamic loader.
             io::ErrorKind::NotFound if is_path_to_file(&program) => {
@@ -97,17 +101,18 @@ mod tests {
     #[test]
     fn a_failed_exec_is_typed() {
         let error = |errno| io::Error::from_raw_os_error(errno);
-        let missing = ShimError::of_exec("/proc/nonexistent".into(), error(2), true);
+        let missing = ShimError::from_exec_error("/proc/nonexistent".into(), error(2), true);
         assert!(matches!(missing, ShimError::NotFound { .. }), "{missing}");
         assert_eq!(missing.exit_code(), 127);
-        let interpreter = ShimError::of_exec("/proc/self/stat".into(), error(2), true);
+        let interpreter = ShimError::from_exec_error("/proc/self/stat".into(), error(2), true);
         assert_eq!(interpreter.exit_code(), 126);
         assert!(
             interpreter.to_string().contains("is missing"),
             "{interpreter}"
         );
         for (confined, says) in [(false, false), (true, true)] {
-            let forbidden = ShimError::of_exec("/proc/self/stat".into(), error(13), confined);
+            let forbidden =
+                ShimError::from_exec_error("/proc/self/stat".into(), error(13), confined);
             assert_eq!(forbidden.exit_code(), 126);
             let words = forbidden.to_string();
             assert!(words.starts_with("paddock shim: cannot execute /proc/self/stat"));

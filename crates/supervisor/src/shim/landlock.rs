@@ -8,8 +8,8 @@ use landlock::{
     RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
-use super::system;
-use crate::sandbox::{Grant, Network, Right, Sandbox};
+use super::system_grants;
+use crate::sandbox::{AccessRight, Network, PathGrant, Sandbox};
 
 /// The newest level whose rules are used. Level 7 adds nothing that restricts.
 const LEVEL: ABI = ABI::V6;
@@ -34,7 +34,7 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
         rules = add(rules, grant)?;
     }
     if sandbox.files.is_some() {
-        for grant in system::grants() {
+        for grant in system_grants::list_grants() {
             rules = add(rules, &grant)?;
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
 }
 
 /// Adds a grant; one of what is not there grants nothing.
-fn add(rules: RulesetCreated, grant: &Grant) -> Result<RulesetCreated, RulesetError> {
+fn add(rules: RulesetCreated, grant: &PathGrant) -> Result<RulesetCreated, RulesetError> {
     if let Err(error) = make(grant) {
         // It may be there, or the child do without.
         let path = grant.path.display();
@@ -70,37 +70,37 @@ fn add(rules: RulesetCreated, grant: &Grant) -> Result<RulesetCreated, RulesetEr
 }
 
 /// Makes what is to be there before the child is restricted.
-fn make(grant: &Grant) -> io::Result<()> {
+fn make(grant: &PathGrant) -> io::Result<()> {
     let path: &Path = &grant.path;
     match grant.right {
-        Right::Keep => fs::create_dir_all(path),
-        Right::Log => fs::OpenOptions::new()
+        AccessRight::Keep => fs::create_dir_all(path),
+        AccessRight::Log => fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(path)
             .map(drop),
-        Right::Execute
-        | Right::Read
-        | Right::Write
-        | Right::Change
-        | Right::Device
-        | Right::Listen => Ok(()),
+        AccessRight::Execute
+        | AccessRight::Read
+        | AccessRight::Write
+        | AccessRight::Change
+        | AccessRight::Device
+        | AccessRight::Listen => Ok(()),
     }
 }
 
-fn access(right: Right) -> BitFlags<AccessFs> {
+fn access(right: AccessRight) -> BitFlags<AccessFs> {
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     match right {
-        Right::Execute => read | AccessFs::Execute,
-        Right::Read => read,
-        Right::Change | Right::Log => read | AccessFs::WriteFile | AccessFs::Truncate,
-        Right::Write | Right::Keep => {
+        AccessRight::Execute => read | AccessFs::Execute,
+        AccessRight::Read => read,
+        AccessRight::Change | AccessRight::Log => read | AccessFs::WriteFile | AccessFs::Truncate,
+        AccessRight::Write | AccessRight::Keep => {
             read | make_bitflags!(AccessFs::{
                 WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
             })
         }
-        Right::Device => read | make_bitflags!(AccessFs::{WriteFile | IoctlDev}),
-        Right::Listen => AccessFs::MakeSock.into(),
+        AccessRight::Device => read | make_bitflags!(AccessFs::{WriteFile | IoctlDev}),
+        AccessRight::Listen => AccessFs::MakeSock.into(),
     }
 }
 

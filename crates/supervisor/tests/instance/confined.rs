@@ -4,12 +4,12 @@
 
 use std::future::pending;
 
-use paddock_supervisor::{Answer, Exit, Launch, Sandbox};
+use paddock_supervisor::{Exit, Launch, ProgramOutput, Sandbox};
 
-use crate::lab::{LIMIT, Lab};
+use crate::harness::{Harness, LIMIT};
 
 /// Runs a shell script in the closest sandbox.
-async fn run(text: &str) -> Answer {
+async fn run(text: &str) -> ProgramOutput {
     let launch = Launch {
         sandbox: Some(Sandbox {
             files: Some(Vec::new()),
@@ -19,8 +19,12 @@ async fn run(text: &str) -> Answer {
         args: ["-c", text, "script"].map(Into::into).into(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
     };
-    let lab = Lab::new();
-    lab.spawner().ask(launch, LIMIT, pending()).await.unwrap()
+    let harness = Harness::new();
+    harness
+        .spawner()
+        .run_program(launch, LIMIT, pending())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

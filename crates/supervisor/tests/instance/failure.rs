@@ -1,29 +1,30 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use paddock_supervisor::{
-    Counter, Exit, Failure, FailureClass, OomCounters, OomGroup, Phase, Spec, State,
+    ChildPhase, Exit, Failure, FailureClass, InstanceSpec, KernelCounter, OomCounters, OomGroup,
+    State,
 };
 
-use crate::lab::{LIMIT, Lab, NEVER, alive, eventually, first_failure, pid_in, stop};
+use crate::harness::{Harness, LIMIT, NEVER, alive, eventually, first_failure, pid_in, stop};
 
-async fn failure_of(lab: &Lab, spec: Spec) -> (Failure, State) {
-    let instance = lab.start(spec);
+async fn failure_of(harness: &Harness, spec: InstanceSpec) -> (Failure, State) {
+    let instance = harness.start(spec);
     let failure = first_failure(&instance).await;
     let state = instance.watch().borrow().clone();
     stop(&instance).await;
-    assert_eq!(lab.directories(), 0);
+    assert_eq!(harness.directories(), 0);
     (failure, state)
 }
 
 #[tokio::test]
 async fn an_exit_while_loading_is_classed_and_has_the_last_words() {
-    let lab = Lab::new();
+    let harness = Harness::new();
     let script = "for i in $(seq 40); do echo line $i; done; \
                   echo \"gguf_init_from_file: failed to open GGUF file 'm.gguf'\" >&2; exit 1";
-    let (failure, state) = failure_of(&lab, lab.script(script)).await;
+    let (failure, state) = failure_of(&harness, harness.script(script)).await;
     assert_eq!(
         (failure.class, failure.phase),
-        (FailureClass::BadFile, Phase::Starting)
+        (FailureClass::BadFile, ChildPhase::Starting)
     );
     assert_eq!(failure.exit, Some(Exit::Code(1)));
     assert!(
@@ -46,8 +47,12 @@ async fn an_exit_while_loading_is_classed_and_has_the_last_words() {
 
 #[tokio::test]
 async fn a_missing_binary_is_told_by_the_shim() {
-    let lab = Lab::new();
-    let (failure, state) = failure_of(&lab, lab.spec("/proc/nonexistent/llama-server", &[])).await;
+    let harness = Harness::new();
+    let (failure, state) = failure_of(
+        &harness,
+        harness.spec("/proc/nonexistent/llama-server", &[]),
+    )
+    .await;
     assert_eq!(failure.class, FailureClass::MissingBinary);
     assert!(
         failure.message.contains("/proc/nonexistent/llama-server"),
@@ -61,23 +66,23 @@ async fn a_missing_binary_is_told_by_the_shim() {
 
 #[tokio::test]
 async fn a_file_that_is_no_program_is_told_by_the_shim() {
-    let lab = Lab::new();
-    let file = lab.file("notes.txt");
+    let harness = Harness::new();
+    let file = harness.file("notes.txt");
     fs::write(&file, "not a program").unwrap();
-    let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
+    let (failure, _) = failure_of(&harness, harness.spec(&file, &[])).await;
     assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
 
     fs::write(&file, "#!/proc/nonexistent/interpreter\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
-    let (failure, _) = failure_of(&lab, lab.spec(&file, &[])).await;
+    let (failure, _) = failure_of(&harness, harness.spec(&file, &[])).await;
     assert_eq!(failure.class, FailureClass::NotExecutable, "{failure}");
     assert!(failure.message.contains("interpreter"), "{failure}");
 }
 
 #[tokio::test]
 async fn an_exit_nobody_asked_for_is_a_crash_also_with_code_0() {
-    let lab = Lab::new();
-    let (failure, state) = failure_of(&lab, lab.script("exit 0")).await;
+    let harness = Harness::new();
+    let (failure, state) = failure_of(&harness, harness.script("exit 0")).await;
     assert_eq!(failure.class, FailureClass::Crashed);
     assert!(failure.message.contains("exited by itself"), "{failure}");
     assert!(
@@ -88,20 +93,20 @@ async fn an_exit_nobody_asked_for_is_a_crash_also_with_code_0() {
 
 #[tokio::test]
 async fn a_child_that_exits_right_after_it_was_ready_has_crashed() {
-    let lab = Lab::new();
+    let harness = Harness::new();
     let event = r#"cmd_child_to_router:state:{"state":"ready","payload":{}}"#;
     let script = format!("echo '{event}'; exit 1");
-    let (failure, _) = failure_of(&lab, lab.script(&script)).await;
+    let (failure, _) = failure_of(&harness, harness.script(&script)).await;
     assert_eq!(
         (failure.class, failure.phase),
-        (FailureClass::Crashed, Phase::Ready)
+        (FailureClass::Crashed, ChildPhase::Ready)
     );
 }
 
 #[tokio::test]
 async fn a_signal_is_seen() {
-    let lab = Lab::new();
-    let (failure, _) = failure_of(&lab, lab.script("kill -ILL $$")).await;
+    let harness = Harness::new();
+    let (failure, _) = failure_of(&harness, harness.script("kill -ILL $$")).await;
     assert_eq!(
         (failure.class, failure.exit),
         (FailureClass::IllegalInstruction, Some(Exit::Signal(4)))
@@ -127,13 +132,13 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
             "somebody sent it SIGKILL",
         ),
     ] {
-        let lab = Lab::new();
-        let (events, limit) = (lab.file("memory.events"), lab.file("memory.max"));
+        let harness = Harness::new();
+        let (events, limit) = (harness.file("memory.events"), harness.file("memory.max"));
         fs::write(&events, "max 0\noom 0\noom_kill 0\n").unwrap();
         fs::write(&limit, "67108864\n").unwrap();
-        let mut spec = lab.script("printf \"$1\" > \"$2\"; kill -KILL $$");
+        let mut spec = harness.script("printf \"$1\" > \"$2\"; kill -KILL $$");
         spec.args.extend([counts.into(), events.clone().into()]);
-        let counter = |name| Counter {
+        let counter = |name| KernelCounter {
             file: events.clone().into(),
             name: Some(name),
         };
@@ -145,7 +150,7 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
             }],
             machine: None,
         };
-        let (failure, _) = failure_of(&lab, spec).await;
+        let (failure, _) = failure_of(&harness, spec).await;
         assert_eq!(failure.class, class, "{failure}");
         assert!(failure.message.contains(says), "{failure}");
     }
@@ -153,8 +158,8 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
 
 #[tokio::test]
 async fn a_child_that_falls_silent_is_killed_with_its_group() {
-    let lab = Lab::new();
-    let (file, mut spec) = (lab.file("pid"), lab.child(&[]));
+    let harness = Harness::new();
+    let (file, mut spec) = (harness.file("pid"), harness.child(&[]));
     spec.args.extend(
         [
             "--deaf",
@@ -168,7 +173,7 @@ async fn a_child_that_falls_silent_is_killed_with_its_group() {
     spec.startup_timeout = Duration::from_millis(700);
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let grandchild = pid_in(&file).await;
     let failure = first_failure(&instance).await;
     assert_eq!(
@@ -182,8 +187,8 @@ async fn a_child_that_falls_silent_is_killed_with_its_group() {
 
 #[tokio::test]
 async fn a_child_that_answers_503_for_ever_is_killed() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&["--busy"]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&["--busy"]);
     spec.ready_event = false;
     spec.startup_timeout = Duration::from_millis(500);
     // Its log of each probe would count as progress.
@@ -192,7 +197,7 @@ async fn a_child_that_answers_503_for_ever_is_killed() {
         ["-c", "exec \"$@\" 2>/dev/null", "sh", "/usr/bin/python3"].map(Into::into),
     );
     spec.program = "/bin/sh".into();
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     assert_eq!(
         first_failure(&instance).await.class,
         FailureClass::StartupTimeout
@@ -202,26 +207,26 @@ async fn a_child_that_answers_503_for_ever_is_killed() {
 
 #[tokio::test]
 async fn a_runtime_directory_too_long_for_a_socket_is_told() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&[]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&[]);
     spec.runtime_dir = format!("/tmp/{}", "d".repeat(120)).into();
-    let (failure, _) = failure_of(&lab, spec).await;
+    let (failure, _) = failure_of(&harness, spec).await;
     assert_eq!(
         (failure.class, failure.phase),
-        (FailureClass::BadFlag, Phase::Spawn)
+        (FailureClass::BadFlag, ChildPhase::Spawn)
     );
 }
 
 #[tokio::test]
 async fn leftovers_of_a_crashed_child_are_killed() {
-    let lab = Lab::new();
-    let file = lab.file("pid");
+    let harness = Harness::new();
+    let file = harness.file("pid");
     let mut spec =
-        lab.script("sleep 1000 & echo $! > \"$1.new\"; mv \"$1.new\" \"$1\"; kill -SEGV $$");
+        harness.script("sleep 1000 & echo $! > \"$1.new\"; mv \"$1.new\" \"$1\"; kill -SEGV $$");
     spec.args.push(file.clone().into());
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let failure = first_failure(&instance).await;
     assert_eq!(failure.class, FailureClass::Crashed);
     assert!(!alive(pid_in(&file).await));
@@ -230,15 +235,15 @@ async fn leftovers_of_a_crashed_child_are_killed() {
 
 #[tokio::test]
 async fn a_pipe_held_open_from_outside_the_group_holds_nothing_up() {
-    let lab = Lab::new();
-    let file = lab.file("pid");
+    let harness = Harness::new();
+    let file = harness.file("pid");
     let script = "setsid sh -c 'echo $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 1000' sh \"$1\" & \
                   while ! test -e \"$1\"; do :; done; echo last words; exit 7";
-    let mut spec = lab.script(script);
+    let mut spec = harness.script(script);
     spec.args.push(file.clone().into());
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let failure = first_failure(&instance).await;
     let escaped = pid_in(&file).await;
     let gone = || !alive(escaped);

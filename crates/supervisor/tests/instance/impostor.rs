@@ -4,8 +4,8 @@ use std::{fs, io::Read as _, os::unix::net::UnixListener, path::Path, thread, ti
 
 use paddock_supervisor::{FailureClass, State, Transport};
 
-use crate::lab::{
-    LIMIT, Lab, NEVER, alive, eventually, first_failure, pid_in, stop, until, until_ready,
+use crate::harness::{
+    Harness, LIMIT, NEVER, alive, eventually, first_failure, pid_in, stop, until, until_ready,
 };
 
 /// Takes connections at a path, and tells what it was sent by the first few.
@@ -25,11 +25,11 @@ fn impostor(path: &Path) -> thread::JoinHandle<Vec<u8>> {
 
 #[tokio::test]
 async fn nobody_becomes_ready_by_what_another_process_answers() {
-    let lab = Lab::new();
-    let mut spec = lab.script("exec sleep 1000");
+    let harness = Harness::new();
+    let mut spec = harness.script("exec sleep 1000");
     spec.ready_event = false;
-    let instance = lab.start(spec);
-    let directory = lab.file("model-1");
+    let instance = harness.start(spec);
+    let directory = harness.file("model-1");
     assert!(eventually(LIMIT, || Path::new(&directory).exists()).await);
     // This process is not the child's: it is the child's parent.
     let impostor = impostor(&Path::new(&directory).join("s.sock"));
@@ -51,13 +51,13 @@ async fn nobody_becomes_ready_by_what_another_process_answers() {
 
 #[tokio::test]
 async fn a_port_proves_nothing_and_the_event_alone_counts() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&["--garble"]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&["--garble"]);
     spec.transport = Transport::Tcp;
     spec.startup_timeout = Duration::from_millis(500);
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let failure = first_failure(&instance).await;
     assert_eq!(failure.class, FailureClass::StartupTimeout);
     stop(&instance).await;
@@ -65,20 +65,20 @@ async fn a_port_proves_nothing_and_the_event_alone_counts() {
 
 #[tokio::test]
 async fn a_server_that_its_script_has_detached_is_the_childs_and_is_stopped_with_it() {
-    let lab = Lab::new();
-    let (gone, file) = (lab.file("gone"), lab.file("pid"));
+    let harness = Harness::new();
+    let (gone, file) = (harness.file("gone"), harness.file("pid"));
     // The shell in between ends, so the server has lost its line of parents, and its session too.
     let script = "p=$1; g=$2; shift 2; \
                   (setsid sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"' \"$p\" \"$@\" & echo x > \"$g\"); \
                   exec sleep 1000";
-    let mut spec = lab.script(script);
+    let mut spec = harness.script(script);
     spec.args.push(file.clone().into());
     spec.args.push(gone.into());
-    let server = lab.child(&[]);
+    let server = harness.child(&[]);
     spec.args.push(server.program.into());
     spec.args.extend(server.args);
     spec.ready_event = false;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let child = until_ready(&instance).await;
     let server = pid_in(&file).await;
     assert_ne!(child, server);
@@ -89,10 +89,10 @@ async fn a_server_that_its_script_has_detached_is_the_childs_and_is_stopped_with
 #[tokio::test]
 async fn a_directory_is_each_generations_own() {
     use std::os::unix::fs::PermissionsExt as _;
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     until_ready(&instance).await;
-    let mode = fs::metadata(lab.file("model-1"))
+    let mode = fs::metadata(harness.file("model-1"))
         .unwrap()
         .permissions()
         .mode();
@@ -106,8 +106,8 @@ async fn a_directory_is_each_generations_own() {
         matches!(state, State::Ready { generation: 2, .. })
     })
     .await;
-    assert!(!Path::new(&lab.file("model-1")).exists());
-    assert!(Path::new(&lab.file("model-2")).exists());
+    assert!(!Path::new(&harness.file("model-1")).exists());
+    assert!(Path::new(&harness.file("model-2")).exists());
     stop(&instance).await;
-    assert_eq!(lab.directories(), 0);
+    assert_eq!(harness.directories(), 0);
 }

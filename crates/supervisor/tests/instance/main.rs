@@ -7,14 +7,14 @@
     reason = "all of this is test code"
 )]
 
-mod ask;
 mod confined;
 mod failure;
+mod harness;
 mod impostor;
-mod lab;
+mod liveness;
 mod output;
 mod parent_death;
 mod readiness;
 mod restart;
+mod run_program;
 mod stop;
-mod vigil;

@@ -1,12 +1,12 @@
 use paddock_supervisor::FailureClass;
 
-use crate::lab::{Lab, first_failure, stop, until_line, until_ready};
+use crate::harness::{Harness, first_failure, stop, until_line, until_ready};
 
 #[tokio::test]
 async fn a_flood_and_an_endless_line_do_not_stop_a_child_from_getting_ready() {
-    let lab = Lab::new();
+    let harness = Harness::new();
     // 8 MiB each: many times what a pipe holds; on stderr without a single newline.
-    let instance = lab.start(lab.child(&["--flood", "8192"]));
+    let instance = harness.start(harness.child(&["--flood", "8192"]));
     until_ready(&instance).await;
     until_line(&instance, "loaded").await;
     let lines = instance.logs().snapshot(usize::MAX);
@@ -17,8 +17,9 @@ async fn a_flood_and_an_endless_line_do_not_stop_a_child_from_getting_ready() {
 
 #[tokio::test]
 async fn what_is_no_text_is_shown_as_far_as_it_goes() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.script("printf 'a\\377b\\r\\n'; printf 'no newline'; exit 3"));
+    let harness = Harness::new();
+    let instance =
+        harness.start(harness.script("printf 'a\\377b\\r\\n'; printf 'no newline'; exit 3"));
     let failure = first_failure(&instance).await;
     assert_eq!(failure.class, FailureClass::Unknown);
     assert_eq!(failure.log_tail, ["a\u{fffd}b", "no newline"]);
@@ -27,10 +28,10 @@ async fn what_is_no_text_is_shown_as_far_as_it_goes() {
 
 #[tokio::test]
 async fn the_last_words_are_those_of_the_last_child() {
-    let lab = Lab::new();
-    let mut spec = lab.script("test -e \"$1\" && exit 4; touch \"$1\"; echo first; exit 3");
-    spec.args.push(lab.file("second").into());
-    let instance = lab.start(spec);
+    let harness = Harness::new();
+    let mut spec = harness.script("test -e \"$1\" && exit 4; touch \"$1\"; echo first; exit 3");
+    spec.args.push(harness.file("second").into());
+    let instance = harness.start(spec);
     let mut states = instance.watch();
     let code = |wanted| {
         move |state: &paddock_supervisor::State| {
@@ -38,7 +39,7 @@ async fn the_last_words_are_those_of_the_last_child() {
             exit == Some(paddock_supervisor::Exit::Code(wanted))
         }
     };
-    let second = crate::lab::reach(&mut states, code(4)).await;
+    let second = crate::harness::reach(&mut states, code(4)).await;
     assert!(second.failure().unwrap().log_tail.is_empty(), "{second:?}");
     assert_eq!(instance.logs().snapshot(9), ["first"]);
     stop(&instance).await;
@@ -46,8 +47,8 @@ async fn the_last_words_are_those_of_the_last_child() {
 
 #[tokio::test]
 async fn a_child_that_closes_its_output_is_not_lost() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&[]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&[]);
     spec.args.splice(
         0..0,
         [
@@ -59,17 +60,17 @@ async fn a_child_that_closes_its_output_is_not_lost() {
         .map(Into::into),
     );
     spec.program = "/bin/sh".into();
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     until_ready(&instance).await;
     stop(&instance).await;
 }
 
 #[tokio::test]
 async fn two_floods_at_once_are_drained_to_their_last_lines() {
-    let lab = Lab::new();
-    let mut spec = lab.script("seq 200000 & seq 200000 >&2; wait; exit 3");
+    let harness = Harness::new();
+    let mut spec = harness.script("seq 200000 & seq 200000 >&2; wait; exit 3");
     spec.restart.budget = 0;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let failure = first_failure(&instance).await;
     assert_eq!(failure.log_tail.last().unwrap(), "200000");
     let logs = instance.logs();
@@ -80,13 +81,13 @@ async fn two_floods_at_once_are_drained_to_their_last_lines() {
 
 #[tokio::test]
 async fn who_writes_without_a_pause_keeps_nobody_waiting() {
-    let lab = Lab::new();
+    let harness = Harness::new();
     // Everything here is on one thread: the readers of these, the other child, and its stop.
-    let floods = [(); 3].map(|()| lab.start(lab.script("yes & exec yes >&2")));
+    let floods = [(); 3].map(|()| harness.start(harness.script("yes & exec yes >&2")));
     for flood in &floods {
         until_line(flood, "y").await;
     }
-    let other = lab.start(lab.child(&[]));
+    let other = harness.start(harness.child(&[]));
     until_ready(&other).await;
     stop(&other).await;
     for flood in &floods {
@@ -96,19 +97,22 @@ async fn who_writes_without_a_pause_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn the_record_goes_on_from_one_instance_to_the_next() {
-    let lab = Lab::new();
+    let harness = Harness::new();
     let logs = paddock_supervisor::Logs::new();
     let mut reader = logs.reader();
     for word in ["first", "second"] {
-        let mut spec = lab.script(&format!("echo {word} >&2; exec sleep 1000"));
+        let mut spec = harness.script(&format!("echo {word} >&2; exec sleep 1000"));
         spec.logs = logs.clone();
-        let instance = lab.start(spec);
+        let instance = harness.start(spec);
         until_line(&instance, word).await;
-        assert_eq!(logs.of_last_child(), [word]);
+        assert_eq!(logs.last_child_lines(), [word]);
         stop(&instance).await;
     }
     assert_eq!(reader.page(0, usize::MAX).lines, ["first", "second"]);
     drop(logs);
-    lab.no_task_remains().await;
-    assert!(!reader.more(2).await, "nobody is left who could write");
+    harness.no_task_remains().await;
+    assert!(
+        !reader.wait_for_line(2).await,
+        "nobody is left who could write"
+    );
 }

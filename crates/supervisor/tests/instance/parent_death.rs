@@ -14,7 +14,7 @@ use tokio::{
     time,
 };
 
-use crate::lab::{LIMIT, Lab, alive, eventually, stop, until_loading, until_ready};
+use crate::harness::{Harness, LIMIT, alive, eventually, stop, until_loading, until_ready};
 
 const PHASE: &str = "PADDOCK_TEST_PHASE";
 
@@ -29,7 +29,7 @@ async fn a_ready_child_dies_with_its_parent() {
 }
 
 async fn dies_with_its_parent(phase: &str) {
-    let lab = Lab::new();
+    let harness = Harness::new();
     let mut parent = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -38,7 +38,7 @@ async fn dies_with_its_parent(phase: &str) {
             "--nocapture",
         ])
         .env(PHASE, phase)
-        .env("TMPDIR", lab.dir.path())
+        .env("TMPDIR", harness.dir.path())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -70,17 +70,17 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
             .enable_all()
             .build()
             .unwrap();
-        let (lab, instance) = runtime.block_on(async {
-            let lab = Lab::new();
-            let instance = lab.start(lab.child(&[]));
+        let (harness, instance) = runtime.block_on(async {
+            let harness = Harness::new();
+            let instance = harness.start(harness.child(&[]));
             until_ready(&instance).await;
-            (lab, instance)
+            (harness, instance)
         });
-        (runtime, lab, instance)
+        (runtime, harness, instance)
     });
-    let (runtime, lab, instance) = first.join().unwrap();
+    let (runtime, harness, instance) = first.join().unwrap();
     for _ in 0..5 {
-        let mut child = UnixStream::connect(lab.file("model-1/s.sock")).unwrap();
+        let mut child = UnixStream::connect(harness.file("model-1/s.sock")).unwrap();
         child.write_all(b"x").unwrap();
         let mut answer = String::new();
         child.read_to_string(&mut answer).unwrap();
@@ -110,14 +110,14 @@ async fn parent() {
     let Ok(phase) = std::env::var(PHASE) else {
         return;
     };
-    let lab = Lab::new();
+    let harness = Harness::new();
     let loading = phase == "loading";
     let options: &[&str] = if loading {
         &["--gate", "/proc/nonexistent"]
     } else {
         &[]
     };
-    let instance = lab.start(lab.child(options));
+    let instance = harness.start(harness.child(options));
     let child = if loading {
         until_loading(&instance).await
     } else {

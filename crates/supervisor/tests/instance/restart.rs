@@ -1,15 +1,15 @@
 use std::{fs, time::Duration};
 
-use paddock_supervisor::{FailureClass, Phase, State};
+use paddock_supervisor::{ChildPhase, FailureClass, State};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::lab::{Lab, pid, reach, signal, stop, until, until_ready};
+use crate::harness::{Harness, pid, reach, signal, stop, until, until_ready};
 
 #[tokio::test]
 async fn a_ready_child_that_is_killed_is_replaced() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let mut states = instance.watch();
     let first = until_ready(&instance).await;
     signal(first, Signal::KILL);
@@ -17,16 +17,16 @@ async fn a_ready_child_that_is_killed_is_replaced() {
     let failure = state.failure().unwrap();
     assert_eq!(
         (failure.class, failure.phase),
-        (FailureClass::Killed, Phase::Ready)
+        (FailureClass::Killed, ChildPhase::Ready)
     );
     let second = reach(&mut states, |state| {
         matches!(state, State::Ready { generation: 2, .. })
     })
     .await;
     assert_ne!(pid(&second), first);
-    assert_eq!(lab.directories(), 1, "the first socket is gone");
+    assert_eq!(harness.directories(), 1, "the first socket is gone");
     stop(&instance).await;
-    assert_eq!(lab.directories(), 0);
+    assert_eq!(harness.directories(), 0);
 }
 
 /// How soon the death of a child is to be noticed.
@@ -34,8 +34,8 @@ const NOTICED: Duration = Duration::from_millis(5);
 
 #[tokio::test]
 async fn a_death_is_noticed_within_5_ms() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let mut fastest = Duration::MAX;
     // The fastest of a few, so that a busy machine does not count.
     for _ in 0..5 {
@@ -54,11 +54,11 @@ async fn a_death_is_noticed_within_5_ms() {
 
 #[tokio::test]
 async fn a_crash_loop_opens_the_breaker_and_one_try_closes_it() {
-    let lab = Lab::new();
-    let (tries, heal) = (lab.file("tries"), lab.file("heal"));
-    let child = lab.child(&[]);
+    let harness = Harness::new();
+    let (tries, heal) = (harness.file("tries"), harness.file("heal"));
+    let child = harness.child(&[]);
     let script = "echo x >> \"$1\"; test -e \"$2\" || exit 3; shift 2; exec \"$@\"";
-    let mut spec = lab.script(script);
+    let mut spec = harness.script(script);
     spec.args.extend([
         tries.clone().into(),
         heal.clone().into(),
@@ -67,7 +67,7 @@ async fn a_crash_loop_opens_the_breaker_and_one_try_closes_it() {
     spec.args.extend(child.args);
     spec.restart.budget = 2;
     spec.restart.breaker = Duration::from_millis(200);
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let state = until(&instance, |state| matches!(state, State::Failed { .. })).await;
     assert!(
         matches!(
@@ -88,16 +88,16 @@ async fn a_crash_loop_opens_the_breaker_and_one_try_closes_it() {
 
 #[tokio::test]
 async fn a_failure_that_cannot_heal_is_tried_once() {
-    let lab = Lab::new();
-    let tries = lab.file("tries");
+    let harness = Harness::new();
+    let tries = harness.file("tries");
     let script = "echo x >> \"$1\"; echo 'error: invalid argument: --x' >&2; exit 1";
-    let mut spec = lab.script(script);
+    let mut spec = harness.script(script);
     spec.args.push(tries.clone().into());
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let state = until(&instance, |state| matches!(state, State::Failed { .. })).await;
     assert!(matches!(state, State::Failed { retry_at: None, .. }));
     assert_eq!(state.failure().unwrap().class, FailureClass::BadFlag);
     assert_eq!(fs::read_to_string(&tries).unwrap(), "x\n");
     stop(&instance).await;
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use paddock_supervisor::{Instance, State};
 use tokio::time::Instant;
 
-use crate::lab::{
-    Lab, NEVER, alive, eventually, pid_in, stop, until, until_line, until_loading, until_ready,
+use crate::harness::{
+    Harness, NEVER, alive, eventually, pid_in, stop, until, until_line, until_loading, until_ready,
 };
 
 fn terms(instance: &Instance) -> usize {
@@ -18,55 +18,55 @@ fn terms(instance: &Instance) -> usize {
 
 #[tokio::test]
 async fn a_ready_child_stops_on_the_first_sigterm() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let pid = until_ready(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
-    assert_eq!((terms(&instance), lab.directories()), (1, 0));
+    assert_eq!((terms(&instance), harness.directories()), (1, 0));
     stop(&instance).await;
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
 }
 
 #[tokio::test]
 async fn a_loading_child_stops() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&["--gate", "/proc/nonexistent"]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&["--gate", "/proc/nonexistent"]));
     let pid = until_loading(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
 }
 
 #[tokio::test]
 async fn an_instance_stops_before_it_has_begun() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     stop(&instance).await;
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
 }
 
 #[tokio::test]
 async fn an_instance_in_backoff_stops_at_once() {
-    let lab = Lab::new();
-    let mut spec = lab.script("exit 3");
+    let harness = Harness::new();
+    let mut spec = harness.script("exit 3");
     spec.restart.first_delay = NEVER;
     spec.restart.max_delay = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     until(&instance, |state| {
         matches!(state, State::Backoff { attempt: 1, .. })
     })
     .await;
     stop(&instance).await;
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
 }
 
 #[tokio::test]
 async fn a_second_sigterm_ends_a_child_that_waits_for_its_requests() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&["--ignore-terms", "1"]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&["--ignore-terms", "1"]);
     spec.stop.first_grace = Duration::from_millis(100);
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let pid = until_ready(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
@@ -75,23 +75,23 @@ async fn a_second_sigterm_ends_a_child_that_waits_for_its_requests() {
 
 #[tokio::test]
 async fn a_child_that_ignores_sigterm_is_killed() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&["--ignore-terms", "99"]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&["--ignore-terms", "99"]);
     spec.stop.first_grace = Duration::from_millis(100);
     spec.stop.second_grace = Duration::from_millis(100);
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let pid = until_ready(&instance).await;
     stop(&instance).await;
     assert!(!alive(pid));
-    assert_eq!((terms(&instance), lab.directories()), (2, 0));
+    assert_eq!((terms(&instance), harness.directories()), (2, 0));
 }
 
 #[tokio::test]
 async fn a_kill_takes_effect_within_the_grace() {
-    let lab = Lab::new();
-    let mut spec = lab.child(&["--ignore-terms", "99"]);
+    let harness = Harness::new();
+    let mut spec = harness.child(&["--ignore-terms", "99"]);
     spec.stop.first_grace = NEVER;
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     let pid = until_ready(&instance).await;
     tokio::join!(stop(&instance), async {
         until_line(&instance, "got SIGTERM").await;
@@ -103,8 +103,8 @@ async fn a_kill_takes_effect_within_the_grace() {
 
 #[tokio::test]
 async fn a_kill_sends_no_sigterm() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let pid = until_ready(&instance).await;
     let begun = Instant::now();
     instance.kill().await;
@@ -115,8 +115,8 @@ async fn a_kill_sends_no_sigterm() {
 
 #[tokio::test]
 async fn a_stop_goes_on_when_its_caller_does_not_wait() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let pid = until_ready(&instance).await;
     // Polled once and dropped: a timeout of zero can last a millisecond, in which a child can end.
     tokio::select! {
@@ -130,28 +130,28 @@ async fn a_stop_goes_on_when_its_caller_does_not_wait() {
 
 #[tokio::test]
 async fn the_last_handle_takes_the_child_with_it() {
-    let lab = Lab::new();
-    let instance = lab.start(lab.child(&[]));
+    let harness = Harness::new();
+    let instance = harness.start(harness.child(&[]));
     let pid = until_ready(&instance).await;
     let (clone, logs) = (instance.clone(), instance.logs());
     drop(instance);
     assert!(alive(pid));
     drop(clone);
-    lab.no_task_remains().await;
+    harness.no_task_remains().await;
     assert!(!alive(pid));
     assert!(logs.snapshot(1)[0].contains("SIGTERM"));
 }
 
 #[tokio::test]
 async fn leftovers_of_a_stopped_child_are_killed() {
-    let lab = Lab::new();
-    let file = lab.file("pid");
+    let harness = Harness::new();
+    let file = harness.file("pid");
     // The grandchild ignores SIGTERM.
     let script = "trap '' TERM; sleep 1000 & echo $! > \"$1.new\"; mv \"$1.new\" \"$1\"; \
                   trap 'exit 0' TERM; echo loading; while :; do wait; done";
-    let mut spec = lab.script(script);
+    let mut spec = harness.script(script);
     spec.args.push(file.clone().into());
-    let instance = lab.start(spec);
+    let instance = harness.start(spec);
     until_loading(&instance).await;
     let grandchild = pid_in(&file).await;
     assert!(alive(grandchild));
@@ -170,16 +170,17 @@ fn an_actor_that_is_dropped_leaves_no_process() {
             .unwrap()
     };
     let (runtime, observer) = (begin(), begin());
-    let (lab, child, grandchild, _instance) = runtime.block_on(async {
-        let lab = Lab::new();
-        let file = lab.file("pid");
-        let instance = lab.start(lab.child(&["--ignore-terms", "99", "--grandchild", &file]));
+    let (harness, child, grandchild, _instance) = runtime.block_on(async {
+        let harness = Harness::new();
+        let file = harness.file("pid");
+        let instance =
+            harness.start(harness.child(&["--ignore-terms", "99", "--grandchild", &file]));
         let child = until_ready(&instance).await;
-        (lab, child, pid_in(&file).await, instance)
+        (harness, child, pid_in(&file).await, instance)
     });
     assert!(alive(child) && alive(grandchild));
     drop(runtime);
     let gone = || !alive(child) && !alive(grandchild);
     assert!(observer.block_on(eventually(Duration::from_secs(2), gone)));
-    assert_eq!(lab.directories(), 0);
+    assert_eq!(harness.directories(), 0);
 }

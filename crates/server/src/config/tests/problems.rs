@@ -370,11 +370,11 @@ fn an_engine_that_may_not_be_executed_is_told() {
 
 #[test]
 fn a_sandbox_that_is_demanded_needs_a_kernel_that_has_it() {
-    use paddock_supervisor::sandbox::Parts;
+    use paddock_supervisor::sandbox::SandboxSupport;
     let fixture = Fixture::new();
     let config = |landlock: u8, mode: &str| {
         let around = Surroundings {
-            parts: Parts::of_linux(landlock, true),
+            parts: SandboxSupport::for_linux(landlock, true),
             ..fixture.around()
         };
         let text = format!("engine.sandbox = '{mode}'\nmodels.m.path = 'model.gguf'");

@@ -244,18 +244,18 @@ fn a_request_that_waits_long_is_told_of_until_its_byte_comes() {
     run(async {
         let harness = Harness::new();
         let (mut client, mut upstream) = begin(&harness, ASK).await;
-        let raised = || format!("{:?}", harness.model.doubts).contains("waiting: 1");
+        let raised = || format!("{:?}", harness.model.stalls).contains("waiting: 1");
         for _ in 0..3 {
             sleep(Duration::from_secs(9)).await;
             assert!(!raised());
             sleep(Duration::from_secs(2)).await;
-            assert!(raised(), "{:?}", harness.model.doubts);
+            assert!(raised(), "{:?}", harness.model.stalls);
             send(&mut upstream, chunk("data: 1\n\n")).await;
             expect(&mut client, chunk("data: 1\n\n").as_bytes()).await;
             assert!(!raised());
         }
         rest(&mut client).await;
-        let doubts = format!("{:?}", harness.model.doubts);
+        let doubts = format!("{:?}", harness.model.stalls);
         assert!(doubts.contains("Once") && !raised(), "{doubts}");
     });
 }

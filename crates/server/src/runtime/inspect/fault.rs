@@ -4,7 +4,7 @@ use super::super::entry::Failed;
 use crate::error::LoadFailure;
 use crate::learned::FileIdentity;
 use paddock_gguf as gguf;
-use paddock_supervisor::{Failure, FailureClass, Phase};
+use paddock_supervisor::{ChildPhase, Failure, FailureClass};
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Fault {
             failure: LoadFailure {
                 cause: Arc::new(Failure {
                     class: self.class,
-                    phase: Phase::Spawn,
+                    phase: ChildPhase::Spawn,
                     exit: None,
                     message: format!("{}; {remedy}", self.reason),
                     log_tail: Vec::new(),
@@ -104,7 +104,7 @@ impl Fault {
 /// place, is the configuration's fault; of any other
 /// error (EIO, ESTALE) the file tells nothing.
 fn class(error: &io::Error) -> FailureClass {
-    FailureClass::used_up(error).unwrap_or(match error.kind() {
+    FailureClass::from_io_error(error).unwrap_or(match error.kind() {
         ErrorKind::NotFound
         | ErrorKind::PermissionDenied
         | ErrorKind::IsADirectory

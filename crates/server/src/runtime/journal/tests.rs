@@ -1,5 +1,5 @@
 use super::*;
-use paddock_supervisor::{FailureClass, Phase};
+use paddock_supervisor::{ChildPhase, FailureClass};
 
 const MODEL: ModelId = ModelId(0);
 
@@ -15,7 +15,7 @@ fn fails(journal: &mut Journal) {
     journal.note(MODEL, Note::Wanted { by });
     let cause = Failure {
         class: FailureClass::BadFile,
-        phase: Phase::Spawn,
+        phase: ChildPhase::Spawn,
         exit: None,
         message: "there is no file".to_owned(),
         log_tail: Vec::new(),

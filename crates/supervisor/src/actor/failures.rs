@@ -1,0 +1,87 @@
+//! The causes of a child's failure, as far as its exit, its output and the kernel tell them.
+
+use super::Actor;
+use crate::{
+    ChildPhase, Exit, Failure, FailureClass,
+    classify_failure::{self, FailureEvidence},
+    liveness::HangEvidence,
+    oom::{self, OomReading},
+    output::Output,
+    stdin_end,
+};
+
+/// Lines of output that are searched for the cause of a failure.
+const MAX_EVIDENCE_LINES: usize = 200;
+
+/// Lines of output that a failure carries.
+const MAX_TAIL_LINES: usize = 20;
+
+impl Actor {
+    /// Finds the cause of a child's end. One that has ended with its standard input is the last that depends on it.
+    pub(super) fn exit_failure(
+        &mut self,
+        pid: u32,
+        output: &Output,
+        oom_before: &OomReading,
+        phase: ChildPhase,
+        exit: Exit,
+    ) -> Failure {
+        let lines = output.tail(MAX_EVIDENCE_LINES);
+        if self.spec.ready_event && stdin_end::was_the_cause(&lines) {
+            self.probe_from_now_on(pid);
+        }
+        let program = &self.spec.program;
+        let evidence = FailureEvidence {
+            program,
+            phase,
+            exit,
+            kill_source: oom::find_kill_source(oom_before, &self.spec.oom.read()),
+            lines: &lines,
+        };
+        let (class, message) = classify_failure::classify(&evidence);
+        Failure {
+            class,
+            phase,
+            exit: Some(exit),
+            message,
+            log_tail: output.tail(MAX_TAIL_LINES),
+        }
+    }
+
+    /// Has no later child report its state, so that none depends on its standard input.
+    pub(super) fn probe_from_now_on(&mut self, pid: u32) {
+        self.spec.ready_event = false;
+        tracing::info!(
+            name = %self.name,
+            pid,
+            "the server has no standard input, as one that a start script runs in the background: it is started \
+             again without the reports that need one, and /health says when it is ready; a script that runs it \
+             with `exec` also shows how far a load is"
+        );
+    }
+
+    pub(super) fn hang_failure(&self, output: &Output, why: HangEvidence) -> Failure {
+        Failure {
+            class: FailureClass::Unresponsive,
+            phase: ChildPhase::Ready,
+            exit: None,
+            message: classify_failure::describe_hang(&self.spec.program, why),
+            log_tail: output.tail(MAX_TAIL_LINES),
+        }
+    }
+
+    pub(super) fn startup_timeout_failure(&self, output: &Output) -> Failure {
+        let log_tail = output.tail(MAX_TAIL_LINES);
+        Failure {
+            class: FailureClass::StartupTimeout,
+            phase: ChildPhase::Starting,
+            exit: None,
+            message: classify_failure::describe_startup_timeout(
+                &self.spec.program,
+                self.spec.startup_timeout,
+                &log_tail,
+            ),
+            log_tail,
+        }
+    }
+}

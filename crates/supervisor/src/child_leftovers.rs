@@ -1,0 +1,50 @@
+//! Kills what a child has left outside its process group.
+
+use std::mem;
+
+use crate::{
+    blocking,
+    leftovers::{HeldProcess, kill_all, kill_marked},
+    marker::{self, InstanceMarker},
+    orphans::ChildRegistry,
+};
+
+/// Processes that a child may have left outside its group when it ended.
+#[derive(Debug)]
+#[must_use = "processes that have left the child's group go on until they are killed"]
+pub(crate) struct ChildLeftovers {
+    /// The child, which is gone.
+    pub(crate) pid: u32,
+    pub(crate) marker: InstanceMarker,
+    /// The child's descendants before it was told to end.
+    pub(crate) descendants: Vec<HeldProcess>,
+    pub(crate) children: ChildRegistry,
+}
+
+impl ChildLeftovers {
+    /// Kills what had descended from the child, what has its marker, and orphans that can only be its own, and
+    /// waits until all of it is gone.
+    pub(crate) async fn kill(self) {
+        let Self {
+            pid,
+            marker,
+            mut descendants,
+            children,
+        } = self;
+        let killing = blocking::run(move || {
+            let mut killed = kill_all(|| mem::take(&mut descendants));
+            if !children.has_no_orphan() {
+                killed.extend(kill_marked(marker::MARKER_VARIABLE, marker.as_str()));
+                killed.extend(children.kill_orphans());
+            }
+            killed
+        });
+        match killing.await {
+            Ok(killed) if killed.is_empty() => {}
+            Ok(killed) => tracing::info!(pid, ?killed, "killed what the child had left running"),
+            Err(error) => {
+                tracing::warn!(pid, %error, "cannot look for what the child has left running");
+            }
+        }
+    }
+}

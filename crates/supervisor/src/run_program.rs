@@ -1,0 +1,106 @@
+//! Asks a program something by its arguments, and hears its whole answer.
+
+use std::{io, time::Duration};
+
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    time,
+};
+
+use crate::{Exit, Launch, Spawner, process::Process};
+
+/// How much of what it writes on one stream is kept, in bytes; the rest is read and dropped.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
+
+/// The longest time that is waited for one that was killed. It is reaped later if the kernel takes longer.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a program said, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramOutput {
+    /// How it ended.
+    pub exit: Exit,
+    /// The beginning of what it wrote on stdout, a mebibyte at most.
+    pub stdout: Vec<u8>,
+    /// Likewise on stderr.
+    pub stderr: Vec<u8>,
+}
+
+/// Says why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RunProgramError {
+    /// The exec shim could not be started. What that cannot execute it says itself, on stderr.
+    #[error("cannot start the exec shim: {0}; check the installation and the limits")]
+    Spawn(#[source] io::Error),
+    /// It was killed, for it took longer than this.
+    #[error("it did not end within {} s", .0.as_secs_f32())]
+    Slow(Duration),
+    /// It was killed, for nobody wants to know any more.
+    #[error("nobody wants to know any more")]
+    Cancelled,
+}
+
+impl Spawner {
+    /// Runs a program to its end and returns what it said. Its stdin is empty. Like every child it ends with
+    /// this process. Where it has not ended when `cancelled` does, it is killed with its group and reaped
+    /// before this returns; dropping the future kills them too, and waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or has not ended, or closed its output, within `limit`, or before `cancelled`.
+    pub async fn run_program(
+        &self,
+        launch: Launch,
+        limit: Duration,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<ProgramOutput, RunProgramError> {
+        let mut process = self.spawn(launch).await.map_err(RunProgramError::Spawn)?;
+        process.close_stdin();
+        let answered = tokio::select! {
+            biased;
+            answer = collect_output(&mut process) => Ok(answer),
+            () = cancelled => Err(RunProgramError::Cancelled),
+            () = time::sleep(limit) => Err(RunProgramError::Slow(limit)),
+        };
+        if answered.is_err() {
+            process.note_descendants().await;
+            process.signal(Signal::KILL);
+            // If it does not die, its drop tries again and leaves it to be reaped.
+            if time::timeout(KILL_TIMEOUT, process.wait()).await.is_err() {
+                return answered;
+            }
+        }
+        process.kill_group().await.kill().await;
+        answered
+    }
+}
+
+async fn collect_output(process: &mut Process) -> ProgramOutput {
+    let (stdout, stderr) = process.take_output();
+    let (exit, stdout, stderr) =
+        tokio::join!(process.wait(), read_start(stdout), read_start(stderr));
+    ProgramOutput {
+        exit,
+        stdout,
+        stderr,
+    }
+}
+
+/// Reads a stream to its end and keeps its first bytes.
+async fn read_start(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else {
+        return kept;
+    };
+    let mut piece = [0; 4096];
+    loop {
+        // What cannot be read is as good as its end.
+        let length = stream.read(&mut piece).await.unwrap_or(0);
+        if length == 0 {
+            return kept;
+        }
+        let room = MAX_KEPT_BYTES - kept.len();
+        kept.extend_from_slice(&piece[..length.min(room)]);
+    }
+}
