@@ -228,7 +228,7 @@ impl Actor {
 
     /// Brings a life to its end: no process, no socket, and the cause found.
     async fn conclude(&mut self, mut run: Run, ending: Ending, ready: Option<Instant>) -> Outcome {
-        let ready_for = ready.map(|since| since.elapsed());
+        let ready_for = self.served_for(&ending, ready);
         if !matches!(ending, Ending::Exited(_)) {
             run.process.note_descendants().await;
         }
@@ -236,7 +236,7 @@ impl Actor {
             Ending::Exited(_) => {}
             Ending::Silent => kill(&mut run.process).await,
             Ending::Hung(why) => {
-                let why = classify::hung(&self.spec.program, why);
+                let (_, why) = classify::hung(&self.spec.program, why);
                 self.spec.doubts.end(&why);
                 tracing::error!(name = %self.name, pid = run.process.id(), "killing the child: {why}");
                 kill(&mut run.process).await;
@@ -269,6 +269,14 @@ impl Actor {
             ready_for,
             remains,
         })
+    }
+
+    /// Returns how long the child had served. One that failed every inference request never did, so that a
+    /// restart that does not help is not free.
+    fn served_for(&self, ending: &Ending, ready: Option<Instant>) -> Option<Duration> {
+        let never_served = matches!(ending, Ending::Hung(Suspicion::ServerErrors { .. }))
+            && !self.spec.inference_errors.has_answered();
+        ready.filter(|_| !never_served).map(|since| since.elapsed())
     }
 
     /// SIGTERM, grace, SIGTERM, grace, SIGKILL, reap. A wish to kill ends a grace.

@@ -72,12 +72,22 @@ pub(crate) fn silent(program: &Path, timeout: Duration, lines: &[String]) -> Str
     )
 }
 
-/// Words the failure of a child that served and then answered no more.
-pub(crate) fn hung(program: &Path, why: Suspicion) -> String {
-    format!(
-        "{} no longer answered and was killed: {why}; see its last lines and, on a GPU, the driver's log",
+/// Classifies and words the failure of a child that was killed for what speaks against it.
+pub(crate) fn hung(program: &Path, why: Suspicion) -> (FailureClass, String) {
+    let (class, event) = match why {
+        Suspicion::ServerErrors { .. } => (
+            FailureClass::InferenceFailed,
+            "could not do what it is for any more",
+        ),
+        Suspicion::Deaf { .. } | Suspicion::Overdue | Suspicion::OverdueAgain => {
+            (FailureClass::Unresponsive, "no longer answered")
+        }
+    };
+    let message = format!(
+        "{} {event} and was killed: {why}; see its last lines and, on a GPU, the driver's log",
         name(program)
-    )
+    );
+    (class, message)
 }
 
 /// Types the lack of an address.

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
-//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
+//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `inference` (whether its inference is broken), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
 //! see). Effects are thin: `spawner` forks, `ask` hears what a program says to a question, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
 //!
@@ -53,6 +53,7 @@ mod doubts;
 pub mod env;
 mod event;
 mod failure;
+mod inference;
 mod instance;
 mod leftovers;
 mod lines;
@@ -84,6 +85,7 @@ mod wish;
 pub use ask::{Answer, AskError};
 pub use doubts::{Doubt, Doubts};
 pub use failure::{Exit, Failure, FailureClass, Phase};
+pub use inference::{InferenceErrors, InferencePolicy};
 pub use instance::Instance;
 pub use leftovers::kill_marked;
 pub use logs::{LogPage, LogReader, Logs};

@@ -66,19 +66,40 @@ pub(crate) async fn health(delay: Duration, limit: Duration, listener: Listener)
     time::timeout(limit, asking).await.is_ok()
 }
 
+/// Sends a request of paddock's own to a child that serves, after `delay`. Returns the status of the answer, or
+/// nothing without one within `limit`.
+pub(crate) async fn status(
+    delay: Duration,
+    limit: Duration,
+    listener: Listener,
+    request: &[u8],
+) -> Option<u16> {
+    time::sleep(delay).await;
+    let head = time::timeout(limit, send(&listener, request)).await.ok()?;
+    let head = head.ok()?;
+    std::str::from_utf8(head.get(9..)?).ok()?.parse().ok()
+}
+
 async fn ask(listener: &Listener) -> io::Result<Vec<u8>> {
+    send(listener, REQUEST).await
+}
+
+async fn send(listener: &Listener, request: &[u8]) -> io::Result<Vec<u8>> {
     match &listener.address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).await?;
             listener.processes.verify(&stream)?;
-            exchange(stream).await
+            exchange(stream, request).await
         }
-        Address::Tcp(address) => exchange(TcpStream::connect(address).await?).await,
+        Address::Tcp(address) => exchange(TcpStream::connect(address).await?, request).await,
     }
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
-    stream.write_all(REQUEST).await?;
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+) -> io::Result<Vec<u8>> {
+    stream.write_all(request).await?;
     let mut head = Vec::with_capacity(STATUS_END);
     stream
         .take(STATUS_END as u64)

@@ -63,7 +63,7 @@ fn log(name: &str, state: &State) {
             suspicion: Some(suspicion),
             ..
         } => {
-            tracing::warn!(name, pid, generation, "it may hang: {suspicion}");
+            tracing::warn!(name, pid, generation, "the child is suspect: {suspicion}");
         }
         State::Ready {
             pid,

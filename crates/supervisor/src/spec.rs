@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{Doubts, Logs, OomCounters, RestartPolicy, Sandbox};
+use crate::{Doubts, InferenceErrors, InferencePolicy, Logs, OomCounters, RestartPolicy, Sandbox};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +116,10 @@ pub struct Spec {
     pub vigil: VigilPolicy,
     /// What those who send requests to the child see of it.
     pub doubts: Doubts,
+    /// When a child whose inference routes answer with server errors counts as broken.
+    pub inference: InferencePolicy,
+    /// The server errors that those who send requests to the child see.
+    pub inference_errors: InferenceErrors,
     /// Where the kernel counts the processes that it kills for want of memory.
     pub oom: OomCounters,
     /// Where the child's output goes.

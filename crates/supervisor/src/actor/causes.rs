@@ -43,11 +43,12 @@ impl Actor {
     }
 
     pub(super) fn hung(&self, output: &Output, why: Suspicion) -> Failure {
+        let (class, message) = classify::hung(&self.spec.program, why);
         Failure {
-            class: FailureClass::Unresponsive,
+            class,
             phase: Phase::Ready,
             exit: None,
-            message: classify::hung(&self.spec.program, why),
+            message,
             log_tail: output.tail(TAIL_LINES),
         }
     }

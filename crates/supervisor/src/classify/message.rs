@@ -86,6 +86,7 @@ fn telling<'a>(evidence: &Evidence<'a>, class: FailureClass) -> Option<&'a Strin
         | FailureClass::Crashed
         | FailureClass::StartupTimeout
         | FailureClass::Unresponsive
+        | FailureClass::InferenceFailed
         | FailureClass::Unknown => None,
     };
     marked.or_else(|| last(evidence.lines))
@@ -109,6 +110,7 @@ const fn event(class: FailureClass) -> &'static str {
         FailureClass::Aborted => "aborted",
         FailureClass::Crashed => "crashed",
         FailureClass::Unresponsive => "no longer answered",
+        FailureClass::InferenceFailed => "answered inference requests with server errors only",
         FailureClass::StartupTimeout | FailureClass::Unknown => "failed",
     }
 }
@@ -151,9 +153,11 @@ impl FailureClass {
                 "for SIGKILL look for the kernel's out-of-memory killer in the system log"
             }
             Self::Aborted => "this is likely a fault of the program: see its last lines",
-            Self::Crashed | Self::StartupTimeout | Self::Unresponsive | Self::Unknown => {
-                "see its last lines"
-            }
+            Self::Crashed
+            | Self::StartupTimeout
+            | Self::Unresponsive
+            | Self::InferenceFailed
+            | Self::Unknown => "see its last lines",
         }
     }
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use paddock_supervisor::{
-    Doubts, Failure, Instance, Logs, OomCounters, RestartPolicy, Shim, Spawner, Spec, State,
-    StopPolicy, Transport, VigilPolicy, env,
+    Doubts, Failure, InferenceErrors, InferencePolicy, Instance, Logs, OomCounters, RestartPolicy,
+    Shim, Spawner, Spec, State, StopPolicy, Transport, VigilPolicy, env,
 };
 use rustix::process::{Pid, Signal};
 use tokio::{sync::watch, time};
@@ -75,6 +75,8 @@ impl Lab {
                 probes: 3,
             },
             doubts: Doubts::default(),
+            inference: InferencePolicy::default(),
+            inference_errors: InferenceErrors::default(),
             oom: OomCounters::default(),
             logs: Logs::default(),
         }

@@ -11,6 +11,7 @@ mod ask;
 mod confined;
 mod failure;
 mod impostor;
+mod inference;
 mod lab;
 mod output;
 mod parent_death;
