@@ -25,6 +25,7 @@
 //! | `--fake-log-flood N` | N bytes of log a second on stderr |
 //! | `--fake-die POINT:HOW` | dies at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
 //! | `--fake-fail KIND` | fails as the real one does: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert`, `disk-full`, `too-many-files`, `too-many-processes` |
+//! | `--fake-compute-error WHAT` | inference is answered with 500: all of it once a request has come while a file existed (`lost:FILE`), prompts with a word in them (`prompt:WORD`), or `completions` |
 //! | `--fake-hang WHERE` | never answers: `ready` (nothing, from the end of the load on), `request` (what needs inference), `stream` (after a stream's first event) |
 //! | `--fake-impersonate MODEL` | keeps binding, and replacing, the sockets of that model's children, and answers there |
 //! | `--fake-ignore-term` | SIGTERM does nothing, ever |
@@ -54,6 +55,7 @@
 pub mod args;
 mod asked;
 mod attempt;
+pub mod compute_error;
 pub mod die;
 pub mod failures;
 

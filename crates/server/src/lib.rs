@@ -14,6 +14,7 @@ mod error;
 mod forward;
 mod health;
 mod host;
+mod inference_probes;
 mod inherited;
 mod keys;
 mod learned;

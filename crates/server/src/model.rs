@@ -2,7 +2,7 @@
 
 use crate::config::Model as ModelConfig;
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
-use paddock_supervisor::{Address, ChildProcesses, StallTracker};
+use paddock_supervisor::{Address, ChildProcesses, InferenceErrors, StallTracker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub(crate) struct Model {
     pub(crate) exit: Arc<watch::Sender<Option<ChildExit>>>,
     /// What its requests see of its child's silence.
     pub(crate) stalls: StallTracker,
+    /// The server errors of its child's inference routes.
+    pub(crate) inference_errors: InferenceErrors,
     released: Released,
 }
 
@@ -132,6 +134,7 @@ impl Model {
             endpoint: Arc::new(watch::Sender::new(None)),
             exit: Arc::new(watch::Sender::new(None)),
             stalls: StallTracker::default(),
+            inference_errors: InferenceErrors::default(),
             released,
         }
     }
@@ -147,6 +150,7 @@ impl Model {
             endpoint: Arc::clone(&self.endpoint),
             exit: Arc::clone(&self.exit),
             stalls: self.stalls.clone(),
+            inference_errors: self.inference_errors.clone(),
             released: self.released.clone(),
         }
     }

@@ -250,7 +250,7 @@ impl Actor {
         ending: Ending,
         ready: Option<Instant>,
     ) -> Outcome {
-        let ready_for = ready.map(|since| since.elapsed());
+        let ready_for = self.served_for(&ending, ready);
         let pid = run.process.id();
         if !matches!(ending, Ending::Exited(_)) {
             run.process.note_descendants().await;
@@ -263,7 +263,7 @@ impl Actor {
                 kill(&mut run.process).await;
             }
             Ending::Hung(why) => {
-                let why = classify_failure::describe_hang(&self.spec.program, why);
+                let (_, why) = classify_failure::describe_hang(&self.spec.program, why);
                 self.spec.stalls.set_kill_reason(&why);
                 tracing::error!(name = %self.name, pid = run.process.id(), "killing the child: {why}");
                 kill(&mut run.process).await;
@@ -299,6 +299,14 @@ impl Actor {
             ready_for,
             leftovers,
         })
+    }
+
+    /// Returns how long the child had served. One that failed every inference request never did, so that a
+    /// restart that does not help is not free.
+    fn served_for(&self, ending: &Ending, ready: Option<Instant>) -> Option<Duration> {
+        let never_served = matches!(ending, Ending::Hung(HangEvidence::ServerErrors { .. }))
+            && !self.spec.inference_errors.has_answered();
+        ready.filter(|_| !never_served).map(|since| since.elapsed())
     }
 
     /// SIGTERM, grace, SIGTERM, grace, SIGKILL, reap. A wish to kill ends a grace.

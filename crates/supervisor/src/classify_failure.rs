@@ -77,12 +77,22 @@ pub(crate) fn describe_startup_timeout(
     )
 }
 
-/// Words the failure of a child that served and then answered no more.
-pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> String {
-    format!(
-        "{} no longer answered and was killed: {why}; see its last lines and, on a GPU, the driver's log",
+/// Classifies and words the failure of a child that was killed for what speaks against it.
+pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> (FailureClass, String) {
+    let (class, event) = match why {
+        HangEvidence::ServerErrors { .. } => (
+            FailureClass::InferenceFailed,
+            "could not do what it is for any more",
+        ),
+        HangEvidence::ProbesMissed { .. }
+        | HangEvidence::RequestTimedOut
+        | HangEvidence::RequestsTimedOut => (FailureClass::Unresponsive, "no longer answered"),
+    };
+    let message = format!(
+        "{} {event} and was killed: {why}; see its last lines and, on a GPU, the driver's log",
         program_name(program)
-    )
+    );
+    (class, message)
 }
 
 /// Types the lack of an address.

@@ -9,7 +9,7 @@ pub struct Failure {
     pub class: FailureClass,
     /// How far the child had come.
     pub phase: ChildPhase,
-    /// How the child ended; `None` where it never ran, or was ended for its silence.
+    /// How the child ended; `None` where it never ran, or was ended for its silence or its errors.
     pub exit: Option<Exit>,
     /// What happened, why, and what to do about it, in one line.
     pub message: String,
@@ -62,6 +62,8 @@ pub enum FailureClass {
     StartupTimeout,
     /// The child ran, and no longer answered anything; it was killed.
     Unresponsive,
+    /// The child answered inference requests with server errors only, also paddock's own; it was killed.
+    InferenceFailed,
     /// The child exited while starting and its output says nothing this crate knows.
     Unknown,
 }
@@ -86,6 +88,7 @@ impl FailureClass {
             Self::Crashed => "crashed",
             Self::StartupTimeout => "startup_timeout",
             Self::Unresponsive => "unresponsive",
+            Self::InferenceFailed => "inference_failed",
             Self::Unknown => "unknown",
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{Logs, OomCounters, RestartPolicy, Sandbox, StallTracker};
+use crate::{
+    InferenceErrors, InferencePolicy, Logs, OomCounters, RestartPolicy, Sandbox, StallTracker,
+};
 
 /// Says where an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +121,10 @@ pub struct InstanceSpec {
     pub liveness: LivenessPolicy,
     /// What those who send requests to the child see of it.
     pub stalls: StallTracker,
+    /// When a child whose inference routes answer with server errors counts as broken.
+    pub inference: InferencePolicy,
+    /// The server errors that those who send requests to the child see.
+    pub inference_errors: InferenceErrors,
     /// Where the kernel counts the processes that it kills for want of memory.
     pub oom: OomCounters,
     /// Where the child's output goes.

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
-//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
+//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `inference` (whether its inference is broken), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
 //! see). Effects are thin: `spawner` forks, `ask` hears what a program says to a question, `process` signals and reaps, `output` drains the pipes,
 //! `probe` asks, and `actor` connects them.
 //!
@@ -54,6 +54,7 @@ mod deadline;
 mod desired_state;
 pub mod env;
 mod failure;
+mod inference;
 mod instance;
 mod instance_spec;
 mod leftovers;
@@ -85,6 +86,7 @@ mod stdin_end;
 pub use child_processes::ChildProcesses;
 pub use cleanup_process::CleanupProcess;
 pub use failure::{ChildPhase, Exit, Failure, FailureClass};
+pub use inference::{InferenceErrors, InferencePolicy};
 pub use instance::Instance;
 pub use instance_spec::{Address, InstanceSpec, LivenessPolicy, StopPolicy, Transport};
 pub use leftovers::kill_marked;

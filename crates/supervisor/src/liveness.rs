@@ -41,6 +41,8 @@ pub(crate) enum HangEvidence {
     RequestTimedOut,
     /// The same again, by a request that came after that.
     RequestsTimedOut,
+    /// Inference requests are answered with server errors, and so were the probes of this many rounds.
+    ServerErrors { rounds: u32 },
 }
 
 impl fmt::Display for HangEvidence {
@@ -57,6 +59,14 @@ impl fmt::Display for HangEvidence {
             Self::RequestsTimedOut => f.write_str(
                 "two requests, one after the other, ran into their time limits, and no answer went on \
                  meanwhile",
+            ),
+            Self::ServerErrors { rounds: 0 } => f.write_str(
+                "inference requests were answered with server errors, one after the other",
+            ),
+            Self::ServerErrors { rounds } => write!(
+                f,
+                "inference requests were answered with server errors, one after the other, and so was a \
+                 request for one token, {rounds} time(s)"
             ),
         }
     }

@@ -81,20 +81,44 @@ pub(crate) async fn answers_within(delay: Duration, limit: Duration, listener: L
     time::timeout(limit, asking).await.is_ok()
 }
 
-/// Returns the process that answers, and the first bytes of its answer.
+/// Sends a request of paddock's own to a child that serves, after `delay`. Returns the status of the answer, or
+/// nothing without one within `limit`.
+pub(crate) async fn status(
+    delay: Duration,
+    limit: Duration,
+    listener: Listener,
+    request: &[u8],
+) -> Option<u16> {
+    time::sleep(delay).await;
+    let sent = time::timeout(limit, send(&listener, request)).await.ok()?;
+    let (_, head) = sent.ok()?;
+    std::str::from_utf8(head.get(9..)?).ok()?.parse().ok()
+}
+
 async fn request_health(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>)> {
+    send(listener, HEALTH_REQUEST).await
+}
+
+/// Returns the process that answers, and the first bytes of its answer.
+async fn send(listener: &Listener, request: &[u8]) -> io::Result<(Option<i32>, Vec<u8>)> {
     match &listener.address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).await?;
             let server = listener.processes.identify(&stream)?;
-            Ok((server, exchange(stream).await?))
+            Ok((server, exchange(stream, request).await?))
         }
-        Address::Tcp(address) => Ok((None, exchange(TcpStream::connect(address).await?).await?)),
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            Ok((None, exchange(stream, request).await?))
+        }
     }
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
-    stream.write_all(HEALTH_REQUEST).await?;
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+) -> io::Result<Vec<u8>> {
+    stream.write_all(request).await?;
     let mut head = Vec::with_capacity(STATUS_LINE_BYTES);
     stream
         .take(STATUS_LINE_BYTES as u64)

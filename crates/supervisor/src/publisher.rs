@@ -63,7 +63,12 @@ fn log(name: &str, state: &State) {
             hang_evidence: Some(hang_evidence),
             ..
         } => {
-            tracing::warn!(name, pid, generation, "it may hang: {hang_evidence}");
+            tracing::warn!(
+                name,
+                pid,
+                generation,
+                "the child is suspect: {hang_evidence}"
+            );
         }
         State::Ready {
             pid,

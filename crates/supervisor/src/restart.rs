@@ -270,6 +270,7 @@ mod tests {
             Crashed,
             StartupTimeout,
             Unresponsive,
+            InferenceFailed,
             Unknown,
         ] {
             assert_eq!(

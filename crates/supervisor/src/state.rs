@@ -44,7 +44,7 @@ pub enum State {
         since: Instant,
         /// Where it listens.
         listener: Listener,
-        /// What speaks against it, where it may hang. It is still served.
+        /// What speaks against it, where it may hang or its inference may be broken. It is still served.
         hang_evidence: Option<Arc<str>>,
     },
     /// Not routable; holds memory until the process is reaped; ends by exit.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::compute_error::ComputeError;
 use super::die::Death;
 use super::failures::Failure;
 
@@ -49,6 +50,8 @@ pub struct Args {
     pub die: Option<Death>,
     /// `--fake-fail`.
     pub fail: Option<Failure>,
+    /// `--fake-compute-error`.
+    pub compute_error: Option<ComputeError>,
     /// `--fake-hang`.
     pub hang: Option<Hang>,
     /// `--fake-impersonate`: the model whose sockets are taken.
@@ -93,6 +96,7 @@ impl Default for Args {
             log_flood: None,
             die: None,
             fail: None,
+            compute_error: None,
             hang: None,
             impersonate: None,
             ignore_term: false,
@@ -160,6 +164,7 @@ impl Args {
             "--fake-log-flood" => self.log_flood = Some(number(value)?),
             "--fake-die" => self.die = Some(Death::parse(value)?),
             "--fake-fail" => self.fail = Some(Failure::parse(value)?),
+            "--fake-compute-error" => self.compute_error = Some(ComputeError::parse(value)?),
             "--fake-impersonate" => self.impersonate = Some(value.into()),
             "--fake-hang" => self.hang = Some(parse_hang(value)?),
             _ => return Err("no such switch of the stand-in".into()),

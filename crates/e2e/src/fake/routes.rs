@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::die::Point;
 use super::json::array;
 use super::response::Response;
-use super::{aids, generate, info, job};
+use super::{aids, compute_error, generate, info, job};
 
 /// Answers one request.
 ///
@@ -150,6 +150,11 @@ fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result
         Ok(value) => value,
         Err(error) => return exchange.reply(&not_json(&error)),
     };
+    let is_completion = matches!(route, Route::Generate(_));
+    let infers = is_completion || matches!(route, Route::Embeddings { .. });
+    if infers && server.fails_to_compute(&value, is_completion) {
+        return exchange.reply(&compute_error::response());
+    }
     if let Route::Generate(dialect) = route {
         return generate::generate(exchange, dialect, &value);
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use serde_json::Value;
+
 use super::args::Args;
 use super::clock;
 use super::counters::Counters;
@@ -30,6 +32,7 @@ pub(super) struct Server {
     loaded: AtomicBool,
     stopping: AtomicBool,
     hung: AtomicBool,
+    lost: AtomicBool,
 }
 
 impl Server {
@@ -48,6 +51,7 @@ impl Server {
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             hung: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             args,
         }
     }
@@ -73,6 +77,18 @@ impl Server {
 
     pub(super) fn is_hung(&self) -> bool {
         self.hung.load(SeqCst)
+    }
+
+    /// Returns true if the inference that a request asks for fails.
+    pub(super) fn fails_to_compute(&self, request: &Value, is_completion: bool) -> bool {
+        let Some(error) = &self.args.compute_error else {
+            return false;
+        };
+        let fails = error.hits(request, is_completion, self.lost.load(SeqCst));
+        if fails {
+            self.lost.store(true, SeqCst);
+        }
+        fails
     }
 
     /// Whether the last step of whatever goes on is held back.

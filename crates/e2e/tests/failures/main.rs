@@ -7,4 +7,6 @@ mod addresses;
 #[cfg(test)]
 mod before_the_start;
 #[cfg(test)]
+mod inference;
+#[cfg(test)]
 mod of_the_child;

@@ -50,6 +50,7 @@ mod end;
 mod errand;
 mod exchange;
 mod held;
+mod inference;
 mod key;
 mod linger;
 mod named;

@@ -2,6 +2,7 @@ use super::answer::{Answer, Piece, Wrong};
 use super::buffer::Buffer;
 use super::client::{After, Client};
 use super::end::End;
+use super::inference;
 use super::outbox::Outbox;
 use super::pace::MinRate;
 use super::request::{Request, SILENCE};
@@ -210,6 +211,7 @@ impl<'a> Relay<'a> {
     }
 
     fn take(&mut self, buffer: Buffer) -> Option<End> {
+        let had_begun = self.answer.has_begun();
         let done = self.upload.is_complete(self.request);
         match self.answer.take(self.worker, self.client, buffer, done) {
             Ok(Piece::Out(out)) => self.out.push(self.worker, out),
@@ -219,6 +221,9 @@ impl<'a> Relay<'a> {
                 self.behind = Some(behind);
             }
             Err(wrong) => return self.wrong(wrong),
+        }
+        if !had_begun && self.answer.has_begun() {
+            inference::note_answer(self.client, self.model);
         }
         if self.answer.is_complete() {
             self.ending = Some(Ending::Whole);

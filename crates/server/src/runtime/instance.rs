@@ -7,6 +7,7 @@ use super::entry::{Failed, Running};
 use super::inspect::parts;
 use crate::config::{self, Mode};
 use crate::error::LoadFailure;
+use crate::inference_probes;
 use crate::model::{ChildExit, Endpoint, Model};
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
@@ -85,6 +86,8 @@ impl Runtime {
             stop: STOP,
             liveness: LivenessPolicy::default(),
             stalls: entry.model.stalls.clone(),
+            inference: inference_probes::policy(config.mode),
+            inference_errors: entry.model.inference_errors.clone(),
             oom: self.world.oom.clone(),
             logs: entry.logs.clone(),
         })

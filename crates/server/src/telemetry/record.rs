@@ -171,6 +171,12 @@ impl Record {
         }
     }
 
+    /// Returns what is asked for, and the status of its answer once there is one.
+    pub(crate) fn outcome(&self) -> Option<(Route, u16)> {
+        let it = self.under_way.as_ref()?;
+        Some((it.route, it.status?))
+    }
+
     /// These bytes of the answer's body, framing and all, have come at this time. Follows the body through
     /// them and says how many belong to it.
     pub(crate) fn follow(

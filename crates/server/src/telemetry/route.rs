@@ -51,6 +51,21 @@ impl Route {
         }
     }
 
+    /// Returns true if the model has to compute for it.
+    pub(crate) fn is_inference(self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Responses
+                | Self::Messages
+                | Self::Embeddings
+                | Self::Rerank
+                | Self::Completion
+                | Self::Infill
+        )
+    }
+
     /// Its name in metrics and lists.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

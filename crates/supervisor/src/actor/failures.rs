@@ -61,11 +61,12 @@ impl Actor {
     }
 
     pub(super) fn hang_failure(&self, output: &Output, why: HangEvidence) -> Failure {
+        let (class, message) = classify_failure::describe_hang(&self.spec.program, why);
         Failure {
-            class: FailureClass::Unresponsive,
+            class,
             phase: ChildPhase::Ready,
             exit: None,
-            message: classify_failure::describe_hang(&self.spec.program, why),
+            message,
             log_tail: output.tail(MAX_TAIL_LINES),
         }
     }

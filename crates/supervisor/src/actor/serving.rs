@@ -6,12 +6,13 @@ use super::{Actor, Ending, RunningChild, desired_at_least};
 use crate::{
     State,
     desired_state::DesiredState,
+    inference::{InferenceHealth, InferenceWatch},
     liveness::{HangEvidence, Liveness, LivenessCheck, LivenessEvent},
     probe,
 };
 
 impl Actor {
-    /// Waits for the end of a child that is ready, and watches it while requests wait for it.
+    /// Waits for the end of a child that is ready, and watches it while requests wait for it or end in errors.
     pub(super) async fn watch_until_end(
         &mut self,
         run: &mut RunningChild,
@@ -25,8 +26,9 @@ impl Actor {
         let ask = |delay| probe::answers_within(delay, limit, run.listener.clone());
         let probing = ask(Duration::ZERO);
         tokio::pin!(probing);
+        let mut inference = self.watch_inference(run);
         let (mut begun, mut cpu_time) = (Instant::now(), run.process.cpu_time());
-        let mut published = Liveness::Healthy;
+        let mut published = ObservedHealth::default();
         self.publish_ready(run, since, None);
         loop {
             let is_probing = liveness.is_probing();
@@ -37,6 +39,12 @@ impl Actor {
                 // The sender is the spec's.
                 _ = changes.changed() => None,
                 answered = &mut probing, if is_probing => Some(answered),
+                liveness_now = inference.next() => {
+                    if let Some(ending) = self.update_health(run, since, &mut published, |health| health.inference = liveness_now) {
+                        return ending;
+                    }
+                    continue;
+                }
             };
             let (now, counters) = (Instant::now(), stalls.counters());
             let event = match answered {
@@ -49,13 +57,10 @@ impl Actor {
                 },
             };
             let liveness_now = liveness.handle(event, now);
-            if liveness_now != published {
-                published = liveness_now;
-                match liveness_now {
-                    Liveness::Healthy => self.publish_ready(run, since, None),
-                    Liveness::Suspect(why) => self.publish_ready(run, since, Some(why)),
-                    Liveness::Hung(why) => return Ending::Hung(why),
-                }
+            if let Some(ending) = self.update_health(run, since, &mut published, |health| {
+                health.liveness = liveness_now;
+            }) {
+                return ending;
             }
             if answered.is_some() || !is_probing {
                 let delay = if answered == Some(true) {
@@ -69,6 +74,31 @@ impl Actor {
         }
     }
 
+    fn watch_inference(&self, run: &RunningChild) -> InferenceWatch {
+        let errors = self.spec.inference_errors.clone();
+        InferenceWatch::new(self.spec.inference.clone(), errors, run.listener.clone())
+    }
+
+    /// Takes in what is thought of the child now, and shows it. Returns its end if it has to be replaced.
+    fn update_health(
+        &self,
+        run: &RunningChild,
+        since: Instant,
+        published: &mut ObservedHealth,
+        change: impl FnOnce(&mut ObservedHealth),
+    ) -> Option<Ending> {
+        let before = *published;
+        change(published);
+        if *published != before {
+            match published.worse() {
+                Liveness::Healthy => self.publish_ready(run, since, None),
+                Liveness::Suspect(why) => self.publish_ready(run, since, Some(why)),
+                Liveness::Hung(why) => return Some(Ending::Hung(why)),
+            }
+        }
+        None
+    }
+
     fn publish_ready(&self, run: &RunningChild, since: Instant, evidence: Option<HangEvidence>) {
         self.state.publish(State::Ready {
             pid: run.process.id(),
@@ -77,5 +107,36 @@ impl Actor {
             listener: run.listener.clone(),
             hang_evidence: evidence.map(|why| why.to_string().into()),
         });
+    }
+}
+
+/// What is thought of a child that serves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ObservedHealth {
+    liveness: Liveness,
+    inference: InferenceHealth,
+}
+
+impl Default for ObservedHealth {
+    fn default() -> Self {
+        Self {
+            liveness: Liveness::Healthy,
+            inference: InferenceHealth::Works,
+        }
+    }
+}
+
+impl ObservedHealth {
+    /// Returns the worse of both.
+    fn worse(self) -> Liveness {
+        let errors = |rounds| HangEvidence::ServerErrors { rounds };
+        match (self.liveness, self.inference) {
+            (hung @ Liveness::Hung(_), _) => hung,
+            (_, InferenceHealth::Broken { rounds }) => Liveness::Hung(errors(rounds)),
+            (Liveness::Healthy, InferenceHealth::Suspect { rounds }) => {
+                Liveness::Suspect(errors(rounds))
+            }
+            (liveness, _) => liveness,
+        }
     }
 }

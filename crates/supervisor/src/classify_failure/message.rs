@@ -97,6 +97,7 @@ fn find_telling_line<'a>(
         | FailureClass::Crashed
         | FailureClass::StartupTimeout
         | FailureClass::Unresponsive
+        | FailureClass::InferenceFailed
         | FailureClass::Unknown => None,
     };
     marked.or_else(|| last_line(evidence.lines))
@@ -120,6 +121,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
         FailureClass::Aborted => "aborted",
         FailureClass::Crashed => "crashed",
         FailureClass::Unresponsive => "no longer answered",
+        FailureClass::InferenceFailed => "answered inference requests with server errors only",
         FailureClass::StartupTimeout | FailureClass::Unknown => "failed",
     }
 }
@@ -162,9 +164,11 @@ impl FailureClass {
                 "for SIGKILL look for the kernel's out-of-memory killer in the system log"
             }
             Self::Aborted => "this is likely a fault of the program: see its last lines",
-            Self::Crashed | Self::StartupTimeout | Self::Unresponsive | Self::Unknown => {
-                "see its last lines"
-            }
+            Self::Crashed
+            | Self::StartupTimeout
+            | Self::Unresponsive
+            | Self::InferenceFailed
+            | Self::Unknown => "see its last lines",
         }
     }
 }

@@ -9,6 +9,7 @@ options.add_argument("--steps", type=int, default=0, help="loading events (or li
 options.add_argument("--busy", action="store_true", help="answers 503 for ever")
 options.add_argument("--deaf", action="store_true", help="never listens")
 options.add_argument("--garble", action="store_true", help="writes a ready event that cannot be read")
+options.add_argument("--broken", action="store_true", help="answers 500 to all but GET")
 options.add_argument("--ignore-terms", type=int, default=0, help="SIGTERMs that have no effect")
 options.add_argument("--stdin", action="store_true", help="tells about stdin once loaded")
 options.add_argument("--heed-stdin", action="store_true", help="ends at the end of stdin once loaded, where states are reported")
@@ -72,8 +73,10 @@ while True:
         connection, _ = listener.accept()
         busy = loading or options.busy
         try:
-            connection.recv(1000)
-            connection.sendall(b"HTTP/1.1 503 Busy\r\n\r\n" if busy else b"HTTP/1.1 200 OK\r\n\r\n")
+            request = connection.recv(1000)
+            broken = options.broken and not request.startswith(b"GET")
+            status = b"503 Busy" if busy else b"500 Broken" if broken else b"200 OK"
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
         except OSError:
             pass  # A probe that is not waited for any more has closed its end.
         connection.close()

@@ -10,8 +10,8 @@ use std::{
 };
 
 use paddock_supervisor::{
-    Failure, Instance, InstanceSpec, LivenessPolicy, Logs, OomCounters, RestartPolicy, Shim,
-    Spawner, StallTracker, State, StopPolicy, Transport, env,
+    Failure, InferenceErrors, InferencePolicy, Instance, InstanceSpec, LivenessPolicy, Logs,
+    OomCounters, RestartPolicy, Shim, Spawner, StallTracker, State, StopPolicy, Transport, env,
 };
 use rustix::process::{Pid, Signal};
 use tokio::{sync::watch, time};
@@ -76,6 +76,8 @@ impl Harness {
                 max_missed_probes: 3,
             },
             stalls: StallTracker::default(),
+            inference: InferencePolicy::default(),
+            inference_errors: InferenceErrors::default(),
             oom: OomCounters::default(),
             logs: Logs::default(),
         }

@@ -11,6 +11,7 @@ mod confined;
 mod failure;
 mod harness;
 mod impostor;
+mod inference;
 mod liveness;
 mod output;
 mod parent_death;
