@@ -1,4 +1,4 @@
-//! What a decision costs, and how that grows with models and queued requests.
+//! Measures the cost of a decision for growing numbers of models and queued requests.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use paddock_scheduler::{
@@ -24,8 +24,8 @@ const POLICY: Policy = Policy {
     min_residency: Duration::from_secs(5),
 };
 
-/// Models of one byte each, some of them loaded and in use, and requests that wait for the others
-/// in turn.
+/// A scheduler with models of one byte each: the first `loaded` are loaded and in use, and requests wait for
+/// the others in turn.
 struct World {
     scheduler: Scheduler,
     gates: Vec<Arc<Gate>>,

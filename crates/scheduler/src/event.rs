@@ -1,173 +1,176 @@
+//! Inputs and outputs of the scheduler.
+
 use crate::{Generation, Memory, ModelSpec, Note, Policy};
 use std::time::{Duration, Instant};
 
-/// A configured model, by the order in which it was added.
+/// A configured model. The number is its position in the order in which models were added, and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelId(pub usize);
 
-/// A request that could not go at once, numbered by the runtime.
+/// A request that could not be granted at once, numbered by the runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// Whose a request is. Those of one client wait behind each other, not in front of others.
+/// The client that sent a request. Requests of one client wait behind each other, not in front of other
+/// clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
 
-/// What a model is expected to take.
+/// The expected cost of loading a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Demand {
-    /// The memory it needs.
+    /// The memory the model needs.
     pub memory: Memory,
-    /// How long it loads.
+    /// The time a load takes.
     pub load: Duration,
 }
 
-/// What happened.
+/// An input of the scheduler.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// A request found its model's gate shut or full.
     Request {
         /// The request.
         id: RequestId,
-        /// The model it is for.
+        /// The model the request is for.
         model: ModelId,
-        /// Whose it is.
+        /// The client that sent the request.
         client: ClientId,
-        /// It will occupy one of the child's slots; others need not wait for one.
+        /// True if the request occupies one of the child's slots. Other requests need not wait for a slot.
         takes_slot: bool,
     },
-    /// A queued request's client left.
+    /// The client of a queued request left.
     Cancel {
         /// The request.
         id: RequestId,
     },
-    /// What [`Action::Inspect`] asked for, or what was seen of a model's files without being asked: a cold
-    /// model that cannot be loaded has failed.
+    /// The answer to [`Action::Inspect`], or the result of an inspection that the runtime made unasked: a cold
+    /// model that cannot be loaded becomes failed.
     Inspected {
         /// The model.
         model: ModelId,
-        /// What it will take, or nothing where it cannot be loaded as things are.
+        /// The expected cost of a load; `None` if the model cannot be loaded as things are.
         demand: Option<Demand>,
     },
     /// A model's instance changed.
     Instance {
         /// The model.
         model: ModelId,
-        /// What it is now.
+        /// The new status of the instance.
         status: InstanceStatus,
     },
-    /// A loaded model was seen to hold this much.
+    /// The runtime measured a loaded model's memory.
     Measured {
         /// The model.
         model: ModelId,
-        /// What it holds.
+        /// The measured memory.
         memory: Memory,
     },
-    /// A gate told of a lease's end.
+    /// A lease ended, and its gate asked for a notification.
     Released {
         /// The model.
         model: ModelId,
     },
-    /// The operator, or the configuration at start, wants a model loaded.
+    /// The operator, or the configuration at start, requests a load.
     Load {
         /// The model.
         model: ModelId,
     },
-    /// The operator wants a model unloaded.
+    /// The operator requests an unload.
     Unload {
         /// The model.
         model: ModelId,
     },
-    /// The operator wants a model to stay, whoever waits and however idle it is, or that no more.
+    /// The operator pins or unpins a model. A pinned model is neither evicted nor unloaded for being idle.
     Pin {
         /// The model.
         model: ModelId,
-        /// It is to stay.
+        /// True to pin, false to unpin.
         pinned: bool,
     },
-    /// A model's configuration is another one now.
+    /// A model's configuration changed.
     Change {
         /// The model.
         model: ModelId,
-        /// What it is now.
+        /// The new configuration.
         spec: ModelSpec,
-        /// Its instance, if there is one, runs with what was before and is to be replaced.
+        /// True if the running instance has the old configuration and must be replaced.
         restart: bool,
     },
-    /// A model is no longer configured.
+    /// A model was removed from the configuration.
     Remove {
         /// The model.
         model: ModelId,
     },
-    /// The rules for all models are others now.
+    /// The limits for all models changed.
     Rules {
-        /// The limits.
+        /// The new limits.
         policy: Policy,
-        /// What all models together may hold.
+        /// The memory that all models together may hold.
         budget: Memory,
     },
-    /// No more requests: finish what is in flight until `deadline`, then stop everything.
+    /// The service shuts down: requests in flight may finish until `deadline`, then every instance stops.
     Shutdown {
-        /// When what is still in flight is cut.
+        /// The moment at which the remaining requests are cut off.
         deadline: Instant,
     },
-    /// The time [`Scheduler::next_deadline`](crate::Scheduler::next_deadline) named has come.
+    /// The deadline returned by [`Scheduler::next_deadline`](crate::Scheduler::next_deadline) has passed.
     Tick,
 }
 
-/// What a model's instance is, as far as requests are concerned.
+/// The status of a model's instance, as far as requests are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceStatus {
     /// Loading. Holds memory; not routable.
     Loading,
-    /// About to be started again. Its memory stays its own; not routable.
+    /// Waiting to be restarted. Keeps its memory; not routable.
     Restarting {
-        /// When its load begins.
+        /// The moment at which the load begins.
         at: Instant,
     },
-    /// Loading, and its child answers for itself meanwhile. Holds memory; routable only for a
-    /// model that admits [`WhenListening`](crate::Admit::WhenListening).
+    /// Loading, with a child that answers already. Holds memory; routable only for a model that admits requests
+    /// [`WhenListening`](crate::Admission::WhenListening).
     Listening(Generation),
     /// Loaded. Holds memory; routable.
     Ready(Generation),
-    /// It did not get the memory it asked for. Holds none; not routable.
+    /// Failed to allocate memory. Holds none; not routable.
     OutOfMemory,
-    /// It does not start. Holds no memory; not routable.
+    /// Failed to start. Holds no memory; not routable.
     Failed {
-        /// When it may be tried again; without a time, when something about it has changed.
+        /// The moment of the next try; `None` if only a change of the model can help.
         until: Option<Instant>,
     },
-    /// Stopped, as asked, and its memory seen to be free. Not routable.
+    /// Stopped on request, with its memory released. Not routable.
     Stopped,
 }
 
-/// What is to be done.
+/// An output of the scheduler, carried out by the runtime.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Give the queued request its lease, which is already counted.
+    /// Give the queued request its lease, which the gate has counted already.
     Grant {
         /// The request.
         id: RequestId,
-        /// The model it is for.
+        /// The model the request is for.
         model: ModelId,
-        /// The instance it goes to.
+        /// The instance that serves the request.
         generation: Generation,
     },
-    /// Tell the queued request no.
+    /// Reject the queued request.
     Refuse {
         /// The request.
         id: RequestId,
-        /// The model it was for.
+        /// The model the request was for.
         model: ModelId,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// Look at the model's files and say what it will take: [`Event::Inspected`] is the answer.
+    /// Inspect the model's files and report the expected cost with [`Event::Inspected`].
     Inspect {
         /// The model.
         model: ModelId,
     },
-    /// Read the model's file ahead: it is loaded as soon as others have made room.
+    /// Read the model's file into the page cache: the model is started as soon as others have left memory.
     Prefetch {
         /// The model.
         model: ModelId,
@@ -177,52 +180,52 @@ pub enum Action {
         /// The model.
         model: ModelId,
     },
-    /// Stop the model's instance, whose requests have ended.
+    /// Stop the model's instance, which has no request in flight.
     Stop {
         /// The model.
         model: ModelId,
     },
-    /// End what is still in flight to the model.
+    /// End the requests in flight to the model.
     Cut {
         /// The model.
         model: ModelId,
     },
-    /// Remember why something was done.
+    /// Record the reason of a decision.
     Note {
-        /// The model it was done to.
+        /// The model concerned.
         model: ModelId,
-        /// What, and why.
+        /// The decision and its reason.
         note: Note,
     },
 }
 
-/// Why a request was not granted.
+/// The reason for which a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// As many requests wait for this model as may.
+    /// The model's queue is full.
     QueueFull,
-    /// It waited as long as it may, while the model was loading.
+    /// The request waited for its longest time while the model was loading.
     StillLoading,
-    /// It waited as long as it may, while the model was busy.
+    /// The request waited for its longest time while the model was busy.
     TimedOut,
-    /// It waited as long as it may, while other models were using the memory.
+    /// The request waited for its longest time while other models used the memory.
     NoRoom,
-    /// The model does not load.
+    /// The model cannot be loaded.
     LoadFailed,
-    /// The model needs more than it could ever have here.
+    /// The model needs more memory than it can ever get here.
     DoesNotFit {
-        /// What it needs.
+        /// The memory the model needs.
         needs: Memory,
-        /// What there is, less what is pinned.
+        /// The budget without the memory of pinned models.
         available: Memory,
-        /// It would fit if nothing were pinned.
+        /// True if the model would fit without the pinned models.
         pinned: bool,
     },
-    /// The model ran out of memory although it was thought to fit, and nothing can go for it.
+    /// The model ran out of memory although it was expected to fit, and no other model can be evicted for it.
     OutOfMemory {
-        /// What it was thought to need.
+        /// The memory the model was expected to need.
         needs: Memory,
-        /// What was thought to be free for it.
+        /// The memory that was expected to be free.
         free: Memory,
     },
     /// The model is being unloaded by the operator.

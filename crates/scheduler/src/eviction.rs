@@ -1,22 +1,22 @@
-//! Which loaded models go so that another one fits.
+//! Chooses the loaded models to evict so that another one fits.
 
 use crate::{Memory, ModelId};
 
-/// A model that may go.
+/// A model that may be evicted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvictionCandidate {
     pub(crate) model: ModelId,
-    /// What it holds.
+    /// The memory it holds.
     pub(crate) memory: Memory,
-    /// What losing it costs.
+    /// The cost of losing it.
     pub(crate) worth: f64,
 }
 
-/// The cheapest set that frees `missing`, as far as can be told without trying every set:
-/// 1. the one cheapest model that frees enough by itself;
-/// 2. the cheapest models one after the other until it is enough, less those that turn out not to
-///    be needed, the dearest first;
-/// 3. whichever of the two costs less. Nothing where all of them together do not free enough.
+/// Returns the cheapest set of candidates that frees `missing`, found without trying every set:
+/// 1. the cheapest single model that frees enough;
+/// 2. the cheapest models one after the other until they free enough, without those that turn out not to be
+///    needed, the most expensive first;
+/// 3. the cheaper of the two. `None` if all candidates together do not free enough.
 pub(crate) fn choose_victims(
     candidates: &[EvictionCandidate],
     missing: &Memory,

@@ -1,27 +1,29 @@
+//! The gate of a model: admits requests to a warm model without asking the scheduler.
+
 use crate::sync::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Which start of a model's instance a lease is for. Counts up from 1.
+/// The number of a start of a model's instance, for which a lease is valid. Counts up from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u32);
 
-/// Where a gate's milliseconds begin.
+/// The moment from which a gate's timestamps count.
 #[derive(Debug, Clone, Copy)]
 pub struct Epoch(Instant);
 
 impl Epoch {
-    /// Counts from here.
+    /// Makes an epoch that begins at `at`.
     pub const fn new(at: Instant) -> Self {
         Self(at)
     }
 
-    /// A moment as a gate keeps it; what lies before the epoch is the epoch.
+    /// Converts a moment to a timestamp; moments before the epoch become the epoch.
     pub fn stamp(self, at: Instant) -> Stamp {
         let since = at.saturating_duration_since(self.0).as_millis();
         Stamp(u64::try_from(since).unwrap_or(u64::MAX))
     }
 
-    /// The moment of a stamp.
+    /// Converts a timestamp to a moment.
     pub(crate) fn moment(self, stamp: Stamp) -> Instant {
         self.0 + Duration::from_millis(stamp.0)
     }
@@ -38,18 +40,17 @@ const IN_FLIGHT_MASK: u64 = u32::MAX as u64;
 const GENERATION_SHIFT: u32 = 32;
 const GENERATION_MASK: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 
-/// The fast path of a lease: one atomic word that says whether one more request may go now.
-///
-/// It holds open or shut, the generation of the instance it lets through to, and how many leases
-/// are in flight. Anybody may try to pass; the scheduler alone opens and shuts it. It is shut while
-/// somebody is queued for the model, so the fast path never overtakes the queue.
+/// The fast path of a lease: one atomic word that decides whether one more request may proceed.
+/// | The word holds whether the gate is open, the generation of the instance, and the number of leases in
+/// flight. Any thread may try to pass; only the scheduler opens and shuts the gate. The gate is shut while a
+/// request is queued for the model, so the fast path never overtakes the queue.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Gate {
     word: AtomicU64,
-    /// When the last lease ended.
+    /// The end of the last lease.
     last_release: AtomicU64,
-    /// How many leases have ended.
+    /// The number of leases that have ended.
     releases: AtomicU64,
 }
 
@@ -64,7 +65,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Takes a lease if the gate is open and fewer than `cap` are in flight. Never waits.
+    /// Takes a lease if the gate is open and fewer than `cap` leases are in flight. Never waits.
     pub fn try_acquire(&self, cap: u32) -> Option<Generation> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -83,8 +84,8 @@ impl Gate {
         }
     }
 
-    /// Gives a lease back. True when the scheduler wants to know: the gate is shut, or this was the
-    /// last lease and somebody waits for the model's memory.
+    /// Gives a lease back. Returns true if the scheduler must be notified: the gate is shut, or this was the
+    /// last lease and another model waits for the memory.
     #[must_use]
     pub fn release(&self, now: Stamp) -> bool {
         self.last_release.store(now.0, Ordering::Relaxed);
@@ -93,23 +94,23 @@ impl Gate {
         before & OPEN_BIT == 0 || (before & NOTIFY_IDLE_BIT != 0 && before & IN_FLIGHT_MASK == 1)
     }
 
-    /// Returns true while somebody waits for a lease to end: for its place, or for the model's memory.
+    /// Returns true while a queued request waits for a lease to end, or another model for this one's memory.
     pub fn is_contended(&self) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         word & OPEN_BIT == 0 || word & MEMORY_WANTED_BIT != 0
     }
 
-    /// Leases in flight now.
+    /// Returns the number of leases in flight.
     pub fn in_flight(&self) -> u32 {
         in_flight_of(self.word.load(Ordering::Acquire))
     }
 
-    /// Takes a lease for a queued request, open or shut.
+    /// Takes a lease for a queued request, whether the gate is open or shut.
     pub(crate) fn grant(&self) -> Generation {
         generation_of(self.word.fetch_add(1, Ordering::Acquire))
     }
 
-    /// Names the generation that leases are for, open or shut.
+    /// Sets the generation of new leases, whether the gate is open or shut.
     pub(crate) fn set_generation(&self, to: Generation) {
         let bits = (u64::from(to.0) << GENERATION_SHIFT) & GENERATION_MASK;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -128,12 +129,12 @@ impl Gate {
         self.word.fetch_or(OPEN_BIT, Ordering::Release);
     }
 
-    /// Lets no more pass, and says how many are in flight.
+    /// Stops letting requests pass. Returns the number of leases in flight.
     pub(crate) fn shut(&self) -> u32 {
         in_flight_of(self.word.fetch_and(!OPEN_BIT, Ordering::AcqRel))
     }
 
-    /// Shuts it unless a request is in flight; whether it is shut and nothing is.
+    /// Shuts the gate unless a lease is in flight. Returns true if no lease is.
     pub(crate) fn shut_if_idle(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -152,7 +153,7 @@ impl Gate {
         }
     }
 
-    /// Asks to be told, or not, when the last lease ends although the gate is open.
+    /// Sets whether the end of the last lease notifies the scheduler while the gate is open.
     pub(crate) fn set_notify_idle(&self, notify: bool) {
         if notify {
             self.word.fetch_or(NOTIFY_IDLE_BIT, Ordering::AcqRel);
@@ -161,7 +162,7 @@ impl Gate {
         }
     }
 
-    /// Takes note that another model waits for this one's memory, or none does.
+    /// Sets whether another model waits for this one's memory.
     pub(crate) fn set_memory_wanted(&self, wanted: bool) {
         if wanted {
             self.word.fetch_or(MEMORY_WANTED_BIT, Ordering::AcqRel);
@@ -170,25 +171,24 @@ impl Gate {
         }
     }
 
-    /// When the last lease ended.
+    /// Returns the end of the last lease.
     pub(crate) fn last_release(&self) -> Stamp {
         Stamp(self.last_release.load(Ordering::Relaxed))
     }
 
-    /// How many leases have ended so far.
+    /// Returns the number of leases that have ended.
     pub(crate) fn release_count(&self) -> u64 {
         self.releases.load(Ordering::Relaxed)
     }
 
-    /// Lets requests pass to this generation, where there is no scheduler to do so: in tests of what
-    /// stands before the gate.
+    /// Lets requests pass to this generation in tests that have no scheduler.
     #[doc(hidden)]
     pub fn open_for_tests(&self, generation: Generation) {
         self.set_generation(generation);
         self.open();
     }
 
-    /// Has another model wait for this one's memory, or none, where there is no scheduler to say so.
+    /// Sets whether another model waits for this one's memory, in tests that have no scheduler.
     #[doc(hidden)]
     pub fn set_memory_wanted_for_tests(&self, wanted: bool) {
         self.set_memory_wanted(wanted);

@@ -1,10 +1,13 @@
-//! Who may be in memory, who waits, who is evicted: `(event, now) -> actions`.
+//! Decides which models are in memory, which requests wait, and which models are evicted.
 //!
-//! [`Scheduler::handle`] decides, and does nothing else: no clock, no process, no log. The
-//! runtime that owns it tells it what happened and carries out what it answers. The one part
-//! that others touch directly is the [`Gate`], the fast path of a request whose model is warm.
+//! Invariant: a busy model is never evicted, and every queued request is granted, refused with a reason, or
+//! cancelled. Decisions are pure, `(event, now) -> actions`: this crate reads no clock, starts no process and
+//! writes no log.
 //!
-//! # A model's way
+//! The runtime owns the [`Scheduler`], passes it each [`Event`] and carries out the returned [`Action`]s. Only the
+//! [`Gate`], the fast path of a request whose model is warm, is used by other threads directly.
+//!
+//! # The states of a model
 //!
 //! ```text
 //!   Cold ── wanted ─► Inspecting ─► Waiting ─► Claiming ─► Loading ─► Warm ─► Draining ─► Stopping ─► Cold
@@ -13,11 +16,11 @@
 //!                                                                                   keep-alive, unloaded
 //! ```
 //!
-//! Its files are looked at each time before anything is evicted for it. It waits in one line with
-//! all models that want memory, in the order in which they began to. Room is made by models that
-//! are idle; once the first in line has waited `max_wait`, by busy ones too, which let nobody new
-//! in and finish what they have. Then its memory is claimed, so that nobody else takes it, and it
-//! starts when the others have been seen to be gone.
+//! A model's files are inspected each time before any model is evicted for it. The model then waits in one line
+//! with all models that want memory, ordered by the time since which they wait. Idle models are evicted to make
+//! room; once the first model in line has waited `max_wait`, busy models are drained as well: they accept no new
+//! requests and finish those in flight. The memory is then claimed, so that no other model takes it, and the model
+//! starts when the evicted ones have left memory.
 
 mod event;
 mod eviction;

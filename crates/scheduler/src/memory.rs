@@ -15,7 +15,7 @@ pub struct Memory {
     models: ModelCount,
 }
 
-/// A number of models, or a limit of it. The order is that of the variants.
+/// A number of models, or no limit. [`Ord`] follows the order of the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ModelCount {
     Finite(u64),
@@ -23,7 +23,7 @@ enum ModelCount {
 }
 
 impl Memory {
-    /// Nothing at all.
+    /// No memory and no model.
     pub const NONE: Self = Self {
         host: 0,
         devices: [0; MAX_DEVICES],
@@ -51,7 +51,7 @@ impl Memory {
         }
     }
 
-    /// Returns the same with `bytes` more on a device. A device beyond [`DEVICES`] counts as the host.
+    /// Returns the same with `bytes` more on a device. A device beyond [`MAX_DEVICES`] counts as the host.
     #[must_use]
     pub fn with_device(mut self, device: usize, bytes: u64) -> Self {
         let pool = self.devices.get_mut(device).unwrap_or(&mut self.host);
@@ -161,7 +161,7 @@ impl ModelCount {
         }
     }
 
-    /// Subtracts. Without a limit any number is left, except of no limit at all.
+    /// Subtracts. A limit that does not exist stays so, except when the same is subtracted.
     fn minus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Finite(a), Self::Finite(b)) => Self::Finite(a.saturating_sub(b)),

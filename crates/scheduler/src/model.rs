@@ -1,87 +1,89 @@
+//! The record of one model, and the snapshot of it for people.
+
 use crate::recent_uses::RecentUses;
 use crate::request_queue::RequestQueue;
 use crate::{Admission, Demand, Gate, Generation, Memory, ModelId, ModelSpec, Refusal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// One model as the scheduler sees it.
+/// The scheduler's record of one model.
 #[derive(Debug)]
 pub(crate) struct ScheduledModel {
     pub(crate) spec: ModelSpec,
-    /// It never goes for another model, nor for being idle: as the operator or the configuration
-    /// said last.
+    /// True if the model is neither evicted nor unloaded for being idle; set by the operator or the
+    /// configuration, whichever came last.
     pub(crate) pinned: bool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) queue: RequestQueue,
     pub(crate) residency: Residency,
-    /// The memory it holds as far as is known; nothing unless it is resident.
+    /// The memory the model holds as far as is known; none unless it is resident.
     pub(crate) memory: Memory,
-    /// It is wanted though nobody may wait for it.
+    /// The operator or the configuration wants the model, whether or not a request waits.
     pub(crate) load_requested: bool,
-    /// What it takes, by the last that is known.
+    /// The last known cost of a load.
     pub(crate) demand: Demand,
     pub(crate) recent_uses: RecentUses,
-    /// Its last load ran out of memory.
+    /// The last load ran out of memory.
     pub(crate) ran_out_of_memory: bool,
 }
 
-/// How far a model is from serving requests.
+/// The progress of a model towards serving requests.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Residency {
-    /// Not routable; holds no memory; ends when it is wanted.
+    /// Not routable; holds no memory; ends when the model is wanted.
     Cold,
-    /// Not routable; holds no memory; ends by what its files say.
+    /// Not routable; holds no memory; ends with the result of the inspection of its files.
     Inspecting { since: Instant },
     /// Not routable; holds no memory; ends when there is room.
     Waiting { since: Instant, needs: Memory },
-    /// Not routable; holds no memory, but what it needs is kept for it; ends by its start, when
-    /// the models it waits for are gone.
+    /// Not routable; holds no memory, but its needs are reserved; ends with the start, when the models in
+    /// `after` have left memory.
     Claiming {
         since: Instant,
         needs: Memory,
         after: Vec<ModelId>,
     },
-    /// Holds memory, and more each moment; ends by readiness or failure. Routable only where its
-    /// child answers already and requests are let through to that.
+    /// Holds memory, and more each moment; ends with readiness or failure. Routable only if the child answers
+    /// already and the model admits requests then.
     Loading {
         since: Instant,
         listening: Option<Generation>,
     },
-    /// Routable; holds memory; ends by its going, or its child's.
+    /// Routable; holds memory; ends when the model is unloaded or its child exits.
     Warm {
         since: Instant,
         generation: Generation,
     },
-    /// Not routable to newcomers; holds memory; ends when nothing is in flight.
+    /// Not routable for new requests; holds memory; ends when no request is in flight.
     Draining {
         since: Instant,
         generation: Generation,
         reason: UnloadReason,
     },
-    /// Not routable; holds memory; ends when its child is gone.
+    /// Not routable; holds memory; ends when the child has exited.
     Stopping { reason: UnloadReason },
-    /// Not routable; holds no memory; ends at `until`, or when something about it has changed.
+    /// Not routable; holds no memory; ends at `until`, or when the model changes.
     Failed { until: Option<Instant> },
     /// No longer configured; final.
     Removed,
 }
 
-/// Why a model goes.
+/// The reason for which a model leaves memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnloadReason {
-    /// Idle, for another model.
+    /// Evicted while idle, for another model.
     Evicted,
-    /// Busy, for another model that has waited long enough.
+    /// Drained while busy, for another model that has waited long enough.
     MakesRoom { to: ModelId },
-    /// Nobody has used it for its keep-alive.
+    /// Unused for its keep-alive.
     KeepAliveExpired,
-    /// The operator said so.
+    /// Unloaded by the operator.
     Operator,
-    /// Its configuration is another one.
+    /// Replaced because its configuration changed.
     Reconfigured,
-    /// It is no longer configured.
+    /// Removed from the configuration.
     Removed,
-    /// Everything stops.
+    /// The service shuts down.
     Shutdown,
 }
 
@@ -104,12 +106,12 @@ impl ScheduledModel {
         }
     }
 
-    /// Somebody waits for it, or the operator does.
+    /// Returns true if a request, the operator or the configuration waits for the model.
     pub(crate) fn is_wanted(&self) -> bool {
         self.load_requested || !self.queue.is_empty()
     }
 
-    /// The generation requests may go to now.
+    /// Returns the generation that requests may be sent to now.
     pub(crate) fn routable_generation(&self) -> Option<Generation> {
         match self.residency {
             Residency::Warm { generation, .. } => Some(generation),
@@ -120,7 +122,7 @@ impl ScheduledModel {
         }
     }
 
-    /// It holds memory, and will until somebody decides otherwise.
+    /// Returns true if the model holds memory and is not about to leave it.
     pub(crate) fn is_loaded_or_loading(&self) -> bool {
         matches!(
             self.residency,
@@ -128,12 +130,12 @@ impl ScheduledModel {
         )
     }
 
-    /// It holds memory, and will whoever waits for it.
+    /// Returns true if the model holds memory and may not be evicted for another model.
     pub(crate) fn is_pinned_in_memory(&self) -> bool {
         self.pinned && self.is_loaded_or_loading()
     }
 
-    /// What a request that waited too long is told.
+    /// Returns the refusal of a request that has waited too long.
     pub(crate) fn timeout_refusal(&self) -> Refusal {
         match self.residency {
             Residency::Warm { .. } => Refusal::TimedOut,
@@ -170,40 +172,40 @@ impl ScheduledModel {
     }
 }
 
-/// A model as people may see it. Reading it decides nothing.
+/// A model's state for people. No decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelSnapshot {
-    /// How far it is from serving requests.
+    /// The progress of the model towards serving requests.
     pub status: ModelStatus,
-    /// It never goes for another model, nor for being idle.
+    /// True if the model is neither evicted nor unloaded for being idle.
     pub pinned: bool,
-    /// Requests that wait for it.
+    /// The number of queued requests.
     pub queued: usize,
-    /// Requests that are with it.
+    /// The number of requests in flight.
     pub in_flight: u32,
-    /// The memory it holds, as far as is known.
+    /// The memory the model holds, as far as is known.
     pub memory: Memory,
-    /// How long a load of it takes, as far as is known.
+    /// The time a load takes, as far as is known.
     pub load: Duration,
-    /// When it may be tried again, where it failed and time can help.
+    /// The moment of the next try of a failed model, if time can help.
     pub retry_at: Option<Instant>,
 }
 
-/// How far a model is from serving requests.
+/// The progress of a model towards serving requests, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelStatus {
-    /// Not in memory, and nobody wants it.
+    /// Not in memory, and not wanted.
     Unloaded,
-    /// Wanted, and without memory yet.
+    /// Wanted, and not in memory yet.
     Waiting,
-    /// On its way into memory.
+    /// Being loaded.
     Loading,
-    /// Serving.
+    /// Serving requests.
     Ready,
-    /// Finishing what is in flight.
+    /// Finishing the requests in flight.
     Draining,
-    /// On its way out of memory.
+    /// Leaving memory.
     Stopping,
-    /// It did not load.
+    /// Failed to load.
     Failed,
 }

@@ -1,127 +1,129 @@
+//! Reasons of decisions, for the journal.
+
 use crate::{Memory, ModelId, RequestId};
 use std::time::Duration;
 
-/// Why something was done, with what the decision was made of.
+/// The reason of a decision, with the facts it was made from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// The model is wanted, and its files are looked at.
+    /// The model is wanted, and its files are inspected.
     Wanted {
-        /// By whom.
+        /// The party that wants it.
         by: WantedBy,
     },
-    /// It is wanted, and there is no room for it yet.
+    /// The model waits because there is no room for it yet.
     WaitsForRoom {
-        /// What it needs.
+        /// The memory it needs.
         needs: Memory,
-        /// What is free.
+        /// The memory that is free.
         free: Memory,
-        /// The models that hold memory and are in use, or were loaded a moment ago.
+        /// The models in memory that are in use, or were loaded a moment ago.
         kept: Vec<ModelId>,
-        /// The models that hold memory and are pinned.
+        /// The models in memory that are pinned.
         pinned: Vec<ModelId>,
     },
-    /// Room is being made for it.
+    /// Other models leave memory for this one.
     MakesRoom {
-        /// What it needs.
+        /// The memory it needs.
         needs: Memory,
-        /// The models that go.
+        /// The models that leave.
         victims: Vec<ModelId>,
     },
-    /// It is started.
+    /// The model is started.
     Starts {
-        /// What it is expected to hold.
+        /// The memory it is expected to hold.
         needs: Memory,
-        /// What was free before.
+        /// The memory that was free before.
         free: Memory,
     },
-    /// It is ready.
+    /// The model is ready.
     Ready {
-        /// How long the load took.
+        /// The duration of the load.
         took: Duration,
     },
-    /// It goes, idle, for another model.
+    /// The idle model is evicted for another one.
     Evicted {
         /// The other model.
         by: ModelId,
-        /// How long it had been idle.
+        /// The time since its last use.
         idle: Duration,
-        /// What the choice was made by: lately used so often, times the seconds a reload costs.
+        /// The value by which victims are chosen: recent uses times the seconds that a reload takes.
         worth: f64,
-        /// What it frees.
+        /// The memory it frees.
         frees: Memory,
     },
-    /// It lets nothing new in, and goes for another model that has waited long enough.
+    /// The busy model accepts no new requests and leaves memory for another model that has waited long enough.
     DrainsFor {
-        /// The other model.
+        /// The model that gets the memory.
         to: ModelId,
-        /// How long that one has waited.
+        /// The time that model has waited.
         waited: Duration,
-        /// Requests that may finish.
+        /// The number of requests that may finish.
         in_flight: u32,
     },
-    /// Nobody waits for the other model any more: it stays.
+    /// The drain is cancelled, because the other model no longer needs the memory.
     DrainCancelled,
-    /// It goes because nobody has used it.
+    /// The model is unloaded because it was unused for its keep-alive.
     KeepAliveExpired {
-        /// For how long.
+        /// The time since its last use.
         idle: Duration,
     },
-    /// It goes because the operator said so.
+    /// The model is unloaded by the operator.
     Unloaded,
-    /// It never goes any more for another model, nor for being idle.
+    /// The model is pinned: neither evicted nor unloaded for being idle from now on.
     Pinned {
-        /// Who said so.
+        /// The party that pinned it.
         by: PinnedBy,
     },
-    /// It may go again.
+    /// The model is no longer pinned.
     Unpinned {
-        /// Who said so.
+        /// The party that unpinned it.
         by: PinnedBy,
     },
-    /// It goes because its configuration changed, or is gone.
+    /// The model is unloaded because its configuration changed, or was removed.
     Reconfigured,
-    /// It did not get its memory; another model goes and it is tried once more.
+    /// The model failed to allocate its memory; another model is evicted, and it is tried once more.
     OutOfMemory {
-        /// What was thought to be free.
+        /// The memory that was expected to be free.
         free: Memory,
     },
-    /// It goes, idle, because models were seen to hold more than they may.
+    /// The idle model is evicted because models were measured to hold more than the budget.
     OverBudget {
-        /// How long it had been idle.
+        /// The time since its last use.
         idle: Duration,
-        /// How much too much.
+        /// The memory above the budget.
         over: Memory,
     },
-    /// It was not loaded, or not kept.
+    /// The model failed to load, or to keep running.
     Failed {
-        /// When it may be tried again, from now on.
+        /// The time until it may be tried again.
         retry: Option<Duration>,
     },
-    /// It needs more than there could be.
+    /// The model needs more memory than it can ever get here.
     DoesNotFit {
-        /// What it needs.
+        /// The memory it needs.
         needs: Memory,
-        /// What there is, less what is pinned.
+        /// The budget without the memory of pinned models.
         available: Memory,
-        /// The pinned models without which it would fit; none where it would not.
+        /// The pinned models without which it would fit; empty if it would not fit anyway.
         pinned: Vec<ModelId>,
     },
-    /// Nobody waits for it any more, and its load had not begun.
+    /// The model is no longer wanted, and its load had not begun.
     Abandoned,
 }
 
-/// Who wants a model.
+/// The party that wants a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedBy {
     /// A request.
     Request(RequestId),
-    /// The operator, or the configuration.
+    /// The operator or the configuration.
     Operator,
-    /// Requests that were left when the model had to go.
+    /// Requests that were still queued when the model was unloaded.
     Queue,
 }
 
-/// Who says whether a model is pinned.
+/// The party that decides whether a model is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinnedBy {
     /// The operator.

@@ -1,38 +1,40 @@
+//! Limits for all models, and the configuration of one model.
+
 use std::time::Duration;
 
-/// The rules for all models.
+/// The limits for all models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The most requests that wait for one model.
+    /// The maximum number of queued requests for one model.
     pub queue_limit: usize,
-    /// The longest a request waits.
+    /// The longest time a request waits.
     pub queue_timeout: Duration,
-    /// How long a model waits for memory that others use, before they must yield.
+    /// The time a model waits for memory that busy models use, before they are drained.
     pub max_wait: Duration,
-    /// How long a model stays once it is ready, whoever waits.
+    /// The time a model stays in memory after it became ready, whichever model waits.
     pub min_residency: Duration,
 }
 
-/// What the scheduler needs to know of a model's configuration.
+/// The part of a model's configuration that the scheduler needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelSpec {
-    /// The most leases at once.
+    /// The maximum number of leases in flight.
     pub cap: u32,
-    /// From when on requests pass.
+    /// The status from which on requests pass.
     pub admit: Admission,
-    /// How long it stays when nobody uses it; without a time, until others need its memory.
+    /// The time an unused model stays in memory; `None` to keep it until others need its memory.
     pub keep_alive: Option<Duration>,
-    /// It never goes for another model, nor for being idle, unless the operator says otherwise.
+    /// True if the model is neither evicted nor unloaded for being idle, unless the operator unpins it.
     pub pinned: bool,
-    /// It is wanted though nobody asks: loaded at start, and again when it may be after a failure.
+    /// True if the model is wanted without a request: loaded at start, and again after a failure.
     pub keep_loaded: bool,
 }
 
-/// From when on requests pass to an instance.
+/// The status of an instance from which on requests pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// When it is ready. Until then they wait.
+    /// Requests pass when the instance is ready, and wait until then.
     WhenReady,
-    /// As soon as its child answers for itself, if only to say that it is loading.
+    /// Requests pass as soon as the child answers, even if only to say that it is loading.
     WhenListening,
 }

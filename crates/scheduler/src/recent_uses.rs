@@ -1,14 +1,13 @@
-//! What a loaded model is worth keeping: the chance that it is used again, times what a reload costs.
+//! Counts recent uses, from which follows the value of keeping a model in memory.
 
 use std::time::{Duration, Instant};
 
-/// A use counts half as much after this time.
+/// The time after which a use counts half.
 const USE_HALF_LIFE: Duration = Duration::from_mins(10);
 
-/// How often a model has been used lately.
-///
-/// Each use counts one when it happens, and less as time goes by: frequency and recency in one
-/// number, as in LRFU (Lee et al., 2001). Times the cost of a miss it is the worth of
+/// A score of recent uses.
+/// | Each use counts one when it happens and less as time passes, which combines frequency and recency in one
+/// number, as in LRFU (Lee et al., 2001). Multiplied by the cost of a miss it is the worth of
 /// GreedyDual-Size-Frequency (Cherkasova, 1998); the size enters where victims are chosen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecentUses {
@@ -26,7 +25,7 @@ impl RecentUses {
         }
     }
 
-    /// Takes the uses into account that happened since; the last of them ended at `last`.
+    /// Adds the uses since the last call, the latest of which ended at `last`, and returns the score.
     pub(crate) fn update(&mut self, total: u64, last: Instant, now: Instant) -> f64 {
         let new = total.saturating_sub(self.counted);
         if new == 0 && now == self.updated_at {

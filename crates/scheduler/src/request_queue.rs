@@ -1,16 +1,15 @@
-//! A model's queue: first come, first served for each client, and clients in turn.
+//! A model's queue: first come, first served within a client, and clients in turn.
 
 use crate::{ClientId, RequestId};
 use std::collections::{HashMap, VecDeque};
 
-/// Requests that were cancelled stay in their lane until it has this many more of them than of
-/// others.
+/// The number by which cancelled requests in a lane may exceed the others before they are removed.
 const MAX_STALE_REQUESTS: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct RequestQueue {
     lanes: HashMap<ClientId, ClientLane>,
-    /// The clients that wait, in turn.
+    /// The waiting clients, in turn.
     turns: VecDeque<ClientId>,
     len: usize,
 }
@@ -18,7 +17,7 @@ pub(crate) struct RequestQueue {
 #[derive(Debug, Default)]
 struct ClientLane {
     requests: VecDeque<RequestId>,
-    /// How many of them have been cancelled.
+    /// The number of cancelled requests among them.
     stale: usize,
 }
 
@@ -40,7 +39,7 @@ impl RequestQueue {
         self.len += 1;
     }
 
-    /// Takes note that one of the client's requests is gone. `is_live` knows the others.
+    /// Records that one of the client's requests was cancelled. `is_live` returns true for the others.
     pub(crate) fn cancel(&mut self, client: ClientId, is_live: impl Fn(RequestId) -> bool) {
         let Some(lane) = self.lanes.get_mut(&client) else {
             return;
@@ -58,7 +57,7 @@ impl RequestQueue {
         }
     }
 
-    /// The next request: the oldest of the client whose turn it is.
+    /// Removes the next request: the oldest of the client whose turn it is.
     pub(crate) fn pop(&mut self, is_live: impl Fn(RequestId) -> bool) -> Option<RequestId> {
         while let Some(client) = self.turns.pop_front() {
             let Some(lane) = self.lanes.get_mut(&client) else {

@@ -1,3 +1,5 @@
+//! The scheduler: its state, and the dispatch of events.
+
 #[cfg(debug_assertions)]
 mod invariants;
 mod load;
@@ -16,10 +18,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A keep-alive shorter than this is watched by being told of each last lease's end.
+/// A keep-alive shorter than this is enforced with a notification of each last lease's end, not with a timer.
 const SHORT_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
-/// Decides who is in memory, who goes, who waits and who is refused.
+/// Decides which models are in memory, which are evicted, and which requests wait or are refused.
 #[derive(Debug)]
 pub struct Scheduler {
     policy: Policy,
@@ -28,26 +30,26 @@ pub struct Scheduler {
     models: Vec<ScheduledModel>,
     /// The queued requests.
     queued: HashMap<RequestId, QueuedRequest>,
-    /// When they have waited long enough; those that are no longer queued among them.
+    /// The timeouts of queued requests, in order; requests that are no longer queued may be among them.
     timeouts: VecDeque<(Instant, RequestId)>,
-    /// The models that wait for room, in the order in which they began to.
+    /// The models that wait for memory, by the time since which they wait.
     line: VecDeque<ModelId>,
-    /// Those of them that have not been considered yet.
+    /// The models in line that have not been considered yet.
     newcomers: Vec<ModelId>,
-    /// No more than any of them needs.
+    /// A lower bound of what each model in line needs.
     smallest_need: Memory,
-    /// The models for which room is being made, in the order in which it was claimed.
+    /// The models whose memory is reserved, in the order of the claims.
     claims: Vec<ModelId>,
     /// The models that hold memory.
     resident: Vec<ModelId>,
-    /// The failed models that may be tried again at some time.
+    /// The failed models that have a time for another try.
     retries: Vec<ModelId>,
     phase: ServicePhase,
-    /// Something happened that may have made room, or have made it needed.
+    /// An event may have freed memory, or created a need for it.
     needs_settling: bool,
-    /// When those who wait were last given what there was.
+    /// The last time memory was given to the models in line.
     settled_at: Option<Instant>,
-    /// The gates tell when they fall idle.
+    /// True while gates notify the scheduler when they fall idle.
     notifies_idle: bool,
     actions: Vec<Action>,
 }
@@ -59,29 +61,28 @@ struct QueuedRequest {
     client: ClientId,
 }
 
-/// What is going on as a whole.
+/// The state of the service as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServicePhase {
-    /// Requests are served.
+    /// Requests are accepted.
     Serving,
-    /// Nothing new is let in. Each instance stops when nothing is in flight to it, or at the
-    /// deadline.
+    /// New requests are refused. Each instance stops when no request is in flight to it, or at the deadline.
     Draining { deadline: Instant },
 }
 
-/// What all models together hold, may hold, and are promised.
+/// The memory that all models together hold, may hold, and have reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryUsage {
-    /// What they may hold.
+    /// The memory the models may hold.
     pub budget: Memory,
-    /// What they hold, as far as is known.
+    /// The memory the models hold, as far as is known.
     pub used: Memory,
-    /// What is kept for models that are about to start.
+    /// The memory reserved for models that are about to start.
     pub claimed: Memory,
 }
 
 impl Scheduler {
-    /// A scheduler without models.
+    /// Makes a scheduler without models.
     pub fn new(policy: Policy, budget: Memory, epoch: Epoch) -> Self {
         Self {
             policy,
@@ -104,14 +105,14 @@ impl Scheduler {
         }
     }
 
-    /// Takes another model in, cold, whose requests pass this gate.
+    /// Adds a cold model whose requests pass this gate.
     pub fn add(&mut self, spec: ModelSpec, gate: Arc<Gate>, now: Instant) -> ModelId {
         self.models.push(ScheduledModel::new(spec, gate, now));
         ModelId(self.models.len() - 1)
     }
 
-    /// Takes an event into account and says what is to be done, in order. An event about an
-    /// unknown model changes nothing.
+    /// Handles an event and returns the actions to carry out, in order. An event about an unknown model changes
+    /// nothing.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
             Event::Request {
@@ -138,7 +139,7 @@ impl Scheduler {
                 self.policy = policy;
                 self.budget = budget;
                 self.needs_settling = true;
-                // Who needs more than there can be now is told so at once.
+                // A model that needs more than the new budget is refused at once.
                 self.newcomers = self.line.iter().copied().collect();
             }
             Event::Shutdown { deadline } => self.shutdown(deadline),
@@ -153,7 +154,7 @@ impl Scheduler {
         std::mem::take(&mut self.actions)
     }
 
-    /// When [`Event::Tick`] is due next, if ever.
+    /// Returns the moment at which [`Event::Tick`] is due next, if any.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         if let ServicePhase::Draining { deadline } = self.phase {
             let drains = |model_id: &&ModelId| {
@@ -182,12 +183,12 @@ impl Scheduler {
             .min()
     }
 
-    /// A model as people may see it.
+    /// Returns a model's state for people.
     pub fn snapshot(&self, model: ModelId) -> Option<ModelSnapshot> {
         self.models.get(model.0).map(ScheduledModel::snapshot)
     }
 
-    /// What all models together hold.
+    /// Returns the memory that all models together hold.
     pub fn usage(&self) -> MemoryUsage {
         MemoryUsage {
             budget: self.budget,
@@ -196,7 +197,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether nothing holds memory, and nothing will.
+    /// Returns true if no model holds memory, and none will.
     pub fn is_stopped(&self) -> bool {
         self.phase != ServicePhase::Serving && self.resident.is_empty()
     }
@@ -218,7 +219,7 @@ impl Scheduler {
         self.needs_settling |= !self.line.is_empty();
     }
 
-    /// When a failed model that is always wanted is tried again.
+    /// Returns the moment at which a failed model that is kept loaded is tried again.
     fn retry_time(&self, model_id: ModelId) -> Option<Instant> {
         match self.models[model_id.0].residency {
             Residency::Failed { until } => {
@@ -232,7 +233,7 @@ impl Scheduler {
         self.actions.push(Action::Note { model, note });
     }
 
-    /// What the resident models hold of which this is true.
+    /// Sums the memory of the resident models that satisfy `which`.
     fn sum_memory(&self, which: impl Fn(&ScheduledModel) -> bool) -> Memory {
         self.resident
             .iter()
@@ -241,7 +242,7 @@ impl Scheduler {
             .fold(Memory::NONE, |sum, model| sum.plus(&model.memory))
     }
 
-    /// What is kept for models that are about to start.
+    /// Sums the memory reserved for models that are about to start.
     fn claimed_memory(&self) -> Memory {
         self.claims.iter().fold(Memory::NONE, |sum, model_id| {
             match &self.models[model_id.0].residency {
@@ -251,7 +252,7 @@ impl Scheduler {
         })
     }
 
-    /// Returns true if the model serves no request and none waits for it, whether it is ready or loads.
+    /// Returns true if the model serves no request and none waits for it, whether it is ready or loading.
     fn is_unused(&self, model_id: ModelId, now: Instant) -> bool {
         let model = &self.models[model_id.0];
         match model.residency {
@@ -260,7 +261,7 @@ impl Scheduler {
         }
     }
 
-    /// How long it has been idle; nothing while it is not.
+    /// Returns the time since the last use of an idle model; `None` if the model is not idle.
     fn idle_time(&self, model_id: ModelId, now: Instant) -> Option<Duration> {
         let model = &self.models[model_id.0];
         let Residency::Warm { since, .. } = model.residency else {

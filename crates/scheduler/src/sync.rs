@@ -1,4 +1,4 @@
-//! The atomics of the gate: the processor's, or loom's where every interleaving is tried.
+//! The atomics of the gate: the standard library's, or loom's when every interleaving is tested.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Every interleaving of a few threads, by loom.
+//! Tests every interleaving of a few threads with loom.
 
 use super::*;
 use loom::sync::Arc;
@@ -6,8 +6,8 @@ use loom::thread;
 
 const NOW: Stamp = Stamp(1);
 
-/// A lease is either seen by the one who shuts, or told of when it ends: nobody waits for a drain
-/// that has happened.
+/// A lease either counts when the gate is shut, or its end notifies the scheduler: no drain that has ended is
+/// waited for.
 #[test]
 fn a_drain_is_seen_or_told() {
     loom::model(|| {
@@ -25,7 +25,7 @@ fn a_drain_is_seen_or_told() {
     });
 }
 
-/// Of a request that comes and an eviction of the idle model exactly one wins.
+/// Exactly one of a request and an eviction of the idle model wins.
 #[test]
 fn an_eviction_and_a_request_never_both_win() {
     loom::model(|| {
@@ -42,7 +42,7 @@ fn an_eviction_and_a_request_never_both_win() {
     });
 }
 
-/// Who asks to be told of the last lease and then looks misses nothing.
+/// A scheduler that asks for notifications and then reads the count misses no last lease.
 #[test]
 fn the_last_lease_is_seen_to_be_gone_or_told() {
     loom::model(|| {
@@ -60,12 +60,11 @@ fn the_last_lease_is_seen_to_be_gone_or_told() {
     });
 }
 
-/// Two on the fast path, one granted from the queue: the cap holds for the fast path, the count
-/// for all.
+/// The cap binds two requests on the fast path; a granted request counts as well.
 #[test]
 fn no_lease_is_lost_or_doubled() {
     let mut model = loom::model::Builder::new();
-    // Four threads have too many interleavings; nearly all that matter switch rarely.
+    // Four threads have too many interleavings, and nearly all relevant ones switch rarely.
     model.preemption_bound = Some(3);
     model.check(|| {
         let gate = Arc::new(Gate::default());

@@ -1,4 +1,4 @@
-//! What is true of the scheduler between two events. Debug builds check it after each one.
+//! The invariants of the scheduler between two events, checked in debug builds.
 
 use super::transition::ResidencyList;
 use super::{Scheduler, ServicePhase};
@@ -21,7 +21,7 @@ impl Scheduler {
         }
     }
 
-    /// Each model is on the list of its residency, once, and on no other list.
+    /// Checks that each model is on the list of its residency, once, and on no other list.
     fn check_lists(&self) {
         let lists = [
             (ResidencyList::Line, self.line.iter().copied().collect()),

@@ -1,15 +1,15 @@
-//! Loads: looked at, started, ready, failed.
+//! Loads models: inspection, start, readiness, failure.
 
 use super::{InstanceStatus, Scheduler, ServicePhase};
 use crate::model::Residency;
 use crate::{Action, Demand, Generation, Memory, ModelId, Note, Refusal, WantedBy};
 use std::time::{Duration, Instant};
 
-/// How long a model that got no memory, twice, is not tried again.
+/// The time before another try of a model that failed twice to allocate memory.
 const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_secs(15);
 
 impl Scheduler {
-    /// The operator, or the configuration, wants it.
+    /// Loads a model for the operator or the configuration.
     pub(super) fn load(&mut self, model_id: ModelId, now: Instant) {
         let Some(model) = self.models.get_mut(model_id.0) else {
             return;
@@ -32,7 +32,7 @@ impl Scheduler {
         }
     }
 
-    /// Its files are looked at before anything is done for it.
+    /// Starts the inspection of a model's files, which precedes every load.
     pub(super) fn inspect(&mut self, model_id: ModelId, by: WantedBy, now: Instant) {
         self.transition(model_id, Residency::Inspecting { since: now });
         self.note(model_id, Note::Wanted { by });
@@ -50,7 +50,7 @@ impl Scheduler {
         };
         let since = match (&model.residency, demand) {
             (Residency::Inspecting { since }, _) => *since,
-            // Its files were looked at before anybody wanted it.
+            // The files were inspected before the model was wanted.
             (Residency::Cold, None) => return self.fail(model_id, None, Refusal::LoadFailed, now),
             _ => return,
         };
@@ -66,7 +66,7 @@ impl Scheduler {
         self.wait_for_memory(model_id, demand.memory, since);
     }
 
-    /// It waits for room, in the place of one who has waited since then.
+    /// Puts a model in line, behind the models that have waited since an earlier moment.
     pub(super) fn wait_for_memory(&mut self, model_id: ModelId, needs: Memory, since: Instant) {
         self.transition(model_id, Residency::Waiting { since, needs });
     }
@@ -114,7 +114,7 @@ impl Scheduler {
         }
     }
 
-    /// Its child loads, for the first time or once more. Its memory stays its own.
+    /// Handles a child that loads, for the first time or after a restart. The model keeps its memory.
     fn handle_loading(&mut self, model_id: ModelId, listening: Option<Generation>, now: Instant) {
         let model = &mut self.models[model_id.0];
         let since = match model.residency {
@@ -128,11 +128,12 @@ impl Scheduler {
         }
         self.transition(model_id, Residency::Loading { since, listening });
         self.grant_queued(model_id);
-        // A model that was in use a moment ago may be one now that loads and that nobody waits for.
+        // A model that was in use until now may have become one that loads and is not wanted.
         self.needs_settling = true;
     }
 
-    /// Its child has died, and another one is started then. What it waits for that is no part of its load.
+    /// Handles a child that died and will be restarted at `begins`. The wait until then is not part of the
+    /// load.
     fn handle_restarting(&mut self, model_id: ModelId, begins: Instant, now: Instant) {
         self.handle_loading(model_id, None, now);
         if let Residency::Loading { listening, .. } = self.models[model_id.0].residency {
@@ -172,10 +173,10 @@ impl Scheduler {
         }
     }
 
-    /// It did not get the memory that was thought to be free:
-    /// 1. the first time that much is known to be too little: somebody else must go for it, as for
-    ///    any model that needs more than there is;
-    /// 2. the second time it is refused, and not tried for a while.
+    /// Handles a failed allocation:
+    /// 1. the first time, what was free is known to be too little, so another model is evicted as for any model
+    ///    that needs more than there is;
+    /// 2. the second time, the model is refused, and not tried for a while.
     fn handle_out_of_memory(&mut self, model_id: ModelId, now: Instant) {
         let Residency::Loading { since, .. } = self.models[model_id.0].residency else {
             return self.handle_stopped(model_id, now);
@@ -200,7 +201,7 @@ impl Scheduler {
         }
     }
 
-    /// It ran out of memory, and nobody is left who could make room.
+    /// Fails a model that ran out of memory when no other model can make room.
     pub(super) fn give_up(&mut self, model_id: ModelId, free: Memory, now: Instant) {
         let needs = self.models[model_id.0].demand.memory;
         self.fail(
@@ -211,7 +212,7 @@ impl Scheduler {
         );
     }
 
-    /// It does not load, or not stay. Who waits for it is told so.
+    /// Marks a model as failed and refuses its queued requests.
     pub(super) fn fail(
         &mut self,
         model_id: ModelId,

@@ -1,4 +1,4 @@
-//! Room: who waits for it, who makes it, who gets it.
+//! The line of models that wait for memory: who is served next, who is evicted for it, who starts.
 
 use super::{Scheduler, ServicePhase};
 use crate::eviction::{EvictionCandidate, choose_victims};
@@ -6,34 +6,34 @@ use crate::model::{Residency, ScheduledModel, UnloadReason};
 use crate::{Action, Memory, ModelId, Note, Refusal};
 use std::time::{Duration, Instant};
 
-/// What a load costs at the least, however fast it was: a swap is never free.
+/// The minimum load time in the worth of a model: a swap is never free.
 const MIN_LOAD_TIME: Duration = Duration::from_millis(100);
 
-/// What can be given away, while one model after the other is considered.
+/// The memory that can be given to models in line, kept up to date while one after the other is considered.
 pub(super) struct Headroom {
     budget: Memory,
-    /// What is held or promised, without models that are leaving.
+    /// The memory that is held or reserved, without models that are leaving.
     taken: Memory,
-    /// What there would be if everything went that may.
+    /// The budget without the memory of pinned models.
     ceiling: Memory,
-    /// Who may go at once.
+    /// The models that may be evicted at once.
     pub(super) idle: Vec<EvictionCandidate>,
 }
 
 impl Headroom {
-    /// What nobody holds or is promised.
+    /// Returns the memory that is neither held nor reserved.
     fn unclaimed(&self) -> Memory {
         self.budget.minus(&self.taken)
     }
 
-    /// Returns what has to be freed for a model that needs this much. Where more is taken than the budget
-    /// allows, that has to be freed as well.
+    /// Returns the memory that must be freed for a model that needs `needs`. What is held above the budget must
+    /// be freed as well.
     pub(super) fn missing(&self, needs: &Memory) -> Memory {
         let over = self.taken.plus(needs).minus(&self.budget);
         over.masked_by(needs)
     }
 
-    /// What could be given away now.
+    /// Returns the memory that could be given away now.
     fn available_now(&self) -> Memory {
         let idle = self.idle.iter();
         idle.fold(self.unclaimed(), |sum, candidate| {
@@ -42,22 +42,21 @@ impl Headroom {
     }
 }
 
-/// What became of a model that waits for room.
+/// The result of considering a model in line.
 enum LineOutcome {
-    /// It has left the line.
+    /// The model has left the line.
     Leaves,
-    /// It goes on waiting, and those behind it may be luckier.
+    /// The model keeps waiting; models behind it may still be served.
     Waits,
-    /// It goes on waiting, and nobody overtakes it any more.
+    /// The model keeps waiting, and no model behind it is served.
     Blocks,
 }
 
 impl Scheduler {
-    /// Gives the memory there is to those who wait for it, after each event that may have changed
-    /// either:
-    /// 1. what is promised is started as soon as it is free, and taken back if it never will be;
-    /// 2. those in line get what is spare, or what idle models free;
-    /// 3. who has waited `max_wait` gets what busy models free, and is not overtaken.
+    /// Distributes the free memory after an event that may have changed the supply or the demand:
+    /// 1. models with a claim start as soon as their memory is free; claims that can never be met are revoked;
+    /// 2. models in line get memory that is free, or that idle models free;
+    /// 3. a model that has waited `max_wait` gets memory that busy models free, and is not overtaken.
     pub(super) fn settle(&mut self, now: Instant) {
         self.settled_at = Some(now);
         if self.phase != ServicePhase::Serving {
@@ -81,9 +80,8 @@ impl Scheduler {
         }
     }
 
-    /// Considers those in line, the first one first. It ends where nobody further back can be given
-    /// anything: when what there is is less than any of them needs, and who comes next still has
-    /// time, or when somebody blocks.
+    /// Considers the models in line, the first one first. Stops when no later model can be served: when less is
+    /// available than any model needs and the next one still has time, or when a model blocks the line.
     fn serve_line(&mut self, now: Instant) {
         let mut headroom = self.headroom(now);
         let newcomers = std::mem::take(&mut self.newcomers);
@@ -164,7 +162,8 @@ impl Scheduler {
         LineOutcome::Leaves
     }
 
-    /// Refuses a model that could not be loaded even if all went that may. Whether it is refused.
+    /// Refuses a model that could not be loaded even if every model were evicted that may be. Returns true if
+    /// it did.
     fn refuse_hopeless(&mut self, model_id: ModelId, headroom: &Headroom, now: Instant) -> bool {
         let Residency::Waiting { needs, .. } = self.models[model_id.0].residency else {
             return false;
@@ -180,8 +179,8 @@ impl Scheduler {
         true
     }
 
-    /// Sends idle models away. False if one of them was not idle after all: then it stays, and the
-    /// choice is to be made again.
+    /// Evicts idle models. Returns false if one of them was in use after all: that one stays, and the choice
+    /// must be made again.
     fn evict(
         &mut self,
         by: ModelId,
@@ -211,7 +210,7 @@ impl Scheduler {
         true
     }
 
-    /// Keeps the room for the model until it can be started.
+    /// Reserves memory for a model until it can start.
     fn claim(
         &mut self,
         model_id: ModelId,
@@ -236,8 +235,8 @@ impl Scheduler {
         self.transition(model_id, claiming);
     }
 
-    /// Returns true if a claim counts on memory that will not be there when everything that is leaving has
-    /// left: a model was measured to hold more since, or the budget is smaller.
+    /// Returns true if a claim counts on memory that will not be free when every leaving model has left,
+    /// because a model was measured to hold more or the budget shrank.
     fn is_overpromised(&self) -> bool {
         let taken = self
             .sum_memory(ScheduledModel::is_loaded_or_loading)
@@ -251,9 +250,9 @@ impl Scheduler {
             })
     }
 
-    /// Starts those whose room is free now, in the order in which they claimed it. Returns true if one of
-    /// them left something of its claim to others: after a load that ran out of memory more is kept free than
-    /// the model is thought to hold.
+    /// Starts the models whose memory is free now, in the order of their claims. Returns true if one of them
+    /// left part of its claim to others: after a load that ran out of memory the claim exceeds the expected
+    /// need.
     fn start_claims(&mut self, now: Instant) -> bool {
         let mut leaves_some = false;
         let mut free = self.budget.minus(&self.sum_memory(|_| true));
@@ -307,7 +306,7 @@ impl Scheduler {
         self.note(model_id, note);
     }
 
-    /// The resident models of which this is true.
+    /// Returns the resident models that satisfy `which`.
     fn resident_where(&self, which: impl Fn(&ScheduledModel) -> bool) -> Vec<ModelId> {
         let resident = self.resident.iter().copied();
         resident
@@ -315,9 +314,9 @@ impl Scheduler {
             .collect()
     }
 
-    /// The models that may go: those that are idle and have been ready for their minimum
-    /// residency, and those that load though nobody waits for them any more. With the `busy` ones
-    /// also those in use that have served for at least as long as their load took.
+    /// Returns the models that may be evicted: idle ones that have been ready for their minimum residency, and
+    /// loading ones that are no longer wanted. With `busy`, also models in use that have served for at least as
+    /// long as their load took.
     pub(super) fn candidates(&mut self, now: Instant, busy: bool) -> Vec<EvictionCandidate> {
         let mut found = Vec::new();
         for model_id in self.resident.clone() {
@@ -349,7 +348,8 @@ impl Scheduler {
         found
     }
 
-    /// When more was measured than was expected, idle models go until the budget is kept again.
+    /// Evicts idle models until the budget is kept again, after models were measured to hold more than
+    /// expected.
     fn evict_over_budget(&mut self, now: Instant) {
         let over = self
             .sum_memory(ScheduledModel::is_loaded_or_loading)
@@ -374,9 +374,9 @@ impl Scheduler {
         }
     }
 
-    /// When the turn of the first in line comes at the latest, or something may have become free
-    /// for it of which nobody tells: the first such moment that has not been settled yet, even if it
-    /// has passed since.
+    /// Returns the latest moment at which the line must be served again: the first model's `max_wait`, or a
+    /// moment at which a model becomes evictable without an event. Moments that were settled already are
+    /// skipped; one that has passed since is not.
     pub(super) fn next_turn(&self, first: ModelId) -> Option<Instant> {
         let Residency::Waiting { since, .. } = self.models[first.0].residency else {
             return None;
@@ -395,7 +395,7 @@ impl Scheduler {
             .min()
     }
 
-    /// Asks the resident models' gates to tell, or not, when they fall idle.
+    /// Sets whether the gates of resident models notify the scheduler when they fall idle.
     fn notify_when_idle(&mut self, notify: bool) {
         if self.notifies_idle != notify {
             self.notifies_idle = notify;
@@ -405,7 +405,7 @@ impl Scheduler {
         }
     }
 
-    /// Asks a model's gate to tell when it falls idle, where that is worth knowing at once.
+    /// Updates whether a model's gate notifies the scheduler when it falls idle.
     pub(super) fn update_gate(&self, model_id: ModelId) {
         let model = &self.models[model_id.0];
         let brief = model

@@ -1,12 +1,12 @@
-//! Pins: whom nobody may send away.
+//! Pins: models that are neither evicted nor unloaded for being idle.
 
 use super::Scheduler;
 use crate::model::{Residency, UnloadReason};
 use crate::{ModelId, Note, PinnedBy};
 
 impl Scheduler {
-    /// Pinned, a model goes for no other one, nor for being idle; it is not loaded for that. Unpinned,
-    /// it is like any other at once, for those who wait as well.
+    /// Pins or unpins a model. Pinning does not load it. Unpinning takes effect at once, also for models in
+    /// line.
     pub(super) fn pin(&mut self, model_id: ModelId, pinned: bool, by: PinnedBy) {
         let Some(model) = self.models.get_mut(model_id.0) else {
             return;
@@ -28,7 +28,7 @@ impl Scheduler {
             self.revoke_claims();
         }
         if self.models[model_id.0].is_loaded_or_loading() {
-            // There is less now for those in line. Who needs more is told so at once.
+            // Less memory is available for the models in line, and those that need more are refused at once.
             self.newcomers = self.line.iter().copied().collect();
         }
     }

@@ -1,19 +1,19 @@
-//! Requests: in, granted, refused, gone.
+//! Requests: queued, granted, refused, cancelled.
 
 use super::{QueuedRequest, Scheduler, ServicePhase};
 use crate::model::{Residency, UnloadReason};
 use crate::{Action, ModelId, Refusal, RequestId, WantedBy};
 use std::time::Instant;
 
-/// How many timeouts of requests that are gone are kept beyond as many as there are of others.
+/// The number by which timeouts of requests that are gone may exceed the others before they are removed.
 const MAX_STALE_TIMEOUTS: usize = 64;
 
 impl Scheduler {
-    /// A request that could not pass the gate:
-    /// 1. while stopping, or for a model that is gone, failed or being unloaded, it is refused;
-    /// 2. one that takes no slot goes at once where the model serves;
-    /// 3. when the queue is full, it is refused;
-    /// 4. else it waits its turn, which may be now; a cold model is looked at.
+    /// Handles a request that could not pass the gate:
+    /// 1. refused during shutdown, or if the model is removed, failed or being unloaded by the operator;
+    /// 2. granted at once if it takes no slot and the model serves;
+    /// 3. refused if the queue is full;
+    /// 4. queued otherwise; it may be granted at once, and a cold model is inspected.
     pub(super) fn handle_request(
         &mut self,
         id: RequestId,
@@ -73,8 +73,7 @@ impl Scheduler {
         }
     }
 
-    /// A client that left: its request is gone at once, and a load nobody waits for any more is
-    /// abandoned unless it has begun.
+    /// Removes the request of a client that left, and abandons a load that is no longer wanted.
     pub(super) fn cancel(&mut self, id: RequestId) {
         let Some(gone) = self.queued.remove(&id) else {
             return;
@@ -89,7 +88,7 @@ impl Scheduler {
         }
     }
 
-    /// A lease ended whose end somebody waits for.
+    /// Handles the end of a lease of which the gate notified.
     pub(super) fn handle_released(&mut self, model_id: ModelId, now: Instant) {
         let Some(model) = self.models.get(model_id.0) else {
             return;
@@ -105,15 +104,14 @@ impl Scheduler {
         self.needs_settling |= !self.line.is_empty() && self.is_unused(model_id, now);
     }
 
-    /// Grants as many queued requests as there is room for. The gate is open only while nobody is
-    /// queued.
+    /// Grants queued requests while leases are free. The gate is open only while the queue is empty.
     pub(super) fn grant_queued(&mut self, model_id: ModelId) {
         let model = &mut self.models[model_id.0];
         if self.phase != ServicePhase::Serving || model.routable_generation().is_none() {
             return;
         }
         if !model.queue.is_empty() {
-            // Leases that end from here on are told of.
+            // The gate notifies of leases that end from here on.
             let mut in_flight = model.gate.shut();
             while in_flight < model.spec.cap {
                 let live = &self.queued;
@@ -139,7 +137,7 @@ impl Scheduler {
         self.actions.push(Action::Refuse { id, model, refusal });
     }
 
-    /// Refuses all who wait for the model.
+    /// Refuses all queued requests of a model.
     pub(super) fn refuse_all(&mut self, model_id: ModelId, refusal: Refusal) {
         let queued = &mut self.queued;
         let queue = &mut self.models[model_id.0].queue;
@@ -153,7 +151,7 @@ impl Scheduler {
         }
     }
 
-    /// Refuses those who have waited as long as they may.
+    /// Refuses requests that have waited for the queue timeout.
     pub(super) fn expire_timeouts(&mut self, now: Instant) {
         while let Some((until, id)) = self.timeouts.front().copied() {
             let live = self.queued.get(&id).map(|queued| queued.model);
@@ -169,7 +167,7 @@ impl Scheduler {
         }
     }
 
-    /// Keeps the timeouts of requests that are gone from piling up.
+    /// Removes the timeouts of requests that are gone once there are too many.
     fn prune_timeouts(&mut self) {
         if self.timeouts.len() > 2 * self.queued.len() + MAX_STALE_TIMEOUTS {
             let live = &self.queued;

@@ -1,4 +1,4 @@
-//! Scripts and a simulation: no clock, no process, real gates.
+//! Scripted histories and a simulation, without clock or process, with real gates.
 
 use super::*;
 use crate::{Admission, Demand, Generation, ModelStatus, Refusal};

@@ -1,7 +1,6 @@
-//! The one place where a model changes its residency.
-//!
-//! The scheduler lists models by residency, so that no event has to look at all of them. [`Scheduler::transition`]
-//! keeps these lists in step; `invariants.rs` checks them in debug builds.
+//! The only place where a model's residency changes.
+//! | The scheduler lists models by residency, so that no event has to look at all of them.
+//! [`Scheduler::transition`] keeps the lists in step; `invariants.rs` checks them in debug builds.
 
 use super::Scheduler;
 use crate::model::Residency;
@@ -43,7 +42,7 @@ impl Scheduler {
     /// Changes a model's residency and moves the model to the list of the new one.
     pub(super) fn transition(&mut self, model_id: ModelId, to: Residency) {
         let (from, list) = (self.models[model_id.0].residency.list(), to.list());
-        // A model that begins to wait anew takes its new place in the line.
+        // A model that starts to wait again takes its new place in the line.
         if from != list || list == ResidencyList::Line {
             self.remove_from_list(model_id, from);
             self.add_to_list(model_id, list, &to);

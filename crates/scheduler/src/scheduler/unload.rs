@@ -1,4 +1,4 @@
-//! How a model leaves memory.
+//! Unloads models: eviction, draining, keep-alive, configuration changes, shutdown.
 
 use super::{SHORT_KEEP_ALIVE, Scheduler, ServicePhase};
 use crate::model::{Residency, UnloadReason};
@@ -6,9 +6,9 @@ use crate::{Action, ModelId, ModelSpec, Note, PinnedBy, Refusal, WantedBy};
 use std::time::{Duration, Instant};
 
 impl Scheduler {
-    /// Lets nobody new in; it stops when nothing is in flight, which may be now.
+    /// Shuts a model's gate, and stops the model when no request is in flight, which may be now.
     fn begin_unload(&mut self, model_id: ModelId, reason: UnloadReason) {
-        // What it holds can be promised from here on.
+        // The memory it holds can be promised from here on.
         self.needs_settling = true;
         let model = &mut self.models[model_id.0];
         let in_flight = model.gate.shut();
@@ -17,7 +17,7 @@ impl Scheduler {
             | Residency::Draining {
                 since, generation, ..
             }
-            // A child that answers while it loads is only let go when its answers are out.
+            // A child that answers while it loads is stopped only after its answers are complete.
             | Residency::Loading {
                 since,
                 listening: Some(generation),
@@ -43,12 +43,12 @@ impl Scheduler {
         self.needs_settling = true;
     }
 
-    /// Its child is gone, and its memory free.
+    /// Handles a child that has exited and released its memory.
     pub(super) fn handle_stopped(&mut self, model_id: ModelId, now: Instant) {
         let model = &mut self.models[model_id.0];
         let reason = match model.residency {
             Residency::Draining { reason, .. } | Residency::Stopping { reason } => reason,
-            // Nobody asked for it: it is as cold as if somebody had.
+            // An unrequested stop leaves the model as cold as a requested one.
             Residency::Loading { .. } | Residency::Warm { .. } => UnloadReason::Operator,
             _ => return,
         };
@@ -68,8 +68,8 @@ impl Scheduler {
         }
     }
 
-    /// Busy, it makes room for one that has waited long enough: what is in flight may finish, what
-    /// is queued waits for its next turn.
+    /// Drains a busy model for another one that has waited long enough. Requests in flight may finish; queued
+    /// ones wait for the next load.
     pub(super) fn drain_for(&mut self, model_id: ModelId, to: ModelId, waited: Duration) {
         let in_flight = self.models[model_id.0].gate.in_flight();
         self.note(
@@ -83,8 +83,8 @@ impl Scheduler {
         self.begin_unload(model_id, UnloadReason::MakesRoom { to });
     }
 
-    /// Nobody wants it any more. What has not begun does not begin: who drains for it stays. A load
-    /// that has begun is finished, unless another model needs the room, now or before it is ready.
+    /// Gives up a model that is no longer wanted. A load that has not begun is cancelled, and models that drain
+    /// for it stay. A load that has begun continues, unless another model needs the memory before it is ready.
     pub(super) fn abandon(&mut self, model_id: ModelId) {
         match self.models[model_id.0].residency {
             Residency::Waiting { .. } | Residency::Claiming { .. } => {}
@@ -102,8 +102,8 @@ impl Scheduler {
         }
     }
 
-    /// What is promised counts on a model that stays after all: those to whom it is promised wait
-    /// again, each in its place, and room is made another way where there is one.
+    /// Revokes all claims, because a model stays on whose memory they count: each claimant waits again in its
+    /// old place, and other models make room if possible.
     pub(super) fn revoke_claims(&mut self) {
         for model_id in self.claims.clone() {
             let Residency::Claiming { since, needs, .. } = self.models[model_id.0].residency else {
@@ -114,7 +114,7 @@ impl Scheduler {
         }
     }
 
-    /// Those that are busy and go for this model do not go any more. Whether there were any.
+    /// Cancels the drains of busy models for this one. Returns true if there were any.
     fn cancel_drains_for(&mut self, model_id: ModelId) -> bool {
         let mut any = false;
         for victim in self.resident.clone() {
@@ -134,7 +134,7 @@ impl Scheduler {
         any
     }
 
-    /// The operator wants it out of memory. Who waits for it is told so.
+    /// Unloads a model for the operator and refuses its queued requests.
     pub(super) fn unload(&mut self, model_id: ModelId, now: Instant) {
         if self.models.get(model_id.0).is_none() {
             return;
@@ -154,8 +154,8 @@ impl Scheduler {
         }
     }
 
-    /// Its configuration is another one. Who waits for it goes on waiting. A pin of the operator's holds
-    /// until the configuration says something else of pins than before.
+    /// Applies a changed configuration. Queued requests keep waiting. An operator's pin holds until the
+    /// configuration's own value of `pinned` changes.
     pub(super) fn change(
         &mut self,
         model_id: ModelId,
@@ -184,7 +184,7 @@ impl Scheduler {
                 self.abandon(model_id);
                 self.inspect(model_id, WantedBy::Queue, now);
             }
-            // What was found before is of the files before.
+            // The last inspection saw the old files.
             Residency::Inspecting { .. } => self.actions.push(Action::Inspect { model: model_id }),
             Residency::Failed { .. } if spec.keep_loaded => self.load(model_id, now),
             Residency::Failed { .. } => self.transition(model_id, Residency::Cold),
@@ -192,7 +192,7 @@ impl Scheduler {
         }
     }
 
-    /// It is no longer configured. What is in flight may finish.
+    /// Removes a model from the configuration. Requests in flight may finish.
     pub(super) fn remove(&mut self, model_id: ModelId, _now: Instant) {
         if self.models.get(model_id.0).is_none() {
             return;
@@ -208,7 +208,7 @@ impl Scheduler {
         }
     }
 
-    /// When its keep-alive is over at the earliest; nothing where nobody has to look.
+    /// Returns the earliest end of a model's keep-alive; `None` if no timer is needed.
     pub(super) fn keep_alive_deadline(&self, model_id: ModelId, now: Instant) -> Option<Instant> {
         let model = &self.models[model_id.0];
         let keep = model.spec.keep_alive.filter(|_| !model.pinned)?;
@@ -217,7 +217,7 @@ impl Scheduler {
         };
         match self.idle_time(model_id, now) {
             Some(idle) => Some(now + keep.saturating_sub(idle)),
-            // A gate that tells of its last lease is looked at then.
+            // The gate notifies of its last lease.
             None if keep < SHORT_KEEP_ALIVE => None,
             None => Some(now + keep),
         }
@@ -244,8 +244,8 @@ impl Scheduler {
         }
     }
 
-    /// Shuts every gate and empties every queue; asked again, it can only bring the deadline
-    /// forward. What is idle stops at once.
+    /// Shuts every gate and empties every queue, and stops idle models at once. A second call can only bring
+    /// the deadline forward.
     pub(super) fn shutdown(&mut self, deadline: Instant) {
         if let ServicePhase::Draining { deadline: before } = self.phase {
             self.phase = ServicePhase::Draining {
@@ -265,7 +265,7 @@ impl Scheduler {
         }
     }
 
-    /// The deadline has come: what is still in flight is ended.
+    /// Cuts off the requests in flight, because the deadline has passed.
     pub(super) fn cut_requests(&mut self) {
         for model_id in self.resident.clone() {
             if let Residency::Draining { reason, .. } = self.models[model_id.0].residency {

@@ -1,4 +1,4 @@
-//! Places that come free without a model's leaving: the line is told each time.
+//! Memory that becomes available although no model leaves: the line is served each time.
 
 use super::harness::{inspects, prefetches, starts, stops};
 use super::*;
@@ -116,7 +116,7 @@ fn a_child_that_is_started_while_another_model_waits_tells_of_its_last_answer_to
 
 #[test]
 fn a_place_that_was_promised_and_is_measured_away_is_waited_for_again() {
-    // 2 is promised the place of 0; meanwhile 1 is seen to hold more. 3 could go.
+    // Model 2 has a claim on the memory of 0; meanwhile 1 is measured to hold more. 3 could be evicted.
     let mut harness = Harness::new(30, &[10, 10, 10, 10]);
     for model in [0, 1, 3] {
         harness.loaded(model);

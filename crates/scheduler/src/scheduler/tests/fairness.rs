@@ -1,8 +1,7 @@
 use super::*;
 use std::collections::HashMap;
 
-/// Ten clients that ask for one thing at a time, and one that asks for a hundred at once: each gets
-/// the same share of a busy model.
+/// Ten clients with one request each and one with a hundred get the same share of a busy model.
 #[test]
 fn a_greedy_client_takes_nothing_from_the_others() {
     let mut harness = Harness::new(10, &[10]);
@@ -39,8 +38,8 @@ fn a_greedy_client_takes_nothing_from_the_others() {
     }
 }
 
-/// Clients that alternate between two models which do not fit together: far fewer swaps than
-/// requests, and nobody waits longer than the bound.
+/// Clients that alternate between two models which do not fit together cause far fewer swaps than requests, and
+/// no request waits longer than the bound.
 #[test]
 fn alternating_between_two_models_batches_them() {
     let mut harness = Harness::new(10, &[10, 10]);
@@ -90,6 +89,6 @@ fn alternating_between_two_models_batches_them() {
     }
     assert!(served > 1000, "{served} requests were served");
     assert!(swaps * 5 < served, "{swaps} swaps for {served} requests");
-    // max_wait, the drain of a request, a load of 3 s, and the round of the others.
+    // The bound is max_wait, the drain of a request, a load of 3 s, and the round of the other clients.
     assert!(longest < secs(40), "one waited {longest:?}");
 }

@@ -1,3 +1,5 @@
+//! The harness of scripted tests: a scheduler, its clock, and its actions.
+
 use super::*;
 
 pub(super) const fn secs(seconds: u64) -> Duration {
@@ -8,7 +10,7 @@ pub(super) const fn mib(mib: u64) -> Memory {
     Memory::needed(mib << 20)
 }
 
-/// Plays events to a scheduler, keeps the clock and remembers what it said.
+/// Plays events to a scheduler, keeps the clock and collects the actions.
 pub(super) struct Harness {
     pub(super) scheduler: Scheduler,
     pub(super) now: Instant,
@@ -17,7 +19,7 @@ pub(super) struct Harness {
     sizes: Vec<Memory>,
     starts: u32,
     last_id: u64,
-    /// What was said and not yet asked for.
+    /// The actions since the last call of `take_actions`.
     actions: Vec<Action>,
     pub(super) notes: Vec<(ModelId, Note)>,
 }
@@ -38,7 +40,7 @@ pub(super) const POLICY: Policy = Policy {
 };
 
 impl Harness {
-    /// Models of these sizes in MiB, in a budget.
+    /// Makes a scheduler with a budget and models of these sizes, in MiB.
     pub(super) fn new(budget: u64, sizes: &[u64]) -> Self {
         Self::with(budget, sizes, SPEC)
     }
@@ -74,12 +76,12 @@ impl Harness {
         }
     }
 
-    /// What was said since the last time this was asked.
+    /// Returns the actions since the last call.
     pub(super) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
-    /// A request of a client of its own.
+    /// Sends a request of a new client.
     pub(super) fn request(&mut self, model: usize) -> RequestId {
         self.request_of(model, self.last_id + 1000)
     }
@@ -123,7 +125,7 @@ impl Harness {
         self.instance(model, InstanceStatus::Stopped);
     }
 
-    /// The operator pins a model, or unpins it.
+    /// Pins or unpins a model for the operator.
     pub(super) fn pin(&mut self, model: usize, pinned: bool) {
         self.play(Event::Pin {
             model: ModelId(model),
@@ -140,12 +142,12 @@ impl Harness {
         }
     }
 
-    /// A request that passes the gate by itself.
+    /// Returns true if a request passes the gate by itself.
     pub(super) fn passes(&self, model: usize) -> bool {
         self.gates[model].try_acquire(2).is_some()
     }
 
-    /// Lets time pass, with every tick that is due.
+    /// Advances the clock, with every tick that is due.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self
@@ -182,7 +184,7 @@ impl Harness {
         self.scheduler.snapshot(ModelId(model)).unwrap().queued
     }
 
-    /// The requests granted among what was said last.
+    /// Returns the requests that the last actions granted.
     pub(super) fn granted(&mut self) -> Vec<u64> {
         self.take_actions()
             .iter()

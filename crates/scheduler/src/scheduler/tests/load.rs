@@ -1,3 +1,5 @@
+//! Loads: one for many requests, failures, retries.
+
 use super::harness::{inspects, starts, stops};
 use super::*;
 
@@ -37,7 +39,7 @@ fn what_cannot_be_loaded_is_refused_and_nothing_is_evicted() {
         (harness.status(0), harness.status(1)),
         (ModelStatus::Ready, ModelStatus::Failed)
     );
-    // The next request has its files looked at again: they may be others by now.
+    // The next request causes another inspection, because the files may have changed.
     harness.request(1);
     assert_eq!(harness.take_actions(), [inspects(1)]);
 }

@@ -1,3 +1,5 @@
+//! Models that wait for memory: who is evicted, when, and who is served.
+
 use super::harness::{inspects, prefetches, starts, stops};
 use super::*;
 
@@ -262,11 +264,11 @@ fn a_turn_that_passes_between_two_looks_at_the_clock_is_still_due() {
     harness.request(1);
     harness.inspected(1);
     harness.take_actions();
-    // Whoever asks for the deadline was held up until after it.
+    // The caller of next_deadline was delayed until after the deadline.
     harness.now += secs(31);
     let due = harness.scheduler.next_deadline(harness.now);
     assert!(due.is_some_and(|due| due <= harness.now), "{due:?}");
-    // The moments before the wait was over change nothing, and are not due again.
+    // The moments before the end of the wait change nothing, and are not due again.
     harness.play(Event::Tick);
     assert_eq!(harness.take_actions(), [prefetches(1)]);
     let due = harness.scheduler.next_deadline(harness.now);

@@ -1,7 +1,9 @@
+//! Pinned models.
+
 use super::harness::{SPEC, inspects, prefetches, stops};
 use super::*;
 
-/// What is refused for want of what pinned models hold.
+/// Returns the requests that were refused because pinned models hold the memory.
 fn for_the_pinned(refused: &[(u64, Refusal)]) -> Vec<u64> {
     let pinned = |(id, refusal): &(u64, Refusal)| {
         matches!(refusal, Refusal::DoesNotFit { pinned: true, .. }).then_some(*id)
@@ -9,7 +11,7 @@ fn for_the_pinned(refused: &[(u64, Refusal)]) -> Vec<u64> {
     refused.iter().filter_map(pinned).collect()
 }
 
-/// The first model is busy, and a request for each of two others waits for its place.
+/// The first model is busy, and a request for each of two others waits for its memory.
 fn two_wait_for_one(harness: &mut Harness) -> [u64; 2] {
     harness.loaded(0);
     harness.passes(0);
@@ -104,7 +106,7 @@ fn a_pin_keeps_a_busy_model_that_was_about_to_go_for_others() {
     assert_eq!(harness.status(0), ModelStatus::Draining);
     harness.take_actions();
     harness.pin(0, true);
-    // The second was promised what the first would have left.
+    // The second had a claim on memory that the first would have left.
     assert_eq!(for_the_pinned(&harness.refused()), waiting);
     assert_eq!(harness.status(0), ModelStatus::Ready);
     assert!(harness.passes(0));

@@ -1,6 +1,5 @@
 //! Thousands of random histories, each checked after every event.
-//!
-//! A failure prints its seed and the command that replays it: with `PADDOCK_SIM_SEED` set, the test plays the
+//! | A failure prints its seed and the command that replays it: with `PADDOCK_SIM_SEED` set, the test plays the
 //! history of that seed alone and prints its events.
 
 mod events;
@@ -14,16 +13,16 @@ use std::num::NonZeroU32;
 const SEEDS: u64 = 10_000;
 const STEPS: usize = 500;
 
-/// Names the seed of one history to replay.
+/// Names the seed of the one history to replay.
 const SEED_VARIABLE: &str = "PADDOCK_SIM_SEED";
 
-/// What the simulated world knows of one model.
+/// The simulated child of one model.
 #[derive(Default)]
 struct Child {
     memory: Memory,
     process: Process,
     inspecting: bool,
-    /// Leases of requests, granted or passed.
+    /// The leases of requests, granted or passed.
     leases: Vec<Option<RequestId>>,
 }
 
@@ -45,11 +44,11 @@ struct World {
     epoch: Epoch,
     gates: Vec<Arc<Gate>>,
     specs: Vec<ModelSpec>,
-    /// Which models are pinned, by the operator or the configuration.
+    /// The pinned models, whether by the operator or the configuration.
     pinned: Vec<bool>,
     children: Vec<Child>,
     budget: Memory,
-    /// When each queued request must be answered at the latest.
+    /// The latest moment at which each queued request must be answered.
     queued: HashMap<RequestId, (ModelId, Instant)>,
     answered: HashSet<RequestId>,
     removed: HashSet<ModelId>,
@@ -90,7 +89,7 @@ fn random_histories_keep_the_promises() {
     );
 }
 
-/// Returns the seed of the one history that is to be replayed, if any.
+/// Returns the seed of the history to replay, if any.
 fn replayed_seed() -> Option<u64> {
     let seed = std::env::var(SEED_VARIABLE).ok()?;
     Some(seed.parse().expect("PADDOCK_SIM_SEED is a number"))
@@ -230,7 +229,7 @@ impl World {
         assert!(child.process == Process::None, "{model:?} is started twice");
         child.process = Process::Loading;
         let used = self.scheduler.usage().used;
-        // What was measured to be more than was expected is nobody's fault.
+        // A start beyond the budget is no fault if a model was measured to hold more than expected.
         if self
             .children
             .iter()
@@ -263,7 +262,7 @@ impl World {
         }
     }
 
-    /// What holds after every event.
+    /// Checks what holds after every event.
     fn check(&mut self) {
         let mut waiting: BTreeMap<ModelId, usize> = BTreeMap::new();
         for (model, _) in self.queued.values() {
@@ -302,7 +301,7 @@ impl World {
         }
     }
 
-    /// What is pinned is known to be, and is not about to go for another model.
+    /// Checks that a pinned model is reported as pinned and is not drained for another one.
     fn check_pin(&self, at: usize, look: &ModelSnapshot) {
         if self.removed.contains(&ModelId(at)) {
             return;
@@ -318,7 +317,7 @@ impl World {
         assert!(!look.pinned || !yields, "{at} is pinned and yields");
     }
 
-    /// Every history has an end, at which nothing is left.
+    /// Ends the history with a shutdown, after which no request and no process is left.
     fn finish(&mut self) {
         self.shut_down = true;
         self.play(Event::Shutdown {

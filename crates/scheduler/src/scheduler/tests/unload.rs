@@ -1,3 +1,5 @@
+//! Unloads: keep-alive, operator, configuration changes, shutdown.
+
 use super::harness::{inspects, starts, stops};
 use super::*;
 

@@ -1,9 +1,9 @@
-//! What may happen in a history.
+//! The random events of a history.
 
 use super::*;
 
 impl World {
-    /// One thing that may happen happens.
+    /// Plays one random event.
     pub(super) fn step(&mut self) {
         let model = self.model();
         match self.random.u8(0..30) {
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Time passes, tick by tick.
+    /// Advances the clock, tick by tick.
     fn wait(&mut self) {
         let end = self.now + Duration::from_millis(self.random.u64(1..20_000));
         while let Some(due) = self
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// The supervisor starts a crashed child again.
+    /// Crashes a child, which the supervisor restarts.
     fn crash(&mut self, model: ModelId) {
         let child = &mut self.children[model.0];
         if child.process != Process::Ready {

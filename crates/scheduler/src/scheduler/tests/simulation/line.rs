@@ -1,10 +1,10 @@
-//! What holds for the models that wait for room, after every event.
+//! Checks of the models that wait for memory, after every event.
 
 use super::*;
 use crate::eviction::choose_victims;
 
 impl World {
-    /// Nobody waits for what could be had now.
+    /// Checks that no model waits for memory that it could have now.
     pub(super) fn check_line(&mut self) {
         if self.shut_down {
             return;
@@ -24,14 +24,14 @@ impl World {
                 missing != Memory::NONE && choose_victims(victims, &missing).is_none(),
                 "{at:?} waits for {missing:?}, and could have it"
             );
-            // Nobody overtakes it any more.
+            // No later model may overtake this one.
             if is_due {
                 break;
             }
         }
     }
 
-    /// What is promised comes to be: models that are leaving hold what is missing for it.
+    /// Checks that every claim will be met: leaving models hold the memory that is missing for it.
     fn check_claims(&self) {
         let leaves = |at: &ModelId| !self.scheduler.models[at.0].is_loaded_or_loading();
         assert!(
