@@ -1,4 +1,4 @@
-//! The task that owns a child: one asynchronous function for each part of its life.
+//! The task that owns one child after another: each phase of a child's life is an asynchronous function.
 
 use std::{future, sync::Arc};
 
@@ -30,10 +30,11 @@ use crate::{
 mod failures;
 mod serving;
 
-/// Time after which a child that survives SIGKILL is reported: it hangs in the kernel, in a driver say.
+/// Interval of the reports about a child that survives SIGKILL, because it hangs in the kernel (in a driver,
+/// for instance).
 const KILL_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Owns one instance.
+/// The owner of one instance.
 #[derive(Debug)]
 pub(crate) struct Actor {
     spec: InstanceSpec,
@@ -45,8 +46,7 @@ pub(crate) struct Actor {
     state: StatePublisher,
 }
 
-/// A child and what belongs to it. Dropped in this order: the process is killed, then its directory
-/// removed.
+/// A child with its resources. Drop order: first the process is killed, then its directory removed.
 #[derive(Debug)]
 pub(super) struct RunningChild {
     pub(super) process: Process,
@@ -54,26 +54,26 @@ pub(super) struct RunningChild {
     socket: ChildSocket,
     pub(super) listener: Listener,
     begun: Instant,
-    /// The kernel's counters before the child was there.
+    /// The kernel's counters before the child was started.
     oom_before: OomReading,
 }
 
-/// How the life of a child ended.
+/// The way in which a child ended.
 #[derive(Debug)]
 pub(super) enum Ending {
     Exited(Exit),
     StartupTimedOut,
     Hung(HangEvidence),
-    /// The server has another standard input than the child: it would end when it is ready.
+    /// The server has another standard input than the child, and would exit when it is ready.
     WithoutInput,
     StopRequested,
 }
 
-/// What a life leaves to be decided.
+/// The result of one child's life.
 #[derive(Debug)]
 enum Outcome {
     Stopped,
-    /// The next child follows at once; this one has not failed.
+    /// The next child is started at once; this one has not failed.
     Again,
     Failed(FailedChild),
 }
@@ -83,7 +83,7 @@ enum Outcome {
 struct FailedChild {
     failure: Failure,
     ready_for: Option<Duration>,
-    /// What a child that has died has left. It is killed as soon as the death has been published.
+    /// The processes that a dead child left. They are killed as soon as the death has been published.
     leftovers: Option<ChildLeftovers>,
 }
 
@@ -112,7 +112,7 @@ impl Actor {
         self.state.subscribe()
     }
 
-    /// Lives one child after another until a stop is wished.
+    /// Runs one child after another until a stop is requested.
     pub(crate) async fn run(mut self) {
         loop {
             self.generation += 1;
@@ -126,10 +126,10 @@ impl Actor {
                 }
             }
         }
-        // The publisher says `Stopped` when it is dropped, which is here and nowhere else.
+        // The publisher publishes `Stopped` when it is dropped, which happens only here.
     }
 
-    /// One child, from its fork to its burial.
+    /// Runs one child from its start until its process group is gone.
     async fn run_child(&mut self) -> Outcome {
         let begun = Instant::now();
         self.state.publish(starting(0, self.generation, begun));
@@ -151,7 +151,7 @@ impl Actor {
         self.finish_child(run, ending, Some(since)).await
     }
 
-    /// Forks a child at a new address.
+    /// Starts a child at a new address.
     async fn spawn(&self, begun: Instant) -> Result<RunningChild, Failure> {
         let address = self.spec.address(self.generation);
         let socket = address.and_then(ChildSocket::new);
@@ -198,7 +198,7 @@ impl Actor {
     /// Waits for readiness. An error is the end of the child.
     async fn wait_until_ready(&mut self, run: &mut RunningChild) -> Result<(), Ending> {
         let listener = run.listener.clone();
-        // Any process can take a port before the child does, or after it.
+        // Any process can take a port, before the child does or after it.
         let is_provable = matches!(listener.address, Address::Unix(_));
         let mut readiness =
             ReadinessCheck::new(self.spec.startup_timeout, is_provable, Instant::now());
@@ -243,7 +243,7 @@ impl Actor {
         });
     }
 
-    /// Brings a life to its end: no process, no socket, and the cause found.
+    /// Ends a child: kills and reaps it, removes its socket, and finds the cause of a failure.
     async fn finish_child(
         &mut self,
         mut run: RunningChild,
@@ -279,7 +279,7 @@ impl Actor {
         }
         run.output.finish().await;
         drop(run.socket);
-        // A child that exits right after its ready event may be seen to exit first.
+        // The exit of a child right after its ready event may be seen first.
         let phase = if ready.is_some() || run.output.has_reported_ready() {
             ChildPhase::Ready
         } else {
@@ -301,15 +301,15 @@ impl Actor {
         })
     }
 
-    /// Returns how long the child had served. One that failed every inference request never did, so that a
-    /// restart that does not help is not free.
+    /// Returns the time for which the child served. A child that failed every inference request never served,
+    /// so a restart that does not help costs budget.
     fn served_for(&self, ending: &Ending, ready: Option<Instant>) -> Option<Duration> {
         let never_served = matches!(ending, Ending::Hung(HangEvidence::ServerErrors { .. }))
             && !self.spec.inference_errors.has_answered();
         ready.filter(|_| !never_served).map(|since| since.elapsed())
     }
 
-    /// SIGTERM, grace, SIGTERM, grace, SIGKILL, reap. A wish to kill ends a grace.
+    /// Sends SIGTERM, waits, sends SIGTERM, waits, sends SIGKILL, and reaps. A desired kill ends a wait.
     async fn stop(&mut self, process: &mut Process) {
         self.state.publish(State::Stopping { pid: process.id() });
         for grace in [self.spec.stop.first_grace, self.spec.stop.second_grace] {
@@ -317,7 +317,7 @@ impl Actor {
                 break;
             }
             process.signal(Signal::TERM);
-            // A process that somebody has stopped takes no other signal before it goes on.
+            // A stopped process (SIGSTOP) handles no other signal until it continues.
             process.signal(Signal::CONT);
             if self.spec.ready_event {
                 process.write_stdin(state_report::EXIT_COMMAND).await;
@@ -333,7 +333,7 @@ impl Actor {
         kill(process).await;
     }
 
-    /// Waits until it is time for the next child; breaks when a stop is wished.
+    /// Waits until the next child is due; breaks if a stop is requested.
     async fn wait_for_restart(&mut self, failed: FailedChild) -> Flow {
         let FailedChild {
             failure,
@@ -384,10 +384,9 @@ impl Actor {
 
 type Flow = std::ops::ControlFlow<()>;
 
-/// Waits until at least `level` is wished.
-///
-/// When the last handle is gone nobody can use the instance any more: that is a wish to stop, and no
-/// reason to hurry.
+/// Waits until the desired state is at least `level`.
+/// | The loss of the last handle counts as a request to stop, since no caller can use the instance any more,
+/// but not as one to kill.
 async fn desired_at_least(desired: &mut watch::Receiver<DesiredState>, level: DesiredState) {
     if desired.wait_for(|current| *current >= level).await.is_err() && level > DesiredState::Stopped
     {
@@ -402,7 +401,7 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
-/// Kills the group and reaps the child, however long the kernel takes.
+/// Kills the process group and reaps the child, however long the kernel takes.
 async fn kill(process: &mut Process) {
     process.signal(Signal::KILL);
     while time::timeout(KILL_REPORT_INTERVAL, process.wait())

@@ -1,16 +1,15 @@
-//! Work that blocks, on a thread of its own.
-//!
-//! tokio's `spawn_blocking` panics where the system grants no thread. `RLIMIT_NPROC` counts all processes and threads
-//! of a user, so any program of the same user can bring that about, a child among them. Here it is an error.
+//! Runs blocking work on a thread of its own.
+//! | tokio's `spawn_blocking` panics if the system grants no thread. `RLIMIT_NPROC` counts all processes and
+//! threads of a user, so any program of the same user can cause that, a child included. Here the result is an
+//! error.
 
 use std::{io, thread};
 
 use tokio::sync::oneshot;
 
-/// Runs `work` on a new thread and returns its result. Work that nobody waits for any more goes on to its end.
-///
-/// # Errors
-/// The system grants no thread, or the work panicked.
+/// Runs `work` on a new thread and returns its result. Cancelled work still runs to its end.
+/// | # Errors
+/// | The system grants no thread, or the work panicked.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (sender, result) = oneshot::channel();
     thread::Builder::new()

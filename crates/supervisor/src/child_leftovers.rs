@@ -1,4 +1,4 @@
-//! Kills what a child has left outside its process group.
+//! Kills processes that a child has left outside its process group.
 
 use std::mem;
 
@@ -13,17 +13,17 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "processes that have left the child's group go on until they are killed"]
 pub(crate) struct ChildLeftovers {
-    /// The child, which is gone.
+    /// The child's process id; the child is gone.
     pub(crate) pid: u32,
     pub(crate) marker: InstanceMarker,
-    /// The child's descendants before it was told to end.
+    /// The child's descendants before it was asked to end.
     pub(crate) descendants: Vec<HeldProcess>,
     pub(crate) children: ChildRegistry,
 }
 
 impl ChildLeftovers {
-    /// Kills what had descended from the child, what has its marker, and orphans that can only be its own, and
-    /// waits until all of it is gone.
+    /// Kills the child's descendants, every process with its marker, and orphans that can only be its own, and
+    /// waits until they are gone.
     pub(crate) async fn kill(self) {
         let Self {
             pid,

@@ -26,10 +26,10 @@ use crate::{
     procfs,
 };
 
-/// The most generations between a server and its child.
+/// The maximum number of generations between a server and its child.
 const MAX_DEPTH: usize = 64;
 
-/// Recognises the processes of one child. Clones are of the same child.
+/// Recognises the processes of one child. Clones stand for the same child.
 #[derive(Clone, Debug)]
 pub struct ChildProcesses(Arc<Inner>);
 
@@ -38,9 +38,9 @@ struct Inner {
     name: Arc<str>,
     child: i32,
     marker: InstanceMarker,
-    /// The child has been reaped: its number may be another's.
+    /// True once the child has been reaped: its process id may be reused.
     is_gone: AtomicBool,
-    /// The first stranger has been logged.
+    /// True once the first stranger has been logged.
     is_told: AtomicBool,
 }
 
@@ -55,29 +55,24 @@ impl ChildProcesses {
         }))
     }
 
-    /// From here on nothing belongs to the child.
+    /// Records that the child is gone: from here on no process belongs to it.
     pub(crate) fn retire(&self) {
         self.0.is_gone.store(true, Ordering::Relaxed);
     }
 
-    /// Checks that the process that listens at the other end of a connection belongs to the child. The
-    /// first one that does not is logged.
-    ///
-    /// Systems other than Linux do not show whose child a process is; there everything passes.
-    ///
-    /// # Errors
-    ///
-    /// The process does not belong to the child, or has ended.
+    /// Checks that the process that listens at the other end of a connection belongs to the child. Logs the
+    /// first one that does not.
+    /// | Systems other than Linux do not show which child a process belongs to; there every process passes.
+    /// | # Errors
+    /// | The process does not belong to the child, or has ended.
     pub fn verify(&self, stream: &UnixStream) -> io::Result<()> {
         self.identify(stream).map(drop)
     }
 
-    /// Does what [`Self::verify`] does, and returns the number of the process that listens; `None` on systems
-    /// other than Linux.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::verify`].
+    /// Verifies like [`Self::verify`], and returns the process id of the listener; `None` on systems other than
+    /// Linux.
+    /// | # Errors
+    /// | As [`Self::verify`].
     pub(crate) fn identify(&self, stream: &UnixStream) -> io::Result<Option<i32>> {
         if !cfg!(target_os = "linux") {
             return Ok(None);
@@ -116,7 +111,7 @@ impl ChildProcesses {
     }
 }
 
-/// Clones are equal.
+/// Compares by identity: only clones are equal.
 impl PartialEq for ChildProcesses {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -125,7 +120,7 @@ impl PartialEq for ChildProcesses {
 
 impl Eq for ChildProcesses {}
 
-/// A connection leads to a process that is not the child's.
+/// A connection leads to a process that does not belong to the child.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "process {listener} listens on the socket of this model, and neither is the child (process {child}) nor \
@@ -136,14 +131,14 @@ struct StrangerListens {
     child: i32,
 }
 
-/// Tells whether a process is another one or descends from it.
+/// Returns true if `pid` is `ancestor` or descends from it.
 fn descends(pid: i32, ancestor: i32, parent: impl Fn(i32) -> Option<i32>) -> bool {
     let mut at = pid;
     for _ in 0..MAX_DEPTH {
         if at == ancestor {
             return true;
         }
-        // The first process has no parent, and neither has one outside this namespace.
+        // The first process has no parent, and neither does one from outside this namespace.
         match parent(at) {
             Some(next) if next > 0 => at = next,
             Some(_) | None => return false,

@@ -1,4 +1,4 @@
-//! Why a child died: a class and a sentence, from its phase, its exit and its last lines.
+//! Classifies a child's failure and describes it in one sentence, from its phase, its exit and its last lines.
 
 mod message;
 mod patterns;
@@ -16,24 +16,24 @@ use message::{last_line, program_name, quote, write_message};
 #[cfg(test)]
 mod tests;
 
-/// Lines of a child that had been ready which may explain its death. A server says many things in a
-/// long life; what lies further back has passed without harm.
+/// The number of last lines that may explain the failure of a child that had been ready. Earlier lines of a
+/// long life have had no consequence.
 const MAX_READY_EVIDENCE_LINES: usize = 60;
 
-/// What is known about a death.
+/// The facts about a failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailureEvidence<'a> {
     pub(crate) program: &'a Path,
     pub(crate) phase: ChildPhase,
     pub(crate) exit: Exit,
-    /// Who sent SIGKILL, should that have ended it.
+    /// The sender of SIGKILL, if that signal ended the child.
     pub(crate) kill_source: KillSource,
     /// The last lines of this generation, oldest first.
     pub(crate) lines: &'a [String],
 }
 
 impl<'a> FailureEvidence<'a> {
-    /// Returns the lines that may explain the death.
+    /// Returns the lines that may explain the failure.
     fn relevant(&self) -> impl Iterator<Item = &'a String> + use<'a> {
         let skip = match self.phase {
             ChildPhase::Ready => self.lines.len().saturating_sub(MAX_READY_EVIDENCE_LINES),
@@ -43,19 +43,17 @@ impl<'a> FailureEvidence<'a> {
     }
 }
 
-/// Judges a death.
-///
-/// The exit speaks before the output where it is unmistakable (1, 2), and what was used up before all
-/// other words, for a failed allocation, or a file that cannot be opened for want of descriptors, ends in
-/// "failed to load model" as well (3).
-///
-/// 1. SIGILL: the program is built for another processor.
-/// 2. SIGKILL of the kernel's for want of memory; else SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT: somebody
-///    else ended it.
-/// 3. Words of memory, disks, open files, processes, in this order.
+/// Classifies a failure.
+/// | An unmistakable exit comes before the output (1, 2). Exhausted resources come before all other messages,
+/// because a failed allocation, or a file that cannot be opened for lack of descriptors, ends in "failed to
+/// load model" as well (3).
+/// | 1. SIGILL: the program is built for another processor.
+/// 2. SIGKILL by the kernel's out-of-memory killer; otherwise SIGKILL, SIGTERM, SIGINT, SIGHUP or SIGQUIT:
+///    killed from outside.
+/// 3. Messages about memory, disks, open files, processes, in this order.
 /// 4. While starting: the loader, the shim, the socket, the flags, in this order.
-/// 5. SIGABRT, or words of a failed assertion.
-/// 6. While starting: words of a bad file.
+/// 5. SIGABRT, or messages about a failed assertion.
+/// 6. While starting: messages about a bad file.
 /// 7. Any other signal, exit code 0, or an exit after readiness: a crash.
 /// 8. Unknown.
 pub(crate) fn classify(evidence: &FailureEvidence<'_>) -> (FailureClass, String) {
@@ -63,7 +61,7 @@ pub(crate) fn classify(evidence: &FailureEvidence<'_>) -> (FailureClass, String)
     (class, write_message(evidence, class))
 }
 
-/// Words the failure of a child that was silent for too long.
+/// Describes the failure of a child that was silent for too long.
 pub(crate) fn describe_startup_timeout(
     program: &Path,
     timeout: Duration,
@@ -77,7 +75,7 @@ pub(crate) fn describe_startup_timeout(
     )
 }
 
-/// Classifies and words the failure of a child that was killed for what speaks against it.
+/// Classifies and describes the failure of a child that was killed because it hung or failed every request.
 pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> (FailureClass, String) {
     let (class, event) = match why {
         HangEvidence::ServerErrors { .. } => (
@@ -95,7 +93,7 @@ pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> (FailureClass,
     (class, message)
 }
 
-/// Types the lack of an address.
+/// Builds the failure of a child for which no address could be chosen.
 pub(crate) fn address_failure(error: &AddressError) -> Failure {
     let class = match error {
         AddressError::TooLong(_) => FailureClass::BadFlag,
@@ -106,7 +104,8 @@ pub(crate) fn address_failure(error: &AddressError) -> Failure {
     failure_before_spawn(class, error.to_string())
 }
 
-/// Types a failure to start the shim. What the shim cannot execute it reports itself.
+/// Builds the failure of a child whose shim could not be started. The shim itself reports a program that it
+/// cannot execute.
 pub(crate) fn spawn_failure(error: &io::Error) -> Failure {
     let used_up = FailureClass::from_io_error(error);
     let class = used_up.unwrap_or(match error.kind() {
@@ -126,7 +125,7 @@ pub(crate) fn spawn_failure(error: &io::Error) -> Failure {
 }
 
 impl FailureClass {
-    /// Returns the class of an error that says that something is used up (fork(2), pipe(2), mkdir(2)).
+    /// Returns the class of an error that reports an exhausted resource (fork(2), pipe(2), mkdir(2)).
     pub fn from_io_error(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
             Errno::NOMEM => Some(Self::OutOfMemory),
@@ -180,8 +179,8 @@ fn find_class(evidence: &FailureEvidence<'_>) -> FailureClass {
     }
 }
 
-/// Judges a child that did not come to load anything. Codes 127 and 126 are the shim's, and by POSIX
-/// any wrapper shell's, for a program that is missing or cannot be executed.
+/// Classifies a child that did not begin to load. Codes 127 and 126 come from the shim, and by POSIX from any
+/// wrapper shell, for a program that is missing or cannot be executed.
 fn find_refusal(evidence: &FailureEvidence<'_>) -> Option<FailureClass> {
     let says = |needles| find(evidence, needles).is_some();
     match evidence.exit {
@@ -194,7 +193,7 @@ fn find_refusal(evidence: &FailureEvidence<'_>) -> Option<FailureClass> {
     }
 }
 
-/// Finds the first line that contains one of the needles. Case is ignored.
+/// Finds the first line that contains one of the needles, ignoring case.
 fn find<'a>(evidence: &FailureEvidence<'a>, needles: &[&str]) -> Option<&'a String> {
     evidence.relevant().find(|line| {
         let line = line.to_ascii_lowercase();

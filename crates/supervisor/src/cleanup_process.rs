@@ -1,4 +1,4 @@
-//! The process that cleans up after this one, seen from this one.
+//! The handle of the process that cleans up after this one.
 
 use std::{io, time::Duration};
 
@@ -10,14 +10,15 @@ use tokio::{
 
 use crate::orphans::ForkedChild;
 
-/// The longest time that is waited for its end.
+/// Longest wait for its exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A process that waits for the end of this one, and then kills what this one's children have left running.
+/// A process that waits for the end of this one, and then kills the processes that this one's children have
+/// left.
 #[derive(Debug)]
 pub struct CleanupProcess {
     child: Child,
-    /// Held open: its end is what the process waits for.
+    /// Held open: the process waits for its end.
     stdin: Option<ChildStdin>,
     _forked: ForkedChild,
 }
@@ -31,7 +32,7 @@ impl CleanupProcess {
         }
     }
 
-    /// Says by which variable the processes are known.
+    /// Sends the variable by which the processes to kill are recognised.
     pub(crate) async fn name_leftovers(&mut self, variable: &str, value: &str) -> io::Result<()> {
         let Some(stdin) = &mut self.stdin else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -41,9 +42,9 @@ impl CleanupProcess {
             .await
     }
 
-    /// Ends the process, with nothing left for it to do.
+    /// Ends the process before it has anything to clean up.
     pub async fn dismiss(mut self) {
-        // It has no business with the signal's sender, and nothing to lose.
+        // An error means that it has exited already, and it holds nothing that could be lost.
         if let Err(error) = self.child.start_kill() {
             tracing::debug!(%error, "the watcher has ended");
         }

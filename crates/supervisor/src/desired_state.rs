@@ -1,6 +1,6 @@
-//! What callers want of an instance.
+//! The state that callers want an instance to be in.
 
-/// What is wanted of an instance. It only ever rises.
+/// The desired state of an instance. It only ever rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DesiredState {
     Running,

@@ -1,12 +1,12 @@
-//! Which environment variables a child may see.
+//! Selects the environment variables that a child may see.
 
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
 };
 
-/// Variables a child may inherit: what finds programs, files and libraries, the language, the time zone, what
-/// tunes the C library, and single variables of graphics and accelerator drivers.
+/// Variables a child may inherit: search paths for programs, files and libraries, the language, the time zone,
+/// settings of the C library, and single variables of graphics and accelerator drivers.
 const INHERITED_NAMES: [&str; 14] = [
     "PATH",
     "HOME",
@@ -24,9 +24,8 @@ const INHERITED_NAMES: [&str; 14] = [
     "GPU_MAX_HW_QUEUES",
 ];
 
-/// Families of variables a child may inherit. None of them holds flags of llama-server or secrets.
-///
-/// ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
+/// Prefixes of variables a child may inherit. None of them holds flags of llama-server or secrets.
+/// | ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
 /// `ONEAPI_DEVICE_SELECTOR`, `SPACEMIT_*`); the runtimes that its backends link read the others.
 const INHERITED_PREFIXES: [&str; 44] = [
     // The locale, the C library's allocator, and trusted certificates.
@@ -83,11 +82,9 @@ const INHERITED_PREFIXES: [&str; 44] = [
     "SPACEMIT_",
 ];
 
-/// Selects from `parent` what a child may inherit, then adds `extra`, which wins over it.
-///
-/// Nothing else leaks in: `LLAMA_ARG_*` would change the child's flags behind the configuration's back,
-/// and `HF_TOKEN` is a secret the child has no need of. The result is sorted by name and has each name
-/// once.
+/// Selects the variables of `parent` that a child may inherit, then adds `extra`, which takes precedence.
+/// | Nothing else leaks in: `LLAMA_ARG_*` would override the configured flags, and `HF_TOKEN` is a secret the
+/// child does not need. The result is sorted by name and has each name once.
 pub fn build_child_env(
     parent: impl Iterator<Item = (OsString, OsString)>,
     extra: &BTreeMap<String, String>,
@@ -103,7 +100,7 @@ pub fn build_child_env(
         .collect()
 }
 
-/// Tells whether a child may inherit a variable.
+/// Returns true if a child may inherit the variable.
 pub fn is_inheritable(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         INHERITED_NAMES.contains(&name)

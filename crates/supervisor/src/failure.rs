@@ -1,19 +1,19 @@
-//! What went wrong with a child.
+//! A child's failure: its class, its phase, its exit, and a message for people.
 
 use std::{fmt, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
-/// Describes one failure of a child: its class, and words for people.
+/// A failure of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of failure it is; decides whether a restart can help.
+    /// The kind of failure, which decides whether a restart can help.
     pub class: FailureClass,
-    /// How far the child had come.
+    /// The child's progress when it failed.
     pub phase: ChildPhase,
-    /// How the child ended; `None` where it never ran, or was ended for its silence or its errors.
+    /// The child's exit; `None` if it never ran, or was killed for its silence or its errors.
     pub exit: Option<Exit>,
-    /// What happened, why, and what to do about it, in one line.
+    /// The event, its cause, and advice, in one line.
     pub message: String,
-    /// The child's last words of this generation: at most 20 lines, oldest first.
+    /// The child's last lines of output in this generation: at most 20, oldest first.
     pub log_tail: Vec<String>,
 }
 
@@ -25,21 +25,21 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Classifies failures by cause.
+/// The cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
     /// A model file is missing, truncated, corrupt or of an unknown kind. Not retried.
     BadFile,
-    /// The device, the system or a control group had not enough memory: the child was told so, or the
-    /// kernel killed it.
+    /// The device, the system or a control group ran out of memory: an allocation failed, or the kernel killed
+    /// the child.
     OutOfMemory,
-    /// No space, or no more of a quota, was left where something is written.
+    /// No space or quota is left where a file is written.
     DiskFull,
-    /// The system, or a limit, allows no more open files.
+    /// The system or a limit allows no more open files.
     TooManyFiles,
-    /// The system, or a limit, allows no more processes or threads.
+    /// The system or a limit allows no more processes or threads.
     TooManyProcesses,
-    /// The command line is not acceptable to the child or to the system. Not retried.
+    /// The child or the system rejects the command line. Not retried.
     BadFlag,
     /// The child could not bind its socket; the next generation gets another one.
     AddressInUse,
@@ -47,29 +47,29 @@ pub enum FailureClass {
     IllegalInstruction,
     /// The program does not exist. Not retried.
     MissingBinary,
-    /// The program exists and may not or cannot be executed. Not retried.
+    /// The program exists and cannot be executed. Not retried.
     NotExecutable,
     /// A shared library of the program is missing. Not retried.
     MissingLibrary,
-    /// Somebody else ended the child by a signal, and it was not the kernel for want of memory as far as
-    /// can be told.
+    /// A signal from outside ended the child, and as far as is known it was not the kernel's out-of-memory
+    /// killer.
     Killed,
-    /// The child gave up on a broken assumption of its own (SIGABRT).
+    /// The child failed an assertion of its own (SIGABRT).
     Aborted,
-    /// The child ended in any other way that is its own fault, or by itself without being asked.
+    /// The child ended in any other way that is its own fault, or exited without being asked.
     Crashed,
     /// The child was silent for longer than the startup timeout and was killed.
     StartupTimeout,
-    /// The child ran, and no longer answered anything; it was killed.
+    /// The child was running, answered nothing any more, and was killed.
     Unresponsive,
-    /// The child answered inference requests with server errors only, also paddock's own; it was killed.
+    /// The child answered every inference request, also paddock's own, with a server error, and was killed.
     InferenceFailed,
-    /// The child exited while starting and its output says nothing this crate knows.
+    /// The child exited while starting, and its output contains no known message.
     Unknown,
 }
 
 impl FailureClass {
-    /// Names the class in `snake_case`, for logs, metrics and error bodies.
+    /// Returns the class in `snake_case`, for logs, metrics and error bodies.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadFile => "bad_file",
@@ -93,7 +93,7 @@ impl FailureClass {
         }
     }
 
-    /// Tells whether the same command can succeed later without anybody changing anything.
+    /// Returns true if the same command can succeed later without a change from outside.
     pub const fn is_retryable(self) -> bool {
         !matches!(
             self,
@@ -113,10 +113,10 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// Says how far a child had come when it failed.
+/// The progress of a child when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChildPhase {
-    /// Before there was a process.
+    /// Before a process existed.
     Spawn,
     /// Between the fork and readiness.
     Starting,
@@ -134,12 +134,12 @@ impl fmt::Display for ChildPhase {
     }
 }
 
-/// Says how a process ended.
+/// The exit of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
-    /// It exited with this code.
+    /// Exited with this code.
     Code(i32),
-    /// This signal ended it.
+    /// Ended by this signal.
     Signal(i32),
 }
 
@@ -154,8 +154,8 @@ impl From<ExitStatus> for Exit {
 }
 
 impl Exit {
-    /// Returns the signal behind the exit, also where a wrapper script reports it as `128 + signal`
-    /// (POSIX shell, "Exit Status for Commands").
+    /// Returns the signal that ended the process, also if a wrapper script reports it as `128 + signal` (POSIX
+    /// shell, "Exit Status for Commands").
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Signal(signal) => Some(signal),
@@ -178,7 +178,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// Names the signals that end servers.
+/// Returns the names of the signals that end servers.
 fn signal_name(signal: i32) -> Option<&'static str> {
     use rustix::process::Signal;
     Some(match Signal::from_named_raw(signal)? {

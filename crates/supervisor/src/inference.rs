@@ -1,9 +1,8 @@
-//! Server errors of a child's inference routes, as those who send requests to the child see them.
-//!
-//! A child whose device is lost goes on answering `/health`, and every completion with a server error. Server
-//! errors alone prove nothing, since a request can cause them too. So after some of them in a row the child is
-//! sent requests of paddock's own (`inference/check.rs` decides, `inference/watch.rs` sends), and only if these
-//! fail as well it is replaced.
+//! Counts server errors of a child's inference routes, and decides whether the child is broken.
+//! | A child whose device is lost still answers `/health`, and every completion with a server error. Server
+//! errors alone prove nothing, since a request can cause them too. After some of them in a row, the child is
+//! therefore sent requests of paddock's own (`inference/check.rs` decides, `inference/watch.rs` sends), and it
+//! is replaced only if these fail as well.
 
 mod check;
 mod watch;
@@ -20,7 +19,7 @@ use std::{
 
 use tokio::sync::watch as channel;
 
-/// When a child whose inference routes answer with server errors counts as broken.
+/// Limits after which a child whose inference routes answer with server errors counts as broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferencePolicy {
     /// Server errors in a row before the child is probed.
@@ -29,13 +28,14 @@ pub struct InferencePolicy {
     pub rounds: u32,
     /// Time between two rounds.
     pub pause: Duration,
-    /// Time after a round that did not fail, during which server errors have no consequence: requests that
-    /// fail in every child cost it a probe per `quiet` at most.
+    /// Time after a round that did not fail, during which server errors have no consequence: requests that fail
+    /// in every child cost at most one probe per `quiet`.
     pub quiet: Duration,
-    /// Time that one probe waits for its answer. Without one it says nothing: a busy child queues it.
+    /// Time that one probe waits for its answer. A probe without an answer proves nothing: a busy child queues
+    /// it.
     pub limit: Duration,
     /// The requests of a round, as they are sent. A round fails if the first is answered with a server error
-    /// and no other one succeeds. Without any the child is never probed.
+    /// and no other one succeeds. An empty list disables probing.
     pub probes: Vec<Vec<u8>>,
 }
 
@@ -52,7 +52,7 @@ impl Default for InferencePolicy {
     }
 }
 
-/// Connects those who send requests to a child with the instance that watches it. Clones belong to the same
+/// Connects the senders of requests to a child with the instance that watches it. Clones belong to the same
 /// child.
 #[derive(Clone, Debug, Default)]
 pub struct InferenceErrors(Arc<Inner>);
@@ -68,7 +68,7 @@ struct Inner {
 }
 
 impl InferenceErrors {
-    /// Takes note that the child has answered an inference request. Costs two loads, mostly.
+    /// Records that the child has answered an inference request. Usually costs two loads.
     pub fn answered(&self) {
         if self.0.in_a_row.load(Ordering::Relaxed) != 0 {
             self.0.in_a_row.store(0, Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl InferenceErrors {
         }
     }
 
-    /// Takes note that the child has answered an inference request with a server error.
+    /// Records that the child has answered an inference request with a server error.
     pub fn failed(&self) {
         if self.0.in_a_row.fetch_add(1, Ordering::Relaxed) > 0 {
             self.0.repeated.send_replace(());
@@ -94,7 +94,7 @@ impl InferenceErrors {
         self.0.in_a_row.load(Ordering::Relaxed)
     }
 
-    /// Begins with a new child.
+    /// Resets the counts for a new child.
     pub(crate) fn reset(&self) {
         self.0.in_a_row.store(0, Ordering::Relaxed);
         self.0.has_answered.store(false, Ordering::Relaxed);

@@ -8,9 +8,8 @@ use tokio_util::task::TaskTracker;
 use crate::{InstanceSpec, Logs, Spawner, State, actor::Actor, desired_state::DesiredState};
 
 /// The handle of one child that is kept running until it is stopped.
-///
-/// Clones are handles of the same instance. When the last one is dropped the instance stops gracefully;
-/// the receivers and logs it has given out stay readable.
+/// | Clones are handles of the same instance. Dropping the last one stops the instance gracefully; receivers
+/// and logs obtained from it stay readable.
 #[derive(Clone, Debug)]
 pub struct Instance {
     desired: Arc<watch::Sender<DesiredState>>,
@@ -20,12 +19,10 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Starts a child by `spec` and keeps it running. The work is done by a task in `tasks`, which ends
-    /// when the instance is stopped.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
+    /// Starts a child by `spec` and keeps it running in a task of `tasks`, which ends when the instance is
+    /// stopped.
+    /// | # Panics
+    /// | Outside a tokio runtime.
     pub fn start(spec: InstanceSpec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
         let desired = watch::Sender::new(DesiredState::Running);
         let logs = spec.logs.clone();
@@ -56,16 +53,16 @@ impl Instance {
         self.logs.clone()
     }
 
-    /// Stops the instance gracefully: SIGTERM to the child's process group, grace, SIGTERM, grace,
-    /// SIGKILL, reap. In backoff or after failure there is no child and it is stopped at once.
-    ///
-    /// Returns when the child is reaped. May be called at any time and any number of times; a caller
-    /// that stops waiting does not take the stop back.
+    /// Stops the instance gracefully: SIGTERM to the child's process group, grace, SIGTERM, grace, SIGKILL,
+    /// reap. In backoff or after a failure there is no child, and the instance stops at once.
+    /// | Returns when the child is reaped. May be called at any time and any number of times; a caller that
+    /// stops waiting does not cancel the stop.
     pub async fn stop(&self) {
         self.request(DesiredState::Stopped).await;
     }
 
-    /// Stops the instance with SIGKILL now, also in the grace of a stop. Returns when the child is reaped.
+    /// Stops the instance with SIGKILL at once, even during the grace of a stop. Returns when the child is
+    /// reaped.
     pub async fn kill(&self) {
         self.request(DesiredState::Killed).await;
     }

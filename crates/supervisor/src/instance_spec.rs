@@ -1,4 +1,4 @@
-//! What to run, and by which rules.
+//! The specification of an instance: the program to run, its surroundings, and its limits.
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::{
     InferenceErrors, InferencePolicy, Logs, OomCounters, RestartPolicy, Sandbox, StallTracker,
 };
 
-/// Says where an instance listens.
+/// The address on which an instance listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A unix socket at this path.
@@ -24,17 +24,16 @@ impl fmt::Display for Address {
     }
 }
 
-/// Selects the kind of socket an instance listens on.
+/// The kind of socket an instance listens on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
     /// A unix socket in the runtime directory: no port to race for, no exposure to other users.
     #[default]
     Unix,
     /// A free port of 127.0.0.1, chosen anew for each generation. The child is ready by its event alone, so
-    /// [`Spec::ready_event`] must be on: any process can answer on a port.
-    ///
-    /// Another process may take the port between the choice and the child's bind. The child then
-    /// fails with [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.
+    /// [`InstanceSpec::ready_event`] must be on: any process can answer on a port.
+    /// | Another process may take the port between the choice and the child's bind. The child then fails with
+    /// [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.
     Tcp,
 }
 
@@ -59,16 +58,15 @@ impl Default for StopPolicy {
     }
 }
 
-/// When a child that serves counts as hung, once requests wait for it.
-///
-/// While none waits nothing is probed. A probe is a `/health`, which llama-server answers on its HTTP
+/// Limits after which a child that serves counts as hung, once requests wait for it.
+/// | No probe is sent while no request waits. A probe is a `/health`, which llama-server answers on its HTTP
 /// threads however busy its inference thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LivenessPolicy {
-    /// How long a probe waits for its answer, and the time between an answer and the next probe. Long:
-    /// a machine that swaps or is starved of processors is slow, and its children are not hung.
+    /// Time that a probe waits for its answer, and time between an answer and the next probe. Long, because a
+    /// machine that swaps or lacks processors is slow without its children being hung.
     pub probe_timeout: Duration,
-    /// Probes in a row without an answer that make a hang.
+    /// Unanswered probes in a row after which the child counts as hung.
     pub max_missed_probes: u32,
 }
 
@@ -81,7 +79,7 @@ impl Default for LivenessPolicy {
     }
 }
 
-/// Describes one instance: the program, its surroundings, and the rules it is kept by.
+/// The specification of one instance.
 #[derive(Clone)]
 pub struct InstanceSpec {
     /// The instance's name. It appears on each log line and, made safe, in the name of the child's
@@ -94,44 +92,43 @@ pub struct InstanceSpec {
     /// The child's whole environment, except for `PADDOCK_INSTANCE`; see
     /// [`env::build_child_env`](crate::env::build_child_env).
     pub env: Vec<(OsString, OsString)>,
-    /// An existing directory of mode 0700, in which each child has a directory of its own for its socket.
-    /// Short: a socket's path has a limit of 107 bytes.
+    /// An existing directory of mode 0700, in which each child has a directory of its own for its socket. Its
+    /// path must be short: a socket's path has a limit of 107 bytes.
     pub runtime_dir: PathBuf,
-    /// What the child may do; `None` for all that its user may.
+    /// The child's sandbox; `None` to allow everything that its user may do.
     pub sandbox: Option<Sandbox>,
     /// The kind of socket the child listens on.
     pub transport: Transport,
-    /// Whether the child learns its unix socket from `LLAMA_ARG_HOST` as well: a start script may not hand its
-    /// arguments on.
+    /// True to pass the unix socket in `LLAMA_ARG_HOST` as well: a start script may not pass its arguments on.
     pub address_variable: bool,
-    /// Whether the child is told, by `LLAMA_SERVER_ROUTER_PORT`, to write its state on stdout. Off for
+    /// True to ask the child, with `LLAMA_SERVER_ROUTER_PORT`, to write its state to stdout. Off for
     /// llama-server's own router mode; readiness is then found by probing alone.
     pub ready_event: bool,
     /// The longest silence (no event, no output) of a child that is starting.
     pub startup_timeout: Duration,
-    /// When a failed child is started again.
+    /// Limits of restarting a failed child.
     pub restart: RestartPolicy,
-    /// How many restarts of the budget an earlier instance in this one's place has used.
+    /// Restarts of the budget that an earlier instance in this one's place has used.
     pub restarts_used: u32,
-    /// How many children there have been in this one's place: generations count on from here.
+    /// The number of earlier children in this one's place: generations count on from here.
     pub generations: u64,
-    /// How long a stop waits before it becomes forceful.
+    /// Limits of a graceful stop.
     pub stop: StopPolicy,
-    /// When a child that serves counts as hung.
+    /// Limits after which a child that serves counts as hung.
     pub liveness: LivenessPolicy,
-    /// What those who send requests to the child see of it.
+    /// The stalled requests, as the senders of requests see them.
     pub stalls: StallTracker,
-    /// When a child whose inference routes answer with server errors counts as broken.
+    /// Limits after which a child whose inference routes answer with server errors counts as broken.
     pub inference: InferencePolicy,
-    /// The server errors that those who send requests to the child see.
+    /// The server errors, as the senders of requests see them.
     pub inference_errors: InferenceErrors,
-    /// Where the kernel counts the processes that it kills for want of memory.
+    /// The kernel's counters of processes killed for lack of memory.
     pub oom: OomCounters,
-    /// Where the child's output goes.
+    /// The destination of the child's output.
     pub logs: Logs,
 }
 
-/// Arguments and environment values may hold secrets (API keys, tokens): only their number is shown.
+/// Shows only the number of arguments and environment variables, which may hold secrets (API keys, tokens).
 impl fmt::Debug for InstanceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InstanceSpec")

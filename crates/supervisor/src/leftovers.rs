@@ -1,25 +1,24 @@
-//! Kills processes that have outlived whoever started them.
-//!
-//! A process is known by a variable of its environment with a value that nothing else has. It is held by a
-//! descriptor before anything is read of it, so that what is killed is what was looked at, whoever has its
-//! number by then (`pidfd_open(2)`).
+//! Kills processes that have outlived their parents.
+//! | A process is recognised by a variable of its environment whose value nothing else has. It is held by a
+//! descriptor before anything about it is read, so that the process that was examined is the one that is
+//! killed, even if its process id is reused (`pidfd_open(2)`).
 
 use crate::procfs;
 
-/// Kills every process whose environment gives `variable` this value, and what those start meanwhile, and
-/// waits for their end. Returns their numbers. Blocks for two seconds at most. Systems other than Linux do
-/// not show environments so that a process can be known for certain; there nothing is killed.
+/// Kills every process whose environment gives `variable` this value, and processes that those start meanwhile,
+/// and waits for their end. Returns their process ids. Blocks for two seconds at most. Kills nothing on systems
+/// other than Linux, which do not show environments reliably.
 pub fn kill_marked(variable: &str, value: &str) -> Vec<i32> {
     system::kill_marked(variable, value)
 }
 
 pub(crate) use system::{HeldProcess, kill_all};
 
-/// Holds the processes that descend from one.
+/// Opens the processes that descend from `of`.
 pub(crate) fn hold_descendants(of: i32) -> Vec<HeldProcess> {
     let found = procfs::list_descendants(of);
     let still = |held: &HeldProcess| {
-        // Its number is its own from here on; it may have been another's before.
+        // The process id cannot be reused from here on, but may have been before.
         let parent = procfs::read_stat(held.pid).map(|stat| stat.parent);
         parent.is_some_and(|parent| parent == of || found.contains(&parent))
     };
@@ -40,14 +39,14 @@ mod system {
 
     use crate::procfs;
 
-    /// The longest time that killed processes are waited for: one that hangs in the kernel does not end.
+    /// Longest wait for killed processes: one that hangs in the kernel does not end.
     const LIMIT: Duration = Duration::from_secs(2);
 
-    /// The number of looks at a process that is becoming another program, and the time in between.
+    /// The number of looks at a process that is executing another program, and the time between two.
     const MAX_LOOKS: u32 = 2000;
     const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-    /// A process that keeps its number for as long as this is held, even if it has ended.
+    /// A process whose id is not reused while this is held, even if it has ended.
     #[derive(Debug)]
     pub(crate) struct HeldProcess {
         pub(crate) pid: i32,
@@ -55,20 +54,20 @@ mod system {
     }
 
     impl HeldProcess {
-        /// Returns the process that has this number now.
+        /// Opens the process that has this id now.
         pub(crate) fn open(pid: i32) -> Option<Self> {
             let descriptor = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
             Some(Self { pid, descriptor })
         }
 
-        /// Kills it. Tells whether it had not ended.
+        /// Kills the process. Returns true if it had not ended before.
         fn kill(&self) -> bool {
-            // A zombie is signalled without an error.
+            // Signalling a zombie is no error.
             let is_alive = procfs::read_stat(self.pid).is_some_and(|stat| stat.is_alive);
             pidfd_send_signal(&self.descriptor, Signal::KILL).is_ok() && is_alive
         }
 
-        /// Waits for its end, for a time at most.
+        /// Waits for the process to end, at most for `limit`.
         fn wait(&self, limit: Duration) {
             let limit = Timespec::try_from(limit).ok();
             // The descriptor can be read from when the process has ended (pidfd_open(2)).
@@ -76,8 +75,8 @@ mod system {
             let _ = retry_on_intr(|| poll(&mut ended, limit.as_ref()));
         }
 
-        /// Reads the environment it was started with, once it has one: between two programs there is a
-        /// moment when the old one's is gone and the new one's not yet there.
+        /// Reads the environment with which the process was started. Retries while it is executing another
+        /// program, when the old environment is gone and the new one not yet there.
         fn read_environment(&self, into: &mut Vec<u8>) -> io::Result<()> {
             for _ in 0..MAX_LOOKS {
                 procfs::read_environment(self.pid, into)?;
@@ -89,7 +88,7 @@ mod system {
                 }
                 self.wait(BETWEEN_LOOKS);
             }
-            // It may have got it since.
+            // The environment may have appeared since.
             procfs::read_environment(self.pid, into)
         }
     }
@@ -106,8 +105,8 @@ mod system {
         })
     }
 
-    /// Kills what `find` returns until it returns nothing: a process may have forked between being found and
-    /// being killed. Returns the numbers of what was killed.
+    /// Kills the processes that `find` returns until it returns none: a process may have forked between being
+    /// found and being killed. Returns the ids of the killed processes.
     pub(crate) fn kill_all(mut find: impl FnMut() -> Vec<HeldProcess>) -> Vec<i32> {
         let deadline = Instant::now() + LIMIT;
         let mut killed = Vec::new();
@@ -130,7 +129,7 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    /// A process; none is ever held.
+    /// A process. None is ever held on this system.
     #[derive(Debug)]
     pub(crate) struct HeldProcess {
         pub(crate) pid: i32,
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
     use crate::marker::{InstanceMarker, MARKER_VARIABLE};
 
-    /// A shell with this marker that runs a script once it has read a line.
+    /// Starts a shell with this marker that runs a script once it has read a line.
     fn marked(marker: &InstanceMarker, script: &str) -> Child {
         let script = format!("read line; echo; {script}");
         let mut child = Command::new("/bin/sh")
@@ -173,7 +172,7 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // Until it is that program, it is a copy of this process, environment and all.
+        // Until it has executed the shell, the child is a copy of this process, with its environment.
         child.stdin.as_ref().unwrap().write_all(b"\n").unwrap();
         let output = child.stdout.as_mut().unwrap();
         output.read_exact(&mut [0]).unwrap();

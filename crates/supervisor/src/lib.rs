@@ -1,11 +1,14 @@
-//! One child process: spawn, readiness, restart, stop.
+//! Supervises one child process: spawn, readiness, restart, stop.
+//!
+//! Invariant: no process is left behind, and requests go only to the child's own processes. The crate knows
+//! nothing of models, memory or HTTP routes.
 //!
 //! # Theory of operation
 //!
-//! An [`Instance`] is the handle of one actor task. The actor owns the child: nobody else knows its
-//! pid for certain, signals it or reaps it. What the actor knows it publishes as a [`State`] on a
-//! `watch` channel; what callers want of it (run, stop, kill) is a level that only ever rises, so a
-//! wish is never queued behind another one and a kill takes effect within the grace of a stop.
+//! An [`Instance`] is the handle of one actor task. The actor owns the child: no other task signals or reaps it, or
+//! relies on its process id. The actor publishes a [`State`] on a `watch` channel. The state that callers desire
+//! (running, stopped, killed) is a level that only ever rises, so no request waits behind another one, and a kill
+//! takes effect during the grace of a stop.
 //!
 //! ```text
 //!             ┌────────────────────────────── retry ◄──────────────┐
@@ -16,31 +19,32 @@
 //!             └── stop, in every state ─► Stopping ── reaped ─► Stopped
 //! ```
 //!
-//! Decisions are pure functions of an event and a time: `classify` (why it died), `oom` (who killed it), `restart` (whether
-//! to try again), `startup` (whether it is ready), `vigil` (whether it hangs), `inference` (whether its inference is broken), `event` (what a line says), `throttle` (which lines the log repeats), `env` (what it may
-//! see). Effects are thin: `spawner` forks, `ask` hears what a program says to a question, `process` signals and reaps, `output` drains the pipes,
-//! `probe` asks, and `actor` connects them.
+//! Decisions are pure functions of an event and a time: `classify_failure` (the cause of a failure), `oom` (the
+//! sender of a SIGKILL), `restart` (the next try), `readiness`, `liveness` (hung or not), `inference` (broken or
+//! not), `state_report` (the meaning of a line), `log_throttle` (the lines that the log repeats), `env` (the
+//! environment). Effects are thin: `spawner` forks, `run_program` runs a program to its end, `process` signals and
+//! reaps, `output` reads the pipes, `probe` sends requests, and `actor` connects them.
 //!
 //! # No process is left behind
 //!
-//! - The child leads a process group of its own; after it is reaped the rest of the group is killed, what
-//!   descended from it, and what has its marker in its environment (`leftovers`).
-//! - Where this process may adopt orphans ([`Adoption`]) they are reaped, and those that have emptied their
-//!   environment are killed as soon as no child is left whose they could be (`orphans`).
-//! - It is spawned through [`shim::exec`], which ties its life to the thread that forked it. That
-//!   thread is the [`Spawner`]'s, which lives as long as any instance does: a SIGKILL of this process
-//!   ends the child at once, even one that is busy loading. What the child has started a [`Watcher`] ends.
+//! - The child leads a process group of its own. After it is reaped, the rest of the group is killed, then its
+//!   descendants, and every process with its marker in the environment (`leftovers`).
+//! - If this process may adopt orphans ([`Adoption`]) they are reaped. Orphans that have emptied their environment
+//!   are killed as soon as no child is left that may have started them (`orphans`).
+//! - The child is spawned through [`shim::exec`], which ties its life to the thread that forked it: the
+//!   [`Spawner`]'s, which lives as long as any instance. A SIGKILL of this process ends the child at once, even one
+//!   that is busy loading. A [`CleanupProcess`] ends what the child has started.
 //! - An actor that is dropped or panics kills the group on its way out.
 //!
 //! # No child takes another one's place
 //!
-//! Each child's socket is in a directory of its own, and no connection is used before the kernel has said
-//! that one of the child's processes listens at its other end (`peer`).
+//! Each child's socket is in a directory of its own, and a connection is used only after the kernel has confirmed
+//! that one of the child's processes listens at its other end (`child_processes`).
 //!
-//! # What a child may do
+//! # Sandbox
 //!
-//! Before it becomes the child the shim also shuts itself into the [`Sandbox`] of the child's [`Spec`]:
-//! `sandbox` says what the rules are and which of them this kernel has, `shim` carries them out.
+//! Before it becomes the child, the shim confines itself to the [`Sandbox`] of the child's [`InstanceSpec`]:
+//! `sandbox` holds the rules and the kernel's support for them, and `shim` applies them.
 
 #![forbid(unsafe_code)]
 

@@ -1,26 +1,25 @@
-//! The last lines of text, in bounded memory.
+//! A ring of the last lines of text, in bounded memory.
 
 use std::{collections::VecDeque, ops::Range};
 
-/// Lines kept.
+/// The maximum number of lines.
 pub(crate) const MAX_LINES: usize = 1_000;
 
-/// Bytes of text kept.
+/// The maximum number of bytes of text.
 const MAX_BYTES: usize = 1 << 20;
 
-/// The newest lines, of at most [`LINES`] and at most [`BYTES`] together, numbered from 0.
-///
-/// The texts stand one behind the other in one buffer, so that a line costs no allocation.
+/// The newest lines, at most [`MAX_LINES`] with at most [`MAX_BYTES`] together, numbered from 0.
+/// | The texts are stored one after the other in one buffer, so that a line costs no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct LineRing {
     text: VecDeque<u8>,
     lengths: VecDeque<usize>,
-    /// Number of the first line that is kept.
+    /// The number of the first line that is kept.
     first: u64,
 }
 
 impl LineRing {
-    /// Adds a line, and forgets as many old ones as it takes.
+    /// Adds a line, and removes old lines until it fits.
     pub(crate) fn push(&mut self, line: &str) {
         while self.lengths.len() == MAX_LINES || self.text.len() + line.len() > MAX_BYTES {
             let Some(oldest) = self.lengths.pop_front() else {
@@ -33,18 +32,18 @@ impl LineRing {
         self.text.extend(line.as_bytes());
     }
 
-    /// Number of the first line that is kept.
+    /// Returns the number of the first line that is kept.
     pub(crate) const fn first(&self) -> u64 {
         self.first
     }
 
-    /// Number of the line that will be written next.
+    /// Returns the number of the next line.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.lengths.len() as u64
     }
 
-    /// The lines from number `from` on, as far as they are kept: the first one, whatever its length, and
-    /// those after it that make no more than `most` bytes with it.
+    /// Returns the kept lines from number `from` on: the first one, whatever its length, and later ones while
+    /// all together have at most `max_bytes` bytes.
     pub(crate) fn read(&self, from: u64, max_bytes: usize) -> Vec<String> {
         let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let mut at: usize = self.lengths.iter().take(skip).sum();
@@ -63,7 +62,7 @@ impl LineRing {
 
     fn line(&self, range: Range<usize>) -> String {
         let bytes: Vec<u8> = self.text.range(range).copied().collect();
-        // What was put in was text.
+        // Only whole strings are stored.
         String::from_utf8(bytes).unwrap_or_default()
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-/// Collects bytes until a newline. Of a longer line only the first `limit` bytes are kept.
+/// Collects bytes until a newline. Only the first `limit` bytes of a longer line are kept.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     buffer: Vec<u8>,
     limit: usize,
-    /// Whether the current line has been handed over already and the rest of it is dropped.
+    /// True if the current line has been handed over already and the rest of it is dropped.
     skipping: bool,
 }
 
@@ -21,9 +21,8 @@ impl LineSplitter {
     }
 
     /// Takes a piece of the stream and hands over each line that ends in it, without its newline.
-    ///
-    /// A line that reaches the limit is handed over at that moment: what never ends its line is heard
-    /// nevertheless.
+    /// | A line that reaches the limit is handed over at that moment, so that even a line that never ends is
+    /// seen.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let whole = &bytes[..end];
@@ -38,7 +37,7 @@ impl LineSplitter {
         self.extend(bytes, &mut line);
     }
 
-    /// Ends the stream: hands over what is left of a last line without newline.
+    /// Ends the stream: hands over a last line without newline.
     pub(crate) fn end(&mut self, mut line: impl FnMut(&[u8])) {
         if !self.buffer.is_empty() {
             self.finish(&mut line);
@@ -68,7 +67,7 @@ impl LineSplitter {
     }
 }
 
-/// Decodes a line for people: invalid UTF-8 is replaced, and no more than `limit` bytes are kept.
+/// Decodes a line for people: replaces invalid UTF-8, and keeps at most `limit` bytes.
 pub(crate) fn decode_line(line: &[u8], limit: usize) -> Cow<'_, str> {
     let mut text = String::from_utf8_lossy(&line[..line.len().min(limit)]);
     if text.len() > limit {

@@ -1,4 +1,4 @@
-//! Whether a child that serves is alive, suspect, or hung.
+//! Decides whether a child that serves is healthy, suspect, or hung.
 
 use std::{fmt, time::Duration};
 
@@ -9,14 +9,14 @@ use crate::{
     stall_tracker::{RequestTimeouts, StallCounters},
 };
 
-/// What can be noticed of a child that serves.
+/// An observation of a child that serves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LivenessEvent {
-    /// What its requests see has changed.
+    /// The counts of waiting and timed-out requests changed.
     RequestsChanged(StallCounters),
     /// A probe was answered.
     ProbeAnswered(StallCounters),
-    /// A probe was not answered; meanwhile the child has used the processor for `ran` of `took`.
+    /// A probe was not answered; during the `took` that it waited, the child used `cpu_time` of a processor.
     ProbeMissed {
         counters: StallCounters,
         cpu_time: Duration,
@@ -24,7 +24,7 @@ pub(crate) enum LivenessEvent {
     },
 }
 
-/// What is to be thought of it.
+/// The decision about a child's liveness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Liveness {
     Healthy,
@@ -32,16 +32,16 @@ pub(crate) enum Liveness {
     Hung(HangEvidence),
 }
 
-/// What speaks against a child.
+/// The reason to think that a child hangs or is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HangEvidence {
-    /// Requests wait, and so many probes in a row, over this time, had no answer.
+    /// Requests wait, and `missed` probes in a row, over the time `over`, were not answered.
     ProbesMissed { missed: u32, over: Duration },
-    /// A request was given up at its time limit, and no other has had a byte since.
+    /// A request reached its time limit, and no request has received a byte since.
     RequestTimedOut,
-    /// The same again, by a request that came after that.
+    /// Two requests reached their time limits, one after the other, and no request received a byte meanwhile.
     RequestsTimedOut,
-    /// Inference requests are answered with server errors, and so were the probes of this many rounds.
+    /// Inference requests are answered with server errors, and so were the probes of `rounds` rounds.
     ServerErrors { rounds: u32 },
 }
 
@@ -72,8 +72,8 @@ impl fmt::Display for HangEvidence {
     }
 }
 
-/// A process that uses less than this share of a processor does nothing. One that uses more works, or
-/// is on a machine too busy for it: it may be that only its HTTP threads are all taken.
+/// The divisor of elapsed time below which a process counts as idle. A process that uses more is working, or
+/// its machine is too busy: its HTTP threads may merely all be taken.
 const IDLE_CPU_DIVISOR: u32 = 100;
 
 /// Watches one child from its readiness to its end.
@@ -84,7 +84,7 @@ pub(crate) struct LivenessCheck {
     /// A request has waited long, and the child has given no sign of life since.
     is_probing: bool,
     missed_probes: u32,
-    /// When the first of the missed probes was begun.
+    /// The start of the first missed probe.
     first_missed: Option<Instant>,
 }
 
@@ -99,19 +99,18 @@ impl LivenessCheck {
         }
     }
 
-    /// Tells whether the child is to be asked.
+    /// Returns true if the child is to be probed.
     pub(crate) const fn is_probing(&self) -> bool {
         self.is_probing
     }
 
-    /// Takes one sign and decides.
-    ///
-    /// 1. A byte of an answer, or an answered probe: the probes begin anew, if anybody still waits. That
-    ///    a client has lost its patience is no sign of life.
-    /// 2. A missed probe counts, unless the child was at work.
-    /// 3. Too many of them: hung.
-    /// 4. Two requests given up, one after the other, and no byte meanwhile: hung. Its HTTP threads may
-    ///    answer well; its inference thread does not.
+    /// Handles one event and decides.
+    /// | 1. A byte of an answer, or an answered probe: the count of missed probes starts again, and probing
+    /// goes on only while a request waits. A client that gives up is no sign of life.
+    /// 2. A missed probe counts, unless the child was working.
+    /// 3. Too many missed probes: hung.
+    /// 4. Two requests timed out, one after the other, and no byte meanwhile: hung. The HTTP threads may
+    ///    answer, but the inference thread does not.
     pub(crate) fn handle(&mut self, sign: LivenessEvent, now: Instant) -> Liveness {
         let (LivenessEvent::RequestsChanged(counters)
         | LivenessEvent::ProbeAnswered(counters)

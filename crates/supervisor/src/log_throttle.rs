@@ -1,36 +1,35 @@
-//! How much of a child's output is repeated in paddock's own log.
+//! Limits the lines of a child's output that are repeated in paddock's own log.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lines that are said one right after the other: more than a load writes at the usual verbosity.
+/// Lines that may be forwarded at once: more than a load writes at the usual verbosity.
 const BURST_LINES: u32 = 200;
 
-/// The time in which one more line is allowed: 50 a second.
+/// The time that adds one more line: 50 lines a second.
 const LINE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Decides which lines of a model's children are said, by a token bucket.
-///
-/// Once it is empty nothing is said until it is full again: what is said comes in whole pieces, with
-/// gaps between them whose length is told.
+/// A token bucket that decides which lines of a model's children are forwarded to the log.
+/// | Once the bucket is empty nothing is forwarded until it is full again. So lines appear in whole pieces, and
+/// the number of lines suppressed in each gap is logged.
 #[derive(Debug)]
 pub(crate) struct LogThrottle {
-    /// When the bucket is full again.
+    /// The moment at which the bucket is full again.
     full_at: Instant,
-    /// In a gap, how many lines were held back in it and not told of yet.
+    /// The number of lines suppressed in the current gap and not reported yet.
     gap: Option<u64>,
 }
 
-/// What is done with a line.
+/// The decision about a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ThrottleDecision {
-    /// It is said. So many lines before it were not, which is to be told first.
+    /// Forward the line, after a report of the suppressed lines before it, if any.
     Forward {
-        /// The lines of the gap that ends with it.
+        /// The number of lines suppressed in the gap that this line ends.
         suppressed: u64,
     },
-    /// It is not said.
+    /// Suppress the line.
     Suppress,
 }
 
@@ -61,14 +60,14 @@ impl LogThrottle {
         ThrottleDecision::Forward { suppressed }
     }
 
-    /// When a gap ends that has to be told of, if no line comes before.
+    /// Returns the end of a gap that must be reported even if no line follows.
     pub(crate) fn gap_end(&self) -> Option<Instant> {
         self.gap
             .filter(|suppressed| *suppressed > 0)
             .map(|_| self.full_at)
     }
 
-    /// Ends a gap whose time has come, and returns how many lines were held back in it.
+    /// Ends a gap that is over, and returns the number of suppressed lines.
     pub(crate) fn end_gap(&mut self, now: Instant) -> u64 {
         if now < self.full_at {
             return 0;
@@ -76,7 +75,8 @@ impl LogThrottle {
         self.gap.take().unwrap_or(0)
     }
 
-    /// Returns how many lines a child that has ended wrote in a gap. The gap goes on for the next child.
+    /// Returns the number of lines that an exited child wrote in a gap, and resets it. The gap continues for
+    /// the next child.
     pub(crate) fn take_suppressed(&mut self) -> u64 {
         self.gap.as_mut().map_or(0, std::mem::take)
     }
@@ -88,7 +88,7 @@ mod tests {
 
     const FORWARD: ThrottleDecision = ThrottleDecision::Forward { suppressed: 0 };
 
-    /// How many of `count` lines that come at once are said.
+    /// Returns how many of `count` lines at one moment are forwarded.
     fn said(throttle: &mut LogThrottle, count: u32, now: Instant) -> usize {
         let verdicts = (0..count).map(|_| throttle.decide(now));
         verdicts
@@ -126,7 +126,7 @@ mod tests {
                 "line {line}"
             );
         }
-        // A little more is taken from what is saved for a burst, and then comes a gap.
+        // Twice the rate uses up the tokens saved for a burst, and then a gap begins.
         let later = start + LINE_INTERVAL * 10_000;
         let twice = (0..1_000).map(|line| throttle.decide(later + LINE_INTERVAL / 2 * line));
         let first_held = twice

@@ -1,4 +1,4 @@
-//! The last lines of a model's children, kept for people and for the classification of failures.
+//! The last lines of a model's children, for people and for the classification of failures.
 
 use std::{
     mem,
@@ -12,31 +12,30 @@ use crate::{
     log_throttle::{LogThrottle, ThrottleDecision},
 };
 
-/// Bytes kept of a line.
+/// The maximum number of bytes kept of a line.
 pub(crate) const MAX_LINE_BYTES: usize = 4 * 1024;
 
-/// The last lines that children have written, one child after the other: at most 1,000 lines and 1 MiB,
-/// each line of at most 4 KiB.
-///
-/// Lines are numbered from 0 over the life of all clones, so a reader can go on where it stopped. Who
-/// gives the same logs to one [`Instance`](crate::Instance) after another has one record of them all.
+/// The last lines that a model's children have written, one child after the other: at most 1,000 lines and 1
+/// MiB, each line at most 4 KiB.
+/// | Lines are numbered from 0 over the life of all clones, so a reader can continue where it stopped. The same
+/// logs given to one [`Instance`](crate::Instance) after another record them all.
 #[derive(Clone, Debug)]
 pub struct Logs {
     record: Arc<Mutex<LogRecord>>,
     written: watch::Sender<u64>,
 }
 
-/// Reads [`Logs`], and keeps nobody from seeing that they have come to their end.
+/// A reader of [`Logs`] that does not keep them open.
 #[derive(Clone, Debug)]
 pub struct LogReader {
     record: Arc<Mutex<LogRecord>>,
     written: watch::Receiver<u64>,
 }
 
-/// Lines read from [`Logs`], oldest first, and where to go on.
+/// Lines read from [`Logs`], oldest first, with the position after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogPage {
-    /// The number of the first line; greater than asked for where older lines are gone already.
+    /// The number of the first line; greater than requested if older lines are gone already.
     pub first: u64,
     /// The lines.
     pub lines: Vec<String>,
@@ -53,20 +52,20 @@ impl LogPage {
 struct LogRecord {
     ring: LineRing,
     throttle: LogThrottle,
-    /// Number of the first line of the last child.
+    /// The number of the first line of the last child.
     child: u64,
 }
 
-/// What is to be said of lines that were written.
+/// Output of a child to forward to paddock's log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ForwardedOutput {
     /// A line.
     Line(String),
-    /// So many lines are not said.
+    /// The number of lines that were suppressed.
     Suppressed(u64),
 }
 
-/// Lines that are written under one lock.
+/// A batch of lines that are written under one lock.
 pub(crate) struct LogBatch<'a> {
     record: MutexGuard<'a, LogRecord>,
     written: &'a watch::Sender<u64>,
@@ -81,10 +80,10 @@ impl Default for Logs {
 }
 
 impl Logs {
-    /// The most lines that are kept.
+    /// The maximum number of lines that are kept.
     pub const MAX_LINES: usize = MAX_LINES;
 
-    /// Makes logs without a line.
+    /// Makes empty logs.
     pub fn new() -> Self {
         let record = LogRecord {
             ring: LineRing::default(),
@@ -97,7 +96,7 @@ impl Logs {
         }
     }
 
-    /// Returns a way to read, whose [`LogReader::more`] ends when all clones of these logs are gone.
+    /// Returns a reader, whose [`LogReader::wait_for_line`] ends when all clones of these logs are gone.
     pub fn reader(&self) -> LogReader {
         LogReader {
             record: Arc::clone(&self.record),
@@ -121,14 +120,14 @@ impl Logs {
         self.written.subscribe()
     }
 
-    /// Begins with another child, and returns the number of its first line.
+    /// Starts the record of another child, and returns the number of its first line.
     pub(crate) fn begin_child(&self) -> u64 {
         let mut record = lock(&self.record);
         record.child = record.ring.end();
         record.child
     }
 
-    /// Begins to write lines. Nobody reads or writes until the batch is finished.
+    /// Starts a batch of lines. Other readers and writers wait until the batch is finished.
     pub(crate) fn batch(&self, now: Instant) -> LogBatch<'_> {
         LogBatch {
             record: lock(&self.record),
@@ -138,22 +137,22 @@ impl Logs {
         }
     }
 
-    /// When it has to be told how many lines are not said, if no line comes before.
+    /// Returns the moment at which suppressed lines must be reported even if no line follows.
     pub(crate) fn gap_end(&self) -> Option<Instant> {
         lock(&self.record).throttle.gap_end()
     }
 
-    /// Returns how many lines were not said, where it is time to tell.
+    /// Returns the number of suppressed lines if it is time to report them, and 0 otherwise.
     pub(crate) fn end_gap(&self, now: Instant) -> u64 {
         lock(&self.record).throttle.end_gap(now)
     }
 
-    /// Returns how many lines of a child that has ended were not said.
+    /// Returns the number of suppressed lines of an exited child.
     pub(crate) fn take_suppressed(&self) -> u64 {
         lock(&self.record).throttle.take_suppressed()
     }
 
-    /// Returns the last `n` of the lines whose number is `from` or greater.
+    /// Returns the last `n` of the lines from number `from` on.
     pub(crate) fn tail(&self, from: u64, n: usize) -> Vec<String> {
         let ring = &lock(&self.record).ring;
         let begin = ring.end().saturating_sub(n as u64).max(from);
@@ -162,8 +161,8 @@ impl Logs {
 }
 
 impl LogReader {
-    /// Returns the lines whose number is `from` or greater, as far as they are kept: one at least, where
-    /// there is one, and of those after it as many as fit in `most` bytes.
+    /// Returns the kept lines from number `from` on: at least one, if there is one, and later ones while all
+    /// together have at most `max_bytes` bytes.
     pub fn page(&self, from: u64, max_bytes: usize) -> LogPage {
         let ring = &lock(&self.record).ring;
         LogPage {
@@ -172,13 +171,13 @@ impl LogReader {
         }
     }
 
-    /// Returns the number of the first of the last `n` lines, or of those that are kept.
+    /// Returns the number of the first of the last `n` lines, or of the first kept line.
     pub fn first_of_last(&self, n: u64) -> u64 {
         let ring = &lock(&self.record).ring;
         ring.end().saturating_sub(n).max(ring.first())
     }
 
-    /// Waits until line `from` is written. Returns false when it never will be.
+    /// Waits until line `from` is written. Returns false if it never will be.
     pub async fn wait_for_line(&mut self, from: u64) -> bool {
         self.written.wait_for(|next| *next > from).await.is_ok()
     }
@@ -196,12 +195,12 @@ impl LogBatch<'_> {
         }
     }
 
-    /// Lets others read, tells those who wait, and returns what is to be said.
+    /// Releases the lock, wakes waiting readers, and returns the output to forward.
     pub(crate) fn finish(mut self) -> Vec<ForwardedOutput> {
         let forwarded = mem::take(&mut self.forwarded);
         let (end, written) = (self.record.ring.end(), self.written);
         drop(self);
-        // Two readers (stdout, stderr) write: the later number stays.
+        // Two tasks (stdout, stderr) write, and the later number must win.
         written.send_if_modified(|next| {
             let later = end > *next;
             *next = end.max(*next);

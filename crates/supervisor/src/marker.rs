@@ -1,20 +1,19 @@
-//! The variable by which the processes of one child are known, however far they have strayed from it.
+//! The environment variable by which the processes of one child are recognised, even outside its group and line
+//! of descent.
 
 use std::{fmt::Write as _, io};
 
-/// The variable of a child's environment that only it and what it starts have with this value.
+/// The name of the variable, whose value only the child and its descendants have.
 pub(crate) const MARKER_VARIABLE: &str = "PADDOCK_INSTANCE";
 
-/// The value for one child: 32 random hexadecimal digits.
+/// The variable's value for one child: 32 random hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InstanceMarker(String);
 
 impl InstanceMarker {
     /// Makes a value that no other child has.
-    ///
-    /// # Errors
-    ///
-    /// The system has no random numbers.
+    /// | # Errors
+    /// | The system has no random numbers.
     pub(crate) fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;

@@ -1,9 +1,8 @@
-//! Whether the kernel killed a child because memory ran out.
-//!
-//! A SIGKILL does not say who sent it. But the kernel counts those that it sends for want of memory: for each
-//! memory control group (Linux, Documentation/admin-guide/cgroup-v2.rst `memory.events`,
-//! cgroup-v1/memory.rst `memory.oom_control`) and for the whole machine (`/proc/vmstat`), before it sends
-//! them (`mm/oom_kill.c`, `__oom_kill_process`). A count that rose while the child lived tells.
+//! Decides whether the kernel killed a child because memory ran out.
+//! | A SIGKILL does not show its sender. But the kernel counts its out-of-memory kills before it sends them
+//! (`mm/oom_kill.c`, `__oom_kill_process`): for each memory control group (Linux,
+//! Documentation/admin-guide/cgroup-v2.rst `memory.events`, cgroup-v1/memory.rst `memory.oom_control`) and for
+//! the whole machine (`/proc/vmstat`). A count that rose while the child lived gives the answer.
 
 use std::{
     fmt,
@@ -12,30 +11,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most that is read of one of the kernel's files, in bytes.
+/// The maximum number of bytes read of a kernel file.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
 
-/// Where the kernel counts what it does for want of memory. What is not there is not counted.
+/// The kernel's counters of out-of-memory events. A missing counter is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OomCounters {
     /// The memory control groups that children are in, the innermost first.
     pub groups: Vec<OomGroup>,
-    /// Counts the processes killed on the whole machine.
+    /// The count of processes killed on the whole machine.
     pub machine: Option<KernelCounter>,
 }
 
-/// Where the kernel counts for one memory control group.
+/// The kernel's counters for one memory control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomGroup {
-    /// Counts its processes that were killed, whoever's memory had run out.
+    /// The count of the group's processes that were killed, whichever group's memory had run out.
     pub kills: KernelCounter,
-    /// Counts how often its own limit was reached.
+    /// The count of times the group's own limit was reached.
     pub hits: KernelCounter,
-    /// Holds its limit, in bytes, or no number where it has none.
+    /// The file with the group's limit in bytes, or with a word if it has none.
     pub limit: PathBuf,
 }
 
-/// One number in a file of `name number` lines; without a name it is all that the file holds.
+/// A number in a file of `name number` lines; without a name, the only content of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelCounter {
     /// The file.
@@ -44,7 +43,7 @@ pub struct KernelCounter {
     pub name: Option<&'static str>,
 }
 
-/// The counters at one moment; what could not be read is `None`.
+/// The values of the counters at one moment; `None` for a counter that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OomReading {
     groups: Vec<OomGroupReading>,
@@ -58,29 +57,28 @@ struct OomGroupReading {
     limit: Option<u64>,
 }
 
-/// Who sent a SIGKILL that was not paddock's.
+/// The sender of a SIGKILL that was not paddock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KillSource {
-    /// The kernel, for this was used up.
+    /// The kernel, because this memory was exhausted.
     Kernel(ExhaustedMemory),
-    /// Somebody else.
+    /// Another process.
     Other,
-    /// That cannot be told.
+    /// Not known.
     Unknown,
 }
 
-/// What memory ran out.
+/// The memory that was exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExhaustedMemory {
-    /// The machine's.
+    /// The memory of the whole machine.
     System,
-    /// A control group's, of so many bytes.
+    /// The memory of a control group with this limit in bytes.
     Group { limit: Option<u64> },
 }
 
 impl OomCounters {
-    /// Reads them. The machine's counter is summed up over all processors, and only read where no group
-    /// counts.
+    /// Reads the counters. The machine's counter sums over all processors, and is read only if no group counts.
     pub(crate) fn read(&self) -> OomReading {
         let groups: Vec<_> = self.groups.iter().map(OomGroup::read).collect();
         let counted = groups.first().is_some_and(|group| group.kills.is_some());
@@ -108,10 +106,10 @@ impl KernelCounter {
     }
 }
 
-/// Tells who sent a SIGKILL, by the counters before the child's start and after its death:
-/// 1. a group that counts decides: machines are shared, and their counter tells of strangers too;
-/// 2. the memory that ran out is that of the innermost group whose limit was reached, else the machine's;
-/// 3. without a group it is the machine's counter that decides.
+/// Finds the sender of a SIGKILL from the counters before the child's start and after its death:
+/// 1. a group that counts decides, because the machine's counter includes strangers;
+/// 2. the exhausted memory is that of the innermost group whose limit was reached, or otherwise the machine's;
+/// 3. without a group the machine's counter decides.
 pub(crate) fn find_kill_source(before: &OomReading, after: &OomReading) -> KillSource {
     let rose = |before: Option<u64>, after: Option<u64>| Some(after? > before?);
     let mut pairs = before.groups.iter().zip(&after.groups);
@@ -191,7 +189,7 @@ mod tests {
         let table = [
             (vec![group(0, 0)], vec![group(1, 1)]),
             (vec![group(7, 9)], vec![group(8, 30)]),
-            // The limit is of a group further out.
+            // The limit belongs to an outer group.
             (
                 vec![group(0, 4), group(3, 3)],
                 vec![group(1, 4), group(4, 4)],

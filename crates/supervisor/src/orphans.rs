@@ -1,8 +1,7 @@
-//! Orphans that this process has adopted: what children have started, and left behind when they ended.
-//!
-//! A child subreaper adopts the orphans among its descendants, and process 1 those of its whole namespace
-//! (prctl(2), `PR_SET_CHILD_SUBREAPER`). They have to be waited for like children, or stay as zombies; but
-//! each by its own number, since a wait for any child takes the exit statuses that others wait for.
+//! Reaps and kills adopted orphans: processes that children have started and left behind.
+//! | A child subreaper adopts the orphans among its descendants, and process 1 those of its whole namespace
+//! (prctl(2), `PR_SET_CHILD_SUBREAPER`). They must be waited for like children, or they stay as zombies; but
+//! each by its own process id, since a wait for any child would take exit statuses for which others wait.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,29 +19,28 @@ use crate::{
     procfs,
 };
 
-/// Time that a zombie which a library may have forked is left to that library.
+/// Time for which a zombie that a library may have forked is left to that library.
 const LIBRARY_WAIT_GRACE: Duration = Duration::from_secs(1);
 
 /// Proof that this process adopts orphans.
 #[derive(Debug)]
 pub struct Adoption {
-    /// Every process adopted in the future is of an instance: no other process has been here before.
+    /// True if every process adopted in the future belongs to an instance, because this process had no other
+    /// children.
     is_exclusive: bool,
 }
 
 impl Adoption {
-    /// Makes this process adopt what its descendants leave behind. Only a process that belongs to paddock
-    /// alone may do this, and before it has any child of its own.
-    ///
-    /// # Errors
-    ///
-    /// The system has no such thing: only Linux does.
+    /// Makes this process adopt what its descendants leave behind. Only for a process that belongs to paddock
+    /// alone, before it has any child of its own.
+    /// | # Errors
+    /// | The system does not support it: only Linux does.
     pub fn begin() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-            // Process 1 adopts whatever is started in its namespace, from outside too (`docker exec`). A program
-            // that has become this one by exec(2) may have left children, and they may leave orphans.
+            // Process 1 adopts everything that is started in its namespace, from outside too (`docker exec`). A
+            // program that became this one by exec(2) may have left children, which may leave orphans.
             let is_exclusive = std::process::id() != 1 && procfs::list_own_children().is_empty();
             Ok(Self { is_exclusive })
         }
@@ -51,7 +49,7 @@ impl Adoption {
     }
 }
 
-/// The children that this process has forked and not reaped yet, and whether it adopts others.
+/// The children that this process has forked and not reaped yet, and whether it adopts orphans.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildRegistry(Arc<Inner>);
 
@@ -63,20 +61,20 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct ForkedChildren {
-    /// The uses of each number: a number that is free again may be given out before it is taken off.
+    /// The uses of each process id: the system may reuse an id before its entry is removed.
     numbers: HashMap<i32, u32>,
     /// The number of children that may start processes which become orphans.
     parents: usize,
 }
 
-/// Says whether a child starts processes of its own.
+/// The kind of child: whether it may start processes of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offspring {
     Possible,
     None,
 }
 
-/// A child's place among those that were forked. Dropped, the child counts as reaped.
+/// A child's entry in the registry. Dropping it marks the child as reaped.
 #[derive(Debug)]
 pub(crate) struct ForkedChild {
     pid: i32,
@@ -92,7 +90,7 @@ impl ChildRegistry {
         }))
     }
 
-    /// Forks, and notes the child. No child is taken for an orphan before it is noted.
+    /// Forks, and registers the child before it can be taken for an orphan.
     pub(crate) fn fork<T>(
         &self,
         offspring: Offspring,
@@ -116,7 +114,7 @@ impl ChildRegistry {
         self.0.forked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether it is certain that no orphan is left: all orphans are adopted, and no child is unknown.
+    /// Returns true if certainly no orphan is left: all orphans are adopted, and every child is registered.
     pub(crate) fn has_no_orphan(&self) -> bool {
         let forked = self.forked();
         self.0.adoption.is_some()
@@ -125,9 +123,8 @@ impl ChildRegistry {
                 .all(|pid| forked.numbers.contains_key(pid))
     }
 
-    /// Kills orphans that name no instance, if every instance has ended, and with it whoever may have
-    /// started them: they have emptied their environment. Returns their numbers. Blocks for two seconds at
-    /// most.
+    /// Kills orphans that name no instance, because they have emptied their environment, once every instance
+    /// has ended that may have started them. Returns their process ids. Blocks for two seconds at most.
     pub(crate) fn kill_orphans(&self) -> Vec<i32> {
         if !self
             .0
@@ -139,7 +136,8 @@ impl ChildRegistry {
         }
         let group = read_own_group();
         kill_all(|| {
-            // Held until each is open: nothing is forked meanwhile whose orphans these could be.
+            // Held until each orphan is open, so that meanwhile no child is forked that these could descend
+            // from.
             let forked = self.forked();
             if forked.parents > 0 {
                 return Vec::new();
@@ -148,8 +146,8 @@ impl ChildRegistry {
             orphans
                 .filter(|pid| !forked.numbers.contains_key(pid))
                 .filter_map(HeldProcess::open)
-                // A library may fork a helper of its own, which stays in this process's group; children are
-                // forked into groups of their own.
+                // A library may fork a helper, which stays in this process's group; children are forked into
+                // groups of their own.
                 .filter(|orphan| {
                     procfs::read_stat(orphan.pid)
                         .is_some_and(|stat| stat.is_alive && stat.group != group)
@@ -158,8 +156,8 @@ impl ChildRegistry {
         })
     }
 
-    /// Reaps orphans that have ended. Returns zombies of this process's own group: a library may have forked
-    /// them, and wait for them itself. Those in `left` were left to it the last time, and are reaped.
+    /// Reaps orphans that have ended. Returns zombies of this process's own group, which a library may have
+    /// forked and may wait for itself. Zombies in `left` were returned the last time, and are reaped.
     fn reap(&self, left: &BTreeSet<i32>) -> BTreeSet<i32> {
         let group = read_own_group();
         let forked = self.forked();
@@ -181,7 +179,7 @@ impl ChildRegistry {
         own
     }
 
-    /// Reaps orphans as they end. Wakes when a child ends, and never otherwise. Does not complete.
+    /// Reaps orphans as they end. Wakes only when a child ends. Does not complete.
     pub(crate) async fn reap_orphans(self) {
         use tokio::signal::unix::{SignalKind, signal};
         if self.0.adoption.is_none() {

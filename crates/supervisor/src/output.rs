@@ -1,4 +1,4 @@
-//! Drains a child's output, always: a child that writes into a full pipe stands still.
+//! Reads a child's output at all times: a child that writes into a full pipe blocks.
 
 use std::{
     future,
@@ -21,20 +21,20 @@ use crate::{
     state_report::{self, StateReport},
 };
 
-/// Bytes kept of a line of stdout: a ready event carries a description of the model.
+/// The maximum number of bytes kept of a line of stdout: a ready event carries a description of the model.
 const MAX_REPORT_LINE_BYTES: usize = 64 * 1024;
 
-/// Bytes read at once: as many as a pipe holds.
+/// The number of bytes read at once: as many as a pipe holds.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The longest time that is waited for the last words of a child that has exited.
+/// Longest wait for the last output of an exited child.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The output of one generation.
 #[derive(Debug)]
 pub(crate) struct Output {
     readers: JoinSet<()>,
-    /// Keeps `seen` open after the child has closed its stdout.
+    /// Keeps `latest_report` open after the child has closed its stdout.
     _reports: watch::Sender<Option<StateReport>>,
     latest_report: watch::Receiver<Option<StateReport>>,
     last_write: Arc<Mutex<Instant>>,
@@ -43,7 +43,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Begins to drain the output of `process` into `logs`.
+    /// Starts to read the output of `process` into `logs`.
     pub(crate) fn drain(process: &mut Process, name: &Arc<str>, logs: &Logs) -> Self {
         let (stdout, stderr) = process.take_output();
         let reports = watch::Sender::new(None);
@@ -74,14 +74,14 @@ impl Output {
         }
     }
 
-    /// Waits until the child says something new about its state, and returns the last it said.
+    /// Waits for another state report, and returns the latest one.
     pub(crate) async fn next_report(&mut self) -> Option<StateReport> {
-        // The sender is this struct's own, so the channel is open.
+        // This struct holds a sender, so the channel is open.
         let _ = self.latest_report.changed().await;
         *self.latest_report.borrow_and_update()
     }
 
-    /// Tells whether the last that the child said of its state is that it is ready.
+    /// Returns true if the latest state report says that the child is ready.
     pub(crate) fn has_reported_ready(&self) -> bool {
         matches!(
             *self.latest_report.borrow(),
@@ -89,7 +89,7 @@ impl Output {
         )
     }
 
-    /// Returns when the child last wrote anything.
+    /// Returns the time of the child's last output.
     pub(crate) fn last_output(&self) -> Instant {
         *self
             .last_write
@@ -97,8 +97,8 @@ impl Output {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the rest of an exited child's output, for a bounded time: a process that has left the group
-    /// may hold the pipe open for ever.
+    /// Reads the rest of an exited child's output, for a bounded time: a process that has left the group may
+    /// hold the pipe open for ever.
     pub(crate) async fn finish(&mut self) {
         let all = async { while self.readers.join_next().await.is_some() {} };
         if time::timeout(DRAIN_TIMEOUT, all).await.is_err() {
@@ -112,7 +112,7 @@ impl Output {
     }
 }
 
-/// Where the lines of one stream go.
+/// The destination of the lines of one stream.
 #[derive(Debug)]
 struct LineSink {
     stream: &'static str,
@@ -123,7 +123,7 @@ struct LineSink {
 }
 
 impl LineSink {
-    /// Takes all lines that a piece of the stream ends.
+    /// Writes the lines that end in a piece of the stream.
     fn take(&self, lines: &mut LineSplitter, piece: &[u8]) {
         let now = Instant::now();
         *self
@@ -133,7 +133,7 @@ impl LineSink {
         self.write(now, |line| lines.push(piece, line));
     }
 
-    /// Takes the rest of the stream.
+    /// Writes the rest of the stream.
     fn end(&self, lines: &mut LineSplitter) {
         self.write(Instant::now(), |line| lines.end(line));
         self.log_suppressed(self.logs.take_suppressed());
@@ -164,7 +164,7 @@ impl LineSink {
         (self.stream == "stdout").then(|| state_report::parse_state_line(line))?
     }
 
-    /// Tells of lines that are not said, if there are any.
+    /// Logs the number of suppressed lines, if there are any.
     fn log_suppressed(&self, held: u64) {
         if held > 0 {
             let (name, kept) = (&self.name, Logs::MAX_LINES);
@@ -197,7 +197,7 @@ async fn read(mut stream: impl AsyncRead + Unpin, sink: LineSink, limit: usize) 
                 break;
             }
         }
-        // A child that writes without a pause keeps nothing else on this thread waiting.
+        // A child that writes without a pause must not block other tasks of this thread.
         task::yield_now().await;
     }
     sink.end(&mut lines);

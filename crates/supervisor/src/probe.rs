@@ -1,6 +1,5 @@
-//! Asks a child whether it answers and whether it serves.
-//!
-//! llama-server listens within milliseconds and answers 503 on every path until its model is loaded
+//! Probes a child over HTTP: whether it answers, and whether it serves.
+//! | llama-server listens within milliseconds and answers 503 on every path until its model is loaded
 //! (llama.cpp b11434, tools/server/server-http.cpp).
 
 use std::{future, io, time::Duration};
@@ -25,35 +24,35 @@ const MAX_DELAY: Duration = Duration::from_millis(100);
 const HEALTH_REQUEST: &[u8] =
     b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Bytes of an answer that are read: `HTTP/1.1 200`.
+/// The number of bytes read of an answer: `HTTP/1.1 200`.
 const STATUS_LINE_BYTES: usize = 12;
 
-/// What a probe found.
+/// The answer to a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeResult {
-    /// Nobody answered in time.
+    /// No answer in time.
     NoAnswer,
-    /// Somebody answered, and does not serve yet: status 503, or no HTTP at all.
+    /// An answer that does not show a serving child: status 503, or no HTTP at all.
     Busy,
-    /// Somebody answered with a status that is not 503.
+    /// An answer with a status other than 503.
     Serving,
 }
 
-/// The result of one probe.
+/// The result of one probe: the answer, and the process that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Probed {
     pub(crate) answer: ProbeResult,
-    /// The process that answered, where the kernel shows it.
+    /// The process that answered, if the kernel shows it.
     pub(crate) server: Option<i32>,
 }
 
-/// Returns the delay before the next probe of a child that was begun so long ago: a fiftieth of
-/// that, so that readiness is noticed within a fiftieth of the time it took.
+/// Returns the delay before the next probe of a child that was started `age` ago: a fiftieth of `age`, so that
+/// readiness is noticed within a fiftieth of the time it took.
 pub(crate) fn delay_after(age: Duration) -> Duration {
     (age / 50).clamp(MIN_DELAY, MAX_DELAY)
 }
 
-/// Probes a child after `delay`. A process that is not the child's counts as nobody.
+/// Probes a child after `delay`. A process that is not the child's counts as no answer.
 pub(crate) async fn probe_after(delay: Duration, listener: &Listener) -> Probed {
     time::sleep(delay).await;
     match time::timeout(PROBE_TIMEOUT, request_health(listener)).await {
@@ -68,8 +67,8 @@ pub(crate) async fn probe_after(delay: Duration, listener: &Listener) -> Probed 
     }
 }
 
-/// Probes the `/health` of a child that serves, after `delay`. Tells whether anything answered within
-/// `limit`; a refusal is no quicker than silence.
+/// Probes the `/health` of a child that serves, after `delay`. Returns true if it answered within `limit`; a
+/// refused connection is reported no sooner than silence.
 pub(crate) async fn answers_within(delay: Duration, limit: Duration, listener: Listener) -> bool {
     time::sleep(delay).await;
     let asking = async {
@@ -82,7 +81,7 @@ pub(crate) async fn answers_within(delay: Duration, limit: Duration, listener: L
 }
 
 /// Sends a request of paddock's own to a child that serves, after `delay`. Returns the status of the answer, or
-/// nothing without one within `limit`.
+/// `None` without an answer within `limit`.
 pub(crate) async fn status(
     delay: Duration,
     limit: Duration,
@@ -99,7 +98,7 @@ async fn request_health(listener: &Listener) -> io::Result<(Option<i32>, Vec<u8>
     send(listener, HEALTH_REQUEST).await
 }
 
-/// Returns the process that answers, and the first bytes of its answer.
+/// Returns the process that answered, and the first bytes of its answer.
 async fn send(listener: &Listener, request: &[u8]) -> io::Result<(Option<i32>, Vec<u8>)> {
     match &listener.address {
         Address::Unix(path) => {
@@ -127,7 +126,7 @@ async fn exchange(
     Ok(head)
 }
 
-/// Judges the first bytes of an answer.
+/// Classifies the first bytes of an answer.
 fn judge_answer(head: &[u8]) -> ProbeResult {
     match head {
         [] => ProbeResult::NoAnswer,

@@ -1,4 +1,4 @@
-//! A child process: signal it and its group, and reap it.
+//! A child process: signals it and its group, and reaps it.
 
 use std::{fs, io, mem, time::Duration};
 
@@ -20,26 +20,26 @@ use crate::{
     orphans::{ChildRegistry, ForkedChild},
 };
 
-/// The longest time that is waited for killed leftovers of a group to vanish.
+/// Longest wait for the killed members of a group to disappear.
 const GROUP_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The longest time a line to the child takes, should its stdin be full.
+/// Longest wait for a line to be written to the child's stdin, which may be full.
 const STDIN_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Linux counts processor time in hundredths of a second (proc(5), `USER_HZ`).
 const MILLIS_PER_TICK: u64 = 10;
 
-/// A running child that leads a process group of its own. Dropped before it is reaped, the whole group
-/// is killed.
+/// A running child that leads a process group of its own. Dropping it before it is reaped kills the whole
+/// group.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     pid: Pid,
     marker: InstanceMarker,
     children: ChildRegistry,
-    /// The process's place among the children of this process, until it is reaped.
+    /// The child's entry in the registry of children, until it is reaped.
     forked: Option<ForkedChild>,
-    /// What had been started by it, and by what it has started, before it was told to end.
+    /// The descendants of the child before it was asked to end.
     descendants: Vec<HeldProcess>,
     /// Held open: a llama-server that is ready exits when its stdin ends (llama.cpp b11434,
     /// tools/server/server-models.cpp). Kept apart from `child`, whose `wait` would close it.
@@ -47,12 +47,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Takes a child that has just been spawned in a process group of its own, with this marker in its
-    /// environment.
-    ///
-    /// # Errors
-    ///
-    /// The child has been reaped already.
+    /// Wraps a child that was just spawned in a process group of its own, with this marker in its environment.
+    /// | # Errors
+    /// | The child has been reaped already.
     pub(crate) fn new(
         mut child: Child,
         marker: InstanceMarker,
@@ -74,40 +71,40 @@ impl Process {
         })
     }
 
-    /// Returns the child's process id, which is its group's as well.
+    /// Returns the child's process id, which is also that of its group.
     pub(crate) const fn id(&self) -> u32 {
         self.pid.as_raw_pid().cast_unsigned()
     }
 
-    /// Returns what marks the child's processes.
+    /// Returns the marker of the child's processes.
     pub(crate) const fn marker(&self) -> &InstanceMarker {
         &self.marker
     }
 
-    /// Returns how long the child has used processors so far; nothing where that cannot be known.
+    /// Returns the processor time that the child has used so far; zero if it is not known.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
-        // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
+        // The name, in parentheses, may contain anything; utime and stime are the 12th and 13th field after it.
         let fields = stat.rsplit(") ").next().unwrap_or_default();
         let ticks = fields.split(' ').skip(11).take(2);
         let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
         Duration::from_millis(ticks.saturating_mul(MILLIS_PER_TICK))
     }
 
-    /// Hands over the reading ends of the child's output; each can be taken once.
+    /// Returns the reading ends of the child's output; each can be taken once.
     pub(crate) const fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// Sends a signal to the child and all of its group, unless the child has been reaped: from then on
-    /// its number may be another's.
+    /// Sends a signal to the child's group, unless the child has been reaped: its process id may be reused from
+    /// then on.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.forked.is_some() {
             signal_group(self.pid, signal);
         }
     }
 
-    /// Writes a line to the child's stdin. Failure is harmless: the child has closed it, or is gone.
+    /// Writes a line to the child's stdin. Failure is harmless: the child has closed it, or has exited.
     pub(crate) async fn write_stdin(&mut self, line: &[u8]) {
         if let Some(stdin) = &mut self.stdin {
             let written = time::timeout(STDIN_WRITE_TIMEOUT, stdin.write_all(line)).await;
@@ -115,17 +112,17 @@ impl Process {
         }
     }
 
-    /// Ends the child's stdin.
+    /// Closes the child's stdin.
     pub(crate) fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    /// Waits for the child's end and reaps it. May be cancelled and called again.
+    /// Waits for the child's exit and reaps it. May be cancelled and called again.
     pub(crate) async fn wait(&mut self) -> Exit {
         let exit = match self.child.wait().await {
             Ok(status) => status.into(),
             Err(error) => {
-                // Somebody else has reaped it: how it ended cannot be known.
+                // Another part of this process has reaped it, so its exit status is lost.
                 tracing::warn!(pid = self.id(), %error, "cannot wait for the child");
                 Exit::Code(-1)
             }
@@ -134,21 +131,19 @@ impl Process {
         exit
     }
 
-    /// Notes what the child has started, for [`Remains::kill`]. Called before the child is told to end: what it
-    /// leaves behind is not known as its own afterwards, if it has left the group and emptied its
-    /// environment.
+    /// Records the child's descendants, for [`ChildLeftovers::kill`]. Called before the child is asked to end,
+    /// because a process that has left the group and emptied its environment cannot be recognised afterwards.
     pub(crate) async fn note_descendants(&mut self) {
         let pid = self.pid.as_raw_pid();
         let held = blocking::run(move || leftovers::hold_descendants(pid)).await;
         self.descendants = held.unwrap_or_default();
     }
 
-    /// Kills what is left of a reaped child's group, and waits until it is gone. Returns what may be left
-    /// elsewhere.
-    ///
-    /// The group's number is not given to another process while the group has members. If it has none,
-    /// the number is free since the reaping, a moment ago; the kernel hands numbers out in a circle, so
-    /// it does not come round within that moment.
+    /// Kills the rest of a reaped child's group, and waits until it is gone. Returns the processes that may be
+    /// left elsewhere.
+    /// | The group's id is not given to another process while the group has members. If it has none, the id is
+    /// free since the reaping, a moment ago; the kernel assigns ids in a circle, which does not come round
+    /// within that moment.
     pub(crate) async fn kill_group(mut self) -> ChildLeftovers {
         let limit = Instant::now() + GROUP_EXIT_TIMEOUT;
         let mut left = signal_group(self.pid, Signal::KILL);
@@ -157,7 +152,8 @@ impl Process {
             left = test_kill_process_group(self.pid).is_ok();
         }
         if left {
-            // Zombies that nobody reaps count as members too: a container whose init does not reap.
+            // Zombies that no process reaps count as members too, for instance in a container whose init does
+            // not reap.
             tracing::debug!(
                 group = self.id(),
                 "members of the process group remain after SIGKILL"
@@ -178,7 +174,7 @@ impl Drop for Process {
     }
 }
 
-/// Signals a group; tells whether it has members.
+/// Sends a signal to a group. Returns true if the group has members.
 fn signal_group(group: Pid, signal: Signal) -> bool {
     match kill_process_group(group, signal) {
         Ok(()) => true,

@@ -1,4 +1,4 @@
-//! Facts about other processes, read from `/proc`. Empty where a system has none.
+//! Facts about other processes, read from `/proc`. Empty on systems without it.
 
 use std::{
     collections::HashMap,
@@ -8,30 +8,30 @@ use std::{
 
 use rustix::{buffer::spare_capacity, io::retry_on_intr};
 
-/// The longest environment that is read, in bytes.
+/// The maximum number of bytes read of an environment.
 const MAX_ENVIRONMENT: usize = 4 << 20;
 
 /// The fields of `/proc/PID/stat` that are used here (`proc_pid_stat(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessStat {
-    /// Whether it has not ended. One that has is a zombie until it is waited for.
+    /// True unless the process has ended. One that has is a zombie until it is reaped.
     pub(crate) is_alive: bool,
-    /// The process that is told of its end: the one that forked it, or the one that adopted it.
+    /// The parent: the process that forked it, or the one that adopted it.
     pub(crate) parent: i32,
     /// The process group.
     pub(crate) group: i32,
-    /// Whether it has memory, and no program in it yet.
+    /// True if the process has memory, but no program in it yet.
     pub(crate) is_between_programs: bool,
 }
 
 impl ProcessStat {
     fn parse(text: &[u8]) -> Option<Self> {
-        // The name in parentheses may hold anything, also parentheses.
+        // The name in parentheses may contain anything, also parentheses.
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // `vsize` and `startcode`: the kernel's own processes and the ended have no memory, and where a
-        // program starts is written down after its arguments and environment.
+        // `vsize` and `startcode`: kernel threads and ended processes have no memory, and the start of the
+        // program is recorded after its arguments and environment.
         let (memory, program) = (fields.get(20), fields.get(23));
         Some(Self {
             is_alive: !matches!(*fields.first()?, "Z" | "X"),
@@ -42,13 +42,13 @@ impl ProcessStat {
     }
 }
 
-/// Returns what the kernel says of a process; `None` if there is no such process.
+/// Reads the status of a process; `None` if there is no such process.
 pub(crate) fn read_stat(pid: i32) -> Option<ProcessStat> {
     ProcessStat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Reads the environment that a process was started with into a buffer, which is used again for the next. In
-/// one read: between two the process may have become another program.
+/// Reads the environment with which a process was started into a buffer that callers reuse. Uses one read:
+/// between two the process may have executed another program.
 pub(crate) fn read_environment(pid: i32, into: &mut Vec<u8>) -> io::Result<()> {
     let file = File::open(format!("/proc/{pid}/environ"))?;
     into.clear();
@@ -57,7 +57,7 @@ pub(crate) fn read_environment(pid: i32, into: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whether an environment, as `/proc/PID/environ` has it, gives a variable this value.
+/// Returns true if an environment, in the format of `/proc/PID/environ`, gives a variable this value.
 pub(crate) fn has_variable(environment: &[u8], variable: &str, value: &str) -> bool {
     let entry = format!("{variable}={value}");
     memchr::memmem::find_iter(environment, &entry).any(|start| {
@@ -67,15 +67,14 @@ pub(crate) fn has_variable(environment: &[u8], variable: &str, value: &str) -> b
     })
 }
 
-/// Returns the numbers of all processes.
+/// Returns the ids of all processes.
 pub(crate) fn list_processes() -> impl Iterator<Item = i32> {
     numbers_in("/proc")
 }
 
 /// Returns the children of this process, adopted ones included.
-///
-/// The kernel may leave one out of the list when another one ends while it is read (proc(5),
-/// `/proc/PID/task/TID/children`), so it is read until two readings agree.
+/// | The kernel may omit a child from the list if another one ends while it is read (proc(5),
+/// `/proc/PID/task/TID/children`), so the list is read until two readings agree.
 pub(crate) fn list_own_children() -> Vec<i32> {
     const MAX_READINGS: usize = 10;
     let mut last = read_children_files();
@@ -112,7 +111,7 @@ fn read_children_files() -> Option<Vec<i32>> {
     Some(children)
 }
 
-/// Returns the processes that descend from one, in no order.
+/// Returns the descendants of a process, in no order.
 pub(crate) fn list_descendants(ancestor: i32) -> Vec<i32> {
     let mut children = HashMap::<i32, Vec<i32>>::new();
     for pid in list_processes() {

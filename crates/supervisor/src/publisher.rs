@@ -1,4 +1,4 @@
-//! Tells everybody what an instance is doing.
+//! Publishes and logs the states of an instance.
 
 use std::sync::Arc;
 
@@ -6,9 +6,8 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::State;
 
-/// Publishes states, and `Stopped` when the actor ends in whatever way.
-///
-/// A panic unwinds the child first, which is a local of the actor's functions.
+/// Publishes states, and `Stopped` when the actor ends in any way.
+/// | A panic unwinds the child first, which is a local variable of the actor's functions.
 #[derive(Debug)]
 pub(crate) struct StatePublisher {
     name: Arc<str>,
@@ -91,7 +90,7 @@ fn log(name: &str, state: &State) {
     }
 }
 
-/// The state before anything but the clock is known.
+/// Returns the state of a child that is about to be started.
 pub(crate) const fn starting(pid: u32, generation: u64, since: Instant) -> State {
     State::Starting {
         pid,

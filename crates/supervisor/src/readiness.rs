@@ -1,4 +1,4 @@
-//! Whether a starting child is ready, still on its way, or stuck.
+//! Decides whether a starting child is ready, still loading, or stuck.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use crate::{deadline::deadline_after, probe::ProbeResult, state_report::StateReport};
 
-/// What can be noticed while a child starts.
+/// An observation of a child that starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StartupEvent {
-    /// The child said something about its state.
+    /// The child reported its state.
     Report(StateReport),
     /// A probe ended.
     Probe(ProbeResult),
-    /// The deadline has come; the child last wrote anything at this moment.
+    /// The deadline has passed; `last_output` is the time of the child's last output.
     Deadline { last_output: Instant },
 }
 
-/// What is to be done.
+/// The decision about a child that starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartupDecision {
     Wait,
@@ -25,7 +25,7 @@ pub(crate) enum StartupDecision {
     TimedOut,
 }
 
-/// Follows one child from its fork to its readiness.
+/// Follows one child from its start to its readiness.
 #[derive(Debug)]
 pub(crate) struct ReadinessCheck {
     timeout: Duration,
@@ -33,12 +33,12 @@ pub(crate) struct ReadinessCheck {
     last_report: Option<StateReport>,
     progress: Option<f32>,
     listening: bool,
-    /// An answer to a probe proves that the child gave it.
+    /// True if an answer to a probe is certain to come from the child.
     is_provable: bool,
 }
 
 impl ReadinessCheck {
-    /// Begins with a child that was forked `now`, at an address where it is or is not provable whose process
+    /// Begins with a child that was started at `now`. `is_provable` is true if its address shows which process
     /// answers.
     pub(crate) const fn new(timeout: Duration, is_provable: bool, now: Instant) -> Self {
         Self {
@@ -51,10 +51,9 @@ impl ReadinessCheck {
         }
     }
 
-    /// Takes one sign and decides.
-    ///
-    /// A probe that is answered as before is no progress: a stuck child can answer 503 for ever. Only
-    /// [`Sign::Deadline`] can end the wait, for it alone knows of the output since.
+    /// Handles one event and decides.
+    /// | A repeated answer to a probe is no progress: a stuck child can answer 503 for ever. Only
+    /// [`StartupEvent::Deadline`] can end the wait, because only it includes the output since.
     pub(crate) fn handle(&mut self, sign: StartupEvent, now: Instant) -> StartupDecision {
         match sign {
             StartupEvent::Report(report) => {
@@ -82,15 +81,15 @@ impl ReadinessCheck {
         StartupDecision::Wait
     }
 
-    /// Tells whether probing is of use: not where another process could answer, and not after the child has
-    /// shown that it reports its state and that it listens, for then its ready event comes no later than a
-    /// probe could tell.
+    /// Returns true if probing is useful: not if another process could answer, and not after the child has
+    /// shown that it reports its state and that it listens, because its ready event then comes no later than a
+    /// probe could.
     pub(crate) const fn should_probe(&self) -> bool {
         self.is_provable
             && !(self.listening && matches!(self.last_report, Some(StateReport::Loading(_))))
     }
 
-    /// Returns when the child's silence becomes too long.
+    /// Returns the moment at which the child's silence becomes too long.
     pub(crate) fn deadline(&self) -> Instant {
         deadline_after(self.last_progress, self.timeout)
     }

@@ -1,14 +1,13 @@
-//! Whether and when a failed child is started again.
+//! Decides whether and when a failed child is restarted.
 
 use std::time::Duration;
 
 use crate::{FailureClass, deadline::MAX_DELAY};
 
 /// Limits of restarting.
-///
-/// A failure costs one restart of the budget, unless the child had been ready for `stable_after`: then
-/// the budget is full again. When it is spent the breaker opens: after `breaker` one child is tried, and
-/// its failure opens the breaker again.
+/// | A failure costs one restart of the budget, unless the child had been ready for `stable_after`: then the
+/// budget is full again. A spent budget opens the breaker: after `breaker` one child is tried, and its failure
+/// opens the breaker again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// Restarts in a row before the breaker opens; with 0 it opens on the first failure.
@@ -35,14 +34,14 @@ impl Default for RestartPolicy {
     }
 }
 
-/// What follows a failure.
+/// The decision after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RestartDecision {
-    /// Start again after `delay`; `attempt` restarts of the budget are used then.
+    /// Restart after `delay`; `attempt` restarts of the budget are used then.
     Retry { attempt: u32, delay: Duration },
     /// The breaker is open: try one child after `delay`.
     Pause { delay: Duration },
-    /// Nothing but a change of the outside can help.
+    /// Do not retry: only a change from outside can help.
     GiveUp,
 }
 
@@ -58,12 +57,10 @@ impl RestartCounter {
         Self { policy, used }
     }
 
-    /// Decides what follows a failure.
-    ///
-    /// `ready_for` is how long the child had been ready, `jitter` a number from 0 to 1 that shortens the
-    /// delay by up to a quarter, so that instances that died together do not all return together.
-    ///
-    /// 1. Pointless to retry: give up.
+    /// Decides after a failure.
+    /// | `ready_for` is the time for which the child had been ready; `jitter`, from 0 to 1, shortens the delay
+    /// by up to a quarter, so that instances that died together do not all return together.
+    /// | 1. Not retryable: give up.
     /// 2. The child was stable: the budget is full again, and this restart costs nothing.
     /// 3. Budget left: retry, later each time.
     /// 4. Budget spent: the breaker opens.

@@ -1,4 +1,4 @@
-//! Asks a program something by its arguments, and hears its whole answer.
+//! Runs a program to its end and collects its output.
 
 use std::{io, time::Duration};
 
@@ -10,45 +10,45 @@ use tokio::{
 
 use crate::{Exit, Launch, Spawner, process::Process};
 
-/// How much of what it writes on one stream is kept, in bytes; the rest is read and dropped.
+/// The maximum number of bytes kept of each stream; the rest is read and dropped.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
 
-/// The longest time that is waited for one that was killed. It is reaped later if the kernel takes longer.
+/// Longest wait for a killed program. It is reaped later if the kernel takes longer.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a program said, and how it ended.
+/// The output and exit of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramOutput {
-    /// How it ended.
+    /// The program's exit.
     pub exit: Exit,
-    /// The beginning of what it wrote on stdout, a mebibyte at most.
+    /// The beginning of its stdout, at most a mebibyte.
     pub stdout: Vec<u8>,
-    /// Likewise on stderr.
+    /// The beginning of its stderr, at most a mebibyte.
     pub stderr: Vec<u8>,
 }
 
-/// Says why there is no answer.
+/// The reason for which a program did not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum RunProgramError {
-    /// The exec shim could not be started. What that cannot execute it says itself, on stderr.
+    /// The exec shim could not be started. The shim itself reports, on stderr, a program that it cannot
+    /// execute.
     #[error("cannot start the exec shim: {0}; check the installation and the limits")]
     Spawn(#[source] io::Error),
-    /// It was killed, for it took longer than this.
+    /// The program was killed because it took longer than this.
     #[error("it did not end within {} s", .0.as_secs_f32())]
     Slow(Duration),
-    /// It was killed, for nobody wants to know any more.
+    /// The program was killed because the caller no longer needs its output.
     #[error("nobody wants to know any more")]
     Cancelled,
 }
 
 impl Spawner {
-    /// Runs a program to its end and returns what it said. Its stdin is empty. Like every child it ends with
-    /// this process. Where it has not ended when `cancelled` does, it is killed with its group and reaped
-    /// before this returns; dropping the future kills them too, and waits for nothing.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be started, or has not ended, or closed its output, within `limit`, or before `cancelled`.
+    /// Runs a program to its end and returns its output. Its stdin is empty, and like every child it ends with
+    /// this process. If `cancelled` ends first, the program is killed with its group and reaped before this
+    /// returns; dropping the future kills them too, and does not wait.
+    /// | # Errors
+    /// | The program cannot be started, or has not ended and closed its output within `limit` or before
+    /// `cancelled`.
     pub async fn run_program(
         &self,
         launch: Launch,
@@ -66,7 +66,7 @@ impl Spawner {
         if answered.is_err() {
             process.note_descendants().await;
             process.signal(Signal::KILL);
-            // If it does not die, its drop tries again and leaves it to be reaped.
+            // If it survives, its drop tries again and leaves it to be reaped.
             if time::timeout(KILL_TIMEOUT, process.wait()).await.is_err() {
                 return answered;
             }
@@ -95,7 +95,7 @@ async fn read_start(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     };
     let mut piece = [0; 4096];
     loop {
-        // What cannot be read is as good as its end.
+        // An error counts as the end.
         let length = stream.read(&mut piece).await.unwrap_or(0);
         if length == 0 {
             return kept;

@@ -1,7 +1,6 @@
-//! What a child may do: the rules of its sandbox, and which of them this kernel can enforce.
-//!
-//! The rules are made here and by who starts the child; [`crate::shim`] carries them out, just before the
-//! child's program begins. They hold for the child, for all it starts, and to their end.
+//! A child's sandbox: its rules, and the support of this kernel for them.
+//! | The rules are made by this module and its callers; [`crate::shim`] applies them just before the child's
+//! program begins. They hold for the child and all its descendants, to their end.
 
 mod arguments;
 mod kernel_support;
@@ -12,44 +11,44 @@ pub use kernel_support::SandboxSupport;
 
 use crate::Address;
 
-/// The rules of a child's sandbox. Whatever they say, the child gains no new privileges, dumps no core,
-/// reaches no signal or abstract socket outside, and sets no limit or priority of another process.
+/// The rules of a child's sandbox. In any sandbox the child gains no new privileges, dumps no core, reaches no
+/// signal or abstract socket outside, and sets no limit or priority of another process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
-    /// What it may do with files besides what every program needs; `None` leaves files open to it, and their
-    /// metadata.
+    /// Files that the child may use in addition to those that every program needs; `None` allows all files and
+    /// their metadata.
     pub files: Option<Vec<PathGrant>>,
-    /// Which sockets of the Internet it may use.
+    /// The Internet sockets that the child may use.
     pub network: Network,
-    /// Whether it may set the processors and the scheduling class of threads other than its first one. The
-    /// kernel takes any thread of the same user.
+    /// True to let the child set the processors and the scheduling class of threads other than its first one.
+    /// The kernel then allows it for any thread of the same user.
     pub scheduling: bool,
-    /// Whether it is not run at all where the kernel cannot enforce everything.
+    /// True to run the child only if the kernel can enforce every rule.
     pub strict: bool,
 }
 
-/// Says which sockets of the Internet, and of other networks, a child may use.
+/// The sockets of the Internet, and of other networks, that a child may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
-    /// Any.
+    /// All sockets.
     Open,
-    /// None.
+    /// No socket.
     #[default]
     Closed,
-    /// TCP alone; it may bind this port.
+    /// Only TCP; the child may bind this port.
     Listen(u16),
 }
 
-/// A path, with all below it, and what may be done there. One that does not exist grants nothing.
+/// A path and everything below it, with the access that is allowed. A missing path grants nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGrant {
-    /// What may be done.
+    /// The allowed access.
     pub right: AccessRight,
-    /// Where. Links are followed.
+    /// The path. Links are followed.
     pub path: PathBuf,
 }
 
-/// What may be done with a path.
+/// A kind of access to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessRight {
     /// Run programs, and read.
@@ -71,7 +70,7 @@ pub enum AccessRight {
 }
 
 impl AccessRight {
-    /// Grants this for a path.
+    /// Makes a grant of this access to a path.
     pub fn at(self, path: impl Into<PathBuf>) -> PathGrant {
         let path = path.into();
         PathGrant { right: self, path }
@@ -79,7 +78,7 @@ impl AccessRight {
 }
 
 impl Sandbox {
-    /// Lets the child listen where it is told to.
+    /// Allows the child to listen on its address.
     #[must_use]
     pub(crate) fn allow_listening(mut self, address: &Address) -> Self {
         match (address, &mut self.files, self.network) {

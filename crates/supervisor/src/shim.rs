@@ -1,8 +1,7 @@
 //! The exec shim: a child's first moments, in a process of its own.
-//!
-//! Between fork and exec only `unsafe` code can run in the child. So the child first executes this shim,
-//! which ties its life to its parent, shuts itself into the child's sandbox, and then becomes the real
-//! program by exec, with the same pid.
+//! | Between fork and exec only `unsafe` code can run in the child. Therefore the child first executes this
+//! shim, which ties its life to its parent, confines itself to the child's sandbox, and then becomes the real
+//! program by exec, with the same process id.
 
 mod arguments;
 pub(crate) mod cleanup;
@@ -24,24 +23,21 @@ pub use error::ShimError;
 
 use crate::Sandbox;
 
-/// Names the program that calls [`exec`], and the arguments that make it do so.
-///
-/// A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`, and the process that
-/// cleans up after a parent that is killed as `program args… watch`.
+/// The program that calls [`exec`], and the arguments that make it do so.
+/// | A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`, and the process that
+/// cleans up after a killed parent as `program args… watch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shim {
     /// The shim's program, for instance `/usr/bin/paddock`.
     pub program: PathBuf,
-    /// What comes first in its arguments, for instance `__exec`.
+    /// The first arguments, for instance `__exec`.
     pub args: Vec<OsString>,
 }
 
-/// Does what `args` say: becomes a child's program (see [`exec`]), or, for `watch`, waits for the end of stdin
-/// and kills what is left of the run that is named there.
-///
-/// # Errors
-///
-/// It cannot become that program. The caller prints the error and exits with its code.
+/// Runs the shim: becomes a child's program (see [`exec`]), or, for `watch`, waits for the end of stdin and
+/// kills what is left of the run that is named there.
+/// | # Errors
+/// | The program cannot be executed. The caller prints the error and exits with its code.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
     let mut args = args.peekable();
     if args
@@ -55,19 +51,17 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
 }
 
 /// Becomes the program named in `args`: `PARENT_PID [RULES…] -- PROGRAM ARGS…`, under these rules.
-///
-/// On Linux the kernel then kills this process (SIGKILL) as soon as the thread that forked it ends. A
-/// program that is set-uid, set-gid or has file capabilities loses this tie (prctl(2),
-/// `PR_SET_PDEATHSIG`). Elsewhere there is no such tie, and a child notices its parent's death only by
-/// the end of its stdin.
-///
-/// Returns only if it fails.
+/// | On Linux the kernel then kills this process (SIGKILL) as soon as the thread that forked it ends. A program
+/// that is set-uid, set-gid or has file capabilities loses this tie (prctl(2), `PR_SET_PDEATHSIG`). Other
+/// systems have no such tie, and a child notices its parent's death only by the end of its stdin.
+/// | Returns only on failure.
 #[must_use = "the program prints the error and exits with its code"]
 pub fn exec(args: impl Iterator<Item = OsString>) -> ShimError {
     let Some(arguments) = ShimArguments::read(args) else {
         return ShimError::Usage;
     };
-    // In this order: a parent that dies after the tie is noticed by the kernel, before it by the check.
+    // The order matters: the kernel notices a parent that dies after the tie, and the check one that died
+    // before.
     if let Err(error) = kernel::set_parent_death_signal() {
         return ShimError::Tie(error);
     }
@@ -86,13 +80,13 @@ pub fn exec(args: impl Iterator<Item = OsString>) -> ShimError {
     ShimError::from_exec_error(arguments.program.into(), source, confined)
 }
 
-/// Shuts this process into a sandbox; there is no way out.
+/// Confines this process to a sandbox, irrevocably.
 fn confine(sandbox: &Sandbox) -> Result<(), ShimError> {
     let failed = |part| move |source| ShimError::Sandbox { part, source };
     resource_limits::apply().map_err(|error| failed("limits")(error.into()))?;
     kernel::forbid_new_privileges().map_err(|error| failed("no-new-privileges")(error.into()))?;
     let landlocked = kernel::restrict(sandbox).map_err(failed("Landlock"))?;
-    // Last, since what comes before it may need the calls that it denies.
+    // Last, because the steps before may need calls that the filter denies.
     kernel::install_filter(sandbox, landlocked).map_err(failed("the filter of system calls"))
 }
 
@@ -114,7 +108,7 @@ mod kernel {
         rustix::process::set_parent_process_death_signal(signal).map_err(Into::into)
     }
 
-    /// Sees to it that no program run from here gains privileges.
+    /// Prevents every program run from here on from gaining privileges.
     pub(super) fn forbid_new_privileges() -> io::Result<()> {
         rustix::thread::set_no_new_privs(true).map_err(Into::into)
     }
@@ -143,12 +137,12 @@ mod kernel {
         Ok(())
     }
 
-    /// Does nothing, see [`crate::sandbox::Parts`].
+    /// Does nothing, see [`crate::sandbox::SandboxSupport`].
     pub(super) fn forbid_new_privileges() -> io::Result<()> {
         Ok(())
     }
 
-    /// Does nothing but refuse what is strict.
+    /// Does nothing, but rejects a strict sandbox.
     pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, Box<dyn Error + Send + Sync>> {
         match sandbox.strict {
             true => Err("this system has none".into()),
@@ -156,17 +150,17 @@ mod kernel {
         }
     }
 
-    /// Does nothing, see [`crate::sandbox::Parts`].
+    /// Does nothing, see [`crate::sandbox::SandboxSupport`].
     pub(super) fn install_filter(_: &Sandbox, _: bool) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())
     }
 
-    /// This system has none.
+    /// Returns 0: this system has no Landlock.
     pub(crate) const fn landlock_level() -> u8 {
         0
     }
 
-    /// This system has none.
+    /// Returns false: this system has no filters.
     pub(crate) const fn has_filters() -> bool {
         false
     }

@@ -1,7 +1,6 @@
-//! Where one generation of a child listens.
-//!
-//! Each generation has a private directory, which nothing else is in and which its sandbox grants to no
-//! other child: a child that could make files beside the socket of another one could take its place.
+//! The address and the private directory of one generation of a child.
+//! | The sandbox grants each directory to one child only: a child that could create files beside another one's
+//! socket could take its place.
 
 use std::{
     ffi::OsString,
@@ -14,23 +13,21 @@ use std::{
 
 use crate::{Address, InstanceSpec, Transport};
 
-/// The longest path a unix socket can be bound to, in bytes.
-///
-/// `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
+/// The longest path of a unix socket, in bytes.
+/// | `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
 const MAX_SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// The socket's name in the child's private directory.
 const SOCKET_FILE_NAME: &str = "s.sock";
 
-/// The most bytes of an instance's name that appear in its directory's name.
+/// The maximum number of bytes of an instance's name in its directory's name.
 const MAX_NAME_BYTES: usize = 40;
 
-/// The fewest bytes of a name that are worth keeping: a hash of eight digits and its hyphen.
+/// The minimum number of bytes worth keeping of a name: a hash of eight digits and its hyphen.
 const MIN_NAME_BYTES: usize = 9;
 
-/// An address that belongs to one child. The directory of a unix socket is made before the child is there
-/// and removed after it is gone, with all that is in it: the child itself leaves its socket behind
-/// (llama.cpp b11434).
+/// An address that belongs to one child. The directory of a unix socket is created before the child and removed
+/// after it with everything in it: the child leaves its socket behind (llama.cpp b11434).
 #[derive(Debug)]
 pub(crate) struct ChildSocket {
     address: Address,
@@ -39,12 +36,10 @@ pub(crate) struct ChildSocket {
 }
 
 impl ChildSocket {
-    /// Makes the child's private directory, which only this user can enter. What an earlier run has left in
-    /// its place is removed.
-    ///
-    /// # Errors
-    ///
-    /// The system denies it.
+    /// Creates the child's private directory, which only this user can enter. Removes leftovers of an earlier
+    /// run at the same path.
+    /// | # Errors
+    /// | The system denies it.
     pub(crate) fn new(address: Address) -> Result<Self, AddressError> {
         let directory = match &address {
             Address::Unix(path) => path.parent().map(Path::to_owned),
@@ -79,7 +74,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().mode(0o700).create(path);
     match make() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // A link in its place is removed, and not followed.
+            // A link at this path is removed, not followed.
             fs::remove_dir_all(path).or_else(|_| fs::remove_file(path))?;
             make()
         }
@@ -106,9 +101,8 @@ impl Address {
 }
 
 impl Address {
-    /// Returns the variable that says the same as [`Self::arguments`], for a unix socket.
-    ///
-    /// An argument wins over it (llama.cpp b11434, common/arg.cpp).
+    /// Returns the environment variable equivalent to [`Self::arguments`], for a unix socket.
+    /// | An argument takes precedence over it (llama.cpp b11434, common/arg.cpp).
     pub(crate) fn variable(&self) -> Option<(OsString, OsString)> {
         match self {
             Self::Unix(path) => Some(("LLAMA_ARG_HOST".into(), path.into())),
@@ -117,7 +111,7 @@ impl Address {
     }
 }
 
-/// Says why no address could be chosen.
+/// The reason for which no address could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error(
@@ -167,8 +161,8 @@ fn socket_path(dir: &Path, name: &str, generation: u64) -> Result<PathBuf, Addre
     Ok(dir.join(file_name(name, room) + &suffix))
 }
 
-/// Makes a name safe and short. A name that must change for that gets a hash of the original, so two
-/// names that look alike afterwards stay apart.
+/// Makes a name safe and short. A changed name gets a hash of the original, so that names that look alike
+/// afterwards stay distinct.
 fn file_name(name: &str, room: usize) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || "._-".contains(c) {

@@ -1,8 +1,7 @@
-//! The thread that forks.
-//!
-//! A parent-death signal follows the *thread* that forked, not the process (prctl(2),
-//! `PR_SET_PDEATHSIG`). A worker thread of the runtime may end at any time and would take the children
-//! with it, so one thread does nothing but fork and lives as long as anybody may have a child.
+//! The thread that forks children.
+//! | A parent-death signal follows the *thread* that forked, not the process (prctl(2), `PR_SET_PDEATHSIG`). A
+//! worker thread of the runtime may end at any time and would take the children with it, so one thread does
+//! nothing but fork, and lives as long as any child may.
 
 use std::{ffi::OsString, fmt, io, path::PathBuf, process::Stdio, thread};
 
@@ -22,7 +21,7 @@ use crate::{
     shim,
 };
 
-/// Spawns waiting for the thread; a caller waits when there are more.
+/// The maximum number of spawns waiting for the thread; further callers wait.
 const MAX_QUEUED_SPAWNS: usize = 16;
 
 /// Starts children from one long-lived thread, through the exec shim.
@@ -34,20 +33,20 @@ pub struct Spawner {
     children: ChildRegistry,
 }
 
-/// What to run.
+/// A program to run, with its arguments, environment and sandbox.
 #[derive(Clone)]
 pub struct Launch {
-    /// What it may do; `None` for all that its user may.
+    /// The program's sandbox; `None` to allow everything that its user may do.
     pub sandbox: Option<Sandbox>,
     /// The program; without a slash it is looked up in the `PATH` of `env`.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<OsString>,
-    /// Its whole environment.
+    /// The whole environment.
     pub env: Vec<(OsString, OsString)>,
 }
 
-/// Arguments and environment values may hold secrets: only their number is shown.
+/// Shows only the number of arguments and environment variables, which may hold secrets.
 impl fmt::Debug for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Launch")
@@ -73,12 +72,10 @@ enum SpawnerRequest {
 }
 
 impl Spawner {
-    /// Starts the thread. Children are driven by the tokio runtime this is called in. Where this process
-    /// adopts orphans, [`Self::reap_orphans`] is to be run.
-    ///
-    /// # Errors
-    ///
-    /// There is no tokio runtime here, or the system grants no thread.
+    /// Starts the thread. The tokio runtime of the caller drives the children. If this process adopts orphans,
+    /// [`Self::reap_orphans`] must be run.
+    /// | # Errors
+    /// | There is no tokio runtime, or the system grants no thread.
     pub fn start(shim: Shim, adoption: Option<Adoption>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let (requests, queue) = mpsc::channel(MAX_QUEUED_SPAWNS);
@@ -95,8 +92,7 @@ impl Spawner {
     }
 
     /// Forks one child, which leads a process group of its own and has all three streams piped.
-    ///
-    /// If the caller is gone before the answer, the child is killed.
+    /// | If the caller is gone before the answer, the child is killed.
     pub(crate) async fn spawn(&self, launch: Launch) -> io::Result<Process> {
         let gone = || io::Error::other("the spawner thread is gone");
         let (answer, answered) = oneshot::channel();
@@ -107,12 +103,10 @@ impl Spawner {
         answered.await.map_err(|_| gone())?
     }
 
-    /// Starts a process that waits for the end of this one, however it comes, and then kills every process
-    /// whose environment gives `variable` this value. Dropped, the watcher does the same.
-    ///
-    /// # Errors
-    ///
-    /// The shim cannot be started.
+    /// Starts a process that waits for the end of this one, however it ends, and then kills every process whose
+    /// environment gives `variable` this value. Dropping the handle has the same effect.
+    /// | # Errors
+    /// | The shim cannot be started.
     pub async fn start_cleanup_process(
         &self,
         variable: &str,
@@ -127,14 +121,14 @@ impl Spawner {
         Ok(cleanup)
     }
 
-    /// Reaps orphans of children as they end, if this process adopts them. It wakes when a child ends, and never
-    /// otherwise. Does not complete, and does not keep the thread.
+    /// Reaps orphans of children as they end, if this process adopts them. Wakes only when a child ends. Does
+    /// not complete, and does not keep the thread alive.
     pub fn reap_orphans(&self) -> impl Future<Output = ()> + Send + 'static {
         self.children.clone().reap_orphans()
     }
 
-    /// Kills what is left of all children: every process whose environment gives `variable` this value, and
-    /// orphans that have emptied theirs. Returns their numbers.
+    /// Kills the leftovers of all children: every process whose environment gives `variable` this value, and
+    /// orphans that have emptied theirs. Returns their process ids.
     pub async fn kill_leftovers(&self, variable: &str, value: &str) -> Vec<i32> {
         let (variable, value) = (variable.to_owned(), value.to_owned());
         let children = self.children.clone();
@@ -146,21 +140,21 @@ impl Spawner {
         killing.await.unwrap_or_default()
     }
 
-    /// Waits until the thread has ended. While there is a clone it ends by a panic alone, and then the
-    /// kernel ends every child.
+    /// Waits until the thread has ended. While a clone exists it ends only by a panic, and then the kernel ends
+    /// every child.
     pub async fn wait_closed(&self) {
         self.requests.closed().await;
     }
 
-    /// Makes the thread panic, for tests of what follows.
+    /// Makes the thread panic, to test the consequences.
     #[cfg(debug_assertions)]
     pub async fn panic(&self) {
-        // A thread that is gone cannot panic.
+        // An error means that the thread has ended already.
         let _ = self.requests.send(SpawnerRequest::Panic).await;
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct SpawnerThread {
     shim: Shim,
     runtime: Handle,
@@ -172,7 +166,7 @@ impl SpawnerThread {
         while let Some(request) = queue.blocking_recv() {
             let context = self.runtime.enter();
             match request {
-                // A process that nobody takes any more is killed by its drop.
+                // A process without a receiver is killed by its drop.
                 SpawnerRequest::Fork { launch, answer } => drop(answer.send(self.fork(launch))),
                 SpawnerRequest::ForkCleanupProcess { answer } => {
                     drop(answer.send(self.fork_cleanup_process()));
@@ -207,7 +201,7 @@ impl SpawnerThread {
         Process::new(child, marker, forked)
     }
 
-    /// Forks a process that outlives this one, in a group of its own: a Ctrl-C in a terminal is not for it.
+    /// Forks a process that outlives this one, in a group of its own: a Ctrl-C in a terminal must not reach it.
     fn fork_cleanup_process(&self) -> io::Result<CleanupProcess> {
         let mut command = Command::new(&self.shim.program);
         command

@@ -1,4 +1,4 @@
-//! What those who send requests to a child see of its silence.
+//! Tracks requests that have waited long for a byte of a child's answer.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,47 +7,46 @@ use std::sync::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// Connects those who send requests to a child with the instance that watches it.
-///
-/// While no request waits nothing is told, and nobody wakes up. Clones belong to the same child.
+/// Connects the senders of requests to a child with the instance that watches it.
+/// | While no request waits nothing is sent and no task wakes. Clones belong to the same child.
 #[derive(Clone, Debug, Default)]
 pub struct StallTracker(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     counters: watch::Sender<StallCounters>,
-    /// A byte has come since [`Doubts::look`].
+    /// A byte has come since the last [`StallTracker::counters`].
     has_heard_byte: AtomicBool,
     kill_reason: Mutex<Option<Arc<str>>>,
 }
 
-/// What has been seen of a child so far.
+/// The observations of a child so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StallCounters {
-    /// Requests that wait for a byte now, and have waited long.
+    /// The number of requests that have waited long for a byte and still wait.
     pub(crate) waiting: u32,
-    /// Counts the looks at which a byte had come.
+    /// The number of readings at which a byte had come since the one before.
     pub(crate) progress: u64,
     pub(crate) timeouts: RequestTimeouts,
 }
 
-/// Requests that were given up after the longest time they may wait, since the child's last byte.
+/// The requests that reached their time limit since the child's last byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RequestTimeouts {
     #[default]
     Never,
-    /// At this moment. What the request asked for may have been too much.
+    /// A first one, at this moment. That request may have asked for too much.
     Once(Instant),
-    /// One more, which was begun when the first had been given up already.
+    /// Another one, which began after the first had been given up.
     Again,
 }
 
-/// One request that has waited long. Dropped when its byte comes or it ends.
+/// A request that has waited long. Dropped when its byte comes or the request ends.
 #[derive(Debug)]
 pub struct StallGuard(StallTracker);
 
 impl StallTracker {
-    /// A request has waited long for a byte.
+    /// Records that a request has waited long for a byte.
     pub fn begin_stall(&self) -> StallGuard {
         self.0
             .counters
@@ -55,14 +54,14 @@ impl StallTracker {
         StallGuard(self.clone())
     }
 
-    /// A byte has come from the child. Costs a load while nobody looks.
+    /// Records a byte from the child. Costs one load until the counters are read.
     pub fn record_byte(&self) {
         if !self.0.has_heard_byte.load(Ordering::Relaxed) {
             self.0.has_heard_byte.store(true, Ordering::Relaxed);
         }
     }
 
-    /// A request that was begun at `begun` is given up: the child has let its time limit pass.
+    /// Records that a request, begun at `begun`, has reached its time limit.
     pub fn record_timeout(&self, begun: Instant) {
         self.counters();
         let now = Instant::now();
@@ -71,7 +70,7 @@ impl StallTracker {
             .send_modify(|counters| counters.timeouts = counters.timeouts.and(begun, now));
     }
 
-    /// Returns why the last child was ended, where that was for its silence.
+    /// Returns the reason for which the last child was killed, if it hung or was broken.
     pub fn kill_reason(&self) -> Option<Arc<str>> {
         self.lock().clone()
     }
@@ -80,7 +79,7 @@ impl StallTracker {
         self.0.counters.subscribe()
     }
 
-    /// Returns what has been seen, the bytes of this moment included.
+    /// Returns the counters, including bytes until this moment.
     pub(crate) fn counters(&self) -> StallCounters {
         if self.0.has_heard_byte.swap(false, Ordering::Relaxed) {
             self.0.counters.send_if_modified(|counters| {
@@ -92,7 +91,7 @@ impl StallTracker {
         *self.0.counters.borrow()
     }
 
-    /// Begins with a new child.
+    /// Resets the counters for a new child.
     pub(crate) fn reset(&self) {
         *self.lock() = None;
         self.0.counters.send_if_modified(|counters| {
@@ -101,7 +100,7 @@ impl StallTracker {
         });
     }
 
-    /// Says why the child is about to be ended, before its connections close.
+    /// Records the reason for which the child is about to be killed, before its connections close.
     pub(crate) fn set_kill_reason(&self, why: &str) {
         *self.lock() = Some(why.into());
     }
@@ -122,7 +121,8 @@ impl Drop for StallGuard {
 }
 
 impl RequestTimeouts {
-    /// Adds one more request. Those that waited together count once: one cause may hold them all up.
+    /// Adds one more request. Requests that waited at the same time count once, because one cause may hold them
+    /// all up.
     fn and(self, begun: Instant, now: Instant) -> Self {
         match self {
             Self::Never => Self::Once(now),

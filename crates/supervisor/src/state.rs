@@ -1,4 +1,4 @@
-//! What an instance is doing, as everybody else may know it.
+//! The published state of an instance.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,69 +6,69 @@ use tokio::time::Instant;
 
 use crate::{Address, ChildProcesses, Failure};
 
-/// An address that a child listens on, and whose processes may answer there.
+/// An address on which a child listens, and the processes that may answer there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Where it listens.
+    /// The address.
     pub address: Address,
     /// The processes that may answer on a unix socket.
     pub processes: ChildProcesses,
 }
 
 /// The state of an instance.
-///
-/// It is published after the fact: a reader that decides by it whether to send a request races with the
-/// child's death, and must be ready for a refused connection.
+/// | A state is published after the fact: a reader that sends a request because of it races with the child's
+/// death, and must expect a refused connection.
 #[derive(Clone, Debug)]
 pub enum State {
-    /// Not routable; may hold memory, and more each moment; ends by readiness, exit, silence or a stop.
+    /// Not routable; may hold memory, and more each moment; ends with readiness, exit, silence or a stop.
     Starting {
         /// The child's process id; 0 until it is forked.
         pid: u32,
-        /// Counts the children in this instance's place, from 1.
+        /// The number of this child in the instance's place, counted from 1.
         generation: u64,
-        /// When this generation was begun.
+        /// The start of this generation.
         since: Instant,
-        /// How much is loaded, 0 to 1, where the child says so.
+        /// The share that is loaded, 0 to 1, if the child reports it.
         progress: Option<f32>,
-        /// The address, as soon as something answers there. llama-server answers 503 while it loads.
+        /// The address, as soon as a process answers there. llama-server answers 503 while it loads.
         listening: Option<Listener>,
     },
-    /// Routable; holds memory; ends by exit or a stop.
+    /// Routable; holds memory; ends with an exit or a stop.
     Ready {
         /// The child's process id.
         pid: u32,
-        /// Counts the children in this instance's place, from 1.
+        /// The number of this child in the instance's place, counted from 1.
         generation: u64,
-        /// When the child became ready.
+        /// The moment at which the child became ready.
         since: Instant,
-        /// Where it listens.
+        /// The address on which it listens.
         listener: Listener,
-        /// What speaks against it, where it may hang or its inference may be broken. It is still served.
+        /// The reason to think that the child hangs or that its inference is broken, if any. It still receives
+        /// requests.
         hang_evidence: Option<Arc<str>>,
     },
-    /// Not routable; holds memory until the process is reaped; ends by exit.
+    /// Not routable; holds memory until the process is reaped; ends with the exit.
     Stopping {
         /// The child's process id.
         pid: u32,
     },
-    /// Not routable; holds no memory; ends at `until`, or by a stop.
+    /// Not routable; holds no memory; ends at `until`, or with a stop.
     Backoff {
-        /// Why the last child failed.
+        /// The failure of the last child.
         failure: Arc<Failure>,
-        /// How much of the restart budget is used, this restart included; 0 for a restart that costs
-        /// nothing because the child had run stably.
+        /// The used part of the restart budget, this restart included; 0 for a restart that costs nothing
+        /// because the child had run stably.
         attempt: u32,
-        /// How many restarts of the budget are left after this one.
+        /// The restarts of the budget that are left after this one.
         left: u32,
-        /// When the next child is started.
+        /// The start of the next child.
         until: Instant,
     },
-    /// Not routable; holds no memory; ends at `retry_at` by one more try, or by a stop.
+    /// Not routable; holds no memory; ends at `retry_at` with one more try, or with a stop.
     Failed {
-        /// Why the last child failed.
+        /// The failure of the last child.
         failure: Arc<Failure>,
-        /// When one more child is tried; `None` where nothing but a change of the outside can help.
+        /// The moment of the next try; `None` if only a change from outside can help.
         retry_at: Option<Instant>,
     },
     /// Not routable; holds no memory; final.
@@ -76,7 +76,7 @@ pub enum State {
 }
 
 impl State {
-    /// Names the state in lower case, for logs and status pages.
+    /// Returns the name of the state in lower case, for logs and status pages.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Starting { .. } => "starting",
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// Returns the child's process id, where there is a child.
+    /// Returns the child's process id, if there is a child.
     pub const fn pid(&self) -> Option<u32> {
         match self {
             Self::Starting { pid, .. } | Self::Ready { pid, .. } | Self::Stopping { pid } => {
@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// Tells whether a process of this instance may occupy memory.
+    /// Returns true if a process of this instance may occupy memory.
     pub const fn may_hold_memory(&self) -> bool {
         matches!(
             self,
@@ -106,7 +106,7 @@ impl State {
         )
     }
 
-    /// Returns the last failure, where the state is a consequence of one.
+    /// Returns the last failure, if the state is a consequence of one.
     pub const fn failure(&self) -> Option<&Arc<Failure>> {
         match self {
             Self::Backoff { failure, .. } | Self::Failed { failure, .. } => Some(failure),
@@ -116,7 +116,7 @@ impl State {
         }
     }
 
-    /// Predicts how long after `now` a request may be worth retrying; `None` where no time is known.
+    /// Returns the time after `now` at which a retry may succeed; `None` if it is not known.
     pub fn retry_after(&self, now: Instant) -> Option<Duration> {
         match self {
             Self::Backoff { until, .. } => Some(until.saturating_duration_since(now)),

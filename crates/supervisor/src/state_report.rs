@@ -1,41 +1,39 @@
-//! What the child says about its state on stdout, and what it is told on stdin.
-//!
-//! A llama-server that finds `LLAMA_SERVER_ROUTER_PORT` in its environment writes lines of the form
+//! The child's state reports on stdout, and the exit command on its stdin.
+//! | A llama-server that finds `LLAMA_SERVER_ROUTER_PORT` in its environment writes lines of the form
 //! `cmd_child_to_router:state:{"state":"loading","payload":{"value":0.5,…}}` (llama.cpp b11434,
 //! tools/server/server-models.cpp).
 
 use serde_json::Value;
 
-/// The variable that makes the child write its state on stdout. Its value is not used by the child.
+/// The variable that makes the child write its state to stdout. The child does not use the value.
 pub(crate) const REPORT_VARIABLE: &str = "LLAMA_SERVER_ROUTER_PORT";
 
 /// The line on stdin that asks such a child to exit.
-///
-/// It goes with the first SIGTERM. Alone that is not enough: the child then ends its work, and waits for
-/// its stdin thread, which waits for this line or the end of stdin (llama.cpp b11434,
-/// tools/server/server.cpp `monitor_thread.join()`).
+/// | Sent with the first SIGTERM, which alone is not enough: the child then ends its work, and waits for its
+/// stdin thread, which waits for this line or the end of stdin (llama.cpp b11434, tools/server/server.cpp
+/// `monitor_thread.join()`).
 pub(crate) const EXIT_COMMAND: &[u8] = b"cmd_router_to_child:exit\n";
 
-/// The words of a child that ends because its standard input has ended (llama.cpp b11434,
+/// The last line of a child that exits because its stdin has ended (llama.cpp b11434,
 /// tools/server/server-models.cpp).
 pub(crate) const INPUT_ENDED: &str = "EOF on stdin detected, forcing shutdown";
 
 const STATE_LINE_PREFIX: &[u8] = b"cmd_child_to_router:state:";
 
-/// The last thing a child said about its state.
+/// A child's report of its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum StateReport {
-    /// It loads; the share that is done, 0 to 1, where given.
+    /// Loading; the share that is done, 0 to 1, if reported.
     Loading(Option<f32>),
-    /// It can serve.
+    /// Ready to serve.
     Ready,
-    /// It has freed its memory and wakes by a request; it can serve.
+    /// Asleep with its memory freed; it wakes for a request, so it can serve.
     Sleeping,
-    /// It wrote a state line that cannot be read. Whether it is ready must be found by probing.
+    /// A state line that cannot be read. Only a probe can show whether the child is ready.
     Unreadable,
 }
 
-/// Reads one line of stdout; `None` for a line that is no state, or a state this crate has no use for.
+/// Parses one line of stdout; `None` for a line that is no state, or an unused state.
 pub(crate) fn parse_state_line(line: &[u8]) -> Option<StateReport> {
     let json = line.strip_prefix(STATE_LINE_PREFIX)?;
     let Ok(Value::Object(event)) = serde_json::from_slice(json) else {
@@ -52,7 +50,7 @@ pub(crate) fn parse_state_line(line: &[u8]) -> Option<StateReport> {
     }
 }
 
-/// Reads the progress of the current stage, kept within 0 and 1.
+/// Reads the progress of the current stage, clamped to 0 and 1.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a share needs no more than an f32's precision"

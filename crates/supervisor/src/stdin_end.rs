@@ -1,16 +1,14 @@
 //! Recognises a server that does not have the standard input which paddock holds open for its child.
-//!
-//! A llama-server that reports its state ends when its standard input ends ([`crate::event`]). A shell gives
-//! /dev/null to a command that it runs in the background (POSIX.1-2024, Shell Command Language, 2.9.3
-//! "Asynchronous AND-OR Lists"), so such a server would end as soon as it is ready.
+//! | A llama-server that reports its state exits when its standard input ends ([`crate::state_report`]). A
+//! shell gives /dev/null to a command that it runs in the background (POSIX.1-2024, Shell Command Language,
+//! 2.9.3 "Asynchronous AND-OR Lists"), so such a server would exit as soon as it is ready.
 
 use std::{fs, io, path::Path};
 
 use crate::state_report;
 
-/// Tells whether a process reads the end of its standard input at once: nothing is open there, or /dev/null.
-///
-/// A process that cannot be looked at counts as one that has its input.
+/// Returns true if a process reads the end of its standard input at once: nothing is open there, or /dev/null.
+/// | A process that cannot be examined counts as one that has its input.
 pub(crate) fn is_at_end(pid: i32) -> bool {
     let descriptors = format!("/proc/{pid}/fd");
     match fs::read_link(format!("{descriptors}/0")) {
@@ -19,7 +17,7 @@ pub(crate) fn is_at_end(pid: i32) -> bool {
     }
 }
 
-/// Tells whether a child that has ended has said that the end of its standard input was the cause.
+/// Returns true if an exited child has written that the end of its standard input was the cause.
 pub(crate) fn was_the_cause(lines: &[String]) -> bool {
     let mut lines = lines.iter();
     lines.any(|line| line.contains(state_report::INPUT_ENDED))

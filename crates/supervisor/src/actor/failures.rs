@@ -1,4 +1,4 @@
-//! The causes of a child's failure, as far as its exit, its output and the kernel tell them.
+//! Builds a child's failure from its exit, its output and the kernel's counters.
 
 use super::Actor;
 use crate::{
@@ -17,7 +17,8 @@ const MAX_EVIDENCE_LINES: usize = 200;
 const MAX_TAIL_LINES: usize = 20;
 
 impl Actor {
-    /// Finds the cause of a child's end. One that has ended with its standard input is the last that depends on it.
+    /// Finds the cause of a child's exit. If the child exited with its standard input, later children do
+    /// without one.
     pub(super) fn exit_failure(
         &mut self,
         pid: u32,
@@ -48,7 +49,7 @@ impl Actor {
         }
     }
 
-    /// Has no later child report its state, so that none depends on its standard input.
+    /// Stops asking later children for state reports, so that none depends on its standard input.
     pub(super) fn probe_from_now_on(&mut self, pid: u32) {
         self.spec.ready_event = false;
         tracing::info!(

@@ -1,4 +1,4 @@
-//! A child that serves: watched by its exit alone, until requests wait for it.
+//! Watches a child that serves: by its exit alone, until requests wait for it or fail.
 
 use tokio::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Actor {
-    /// Waits for the end of a child that is ready, and watches it while requests wait for it or end in errors.
+    /// Waits for the end of a ready child, and watches it while requests wait for it or end in errors.
     pub(super) async fn watch_until_end(
         &mut self,
         run: &mut RunningChild,
@@ -36,7 +36,7 @@ impl Actor {
                 biased;
                 exit = run.process.wait() => return Ending::Exited(exit),
                 () = desired_at_least(&mut self.desired, DesiredState::Stopped) => return Ending::StopRequested,
-                // The sender is the spec's.
+                // The spec holds the sender, so the channel is open.
                 _ = changes.changed() => None,
                 answered = &mut probing, if is_probing => Some(answered),
                 liveness_now = inference.next() => {
@@ -79,7 +79,8 @@ impl Actor {
         InferenceWatch::new(self.spec.inference.clone(), errors, run.listener.clone())
     }
 
-    /// Takes in what is thought of the child now, and shows it. Returns its end if it has to be replaced.
+    /// Applies a change of the child's health, and publishes it. Returns the child's end if it must be
+    /// replaced.
     fn update_health(
         &self,
         run: &RunningChild,
@@ -110,7 +111,7 @@ impl Actor {
     }
 }
 
-/// What is thought of a child that serves.
+/// The observed health of a child that serves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ObservedHealth {
     liveness: Liveness,

@@ -1,5 +1,5 @@
-//! The exec shim as a program of its own: for this crate's tests, and for programs that embed the crate
-//! without a hidden command for it.
+//! The exec shim as a program of its own, for this crate's tests and for programs that embed the crate without
+//! a hidden command for it.
 
 use std::process::ExitCode;
 

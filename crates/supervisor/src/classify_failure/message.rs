@@ -1,4 +1,4 @@
-//! The words of a failure: what happened, why, what to do.
+//! Writes the message of a failure: the event, its cause, and advice.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::{
     oom::{ExhaustedMemory, KillSource},
 };
 
-/// Characters of the child's own words that are quoted in a message.
+/// The maximum number of characters quoted from the child's output.
 pub(super) const MAX_QUOTE_CHARS: usize = 300;
 
 const SIGKILL: i32 = 9;
 
-/// Words a failure.
+/// Writes the message of a failure.
 pub(super) fn write_message(evidence: &FailureEvidence<'_>, class: FailureClass) -> String {
     let FailureEvidence {
         program,
@@ -37,7 +37,7 @@ pub(super) fn write_message(evidence: &FailureEvidence<'_>, class: FailureClass)
     )
 }
 
-/// What is known of a SIGKILL, and what to do about it: the child has no words of it.
+/// Describes a SIGKILL and the advice about it, since the child cannot log one.
 fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<(String, String)> {
     if evidence.exit.signal() != Some(SIGKILL) {
         return None;
@@ -67,7 +67,7 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
     Some((why, advice))
 }
 
-/// Returns the line that tells most about a failure: one that marks its class, else the last one.
+/// Returns the line that explains most about a failure: one that marks its class, or otherwise the last one.
 fn find_telling_line<'a>(
     evidence: &FailureEvidence<'a>,
     class: FailureClass,
@@ -83,7 +83,7 @@ fn find_telling_line<'a>(
         FailureClass::AddressInUse => says(patterns::ADDRESS_IN_USE),
         FailureClass::MissingBinary | FailureClass::NotExecutable => says(patterns::NO_EXEC),
         FailureClass::MissingLibrary => says(patterns::MISSING_LIBRARY),
-        // A backtrace follows, which says nothing to most people.
+        // The backtrace after it is of no use to most people.
         FailureClass::Aborted => says(patterns::ABORTED)
             .or_else(|| says(patterns::DEVICE_ERROR))
             .or_else(|| {
@@ -103,7 +103,7 @@ fn find_telling_line<'a>(
     marked.or_else(|| last_line(evidence.lines))
 }
 
-/// Returns what happened.
+/// Returns the event, for the message.
 const fn describe_event(class: FailureClass) -> &'static str {
     match class {
         FailureClass::BadFile => "could not load its model file",
@@ -127,7 +127,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
 }
 
 impl FailureClass {
-    /// Returns what to do about it, for people.
+    /// Returns the advice, for people.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::BadFile => {
@@ -181,7 +181,7 @@ pub(super) fn program_name(program: &Path) -> String {
         .into_owned()
 }
 
-/// The last line that says anything.
+/// Returns the last line that is not blank.
 pub(super) fn last_line(lines: &[String]) -> Option<&String> {
     lines.iter().rev().find(|line| !line.trim().is_empty())
 }

@@ -1,5 +1,5 @@
-//! Words by which a cause is known: llama.cpp's (b11434: tools/server, common/arg.cpp, src, ggml/src), the C
-//! library's, the dynamic loader's and the shim's. In lower case.
+//! Messages by which a cause is recognised: of llama.cpp (b11434: tools/server, common/arg.cpp, src, ggml/src),
+//! the C library, the dynamic loader and the shim. In lower case.
 
 pub(super) const OUT_OF_MEMORY: &[&str] = &[
     "out of memory",
@@ -16,15 +16,15 @@ pub(super) const OUT_OF_MEMORY: &[&str] = &[
     "failed to allocate",
     "unable to allocate",
     "std::bad_alloc",
-    // Not these words alone: a failed mlock says them as well, and goes on (llama-mmap.cpp).
+    // Longer than the error text, which a failed mlock logs as well before it continues (llama-mmap.cpp).
     "mmap failed: cannot allocate memory",
     "shared object: cannot allocate memory",
 ];
 pub(super) const DISK_FULL: &[&str] = &["no space left on device", "disk quota exceeded"];
-/// ENFILE's words go on "in system". The loader does not know EMFILE's words yet when it needs them.
+/// ENFILE's text continues with "in system". The loader cannot print EMFILE's text yet.
 pub(super) const TOO_MANY_FILES: &[&str] =
     &["too many open files", "open shared object file: error 24"];
-/// What a thread that cannot be started throws, and what fork says.
+/// Thrown when a thread cannot be started, and printed by fork.
 pub(super) const TOO_MANY_PROCESSES: &[&str] = &["resource temporarily unavailable"];
 pub(super) const MISSING_LIBRARY: &[&str] = &[
     "error while loading shared libraries",
@@ -44,9 +44,9 @@ pub(super) const BAD_FLAG: &[&str] = &[
     "unsupported cache type:",
 ];
 pub(super) const ABORTED: &[&str] = &["ggml_assert", "ggml_abort"];
-/// Said before the abort, and more than the abort itself says.
+/// Printed before the abort, with more information than the abort itself.
 pub(super) const DEVICE_ERROR: &[&str] = &["cuda error: ", "rocm error: ", "musa error: "];
-/// What was thrown and not caught.
+/// Printed for an exception that was not caught.
 pub(super) const THROWN: &[&str] = &["what():"];
 pub(super) const BAD_FILE: &[&str] = &[
     "gguf_init_from",
@@ -56,10 +56,11 @@ pub(super) const BAD_FILE: &[&str] = &[
 ];
 pub(super) const NO_EXEC: &[&str] = &[crate::shim::MESSAGE_PREFIX];
 
-/// Names of source files end so.
+/// Suffixes of source file names.
 const SOURCES: [&str; 7] = [".c", ".cpp", ".cu", ".cuh", ".h", ".m", ".mm"];
 
-/// Whether a line is `FILE:LINE: WORDS`, as `GGML_ABORT` writes it before its backtrace (ggml.c).
+/// Returns true if a line has the form `FILE:LINE: TEXT`, which `GGML_ABORT` prints before its backtrace
+/// (ggml.c).
 pub(super) fn names_source(line: &str) -> bool {
     let parts: Vec<_> = line.split(':').take(8).collect();
     parts.windows(3).any(|window| {

@@ -1,3 +1,5 @@
+//! Classes and messages of failures, as tables.
+
 mod engine_output;
 
 use super::message::MAX_QUOTE_CHARS;
@@ -245,7 +247,7 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
             }
         }
     }
-    // What the kernel killed meanwhile has nothing to do with another end.
+    // A kill by the kernel at the same time does not explain another exit.
     let (class, _) = judge_killed(ChildPhase::Ready, Exit::Signal(15), system, &[]);
     assert_eq!(class, Killed);
     let (class, _) = judge_killed(ChildPhase::Starting, Exit::Signal(11), system, &[]);

@@ -1,24 +1,24 @@
-//! Decides when a child's inference is probed, and when it is broken.
+//! Decides when a child's inference is probed, and whether it is broken.
 
 use tokio::time::Instant;
 
 use super::InferencePolicy;
 
-/// What a probe came to.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeResult {
-    /// The child did what was asked.
+    /// The child completed the request.
     Succeeded,
-    /// The child answered with a server error that stands for a failure of its own.
+    /// The child answered with a server error that means a failure of its own.
     Failed,
-    /// Anything else: no answer in time, a refusal, or a route that the child does not have.
+    /// Anything else: no answer in time, a rejection, or a route that the child does not have.
     Unknown,
 }
 
-/// What is to be done about a child's server errors.
+/// The decision about a child's server errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProbeDecision {
-    /// Nothing: the child is left alone until there is news.
+    /// Do nothing until the next event.
     Wait,
     /// Send probe number `probe` of a round.
     Probe { probe: usize, after_pause: bool },
@@ -31,7 +31,7 @@ pub(super) enum ProbeDecision {
 pub(super) struct InferenceCheck {
     /// Rounds in a row that have failed.
     failed_rounds: u32,
-    /// A round is under way, and this many of its probes have been sent.
+    /// The number of the current probe, while a round is in progress.
     probe: Option<usize>,
     quiet_until: Option<Instant>,
 }
@@ -41,7 +41,7 @@ impl InferenceCheck {
         self.failed_rounds
     }
 
-    /// Requests have been answered with `in_a_row` server errors.
+    /// Handles `in_a_row` server errors of requests.
     pub(super) fn handle_errors(
         &mut self,
         policy: &InferencePolicy,
@@ -60,11 +60,10 @@ impl InferenceCheck {
         }
     }
 
-    /// A probe is over; meanwhile there are `in_a_row` server errors.
-    ///
-    /// 1. A request has been answered meanwhile, or the probe did not fail: the child works.
+    /// Handles the result of a probe; meanwhile there are `in_a_row` server errors.
+    /// | 1. A request has been answered meanwhile, or the probe did not fail: the child works.
     /// 2. Another kind of request may work: a model for embeddings fails all completions.
-    /// 3. The round has failed: another one, then the child is broken.
+    /// 3. The round has failed: start another one, after which the child is broken.
     pub(super) fn handle_probe_result(
         &mut self,
         policy: &InferencePolicy,
@@ -76,7 +75,7 @@ impl InferenceCheck {
         let works = match result {
             ProbeResult::Succeeded => true,
             ProbeResult::Failed => false,
-            // Of an alternative it says nothing.
+            // An alternative probe without a result proves nothing.
             ProbeResult::Unknown => probe == 0,
         };
         // 1.
@@ -144,7 +143,7 @@ mod tests {
             (&[Failed, Unknown, Failed, Unknown], ProbeDecision::Broken),
             (&[Failed, Succeeded], ProbeDecision::Wait),
             (&[Succeeded], ProbeDecision::Wait),
-            // The child is busy, or asks for a key of its own.
+            // The child is busy, or requires a key of its own.
             (&[Unknown], ProbeDecision::Wait),
             (&[Failed, Unknown, Unknown], ProbeDecision::Wait),
         ];

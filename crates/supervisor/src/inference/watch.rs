@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{Listener, probe};
 
-/// What is thought of the child's inference.
+/// The health of the child's inference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InferenceHealth {
     Works,
-    /// Requests have failed, and this many rounds of probes.
+    /// Requests have failed, and `rounds` rounds of probes.
     Suspect {
         rounds: u32,
     },
@@ -50,12 +50,13 @@ impl InferenceWatch {
         }
     }
 
-    /// Waits for news of the child's inference. Cancel safe: what is under way goes on with the next call.
+    /// Waits for a change of the child's inference health. Cancel safe: a probe in progress continues with the
+    /// next call.
     pub(crate) async fn next(&mut self) -> InferenceHealth {
         loop {
             let decision = match &mut self.probing {
                 None => {
-                    // The sender is `errors`.
+                    // `errors` holds the sender, so the channel is open.
                     let _ = self.repeated.changed().await;
                     let in_a_row = self.errors.in_a_row();
                     self.check
@@ -98,7 +99,7 @@ impl InferenceWatch {
         self.probing = Some(Box::pin(async move {
             match probe::status(pause, limit, listener, &request).await {
                 Some(200..=299) => ProbeResult::Succeeded,
-                // 501: a route that the child does not have. 503: it is not available for the moment.
+                // 501: a route that the child does not have. 503: temporarily unavailable.
                 Some(501 | 503) => ProbeResult::Unknown,
                 Some(500..) => ProbeResult::Failed,
                 Some(_) | None => ProbeResult::Unknown,

@@ -1,4 +1,4 @@
-//! A sandbox as arguments of the shim, and back.
+//! Converts a sandbox to arguments of the shim, and back.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,7 +25,7 @@ const PORT: &str = "port";
 const SCHEDULING: &str = "scheduling";
 
 impl Sandbox {
-    /// Writes it as arguments.
+    /// Returns the sandbox as arguments.
     pub(crate) fn to_arguments(&self) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec![SANDBOX.into()];
         words.extend(self.strict.then(|| STRICT.into()));
@@ -42,11 +42,9 @@ impl Sandbox {
         words
     }
 
-    /// Reads what [`Self::words`] writes. No words are no sandbox.
-    ///
-    /// # Errors
-    ///
-    /// A word that it does not write: a rule that is not understood must not be left out.
+    /// Parses the result of [`Self::to_arguments`]. No arguments mean no sandbox.
+    /// | # Errors
+    /// | An unknown argument: a rule that is not understood must not be ignored.
     pub(crate) fn parse_arguments(words: &[OsString]) -> Result<Option<Self>, UnknownRule> {
         let Some((first, words)) = words.split_first() else {
             return Ok(None);
@@ -89,7 +87,7 @@ impl Sandbox {
     }
 }
 
-/// A word that does not belong to a sandbox.
+/// An argument that does not belong to a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnknownRule;
 

@@ -1,37 +1,36 @@
-//! The parts of a sandbox, and which a kernel has.
+//! The parts of a sandbox that a kernel supports.
 
 use super::{Network, Sandbox};
 
-/// Says of each part of a sandbox whether it holds.
+/// The support of each part of a sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSupport {
     /// The child ends when its parent does.
     pub parent_death: bool,
-    /// No program it runs gains privileges, set-uid or otherwise.
+    /// No program that the child runs gains privileges, by set-uid or otherwise.
     pub no_new_privileges: bool,
-    /// It dumps no core, and its open files have a bound.
+    /// The child dumps no core, and its open files are limited.
     pub limits: bool,
-    /// It uses only the files it is granted.
+    /// The child uses only files that were granted.
     pub files: bool,
-    /// It changes no mode, owner, times or attributes of files.
+    /// The child changes no mode, owner, times or attributes of files.
     pub metadata: bool,
-    /// It uses no sockets but those of its machine, and the TCP it is granted.
+    /// The child uses only sockets of its machine, and TCP as far as granted.
     pub network: bool,
-    /// It signals no process outside, and connects to no abstract socket there.
+    /// The child signals no process outside, and connects to no abstract socket there.
     pub scope: bool,
-    /// It sets no limit or priority of another process, and traces none outside.
+    /// The child sets no limit or priority of another process, and traces none outside.
     pub processes: bool,
-    /// It sets the processors and the scheduling class of its own first thread alone.
+    /// The child sets the processors and the scheduling class of its own first thread only.
     pub scheduling: bool,
 }
 
 impl SandboxSupport {
-    /// Returns what a Linux kernel has with a level of Landlock, 0 for a kernel without, and with filters of
-    /// system calls or without.
-    ///
-    /// The levels are the kernel's "ABI versions" (Documentation/userspace-api/landlock.rst). Level 3 is the
-    /// first that keeps a child from emptying files it may not write. Level 4 confines TCP, which says little
-    /// without a filter: MPTCP, `MSG_FASTOPEN` and listen(2) without bind(2) are not confined by it.
+    /// Returns the support of a Linux kernel with a level of Landlock, 0 without Landlock, and with or without
+    /// filters of system calls.
+    /// | The levels are the kernel's "ABI versions" (Documentation/userspace-api/landlock.rst). Level 3 is the
+    /// first that keeps a child from truncating files it may not write. Level 4 confines TCP, which is of
+    /// little use without a filter: it does not confine MPTCP, `MSG_FASTOPEN`, and listen(2) without bind(2).
     pub const fn for_linux(landlock: u8, filter: bool) -> Self {
         Self {
             parent_death: true,
@@ -46,7 +45,7 @@ impl SandboxSupport {
         }
     }
 
-    /// Returns what this system has. It is asked, and nothing is restricted by that.
+    /// Returns the support of this system. Detection restricts nothing.
     pub fn detect() -> Self {
         if cfg!(target_os = "linux") {
             Self::for_linux(crate::shim::landlock_level(), crate::shim::has_filters())
@@ -58,7 +57,7 @@ impl SandboxSupport {
         }
     }
 
-    /// Returns what holds for a child with this sandbox, or with none.
+    /// Returns the parts that hold for a child with this sandbox, or without one.
     #[must_use]
     pub const fn for_child(self, sandbox: Option<&Sandbox>) -> Self {
         let Some(sandbox) = sandbox else {
@@ -80,7 +79,7 @@ impl SandboxSupport {
             network: match sandbox.network {
                 Network::Open => false,
                 Network::Closed => self.network,
-                // Which TCP is granted is a rule of Landlock, older than its scope.
+                // TCP is confined by a rule of Landlock that is older than its scope.
                 Network::Listen(_) => self.network && self.scope,
             },
             scheduling: self.scheduling && !sandbox.scheduling,
@@ -88,7 +87,7 @@ impl SandboxSupport {
         }
     }
 
-    /// Returns each part's name and whether it holds.
+    /// Returns the name of each part, and whether it holds.
     pub const fn as_named(self) -> [(&'static str, bool); 9] {
         [
             ("parent_death", self.parent_death),

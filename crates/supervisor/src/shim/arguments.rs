@@ -1,4 +1,4 @@
-//! What the shim is told by its arguments.
+//! The arguments of the shim.
 
 use std::ffi::OsString;
 
@@ -6,10 +6,10 @@ use rustix::process::Pid;
 
 use crate::Sandbox;
 
-/// Stands between the rules and the program.
+/// The separator between the rules and the program.
 pub(crate) const RULES_END: &str = "--";
 
-/// Which program to become, whose child, under which rules.
+/// The program to become, its parent, and its sandbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ShimArguments {
     pub(super) parent: Pid,
@@ -19,7 +19,7 @@ pub(super) struct ShimArguments {
 }
 
 impl ShimArguments {
-    /// Reads `PARENT_PID [RULES…] -- PROGRAM ARGS…`; `None` where that is not what it is.
+    /// Parses `PARENT_PID [RULES…] -- PROGRAM ARGS…`; `None` for anything else.
     pub(super) fn read(mut args: impl Iterator<Item = OsString>) -> Option<Self> {
         let parent = args.next()?.to_str()?.parse().ok();
         let parent = parent.and_then(Pid::from_raw)?;

@@ -1,18 +1,18 @@
-//! Why the shim could not become the child.
+//! The failures of the shim.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// Begins the words of each [`ShimError`], so they can be told from the child's own.
+/// The prefix of each [`ShimError`], which distinguishes it from the child's own output.
 pub(crate) const MESSAGE_PREFIX: &str = "paddock shim: ";
 
-/// Says why [`exec`](super::exec) returned. The program prints it on stderr and exits with
+/// The reason for which [`exec`](super::exec) returned. The program prints it on stderr and exits with
 /// [`ShimError::exit_code`].
 #[derive(Debug, thiserror::Error)]
 pub enum ShimError {
-    /// The arguments are not what the supervisor writes.
+    /// The arguments were not written by the supervisor.
     #[error(
         "{MESSAGE_PREFIX}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; the supervisor calls this, not people"
     )]
@@ -30,7 +30,7 @@ pub enum ShimError {
     Sandbox {
         /// The part that failed.
         part: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The program does not exist.
@@ -38,7 +38,7 @@ pub enum ShimError {
     NotFound {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The program exists and cannot be executed: no permission, another architecture, its interpreter
@@ -47,9 +47,9 @@ pub enum ShimError {
     NotExecutable {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
-        /// What that may mean.
+        /// A possible explanation.
         hint: &'static str,
     },
 }
@@ -65,14 +65,14 @@ impl ShimError {
         }
     }
 
-    /// Types the failure of exec.
+    /// Classifies a failure of exec.
     pub(super) fn from_exec_error(
         program: PathBuf,
         source: io::Error,
         files_confined: bool,
     ) -> Self {
         let hint = match source.kind() {
-            // The system says "not found" also of a missing interpreter or dynamic loader.
+            // The system reports "not found" also for a missing interpreter or dynamic loader.
             io::ErrorKind::NotFound if is_path_to_file(&program) => {
                 " (the file exists: its interpreter or dynamic loader is missing)"
             }

@@ -11,11 +11,12 @@ use landlock::{
 use super::system_grants;
 use crate::sandbox::{AccessRight, Network, PathGrant, Sandbox};
 
-/// The newest level whose rules are used. Level 7 adds nothing that restricts.
+/// The newest level whose rules are used. Level 7 adds no restriction.
 const LEVEL: ABI = ABI::V6;
 
-/// Restricts this process, for good, by what the kernel has of Landlock; a strict sandbox by all of it.
-/// Returns whether the process is in a domain of Landlock now: the kernel makes none for rules it knows none of.
+/// Restricts this process irrevocably: by the rules that the kernel supports, or by all of them for a strict
+/// sandbox. Returns true if the process is in a Landlock domain now: the kernel creates none if it supports
+/// none of the rules.
 pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(match sandbox.strict {
@@ -41,15 +42,15 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
     if let Network::Listen(port) = sandbox.network {
         rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
     }
-    // That is a part of its own, and set already.
+    // Set already, as a part of its own.
     let restricted = rules.no_new_privs(false).restrict_self()?;
     Ok(restricted.ruleset != RulesetStatus::NotEnforced)
 }
 
-/// Adds a grant; one of what is not there grants nothing.
+/// Adds a grant; a missing path grants nothing.
 fn add(rules: RulesetCreated, grant: &PathGrant) -> Result<RulesetCreated, RulesetError> {
     if let Err(error) = make(grant) {
-        // It may be there, or the child do without.
+        // The path may exist, or the child may do without.
         let path = grant.path.display();
         tracing::debug!(%path, %error, "cannot be made");
     }
@@ -69,7 +70,7 @@ fn add(rules: RulesetCreated, grant: &PathGrant) -> Result<RulesetCreated, Rules
     rules.add_rule(PathBeneath::new(place, access))
 }
 
-/// Makes what is to be there before the child is restricted.
+/// Creates paths that must exist before the child is restricted.
 fn make(grant: &PathGrant) -> io::Result<()> {
     let path: &Path = &grant.path;
     match grant.right {
@@ -104,8 +105,8 @@ fn access(right: AccessRight) -> BitFlags<AccessFs> {
     }
 }
 
-/// The level of this kernel, as far as it matters here; 0 where it has none, or it is not switched on.
-/// It is asked by making rules, and by holding nobody to them.
+/// Returns the relevant Landlock level of this kernel; 0 if it has none, or none enabled. Creates rules to find
+/// out, and applies them to no process.
 pub(crate) fn level() -> u8 {
     let levels = [(6, ABI::V6), (4, ABI::V4), (3, ABI::V3), (1, ABI::V1)];
     let has = |abi: ABI| {

@@ -1,17 +1,16 @@
-//! The limits a child runs under.
+//! The resource limits of a child.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The most open files. A server takes one for each client, each file of a model and each device, and has
-/// room in this; a limit in the hundreds of millions, as some systems have it, costs seconds in programs
-/// that close every number up to it when they start.
+/// The maximum number of open files. A server needs one for each client, each file of a model and each device,
+/// for which this is enough; a limit in the hundreds of millions, as on some systems, costs seconds in programs
+/// that close every descriptor up to it when they start.
 const OPEN_FILES: u64 = 65_536;
 
-/// Sets them.
-///
-/// A dump of a child's memory is as large as its models, and holds what its clients wrote: there is none.
+/// Sets the limits.
+/// | A core dump of a child would be as large as its models, and contain its clients' texts: it is disabled.
 pub(super) fn apply() -> io::Result<()> {
     let none = Rlimit {
         current: Some(0),
@@ -22,7 +21,7 @@ pub(super) fn apply() -> io::Result<()> {
     Ok(())
 }
 
-/// As many as the system allows, up to the bound.
+/// Returns the limit of open files: as many as the system allows, up to the maximum.
 fn open_files(limit: Rlimit) -> Rlimit {
     let most = limit.maximum.unwrap_or(u64::MAX);
     Rlimit {

@@ -1,8 +1,7 @@
-//! The rules that the kernel enforces by a filter of system calls (seccomp(2)).
-//!
-//! The filter denies what Landlock has no rule for. A filter sees the number and the arguments of a call, and
-//! no memory behind a pointer; a denied call fails with an error number, and the child goes on. The filter holds
-//! for the child, for every program it starts, and to their end.
+//! The rules that the kernel enforces with a filter of system calls (seccomp(2)).
+//! | The filter denies calls for which Landlock has no rule. A filter sees the number and the arguments of a
+//! call, and no memory behind a pointer; a denied call fails with an error number, and the child continues. The
+//! filter holds for the child and all its descendants, to their end.
 
 mod denied_calls;
 
@@ -15,11 +14,11 @@ use seccompiler::{
 
 use crate::Sandbox;
 
-/// The calls that are denied. A call without rules is denied whatever its arguments are; a call with rules
-/// is denied where one of them matches.
+/// The denied calls. A call without rules is denied whatever its arguments are; a call with rules is denied if
+/// one of them matches.
 type Denied = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Says why a child's filter could not be installed.
+/// The reason for which a child's filter could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FilterError {
     /// seccompiler has no back end for this processor.
@@ -34,7 +33,7 @@ pub(super) enum FilterError {
 }
 
 impl FilterError {
-    /// Returns whether this system installs no filters at all: [`is_available`] says the same of it.
+    /// Returns true if this system supports no filters at all, as [`is_available`] would report.
     fn is_of_this_system(&self) -> bool {
         match self {
             Self::Architecture => true,
@@ -49,8 +48,8 @@ impl FilterError {
     }
 }
 
-/// Installs the child's filter, for good. On a system without filters a sandbox that is not strict goes without.
-/// `landlocked` says whether this process is in a domain of Landlock already.
+/// Installs the child's filter irrevocably. On a system without filters, a sandbox that is not strict has none.
+/// `landlocked` is true if this process is in a Landlock domain already.
 pub(super) fn restrict(sandbox: &Sandbox, landlocked: bool) -> Result<(), FilterError> {
     match install(sandbox, landlocked) {
         Err(error) if error.is_of_this_system() && !sandbox.strict => Ok(()),
@@ -68,14 +67,14 @@ fn install(sandbox: &Sandbox, landlocked: bool) -> Result<(), FilterError> {
     apply_filter(&calls)?;
     let sockets = denied_calls::denied_sockets(sandbox.network)?;
     if !sockets.is_empty() {
-        // Landlock answers an attempt to use TCP likewise.
+        // The error with which Landlock denies TCP.
         apply_filter(&compile(sockets, libc::EACCES)?)?;
     }
     Ok(())
 }
 
-/// Returns whether filters can be installed here. A thread that does nothing else installs one that denies
-/// nothing, which ends with the thread.
+/// Returns true if filters can be installed here. Installs one that denies nothing in a separate thread, with
+/// which it ends.
 pub(crate) fn is_available() -> bool {
     let probe = || compile(Denied::new(), libc::EPERM).is_ok_and(|all| apply_filter(&all).is_ok());
     thread::Builder::new()
@@ -86,15 +85,15 @@ pub(crate) fn is_available() -> bool {
 fn compile(denied: Denied, errno: i32) -> Result<BpfProgram, FilterError> {
     let arch = TargetArch::try_from(env::consts::ARCH).map_err(|_| FilterError::Architecture)?;
     let denial = SeccompAction::Errno(errno.unsigned_abs());
-    // Calls by another architecture's numbers (32-bit programs) kill the process: seccompiler begins each
-    // filter so.
+    // Calls by another architecture's numbers (32-bit programs) kill the process: each filter of seccompiler
+    // begins with that check.
     let filter = SeccompFilter::new(denied, SeccompAction::Allow, denial, arch)?;
     Ok(filter.try_into()?)
 }
 
-/// Returns the beginning of a filter that denies the calls of x32. Kernels for `x86_64` that have them number
-/// them from here on, below the same architecture (`__X32_SYSCALL_BIT` in the kernel's
-/// arch/x86/include/uapi/asm/unistd.h), so no rule for a number of `x86_64` matches them.
+/// Returns the beginning of a filter that denies x32 calls. `x86_64` kernels with x32 number these calls from
+/// here on, under the same architecture (`__X32_SYSCALL_BIT` in the kernel's
+/// arch/x86/include/uapi/asm/unistd.h), so no rule for an `x86_64` number matches them.
 fn x32_guard() -> Vec<sock_filter> {
     const X32: u32 = 0x4000_0000;
     const ENOSYS: u32 = libc::ENOSYS.unsigned_abs();

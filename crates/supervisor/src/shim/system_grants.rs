@@ -1,9 +1,8 @@
-//! What every program needs of a system, and what GPUs need besides.
-//!
-//! Where the libraries of GPUs lie and what they open: NVIDIA's driver README ("Installed Components",
-//! "Configuring Environment Variables"), the CUDA C++ Programming Guide ("CUDA Environment Variables"),
-//! AMD's documentation of its containers ("Running `ROCm` Docker containers"), docs.mesa3d.org ("Environment
-//! Variables"), and the Vulkan loader's LoaderDriverInterface.md.
+//! The grants that every program needs on a system, and those that GPUs need in addition.
+//! | Sources for the paths of GPU libraries and the files they open: NVIDIA's driver README ("Installed
+//! Components", "Configuring Environment Variables"), the CUDA C++ Programming Guide ("CUDA Environment
+//! Variables"), AMD's documentation of its containers ("Running `ROCm` Docker containers"), docs.mesa3d.org
+//! ("Environment Variables"), and the Vulkan loader's LoaderDriverInterface.md.
 
 use std::{
     env,
@@ -14,7 +13,7 @@ use std::{
 
 use crate::sandbox::{AccessRight, PathGrant};
 
-/// Where programs and libraries lie.
+/// Directories of programs and libraries.
 const PROGRAM_PATHS: [&str; 10] = [
     "/usr",
     "/bin",
@@ -28,9 +27,8 @@ const PROGRAM_PATHS: [&str; 10] = [
     "/run/opengl-driver",
 ];
 
-/// What is read of a system: where libraries, graphics drivers and devices are, the time zone, names of
-/// users, the processor. Of `/proc` no other process's directory: the environment that it shows, paddock's
-/// own among them, may hold secrets.
+/// Readable paths: configuration of libraries, graphics drivers and devices, the time zone, user names, the
+/// processor. No other process's directory in `/proc`: its environment (also paddock's own) may hold secrets.
 const READABLE_PATHS: [&str; 29] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -63,7 +61,7 @@ const READABLE_PATHS: [&str; 29] = [
     "/sys/module",
 ];
 
-/// Devices that hold nothing.
+/// Devices that hold no data.
 const HARMLESS_DEVICES: [&str; 5] = [
     "/dev/null",
     "/dev/zero",
@@ -72,14 +70,14 @@ const HARMLESS_DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
-/// How the names of accelerators in `/dev` begin: NVIDIA's, Mesa's and AMD's, AMD's compute, Windows'
-/// for Linux in it, others.
+/// Prefixes of the names of accelerators in `/dev`: NVIDIA, Mesa and AMD, AMD compute, WSL, others.
 const ACCELERATOR_PREFIXES: [&str; 5] = ["nvidia", "dri", "kfd", "dxg", "accel"];
 
-/// How the names of accelerators' libraries in `/opt` begin.
+/// Prefixes of accelerator toolkits in `/opt`.
 const TOOLKIT_PREFIXES: [&str; 5] = ["rocm", "amdgpu", "cuda", "nvidia", "intel"];
 
-/// Where drivers keep compiled shaders, below the home directory: without them each start compiles anew.
+/// Directories, below the home directory, in which drivers cache compiled shaders: without them each start
+/// compiles again.
 const SHADER_CACHE_PATHS: [&str; 4] = [
     ".nv/ComputeCache",
     ".cache/mesa_shader_cache",
@@ -87,10 +85,10 @@ const SHADER_CACHE_PATHS: [&str; 4] = [
     ".cache/nvidia",
 ];
 
-/// Variables that name another place for them.
+/// Variables that name another directory for the cache.
 const SHADER_CACHE_VARIABLES: [&str; 2] = ["CUDA_CACHE_PATH", "MESA_SHADER_CACHE_DIR"];
 
-/// What a child is granted here.
+/// Returns the grants on this system.
 pub(super) fn list_grants() -> Vec<PathGrant> {
     grants_for(
         &list_names(Path::new("/dev")),
@@ -106,7 +104,7 @@ fn list_names(directory: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// What a child is granted on a system with these names in `/dev` and in `/opt`.
+/// Returns the grants on a system with these names in `/dev` and in `/opt`.
 fn grants_for(
     dev: &[OsString],
     opt: &[OsString],
@@ -135,9 +133,9 @@ fn grants_for(
         return grants;
     }
     grants.extend(accelerators);
-    // Libraries of several GPUs share memory there with each other.
+    // Libraries that use several GPUs share memory there.
     grants.push(AccessRight::Write.at("/dev/shm"));
-    // CUDA does not begin where it cannot name its threads.
+    // CUDA does not start if it cannot name its threads.
     grants.push(AccessRight::Change.at("/proc/self"));
     let shaders = SHADER_CACHE_PATHS
         .iter()

@@ -8,7 +8,7 @@ use paddock_supervisor::{Exit, Launch, ProgramOutput, Sandbox};
 
 use crate::harness::{Harness, LIMIT};
 
-/// Runs a shell script in the closest sandbox.
+/// Runs a shell script in the strictest sandbox.
 async fn run(text: &str) -> ProgramOutput {
     let launch = Launch {
         sandbox: Some(Sandbox {

@@ -1,3 +1,5 @@
+//! Failures of a child, and their classes.
+
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use paddock_supervisor::{
@@ -191,7 +193,7 @@ async fn a_child_that_answers_503_for_ever_is_killed() {
     let mut spec = harness.child(&["--busy"]);
     spec.ready_event = false;
     spec.startup_timeout = Duration::from_millis(500);
-    // Its log of each probe would count as progress.
+    // The log of each probe would count as progress.
     spec.args.splice(
         0..0,
         ["-c", "exec \"$@\" 2>/dev/null", "sh", "/usr/bin/python3"].map(Into::into),

@@ -1,4 +1,4 @@
-//! What every test needs: a directory, a spawner, children, and waiting.
+//! The harness of all tests: a directory, a spawner, children, and waiting.
 
 use std::{
     ffi::OsString,
@@ -48,7 +48,7 @@ impl Harness {
         &self.spawner
     }
 
-    /// A spec of any program.
+    /// Makes a spec of any program.
     pub(crate) fn spec(&self, program: impl Into<PathBuf>, args: &[&str]) -> InstanceSpec {
         InstanceSpec {
             name: "model".to_owned(),
@@ -83,7 +83,7 @@ impl Harness {
         }
     }
 
-    /// A spec of `child.py` with these options.
+    /// Makes a spec of `child.py` with these options.
     pub(crate) fn child(&self, options: &[&str]) -> InstanceSpec {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instance/child.py");
         let mut args = vec!["-S", "-E", script];
@@ -91,7 +91,7 @@ impl Harness {
         self.spec("/usr/bin/python3", &args)
     }
 
-    /// A spec of a shell script.
+    /// Makes a spec of a shell script.
     pub(crate) fn script(&self, text: &str) -> InstanceSpec {
         self.spec("/bin/sh", &["-c", text, "script"])
     }
@@ -100,7 +100,7 @@ impl Harness {
         Instance::start(spec, &self.spawner, &self.tasks)
     }
 
-    /// Waits until each task has ended: none is left running by a stop.
+    /// Waits until each task has ended: a stop must leave none running.
     pub(crate) async fn no_task_remains(&self) {
         self.tasks.close();
         time::timeout(LIMIT, self.tasks.wait())
@@ -112,7 +112,7 @@ impl Harness {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// The private directories of children.
+    /// Counts the private directories of children.
     pub(crate) fn directories(&self) -> usize {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         entries
@@ -121,7 +121,7 @@ impl Harness {
     }
 }
 
-/// Stops an instance, and sees to it that it does.
+/// Stops an instance and checks that it has stopped.
 pub(crate) async fn stop(instance: &Instance) {
     time::timeout(LIMIT, instance.stop())
         .await
@@ -147,7 +147,7 @@ pub(crate) async fn until_ready(instance: &Instance) -> u32 {
     pid(&until(instance, |state| matches!(state, State::Ready { .. })).await)
 }
 
-/// Waits until the child runs as itself, not as the shim any more, and its handlers are set.
+/// Waits until the child runs as itself instead of the shim, with its handlers set.
 pub(crate) async fn until_loading(instance: &Instance) -> u32 {
     until_line(instance, "loading").await;
     pid(&until(instance, |state| state.pid().is_some()).await)
@@ -177,7 +177,7 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
-/// Tells whether a process runs; a zombie does not.
+/// Returns true if a process runs; a zombie does not.
 pub(crate) fn alive(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;

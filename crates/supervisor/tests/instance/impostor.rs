@@ -1,4 +1,4 @@
-//! Another process answers where the child should.
+//! Tests of another process that answers in place of the child.
 
 use std::{fs, io::Read as _, os::unix::net::UnixListener, path::Path, thread, time::Duration};
 
@@ -8,14 +8,14 @@ use crate::harness::{
     Harness, LIMIT, NEVER, alive, eventually, first_failure, pid_in, stop, until, until_ready,
 };
 
-/// Takes connections at a path, and tells what it was sent by the first few.
+/// Accepts connections at a path, and returns what the first few sent.
 fn impostor(path: &Path) -> thread::JoinHandle<Vec<u8>> {
     let listener = UnixListener::bind(path).unwrap();
     thread::spawn(move || {
         let mut sent = Vec::new();
         for _ in 0..20 {
             let (mut connection, _) = listener.accept().unwrap();
-            // Answers before it is asked, so that whoever reads takes it for the child.
+            // Answers unasked, so that a reader takes it for the child.
             let _ = std::io::Write::write_all(&mut connection, b"HTTP/1.1 200 OK\r\n\r\n");
             let _ = connection.read_to_end(&mut sent);
         }
@@ -67,7 +67,7 @@ async fn a_port_proves_nothing_and_the_event_alone_counts() {
 async fn a_server_that_its_script_has_detached_is_the_childs_and_is_stopped_with_it() {
     let harness = Harness::new();
     let (gone, file) = (harness.file("gone"), harness.file("pid"));
-    // The shell in between ends, so the server has lost its line of parents, and its session too.
+    // The shell in between exits, so the server has lost its line of descent, and its session too.
     let script = "p=$1; g=$2; shift 2; \
                   (setsid sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"' \"$p\" \"$@\" & echo x > \"$g\"); \
                   exec sleep 1000";

@@ -6,7 +6,7 @@ use paddock_supervisor::{
 
 use crate::harness::{Harness, LIMIT, first_failure, stop, until, until_ready};
 
-/// A child whose inference is broken, and which counts as stable at once.
+/// Starts a child whose inference is broken, and which counts as stable at once.
 fn broken(harness: &Harness) -> InstanceSpec {
     InstanceSpec {
         inference: InferencePolicy {

@@ -1,3 +1,5 @@
+//! Children that hang, and children that are only slow.
+
 use std::time::Duration;
 
 use paddock_supervisor::{ChildPhase, FailureClass, State};
@@ -27,7 +29,7 @@ async fn a_stopped_child_is_suspected_and_then_replaced_while_requests_wait() {
         hang_evidence(&suspect).unwrap().contains("/health"),
         "{suspect:?}"
     );
-    // Its client gives up, which says nothing of the child.
+    // The client gives up, which proves nothing about the child.
     drop(waiting);
     let failure = first_failure(&instance).await;
     assert_eq!(failure.class, FailureClass::Unresponsive);

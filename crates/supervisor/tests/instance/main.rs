@@ -1,5 +1,4 @@
-//! Instances with real processes. No test waits for a time to pass: each waits for a condition, with a
-//! limit.
+//! Tests of instances with real processes. No test sleeps to wait: each waits for a condition, with a limit.
 
 #![expect(
     clippy::unwrap_used,

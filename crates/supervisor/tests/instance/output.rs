@@ -1,3 +1,5 @@
+//! A child's output, in any amount and form.
+
 use paddock_supervisor::FailureClass;
 
 use crate::harness::{Harness, first_failure, stop, until_line, until_ready};
@@ -82,7 +84,7 @@ async fn two_floods_at_once_are_drained_to_their_last_lines() {
 #[tokio::test]
 async fn who_writes_without_a_pause_keeps_nobody_waiting() {
     let harness = Harness::new();
-    // Everything here is on one thread: the readers of these, the other child, and its stop.
+    // Everything runs on one thread: the readers of these children, the other child, and its stop.
     let floods = [(); 3].map(|()| harness.start(harness.script("yes & exec yes >&2")));
     for flood in &floods {
         until_line(flood, "y").await;

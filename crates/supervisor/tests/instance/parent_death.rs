@@ -1,5 +1,5 @@
-//! A SIGKILL of the supervising process leaves no child. The supervising process is this test program,
-//! called again for one of its tests only.
+//! Tests that a SIGKILL of the supervising process leaves no child. That process is this test program, run
+//! again for one of its tests only.
 
 use std::{
     io::{Read as _, Write as _},
@@ -61,8 +61,8 @@ async fn dies_with_its_parent(phase: &str) {
     );
 }
 
-/// The kernel's tie is to the thread that forked. An actor's thread may end (the runtime moves here from
-/// one thread to another), and its child must not notice.
+/// The parent-death signal follows the thread that forked. An actor may move between threads of the runtime,
+/// which may end, and its child must not notice.
 #[test]
 fn a_child_outlives_the_thread_that_asked_for_it() {
     let first = std::thread::spawn(|| {
@@ -91,7 +91,7 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
 
 #[tokio::test]
 async fn the_shim_does_not_begin_where_the_parent_is_gone() {
-    // Process 1 is not its parent, as if the real one had died and it were adopted.
+    // Process 1 is not its parent, as if the real parent had died and the child were adopted.
     let shim = Command::new(env!("CARGO_BIN_EXE_paddock-shim"))
         .args(["1", "--", "true"])
         .output();
@@ -103,7 +103,7 @@ async fn the_shim_does_not_begin_where_the_parent_is_gone() {
     );
 }
 
-/// The supervising process. The child takes no notice of the end of its stdin.
+/// The supervising process. The child ignores the end of its stdin.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the other tests of this file run it in a process of its own"]
 async fn parent() {
@@ -123,7 +123,7 @@ async fn parent() {
     } else {
         until_ready(&instance).await
     };
-    // The harness has begun the line with the test's name.
+    // The test harness has begun the line with the test's name.
     println!("\nchild {child}");
     std::future::pending::<()>().await;
 }

@@ -1,3 +1,5 @@
+//! Readiness by events and by probes.
+
 use std::{fs, net::Ipv4Addr, os::unix::net::UnixListener, time::Duration};
 
 use paddock_supervisor::{Address, Instance, Listener, State, Transport};
@@ -138,7 +140,7 @@ async fn stdin_is_held_open() {
     stop(&instance).await;
 }
 
-/// Starts a server by a shell script, whose last word is `"$@"`.
+/// Starts a server from a shell script that ends in `"$@"`.
 fn by_script(harness: &Harness, script: &str, options: &[&str]) -> Instance {
     let server = harness.child(options);
     let mut spec = harness.script(script);

@@ -1,3 +1,5 @@
+//! Restarts after failures.
+
 use std::{fs, time::Duration};
 
 use paddock_supervisor::{ChildPhase, FailureClass, State};
@@ -29,7 +31,7 @@ async fn a_ready_child_that_is_killed_is_replaced() {
     assert_eq!(harness.directories(), 0);
 }
 
-/// How soon the death of a child is to be noticed.
+/// The time within which a child's death must be noticed.
 const NOTICED: Duration = Duration::from_millis(5);
 
 #[tokio::test]
@@ -37,7 +39,7 @@ async fn a_death_is_noticed_within_5_ms() {
     let harness = Harness::new();
     let instance = harness.start(harness.child(&[]));
     let mut fastest = Duration::MAX;
-    // The fastest of a few, so that a busy machine does not count.
+    // The fastest of a few counts, so that a busy machine does not matter.
     for _ in 0..5 {
         let child = until_ready(&instance).await;
         let mut states = instance.watch();

@@ -1,4 +1,4 @@
-//! Programs that are asked something, and what keeps them within bounds.
+//! Tests of programs that are run to their end, and of their limits.
 
 use std::{future::pending, time::Duration};
 
@@ -6,7 +6,7 @@ use paddock_supervisor::{Exit, Launch, RunProgramError};
 
 use crate::harness::{Harness, LIMIT, alive, eventually, pid_in};
 
-/// A shell script as a question.
+/// Makes a launch of a shell script.
 fn script(text: &str) -> Launch {
     Launch {
         sandbox: None,

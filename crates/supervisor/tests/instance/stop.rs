@@ -1,3 +1,5 @@
+//! Stops, graceful and forceful.
+
 use std::time::Duration;
 
 use paddock_supervisor::{Instance, State};
@@ -118,7 +120,7 @@ async fn a_stop_goes_on_when_its_caller_does_not_wait() {
     let harness = Harness::new();
     let instance = harness.start(harness.child(&[]));
     let pid = until_ready(&instance).await;
-    // Polled once and dropped: a timeout of zero can last a millisecond, in which a child can end.
+    // Polled once and dropped: a timeout of zero can take a millisecond, in which a child can exit.
     tokio::select! {
         biased;
         () = instance.stop() => panic!("a stop that waited for nobody"),
@@ -159,7 +161,7 @@ async fn leftovers_of_a_stopped_child_are_killed() {
     assert!(!alive(grandchild));
 }
 
-/// What a panic of the runtime's owner does: the actor is dropped where it stands.
+/// A panic of the runtime's owner drops the actor where it stands.
 #[test]
 fn an_actor_that_is_dropped_leaves_no_process() {
     let begin = || {

@@ -1,13 +1,15 @@
+//! Real output of llama-server and its wrappers.
+
 use super::*;
 
 const ONE: Exit = Exit::Code(1);
 const ABORT: Exit = Exit::Signal(6);
 const LOAD: &str = "E srv    load_model: failed to load model, '/m.gguf'";
 
-/// Lines of llama-server, and of what runs before it, as they are written: how it ended, what it said, the
-/// class, and what the message says.
+/// Real output of llama-server and its wrappers: the exit, the lines, the expected class, and a part of the
+/// message.
 const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
-    // Memory: the host's, CUDA's, Vulkan's, Metal's, the KV cache's, of a mapped file.
+    // Memory of the host, CUDA, Vulkan, Metal, the KV cache, a mapped file.
     (
         ONE,
         &[
@@ -69,7 +71,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
         OutOfMemory,
         "mmap failed",
     ),
-    // A lock that fails is no failure.
+    // A failed lock is no failure.
     (
         ONE,
         &[
@@ -80,7 +82,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
         BadFile,
         "error loading model",
     ),
-    // What else can be used up.
+    // Other exhausted resources.
     (
         ONE,
         &[

@@ -1,4 +1,4 @@
-//! The system calls that are denied to a child, and with which arguments.
+//! The system calls that are denied to a child, with their arguments.
 
 use seccompiler::{
     BackendError, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompRule,
@@ -58,10 +58,10 @@ const METADATA_REQUESTS: [u32; 5] = [
     0x4080_6685,
 ];
 
-/// The request of ioctl(2) that types on a terminal, as if its user did.
+/// The request of ioctl(2) that types on a terminal as if its user did.
 const TIOCSTI: u32 = 0x5412;
 
-/// Calls that set how any thread of the child's user is scheduled, named by its number as their first argument.
+/// Calls that set the scheduling of any thread of the child's user, identified by the first argument.
 const SCHEDULING: [i64; 4] = [
     libc::SYS_sched_setaffinity,
     libc::SYS_sched_setattr,
@@ -69,8 +69,8 @@ const SCHEDULING: [i64; 4] = [
     libc::SYS_sched_setscheduler,
 ];
 
-/// Calls that need the permission to trace the other process. A domain of Landlock denies that outside of it, and
-/// leaves it to debuggers inside: ggml has one print the stack of an engine that fails.
+/// Calls that need the permission to trace the other process. A Landlock domain denies that outside of it, and
+/// allows it to debuggers inside: ggml uses one to print the stack of a failed engine.
 const TRACING: [i64; 9] = [
     libc::SYS_kcmp,
     libc::SYS_migrate_pages,
@@ -86,15 +86,15 @@ const TRACING: [i64; 9] = [
 /// `IOPRIO_WHO_PROCESS` (`ioprio_set(2)`).
 const IO_PRIORITY_OF_PROCESS: u32 = 1;
 
-/// The bits of socket(2)'s second argument that say the kind; the others are flags (the kernel's include/linux/net.h,
-/// `SOCK_TYPE_MASK`).
+/// The bits of socket(2)'s second argument that select the kind; the others are flags (the kernel's
+/// include/linux/net.h, `SOCK_TYPE_MASK`).
 const SOCKET_KIND: u32 = 0xf;
 
 /// Protocols of netlink by which libraries list network interfaces and devices; they carry no stream.
 const NETLINK: [i32; 2] = [libc::NETLINK_ROUTE, libc::NETLINK_KOBJECT_UEVENT];
 
-/// Returns the calls that are denied with EPERM. `own` is the number of this process, which it keeps when it becomes
-/// the child's program. A process that the child starts can name itself only by 0.
+/// Returns the calls that are denied with EPERM. `own` is the id of this process, which it keeps when it
+/// becomes the child's program. A process that the child starts can refer to itself only by 0.
 pub(super) fn denied(
     sandbox: &Sandbox,
     landlocked: bool,
@@ -130,7 +130,7 @@ pub(super) fn denied(
         denied.extend(TRACING.map(|call| (call, Vec::new())));
     }
     if confined || sandbox.network != Network::Open {
-        // What is asked for by a ring is no system call, so no filter sees it.
+        // Requests through a ring are no system calls, so no filter sees them.
         denied.insert(libc::SYS_io_uring_setup, Vec::new());
     }
     if matches!(sandbox.network, Network::Listen(_)) {
@@ -139,9 +139,9 @@ pub(super) fn denied(
     Ok(denied)
 }
 
-/// Returns the sockets that are denied with EACCES. Without network a child has sockets of its machine alone: those
-/// with a path or a name, which Landlock's scope confines, and those that ask the kernel about interfaces and
-/// devices. A child that listens by TCP has TCP as well, which Landlock confines.
+/// Returns the sockets that are denied with EACCES. Without network a child has only sockets of its machine:
+/// those with a path or a name, which Landlock's scope confines, and those that query interfaces and devices. A
+/// child that listens by TCP also has TCP, which Landlock confines.
 pub(super) fn denied_sockets(network: Network) -> Result<Denied, BackendError> {
     let (unix, netlink) = (libc::AF_UNIX, libc::AF_NETLINK);
     let mut family = vec![is_not(0, unix)?, is_not(0, netlink)?];
@@ -195,7 +195,7 @@ fn fast_open() -> Result<[(i64, Vec<SeccompRule>); 3], BackendError> {
     ])
 }
 
-/// Makes a rule that matches where all conditions hold.
+/// Makes a rule that matches if all conditions hold.
 fn all(conditions: &[SeccompCondition]) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.to_vec())
 }
@@ -213,7 +213,7 @@ fn masked_is(arg: u8, mask: impl Word, value: impl Word) -> Result<SeccompCondit
     SeccompCondition::new(arg, Dword, masked, value.word())
 }
 
-/// A value of one of the arguments above. The kernel reads 32 bits of each of them, and so do the rules.
+/// A value of one of the arguments above. The kernel reads 32 bits of each, and so do the rules.
 trait Word {
     fn word(self) -> u64;
 }
