@@ -1,9 +1,11 @@
 //! Errors of paddock's own making, and the one place that turns them into HTTP.
 
 mod load_failure;
+mod unroutable;
 
 pub(crate) use load_failure::LoadFailure;
 pub(crate) use load_failure::{failure_json, unix};
+pub(crate) use unroutable::Unroutable;
 
 use crate::browser_policy::PageRefusal;
 use crate::config::Expiry;
@@ -52,6 +54,9 @@ pub enum ProxyError {
         /// What there is.
         configured: String,
     },
+    /// The request goes to no model, and paddock does not answer it either.
+    #[error(transparent)]
+    Unroutable(Unroutable),
     /// The request shows no API key, or none that is configured.
     #[error("{0}")]
     Unauthorized(&'static str),
@@ -316,6 +321,7 @@ impl ProxyError {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
+            Self::Unroutable(reason) => reason.status(),
             Self::BadName(_) | Self::NoModel { .. } | Self::BadStream(_) => 400,
             Self::Unauthorized(_) | Self::KeyExpired { .. } => 401,
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } | Self::ForbiddenPage(_) => {
@@ -350,6 +356,7 @@ impl ProxyError {
         match self {
             Self::BadRequest(_) | Self::BadName(_) | Self::BadStream(_) => "bad_request",
             Self::NoModel { .. } => "no_model",
+            Self::Unroutable(reason) => reason.kind(),
             Self::Unauthorized(_) | Self::KeyExpired { .. } => "unauthorized",
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
             Self::ForbiddenPage(_) => "forbidden_origin",

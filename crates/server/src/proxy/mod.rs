@@ -16,6 +16,7 @@
 //! | `route` | whose the request is |
 //! | `key` | who asks, and whether they may |
 //! | `named` | which model it names in its body |
+//! | `nameless` | the model of a request that names none, or why it has none |
 //! | `buffering` | bodies are read before their requests take a place |
 //! | `held` | what has come of a body before that is known, or of an answer before it is taken |
 //! | `pace` | how slow a client may be |
@@ -53,6 +54,7 @@ mod held;
 mod key;
 mod linger;
 mod named;
+mod nameless;
 mod origin;
 mod outbox;
 mod own;

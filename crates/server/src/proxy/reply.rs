@@ -71,6 +71,10 @@ fn push_error_fields(head: &mut String, error: &ProxyError) {
         // RFC 9110 §11.6.1
         head.push_str("WWW-Authenticate: Bearer\r\n");
     }
+    if error.status() == 415 {
+        // RFC 9110 §15.5.16
+        head.push_str("Accept-Encoding: identity\r\n");
+    }
     if let Some(seconds) = error.retry_after() {
         let _ = write!(head, "Retry-After: {seconds}\r\n");
     }

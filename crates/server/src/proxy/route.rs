@@ -1,3 +1,4 @@
+use super::nameless;
 use super::request::Request;
 use super::worker::Worker;
 use crate::catalog::Catalog;
@@ -23,9 +24,9 @@ pub(super) enum Route<'a> {
 /// 2. `/upstream/{model}/…` that model's, without the prefix;
 /// 3. `GET` and `HEAD` of health and models, paddock's;
 /// 4. with `?model=` or `x-paddock-model`, that model's;
-/// 5. with one model configured, its;
+/// 5. with one model that answers to any name, its;
 /// 6. with a body, the model's that it names;
-/// 7. else the default model's.
+/// 7. else that of the only or the default model.
 pub(super) fn route<'a>(
     worker: &'a Worker,
     request: &mut Request,
@@ -58,12 +59,12 @@ pub(super) fn route<'a>(
         return catalog.find(name).map(Route::Upstream);
     }
     // 5.
-    if let Some(only) = catalog.only() {
+    if let Some(only) = catalog.answers_to_any_name() {
         return Ok(Route::Upstream(Arc::clone(only)));
     }
     // 6. and 7.
     match request.head.framing {
-        Framing::Length(0) => catalog.unnamed().map(Route::Upstream),
+        Framing::Length(0) => nameless::model(&catalog, request).map(Route::Upstream),
         _ => Ok(Route::Body),
     }
 }

@@ -365,6 +365,7 @@ impl Runtime {
         let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
         let browsers = BrowserPolicy::new(&self.world.config, configured);
         let catalog = catalog.with_keys(keys).with_browsers(browsers);
+        let catalog = catalog.with_exact_names(self.world.config.discovers);
         self.catalog.send_replace(Arc::new(catalog));
     }
 }
