@@ -57,6 +57,14 @@ pub enum ProxyError {
     /// The request goes to no model, and paddock does not answer it either.
     #[error(transparent)]
     Unroutable(Unroutable),
+    /// The request neither loads its model nor counts as use, and the model is not loaded.
+    #[error(
+        "'{model}' is not loaded, and this request does not load it: health, metrics, slots and static files are          answered only while it is loaded; a chat or `paddock load {model}` loads it"
+    )]
+    NotLoaded {
+        /// The model's name.
+        model: String,
+    },
     /// The request shows no API key, or none that is configured.
     #[error("{0}")]
     Unauthorized(&'static str),
@@ -340,6 +348,7 @@ impl ProxyError {
             | Self::RanOut { .. }
             | Self::Cancelled
             | Self::LoadFailed { .. }
+            | Self::NotLoaded { .. }
             | Self::TooManyConnections { .. }
             | Self::ShuttingDown => 503,
             Self::UpstreamUnreachable(_)
@@ -357,6 +366,7 @@ impl ProxyError {
             Self::BadRequest(_) | Self::BadName(_) | Self::BadStream(_) => "bad_request",
             Self::NoModel { .. } => "no_model",
             Self::Unroutable(reason) => reason.kind(),
+            Self::NotLoaded { .. } => "not_loaded",
             Self::Unauthorized(_) | Self::KeyExpired { .. } => "unauthorized",
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
             Self::ForbiddenPage(_) => "forbidden_origin",

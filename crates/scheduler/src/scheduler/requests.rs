@@ -2,7 +2,7 @@
 
 use super::{Phase, Queued, Scheduler};
 use crate::model::{Leaving, Residency};
-use crate::{Action, ModelId, Refusal, RequestId, Wanted};
+use crate::{Action, Generation, ModelId, Refusal, RequestId, Wanted};
 use std::time::Instant;
 
 /// How many timeouts of requests that are gone are kept beyond as many as there are of others.
@@ -71,6 +71,14 @@ impl Scheduler {
             }
             _ => self.advance(at),
         }
+    }
+
+    /// Takes a lease for a request that is no use of its model, if the model serves. Such a request neither waits
+    /// nor has anything loaded, and takes no slot.
+    pub fn observe(&self, model: ModelId) -> Option<Generation> {
+        let model = self.models.get(model.0)?;
+        let serves = self.phase == Phase::Serving && model.routable().is_some();
+        serves.then(|| model.gate.grant())
     }
 
     /// A client that left: its request is gone at once, and a load nobody waits for any more is

@@ -1,6 +1,12 @@
 /// The reason in a request itself why it goes to no model.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unroutable {
+    /// A client speaks the protocol of Ollama.
+    #[error(
+        "Ollama's API is not served here, and no model was loaded for this request; set the client to the \
+         OpenAI API, at this address with /v1 behind it (POST /v1/chat/completions, GET /v1/models)"
+    )]
+    OllamaApi,
     /// Neither paddock nor llama-server has the path, and no model is named.
     #[error(
         "there is no such route, and the request names no model whose server could have it; the APIs of OpenAI \
@@ -25,7 +31,7 @@ pub enum Unroutable {
 impl Unroutable {
     pub(super) fn status(&self) -> u16 {
         match self {
-            Self::UnknownRoute => 404,
+            Self::OllamaApi | Self::UnknownRoute => 404,
             Self::EncodedBody(_) => 415,
             Self::InvalidJson(_) => 400,
         }
@@ -33,7 +39,7 @@ impl Unroutable {
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::UnknownRoute => "unknown_route",
+            Self::OllamaApi | Self::UnknownRoute => "unknown_route",
             Self::EncodedBody(_) => "encoded_body",
             Self::InvalidJson(_) => "invalid_json",
         }

@@ -31,7 +31,12 @@ pub(super) async fn instead(
     } else {
         (Payload::Body(body.as_bytes()), body.len())
     };
-    client.record.refuses(error, sent);
+    if matches!(error, ProxyError::NotLoaded { .. }) {
+        // Nothing was refused to anybody who uses the model: alerts on refusals would tell of a model that is idle.
+        client.record.own(error.status(), sent);
+    } else {
+        client.record.refuses(error, sent);
+    }
     write(worker, client, head, payload, closes).await
 }
 

@@ -25,6 +25,41 @@ fn keep_alive_counts_from_the_last_use() {
 }
 
 #[test]
+fn an_observation_neither_loads_a_model_nor_keeps_it() {
+    let mut lab = Lab::with(10, &[10], kept(60));
+    assert!(!lab.observes(0));
+    assert_eq!((lab.said(), lab.status(0)), (vec![], Status::Unloaded));
+    lab.loaded(0);
+    for _ in 0..59 {
+        lab.pass(secs(1));
+        assert!(lab.observes(0));
+        lab.release_unused(0);
+    }
+    assert_eq!(lab.said(), []);
+    assert!(lab.observes(0));
+    lab.pass(secs(1));
+    assert_eq!(lab.said(), [], "it is finished first");
+    lab.release_unused(0);
+    assert_eq!(
+        lab.said(),
+        [stops(0)],
+        "and its model is idle since it was loaded"
+    );
+    assert!(!lab.observes(0));
+}
+
+#[test]
+fn an_observation_passes_a_busy_model_and_one_that_is_wanted() {
+    let mut lab = Lab::new(10, &[10]);
+    lab.loaded(0);
+    assert!(lab.passes(0) && lab.passes(0) && !lab.passes(0));
+    lab.request(0);
+    assert!(lab.observes(0), "it takes no slot");
+    lab.play(Event::Unload { model: ModelId(0) });
+    assert!(!lab.observes(0), "it is on its way out");
+}
+
+#[test]
 fn a_stream_however_long_keeps_its_model() {
     let mut lab = Lab::with(10, &[10], kept(60));
     lab.loaded(0);
