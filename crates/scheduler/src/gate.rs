@@ -90,6 +90,16 @@ impl Gate {
     pub fn release(&self, now: Stamp) -> bool {
         self.last_release.store(now.0, Ordering::Relaxed);
         self.releases.fetch_add(1, Ordering::Relaxed);
+        self.give_back()
+    }
+
+    /// Gives back a lease that was no use of the model, which stays as idle as it was. The scheduler always wants to
+    /// know: the model's keep-alive may have ended meanwhile.
+    pub fn release_unused(&self) {
+        self.give_back();
+    }
+
+    fn give_back(&self) -> bool {
         let before = self.word.fetch_sub(1, Ordering::Release);
         before & OPEN_BIT == 0 || (before & NOTIFY_IDLE_BIT != 0 && before & IN_FLIGHT_MASK == 1)
     }

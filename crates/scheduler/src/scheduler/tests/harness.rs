@@ -133,6 +133,19 @@ impl Harness {
         });
     }
 
+    /// A request that is no use of its model. Returns whether it is let through.
+    pub(super) fn observes(&self, model: usize) -> bool {
+        self.scheduler.observe(ModelId(model)).is_some()
+    }
+
+    /// Ends the lease of a request that is no use of its model.
+    pub(super) fn release_unused(&mut self, model: usize) {
+        self.gates[model].release_unused();
+        self.play(Event::Released {
+            model: ModelId(model),
+        });
+    }
+
     /// Ends a lease.
     pub(super) fn release(&mut self, model: usize) {
         if self.gates[model].release(self.epoch.stamp(self.now)) {
