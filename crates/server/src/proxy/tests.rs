@@ -1,5 +1,6 @@
 //! The proxy without a child: both ends of every connection in the test's hands.
 
+mod absolute;
 mod bytes;
 mod edges;
 mod framing;
