@@ -17,6 +17,7 @@ mod host;
 mod inherited;
 mod keys;
 mod learned;
+mod lingering;
 mod listeners;
 mod memory;
 mod model;

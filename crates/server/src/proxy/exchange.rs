@@ -163,10 +163,10 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
             Box::pin(reply::instead(worker, client, request, &UNANSWERED)).await
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
-        End::Broken => {
+        End::Broken { after } => {
             client.record.broke();
             request.give_back(worker);
-            After::Drop
+            after
         }
         End::ClientGone => {
             client.record.client_left();

@@ -6,6 +6,7 @@ mod edges;
 mod framing;
 mod harness;
 mod keys;
+mod linger;
 mod pages;
 mod records;
 mod refused;
