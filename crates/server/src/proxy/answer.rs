@@ -11,6 +11,9 @@ use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
 /// The status that has a client send its body (RFC 9110 §15.2.1).
 const CONTINUE: u16 = 100;
 
+/// Missing data of a chunk that broke off, in bytes, that is filled up at most to put an error behind it.
+const MAX_FILLER: usize = 1024 * 1024;
+
 /// The answer's side of a relay: what has come, and what it means.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -221,10 +224,19 @@ impl Answer {
         let State::Body(passing) = &self.state else {
             return None;
         };
-        if !passing.is_event_stream || !passing.body.has_room() || self.to_head {
+        if !passing.is_event_stream || self.to_head {
             return None;
         }
-        let blank = if passing.body.ends_with_blank_line() {
+        let is_chunked = passing.body.is_chunked();
+        let mut body = passing.body.clone();
+        let mut words = match self.client {
+            // This client gets no chunks.
+            Version::Http10 if is_chunked => Vec::new(),
+            _ => body.filler(MAX_FILLER)?,
+        };
+        // It is made to be followed.
+        let _ = body.follow(&words);
+        let blank = if body.ends_with_blank_line() {
             ""
         } else {
             "\n\n"
@@ -234,13 +246,14 @@ impl Answer {
             Dialect::Anthropic => "event: error\n",
         };
         let data = error.body(self.dialect);
-        let words = format!("{blank}{event}data: {data}\n\n");
-        let chunked = passing.body.is_chunked() && self.client == Version::Http11;
-        Some(if chunked {
-            format!("{:x}\r\n{words}\r\n", words.len()).into_bytes()
+        let event = format!("{blank}{event}data: {data}\n\n");
+        let event = if is_chunked && self.client == Version::Http11 {
+            format!("{:x}\r\n{event}\r\n", event.len())
         } else {
-            words.into_bytes()
-        })
+            event
+        };
+        words.extend_from_slice(event.as_bytes());
+        Some(words)
     }
 }
 
