@@ -237,6 +237,9 @@ impl<'a> Relay<'a> {
 
     fn upstream_closed(&mut self) -> Option<End> {
         if self.answer.is_complete_at_close() {
+            if let Some(end) = self.answer.end_at_close() {
+                self.out.extend(self.worker, &end);
+            }
             self.ending = Some(Ending::Whole);
             self.release();
             return None;

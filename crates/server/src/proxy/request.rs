@@ -1,5 +1,6 @@
 use super::buffer::Buffer;
 use super::client::Client;
+use super::early::EarlyStream;
 use super::held::Held;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
@@ -34,6 +35,8 @@ pub(super) struct Request {
     pub(super) dialect: Dialect,
     /// paddock has told the client to go on and send its body.
     pub(super) invited: bool,
+    /// The answer has begun while the request waited.
+    pub(super) early: Option<Box<EarlyStream>>,
 }
 
 impl Request {
@@ -193,6 +196,7 @@ fn judge(worker: &Worker, client: &mut Client, mut head_len: usize) -> Next {
             head_len,
             body,
             invited: false,
+            early: None,
         }),
         Err(refusal) => {
             if client.id_line.is_empty() {

@@ -5,6 +5,7 @@ mod bytes;
 mod edges;
 mod framing;
 mod harness;
+mod heartbeat;
 mod keys;
 mod linger;
 mod pages;
