@@ -1,5 +1,8 @@
 //! Serves the admin plane: few connections, none of which can lock the operator out by doing nothing.
 
+mod linger;
+
+use crate::lingering::LingerLimits;
 use crate::proxy::{Accepted, Acceptor};
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -11,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -231,26 +234,36 @@ async fn serve_connection(
     let answering = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, busy) = (router.clone(), Busy::new(Arc::clone(&answering)));
-        async move {
+        Box::pin(async move {
             let answer = router.oneshot(request.map(Body::new)).await?;
             Ok::<_, Infallible>(answer.map(|body| Answering { body, _busy: busy }))
-        }
+        })
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .serve_connection(TokioIo::new(stream), service)
-    );
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(stream), service);
     let idle = || activity.requests.load(Ordering::Relaxed) == 0;
-    tokio::select! {
-        served = &mut connection => return Ok(served?),
+    let limits = tokio::select! {
+        served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+            served?;
+            LingerLimits::SERVING
+        }
         () = activity.close.notified(), if idle() => return Ok(()),
-        () = closing.cancelled() => {}
-    }
-    if !idle() {
-        connection.as_mut().graceful_shutdown();
-        connection.await?;
+        () = closing.cancelled() => {
+            if idle() {
+                return Ok(());
+            }
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await?;
+            LingerLimits::STOPPING
+        }
+    };
+    let stream = connection.into_parts().io.into_inner();
+    tokio::select! {
+        () = linger::close(stream, limits) => {}
+        () = activity.close.notified(), if idle() => {}
+        () = closing.cancelled(), if limits == LingerLimits::SERVING => {}
     }
     Ok(())
 }
@@ -288,6 +301,32 @@ mod tests {
                 "{answer}"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_what_nobody_reads_gets_its_answer() {
+        let start = Instant::now();
+        let (mut client, ours) = duplex(1024);
+        let activity = Arc::new(Activity::new());
+        let serving = serve_connection(ours, Router::new(), activity, CancellationToken::new());
+        let sending = async {
+            let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n";
+            client.write_all(head.as_bytes()).await.unwrap();
+            let mut taken = 0;
+            let piece = vec![b'x'; 100_000];
+            while taken < 20_000_000 && client.write_all(&piece).await.is_ok() {
+                taken += piece.len();
+            }
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+            drop(client);
+            taken
+        };
+        let (served, taken) = tokio::join!(timeout(2 * HEAD_TIME, serving), sending);
+        assert!(served.is_ok(), "it stays open");
+        assert_eq!(taken, 20_000_000);
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -267,6 +267,9 @@ pub enum ProxyError {
     /// The child's answer is not HTTP that can be passed on.
     #[error("the model's server gave an answer that cannot be passed on: {0}")]
     UpstreamMalformed(#[from] wire::Malformed),
+    /// The child's answer is not the stream that its client has been promised.
+    #[error("the model's server answered with status {0} and no event stream")]
+    UpstreamNoStream(u16),
     /// The child said nothing for too long.
     #[error("the model's server said nothing for {} s", .0.as_secs())]
     UpstreamTimeout(Duration),
@@ -355,7 +358,8 @@ impl ProxyError {
             | Self::UpstreamClosed(_)
             | Self::UpstreamExited(_)
             | Self::UpstreamHung(_)
-            | Self::UpstreamMalformed(_) => 502,
+            | Self::UpstreamMalformed(_)
+            | Self::UpstreamNoStream(_) => 502,
             Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -389,7 +393,8 @@ impl ProxyError {
             Self::UpstreamClosed(_)
             | Self::UpstreamExited(_)
             | Self::UpstreamHung(_)
-            | Self::UpstreamMalformed(_) => "upstream_closed",
+            | Self::UpstreamMalformed(_)
+            | Self::UpstreamNoStream(_) => "upstream_closed",
             Self::UpstreamTimeout(_) => "upstream_timeout",
         }
     }

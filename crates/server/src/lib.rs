@@ -18,6 +18,7 @@ mod inference_probes;
 mod inherited;
 mod keys;
 mod learned;
+mod lingering;
 mod listeners;
 mod memory;
 mod model;

@@ -46,13 +46,15 @@ pub(crate) struct Model {
     released: Released,
 }
 
-/// How long an exchange may be silent.
+/// How long an exchange may be silent, and what its client gets meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Between the request's last byte and the answer's first one.
     pub(crate) first_byte: Duration,
     /// Between two pieces of an answer.
     pub(crate) stream_idle: Duration,
+    /// Streaming clients that wait for a load or a place are sent comments.
+    pub(crate) loading_heartbeat: bool,
 }
 
 impl Limits {
@@ -61,6 +63,7 @@ impl Limits {
         Self {
             first_byte: config.first_byte_timeout,
             stream_idle: config.stream_idle_timeout,
+            loading_heartbeat: config.loading_heartbeat,
         }
     }
 }

@@ -44,6 +44,8 @@ mod waiting;
 pub(crate) use actor::{News, Runtime, Setup};
 #[cfg(debug_assertions)]
 pub(crate) use handle::Part;
+#[cfg(test)]
+pub(crate) use handle::{Granted, TestQueue};
 pub(crate) use handle::{RuntimeHandle, Wants};
 pub(crate) use journal::Told;
 pub(crate) use view::{ModelView, View};

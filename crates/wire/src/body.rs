@@ -175,13 +175,15 @@ impl Body {
         self.data
     }
 
-    /// Whether a piece of one's own can be put in here: between two chunks, or anywhere in a body
-    /// that ends with its connection.
-    pub fn has_room(&self) -> bool {
+    /// Returns the bytes behind which a piece of one's own can be put in: none between two chunks and in a body that
+    /// ends with its connection; in a chunk that has come in part, line feeds for the data that has not, and the
+    /// chunk's end. `None` where there is no such place, as in a body of a fixed length, and where more than `max`
+    /// bytes of data are missing.
+    pub fn filler(&self, max: usize) -> Option<Vec<u8>> {
         match &self.at {
-            At::Length(_) => false,
-            At::Chunked(chunks) => chunks.is_between_chunks(),
-            At::UntilClose => true,
+            At::Length(_) => None,
+            At::Chunked(chunks) => chunks.filler(max),
+            At::UntilClose => Some(Vec::new()),
         }
     }
 
@@ -241,7 +243,7 @@ mod tests {
     fn the_largest_size_is_counted_whole() {
         let mut body = Body::new(Framing::Chunked);
         assert_eq!(body.follow(b"fffffffffffffff\r\nab"), Ok(19));
-        assert_eq!((body.data_bytes(), body.has_room()), (2, false));
+        assert_eq!((body.data_bytes(), body.filler(1 << 20)), (2, None));
     }
 
     #[test]
@@ -364,10 +366,29 @@ mod tests {
         assert!(body.ends_with_blank_line());
         assert!(body.follow(b"6\r\ndata:\n\r\n").is_ok());
         assert!(!body.ends_with_blank_line());
-        assert!(body.has_room());
+        assert_eq!(body.filler(0), Some(Vec::new()));
         assert!(body.follow(b"1\r\n\n\r\n").is_ok());
         assert!(body.ends_with_blank_line());
-        assert!(body.follow(b"4\r\nda").is_ok());
-        assert!(!body.has_room());
+    }
+
+    #[test]
+    fn a_chunk_that_breaks_off_can_be_filled_up() {
+        let whole = b"1f;a=b\r\ndata: a chunk that has 31 bytes\r\n0a\r\ndata: ten\n\r\n";
+        for cut in 0..whole.len() {
+            let mut body = Body::new(Framing::Chunked);
+            assert_eq!(body.follow(&whole[..cut]), Ok(cut));
+            let filler = body.filler(31).expect("there is room");
+            assert_eq!(body.follow(&filler), Ok(filler.len()), "{cut}");
+            assert_eq!(body.filler(0), Some(Vec::new()), "{cut}");
+            let end = [&whole[..cut], &filler, b"1\r\nx\r\n0\r\n\r\n"].concat();
+            assert_eq!(chunked(&end), Ok((end.len(), true)), "{cut}");
+        }
+        for (bytes, max) in [(&b"20\r\nab"[..], 29), (b"0\r\n", 100), (b"0;a", 100)] {
+            let mut body = Body::new(Framing::Chunked);
+            assert!(body.follow(bytes).is_ok());
+            assert_eq!(body.filler(max), None, "{}", bytes.escape_ascii());
+        }
+        assert_eq!(Body::new(Framing::UntilClose).filler(0), Some(Vec::new()));
+        assert_eq!(Body::new(Framing::Length(9)).filler(100), None);
     }
 }

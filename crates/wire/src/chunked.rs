@@ -168,6 +168,24 @@ impl Chunked {
         matches!(self.at, At::Size { digits: 0, .. })
     }
 
+    /// Returns the bytes that end the chunk under way, with line feeds for the data that has not come; none between
+    /// two chunks. `None` where no chunk can follow any more, or where that takes more than `max` bytes of data.
+    pub(crate) fn filler(&self, max: usize) -> Option<Vec<u8>> {
+        let (before, missing, after): (&[u8], u64, &[u8]) = match self.at {
+            At::Size { digits: 0, .. } => (b"", 0, b""),
+            // A size that is cut short is a size. One that is 0 would end the body.
+            At::Size { digits, size: 0 } if usize::from(digits) < MAX_DIGITS => (b"1\r\n", 1, CRLF),
+            At::Size { size, .. } | At::Extension { size } if size > 0 => (CRLF, size, CRLF),
+            At::SizeLf { size } if size > 0 => (b"\n", size, CRLF),
+            At::Data { left } => (b"", left, CRLF),
+            At::DataCr => (b"", 0, CRLF),
+            At::DataLf => (b"", 0, b"\n"),
+            _ => return None,
+        };
+        let missing = usize::try_from(missing).ok().filter(|len| *len <= max)?;
+        Some([before, &vec![b'\n'; missing], after].concat())
+    }
+
     /// Takes the longest run of one kind at the start of `bytes`, which is not empty.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, ChunkError> {
         if let At::Data { left } = self.at {

@@ -4,10 +4,11 @@
 //! body ends, and which lines of the head are meant for the next hop only (RFC 9110 §7.6.1).
 //! This crate finds these three in the bytes as they lie, and refuses what two parsers could
 //! read differently. It does no I/O, keeps no clock and allocates nothing on the way of a
-//! message, but for a form that is scanned and a name that is percent-encoded.
+//! message, but for a form that is scanned, a name that is percent-encoded and a target that is a whole URL.
 //!
 //! - [`HeadScan`] finds the end of a head while it arrives, in one pass however small the pieces;
 //! - [`RequestHead`] and [`ResponseHead`] judge a whole head;
+//! - [`to_origin_form`] makes a path of a target that is a whole URL;
 //! - [`Edits`] are the lines to cut and the bytes to put in their place;
 //! - [`field_lines`] are the fields of a head, one by one;
 //! - [`Body`] follows a body to its end;
@@ -16,6 +17,7 @@
 //! - [`Tap`] reads from an answer's body what it says of tokens, times and its end;
 //! - [`Traced`] is what a head says of the trace that the request belongs to, [`trace_state`] what others keep with it.
 
+mod absolute;
 mod body;
 mod chunked;
 mod edits;
@@ -33,6 +35,7 @@ mod tap;
 mod trace_parent;
 mod trace_state;
 
+pub use absolute::to_origin_form;
 pub use body::{Body, Framing, Truncated};
 pub use chunked::ChunkError;
 pub use edits::Edits;

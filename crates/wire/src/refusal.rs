@@ -25,8 +25,10 @@ pub enum Refusal {
     /// CONNECT asks for a tunnel.
     #[error("CONNECT asks for a tunnel, and this is not a forward proxy")]
     Connect,
-    /// The target is not a path.
-    #[error("the request target must be a path that starts with '/' and holds no '#'")]
+    /// The target is neither a path nor an http URL.
+    #[error(
+        "the request target must be a path that starts with '/', or an http URL without a user name, and hold no '#'"
+    )]
     Target,
     /// An HTTP/1.1 request without Host.
     #[error("an HTTP/1.1 request needs a Host header field")]

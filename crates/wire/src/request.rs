@@ -55,7 +55,8 @@ impl RequestHead {
     /// [`HeadScan`](crate::HeadScan) found it.
     ///
     /// # Errors
-    /// Anything that two parsers could read differently, and what cannot be passed on.
+    /// Anything that two parsers could read differently, and what cannot be passed on. A target in absolute-form
+    /// is refused as [`Refusal::Target`] here; [`to_origin_form`](crate::to_origin_form) makes a path of it.
     pub fn parse(head: &[u8]) -> Result<Self, Refusal> {
         let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
@@ -209,10 +210,15 @@ fn check_target(method: &str, target: &[u8]) -> Result<(), Refusal> {
 }
 
 fn check_host(value: &[u8]) -> Result<(), Refusal> {
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(byte);
-    if value.iter().all(belongs) {
+    if is_host(value) {
         Ok(())
     } else {
         Err(Refusal::HostMalformed)
     }
+}
+
+/// Returns whether every byte of `value` can stand in a host name, an address or a port.
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(byte);
+    value.iter().all(belongs)
 }

@@ -1,5 +1,5 @@
 use crate::support::{Child, binary, chunked, echo, echo_counted};
-use paddock_e2e::harness::{Answer, LIMIT, Paddock, wait_until};
+use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, post, wait_until};
 
 const BODY_LIMIT: usize = 512 << 10;
 
@@ -37,6 +37,19 @@ fn a_body_that_says_it_is_too_large_never_reaches_the_child() {
     assert_too_large(&connection.ask(echo_counted(&body)));
     assert_eq!(connection.rest(), b"");
     assert_eq!(child.connections(), 0);
+}
+
+/// A client that reads nothing before it has sent everything, on both planes.
+#[test]
+fn the_error_reaches_a_client_that_sends_a_large_body_first() {
+    let paddock = start();
+    for address in [paddock.public(), paddock.admin()] {
+        let mut connection = Connection::to(address);
+        connection.send(post("/none", &"x".repeat(64 << 20)));
+        let answer = connection.answer();
+        assert!(matches!(answer.status, 404 | 413), "{answer:?}");
+        assert_eq!(connection.rest(), b"");
+    }
 }
 
 #[test]

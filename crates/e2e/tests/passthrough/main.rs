@@ -1,6 +1,8 @@
 //! What passes through paddock: over real sockets, with a stand-in engine, seen from both sides.
 
 #[cfg(test)]
+mod absolute;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod bodies;

@@ -50,3 +50,25 @@ fn clients_that_stop_reading_stop_the_child_and_not_paddocks_memory() {
         child.count("streams_open") == 0
     });
 }
+
+/// The child dies in the middle of a long event that a slow client holds back.
+#[test]
+fn a_slow_client_is_told_that_the_child_died_in_the_middle_of_an_event() {
+    let paddock = paddock_e2e::paddock!().start();
+    paddock.wait_ready();
+    let mut child = Child::of(&paddock);
+    let mut reader = paddock.connect();
+    reader.send(get("/__fake/stall-stream"));
+    assert_eq!(reader.head().status, 200);
+    settled("the child to be stopped", || child.count("stream_bytes"));
+    Connection::to(&paddock.child_address()).send(get("/__fake/die/kill"));
+    let (events, is_whole) = reader.events();
+    assert!(!is_whole, "it must not pass for a whole answer");
+    let last = events.last().expect("an event").data();
+    assert!(last.contains("upstream_closed"), "{} bytes", last.len());
+    let broken = &events[events.len() - 2].data();
+    assert!(
+        broken.bytes().all(|byte| byte == b'x'),
+        "the event as far as it came"
+    );
+}

@@ -48,6 +48,8 @@ pub struct Model {
     pub first_byte_timeout: Duration,
     /// How long may pass between two pieces of a stream.
     pub stream_idle_timeout: Duration,
+    /// Whether streaming clients that wait for a load or a place are sent comments.
+    pub loading_heartbeat: bool,
 }
 
 impl Model {
@@ -72,6 +74,7 @@ impl Model {
             startup_timeout: Duration::from_mins(2),
             first_byte_timeout: Duration::from_mins(10),
             stream_idle_timeout: Duration::from_mins(5),
+            loading_heartbeat: false,
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
 /// Documented keys that this version does not carry out.
 const LATER: &[&str] = &["tls", "context_cache"];
 const LATER_KEY: &[&str] = &["priority", "weight"];
-const LATER_MODEL: &[&str] = &["kind", "loading_heartbeat", "context_cache"];
+const LATER_MODEL: &[&str] = &["kind", "context_cache"];
 
 const SIZE: &str = "a size such as \"100MiB\"";
 
@@ -104,6 +104,7 @@ pub(super) struct RawModel {
     pub(super) startup_timeout: Option<At<Duration>>,
     pub(super) first_byte_timeout: Option<At<Duration>>,
     pub(super) stream_idle_timeout: Option<At<Duration>>,
+    pub(super) loading_heartbeat: Option<At<bool>>,
 }
 
 /// `[auth.keys.NAME]`.
@@ -284,6 +285,7 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         startup_timeout: duration(&mut section, "startup_timeout", limit),
         first_byte_timeout: duration(&mut section, "first_byte_timeout", limit),
         stream_idle_timeout: duration(&mut section, "stream_idle_timeout", limit),
+        loading_heartbeat: section.boolean("loading_heartbeat"),
         ..RawModel::default()
     };
     if named {

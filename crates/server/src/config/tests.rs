@@ -57,6 +57,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(model.startup_timeout, Duration::from_mins(2));
     assert_eq!(model.first_byte_timeout, Duration::from_mins(10));
     assert_eq!(model.stream_idle_timeout, Duration::from_mins(5));
+    assert!(!model.loading_heartbeat);
     assert_eq!(config.log, "info");
 }
 
@@ -108,6 +109,7 @@ pub(super) const EVERY_KEY: &str = r#"
         startup_timeout = "3s"
         first_byte_timeout = "4s"
         stream_idle_timeout = "5s"
+        loading_heartbeat = true
         [telemetry]
         log = "warn,paddock_server=debug"
     otlp_endpoint = "http://127.0.0.1:4318"
@@ -175,6 +177,7 @@ fn every_key_is_read() {
     );
     assert_eq!(model.max_in_flight, 7);
     assert_eq!(model.stream_idle_timeout, Duration::from_secs(5));
+    assert!(model.loading_heartbeat);
     let expected = ApiKey {
         name: "laptop".to_owned(),
         hash: KeyHash::of(b"abc"),

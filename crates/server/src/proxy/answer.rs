@@ -1,15 +1,23 @@
+mod early;
+
 use super::at_hand::Stage;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::origin;
+use super::reply::error_event;
 use super::request::Request;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
+pub(super) use early::LAST_CHUNK;
+use early::Replaced;
 use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
 
 /// The status that has a client send its body (RFC 9110 §15.2.1).
 const CONTINUE: u16 = 100;
+
+/// Missing data of a chunk that broke off, in bytes, that is filled up at most to put an error behind it.
+const MAX_FILLER: usize = 1024 * 1024;
 
 /// The answer's side of a relay: what has come, and what it means.
 #[derive(Debug)]
@@ -24,6 +32,8 @@ pub(super) struct Answer {
     invited: bool,
     /// An interim answer has said that the upstream's connection serves no other request.
     closes_upstream: bool,
+    /// The client has had a head already, of a stream.
+    early: bool,
 }
 
 #[derive(Debug)]
@@ -32,6 +42,8 @@ enum State {
     Head(HeadScan),
     /// The body passes.
     Body(Passing),
+    /// The body is read, for an error event to be made of it.
+    Replaced(Box<Replaced>),
 }
 
 /// What is known of an answer whose head has passed.
@@ -76,6 +88,7 @@ impl Answer {
             client_closes: client_closes || request.head.close,
             invited: request.invited,
             closes_upstream: false,
+            early: request.early.is_some(),
         }
     }
 
@@ -84,35 +97,47 @@ impl Answer {
         matches!(self.state, State::Body(_))
     }
 
+    fn passing(&self) -> Option<&Passing> {
+        match &self.state {
+            State::Head(_) => None,
+            State::Body(passing) => Some(passing),
+            State::Replaced(replaced) => Some(&replaced.passing),
+        }
+    }
+
     /// The answer's last byte has come.
     pub(super) fn is_complete(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.body.is_complete())
+        self.passing()
+            .is_some_and(|passing| passing.body.is_complete())
     }
 
     /// The upstream closed: is the answer whole all the same?
     pub(super) fn is_complete_at_close(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.body.closed().is_ok())
+        self.passing()
+            .is_some_and(|passing| passing.body.closed().is_ok())
     }
 
     /// The upstream's connection can serve another request.
     pub(super) fn leaves_upstream_reusable(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.reusable && passing.body.is_complete())
+        self.passing()
+            .is_some_and(|passing| passing.reusable && passing.body.is_complete())
     }
 
     /// The answer came in chunks: llama-server closes the connection behind a stream, whatever its
     /// head says (measured on llama.cpp b11434).
     pub(super) fn is_chunked(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.body.is_chunked())
+        self.passing()
+            .is_some_and(|passing| passing.body.is_chunked())
     }
 
     /// The client's connection closes with this answer.
     pub(super) fn closes_client(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.closes)
+        self.passing().is_some_and(|passing| passing.closes)
     }
 
     /// Only an abrupt end tells the client that such an answer broke off.
     pub(super) fn ends_with_connection(&self) -> bool {
-        matches!(&self.state, State::Body(passing) if passing.until_close)
+        self.passing().is_some_and(|passing| passing.until_close)
     }
 
     /// Takes what has come.
@@ -138,6 +163,7 @@ impl Answer {
                 passing.follow(&mut buffer, 0, self.client, client)?;
                 Ok(Piece::Out(buffer))
             }
+            State::Replaced(replaced) => replaced.take(buffer, self.dialect, client),
         }
     }
 
@@ -169,6 +195,9 @@ impl Answer {
             is_event_stream: head.is_event_stream && !head.is_encoded,
             until_close,
         };
+        if self.early {
+            return self.go_on(client, &head, passing, buffer, len);
+        }
         let id: &[u8] = if head.has_request_id {
             b""
         } else {
@@ -204,7 +233,7 @@ impl Answer {
         rest.extend(&buffer.bytes()[len..]);
         buffer.truncate(len);
         let is_second = head.status == CONTINUE && std::mem::take(&mut self.invited);
-        if self.client == Version::Http10 || is_second {
+        if self.client == Version::Http10 || is_second || self.early {
             buffer.truncate(0);
         } else {
             let mut edited = worker.scratch.borrow_mut();
@@ -221,27 +250,37 @@ impl Answer {
         let State::Body(passing) = &self.state else {
             return None;
         };
-        if !passing.is_event_stream || !passing.body.has_room() || self.to_head {
+        if !passing.is_event_stream || self.to_head {
             return None;
         }
-        let blank = if passing.body.ends_with_blank_line() {
+        let is_chunked = passing.body.is_chunked();
+        let mut body = passing.body.clone();
+        let mut words = match self.client {
+            // This client gets no chunks.
+            Version::Http10 if is_chunked => Vec::new(),
+            _ => body.filler(MAX_FILLER)?,
+        };
+        // It is made to be followed.
+        let _ = body.follow(&words);
+        let blank = if body.ends_with_blank_line() {
             ""
         } else {
             "\n\n"
         };
-        let event = match self.dialect {
-            Dialect::OpenAi => "",
-            Dialect::Anthropic => "event: error\n",
-        };
-        let data = error.body(self.dialect);
-        let words = format!("{blank}{event}data: {data}\n\n");
-        let chunked = passing.body.is_chunked() && self.client == Version::Http11;
-        Some(if chunked {
-            format!("{:x}\r\n{words}\r\n", words.len()).into_bytes()
+        let event = error_event(self.dialect, &error.body(self.dialect));
+        let event = format!("{blank}{event}");
+        if is_chunked && self.client == Version::Http11 {
+            words.extend_from_slice(chunk(&event).as_bytes());
         } else {
-            words.into_bytes()
-        })
+            words.extend_from_slice(event.as_bytes());
+        }
+        Some(words)
     }
+}
+
+/// Returns a chunk with this data.
+pub(super) fn chunk(data: &str) -> String {
+    format!("{:x}\r\n{data}\r\n", data.len())
 }
 
 impl Passing {

@@ -3,10 +3,12 @@
 
 use super::client::Client;
 use super::exchange::Denied;
+use super::heartbeat;
 use super::pace::{MinRate, Pace};
 use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::ProxyError;
+use crate::model::Model;
 use crate::runtime::Phase;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -25,16 +27,23 @@ pub(super) const MAX_BUFFERED: usize = 64 * 1024 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Reads the body to its end, or to [`ENOUGH`] from a client that keeps [`MinRate::WITH_LEASE`], or until
-/// the worker holds [`MAX_BUFFERED`].
+/// the worker holds [`MAX_BUFFERED`]. A body whose `stream` is to be known once the request waits is read to its
+/// end up to [`heartbeat::MAX_BODY`].
 pub(super) async fn buffer(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
+    model: &Model,
 ) -> Result<(), Denied> {
     say_continue(client, request).await?;
+    let enough = if heartbeat::is_possible(client, request, model) {
+        heartbeat::MAX_BODY
+    } else {
+        ENOUGH
+    };
     let mut pace = Pace::default();
     while !request.body.is_complete() && worker.held.get() < MAX_BUFFERED {
-        let is_enough = request.buffered_bytes() >= ENOUGH;
+        let is_enough = request.buffered_bytes() >= enough;
         if is_enough && !pace.is_below(MinRate::WITH_LEASE) {
             break;
         }

@@ -95,6 +95,11 @@ impl Card {
         self.stage.set(stage);
     }
 
+    /// Returns what the request asks for.
+    pub(super) fn route(&self) -> Route {
+        self.asks.get().map_or(Route::Other, |(_, route)| route)
+    }
+
     /// When the request began, if there is one.
     pub(super) fn since(&self) -> Option<Instant> {
         self.asks.get().map(|(since, _)| since)

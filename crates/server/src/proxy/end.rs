@@ -14,7 +14,7 @@ pub(super) enum End {
     /// Nothing of an answer was passed on; the client is to be told this instead.
     Failed(ProxyError),
     /// The answer broke off. The client was told as well as its format allows.
-    Broken,
+    Broken { after: After },
     /// The client has left.
     ClientGone,
 }

@@ -2,6 +2,7 @@ use super::at_hand::Stage;
 use super::buffering;
 use super::client::{After, Client};
 use super::end::End;
+use super::heartbeat;
 use super::relay::Relay;
 use super::reply;
 use super::request::Request;
@@ -13,9 +14,9 @@ use crate::model::{Endpoint, Lease, Model};
 use crate::runtime::Phase;
 use paddock_wire::Edits;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -46,7 +47,7 @@ pub(super) async fn pass(
     let buffered = if request.body.is_complete() {
         Ok(())
     } else {
-        Box::pin(buffering::buffer(worker, client, request)).await
+        Box::pin(buffering::buffer(worker, client, request, model)).await
     };
     let admitted = match buffered {
         Ok(()) => admit(worker, client, request, model, false).await,
@@ -163,10 +164,10 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
             Box::pin(reply::instead(worker, client, request, &UNANSWERED)).await
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
-        End::Broken => {
+        End::Broken { after } => {
             client.record.broke();
             request.give_back(worker);
-            After::Drop
+            after
         }
         End::ClientGone => {
             client.record.client_left();
@@ -242,7 +243,7 @@ impl From<Denied> for End {
 async fn admit(
     worker: &Worker,
     client: &mut Client,
-    request: &Request,
+    request: &mut Request,
     model: &Arc<Model>,
     fresh: bool,
 ) -> Result<(Lease, Connection), Denied> {
@@ -291,7 +292,7 @@ async fn admit(
 async fn lease(
     worker: &Worker,
     client: &mut Client,
-    request: &Request,
+    request: &mut Request,
     model: &Arc<Model>,
 ) -> Result<Lease, Denied> {
     if worker.phase() != Phase::Serving {
@@ -314,7 +315,11 @@ async fn lease(
     let began = Instant::now();
     client.card.reaches(Stage::Queued);
     let queued = worker.site.runtime.acquire(wants);
-    let granted = with_client(worker, client, queued).await;
+    let granted = if model.limits.loading_heartbeat {
+        Box::pin(heartbeat::wait(worker, client, request, model, queued)).await
+    } else {
+        with_client(worker, client, queued).await
+    };
     client.card.reaches(Stage::Waiting);
     let load = match &granted {
         Ok(Ok(granted)) => Some(granted.load),
@@ -340,18 +345,25 @@ async fn with_client<T>(
     waiting: impl Future<Output = T>,
 ) -> Result<T, Denied> {
     let mut waiting = pin!(waiting);
-    poll_fn(|cx| {
-        client.card.watch(cx);
-        if client.card.is_cancelled() {
-            return Poll::Ready(Err(Denied::Error(ProxyError::Cancelled)));
-        }
-        if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(done));
-        }
-        if client.poll_left(worker, cx).is_ready() {
-            return Poll::Ready(Err(Denied::ClientGone));
-        }
-        Poll::Pending
-    })
-    .await
+    poll_fn(|cx| poll_with_client(worker, client, waiting.as_mut(), cx)).await
+}
+
+/// One look at what is waited for, and at the client.
+pub(super) fn poll_with_client<T>(
+    worker: &Worker,
+    client: &mut Client,
+    waiting: Pin<&mut impl Future<Output = T>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, Denied>> {
+    client.card.watch(cx);
+    if client.card.is_cancelled() {
+        return Poll::Ready(Err(Denied::Error(ProxyError::Cancelled)));
+    }
+    if let Poll::Ready(done) = waiting.poll(cx) {
+        return Poll::Ready(Ok(done));
+    }
+    if client.poll_left(worker, cx).is_ready() {
+        return Poll::Ready(Err(Denied::ClientGone));
+    }
+    Poll::Pending
 }

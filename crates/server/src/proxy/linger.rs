@@ -1,36 +1,58 @@
 use super::client::Client;
 use super::worker::Worker;
+use crate::lingering::{LingerLimits, Lingering};
+use crate::runtime::Phase;
 use std::future::poll_fn;
-use std::task::{Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
-/// How long and how much a client may go on sending after its last answer.
-const LIMIT: Duration = Duration::from_secs(2);
-const MOST: usize = 1024 * 1024;
-
-/// Closes a connection whose client may still be sending. A plain close would make the system
-/// answer what is unread with a reset, and that can destroy the answer on its way
-/// (RFC 9112 §9.6): so only the sending side is closed, and the rest is read and thrown away.
+/// Closes a connection whose client may still be sending, so that it can read the answer.
 pub(super) async fn close(worker: &Worker, client: &mut Client) {
     if client.stream.shutdown().await.is_err() {
         return;
     }
-    let mut thrown = 0;
-    let draining = poll_fn(|cx| {
-        loop {
-            client.give_back_ahead(worker);
-            match ready!(client.poll_read_ahead(worker, cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(read) => thrown += read,
+    client.watchdog.look();
+    client.watchdog.progress();
+    let mut lingering = Lingering::new(client.watchdog.now());
+    poll_fn(|cx| poll_discard(worker, client, &mut lingering, cx)).await;
+    client.give_back_ahead(worker);
+}
+
+/// Discards what comes. Ready when the client has closed its side, or a limit is reached.
+fn poll_discard(
+    worker: &Worker,
+    client: &mut Client,
+    lingering: &mut Lingering,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    client.card.watch(cx);
+    loop {
+        client.watchdog.look();
+        let now = client.watchdog.now();
+        let limits = limits(worker.phase(), client.card.is_unwanted());
+        let Some(deadline) = limits.and_then(|limits| lingering.deadline(limits, now)) else {
+            return Poll::Ready(());
+        };
+        client.give_back_ahead(worker);
+        match client.poll_read_ahead(worker, cx) {
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(read)) => {
+                lingering.received(read, now);
+                client.watchdog.progress();
             }
-            if thrown > MOST {
-                return Poll::Ready(());
+            Poll::Pending => {
+                let wait = deadline.saturating_duration_since(client.watchdog.last());
+                return client.watchdog.poll_silent(wait, cx);
             }
         }
-    });
-    // Past the limit the connection is closed as it is.
-    let _ = timeout(LIMIT, draining).await;
-    client.give_back_ahead(worker);
+    }
+}
+
+/// Returns how long a client may go on sending; `None` where others need its connection's place.
+fn limits(phase: Phase, is_unwanted: bool) -> Option<LingerLimits> {
+    match phase {
+        _ if is_unwanted => None,
+        Phase::Serving => Some(LingerLimits::SERVING),
+        Phase::Draining | Phase::Cut => Some(LingerLimits::STOPPING),
+    }
 }

@@ -23,11 +23,13 @@
 //! | `held` | what has come of a body before that is known, or of an answer before it is taken |
 //! | `pace` | how slow a client may be |
 //! | `streams` | whose stream it wants to open, read or stop, where there are API keys |
+//! | `heartbeat` | comments to streaming clients that wait |
+//! | `early` | a stream that begins before the child's answer |
 //! | `waits` | who it is that waits for a lease, and for what |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
 //! | `relay` | request and answer pass, both at once |
 //! | `end` | how that ended |
-//! | `answer` | the answer's side of a relay |
+//! | `answer` | the answer's side of a relay; `answer/early`: behind a head that the client has had |
 //! | `outbox` | what the client has not taken yet of its answer |
 //! | `upload` | the request's side of a relay |
 //! | `reply` | paddock's own errors, before an answer and inside a stream |
@@ -49,9 +51,11 @@ mod client;
 mod connection;
 mod connections;
 mod desk;
+mod early;
 mod end;
 mod errand;
 mod exchange;
+mod heartbeat;
 mod held;
 mod inference;
 mod key;

@@ -150,7 +150,7 @@ impl<'a> Relay<'a> {
             // An answer that has begun cannot be replaced by another one.
             Poll::Ready(End::Failed(error)) if self.answer.has_begun() => {
                 self.client.record.breaks(&error);
-                Poll::Ready(End::Broken)
+                Poll::Ready(self.broken())
             }
             passing => passing,
         }
@@ -166,7 +166,7 @@ impl<'a> Relay<'a> {
             match self.ending {
                 Some(_) if !self.out.is_empty() => return Poll::Pending,
                 Some(Ending::Whole) => return Poll::Ready(self.answered()),
-                Some(Ending::Broken) => return Poll::Ready(End::Broken),
+                Some(Ending::Broken) => return Poll::Ready(self.broken()),
                 None => {}
             }
             let more = match self.behind.take() {
@@ -242,6 +242,9 @@ impl<'a> Relay<'a> {
 
     fn upstream_closed(&mut self) -> Option<End> {
         if self.answer.is_complete_at_close() {
+            if let Some(end) = self.answer.end_at_close() {
+                self.out.extend(self.worker, &end);
+            }
             self.ending = Some(Ending::Whole);
             self.release();
             return None;
@@ -300,6 +303,17 @@ impl<'a> Relay<'a> {
             After::Next
         };
         End::Answered { after }
+    }
+
+    /// The end of an answer that broke off. A client that still sends is read on, so that what it was told reaches
+    /// it; but a close must not pass for the answer's end.
+    fn broken(&self) -> End {
+        let after = if self.request.body.is_complete() || self.answer.ends_with_connection() {
+            After::Drop
+        } else {
+            After::Linger
+        };
+        End::Broken { after }
     }
 
     /// At the end of a drain what is still in flight is told so and ended.
@@ -395,7 +409,7 @@ impl<'a> Relay<'a> {
         if self.ending.is_some() {
             self.client.record.breaks(&error);
             return if self.out.is_empty() || self.worker.phase() == Phase::Cut {
-                Poll::Ready(End::Broken)
+                Poll::Ready(self.broken())
             } else {
                 Poll::Pending
             };

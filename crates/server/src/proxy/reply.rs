@@ -7,13 +7,14 @@ use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
 use crate::telemetry::Route;
 use http::StatusCode;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Answers a request in the model's place. The connection goes on if all of the request has
-/// been read.
+/// Answers a request in the model's place, or ends the stream that has begun while it waited. The connection goes
+/// on if all of the request has been read.
 pub(super) async fn instead(
     worker: &Worker,
     client: &mut Client,
@@ -23,6 +24,9 @@ pub(super) async fn instead(
     let closes =
         request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
     request.give_back(worker);
+    if let Some(early) = request.early.take() {
+        return early.end(client, error, request.dialect, closes).await;
+    }
     let mut head = head_of(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);
@@ -56,6 +60,15 @@ pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyEr
     push_error_fields(&mut head, error);
     client.record.refuses(error, body.len());
     write(worker, client, head, Payload::Body(body.as_bytes()), true).await
+}
+
+/// Returns the event that tells of an error in a stream.
+pub(super) fn error_event(dialect: Dialect, error: &Value) -> String {
+    let name = match dialect {
+        Dialect::OpenAi => "",
+        Dialect::Anthropic => "event: error\n",
+    };
+    format!("{name}data: {error}\n\n")
 }
 
 /// The status line.
@@ -120,6 +133,11 @@ pub(super) async fn write(
     out.extend(body);
     let written = write_out(client, &mut out).await;
     worker.pool.give(out);
+    conclude(client, written, closes)
+}
+
+/// What follows an answer of paddock's own that the client took, or did not.
+pub(super) fn conclude(client: &mut Client, written: bool, closes: bool) -> After {
     if written {
         client.record.passed(Instant::now());
     } else {

@@ -1,10 +1,11 @@
 use super::buffer::Buffer;
 use super::client::Client;
+use super::early::EarlyStream;
 use super::held::Held;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
 use crate::runtime::Phase;
-use paddock_wire::{Body, Framing, HeadScan, Refusal, RequestHead};
+use paddock_wire::{Body, Framing, HeadScan, Refusal, RequestHead, to_origin_form};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Request {
     pub(super) observes: bool,
     /// paddock has told the client to go on and send its body.
     pub(super) invited: bool,
+    /// The answer has begun while the request waited.
+    pub(super) early: Option<Box<EarlyStream>>,
 }
 
 impl Request {
@@ -181,11 +184,11 @@ fn look(
 
 /// Judges the head that lies ahead, and takes the request with what has come of its body. What
 /// follows the request stays ahead.
-fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
+fn judge(worker: &Worker, client: &mut Client, mut head_len: usize) -> Next {
     let Some(mut buffer) = client.ahead.take() else {
         return Next::Closed;
     };
-    match take(worker, client, &mut buffer, head_len) {
+    match take(worker, client, &mut buffer, &mut head_len) {
         Ok((head, body)) => Next::Request(Request {
             to_head: head.method.of(buffer.bytes()) == b"HEAD",
             dialect: Dialect::of_path(head.path(buffer.bytes())),
@@ -196,6 +199,7 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             body,
             observes: false,
             invited: false,
+            early: None,
         }),
         Err(refusal) => {
             if client.id_line.is_empty() {
@@ -213,10 +217,14 @@ fn take(
     worker: &Worker,
     client: &mut Client,
     buffer: &mut Buffer,
-    head_len: usize,
+    head_len: &mut usize,
 ) -> Result<(RequestHead, Body), Refusal> {
-    let (bytes, rest) = buffer.bytes().split_at(head_len);
-    let head = RequestHead::parse(bytes)?;
+    let mut parsed = RequestHead::parse(&buffer.bytes()[..*head_len]);
+    if matches!(parsed, Err(Refusal::Target)) {
+        parsed = rewrite(buffer, head_len);
+    }
+    let head = parsed?;
+    let (bytes, rest) = buffer.bytes().split_at(*head_len);
     worker.ids.write_line(&head, bytes, &mut client.id_line);
     client.card.begin(&client.id_line);
     let mut body = Body::of_request(head.framing);
@@ -225,7 +233,19 @@ fn take(
         let mut ahead = worker.pool.take();
         ahead.extend(&rest[taken..]);
         client.ahead = Some(ahead);
-        buffer.truncate(head_len + taken);
+        buffer.truncate(*head_len + taken);
     }
     Ok((head, body))
+}
+
+/// Puts a path and the URL's host in the place of a target that is a whole URL (RFC 9112 §3.2.2). From here on
+/// the request is the one that a client without a proxy would send.
+#[cold]
+fn rewrite(buffer: &mut Buffer, head_len: &mut usize) -> Result<RequestHead, Refusal> {
+    let head = &buffer.bytes()[..*head_len];
+    let origin = to_origin_form(head)?.ok_or(Refusal::Target)?;
+    let parsed = RequestHead::parse(&origin)?;
+    buffer.replace_head(*head_len, &origin);
+    *head_len = origin.len();
+    Ok(parsed)
 }

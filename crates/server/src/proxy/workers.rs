@@ -37,7 +37,8 @@ impl AsFd for Accepted {
 }
 
 impl Accepted {
-    fn register(self) -> io::Result<Stream> {
+    /// Makes it a connection on this runtime.
+    pub(super) fn register(self) -> io::Result<Stream> {
         let socket = match self {
             Self::Tcp(stream) => Socket::tcp(stream)?,
             Self::Unix(stream) | Self::Inside(stream) => Socket::unix(stream)?,

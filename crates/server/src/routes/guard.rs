@@ -66,11 +66,12 @@ fn judge<B>(
     request: &http::Request<B>,
     checks_host: bool,
 ) -> Result<(), Refusal> {
-    let host = the_host(request.headers(), request.version())?;
+    let field = the_host(request.headers(), request.version())?;
+    // The host of an absolute target is the one that is asked (RFC 9112 §3.2.2).
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = authority.unwrap_or(field);
     if checks_host {
-        // An absolute target states a host too, which counts (RFC 9112 §3.2.2).
-        let authority = request.uri().authority().map(Authority::as_str);
-        for name in [Some(host), authority].into_iter().flatten() {
+        for name in [field, host] {
             if !policy.is_admin_host(name) {
                 return Err(Refusal::Host(name.to_owned()));
             }
@@ -193,6 +194,10 @@ mod tests {
         );
         assert_eq!(judged("GET http://evil.test:8081/", &[HERE], true), refused);
         assert_eq!(judged("GET http://127.0.0.1:8081/", &[evil], true), refused);
+        // A page of the host in the field is no page of the host that is asked.
+        let page = ("origin", "http://127.0.0.1:8081");
+        let elsewhere = "POST http://10.0.0.1:8081/api/reload";
+        assert_eq!(judged(elsewhere, &[HERE, page], true), Err(Refusal::Page));
     }
 
     #[test]

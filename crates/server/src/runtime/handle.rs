@@ -208,6 +208,17 @@ impl RuntimeHandle {
         (handle, (unread, changes))
     }
 
+    /// A handle whose requests wait until the test answers them.
+    #[cfg(test)]
+    pub(crate) fn answered_by_test() -> (Self, TestQueue) {
+        let (commands, waiting) = mpsc::channel(64);
+        let handle = Self {
+            commands,
+            ..Self::nobody()
+        };
+        (handle, TestQueue { waiting })
+    }
+
     /// A handle whose actor has ended.
     #[cfg(test)]
     pub(crate) fn nobody() -> Self {
@@ -217,6 +228,32 @@ impl RuntimeHandle {
             changes: watch::channel(0).1,
             last_id: Arc::default(),
         }
+    }
+}
+
+/// The requests that wait at a handle, which a test answers in the actor's place.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct TestQueue {
+    waiting: mpsc::Receiver<Command>,
+}
+
+#[cfg(test)]
+impl TestQueue {
+    /// Waits for a request, and returns its model and the way to answer it.
+    pub(crate) async fn next(
+        &mut self,
+    ) -> (Arc<Model>, oneshot::Sender<Result<Granted, ProxyError>>) {
+        match self.waiting.recv().await {
+            Some(Command::Acquire { wants, reply, .. }) => (wants.model, reply),
+            other => panic!("no request waits: {other:?}"),
+        }
+    }
+
+    /// Waits for a request to leave.
+    pub(crate) async fn left(&mut self) {
+        let command = self.waiting.recv().await;
+        assert!(matches!(command, Some(Command::Leave(_))), "{command:?}");
     }
 }
 

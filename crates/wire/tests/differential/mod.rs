@@ -8,7 +8,7 @@ mod theirs;
 
 pub(crate) use answers::check as check_answer;
 use ours::{Connection, End};
-use paddock_wire::Framing;
+use paddock_wire::{Framing, HeadScan, to_origin_form};
 use theirs::Message;
 
 /// Follows the bytes once more, to show where the last message ended.
@@ -21,6 +21,39 @@ const HYPER_TRAILERS: usize = 128;
 pub(crate) fn check(bytes: &[u8]) {
     check_once(bytes);
     check_once(&[bytes, SENTINEL].concat());
+    check_absolute(bytes);
+}
+
+/// Where `bytes` begin with a head in absolute-form: panics unless hyper reads the same request in them and in
+/// what they are rewritten to, with the URL's host.
+fn check_absolute(bytes: &[u8]) {
+    let Ok(Some(len)) = HeadScan::default().find_end(bytes) else {
+        return;
+    };
+    let (head, rest) = bytes.split_at(len);
+    let Ok(Some(origin)) = to_origin_form(head) else {
+        return;
+    };
+    let rewritten = [&origin[..], rest].concat();
+    check_once(&rewritten);
+    assert_eq!(to_origin_form(&origin), Ok(None), "rewritten twice");
+    let (theirs, of_rewritten) = (theirs::read(bytes), theirs::read(&rewritten));
+    // hyper takes fewer authorities, for reasons of its own.
+    let Some(mut first) = theirs.into_iter().next() else {
+        return;
+    };
+    let url: hyper::Uri = first.target.parse().expect("hyper reads its own URL");
+    let authority = url.authority().expect("a URL has one").as_str();
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    // Without a path the request is for the server as a whole.
+    let target = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let has_path = !target.ends_with(authority.as_bytes());
+    let is_asterisk = first.method == "OPTIONS" && path == "/" && !has_path;
+    first.target = String::from(if is_asterisk { "*" } else { path });
+    first.fields.retain(|(name, _)| name != "host");
+    first.fields.push(("host".into(), authority.into()));
+    let second = of_rewritten.into_iter().next();
+    same(second.expect("hyper reads the rewritten one too"), first);
 }
 
 fn check_once(bytes: &[u8]) {

@@ -185,6 +185,7 @@ pub(crate) const REFUSED: &[(&str, &[u8], Refusal)] = &[
     ("version-comma", line!("GET / HTTP/1,1"), Version),
     ("version-other", line!("GET / RTSP/1.0"), Version),
     // Targets.
+    // `to_origin_form` makes paths of these two.
     ("target-absolute", line!("GET http://b/ HTTP/1.1"), Target),
     ("target-absolute-same-host", line!("GET http://a/ HTTP/1.1"), Target),
     ("target-authority", line!("GET a:80 HTTP/1.1"), Target),

@@ -144,6 +144,7 @@ impl Build<'_> {
             startup_timeout: value(raw.startup_timeout, base.startup_timeout),
             first_byte_timeout: value(raw.first_byte_timeout, base.first_byte_timeout),
             stream_idle_timeout: value(raw.stream_idle_timeout, base.stream_idle_timeout),
+            loading_heartbeat: value(raw.loading_heartbeat, base.loading_heartbeat),
             id: base.id,
             aliases: base.aliases,
             path: base.path,

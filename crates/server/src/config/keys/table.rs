@@ -329,6 +329,12 @@ const MODEL: &[Key] = &[
         r#""5m""#,
         "how long may pass between two pieces of an answer",
     ),
+    key(
+        "loading_heartbeat",
+        Kind::Switch,
+        "false",
+        "true: comments every 10 s to streaming clients that wait for a load or a place; an error is then an event behind a 200",
+    ),
 ];
 
 const NAMED: &[Key] = &[

@@ -7,7 +7,7 @@ use crate::proxy::connection;
 use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
-use crate::runtime::{Phase, RuntimeHandle};
+use crate::runtime::{Phase, RuntimeHandle, TestQueue};
 use crate::telemetry::{Batch, Otlp, Row, Trace};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
@@ -28,6 +28,7 @@ const HOLDS: usize = 256 * 1024;
 pub(super) const LIMITS: Limits = Limits {
     first_byte: Duration::from_mins(10),
     stream_idle: Duration::from_mins(5),
+    loading_heartbeat: false,
 };
 
 const BODY: u64 = 100 * 1024 * 1024;
@@ -71,13 +72,30 @@ impl Harness {
         Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
     }
 
+    /// A model that is not loaded, whose requests wait until the test answers them.
+    pub(super) fn waiting(limits: Limits) -> (Self, TestQueue) {
+        let (runtime, queue) = RuntimeHandle::answered_by_test();
+        let model = Arc::new(shut_model(0, "m", limits));
+        let harness = Self::with_runtime(&[model], BODY, &Otlp::new(None), runtime);
+        (harness, queue)
+    }
+
     fn of(models: &[Arc<Model>], body_limit: u64, otlp: &Otlp) -> Self {
+        Self::with_runtime(models, body_limit, otlp, RuntimeHandle::nobody())
+    }
+
+    fn with_runtime(
+        models: &[Arc<Model>],
+        body_limit: u64,
+        otlp: &Otlp,
+        runtime: RuntimeHandle,
+    ) -> Self {
         let (to, rows) = mpsc::channel(64);
         let (spans, traced) = otlp.rows();
         let site = Site {
             body_limit,
             max_idle_upstreams: 64,
-            runtime: RuntimeHandle::nobody(),
+            runtime,
             own: None,
             rows: Some(to),
             spans: Some(spans),
@@ -193,9 +211,7 @@ pub(super) fn key(secret: &str) -> ApiKey {
 
 /// A model that lets requests pass.
 fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
-    let epoch = Epoch::new(Instant::now().into_std());
-    let released = Released::new(epoch, mpsc::channel(1).0);
-    let model = Model::new(ModelId(id), name.into(), 64, limits, released);
+    let model = shut_model(id, name, limits);
     model.gate.open_for_tests(GENERATION);
     model.endpoint.send_replace(address.map(|address| Endpoint {
         processes: None,
@@ -203,6 +219,13 @@ fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc
         address,
     }));
     Arc::new(model)
+}
+
+/// A model that lets no request pass.
+fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
+    let epoch = Epoch::new(Instant::now().into_std());
+    let released = Released::new(epoch, mpsc::channel(1).0);
+    Model::new(ModelId(id), name.into(), 64, limits, released)
 }
 
 /// A model of this name.

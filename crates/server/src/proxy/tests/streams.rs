@@ -110,13 +110,52 @@ fn a_child_that_dies_in_a_stream_is_told_in_the_stream() {
 }
 
 #[test]
-fn a_child_that_dies_in_a_chunk_leaves_the_answer_unfinished() {
+fn a_child_that_dies_in_a_chunk_is_told_of_behind_it() {
     run(async {
         let harness = Harness::new();
         let (mut client, mut upstream) = begin(&harness, ASK).await;
         send(&mut upstream, "20\r\ndata: ha").await;
         drop(upstream);
-        assert_eq!(rest(&mut client).await, b"20\r\ndata: ha");
+        let last = String::from_utf8(rest(&mut client).await).unwrap();
+        let filled = format!("20\r\ndata: ha{}\r\n", "\n".repeat(0x20 - 8));
+        let words = last.strip_prefix(&filled).expect(&last);
+        let (size, words) = words.split_once("\r\n").unwrap();
+        assert!(words.starts_with("data: {\"error\""), "{words}");
+        let whole = usize::from_str_radix(size, 16).unwrap();
+        assert_eq!(words.len(), whole + 2, "one chunk, and not the last");
+    });
+}
+
+#[test]
+fn a_client_without_chunks_is_told_wherever_the_child_dies() {
+    run(async {
+        let harness = Harness::new();
+        let ask = ASK.replace("HTTP/1.1", "HTTP/1.0");
+        let (mut client, mut upstream) = begin(&harness, &ask).await;
+        send(&mut upstream, "20\r\ndata: ha").await;
+        drop(upstream);
+        let last = String::from_utf8(rest(&mut client).await).unwrap();
+        assert!(last.starts_with("data: ha\n\ndata: {\"error\""), "{last}");
+    });
+}
+
+/// A part of an event has gone on, and the rest has come and is not taken, when the client is cut off for others.
+#[test]
+fn a_client_that_is_cut_off_in_an_event_is_told() {
+    run(async {
+        let harness = Harness::new();
+        harness.model.gate.set_memory_wanted_for_tests(true);
+        let mut upstream = harness.upstream();
+        let mut client = harness.client_holding(1024);
+        send(&mut client, ASK).await;
+        head(&mut upstream).await;
+        expect(&mut upstream, b"{}").await;
+        send(&mut upstream, STREAM).await;
+        let event = chunk(&format!("data: {}\n\n", "x".repeat(200_000)));
+        while upstream.write_all(event.as_bytes()).await.is_ok() {}
+        let last = String::from_utf8(rest(&mut client).await).unwrap();
+        assert!(last.contains("request_timeout"), "no word of it");
+        assert_eq!(harness.worker.pool.lent(), 0);
     });
 }
 

@@ -1,0 +1,23 @@
+//! Closes connections of the admin plane without losing their last answers.
+
+use crate::lingering::{LingerLimits, Lingering};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+/// Bytes that are read at once.
+const PIECE: usize = 16 * 1024;
+
+/// Closes the sending side, and discards what comes until the client closes too or a limit is reached.
+pub(super) async fn close(mut stream: impl AsyncRead + AsyncWrite + Unpin, limits: LingerLimits) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut discarded = vec![0; PIECE];
+    let mut lingering = Lingering::new(Instant::now());
+    while let Some(deadline) = lingering.deadline(limits, Instant::now()) {
+        match timeout_at(deadline, stream.read(&mut discarded)).await {
+            Ok(Ok(read @ 1..)) => lingering.received(read, Instant::now()),
+            _ => return,
+        }
+    }
+}
