@@ -48,6 +48,13 @@ impl Memory {
         self
     }
 
+    /// Returns the same with `bytes` more of the host's memory.
+    #[must_use]
+    pub const fn with_host(mut self, bytes: u64) -> Self {
+        self.0[0] = self.0[0].saturating_add(bytes);
+        self
+    }
+
     /// Bytes of the host's memory.
     pub const fn host(&self) -> u64 {
         self.0[0]

@@ -29,6 +29,8 @@ mod pins;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod prompt_cache;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod rewritten;

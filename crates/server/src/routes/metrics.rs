@@ -333,7 +333,7 @@ fn memory(page: &mut Page, look: &runtime::View) {
     page.family(
         name,
         "gauge",
-        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold.",
+        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold, and what their prompt caches may.",
     );
     for (kind, memory) in [("budget", &look.usage.budget), ("used", &look.usage.used)] {
         page.memory(name, kind, "", memory, look);
@@ -361,6 +361,14 @@ impl Page {
             kind: kind.to_owned(),
             help: help.to_owned(),
             samples: Vec::new(),
+        if let Some(cache) = model.prompt_cache {
+            let labels = [
+                ("kind", "prompt_cache"),
+                ("device", "host"),
+                ("model", &model.config.id),
+            ];
+            page.sample(name, &labels, float(cache.counted));
+        }
         });
     }
 

@@ -64,6 +64,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "sandbox": sandbox(model),
         "failure": failed.map(|failed| failure_json(&failed.failure)),
         "retry_after": until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
+            "prompt_cache": model.prompt_cache.map(|cache| cache.counted),
     })
 }
 

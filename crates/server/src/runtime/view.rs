@@ -1,6 +1,6 @@
 use super::actor::Runtime;
 use super::entry::Failed;
-use super::inspect::Found;
+use super::inspect::{Found, PromptCache};
 use super::tally::Tally;
 use crate::config;
 use crate::sandbox::{self, Opened};
@@ -37,6 +37,8 @@ pub(crate) struct ModelView {
     pub(crate) measured: Option<Memory>,
     /// Which parts of the sandbox hold for its child, and what leaves others open.
     pub(crate) sandbox: (Parts, Opened),
+    /// The part of what it is counted as that is its prompt cache.
+    pub(crate) prompt_cache: Option<PromptCache>,
     /// How many children it has had.
     pub(crate) generations: u64,
     /// Since when it loads, or is loaded.
@@ -114,3 +116,4 @@ impl Runtime {
         })
     }
 }
+            prompt_cache: entry.found.as_ref().map(|found| found.prompt_cache),
