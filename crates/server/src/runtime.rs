@@ -45,7 +45,7 @@ pub(crate) use actor::{News, Runtime, Setup};
 #[cfg(debug_assertions)]
 pub(crate) use handle::Part;
 pub(crate) use handle::{RuntimeHandle, Wants};
-pub(crate) use journal::Told;
+pub(crate) use journal::{Explained, Told};
 pub(crate) use view::{ModelView, View};
 
 /// How far the service as a whole has come.

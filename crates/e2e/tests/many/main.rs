@@ -13,6 +13,8 @@ mod counted;
 #[cfg(test)]
 mod engine_metrics;
 #[cfg(test)]
+mod engine_queue;
+#[cfg(test)]
 mod event_sink;
 #[cfg(test)]
 mod events;

@@ -1,4 +1,3 @@
-use super::at_hand::Stage;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::origin;
@@ -155,7 +154,7 @@ impl Answer {
             return Ok(self.take_interim(worker, &head, buffer, len));
         }
         client.record.answer(&head);
-        client.card.reaches(Stage::Streaming);
+        client.card.answers();
         // A request whose body the upstream did not want to the end leaves both connections in
         // the middle of it.
         let until_close = head.framing == Framing::UntilClose

@@ -6,11 +6,11 @@ use super::relay::Relay;
 use super::reply;
 use super::request::Request;
 use super::upstreams::{Connection, Upstreams};
-use super::waits::wants;
+use super::waits::{occupies_slot, wants};
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Endpoint, Lease, Model};
-use crate::runtime::Phase;
+use crate::runtime::{Phase, Wants};
 use paddock_wire::Edits;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -297,10 +297,21 @@ async fn lease(
     if worker.phase() != Phase::Serving {
         return Err(Denied::Error(ProxyError::ShuttingDown));
     }
-    if let Some(lease) = model.try_acquire() {
-        return Ok(lease);
+    let takes_slot = occupies_slot(request);
+    let lease = match model.try_acquire() {
+        Some(lease) => Ok(lease),
+        None => queued(worker, client, wants(client, request, model, takes_slot)).await,
+    };
+    let mut lease = lease?;
+    if takes_slot && let Some(ticket) = lease.take_slot() {
+        client.card.takes_slot(ticket.clone());
+        client.record.takes_slot(ticket);
     }
-    let wants = wants(client, request, model);
+    Ok(lease)
+}
+
+/// Waits in the queue for a lease.
+async fn queued(worker: &Worker, client: &mut Client, wants: Wants) -> Result<Lease, Denied> {
     let began = Instant::now();
     client.card.reaches(Stage::Queued);
     let queued = worker.site.runtime.acquire(wants);

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
-use crate::model::{Limits, Model, Released, cap};
+use crate::model::{Capacity, Limits, Model, Released};
 use crate::rules;
 use crate::runtime_dir::Run;
 use crate::telemetry::Biographer;
@@ -187,7 +187,8 @@ impl Runtime {
         let id = ModelId(self.entries.len());
         let released = Released::new(self.epoch, self.releases.clone());
         let limits = Limits::of(&config);
-        let model = Model::new(id, config.id.clone(), cap(&config), limits, released);
+        let capacity = Capacity::of(&config, self.world.config.mode);
+        let model = Model::new(id, config.id.clone(), capacity, limits, released);
         let spec = rules::spec(&self.world.config, &config);
         let now = Instant::now().into_std();
         let added = self.scheduler.add(spec, Arc::clone(&model.gate), now);

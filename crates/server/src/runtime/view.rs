@@ -4,6 +4,7 @@ use super::inspect::{Found, PromptCache};
 use super::tally::Tally;
 use crate::config;
 use crate::sandbox::{self, Opened};
+use crate::slots::WaitingInEngine;
 use paddock_scheduler::{Look, Memory, ModelId, Usage};
 use paddock_supervisor::State;
 use paddock_supervisor::sandbox::Parts;
@@ -26,6 +27,8 @@ pub(crate) struct ModelView {
     pub(crate) config: Arc<config::Model>,
     pub(crate) look: Look,
     /// Its instance's state, where there is one.
+    /// The requests that wait inside its child for a slot, by estimate; `None` if its slots are unknown.
+    pub(crate) waiting_in_engine: Option<WaitingInEngine>,
     pub(crate) state: Option<State>,
     /// Why it does not load, or did not stay.
     pub(crate) failed: Option<Failed>,
@@ -117,3 +120,4 @@ impl Runtime {
     }
 }
             prompt_cache: entry.found.as_ref().map(|found| found.prompt_cache),
+            waiting_in_engine: entry.model.waiting_in_engine(),
