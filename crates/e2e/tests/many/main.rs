@@ -29,11 +29,13 @@ mod pages;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
-mod receiver;
-#[cfg(test)]
 mod prompt_cache;
 #[cfg(test)]
+mod receiver;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod removed;
 #[cfg(test)]
 mod rewritten;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::Engine;
+use crate::error::ProxyError;
 use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
@@ -350,15 +351,26 @@ impl Runtime {
         devices.map(|device| device.name.clone()).collect()
     }
 
-    /// Says to the workers which models there are.
-    pub(super) fn publish_catalog(&self) {
+    /// Returns the error for a name that no model has any more, while the catalog with its model is still the
+    /// published one.
+    pub(super) fn gone(&self, name: &str) -> ProxyError {
+        self.models_now().unknown(name)
+    }
+
+    /// Returns the models that are configured, without keys.
+    fn models_now(&self) -> Catalog {
         let entries = self.entries.iter().filter(|entry| !entry.removed);
         let models = entries.map(|entry| {
             let aliases = entry.config.aliases.as_slice();
             (Arc::clone(&entry.model), aliases)
         });
         let default = self.world.config.server.default_model.as_deref();
-        let catalog = Catalog::new(models.collect(), default);
+        Catalog::new(models.collect(), default)
+    }
+
+    /// Says to the workers which models there are.
+    pub(super) fn publish_catalog(&self) {
+        let catalog = self.models_now();
         let place_of = |name: &str| catalog.named(name).map(|model| model.id);
         let before = Arc::clone(&self.catalog.borrow());
         let keys = Keys::new(&self.world.config.api_keys, place_of, before.keys());

@@ -107,7 +107,7 @@ impl Runtime {
             Refusal::StillLoading => ProxyError::Loading { model, retry_after },
             Refusal::ShuttingDown => ProxyError::ShuttingDown,
             Refusal::Draining => ProxyError::Draining { model, retry_after },
-            Refusal::Gone => self.catalog.borrow().unknown(&model),
+            Refusal::Gone => self.gone(&model),
             Refusal::DoesNotFit {
                 needs,
                 available,

@@ -49,7 +49,7 @@ fn killed(evidence: &Evidence<'_>, class: FailureClass) -> Option<(String, Strin
             (
                 format!(": the kernel killed it, for {used_up} ran out"),
                 format!(
-                    "use a smaller context or quantisation, load fewer models at a time (memory.budget), or {limit}"
+                    "use a smaller context or quantisation, load fewer models at a time (memory.ram, or scheduler.max_loaded), or {limit}"
                 ),
             )
         }
