@@ -14,6 +14,7 @@
 use super::Task;
 use crate::config::{self, normal_flag};
 use crate::memory::Bytes;
+use paddock_gguf::memory::Options;
 use paddock_scheduler::Memory;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -50,6 +51,9 @@ pub(crate) enum CacheLimit {
     /// Nobody sets one: the engine does not know the flag.
     #[default]
     Unknown,
+    /// The child serves embeddings or ranks, and puts no state into its cache (llama.cpp b11434,
+    /// tools/server/server-context.cpp, `get_available_slot`).
+    Unused,
     /// paddock passes it; 0 turns the cache off.
     Paddock(u64),
     /// `args` or `env` of the configuration have it; llama-server reads a negative one as no limit.
@@ -74,6 +78,7 @@ impl PromptCache {
         let counted = Bytes(self.counted);
         match self.limit {
             CacheLimit::Unknown => format!("{name} has the engine's own prompt cache"),
+            CacheLimit::Unused => format!("{name} serves embeddings, which need no prompt cache"),
             CacheLimit::Paddock(0) => format!(
                 "{name} has no prompt cache: its share of the RAM budget is less than {MIN_LIMIT} MiB \
                  (`{FLAG}` in its `args` sets another limit)"
@@ -102,7 +107,7 @@ impl PromptCache {
     pub(super) fn args(self) -> Vec<OsString> {
         match self.limit {
             CacheLimit::Paddock(limit) => vec![FLAG.into(), limit.to_string().into()],
-            CacheLimit::Unknown | CacheLimit::Configured(_) => Vec::new(),
+            CacheLimit::Unknown | CacheLimit::Unused | CacheLimit::Configured(_) => Vec::new(),
         }
     }
 }
@@ -112,6 +117,12 @@ impl Task {
     /// context in the model's cache of keys and values.
     pub(super) fn prompt_cache(&self, own: &Memory, context: u64) -> PromptCache {
         let command = self.config.command(&self.model);
+        if serves_embeddings(&command) {
+            return PromptCache {
+                counted: 0,
+                limit: CacheLimit::Unused,
+            };
+        }
         let room = self.budget.host().saturating_sub(own.host());
         if let Some(limit) = configured(&command) {
             return PromptCache {
@@ -170,6 +181,12 @@ fn configured(command: &config::Command) -> Option<i64> {
         is_flag(flag).then(|| value.to_str()?.parse().ok())
     });
     argument.unwrap_or_else(|| command.env.get(VARIABLE)?.trim().parse().ok())
+}
+
+fn serves_embeddings(command: &config::Command) -> bool {
+    let args = command.args.iter().map(|arg| arg.to_string_lossy());
+    let options = Options::default().with_args(&args.collect::<Vec<_>>());
+    options.embeddings
 }
 
 fn is_mentioned(command: &config::Command) -> bool {
@@ -270,6 +287,19 @@ mod tests {
             env: env.collect(),
         };
         (configured(&command), is_mentioned(&command))
+    }
+
+    #[test]
+    fn embeddings_and_ranks_need_none() {
+        let serves = |args: &[&str]| {
+            serves_embeddings(&config::Command {
+                program: "llama-server".into(),
+                args: args.iter().map(OsString::from).collect(),
+                env: std::collections::BTreeMap::new(),
+            })
+        };
+        assert!(serves(&["--embeddings", "--pooling", "mean"]) && serves(&["--reranking"]));
+        assert!(!serves(&["--pooling", "none"]) && !serves(&["-fa", "on"]));
     }
 
     #[test]
