@@ -26,14 +26,22 @@ pub(crate) fn taken(config: &Config) -> Vec<Problem> {
         .map(|address| ("server.admin", address));
     let problems = listen.chain(admin).filter_map(|(key, address)| {
         let message = match address {
-            Listen::Tcp(address) => {
-                not_ours(*address).or_else(|| answers(*address).then(|| in_use(address)))
-            }
             Listen::Unix(path) => blocked(path),
+            tcp => taken_tcp(&tcp.tcp_addresses()),
         }?;
         Some(Problem::new(message).key(key).help(HELP))
     });
     problems.collect()
+}
+
+/// Returns why none of these addresses can be bound, or what stands in the way of those that can.
+fn taken_tcp(addresses: &[SocketAddr]) -> Option<String> {
+    let refused: Vec<String> = addresses.iter().filter_map(|at| not_ours(*at)).collect();
+    if refused.len() == addresses.len() {
+        return refused.into_iter().next();
+    }
+    let taken = addresses.iter().find(|address| answers(**address));
+    taken.map(|address| in_use(address))
 }
 
 fn in_use(address: &dyn std::fmt::Display) -> String {

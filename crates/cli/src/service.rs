@@ -241,7 +241,7 @@ fn join(addresses: &[Listen]) -> String {
         return "nowhere".to_owned();
     }
     let shown = addresses.iter().map(|address| match address {
-        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Tcp(_) | Listen::Localhost(_) => format!("http://{address}"),
         Listen::Unix(_) => address.to_string(),
     });
     shown.collect::<Vec<_>>().join(", ")

@@ -66,6 +66,7 @@ memory        for 4096 tokens, 1 slot, f16 cache
   cache       4.0 MiB
   compute     9.5 MiB (estimated)
   total       16.5 MiB
+  besides     a prompt cache, as the RAM budget allows (--cache-ram)
 ";
     assert_eq!((code, out.as_str(), error.as_str()), (0, expected, ""));
 }

@@ -59,6 +59,13 @@ impl Memory {
         self
     }
 
+    /// Returns the same with `bytes` more of the host's memory.
+    #[must_use]
+    pub const fn with_host(mut self, bytes: u64) -> Self {
+        self.host = self.host.saturating_add(bytes);
+        self
+    }
+
     /// Returns the bytes of the host's memory.
     pub const fn host(&self) -> u64 {
         self.host

@@ -18,11 +18,14 @@ export async function explain(ended) {
 /** The parts of its time, in their order. */
 function parts(ended) {
   const { queue_seconds: queue, load_seconds: load, ttft_seconds: first, total_seconds: total } = ended;
-  const waited = queue + load;
   const begun = first ?? total;
+  // An estimate, which may be longer than what is left of the time.
+  const engine = Math.min(ended.engine_wait_seconds, Math.max(0, begun - queue - load));
+  const waited = queue + load + engine;
   return [
     ["waited for its turn", "other", queue],
     ["model loading", "c2", load],
+    ["waited inside the engine (estimated)", "c3", engine],
     [first === null ? "answer" : "until the first token", "c1", Math.max(0, begun - waited)],
     ["rest of the stream", "c0", first === null ? 0 : Math.max(0, total - begun)],
   ].filter(([, , took]) => took > 0);
@@ -64,8 +67,8 @@ function facts(ended) {
 }
 
 /** What was decided: something only about a request that waited or was refused. */
-async function meanwhile({ id, queue_seconds: queue, load_seconds: load, outcome }) {
-  const straight = queue + load === 0 && outcome !== "refused";
+async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_wait_seconds: engine, outcome }) {
+  const straight = queue + load + engine === 0 && outcome !== "refused";
   if (straight) return el("p", { class: "quiet" }, "It went straight to its model: nothing had to be decided about it.");
   try {
     const told = await get(path(id, "/explain"));

@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) takes_verbosity: bool,
     /// It can be told to count for Prometheus (`--metrics`).
     pub(crate) takes_metrics: bool,
+    /// A limit can be set for its prompt cache (`--cache-ram`).
+    pub(crate) takes_cache_ram: bool,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl Engine {
                 takes_fit: knows("--fit "),
                 takes_verbosity: knows("--log-verbosity"),
                 takes_metrics: knows("--metrics"),
+                takes_cache_ram: knows("--cache-ram "),
             };
         }
         if !engine.devices.is_empty() {

@@ -35,6 +35,7 @@ mod sandbox;
 mod service;
 mod service_manager;
 mod sink;
+mod slots;
 mod state_dir;
 mod sweep;
 mod telemetry;

@@ -5,6 +5,7 @@ use crate::inherited::{Inherited, Listener, Socket};
 use crate::proxy::Acceptor;
 use crate::service::StartError;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
@@ -12,6 +13,9 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 /// less. tokio asks for 1,024 or fewer. Linux sets the length anew when a socket that listens is told to
 /// listen (`inet_listen` in `net/ipv4/af_inet.c`, `unix_listen` in `net/unix/af_unix.c`).
 const BACKLOG: i32 = 4096;
+
+/// How often a free port is looked for that both of this machine's own addresses have.
+const PORT_TRIES: usize = 16;
 
 /// One plane's open sockets.
 #[derive(Debug)]
@@ -86,13 +90,19 @@ async fn plane(
 }
 
 impl Plane {
+    fn add(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.at.push(Listen::Tcp(listener.local_addr()?));
+        self.acceptors.push(Acceptor::Tcp(listener));
+        Ok(())
+    }
+
     async fn bind(&mut self, address: &Listen) -> io::Result<()> {
         match address {
-            Listen::Tcp(address) => {
-                let listener = TcpListener::bind(address).await?;
-                rustix::net::listen(&listener, BACKLOG)?;
-                self.at.push(Listen::Tcp(listener.local_addr()?));
-                self.acceptors.push(Acceptor::Tcp(listener));
+            Listen::Tcp(address) => self.add(bind_tcp(*address).await?)?,
+            Listen::Localhost(port) => {
+                for listener in bind_localhost(*port).await? {
+                    self.add(listener)?;
+                }
             }
             Listen::Unix(path) => {
                 if UnixStream::connect(path).await.is_ok() {
@@ -115,6 +125,60 @@ impl Plane {
         }
         Ok(())
     }
+}
+
+/// Binds a TCP address.
+async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// Binds a port on this machine's own addresses, of both families if the machine has both. A port that is chosen
+/// is the same on both.
+async fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut tries = 1;
+    loop {
+        match bind_both(port).await {
+            // Another program has the chosen port on the second address.
+            Err(error)
+                if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES =>
+            {
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn bind_both(mut port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut missing = None;
+    for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        let address = SocketAddr::new(ip, port);
+        match bind_tcp(address).await {
+            Ok(listener) => {
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            Err(error) if is_missing(&error) => {
+                tracing::debug!(%address, %error, "this machine lacks an address of localhost");
+                missing = Some(error);
+            }
+            // Whose other half is not paddock's is not named by the configured address.
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+        }
+    }
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+/// Returns whether the machine has no such address, or not its whole family.
+fn is_missing(error: &io::Error) -> bool {
+    let family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(family)
 }
 
 /// Removes the sockets that were made. Whoever answers at one by now is another program, whose socket
@@ -153,6 +217,36 @@ mod tests {
         for _ in 0..BURST {
             connected.push(std::net::TcpStream::connect_timeout(&address, limit).unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn localhost_is_one_port_of_both_families() {
+        let Ok(six) = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+            // This machine has no IPv6, so that one address is all there is.
+            assert_eq!(bind_localhost(0).await.unwrap().len(), 1);
+            return;
+        };
+        let bound = bind_localhost(0).await.unwrap();
+        let at = bound.iter().map(|listener| listener.local_addr().unwrap());
+        let at: Vec<SocketAddr> = at.collect();
+        assert!(
+            at[0].is_ipv4() && at[1].is_ipv6() && at.len() == 2,
+            "{at:?}"
+        );
+        assert_eq!(at[0].port(), at[1].port());
+        // A port whose other half belongs to another program is not taken by halves.
+        let taken = six.local_addr().unwrap();
+        let error = bind_localhost(taken.port()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().starts_with(&taken.to_string()), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_the_machine_lacks_is_no_error_of_the_other() {
+        let error = |number| io::Error::from_raw_os_error(number);
+        // EADDRNOTAVAIL and EAFNOSUPPORT, EADDRINUSE and EACCES of Linux (errno(3)).
+        assert!(is_missing(&error(99)) && is_missing(&error(97)));
+        assert!(!is_missing(&error(98)) && !is_missing(&error(13)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A model as the request path sees it.
 
-use crate::config::Model as ModelConfig;
+use crate::config::{Mode, Model as ModelConfig};
+use crate::slots::{SlotQueue, SlotTicket, WaitingInEngine};
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
 use paddock_supervisor::{Address, ChildProcesses, InferenceErrors, StallTracker};
 use std::sync::Arc;
@@ -33,7 +34,11 @@ pub(crate) struct Model {
     pub(crate) name: String,
     /// The most leases at once.
     pub(crate) cap: u32,
+    /// The child's slots; `None` if unknown.
+    slots: Option<u32>,
     pub(crate) limits: Limits,
+    /// The requests that take a slot, across reloads.
+    slot_queue: Arc<SlotQueue>,
     pub(crate) gate: Arc<Gate>,
     /// The newest endpoint. Written by the runtime before a lease names it.
     pub(crate) endpoint: Arc<watch::Sender<Option<Endpoint>>>,
@@ -86,6 +91,37 @@ pub(crate) fn cap(config: &ModelConfig) -> u32 {
     }
 }
 
+/// The requests that a model's child takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capacity {
+    /// The most leases at once.
+    pub(crate) cap: u32,
+    /// The requests that the child works on at once; `None` if unknown.
+    pub(crate) slots: Option<u32>,
+}
+
+impl Capacity {
+    /// Returns the capacity of a model's child.
+    pub(crate) fn of(config: &ModelConfig, mode: Mode) -> Self {
+        Self {
+            cap: cap(config),
+            slots: slots(config, mode),
+        }
+    }
+}
+
+/// The slots that llama-server has unless it is told (llama.cpp b11434, tools/server/server.cpp).
+const DEFAULT_SLOTS: u32 = 4;
+
+/// Returns the slots of a model's child; `None` for a router, whose children are its own.
+fn slots(config: &ModelConfig, mode: Mode) -> Option<u32> {
+    match (mode, config.parallel) {
+        (Mode::Wrap { router: true }, _) => None,
+        (_, 0) => Some(DEFAULT_SLOTS),
+        (_, slots) => Some(slots),
+    }
+}
+
 /// How the end of a lease reaches the runtime.
 #[derive(Debug, Clone)]
 pub(crate) struct Released {
@@ -124,7 +160,7 @@ impl Model {
     pub(crate) fn new(
         id: ModelId,
         name: String,
-        cap: u32,
+        Capacity { cap, slots }: Capacity,
         limits: Limits,
         released: Released,
     ) -> Self {
@@ -132,7 +168,9 @@ impl Model {
             id,
             name,
             cap,
+            slots,
             limits,
+            slot_queue: Arc::default(),
             gate: Arc::default(),
             endpoint: Arc::new(watch::Sender::new(None)),
             exit: Arc::new(watch::Sender::new(None)),
@@ -143,12 +181,14 @@ impl Model {
     }
 
     /// The same model with other limits. Leases of both pass one gate.
-    pub(crate) fn with(&self, cap: u32, limits: Limits) -> Self {
+    pub(crate) fn with(&self, Capacity { cap, slots }: Capacity, limits: Limits) -> Self {
         Self {
             id: self.id,
             name: self.name.clone(),
             cap,
+            slots,
             limits,
+            slot_queue: Arc::clone(&self.slot_queue),
             gate: Arc::clone(&self.gate),
             endpoint: Arc::clone(&self.endpoint),
             exit: Arc::clone(&self.exit),
@@ -170,6 +210,7 @@ impl Model {
             model: Arc::clone(self),
             generation,
             is_use: true,
+            takes_slot: false,
         }
     }
 
@@ -183,6 +224,12 @@ impl Model {
         let exit = exits.wait_for(is_over).await.ok()?;
         let exit = exit.as_ref()?;
         (exit.generation == generation).then(|| Arc::clone(&exit.message))
+    }
+
+    /// Returns the requests that wait inside the child for a slot, by estimate.
+    pub(crate) fn waiting_in_engine(&self) -> Option<WaitingInEngine> {
+        let slots = self.slots?;
+        Some(self.slot_queue.waiting(slots, Instant::now()))
     }
 
     /// Takes note that a release was told of.
@@ -199,6 +246,8 @@ pub(crate) struct Lease {
     pub(crate) generation: Generation,
     /// The request counts as use of the model.
     is_use: bool,
+    /// The request is counted in the model's [`SlotQueue`].
+    takes_slot: bool,
 }
 
 impl Lease {
@@ -207,13 +256,24 @@ impl Lease {
         self.is_use = false;
         self
     }
+
+    /// Counts the request as one that takes a slot of the child, if the number of its slots is known.
+    pub(crate) fn take_slot(&mut self) -> Option<SlotTicket> {
+        let slots = self.model.slots?;
+        self.takes_slot = true;
+        Some(self.model.slot_queue.start(slots, Instant::now()))
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let now = Instant::now();
+        if self.takes_slot {
+            self.model.slot_queue.end(now);
+        }
         let gate = &self.model.gate;
         let is_awaited = if self.is_use {
-            let now = self.model.released.epoch.stamp(Instant::now().into_std());
+            let now = self.model.released.epoch.stamp(now.into_std());
             gate.release(now)
         } else {
             gate.release_unused();

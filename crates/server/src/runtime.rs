@@ -47,7 +47,7 @@ pub(crate) use handle::Part;
 #[cfg(test)]
 pub(crate) use handle::{Granted, TestQueue};
 pub(crate) use handle::{RuntimeHandle, Wants};
-pub(crate) use journal::Told;
+pub(crate) use journal::{Explained, Told};
 pub(crate) use view::{ModelView, View};
 
 /// How far the service as a whole has come.

@@ -14,7 +14,7 @@ use crate::units::duration;
 /// Flags of `paddock explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A model, by its name or an alias, or a request that had to wait, by its `x-request-id`.
+    /// A model, by its name or an alias, or a request, by its `x-request-id`.
     #[arg(value_name = "MODEL|REQUEST_ID")]
     name: String,
     /// Print JSON, as paddock answers.

@@ -191,6 +191,8 @@ impl<'a> Report<'a> {
         let buffers = prediction.compute.saturating_add(prediction.results);
         lines.push(("  compute", format!("{} (estimated)", size(buffers))));
         lines.push(("  total", size(prediction.total())));
+        let besides = "a prompt cache, as the RAM budget allows (--cache-ram)";
+        lines.push(("  besides", besides.to_owned()));
         lines
     }
 

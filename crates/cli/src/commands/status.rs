@@ -63,7 +63,7 @@ fn row(model: &Value) -> [String; 8] {
         model["id"].as_str().map(output::printable),
         model["status"].as_str().map(output::printable),
         model["since"].as_f64().map(age),
-        number(&model["in_flight"]),
+        in_flight(model),
         number(&model["queued"]),
         total(&memory["measured"])
             .or_else(|| total(&memory["predicted"]))
@@ -72,6 +72,15 @@ fn row(model: &Value) -> [String; 8] {
         (model["pinned"] == true).then(|| "yes".to_owned()),
     ];
     filled(cells)
+}
+
+/// The requests with the child, and those of them that wait there for a slot, by estimate.
+fn in_flight(model: &Value) -> Option<String> {
+    let count = model["in_flight"].as_u64()?;
+    Some(match model["waiting_in_engine"]["estimated"].as_u64() {
+        None | Some(0) => count.to_string(),
+        Some(waiting) => format!("{count} (~{waiting} wait)"),
+    })
 }
 
 /// Host and devices together.
@@ -101,16 +110,16 @@ mod tests {
 
     #[test]
     fn a_model_is_a_row() {
-        let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 2,
-            "queued": 0, "pid": 7, "pinned": true, "memory": { "predicted": { "host": 1, "devices": {} },
+        let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 5,
+            "queued": 0, "waiting_in_engine": { "estimated": 3, "longest_seconds": 0.5 }, "pid": 7, "pinned": true, "memory": { "predicted": { "host": 1, "devices": {} },
             "measured": { "host": 1 << 20, "devices": { "CUDA0": 1 << 20 } } } });
         let cold = json!({ "id": "b", "status": "unloaded", "since": null, "in_flight": 0,
             "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
         let rows = [row(&ready), row(&cold)];
         let expected = "\
-MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY   PID  PINNED
-gemma  ready     1m 1s  2          0       2.0 MiB  7    yes
-b      unloaded  -      0          0       -        -    -
+MODEL  STATUS    SINCE  IN FLIGHT    QUEUED  MEMORY   PID  PINNED
+gemma  ready     1m 1s  5 (~3 wait)  0       2.0 MiB  7    yes
+b      unloaded  -      0            0       -        -    -
 ";
         let mut columns = Columns::new(&HEAD);
         let rows = columns.lines(&rows);

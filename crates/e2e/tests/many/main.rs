@@ -15,6 +15,8 @@ mod demand;
 #[cfg(test)]
 mod engine_metrics;
 #[cfg(test)]
+mod engine_queue;
+#[cfg(test)]
 mod event_sink;
 #[cfg(test)]
 mod events;
@@ -29,9 +31,13 @@ mod pages;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+mod prompt_cache;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod removed;
 #[cfg(test)]
 mod rewritten;
 #[cfg(test)]

@@ -31,13 +31,26 @@ fn the_address_of_the_flags() {
     for flags in [
         &["--host", "127.0.0.1", "--port", &text][..],
         &["--port", &text, "--host", "127.0.0.1"],
-        &["--port", "1", "--host", "localhost", "--port", &text],
         &["--port", &text],
     ] {
         let mut paddock = wrap(paddock!(), flags);
         assert_eq!(paddock.public_addresses(), [local(port)], "{flags:?}");
         assert!(paddock.stop(Signal::TERM).success());
     }
+}
+
+#[test]
+fn localhost_is_both_of_its_addresses() {
+    let port = free_port();
+    let text = port.to_string();
+    let flags = ["--port", "1", "--host", "localhost", "--port", &text];
+    let mut paddock = wrap(paddock!(), &flags);
+    let mut expected = vec![local(port)];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        expected.push(Address::parse(&format!("[::1]:{port}")));
+    }
+    assert_eq!(paddock.public_addresses(), expected);
+    assert!(paddock.stop(Signal::TERM).success());
 }
 
 #[test]

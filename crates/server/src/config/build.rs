@@ -21,7 +21,7 @@ use super::report::{Report, all};
 use super::section::At;
 use super::source::Source;
 use super::{
-    Collector, Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings,
+    Collector, Config, Engine, Events, HttpUrl, Mode, Overrides, SandboxMode, Surroundings, home,
     log_filter, otlp_headers, owned, sandbox,
 };
 
@@ -214,9 +214,9 @@ impl Build<'_> {
         env.into_iter().map(|(name, at)| (name, at.value)).collect()
     }
 
-    /// Makes a path absolute: `~/` is the home directory, the file's directory is where others begin.
+    /// Makes a path absolute: `~/` or `$HOME/` is the home directory, the file's directory is where others begin.
     fn resolve(&self, path: &Path) -> PathBuf {
-        let home = self.around.home.as_ref().zip(path.strip_prefix("~").ok());
+        let home = self.around.home.as_ref().zip(home::below_home(path));
         let directory = self.report.source.file.parent().unwrap_or(Path::new(""));
         let path = match home {
             Some((home, rest)) => home.join(rest),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub(super) use get::{INSTALLED, MACHINE};
 
 use super::Surroundings;
+use super::home::unexpanded;
 use get::how_to_get;
 
 /// What is wrong with a program or a file, and what to do about it.
@@ -43,7 +44,7 @@ pub(super) fn find(command: &Path, around: &Surroundings) -> Result<PathBuf, Fau
         return match state(command) {
             State::Program => Ok(command.to_owned()),
             State::Missing => {
-                let help = how_to_get(command, around);
+                let help = unexpanded(command).unwrap_or_else(|| how_to_get(command, around));
                 Err(Fault::new(format!("there is no file {name}"), help))
             }
             State::Directory => Err(Fault::new(

@@ -7,6 +7,7 @@ use std::path::Path;
 use paddock_gguf::{Error, Split, inspect, part_path};
 
 use super::engine::Fault;
+use super::home::unexpanded;
 
 const AGAIN: &str = "download it again";
 const UNREADABLE: &str = "change its permissions, or run paddock as a user who may read it";
@@ -69,7 +70,7 @@ fn fault(path: &Path, error: &Error) -> Fault {
     match error {
         Error::Io(io) if io.kind() == ErrorKind::NotFound => {
             fault.message = format!("there is no file {shown}");
-            fault.help = nearby(path);
+            fault.help = unexpanded(path).or_else(|| nearby(path));
         }
         Error::Io(io) if io.kind() == ErrorKind::PermissionDenied => {
             fault.help = Some(UNREADABLE.to_owned());

@@ -90,4 +90,6 @@ pub(super) fn tables_with(name: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod advice;
+#[cfg(test)]
 mod tests;

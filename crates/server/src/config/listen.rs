@@ -1,9 +1,12 @@
 //! Addresses to listen on.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// The one host name that is taken.
+pub(super) const LOCALHOST: &str = "localhost";
 
 /// The bytes a unix socket's path may have, with the zero that ends it, on Linux.
 const UNIX_PATH: usize = 108;
@@ -13,6 +16,9 @@ const UNIX_PATH: usize = 108;
 pub enum Listen {
     /// A TCP address.
     Tcp(SocketAddr),
+    /// A port on this machine's own addresses, of IPv4 and of IPv6: clients that look `localhost` up try either first
+    /// (RFC 6761 §6.3).
+    Localhost(u16),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
@@ -42,7 +48,7 @@ impl Listen {
     pub fn is_wildcard(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_unspecified(),
-            Self::Unix(_) => false,
+            Self::Localhost(_) | Self::Unix(_) => false,
         }
     }
 
@@ -50,7 +56,7 @@ impl Listen {
     pub fn reaches_other_machines(&self) -> bool {
         match self {
             Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => false,
+            Self::Localhost(_) | Self::Unix(_) => false,
         }
     }
 
@@ -67,18 +73,23 @@ impl Listen {
         }
     }
 
+    /// Returns the TCP addresses that this stands for.
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Tcp(address) => vec![*address],
+            Self::Localhost(port) => localhost(*port).to_vec(),
+            Self::Unix(_) => Vec::new(),
+        }
+    }
+
     /// Returns whether both cannot be bound by one process at the same time.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unix(one), Self::Unix(two)) => one == two,
-            (Self::Tcp(one), Self::Tcp(two)) => {
-                let (a, b) = (one.ip().to_canonical(), two.ip().to_canonical());
-                let shared = a == b
-                    || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()));
-                one.port() == two.port() && one.port() != 0 && shared
-            }
-            _ => false,
+        if let (Self::Unix(one), Self::Unix(two)) = (self, other) {
+            return one == two;
         }
+        let others = other.tcp_addresses();
+        let shares = |one: &SocketAddr| others.iter().any(|two| share(one, two));
+        self.tcp_addresses().iter().any(shares)
     }
 }
 
@@ -86,6 +97,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -100,23 +112,41 @@ impl FromStr for Listen {
         }
         let form = || ListenError::Form(text.to_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(form)?;
-        let ip = host_ip(host).ok_or_else(|| match host {
-            "" | "*" => form(),
-            host if host.contains([':', '/', '[', ']']) => form(),
-            host => ListenError::Name(host.to_owned()),
-        })?;
+        let ip = host_ip(host);
+        if ip.is_none() && host != LOCALHOST {
+            return Err(match host {
+                "" | "*" => form(),
+                host if host.contains([':', '/', '[', ']']) => form(),
+                host => ListenError::Name(host.to_owned()),
+            });
+        }
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let number = port.parse().ok().filter(|_| digits);
         let port = number.ok_or_else(|| ListenError::Port(port.to_owned()))?;
-        Ok(Self::Tcp(SocketAddr::new(ip, port)))
+        Ok(match ip {
+            Some(ip) => Self::Tcp(SocketAddr::new(ip, port)),
+            None => Self::Localhost(port),
+        })
     }
 }
 
-/// Reads an IPv4 address, an IPv6 address in brackets, or `localhost`.
+/// Returns both addresses of this machine's own.
+fn localhost(port: u16) -> [SocketAddr; 2] {
+    [
+        (Ipv4Addr::LOCALHOST, port).into(),
+        (Ipv6Addr::LOCALHOST, port).into(),
+    ]
+}
+
+/// Returns whether two addresses cannot be bound at the same time.
+fn share(one: &SocketAddr, two: &SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), two.ip().to_canonical());
+    let same = a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()));
+    one.port() == two.port() && one.port() != 0 && same
+}
+
+/// Reads an IPv4 address, or an IPv6 address in brackets.
 fn host_ip(host: &str) -> Option<IpAddr> {
-    if host == "localhost" {
-        return Some(Ipv4Addr::LOCALHOST.into());
-    }
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
         None => host.parse().ok().map(IpAddr::V4),
@@ -137,7 +167,7 @@ mod tests {
     #[test]
     fn addresses_are_read_and_shown() {
         assert_eq!(parsed("127.0.0.1:8080"), "127.0.0.1:8080");
-        assert_eq!(parsed("localhost:0"), "127.0.0.1:0");
+        assert_eq!(parsed("localhost:0"), "localhost:0");
         assert_eq!(parsed("[::1]:8080"), "[::1]:8080");
         assert_eq!(parsed("unix:/run/p.sock"), "unix:/run/p.sock");
     }
@@ -177,6 +207,22 @@ mod tests {
         assert!(listen("0.0.0.0:1").overlaps(&listen("127.0.0.1:1")));
         assert!(!listen("0.0.0.0:1").overlaps(&listen("[::1]:1")));
         assert!(!listen("127.0.0.1:0").overlaps(&listen("127.0.0.1:0")));
+        for address in [
+            "127.0.0.1:1",
+            "[::1]:1",
+            "0.0.0.0:1",
+            "[::]:1",
+            "localhost:1",
+        ] {
+            assert!(
+                listen("localhost:1").overlaps(&listen(address)),
+                "{address}"
+            );
+        }
+        assert!(!listen("localhost:1").overlaps(&listen("127.0.0.2:1")));
+        assert!(!listen("localhost:0").overlaps(&listen("localhost:0")));
+        assert!(!listen("localhost:1").is_wildcard());
+        assert!(!listen("localhost:1").reaches_other_machines());
         assert!(listen("unix:/a").overlaps(&listen("unix:/a")));
     }
 }

@@ -17,6 +17,7 @@ mod expiry;
 mod file_fault;
 mod files;
 mod hint;
+mod home;
 mod host_names;
 mod http_url;
 mod keys;

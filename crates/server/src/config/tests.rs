@@ -96,8 +96,8 @@ pub(super) const EVERY_KEY: &str = r#"
         [models."org/m:q4"]
         path = "~/model.gguf"
         aliases = ["m"]
-        mmproj = "model.gguf"
-        draft = "model.gguf"
+        mmproj = "$HOME/model.gguf"
+        draft = "${HOME}/model.gguf"
         parallel = 2
         gpu_layers = 20
         env = { A = "model" }

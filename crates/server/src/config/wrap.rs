@@ -249,8 +249,8 @@ fn listener(host: &str, port: u16) -> Result<Listen, String> {
     if path.extension().is_some_and(|end| end == "sock") {
         return Listen::unix(path).map_err(|error| error.to_string());
     }
-    if host == "localhost" {
-        return Ok(Listen::Tcp(SocketAddr::new(HOST, port)));
+    if host == super::listen::LOCALHOST {
+        return Ok(Listen::Localhost(port));
     }
     if let Ok(ip) = host.parse() {
         return Ok(Listen::Tcp(SocketAddr::new(ip, port)));

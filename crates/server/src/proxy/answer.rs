@@ -1,6 +1,5 @@
 mod early;
 
-use super::at_hand::Stage;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::origin;
@@ -181,7 +180,7 @@ impl Answer {
             return Ok(self.take_interim(worker, &head, buffer, len));
         }
         client.record.answer(&head);
-        client.card.reaches(Stage::Streaming);
+        client.card.answers();
         // A request whose body the upstream did not want to the end leaves both connections in
         // the middle of it.
         let until_close = head.framing == Framing::UntilClose

@@ -2,6 +2,7 @@
 
 use crate::telemetry::Route;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A request that has begun and not ended.
@@ -17,6 +18,8 @@ pub(crate) struct AtHand {
     /// When its first byte came.
     pub(crate) since: Instant,
     pub(crate) stage: Stage,
+    /// The time that it has waited inside the child for a slot, by estimate.
+    pub(crate) engine_wait: Duration,
 }
 
 /// How far a request has come.
@@ -27,6 +30,8 @@ pub(crate) enum Stage {
     /// Nothing of its answer has come yet.
     #[default]
     Waiting,
+    /// The child has more requests than slots, and by estimate this one has none yet.
+    WaitingInEngine,
     /// Its answer passes.
     Streaming,
 }
@@ -37,6 +42,7 @@ impl Stage {
         match self {
             Self::Queued => "queued",
             Self::Waiting => "waiting",
+            Self::WaitingInEngine => "waiting_in_engine",
             Self::Streaming => "streaming",
         }
     }

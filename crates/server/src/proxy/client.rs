@@ -4,6 +4,7 @@ use super::stream::Stream;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
 use crate::keys::Key;
+use crate::slots::{EngineWait, SlotTicket};
 use crate::telemetry::{ID, Names, Record, Route};
 use paddock_scheduler::ModelId;
 use std::cell::{Cell, RefCell};
@@ -42,6 +43,7 @@ pub(super) struct Card {
     model: Cell<Option<ModelId>>,
     key: RefCell<Option<Arc<Key>>>,
     stage: Cell<Stage>,
+    engine_wait: RefCell<EngineWait>,
     /// The time when the last request ended, or the connection began.
     idle_since: Cell<Option<Instant>>,
     /// Others need the connection's place.
@@ -65,6 +67,7 @@ impl Card {
         self.name.borrow_mut().clear();
         self.asks.set(None);
         self.key.take();
+        self.engine_wait.take();
     }
 
     /// The request asks for this; its first byte came at this time.
@@ -73,6 +76,7 @@ impl Card {
         self.unwanted.set(false);
         self.model.set(None);
         self.stage.set(Stage::Waiting);
+        self.engine_wait.take();
     }
 
     /// It shows this key.
@@ -98,6 +102,17 @@ impl Card {
     /// Returns what the request asks for.
     pub(super) fn route(&self) -> Route {
         self.asks.get().map_or(Route::Other, |(_, route)| route)
+    }
+
+    /// Notes that the request goes to a child, and stands there in line for a slot.
+    pub(super) fn takes_slot(&self, ticket: SlotTicket) {
+        self.engine_wait.borrow_mut().begin(ticket);
+    }
+
+    /// Notes that the answer has begun.
+    pub(super) fn answers(&self) {
+        self.stage.set(Stage::Streaming);
+        self.engine_wait.borrow_mut().settle(Instant::now());
     }
 
     /// When the request began, if there is one.
@@ -134,13 +149,19 @@ impl Card {
         let id = name.strip_prefix(b"x-request-id: ").unwrap_or_default();
         let id = id.trim_ascii_end();
         let name = |ModelId(place)| names.get(place).cloned().flatten();
+        let wait = self.engine_wait.borrow();
+        let stage = match self.stage.get() {
+            Stage::Waiting if wait.is_waiting() => Stage::WaitingInEngine,
+            stage => stage,
+        };
         Some(AtHand {
             id: String::from_utf8_lossy(id.get(..ID).unwrap_or(id)).into_owned(),
             model: self.model.get().and_then(name),
             key: self.key.borrow().as_ref().map(|key| Arc::clone(&key.name)),
             route,
             since,
-            stage: self.stage.get(),
+            stage,
+            engine_wait: wait.waited(Instant::now()),
         })
     }
 

@@ -7,7 +7,7 @@ use super::relay::Relay;
 use super::reply;
 use super::request::Request;
 use super::upstreams::{Connection, Upstreams};
-use super::waits::wants;
+use super::waits::{occupies_slot, wants};
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Endpoint, Lease, Model};
@@ -298,20 +298,46 @@ async fn lease(
     if worker.phase() != Phase::Serving {
         return Err(Denied::Error(ProxyError::ShuttingDown));
     }
-    if let Some(lease) = model.try_acquire() {
-        return Ok(if request.observes {
-            lease.without_use()
-        } else {
-            lease
-        });
-    }
     if request.observes {
-        let observed = worker.site.runtime.observe(model.id);
-        return with_client(worker, client, observed)
-            .await?
-            .map_err(Denied::Error);
+        return observe(worker, client, model).await;
     }
-    let wants = wants(client, request, model);
+    let takes_slot = occupies_slot(request);
+    let lease = match model.try_acquire() {
+        Some(lease) => Ok(lease),
+        None => queued(worker, client, request, model, takes_slot).await,
+    };
+    let mut lease = lease?;
+    if takes_slot && let Some(ticket) = lease.take_slot() {
+        client.card.takes_slot(ticket.clone());
+        client.record.takes_slot(ticket);
+    }
+    Ok(lease)
+}
+
+/// Takes a lease that is no use of the model.
+async fn observe(
+    worker: &Worker,
+    client: &mut Client,
+    model: &Arc<Model>,
+) -> Result<Lease, Denied> {
+    if let Some(lease) = model.try_acquire() {
+        return Ok(lease.without_use());
+    }
+    let observed = worker.site.runtime.observe(model.id);
+    with_client(worker, client, observed)
+        .await?
+        .map_err(Denied::Error)
+}
+
+/// Waits in the queue for a lease.
+async fn queued(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+    model: &Arc<Model>,
+    takes_slot: bool,
+) -> Result<Lease, Denied> {
+    let wants = wants(client, request, model, takes_slot);
     let began = Instant::now();
     client.card.reaches(Stage::Queued);
     let queued = worker.site.runtime.acquire(wants);

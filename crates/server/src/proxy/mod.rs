@@ -88,7 +88,7 @@ mod workers;
 mod tests;
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use at_hand::{AllAtHand, AtHand};
+pub(crate) use at_hand::{AllAtHand, AtHand, Stage};
 pub(crate) use connections::Connections;
 pub(crate) use errand::Errands;
 pub(crate) use stream::Stream;

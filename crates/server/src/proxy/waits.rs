@@ -25,7 +25,12 @@ const SLOTLESS: [&[u8]; 11] = [
 ];
 
 /// What a request says when it queues.
-pub(super) fn wants(client: &Client, request: &Request, model: &Arc<Model>) -> Wants {
+pub(super) fn wants(
+    client: &Client,
+    request: &Request,
+    model: &Arc<Model>,
+    takes_slot: bool,
+) -> Wants {
     let bytes = request.buffer.bytes();
     let head = bytes.get(..request.head_len).unwrap_or_default();
     let name = client.id_line.strip_prefix(b"x-request-id: ");
@@ -33,7 +38,7 @@ pub(super) fn wants(client: &Client, request: &Request, model: &Arc<Model>) -> W
     Wants {
         model: Arc::clone(model),
         client: client_of(client, head),
-        takes_slot: takes_slot(request.head.method.of(bytes), request.head.path(bytes)),
+        takes_slot,
         name: String::from_utf8_lossy(name).into_owned(),
     }
 }
@@ -60,6 +65,12 @@ fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let value = rest.strip_prefix(b":")?;
         start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
     })
+}
+
+/// Returns whether a request occupies one of the child's slots.
+pub(super) fn occupies_slot(request: &Request) -> bool {
+    let bytes = request.buffer.bytes();
+    takes_slot(request.head.method.of(bytes), request.head.path(bytes))
 }
 
 fn takes_slot(method: &[u8], path: &[u8]) -> bool {

@@ -84,6 +84,7 @@ pub(crate) fn one((seq, listed): &(u64, Listed)) -> Value {
         "error": listed.error,
         "queue_seconds": listed.queue.as_secs_f64(),
         "load_seconds": listed.load.as_secs_f64(),
+        "engine_wait_seconds": listed.engine_wait.as_secs_f64(),
         "ttft_seconds": seconds(listed.ttft),
         "total_seconds": listed.total.as_secs_f64(),
         "tokens": {

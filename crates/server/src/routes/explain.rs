@@ -1,14 +1,17 @@
 //! Why a model was loaded, kept, evicted or refused, and what became of a request.
 
-use super::View;
+mod passage;
+
 use super::parameters::Name;
 use super::status::word;
+use super::{Admin, View};
 use crate::error::unix;
-use crate::runtime::Told;
+use crate::runtime::{Explained, Told};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use passage::Passage;
 use serde_json::{Value, json};
 
 /// The last decisions about a model, the newest last.
@@ -31,22 +34,45 @@ pub(super) async fn model(State(view): State<View>, Name(name): Name) -> Respons
     .into_response()
 }
 
-/// What became of a request that had to wait or was refused, by its `x-request-id`.
-pub(super) async fn request(State(view): State<View>, Name(name): Name) -> Response {
-    let Some(explained) = view.runtime.explain_request(name).await else {
-        let error = json!({ "error": {
-            "message": "no request of this id had to wait lately: it went straight to its model, or \
-                        it was never here",
-            "type": "invalid_request_error",
-            "code": "not_found",
-            "param": null,
-        } });
-        return (StatusCode::NOT_FOUND, Json(error)).into_response();
+/// What became of a request, by its `x-request-id`.
+pub(super) async fn request(State(admin): State<Admin>, Name(name): Name) -> Response {
+    let explained = admin.view.runtime.explain_request(name.clone()).await;
+    let passage = passage::find(&admin, &name).await;
+    // Nothing is said of the engine where a request never got there.
+    let is_granted = explained
+        .as_ref()
+        .is_none_or(|explained| explained.outcome == "granted");
+    let mut answer = match (explained, &passage) {
+        (Some(explained), _) => queued(&explained),
+        (None, Some(passage)) => passage.unqueued(&name),
+        (None, None) => return unknown(),
     };
-    let error = explained
-        .error
-        .map(|(kind, message)| json!({ "kind": kind, "message": message }));
-    Json(json!({
+    answer["engine_wait_seconds"] = json!(passage.as_ref().map(Passage::engine_wait_seconds));
+    let told = passage
+        .as_ref()
+        .filter(|_| is_granted)
+        .and_then(Passage::told);
+    if let (Some(told), Some(meanwhile)) = (told, answer["meanwhile"].as_array_mut()) {
+        meanwhile.push(told);
+    }
+    Json(answer).into_response()
+}
+
+fn unknown() -> Response {
+    let error = json!({ "error": {
+        "message": "no request of this id is known: it was never here, or is no longer listed",
+        "type": "invalid_request_error",
+        "code": "not_found",
+        "param": null,
+    } });
+    (StatusCode::NOT_FOUND, Json(error)).into_response()
+}
+
+/// Describes a request that had to wait in paddock's queue, or was refused there.
+fn queued(explained: &Explained) -> Value {
+    let error = explained.error.as_ref();
+    let error = error.map(|(kind, message)| json!({ "kind": kind, "message": message }));
+    json!({
         "request": explained.request,
         "model": explained.model,
         "arrived": unix(explained.arrived),
@@ -54,8 +80,7 @@ pub(super) async fn request(State(view): State<View>, Name(name): Name) -> Respo
         "outcome": explained.outcome,
         "error": error,
         "meanwhile": told(&explained.meanwhile),
-    }))
-    .into_response()
+    })
 }
 
 fn told(decisions: &[Told]) -> Vec<Value> {

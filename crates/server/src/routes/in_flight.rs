@@ -49,5 +49,6 @@ fn one(request: &AtHand) -> Value {
         "at": unix(now.checked_sub(seconds).unwrap_or(now)),
         "seconds": seconds.as_secs_f64(),
         "state": request.stage.as_str(),
+        "engine_wait_seconds": request.engine_wait.as_secs_f64(),
     })
 }

@@ -255,7 +255,7 @@ fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) 
 
 fn waits(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
     type Of = fn(&ModelCounts) -> &Histogram;
-    let families: [(&str, &str, Of); 2] = [
+    let families: [(&str, &str, Of); 3] = [
         (
             "paddock_queue_seconds",
             "How long requests waited for their turn, loads not counted.",
@@ -265,6 +265,11 @@ fn waits(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
             "paddock_load_wait_seconds",
             "How long a model was loading while requests waited that had to.",
             |counts| &counts.load,
+        ),
+        (
+            "paddock_engine_wait_seconds",
+            "Time that requests waited inside the child for a slot, if they had to; estimated.",
+            |counts| &counts.engine_wait,
         ),
     ];
     for (name, help, of) in families {
@@ -314,6 +319,15 @@ fn states(page: &mut Page, look: &runtime::View) {
         page.family(name, "gauge", help);
         for model in &look.models {
             page.sample(name, &[("model", &model.config.id)], of(model));
+        }
+    }
+    let name = "paddock_engine_waiting";
+    let help =
+        "Requests that wait inside the child for a slot; estimated, and part of those in flight.";
+    page.family(name, "gauge", help);
+    for model in &look.models {
+        if let Some(waiting) = model.waiting_in_engine {
+            page.sample(name, &[("model", &model.config.id)], float(waiting.count));
         }
     }
 }
@@ -368,7 +382,7 @@ fn memory(page: &mut Page, look: &runtime::View) {
     page.family(
         name,
         "gauge",
-        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold.",
+        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold, and what their prompt caches may.",
     );
     for (kind, memory) in [("budget", &look.usage.budget), ("used", &look.usage.used)] {
         page.memory(name, kind, "", memory, look);
@@ -381,6 +395,14 @@ fn memory(page: &mut Page, look: &runtime::View) {
             if let Some(memory) = memory {
                 page.memory(name, kind, &model.config.id, memory, look);
             }
+        }
+        if let Some(cache) = model.prompt_cache {
+            let labels = [
+                ("kind", "prompt_cache"),
+                ("device", "host"),
+                ("model", &model.config.id),
+            ];
+            page.sample(name, &labels, float(cache.counted));
         }
     }
 }

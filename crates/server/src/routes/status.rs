@@ -52,6 +52,10 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "pinned": model.look.pinned,
         "in_flight": model.look.in_flight,
         "queued": model.look.queued,
+        "waiting_in_engine": model.waiting_in_engine.map(|waiting| json!({
+            "estimated": waiting.count,
+            "longest_seconds": waiting.longest.as_secs_f64(),
+        })),
         "pid": model.state.as_ref().and_then(State::pid),
         "since": model.since.map(|since| since.as_secs_f64()),
         "progress": model.state.as_ref().and_then(progress),
@@ -60,6 +64,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
         "memory": {
             "predicted": bytes(&model.predicted),
             "measured": bytes(&model.measured),
+            "prompt_cache": model.prompt_cache.map(|cache| cache.counted),
         },
         "sandbox": sandbox(model),
         "failure": failed.map(|failed| failure_json(&failed.failure)),

@@ -11,10 +11,11 @@ use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::Engine;
+use crate::error::ProxyError;
 use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
-use crate::model::{Limits, Model, Released, cap};
+use crate::model::{Capacity, Limits, Model, Released};
 use crate::rules;
 use crate::runtime_dir::Run;
 use crate::telemetry::Biographer;
@@ -187,7 +188,8 @@ impl Runtime {
         let id = ModelId(self.entries.len());
         let released = Released::new(self.epoch, self.releases.clone());
         let limits = Limits::of(&config);
-        let model = Model::new(id, config.id.clone(), cap(&config), limits, released);
+        let capacity = Capacity::of(&config, self.world.config.mode);
+        let model = Model::new(id, config.id.clone(), capacity, limits, released);
         let spec = rules::spec(&self.world.config, &config);
         let now = Instant::now().into_std();
         let added = self.scheduler.add(spec, Arc::clone(&model.gate), now);
@@ -353,15 +355,26 @@ impl Runtime {
         devices.map(|device| device.name.clone()).collect()
     }
 
-    /// Says to the workers which models there are.
-    pub(super) fn publish_catalog(&self) {
+    /// Returns the error for a name that no model has any more, while the catalog with its model is still the
+    /// published one.
+    pub(super) fn gone(&self, name: &str) -> ProxyError {
+        self.models_now().unknown(name)
+    }
+
+    /// Returns the models that are configured, without keys.
+    fn models_now(&self) -> Catalog {
         let entries = self.entries.iter().filter(|entry| !entry.removed);
         let models = entries.map(|entry| {
             let aliases = entry.config.aliases.as_slice();
             (Arc::clone(&entry.model), aliases)
         });
         let default = self.world.config.server.default_model.as_deref();
-        let catalog = Catalog::new(models.collect(), default);
+        Catalog::new(models.collect(), default)
+    }
+
+    /// Says to the workers which models there are.
+    pub(super) fn publish_catalog(&self) {
+        let catalog = self.models_now();
         let place_of = |name: &str| catalog.named(name).map(|model| model.id);
         let before = Arc::clone(&self.catalog.borrow());
         let keys = Keys::new(&self.world.config.api_keys, place_of, before.keys());

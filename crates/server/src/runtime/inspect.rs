@@ -4,6 +4,7 @@
 
 mod fault;
 mod flags;
+mod prompt_cache;
 
 use self::fault::Fault;
 use super::actor::{News, Runtime};
@@ -16,6 +17,7 @@ use crate::rules;
 use paddock_gguf as gguf;
 use paddock_scheduler::{Demand, Event, Memory, ModelId, ModelStatus};
 use paddock_supervisor::blocking;
+pub(crate) use prompt_cache::PromptCache;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,10 +34,11 @@ pub(super) type Inspected = Result<Arc<Found>, Failed>;
 pub(crate) struct Found {
     /// Which files they are. Nothing for a wrapped command's.
     pub(super) files: Option<FileIdentity>,
-    /// What it will take by its header alone.
+    /// What it will take by its header alone, its prompt cache included.
     pub(super) predicted: Memory,
-    /// What it will take by all that is known.
+    /// What it will take by all that is known, its prompt cache included.
     pub(super) demand: Demand,
+    pub(super) prompt_cache: PromptCache,
     /// What its child is told besides.
     pub(super) args: Vec<OsString>,
     /// What a lesson about it is kept under.
@@ -304,10 +307,18 @@ impl Task {
         }
         args.extend(self.fit_off());
         args.extend(self.metrics());
+        // Not a part of the key: what a load takes does not depend on the limit.
+        let prompt_cache = self.prompt_cache(&memory, place.context);
+        args.extend(prompt_cache.args());
+        let with_cache = |memory: Memory| memory.with_host(prompt_cache.counted);
         Found {
             files: Some(files),
-            predicted: place.memory,
-            demand: Demand { memory, load },
+            predicted: with_cache(place.memory),
+            demand: Demand {
+                memory: with_cache(memory),
+                load,
+            },
+            prompt_cache,
             args,
             key,
             headers: Some(headers),
@@ -325,6 +336,7 @@ impl Found {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
             },
+            prompt_cache: PromptCache::default(),
             args: Vec::new(),
             key: None,
             headers: None,

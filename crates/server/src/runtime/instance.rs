@@ -48,6 +48,9 @@ impl Runtime {
         let forward = forward_states(id, serial, instance.watch(), self.tell.clone());
         self.tasks.spawn(forward);
         let entry = &mut self.entries[id.0];
+        if let Some(found) = &entry.found {
+            self.journal.caches(id, found.prompt_cache);
+        }
         entry.running = Some(Running {
             instance,
             serial,

@@ -1,6 +1,7 @@
 //! Why everything was done: the last decisions about each model, and the last requests that waited.
 
 use super::death::{Death, clock};
+use super::inspect::PromptCache;
 use crate::memory::Bytes;
 use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, WantedBy};
 use paddock_supervisor::Failure;
@@ -36,6 +37,8 @@ enum Happened {
     Decided(Note),
     Died(Death),
     Unloadable(Arc<Failure>),
+    /// A child is started with this prompt cache.
+    Caches(PromptCache),
 }
 
 impl Happened {
@@ -112,6 +115,13 @@ impl Journal {
         self.happened(model, Happened::Unloadable(cause));
     }
 
+    /// Notes the prompt cache of a child that is started, unless nothing is known of one.
+    pub(super) fn caches(&mut self, model: ModelId, cache: PromptCache) {
+        if cache.is_known() {
+            self.happened(model, Happened::Caches(cache));
+        }
+    }
+
     /// Notes that the model was wanted again and refused for the reason that was noted last.
     pub(super) fn refused_again(&mut self, model: ModelId) {
         let notes = self.notes.entry(model).or_default();
@@ -168,6 +178,7 @@ impl Journal {
                 Happened::Unloadable(cause) => {
                     ("unloadable", format!("{name} is not loaded: {cause}"))
                 }
+                Happened::Caches(cache) => ("prompt_cache", cache.sentence(name)),
             };
             if let Some((times, last)) = entry.again {
                 let since = format!("; requests were refused so {times} more times, last at ");

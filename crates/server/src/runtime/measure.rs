@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     memory: Memory,
+    /// Bytes that the child's prompt cache, empty when it was looked at, may take later.
+    prompt_cache: u64,
 }
 
 impl Runtime {
@@ -32,6 +34,7 @@ impl Runtime {
             return;
         };
         let serial = running.serial;
+        let prompt_cache = found.prompt_cache.counted;
         let logs = running.instance.logs();
         let load = self
             .scheduler
@@ -54,7 +57,10 @@ impl Runtime {
                 };
                 learned.learn(key, lesson);
             }
-            let measured = Measured { memory };
+            let measured = Measured {
+                memory,
+                prompt_cache,
+            };
             // The actor hears it unless it has ended.
             let _ = tell
                 .send(News::Measured {
@@ -78,7 +84,7 @@ impl Runtime {
         if entry.config.memory.is_none() {
             self.handle(Event::Measured {
                 model: id,
-                memory: measured.memory,
+                memory: measured.memory.with_host(measured.prompt_cache),
             });
         }
     }
@@ -107,7 +113,11 @@ fn see(pid: u32, logs: &Logs, found: &Found, engine: &Engine) -> Seen {
         devices: engine.seen_on_devices(pid),
     });
     let expected = || learned::Memory {
-        host: found.demand.memory.host(),
+        host: found
+            .demand
+            .memory
+            .host()
+            .saturating_sub(found.prompt_cache.counted),
         devices: names()
             .enumerate()
             .map(|(at, name)| (name.clone(), found.demand.memory.device(at)))

@@ -23,7 +23,10 @@ pub(super) struct Placing<'a> {
 /// Where a model will go.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Place {
+    /// Without its prompt cache.
     pub(super) memory: Memory,
+    /// The bytes of the states of one whole context.
+    pub(super) context: u64,
     /// What its child is told for that.
     pub(super) args: Vec<OsString>,
 }
@@ -53,6 +56,7 @@ pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
         };
         return Place {
             memory: placing.divide(split),
+            context: states(headers, &options),
             args: Vec::new(),
         };
     }
@@ -63,6 +67,7 @@ pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
     {
         return Place {
             memory: whole,
+            context: states(headers, &options),
             args: Vec::new(),
         };
     }
@@ -70,22 +75,30 @@ pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
     let mut context = own;
     loop {
         context = (context / 2).max(LEAST_CONTEXT.min(own));
-        let memory = placing.memory(
-            headers,
-            &Options {
-                context,
-                ..options.clone()
-            },
-        );
+        let shorter = Options {
+            context,
+            ..options.clone()
+        };
+        let memory = placing.memory(headers, &shorter);
         if memory.fits(placing.budget) || context <= LEAST_CONTEXT {
             let args = vec!["--ctx-size".into(), context.to_string().into()];
-            return Place { memory, args };
+            return Place {
+                memory,
+                context: states(headers, &shorter),
+                args,
+            };
         }
     }
 }
 
 fn has_device(placing: &Placing<'_>, options: &Options) -> bool {
     !placing.engine.devices.is_empty() && options.gpu_layers != gguf::GpuLayers::Count(0)
+}
+
+/// Returns the bytes of a context's states: cached keys and values, and the state of recurrent layers.
+fn states(headers: &Headers, options: &Options) -> u64 {
+    let model = gguf::predict(&headers.model, options);
+    model.map_or(0, |model| model.kv().saturating_add(model.recurrent()))
 }
 
 /// The context a model was trained with.

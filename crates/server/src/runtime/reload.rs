@@ -4,7 +4,7 @@
 use super::actor::Runtime;
 use super::repeats::Repeats;
 use crate::config::{self, ApiKey, Config};
-use crate::model::{Limits, cap};
+use crate::model::{Capacity, Limits};
 use crate::rules;
 use paddock_scheduler::{Event, ModelId, ModelStatus};
 use paddock_supervisor::Logs;
@@ -128,7 +128,7 @@ impl Runtime {
         }
         entry.config = Arc::new(model.clone());
         let limits = Limits::of(model);
-        entry.model = Arc::new(entry.model.with(cap(model), limits));
+        entry.model = Arc::new(entry.model.with(Capacity::of(model, config.mode), limits));
         if restart {
             entry.failed = None;
             entry.repeats = Repeats::default();

@@ -39,6 +39,21 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// Adds what another model of the same name has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.load_time.merge(&other.load_time);
+        for (counts, more) in [
+            (&mut self.loads, &other.loads),
+            (&mut self.evictions, &other.evictions),
+            (&mut self.failures, &other.failures),
+            (&mut self.restarts, &other.restarts),
+        ] {
+            for (what, count) in more {
+                add_many(counts, what, *count);
+            }
+        }
+    }
+
     /// Counts what has been decided.
     pub(super) fn noted(&mut self, note: &Note) {
         match note {
@@ -88,9 +103,13 @@ impl Tally {
 }
 
 fn add(counts: &mut Vec<(&'static str, u64)>, what: &'static str) {
+    add_many(counts, what, 1);
+}
+
+fn add_many(counts: &mut Vec<(&'static str, u64)>, what: &'static str, more: u64) {
     match counts.iter_mut().find(|(known, _)| *known == what) {
-        Some((_, count)) => *count += 1,
-        None => counts.push((what, 1)),
+        Some((_, count)) => *count += more,
+        None => counts.push((what, more)),
     }
 }
 

@@ -1,12 +1,14 @@
 use super::actor::Runtime;
 use super::entry::Failed;
-use super::inspect::Found;
+use super::inspect::{Found, PromptCache};
 use super::tally::Tally;
 use crate::config;
 use crate::sandbox::{self, Opened};
+use crate::slots::WaitingInEngine;
 use paddock_scheduler::{Memory, MemoryUsage, ModelId, ModelSnapshot};
 use paddock_supervisor::State;
 use paddock_supervisor::sandbox::SandboxSupport;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,14 +27,18 @@ pub(crate) struct ModelView {
     pub(crate) id: ModelId,
     pub(crate) config: Arc<config::Model>,
     pub(crate) look: ModelSnapshot,
+    /// The requests that wait inside its child for a slot, by estimate; `None` if its slots are unknown.
+    pub(crate) waiting_in_engine: Option<WaitingInEngine>,
     /// Its instance's state, where there is one.
     pub(crate) state: Option<State>,
     /// Why it does not load, or did not stay.
     pub(crate) failed: Option<Failed>,
     /// What its file says of it.
     pub(crate) facts: Option<Facts>,
-    /// What it was expected to hold before anything was learned.
+    /// What it was expected to hold before anything was learned, its prompt cache included.
     pub(crate) predicted: Option<Memory>,
+    /// The part of what it is counted as that is its prompt cache.
+    pub(crate) prompt_cache: Option<PromptCache>,
     /// What it was seen to hold.
     pub(crate) measured: Option<Memory>,
     /// Which parts of the sandbox hold for its child, and what leaves others open.
@@ -41,7 +47,7 @@ pub(crate) struct ModelView {
     pub(crate) generations: u64,
     /// Since when it loads, or is loaded.
     pub(crate) since: Option<Duration>,
-    /// What has become of its loads and children.
+    /// What has become of its loads and children, since paddock started.
     pub(crate) tally: Tally,
 }
 
@@ -76,12 +82,30 @@ impl Runtime {
             .iter()
             .enumerate()
             .filter(|(_, entry)| !entry.removed);
+        let mut models: Vec<ModelView> = models
+            .filter_map(|(at, _)| self.model_view(ModelId(at)))
+            .collect();
+        self.add_earlier_counts(&mut models);
         View {
-            models: models
-                .filter_map(|(at, _)| self.model_view(ModelId(at)))
-                .collect(),
+            models,
             usage: self.scheduler.usage(),
             devices: self.devices(),
+        }
+    }
+
+    /// Adds what removed models of the same names have counted: a counter that began again would look like a restart
+    /// of paddock.
+    fn add_earlier_counts(&self, models: &mut [ModelView]) {
+        let removed = self.entries.iter().filter(|entry| entry.removed);
+        let mut earlier: HashMap<&str, Tally> = HashMap::new();
+        for entry in removed {
+            let tally = earlier.entry(&entry.config.id).or_default();
+            tally.merge(&entry.tally);
+        }
+        for model in models {
+            if let Some(earlier) = earlier.get(model.config.id.as_str()) {
+                model.tally.merge(earlier);
+            }
         }
     }
 
@@ -103,10 +127,12 @@ impl Runtime {
             sandbox: (parts, opened),
             config: Arc::clone(&entry.config),
             look,
+            waiting_in_engine: entry.model.waiting_in_engine(),
             state,
             failed: entry.failed.clone(),
             facts: entry.found.as_deref().and_then(Facts::of),
             predicted: entry.found.as_ref().map(|found| found.predicted),
+            prompt_cache: entry.found.as_ref().map(|found| found.prompt_cache),
             measured: running.and_then(|running| running.measured),
             generations: entry.generations,
             since,

@@ -122,7 +122,7 @@ impl Runtime {
             Refusal::StillLoading => ProxyError::Loading { model, retry_after },
             Refusal::ShuttingDown => ProxyError::ShuttingDown,
             Refusal::Draining => ProxyError::Draining { model, retry_after },
-            Refusal::Removed => self.catalog.borrow().unknown(&model),
+            Refusal::Removed => self.gone(&model),
             Refusal::DoesNotFit {
                 needs,
                 available,

@@ -137,6 +137,8 @@ pub(crate) struct ModelCounts {
     pub(crate) times: Vec<(Option<Operation>, Times)>,
     pub(crate) queue: Histogram,
     pub(crate) load: Histogram,
+    /// Of requests that waited inside the child, by estimate.
+    pub(crate) engine_wait: Histogram,
     /// The prompts' tokens, those that the cache has served among them.
     pub(crate) prompt_tokens: u64,
     pub(crate) cached_tokens: u64,
@@ -150,7 +152,8 @@ impl Default for ModelCounts {
             requests: Vec::new(),
             times: Vec::new(),
             queue: long.clone(),
-            load: long,
+            load: long.clone(),
+            engine_wait: long,
             prompt_tokens: 0,
             cached_tokens: 0,
             generated_tokens: 0,
@@ -170,6 +173,9 @@ impl ModelCounts {
         self.queue.add(row.queue);
         if !row.load.is_zero() {
             self.load.add(row.load);
+        }
+        if !row.engine_wait.is_zero() {
+            self.engine_wait.add(row.engine_wait);
         }
         add(
             &mut self.prompt_tokens,
@@ -227,6 +233,7 @@ impl ModelCounts {
         }
         self.queue.merge(&other.queue);
         self.load.merge(&other.load);
+        self.engine_wait.merge(&other.engine_wait);
         add(&mut self.prompt_tokens, other.prompt_tokens);
         add(&mut self.cached_tokens, other.cached_tokens);
         add(&mut self.generated_tokens, other.generated_tokens);

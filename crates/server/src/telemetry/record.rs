@@ -2,6 +2,7 @@ use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, Route, Row, tokens};
 use crate::error::ProxyError;
 use crate::keys::{Key, OpenStream, StreamEnd, StreamUse, Visit};
+use crate::slots::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
 use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Tap};
 use std::rc::Rc;
@@ -34,6 +35,7 @@ struct UnderWay {
     error: Option<(&'static str, Outcome)>,
     queue: Duration,
     load: Duration,
+    engine_wait: EngineWait,
     /// When the first byte came of a streamed answer's body.
     first: Option<Instant>,
     streams: bool,
@@ -68,6 +70,7 @@ impl Record {
             error: None,
             queue: Duration::ZERO,
             load: Duration::ZERO,
+            engine_wait: EngineWait::default(),
             first: None,
             streams: false,
             tap: None,
@@ -151,6 +154,13 @@ impl Record {
         }
     }
 
+    /// Notes that the request goes to a child, and stands there in line for a slot.
+    pub(crate) fn takes_slot(&mut self, ticket: SlotTicket) {
+        if let Some(it) = &mut self.under_way {
+            it.engine_wait.begin(ticket);
+        }
+    }
+
     /// So much of its body has come.
     pub(crate) fn took(&mut self, bytes: u64) {
         if let Some(it) = &mut self.under_way {
@@ -162,6 +172,7 @@ impl Record {
     pub(crate) fn answer(&mut self, head: &ResponseHead) {
         if let Some(it) = &mut self.under_way {
             it.status = Some(head.status);
+            it.engine_wait.settle(Instant::now());
             it.streams = head.is_event_stream;
             let mut tap = Tap::of(head);
             if it.visit.as_ref().is_some_and(Visit::pays_for_tokens) {
@@ -290,6 +301,7 @@ impl Record {
             error: it.error.map(|(kind, _)| kind),
             queue: it.queue,
             load: it.load,
+            engine_wait: it.engine_wait.waited(at),
             ttft: it.first.map(|first| first.duration_since(it.arrived)),
             total: at.duration_since(it.arrived),
             usage: report

@@ -70,6 +70,8 @@ pub(crate) struct Row {
     pub(crate) queue: Duration,
     /// How long, besides, the model was loading while it waited.
     pub(crate) load: Duration,
+    /// The time that it waited inside the child for a slot, by estimate.
+    pub(crate) engine_wait: Duration,
     /// From its first byte to the first of a streamed answer's body.
     pub(crate) ttft: Option<Duration>,
     /// From its first byte to the answer's last one.
@@ -172,6 +174,7 @@ pub(super) mod tests {
             error: None,
             queue: Duration::ZERO,
             load: Duration::ZERO,
+            engine_wait: Duration::ZERO,
             ttft: None,
             total: Duration::ZERO,
             usage: Usage::default(),

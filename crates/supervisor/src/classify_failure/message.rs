@@ -53,7 +53,7 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
             (
                 format!(": the kernel killed it, for {used_up} ran out"),
                 format!(
-                    "use a smaller context or quantisation, load fewer models at a time (memory.budget), or {limit}"
+                    "use a smaller context or quantisation, load fewer models at a time (memory.ram, or scheduler.max_loaded), or {limit}"
                 ),
             )
         }

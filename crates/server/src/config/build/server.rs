@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::api_key::Scope;
 use super::super::checks::{addresses, check_overlaps, check_public};
 use super::super::hint::close;
+use super::super::home::unexpanded;
 use super::super::raw::{List, RawKey, RawServer};
 use super::super::section::At;
 use super::super::{AllowedOrigins, Model, Server, Surroundings};
@@ -70,8 +71,9 @@ impl Build<'_> {
         if !at.value.is_dir() {
             let path = at.value.display();
             let problem = at.problem(format!("there is no directory {path}"));
-            self.report
-                .push(problem.help(format!("make it: mkdir -p -m 700 {path}")));
+            let help = unexpanded(&at.value);
+            let help = help.unwrap_or_else(|| format!("make it: mkdir -p -m 700 {path}"));
+            self.report.push(problem.help(help));
         }
         let bytes = at.value.as_os_str().len();
         if bytes > MOST_RUNTIME_DIR {
@@ -89,6 +91,11 @@ impl Build<'_> {
         if at.value.exists() && !at.value.is_dir() {
             let message = format!("{} is not a directory", at.value.display());
             self.report.push(at.problem(message));
+        }
+        // It would be made, and nobody would look for it there.
+        if let Some(help) = unexpanded(&at.value).filter(|_| !at.value.exists()) {
+            let message = format!("there is no directory {}", at.value.display());
+            self.report.push(at.problem(message).help(help));
         }
         at.value
     }

@@ -6,6 +6,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::super::engine::Fault;
+use super::super::home::unexpanded;
 use super::{File, Skipped};
 
 /// How many directories below a named one are entered in a row.
@@ -136,5 +137,8 @@ pub(in super::super) fn unread(root: &Path, error: &Error) -> Fault {
         ErrorKind::NotADirectory => format!("{shown} is not a directory"),
         _ => format!("{shown} cannot be read: {error}"),
     };
-    Fault::bare(message)
+    Fault {
+        help: unexpanded(root).filter(|_| error.kind() == ErrorKind::NotFound),
+        ..Fault::bare(message)
+    }
 }

@@ -52,7 +52,7 @@ const SERVER: &[Key] = &[
         "listen",
         Kind::Addresses,
         r#"["127.0.0.1:8080"]"#,
-        "where clients connect: HOST:PORT or unix:PATH",
+        "where clients connect: HOST:PORT, localhost:PORT (IPv4 and IPv6) or unix:PATH",
     ),
     key(
         "admin",
@@ -303,7 +303,7 @@ const MODEL: &[Key] = &[
         "memory",
         Kind::SizeOr(""),
         r#""""#,
-        r#"a size, such as "6GiB", in the place of the prediction"#,
+        r#"a size, such as "6GiB", in the place of the prediction; a prompt cache is counted besides"#,
     ),
     key(
         "max_in_flight",

@@ -190,6 +190,10 @@ fn problems_of_the_rest() {
             "error: server.runtime_dir: there is no directory DIR/run",
         ),
         (
+            "[server]\nstate_dir = '$XDG_STATE_HOME/p'\n",
+            "error: server.state_dir: there is no directory DIR/$XDG_STATE_HOME/p",
+        ),
+        (
             "[server]\nstate_dir = 'model.gguf'\n",
             "error: server.state_dir: DIR/model.gguf is not a directory",
         ),

@@ -44,7 +44,7 @@ fn several_hosts_and_sockets_are_read() {
         "127.0.0.1:8080",
         "[::1]:8080",
         "unix:/run/l.sock",
-        "127.0.0.1:8080",
+        "localhost:8080",
     ];
     assert_eq!(shown(&wrap), expected);
 }

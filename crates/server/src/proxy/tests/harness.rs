@@ -2,7 +2,7 @@ use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
 use crate::config::{AllowedOrigins, ApiKey, KeyHash, Scope};
 use crate::keys::Keys;
-use crate::model::{Endpoint, Limits, Model, Released};
+use crate::model::{Capacity, Endpoint, Limits, Model, Released};
 use crate::proxy::connection;
 use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
@@ -225,7 +225,11 @@ fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc
 fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
     let epoch = Epoch::new(Instant::now().into_std());
     let released = Released::new(epoch, mpsc::channel(1).0);
-    Model::new(ModelId(id), name.into(), 64, limits, released)
+    let capacity = Capacity {
+        cap: 64,
+        slots: Some(1),
+    };
+    Model::new(ModelId(id), name.into(), capacity, limits, released)
 }
 
 /// A model of this name.

@@ -26,6 +26,8 @@ pub(crate) struct Listed {
     pub(crate) queue: Duration,
     /// How long, besides, the model was loading while it waited.
     pub(crate) load: Duration,
+    /// The time that it waited inside the child for a slot, by estimate.
+    pub(crate) engine_wait: Duration,
     /// From its first byte to the first of a streamed answer's body.
     pub(crate) ttft: Option<Duration>,
     /// From its first byte to the answer's last one.
@@ -62,6 +64,7 @@ impl Listed {
             error: row.error.map(Word::from),
             queue: row.queue,
             load: row.load,
+            engine_wait: row.engine_wait,
             ttft: row.ttft,
             total: row.total,
             per_token: row.time_per_token(),

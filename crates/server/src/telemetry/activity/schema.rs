@@ -11,7 +11,8 @@ pub(super) const FILE: Database = Database {
     // Pages that are free can be given back to the system, which is decided before there is a table. What
     // was written ahead is cut to this size again after a burst.
     pragmas: "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_size_limit = 8388608;",
-    migrations: &["
+    migrations: &[
+        "
     CREATE TABLE words (
         id   INTEGER PRIMARY KEY,
         word TEXT NOT NULL UNIQUE
@@ -53,7 +54,10 @@ pub(super) const FILE: Database = Database {
         what TEXT PRIMARY KEY,
         seq  INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-"],
+",
+        "    ALTER TABLE requests ADD COLUMN engine_us INTEGER;
+",
+    ],
     probes: &[
         super::words::ALL,
         super::store::INSERT_REQUEST,

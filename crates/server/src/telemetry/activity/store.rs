@@ -12,15 +12,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) const INSERT_REQUEST: &str = "
     INSERT INTO requests (seq, at_us, id, id_hash, model, key, route, status, outcome, error, queue_us,
-        load_us, ttft_us, total_us, token_ns, prompt, cached, generated, bytes_in, bytes_out)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        load_us, ttft_us, total_us, token_ns, prompt, cached, generated, bytes_in, bytes_out, engine_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+        ?21)";
 
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO events (seq, at_us, model, event, reason, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 const REQUEST: &str = "
     SELECT seq, at_us, id, model, key, route, status, outcome, error, queue_us, load_us, ttft_us, total_us,
-        token_ns, prompt, cached, generated, bytes_in, bytes_out
+        token_ns, prompt, cached, generated, bytes_in, bytes_out, engine_us
     FROM requests WHERE ";
 
 const EVENT: &str = "SELECT seq, at_us, model, event, reason, message FROM events WHERE ";
@@ -146,6 +147,7 @@ impl Store {
                     listed.generated.map(signed),
                     signed(listed.bytes_in),
                     signed(listed.bytes_out),
+                    micros(listed.engine_wait),
                 ])?;
             }
             let mut insert = transaction.prepare_cached(INSERT_EVENT)?;
@@ -262,6 +264,7 @@ impl Store {
             error: word(8)?,
             queue: time(9)?.unwrap_or_default(),
             load: time(10)?.unwrap_or_default(),
+            engine_wait: time(19)?.unwrap_or_default(),
             ttft: time(11)?,
             total: time(12)?.unwrap_or_default(),
             per_token: number(13)?.map(Duration::from_nanos),

@@ -18,6 +18,7 @@ fn batch(ids: &[String]) -> Batch {
         error: None,
         queue: Duration::ZERO,
         load: Duration::ZERO,
+        engine_wait: Duration::ZERO,
         ttft: None,
         total: Duration::from_secs(1),
         usage: paddock_wire::Usage::default(),
