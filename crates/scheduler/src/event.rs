@@ -20,6 +20,9 @@ pub struct Demand {
     pub memory: Memory,
     /// How long it loads.
     pub load: Duration,
+    /// The engine has loaded these files before, or has been seen to begin to. Others are tried before room
+    /// is made for them.
+    pub is_proven: bool,
 }
 
 /// What happened.
@@ -41,7 +44,7 @@ pub enum Event {
         /// The request.
         id: RequestId,
     },
-    /// What [`Action::Inspect`] asked for, or what was seen of a model's files without being asked: a cold
+    /// What [`Action::Inspect`] or [`Action::Try`] asked for, or what was seen of a model's files without being asked: a cold
     /// model that cannot be loaded has failed.
     Inspected {
         /// The model.
@@ -164,6 +167,12 @@ pub enum Action {
     },
     /// Look at the model's files and say what it will take: [`Event::Inspected`] is the answer.
     Inspect {
+        /// The model.
+        model: ModelId,
+    },
+    /// Have the engine begin to load the model's files, in little memory, and say what they will take:
+    /// [`Event::Inspected`] is the answer.
+    Try {
         /// The model.
         model: ModelId,
     },

@@ -13,7 +13,8 @@
 //!                                                                                   keep-alive, unloaded
 //! ```
 //!
-//! Its files are looked at each time before anything is evicted for it. It waits in one line with
+//! Its files are looked at each time before anything is evicted for it, and where nobody has seen them
+//! loaded the engine tries them first. It waits in one line with
 //! all models that want memory, in the order in which they began to. Room is made by models that
 //! are idle; once the first in line has waited `max_wait`, by busy ones too, which let nobody new
 //! in and finish what they have. Then its memory is claimed, so that nobody else takes it, and it

@@ -98,6 +98,7 @@ impl Model {
             demand: Demand {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
+                is_proven: false,
             },
             uses: Uses::none(now),
             ran_out: false,

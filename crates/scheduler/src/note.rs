@@ -20,6 +20,8 @@ pub enum Note {
         /// The models that hold memory and are pinned.
         pinned: Vec<ModelId>,
     },
+    /// Room would have to be made for it, and its files have never been loaded: the engine tries them first.
+    Tries,
     /// Room is being made for it.
     MakesRoom {
         /// What it needs.

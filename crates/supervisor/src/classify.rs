@@ -53,7 +53,7 @@ impl<'a> Evidence<'a> {
 ///    else ended it.
 /// 3. Words of memory, disks, open files, processes, in this order.
 /// 4. While starting: the loader, the shim, the socket, the flags, in this order.
-/// 5. SIGABRT, or words of a failed assertion.
+/// 5. While starting: words of a failed assertion; then SIGABRT, or such words.
 /// 6. While starting: words of a bad file.
 /// 7. Any other signal, exit code 0, or an exit after readiness: a crash.
 /// 8. Unknown.
@@ -164,7 +164,9 @@ fn class(evidence: &Evidence<'_>) -> FailureClass {
     if starting && let Some(class) = refused(evidence) {
         return class; // 4.
     }
-    if evidence.exit.signal() == Some(6) || says(words::ABORTED) {
+    if starting && says(words::ASSERTION) {
+        FailureClass::AssertionFailed // 5.
+    } else if evidence.exit.signal() == Some(6) || says(words::ABORTED) {
         FailureClass::Aborted // 5.
     } else if starting && says(words::BAD_FILE) {
         FailureClass::BadFile // 6.

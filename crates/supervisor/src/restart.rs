@@ -251,6 +251,7 @@ mod tests {
             NotExecutable,
             MissingLibrary,
             IllegalInstruction,
+            AssertionFailed,
         ];
         for class in pointless {
             assert_eq!(

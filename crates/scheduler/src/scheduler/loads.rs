@@ -185,6 +185,8 @@ impl Scheduler {
             return self.give_up(at, free, now);
         }
         model.ran_out = true;
+        // Its files have been read.
+        model.demand.is_proven = true;
         model.gate.shut();
         let needs = model.holds.beyond(&free);
         self.leave_memory(at);

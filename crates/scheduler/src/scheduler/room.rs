@@ -86,7 +86,9 @@ impl Scheduler {
         let mut room = self.room(now);
         let newcomers = std::mem::take(&mut self.newcomers);
         for at in &newcomers {
-            self.refuse_hopeless(*at, &room, now);
+            if self.refuse_hopeless(*at, &room, now) || self.tries_first(*at, &room) {
+                self.line.retain(|other| other != at);
+            }
         }
         let mut place = 0;
         while let Some(at) = self.line.get(place).copied() {
@@ -134,6 +136,9 @@ impl Scheduler {
                 self.claim(at, Vec::new(), room);
                 return Turn::Over;
             }
+            if self.tries_first(at, room) {
+                return Turn::Over;
+            }
             let Some(victims) = choose(&room.idle, &missing) else {
                 break;
             };
@@ -171,6 +176,22 @@ impl Scheduler {
         } else {
             self.does_not_fit(at, needs, room.most);
         }
+        true
+    }
+
+    /// Has the files of a model tried that nobody has seen loaded, before another model goes for it. Returns
+    /// true if the model waits for that now instead.
+    fn tries_first(&mut self, at: ModelId, room: &Room) -> bool {
+        let model = &mut self.models[at.0];
+        let Residency::Waiting { since, needs } = model.residency else {
+            return false;
+        };
+        if model.demand.is_proven || room.missing(&needs) == Memory::NONE {
+            return false;
+        }
+        model.residency = Residency::Inspecting { since };
+        self.note(at, Note::Tries);
+        self.out.push(Action::Try { model: at });
         true
     }
 

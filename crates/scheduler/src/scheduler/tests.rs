@@ -11,5 +11,6 @@ mod loading;
 mod pins;
 mod room;
 mod simulation;
+mod trial;
 
 use lab::{Lab, mib, secs};

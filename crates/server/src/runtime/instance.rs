@@ -57,7 +57,8 @@ impl Runtime {
         });
     }
 
-    fn spec(&self, id: ModelId) -> Option<Spec> {
+    /// Describes the model's next child.
+    pub(super) fn spec(&self, id: ModelId) -> Option<Spec> {
         let entry = self.entries.get(id.0)?;
         let config = &self.world.config;
         let mut command = config.command(&entry.config);
@@ -172,6 +173,7 @@ impl Runtime {
                     return self.changed();
                 }
                 entry.failed = None;
+                entry.proven = entry.found.as_ref().and_then(|found| found.files.clone());
                 InstanceIs::Ready(publish(&entry.model, *generation, listener))
             }
             State::Backoff {

@@ -77,6 +77,7 @@ fn telling<'a>(evidence: &Evidence<'a>, class: FailureClass) -> Option<&'a Strin
         FailureClass::MissingBinary | FailureClass::NotExecutable => says(words::NO_EXEC),
         FailureClass::MissingLibrary => says(words::MISSING_LIBRARY),
         // A backtrace follows, which says nothing to most people.
+        FailureClass::AssertionFailed => says(words::ASSERTION),
         FailureClass::Aborted => says(words::ABORTED)
             .or_else(|| says(words::DEVICE_ERROR))
             .or_else(|| evidence.relevant().find(|line| words::names_source(line)))
@@ -108,6 +109,7 @@ const fn event(class: FailureClass) -> &'static str {
         FailureClass::MissingLibrary => "lacks a shared library",
         FailureClass::Killed => "was ended from outside",
         FailureClass::Aborted => "aborted",
+        FailureClass::AssertionFailed => "failed an assertion of its own",
         FailureClass::Crashed => "crashed",
         FailureClass::Unresponsive => "no longer answered",
         FailureClass::InferenceFailed => "answered inference requests with server errors only",
@@ -151,6 +153,9 @@ impl FailureClass {
             }
             Self::Killed => {
                 "for SIGKILL look for the kernel's out-of-memory killer in the system log"
+            }
+            Self::AssertionFailed => {
+                "it fails again with the same file and flags: check the file, or use another build of the engine"
             }
             Self::Aborted => "this is likely a fault of the program: see its last lines",
             Self::Crashed

@@ -103,6 +103,7 @@ impl Lab {
             demand: Some(Demand {
                 memory,
                 load: secs(2),
+                is_proven: true,
             }),
         });
     }

@@ -16,6 +16,9 @@ struct Child {
     memory: Memory,
     process: Process,
     inspecting: bool,
+    trying: bool,
+    /// Its files are known to load.
+    is_proven: bool,
     /// Leases of requests, granted or passed.
     leases: Vec<Option<RequestId>>,
 }
@@ -167,7 +170,11 @@ impl World {
                 self.queued.remove(&id);
                 assert!(self.answered.insert(id), "{id:?} was answered twice");
             }
-            Action::Inspect { model } => self.children[model.0].inspecting = true,
+            Action::Inspect { model } => {
+                let child = &mut self.children[model.0];
+                (child.inspecting, child.trying) = (true, false);
+            }
+            Action::Try { model } => self.children[model.0].trying = true,
             Action::Start { model } => self.start(model),
             Action::Stop { model } => {
                 let child = &mut self.children[model.0];
@@ -197,6 +204,7 @@ impl World {
         let child = &mut self.children[model.0];
         assert!(child.process == Process::None, "{model:?} is started twice");
         child.process = Process::Loading;
+        child.is_proven = true;
         let used = self.scheduler.usage().used;
         // What was measured to be more than was expected is nobody's fault.
         if self
@@ -222,6 +230,12 @@ impl World {
                 "{model:?} is pinned and goes: {note:?}"
             );
             self.evictions += 1;
+        }
+        if let Note::Evicted { by: other, .. } | Note::Yields { to: other, .. } = note {
+            assert!(
+                self.children[other.0].is_proven,
+                "{model:?} goes for {other:?}, which may not load"
+            );
         }
         if goes {
             assert!(
