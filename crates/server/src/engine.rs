@@ -32,6 +32,9 @@ pub(crate) struct Engine {
     pub(crate) takes_verbosity: bool,
     /// It can be told to count for Prometheus (`--metrics`).
     pub(crate) takes_metrics: bool,
+    /// It can be told to load a model without devices, out of a mapping of its file (`--device none`,
+    /// `--load-mode mmap`).
+    pub(crate) takes_trials: bool,
 }
 
 impl Engine {
@@ -68,6 +71,7 @@ impl Engine {
                 takes_fit: knows("--fit "),
                 takes_verbosity: knows("--log-verbosity"),
                 takes_metrics: knows("--metrics"),
+                takes_trials: knows("--device ") && knows("--load-mode "),
             };
         }
         if !engine.devices.is_empty() {

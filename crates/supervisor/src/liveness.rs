@@ -105,8 +105,9 @@ impl LivenessCheck {
     }
 
     /// Handles one event and decides.
-    /// | 1. A byte of an answer, or an answered probe: the count of missed probes starts again, and probing
-    /// goes on only while a request waits. A client that gives up is no sign of life.
+    ///
+    /// 1. A byte of an answer, or an answered probe: the count of missed probes starts again, and probing
+    ///    goes on only while a request waits. A client that gives up is no sign of life.
     /// 2. A missed probe counts, unless the child was working.
     /// 3. Too many missed probes: hung.
     /// 4. Two requests timed out, one after the other, and no byte meanwhile: hung. The HTTP threads may

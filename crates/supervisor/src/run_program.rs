@@ -46,8 +46,10 @@ impl Spawner {
     /// Runs a program to its end and returns its output. Its stdin is empty, and like every child it ends with
     /// this process. If `cancelled` ends first, the program is killed with its group and reaped before this
     /// returns; dropping the future kills them too, and does not wait.
-    /// | # Errors
-    /// | The program cannot be started, or has not ended and closed its output within `limit` or before
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or has not ended and closed its output within `limit` or before
     /// `cancelled`.
     pub async fn run_program(
         &self,

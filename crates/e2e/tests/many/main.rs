@@ -40,3 +40,5 @@ mod support;
 mod swaps;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod trials;

@@ -61,6 +61,7 @@ struct Task {
     budget: Memory,
     before: Option<Arc<Found>>,
     failed: Option<Failed>,
+    proven: Option<FileIdentity>,
 }
 
 impl Runtime {
@@ -102,6 +103,7 @@ impl Runtime {
             budget,
             before: entry.found.clone(),
             failed: entry.failed.clone(),
+            proven: entry.proven.clone(),
         };
         let tell = self.tell.clone();
         self.tasks.spawn(async move {
@@ -153,6 +155,9 @@ impl Runtime {
                     entry.failed = None;
                 }
                 let demand = found.demand;
+                if demand.is_proven {
+                    entry.proven.clone_from(&found.files);
+                }
                 entry.found = Some(found);
                 Some(demand)
             }
@@ -302,12 +307,18 @@ impl Task {
             }
             None => args.extend(self.say_more()),
         }
+        let is_proven =
+            lesson.is_some() || self.proven.as_ref() == Some(&files) || !self.engine.takes_trials;
         args.extend(self.fit_off());
         args.extend(self.metrics());
         Found {
             files: Some(files),
             predicted: place.memory,
-            demand: Demand { memory, load },
+            demand: Demand {
+                memory,
+                load,
+                is_proven,
+            },
             args,
             key,
             headers: Some(headers),
@@ -324,6 +335,7 @@ impl Found {
             demand: Demand {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
+                is_proven: true,
             },
             args: Vec::new(),
             key: None,

@@ -84,6 +84,7 @@ fn find_telling_line<'a>(
         FailureClass::MissingBinary | FailureClass::NotExecutable => says(patterns::NO_EXEC),
         FailureClass::MissingLibrary => says(patterns::MISSING_LIBRARY),
         // The backtrace after it is of no use to most people.
+        FailureClass::AssertionFailed => says(patterns::ASSERTION),
         FailureClass::Aborted => says(patterns::ABORTED)
             .or_else(|| says(patterns::DEVICE_ERROR))
             .or_else(|| {
@@ -119,6 +120,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
         FailureClass::MissingLibrary => "lacks a shared library",
         FailureClass::Killed => "was ended from outside",
         FailureClass::Aborted => "aborted",
+        FailureClass::AssertionFailed => "failed an assertion of its own",
         FailureClass::Crashed => "crashed",
         FailureClass::Unresponsive => "no longer answered",
         FailureClass::InferenceFailed => "answered inference requests with server errors only",
@@ -162,6 +164,9 @@ impl FailureClass {
             }
             Self::Killed => {
                 "for SIGKILL look for the kernel's out-of-memory killer in the system log"
+            }
+            Self::AssertionFailed => {
+                "it fails again with the same file and flags: check the file, or use another build of the engine"
             }
             Self::Aborted => "this is likely a fault of the program: see its last lines",
             Self::Crashed

@@ -107,7 +107,7 @@ fn deaths_while_starting() {
         (
             Exit::Signal(6),
             &["x.cpp:12: GGML_ASSERT(n > 0) failed"],
-            Aborted,
+            AssertionFailed,
         ),
         (one, &["ggml.c:1: GGML_ABORT(\"fatal error\")"], Aborted),
         (Exit::Signal(11), &[], Crashed),
