@@ -411,7 +411,7 @@ async fn kill(process: &mut Process) {
     {
         tracing::error!(
             pid = process.id(),
-            "the child does not die of SIGKILL: it hangs in the kernel"
+            "the child survives SIGKILL: it hangs in the kernel"
         );
     }
 }

@@ -50,14 +50,14 @@ impl fmt::Display for HangEvidence {
         match self {
             Self::ProbesMissed { missed, over } => write!(
                 f,
-                "requests wait, and {missed} probe(s) of its /health had no answer in {} s",
+                "requests wait, and {missed} probe(s) of its /health were not answered in {} s",
                 over.as_secs()
             ),
             Self::RequestTimedOut => f.write_str(
-                "a request ran into its time limit, and no answer has gone on since",
+                "a request reached its time limit, and no answer has made progress since",
             ),
             Self::RequestsTimedOut => f.write_str(
-                "two requests, one after the other, ran into their time limits, and no answer went on \
+                "two requests, one after the other, reached their time limits, and no answer made progress \
                  meanwhile",
             ),
             Self::ServerErrors { rounds: 0 } => f.write_str(

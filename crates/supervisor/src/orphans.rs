@@ -191,7 +191,7 @@ impl ChildRegistry {
         let mut ended = match signal(SignalKind::child()) {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::warn!(%error, "orphans stay as zombies: their ends are not signalled");
+                tracing::warn!(%error, "cannot reap orphans: no notification when they end");
                 return std::future::pending().await;
             }
         };

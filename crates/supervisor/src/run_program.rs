@@ -35,10 +35,10 @@ pub enum RunProgramError {
     #[error("cannot start the exec shim: {0}; check the installation and the limits")]
     Spawn(#[source] io::Error),
     /// The program was killed because it took longer than this.
-    #[error("it did not end within {} s", .0.as_secs_f32())]
+    #[error("the program did not end within {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// The program was killed because the caller no longer needs its output.
-    #[error("nobody wants to know any more")]
+    #[error("cancelled: its output is no longer needed")]
     Cancelled,
 }
 

@@ -51,14 +51,15 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
                 }
             };
             (
-                format!(": the kernel killed it, for {used_up} ran out"),
+                format!(": the kernel killed it because {used_up} ran out"),
                 format!(
                     "use a smaller context or quantisation, load fewer models at a time (memory.budget), or {limit}"
                 ),
             )
         }
         (_, KillSource::Other) => (
-            ": somebody sent it SIGKILL, and it was not the kernel for want of memory".to_owned(),
+            ": another process sent it SIGKILL; it was not the kernel's out-of-memory killer"
+                .to_owned(),
             "find out who did: an operator, a container's runtime, systemd-oomd or earlyoom"
                 .to_owned(),
         ),
@@ -109,7 +110,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
     match class {
         FailureClass::BadFile => "could not load its model file",
         FailureClass::OutOfMemory => "ran out of memory",
-        FailureClass::DiskFull => "found no space left to write to",
+        FailureClass::DiskFull => "had no space left to write to",
         FailureClass::TooManyFiles => "could open no more files",
         FailureClass::TooManyProcesses => "could start no more processes or threads",
         FailureClass::BadFlag => "refused its command line",
@@ -118,7 +119,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
         FailureClass::MissingBinary => "was not found",
         FailureClass::NotExecutable => "cannot be executed",
         FailureClass::MissingLibrary => "lacks a shared library",
-        FailureClass::Killed => "was ended from outside",
+        FailureClass::Killed => "was killed from outside",
         FailureClass::Aborted => "aborted",
         FailureClass::AssertionFailed => "failed an assertion of its own",
         FailureClass::Crashed => "crashed",

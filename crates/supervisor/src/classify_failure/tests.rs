@@ -209,25 +209,25 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
         (
             kernel(Some(64 << 20)),
             OutOfMemory,
-            "for the 64 MiB of its control group ran out",
+            "because the 64 MiB of its control group ran out",
             "MemoryMax=",
         ),
         (
             kernel(None),
             OutOfMemory,
-            "for the memory of its control group ran out",
+            "because the memory of its control group ran out",
             "fewer models",
         ),
         (
             system,
             OutOfMemory,
-            "for the system's memory ran out",
+            "because the system's memory ran out",
             "smaller context",
         ),
         (
             KillSource::Other,
             Killed,
-            "somebody sent it SIGKILL",
+            "another process sent it SIGKILL",
             "systemd-oomd",
         ),
         (
