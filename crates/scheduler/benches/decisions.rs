@@ -81,6 +81,7 @@ impl World {
         let demand = Some(Demand {
             memory: Memory::needed(1),
             load: Duration::from_secs(1),
+            is_proven: true,
         });
         self.play(Event::Inspected { model, demand });
     }

@@ -23,6 +23,9 @@ pub struct Demand {
     pub memory: Memory,
     /// The time a load takes.
     pub load: Duration,
+    /// True if the engine has loaded these files before, or began to in a trial. Other files are tried before
+    /// models are evicted for them.
+    pub is_proven: bool,
 }
 
 /// An input of the scheduler.
@@ -44,8 +47,8 @@ pub enum Event {
         /// The request.
         id: RequestId,
     },
-    /// The answer to [`Action::Inspect`], or the result of an inspection that the runtime made unasked: a cold
-    /// model that cannot be loaded becomes failed.
+    /// The answer to [`Action::Inspect`] or [`Action::Try`], or the result of an inspection that the runtime made
+    /// unasked: a cold model that cannot be loaded becomes failed.
     Inspected {
         /// The model.
         model: ModelId,
@@ -167,6 +170,12 @@ pub enum Action {
     },
     /// Inspect the model's files and report the expected cost with [`Event::Inspected`].
     Inspect {
+        /// The model.
+        model: ModelId,
+    },
+    /// Let the engine begin to load the model's files, in little memory, and report the expected cost with
+    /// [`Event::Inspected`].
+    Try {
         /// The model.
         model: ModelId,
     },

@@ -107,7 +107,7 @@ mod tests {
         ];
         assert_eq!(chosen(&all, 10), Some(vec![1, 2]));
         let all = [
-            candidate(0, 10, 2.0),
+            candidate(0, 10, 2.5),
             candidate(1, 5, 1.0),
             candidate(2, 5, 2.0),
         ];

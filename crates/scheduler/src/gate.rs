@@ -41,7 +41,8 @@ const GENERATION_SHIFT: u32 = 32;
 const GENERATION_MASK: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 
 /// The fast path of a lease: one atomic word that decides whether one more request may proceed.
-/// | The word holds whether the gate is open, the generation of the instance, and the number of leases in
+///
+/// The word holds whether the gate is open, the generation of the instance, and the number of leases in
 /// flight. Any thread may try to pass; only the scheduler opens and shuts the gate. The gate is shut while a
 /// request is queued for the model, so the fast path never overtakes the queue.
 #[derive(Debug)]

@@ -16,7 +16,8 @@
 //!                                                                                   keep-alive, unloaded
 //! ```
 //!
-//! A model's files are inspected each time before any model is evicted for it. The model then waits in one line
+//! A model's files are inspected each time before any model is evicted for it, and the engine tries files that
+//! it has never loaded. The model then waits in one line
 //! with all models that want memory, ordered by the time since which they wait. Idle models are evicted to make
 //! room; once the first model in line has waited `max_wait`, busy models are drained as well: they accept no new
 //! requests and finish those in flight. The memory is then claimed, so that no other model takes it, and the model

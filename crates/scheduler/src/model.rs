@@ -100,6 +100,7 @@ impl ScheduledModel {
             demand: Demand {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
+                is_proven: false,
             },
             recent_uses: RecentUses::new(now),
             ran_out_of_memory: false,

@@ -22,6 +22,8 @@ pub enum Note {
         /// The models in memory that are pinned.
         pinned: Vec<ModelId>,
     },
+    /// The engine tries the model's files, which it has never loaded, before other models leave memory for it.
+    Tries,
     /// Other models leave memory for this one.
     MakesRoom {
         /// The memory it needs.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 const USE_HALF_LIFE: Duration = Duration::from_mins(10);
 
 /// A score of recent uses.
-/// | Each use counts one when it happens and less as time passes, which combines frequency and recency in one
+///
+/// Each use counts one when it happens and less as time passes, which combines frequency and recency in one
 /// number, as in LRFU (Lee et al., 2001). Multiplied by the cost of a miss it is the worth of
 /// GreedyDual-Size-Frequency (Cherkasova, 1998); the size enters where victims are chosen.
 #[derive(Debug, Clone, Copy)]

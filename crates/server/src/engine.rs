@@ -34,6 +34,9 @@ pub(crate) struct Engine {
     pub(crate) takes_metrics: bool,
     /// A limit can be set for its prompt cache (`--cache-ram`).
     pub(crate) takes_cache_ram: bool,
+    /// It can be told to load a model without devices, out of a mapping of its file (`--device none`,
+    /// `--load-mode mmap`).
+    pub(crate) takes_trials: bool,
 }
 
 impl Engine {
@@ -71,6 +74,7 @@ impl Engine {
                 takes_verbosity: knows("--log-verbosity"),
                 takes_metrics: knows("--metrics"),
                 takes_cache_ram: knows("--cache-ram "),
+                takes_trials: knows("--device ") && knows("--load-mode "),
             };
         }
         if !engine.devices.is_empty() {

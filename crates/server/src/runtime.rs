@@ -19,6 +19,7 @@
 //! | `retry` | when a refused request is worth sending again |
 //! | `journal` | why everything was done |
 //! | `lifecycle` | what happens to models, for the record that outlives paddock |
+//! | `trial` | the engine begins to load files that nobody has seen loaded |
 //! | `tally` | what has become of loads and children, counted |
 //! | `view` | what people may see of all this |
 
@@ -38,6 +39,7 @@ mod reload;
 mod repeats;
 mod retry;
 mod tally;
+mod trial;
 mod view;
 mod waiting;
 

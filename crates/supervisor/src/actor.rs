@@ -385,7 +385,8 @@ impl Actor {
 type Flow = std::ops::ControlFlow<()>;
 
 /// Waits until the desired state is at least `level`.
-/// | The loss of the last handle counts as a request to stop, since no caller can use the instance any more,
+///
+/// The loss of the last handle counts as a request to stop, since no caller can use the instance any more,
 /// but not as one to kill.
 async fn desired_at_least(desired: &mut watch::Receiver<DesiredState>, level: DesiredState) {
     if desired.wait_for(|current| *current >= level).await.is_err() && level > DesiredState::Stopped
@@ -410,7 +411,7 @@ async fn kill(process: &mut Process) {
     {
         tracing::error!(
             pid = process.id(),
-            "the child does not die of SIGKILL: it hangs in the kernel"
+            "the child survives SIGKILL: it hangs in the kernel"
         );
     }
 }

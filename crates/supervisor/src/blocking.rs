@@ -1,5 +1,6 @@
 //! Runs blocking work on a thread of its own.
-//! | tokio's `spawn_blocking` panics if the system grants no thread. `RLIMIT_NPROC` counts all processes and
+//!
+//! tokio's `spawn_blocking` panics if the system grants no thread. `RLIMIT_NPROC` counts all processes and
 //! threads of a user, so any program of the same user can cause that, a child included. Here the result is an
 //! error.
 
@@ -8,8 +9,10 @@ use std::{io, thread};
 use tokio::sync::oneshot;
 
 /// Runs `work` on a new thread and returns its result. Cancelled work still runs to its end.
-/// | # Errors
-/// | The system grants no thread, or the work panicked.
+///
+/// # Errors
+///
+/// The system grants no thread, or the work panicked.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (sender, result) = oneshot::channel();
     thread::Builder::new()

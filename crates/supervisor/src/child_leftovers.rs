@@ -41,9 +41,13 @@ impl ChildLeftovers {
         });
         match killing.await {
             Ok(killed) if killed.is_empty() => {}
-            Ok(killed) => tracing::info!(pid, ?killed, "killed what the child had left running"),
+            Ok(killed) => tracing::info!(
+                pid,
+                ?killed,
+                "killed processes that the child had left running"
+            ),
             Err(error) => {
-                tracing::warn!(pid, %error, "cannot look for what the child has left running");
+                tracing::warn!(pid, %error, "cannot look for processes that the child has left running");
             }
         }
     }

@@ -62,17 +62,22 @@ impl ChildProcesses {
 
     /// Checks that the process that listens at the other end of a connection belongs to the child. Logs the
     /// first one that does not.
-    /// | Systems other than Linux do not show which child a process belongs to; there every process passes.
-    /// | # Errors
-    /// | The process does not belong to the child, or has ended.
+    ///
+    /// Systems other than Linux do not show which child a process belongs to; there every process passes.
+    ///
+    /// # Errors
+    ///
+    /// The process does not belong to the child, or has ended.
     pub fn verify(&self, stream: &UnixStream) -> io::Result<()> {
         self.identify(stream).map(drop)
     }
 
     /// Verifies like [`Self::verify`], and returns the process id of the listener; `None` on systems other than
     /// Linux.
-    /// | # Errors
-    /// | As [`Self::verify`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
     pub(crate) fn identify(&self, stream: &UnixStream) -> io::Result<Option<i32>> {
         if !cfg!(target_os = "linux") {
             return Ok(None);

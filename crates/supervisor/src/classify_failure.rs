@@ -44,15 +44,17 @@ impl<'a> FailureEvidence<'a> {
 }
 
 /// Classifies a failure.
-/// | An unmistakable exit comes before the output (1, 2). Exhausted resources come before all other messages,
+///
+/// An unmistakable exit comes before the output (1, 2). Exhausted resources come before all other messages,
 /// because a failed allocation, or a file that cannot be opened for lack of descriptors, ends in "failed to
 /// load model" as well (3).
-/// | 1. SIGILL: the program is built for another processor.
+///
+/// 1. SIGILL: the program is built for another processor.
 /// 2. SIGKILL by the kernel's out-of-memory killer; otherwise SIGKILL, SIGTERM, SIGINT, SIGHUP or SIGQUIT:
 ///    killed from outside.
 /// 3. Messages about memory, disks, open files, processes, in this order.
 /// 4. While starting: the loader, the shim, the socket, the flags, in this order.
-/// 5. SIGABRT, or messages about a failed assertion.
+/// 5. While starting: messages about a failed assertion; then SIGABRT, or such messages.
 /// 6. While starting: messages about a bad file.
 /// 7. Any other signal, exit code 0, or an exit after readiness: a crash.
 /// 8. Unknown.
@@ -168,7 +170,9 @@ fn find_class(evidence: &FailureEvidence<'_>) -> FailureClass {
     if starting && let Some(class) = find_refusal(evidence) {
         return class; // 4.
     }
-    if evidence.exit.signal() == Some(6) || says(patterns::ABORTED) {
+    if starting && says(patterns::ASSERTION) {
+        FailureClass::AssertionFailed // 5.
+    } else if evidence.exit.signal() == Some(6) || says(patterns::ABORTED) {
         FailureClass::Aborted // 5.
     } else if starting && says(patterns::BAD_FILE) {
         FailureClass::BadFile // 6.

@@ -46,7 +46,7 @@ impl CleanupProcess {
     pub async fn dismiss(mut self) {
         // An error means that it has exited already, and it holds nothing that could be lost.
         if let Err(error) = self.child.start_kill() {
-            tracing::debug!(%error, "the watcher has ended");
+            tracing::debug!(%error, "the cleanup process has exited already");
         }
         let _ = time::timeout(EXIT_TIMEOUT, self.child.wait()).await;
     }

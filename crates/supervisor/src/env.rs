@@ -25,7 +25,8 @@ const INHERITED_NAMES: [&str; 14] = [
 ];
 
 /// Prefixes of variables a child may inherit. None of them holds flags of llama-server or secrets.
-/// | ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
+///
+/// ggml reads some of them itself (llama.cpp b11434: `GGML_*`, `OMP_WAIT_POLICY`, `KMP_BLOCKTIME`,
 /// `ONEAPI_DEVICE_SELECTOR`, `SPACEMIT_*`); the runtimes that its backends link read the others.
 const INHERITED_PREFIXES: [&str; 44] = [
     // The locale, the C library's allocator, and trusted certificates.
@@ -83,7 +84,8 @@ const INHERITED_PREFIXES: [&str; 44] = [
 ];
 
 /// Selects the variables of `parent` that a child may inherit, then adds `extra`, which takes precedence.
-/// | Nothing else leaks in: `LLAMA_ARG_*` would override the configured flags, and `HF_TOKEN` is a secret the
+///
+/// Nothing else leaks in: `LLAMA_ARG_*` would override the configured flags, and `HF_TOKEN` is a secret the
 /// child does not need. The result is sorted by name and has each name once.
 pub fn build_child_env(
     parent: impl Iterator<Item = (OsString, OsString)>,

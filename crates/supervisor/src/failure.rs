@@ -56,6 +56,9 @@ pub enum FailureClass {
     Killed,
     /// The child failed an assertion of its own (SIGABRT).
     Aborted,
+    /// An assertion of the program failed (`GGML_ASSERT`) while it was starting: with the same file and flags it
+    /// fails again. Not retried.
+    AssertionFailed,
     /// The child ended in any other way that is its own fault, or exited without being asked.
     Crashed,
     /// The child was silent for longer than the startup timeout and was killed.
@@ -85,6 +88,7 @@ impl FailureClass {
             Self::MissingLibrary => "missing_library",
             Self::Killed => "killed",
             Self::Aborted => "aborted",
+            Self::AssertionFailed => "assertion_failed",
             Self::Crashed => "crashed",
             Self::StartupTimeout => "startup_timeout",
             Self::Unresponsive => "unresponsive",
@@ -103,6 +107,7 @@ impl FailureClass {
                 | Self::MissingBinary
                 | Self::NotExecutable
                 | Self::MissingLibrary
+                | Self::AssertionFailed
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Counts server errors of a child's inference routes, and decides whether the child is broken.
-//! | A child whose device is lost still answers `/health`, and every completion with a server error. Server
+//!
+//! A child whose device is lost still answers `/health`, and every completion with a server error. Server
 //! errors alone prove nothing, since a request can cause them too. After some of them in a row, the child is
 //! therefore sent requests of paddock's own (`inference/check.rs` decides, `inference/watch.rs` sends), and it
 //! is replaced only if these fail as well.

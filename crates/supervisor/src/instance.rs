@@ -8,7 +8,8 @@ use tokio_util::task::TaskTracker;
 use crate::{InstanceSpec, Logs, Spawner, State, actor::Actor, desired_state::DesiredState};
 
 /// The handle of one child that is kept running until it is stopped.
-/// | Clones are handles of the same instance. Dropping the last one stops the instance gracefully; receivers
+///
+/// Clones are handles of the same instance. Dropping the last one stops the instance gracefully; receivers
 /// and logs obtained from it stay readable.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -21,8 +22,10 @@ pub struct Instance {
 impl Instance {
     /// Starts a child by `spec` and keeps it running in a task of `tasks`, which ends when the instance is
     /// stopped.
-    /// | # Panics
-    /// | Outside a tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
     pub fn start(spec: InstanceSpec, spawner: &Spawner, tasks: &TaskTracker) -> Self {
         let desired = watch::Sender::new(DesiredState::Running);
         let logs = spec.logs.clone();
@@ -55,7 +58,8 @@ impl Instance {
 
     /// Stops the instance gracefully: SIGTERM to the child's process group, grace, SIGTERM, grace, SIGKILL,
     /// reap. In backoff or after a failure there is no child, and the instance stops at once.
-    /// | Returns when the child is reaped. May be called at any time and any number of times; a caller that
+    ///
+    /// Returns when the child is reaped. May be called at any time and any number of times; a caller that
     /// stops waiting does not cancel the stop.
     pub async fn stop(&self) {
         self.request(DesiredState::Stopped).await;

@@ -32,7 +32,8 @@ pub enum Transport {
     Unix,
     /// A free port of 127.0.0.1, chosen anew for each generation. The child is ready by its event alone, so
     /// [`InstanceSpec::ready_event`] must be on: any process can answer on a port.
-    /// | Another process may take the port between the choice and the child's bind. The child then fails with
+    ///
+    /// Another process may take the port between the choice and the child's bind. The child then fails with
     /// [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.
     Tcp,
 }
@@ -59,7 +60,8 @@ impl Default for StopPolicy {
 }
 
 /// Limits after which a child that serves counts as hung, once requests wait for it.
-/// | No probe is sent while no request waits. A probe is a `/health`, which llama-server answers on its HTTP
+///
+/// No probe is sent while no request waits. A probe is a `/health`, which llama-server answers on its HTTP
 /// threads however busy its inference thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LivenessPolicy {

@@ -1,5 +1,6 @@
 //! Kills processes that have outlived their parents.
-//! | A process is recognised by a variable of its environment whose value nothing else has. It is held by a
+//!
+//! A process is recognised by a variable of its environment whose value nothing else has. It is held by a
 //! descriptor before anything about it is read, so that the process that was examined is the one that is
 //! killed, even if its process id is reused (`pidfd_open(2)`).
 

@@ -9,7 +9,8 @@ pub(crate) const MAX_LINES: usize = 1_000;
 const MAX_BYTES: usize = 1 << 20;
 
 /// The newest lines, at most [`MAX_LINES`] with at most [`MAX_BYTES`] together, numbered from 0.
-/// | The texts are stored one after the other in one buffer, so that a line costs no allocation.
+///
+/// The texts are stored one after the other in one buffer, so that a line costs no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct LineRing {
     text: VecDeque<u8>,

@@ -21,7 +21,8 @@ impl LineSplitter {
     }
 
     /// Takes a piece of the stream and hands over each line that ends in it, without its newline.
-    /// | A line that reaches the limit is handed over at that moment, so that even a line that never ends is
+    ///
+    /// A line that reaches the limit is handed over at that moment, so that even a line that never ends is
     /// seen.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {

@@ -50,14 +50,14 @@ impl fmt::Display for HangEvidence {
         match self {
             Self::ProbesMissed { missed, over } => write!(
                 f,
-                "requests wait, and {missed} probe(s) of its /health had no answer in {} s",
+                "requests wait, and {missed} probe(s) of its /health were not answered in {} s",
                 over.as_secs()
             ),
             Self::RequestTimedOut => f.write_str(
-                "a request ran into its time limit, and no answer has gone on since",
+                "a request reached its time limit, and no answer has made progress since",
             ),
             Self::RequestsTimedOut => f.write_str(
-                "two requests, one after the other, ran into their time limits, and no answer went on \
+                "two requests, one after the other, reached their time limits, and no answer made progress \
                  meanwhile",
             ),
             Self::ServerErrors { rounds: 0 } => f.write_str(
@@ -105,8 +105,9 @@ impl LivenessCheck {
     }
 
     /// Handles one event and decides.
-    /// | 1. A byte of an answer, or an answered probe: the count of missed probes starts again, and probing
-    /// goes on only while a request waits. A client that gives up is no sign of life.
+    ///
+    /// 1. A byte of an answer, or an answered probe: the count of missed probes starts again, and probing
+    ///    goes on only while a request waits. A client that gives up is no sign of life.
     /// 2. A missed probe counts, unless the child was working.
     /// 3. Too many missed probes: hung.
     /// 4. Two requests timed out, one after the other, and no byte meanwhile: hung. The HTTP threads may

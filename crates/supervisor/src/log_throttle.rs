@@ -11,7 +11,8 @@ const BURST_LINES: u32 = 200;
 const LINE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A token bucket that decides which lines of a model's children are forwarded to the log.
-/// | Once the bucket is empty nothing is forwarded until it is full again. So lines appear in whole pieces, and
+///
+/// Once the bucket is empty nothing is forwarded until it is full again. So lines appear in whole pieces, and
 /// the number of lines suppressed in each gap is logged.
 #[derive(Debug)]
 pub(crate) struct LogThrottle {

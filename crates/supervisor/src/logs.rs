@@ -17,7 +17,8 @@ pub(crate) const MAX_LINE_BYTES: usize = 4 * 1024;
 
 /// The last lines that a model's children have written, one child after the other: at most 1,000 lines and 1
 /// MiB, each line at most 4 KiB.
-/// | Lines are numbered from 0 over the life of all clones, so a reader can continue where it stopped. The same
+///
+/// Lines are numbered from 0 over the life of all clones, so a reader can continue where it stopped. The same
 /// logs given to one [`Instance`](crate::Instance) after another record them all.
 #[derive(Clone, Debug)]
 pub struct Logs {

@@ -12,8 +12,10 @@ pub(crate) struct InstanceMarker(String);
 
 impl InstanceMarker {
     /// Makes a value that no other child has.
-    /// | # Errors
-    /// | The system has no random numbers.
+    ///
+    /// # Errors
+    ///
+    /// The system has no random numbers.
     pub(crate) fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;

@@ -1,5 +1,6 @@
 //! Decides whether the kernel killed a child because memory ran out.
-//! | A SIGKILL does not show its sender. But the kernel counts its out-of-memory kills before it sends them
+//!
+//! A SIGKILL does not show its sender. But the kernel counts its out-of-memory kills before it sends them
 //! (`mm/oom_kill.c`, `__oom_kill_process`): for each memory control group (Linux,
 //! Documentation/admin-guide/cgroup-v2.rst `memory.events`, cgroup-v1/memory.rst `memory.oom_control`) and for
 //! the whole machine (`/proc/vmstat`). A count that rose while the child lived gives the answer.

@@ -1,5 +1,6 @@
 //! Reaps and kills adopted orphans: processes that children have started and left behind.
-//! | A child subreaper adopts the orphans among its descendants, and process 1 those of its whole namespace
+//!
+//! A child subreaper adopts the orphans among its descendants, and process 1 those of its whole namespace
 //! (prctl(2), `PR_SET_CHILD_SUBREAPER`). They must be waited for like children, or they stay as zombies; but
 //! each by its own process id, since a wait for any child would take exit statuses for which others wait.
 
@@ -33,8 +34,10 @@ pub struct Adoption {
 impl Adoption {
     /// Makes this process adopt what its descendants leave behind. Only for a process that belongs to paddock
     /// alone, before it has any child of its own.
-    /// | # Errors
-    /// | The system does not support it: only Linux does.
+    ///
+    /// # Errors
+    ///
+    /// The system does not support it: only Linux does.
     pub fn begin() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         {
@@ -188,7 +191,7 @@ impl ChildRegistry {
         let mut ended = match signal(SignalKind::child()) {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::warn!(%error, "orphans stay as zombies: their ends are not signalled");
+                tracing::warn!(%error, "cannot reap orphans: no notification when they end");
                 return std::future::pending().await;
             }
         };

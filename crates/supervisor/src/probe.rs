@@ -1,5 +1,6 @@
 //! Probes a child over HTTP: whether it answers, and whether it serves.
-//! | llama-server listens within milliseconds and answers 503 on every path until its model is loaded
+//!
+//! llama-server listens within milliseconds and answers 503 on every path until its model is loaded
 //! (llama.cpp b11434, tools/server/server-http.cpp).
 
 use std::{future, io, time::Duration};

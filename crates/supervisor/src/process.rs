@@ -48,8 +48,10 @@ pub(crate) struct Process {
 
 impl Process {
     /// Wraps a child that was just spawned in a process group of its own, with this marker in its environment.
-    /// | # Errors
-    /// | The child has been reaped already.
+    ///
+    /// # Errors
+    ///
+    /// The child has been reaped already.
     pub(crate) fn new(
         mut child: Child,
         marker: InstanceMarker,
@@ -141,7 +143,8 @@ impl Process {
 
     /// Kills the rest of a reaped child's group, and waits until it is gone. Returns the processes that may be
     /// left elsewhere.
-    /// | The group's id is not given to another process while the group has members. If it has none, the id is
+    ///
+    /// The group's id is not given to another process while the group has members. If it has none, the id is
     /// free since the reaping, a moment ago; the kernel assigns ids in a circle, which does not come round
     /// within that moment.
     pub(crate) async fn kill_group(mut self) -> ChildLeftovers {

@@ -73,7 +73,8 @@ pub(crate) fn list_processes() -> impl Iterator<Item = i32> {
 }
 
 /// Returns the children of this process, adopted ones included.
-/// | The kernel may omit a child from the list if another one ends while it is read (proc(5),
+///
+/// The kernel may omit a child from the list if another one ends while it is read (proc(5),
 /// `/proc/PID/task/TID/children`), so the list is read until two readings agree.
 pub(crate) fn list_own_children() -> Vec<i32> {
     const MAX_READINGS: usize = 10;

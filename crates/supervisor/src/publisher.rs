@@ -7,7 +7,8 @@ use tokio::{sync::watch, time::Instant};
 use crate::State;
 
 /// Publishes states, and `Stopped` when the actor ends in any way.
-/// | A panic unwinds the child first, which is a local variable of the actor's functions.
+///
+/// A panic unwinds the child first, which is a local variable of the actor's functions.
 #[derive(Debug)]
 pub(crate) struct StatePublisher {
     name: Arc<str>,

@@ -52,7 +52,8 @@ impl ReadinessCheck {
     }
 
     /// Handles one event and decides.
-    /// | A repeated answer to a probe is no progress: a stuck child can answer 503 for ever. Only
+    ///
+    /// A repeated answer to a probe is no progress: a stuck child can answer 503 for ever. Only
     /// [`StartupEvent::Deadline`] can end the wait, because only it includes the output since.
     pub(crate) fn handle(&mut self, sign: StartupEvent, now: Instant) -> StartupDecision {
         match sign {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{FailureClass, deadline::MAX_DELAY};
 
 /// Limits of restarting.
-/// | A failure costs one restart of the budget, unless the child had been ready for `stable_after`: then the
+///
+/// A failure costs one restart of the budget, unless the child had been ready for `stable_after`: then the
 /// budget is full again. A spent budget opens the breaker: after `breaker` one child is tried, and its failure
 /// opens the breaker again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +59,11 @@ impl RestartCounter {
     }
 
     /// Decides after a failure.
-    /// | `ready_for` is the time for which the child had been ready; `jitter`, from 0 to 1, shortens the delay
+    ///
+    /// `ready_for` is the time for which the child had been ready; `jitter`, from 0 to 1, shortens the delay
     /// by up to a quarter, so that instances that died together do not all return together.
-    /// | 1. Not retryable: give up.
+    ///
+    /// 1. Not retryable: give up.
     /// 2. The child was stable: the budget is full again, and this restart costs nothing.
     /// 3. Budget left: retry, later each time.
     /// 4. Budget spent: the breaker opens.
@@ -248,6 +251,7 @@ mod tests {
             NotExecutable,
             MissingLibrary,
             IllegalInstruction,
+            AssertionFailed,
         ];
         for class in pointless {
             assert_eq!(

@@ -35,10 +35,10 @@ pub enum RunProgramError {
     #[error("cannot start the exec shim: {0}; check the installation and the limits")]
     Spawn(#[source] io::Error),
     /// The program was killed because it took longer than this.
-    #[error("it did not end within {} s", .0.as_secs_f32())]
+    #[error("the program did not end within {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// The program was killed because the caller no longer needs its output.
-    #[error("nobody wants to know any more")]
+    #[error("cancelled: its output is no longer needed")]
     Cancelled,
 }
 
@@ -46,8 +46,10 @@ impl Spawner {
     /// Runs a program to its end and returns its output. Its stdin is empty, and like every child it ends with
     /// this process. If `cancelled` ends first, the program is killed with its group and reaped before this
     /// returns; dropping the future kills them too, and does not wait.
-    /// | # Errors
-    /// | The program cannot be started, or has not ended and closed its output within `limit` or before
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started, or has not ended and closed its output within `limit` or before
     /// `cancelled`.
     pub async fn run_program(
         &self,

@@ -1,5 +1,6 @@
 //! A child's sandbox: its rules, and the support of this kernel for them.
-//! | The rules are made by this module and its callers; [`crate::shim`] applies them just before the child's
+//!
+//! The rules are made by this module and its callers; [`crate::shim`] applies them just before the child's
 //! program begins. They hold for the child and all its descendants, to their end.
 
 mod arguments;

@@ -1,5 +1,6 @@
 //! The exec shim: a child's first moments, in a process of its own.
-//! | Between fork and exec only `unsafe` code can run in the child. Therefore the child first executes this
+//!
+//! Between fork and exec only `unsafe` code can run in the child. Therefore the child first executes this
 //! shim, which ties its life to its parent, confines itself to the child's sandbox, and then becomes the real
 //! program by exec, with the same process id.
 
@@ -24,7 +25,8 @@ pub use error::ShimError;
 use crate::Sandbox;
 
 /// The program that calls [`exec`], and the arguments that make it do so.
-/// | A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`, and the process that
+///
+/// A child is spawned as `program args… PARENT_PID rules… -- child_program child_args…`, and the process that
 /// cleans up after a killed parent as `program args… watch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shim {
@@ -36,8 +38,10 @@ pub struct Shim {
 
 /// Runs the shim: becomes a child's program (see [`exec`]), or, for `watch`, waits for the end of stdin and
 /// kills what is left of the run that is named there.
-/// | # Errors
-/// | The program cannot be executed. The caller prints the error and exits with its code.
+///
+/// # Errors
+///
+/// The program cannot be executed. The caller prints the error and exits with its code.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
     let mut args = args.peekable();
     if args
@@ -51,10 +55,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<(), ShimError> {
 }
 
 /// Becomes the program named in `args`: `PARENT_PID [RULES…] -- PROGRAM ARGS…`, under these rules.
-/// | On Linux the kernel then kills this process (SIGKILL) as soon as the thread that forked it ends. A program
+///
+/// On Linux the kernel then kills this process (SIGKILL) as soon as the thread that forked it ends. A program
 /// that is set-uid, set-gid or has file capabilities loses this tie (prctl(2), `PR_SET_PDEATHSIG`). Other
 /// systems have no such tie, and a child notices its parent's death only by the end of its stdin.
-/// | Returns only on failure.
+///
+/// Returns only on failure.
 #[must_use = "the program prints the error and exits with its code"]
 pub fn exec(args: impl Iterator<Item = OsString>) -> ShimError {
     let Some(arguments) = ShimArguments::read(args) else {

@@ -1,5 +1,6 @@
 //! The address and the private directory of one generation of a child.
-//! | The sandbox grants each directory to one child only: a child that could create files beside another one's
+//!
+//! The sandbox grants each directory to one child only: a child that could create files beside another one's
 //! socket could take its place.
 
 use std::{
@@ -14,7 +15,8 @@ use std::{
 use crate::{Address, InstanceSpec, Transport};
 
 /// The longest path of a unix socket, in bytes.
-/// | `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
+///
+/// `sun_path` holds 108 bytes on Linux with its terminating zero (unix(7)), and 104 on macOS.
 const MAX_SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// The socket's name in the child's private directory.
@@ -38,8 +40,10 @@ pub(crate) struct ChildSocket {
 impl ChildSocket {
     /// Creates the child's private directory, which only this user can enter. Removes leftovers of an earlier
     /// run at the same path.
-    /// | # Errors
-    /// | The system denies it.
+    ///
+    /// # Errors
+    ///
+    /// The system denies it.
     pub(crate) fn new(address: Address) -> Result<Self, AddressError> {
         let directory = match &address {
             Address::Unix(path) => path.parent().map(Path::to_owned),
@@ -102,7 +106,8 @@ impl Address {
 
 impl Address {
     /// Returns the environment variable equivalent to [`Self::arguments`], for a unix socket.
-    /// | An argument takes precedence over it (llama.cpp b11434, common/arg.cpp).
+    ///
+    /// An argument takes precedence over it (llama.cpp b11434, common/arg.cpp).
     pub(crate) fn variable(&self) -> Option<(OsString, OsString)> {
         match self {
             Self::Unix(path) => Some(("LLAMA_ARG_HOST".into(), path.into())),

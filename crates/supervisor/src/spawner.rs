@@ -1,5 +1,6 @@
 //! The thread that forks children.
-//! | A parent-death signal follows the *thread* that forked, not the process (prctl(2), `PR_SET_PDEATHSIG`). A
+//!
+//! A parent-death signal follows the *thread* that forked, not the process (prctl(2), `PR_SET_PDEATHSIG`). A
 //! worker thread of the runtime may end at any time and would take the children with it, so one thread does
 //! nothing but fork, and lives as long as any child may.
 
@@ -74,8 +75,10 @@ enum SpawnerRequest {
 impl Spawner {
     /// Starts the thread. The tokio runtime of the caller drives the children. If this process adopts orphans,
     /// [`Self::reap_orphans`] must be run.
-    /// | # Errors
-    /// | There is no tokio runtime, or the system grants no thread.
+    ///
+    /// # Errors
+    ///
+    /// There is no tokio runtime, or the system grants no thread.
     pub fn start(shim: Shim, adoption: Option<Adoption>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let (requests, queue) = mpsc::channel(MAX_QUEUED_SPAWNS);
@@ -92,7 +95,8 @@ impl Spawner {
     }
 
     /// Forks one child, which leads a process group of its own and has all three streams piped.
-    /// | If the caller is gone before the answer, the child is killed.
+    ///
+    /// If the caller is gone before the answer, the child is killed.
     pub(crate) async fn spawn(&self, launch: Launch) -> io::Result<Process> {
         let gone = || io::Error::other("the spawner thread is gone");
         let (answer, answered) = oneshot::channel();
@@ -105,8 +109,10 @@ impl Spawner {
 
     /// Starts a process that waits for the end of this one, however it ends, and then kills every process whose
     /// environment gives `variable` this value. Dropping the handle has the same effect.
-    /// | # Errors
-    /// | The shim cannot be started.
+    ///
+    /// # Errors
+    ///
+    /// The shim cannot be started.
     pub async fn start_cleanup_process(
         &self,
         variable: &str,

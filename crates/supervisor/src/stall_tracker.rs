@@ -8,7 +8,8 @@ use std::sync::{
 use tokio::{sync::watch, time::Instant};
 
 /// Connects the senders of requests to a child with the instance that watches it.
-/// | While no request waits nothing is sent and no task wakes. Clones belong to the same child.
+///
+/// While no request waits nothing is sent and no task wakes. Clones belong to the same child.
 #[derive(Clone, Debug, Default)]
 pub struct StallTracker(Arc<Inner>);
 

@@ -16,7 +16,8 @@ pub struct Listener {
 }
 
 /// The state of an instance.
-/// | A state is published after the fact: a reader that sends a request because of it races with the child's
+///
+/// A state is published after the fact: a reader that sends a request because of it races with the child's
 /// death, and must expect a refused connection.
 #[derive(Clone, Debug)]
 pub enum State {

@@ -1,5 +1,6 @@
 //! The child's state reports on stdout, and the exit command on its stdin.
-//! | A llama-server that finds `LLAMA_SERVER_ROUTER_PORT` in its environment writes lines of the form
+//!
+//! A llama-server that finds `LLAMA_SERVER_ROUTER_PORT` in its environment writes lines of the form
 //! `cmd_child_to_router:state:{"state":"loading","payload":{"value":0.5,…}}` (llama.cpp b11434,
 //! tools/server/server-models.cpp).
 
@@ -9,7 +10,8 @@ use serde_json::Value;
 pub(crate) const REPORT_VARIABLE: &str = "LLAMA_SERVER_ROUTER_PORT";
 
 /// The line on stdin that asks such a child to exit.
-/// | Sent with the first SIGTERM, which alone is not enough: the child then ends its work, and waits for its
+///
+/// Sent with the first SIGTERM, which alone is not enough: the child then ends its work, and waits for its
 /// stdin thread, which waits for this line or the end of stdin (llama.cpp b11434, tools/server/server.cpp
 /// `monitor_thread.join()`).
 pub(crate) const EXIT_COMMAND: &[u8] = b"cmd_router_to_child:exit\n";

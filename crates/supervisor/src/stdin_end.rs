@@ -1,5 +1,6 @@
 //! Recognises a server that does not have the standard input which paddock holds open for its child.
-//! | A llama-server that reports its state exits when its standard input ends ([`crate::state_report`]). A
+//!
+//! A llama-server that reports its state exits when its standard input ends ([`crate::state_report`]). A
 //! shell gives /dev/null to a command that it runs in the background (POSIX.1-2024, Shell Command Language,
 //! 2.9.3 "Asynchronous AND-OR Lists"), so such a server would exit as soon as it is ready.
 
@@ -8,7 +9,8 @@ use std::{fs, io, path::Path};
 use crate::state_report;
 
 /// Returns true if a process reads the end of its standard input at once: nothing is open there, or /dev/null.
-/// | A process that cannot be examined counts as one that has its input.
+///
+/// A process that cannot be examined counts as one that has its input.
 pub(crate) fn is_at_end(pid: i32) -> bool {
     let descriptors = format!("/proc/{pid}/fd");
     match fs::read_link(format!("{descriptors}/0")) {

@@ -19,7 +19,8 @@ pub(super) fn answer(words: &[String]) -> Option<String> {
         }
         return Some(devices(&std::env::var(DEVICES).unwrap_or_default()));
     }
-    let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n--metrics\n";
+    let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n--metrics\n\
+                -dev, --device <dev1,dev2,..>\n-lm, --load-mode MODE\n";
     asked("--help").then(|| help.to_owned())
 }
 

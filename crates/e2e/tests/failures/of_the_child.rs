@@ -56,7 +56,13 @@ fn failing(kind: &str) -> Builder {
 }
 
 /// What a retry cannot mend: kind, class, words of the message, the child's own.
-const HOPELESS: [(&str, &str, &[&str], &str); 5] = [
+const HOPELESS: [(&str, &str, &[&str], &str); 6] = [
+    (
+        "assert",
+        "assertion_failed",
+        &["SIGABRT", "GGML_ASSERT", "same file and flags"],
+        "GGML_ASSERT",
+    ),
     (
         "missing-file",
         "bad_file",
@@ -100,7 +106,7 @@ fn what_a_retry_cannot_mend_is_refused_at_once_with_the_cause() {
 }
 
 /// What a retry may mend.
-const HOPEFUL: [(&str, &str, &[&str], &str); 6] = [
+const HOPEFUL: [(&str, &str, &[&str], &str); 5] = [
     (
         "out-of-memory",
         "out_of_memory",
@@ -112,12 +118,6 @@ const HOPEFUL: [(&str, &str, &[&str], &str); 6] = [
         "address_in_use",
         &["couldn't bind", "another address"],
         "couldn't bind HTTP server socket",
-    ),
-    (
-        "assert",
-        "aborted",
-        &["SIGABRT", "GGML_ASSERT"],
-        "GGML_ASSERT",
     ),
     (
         "disk-full",

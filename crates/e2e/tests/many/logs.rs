@@ -163,7 +163,7 @@ fn a_flood_costs_a_constant() {
         (said + held == count).then_some((said, held))
     });
     assert!(said <= 400, "{said}");
-    let told = paddock.stderr().wait_for(A_WHILE, "more lines;");
+    let told = paddock.stderr().wait_for(A_WHILE, "lines suppressed;");
     assert!(
         told.contains("`paddock logs a` has the last 1000"),
         "{told}"

@@ -48,3 +48,5 @@ mod support;
 mod swaps;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod trials;

@@ -78,6 +78,25 @@ fn a_model_nobody_uses_goes_after_its_keep_alive() {
 }
 
 #[test]
+fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
+    let builder = three();
+    let never = builder.directory().join("never");
+    let args = format!("models.a.args = ['--fake-hold-load', {never:?}]");
+    let paddock = builder.config(&args).start();
+    let mut client = Connection::to(paddock.public());
+    client.send(chat("a"));
+    wait_status(&paddock, "a", "loading");
+    let mut other = Connection::to(paddock.public());
+    other.send(chat("b"));
+    wait_until(LIMIT, "the other model to wait for room", || {
+        decisions(&paddock, "b").contains("b waits")
+    });
+    drop(client);
+    assert_eq!(answered_by(&other.answer()), "b");
+    assert!(decisions(&paddock, "a").contains("a was evicted for b"));
+}
+
+#[test]
 fn a_client_that_leaves_the_queue_leaves_it_at_once() {
     let paddock = three().held_back().start();
     let mut client = Connection::to(paddock.public());

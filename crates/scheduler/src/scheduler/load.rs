@@ -190,6 +190,8 @@ impl Scheduler {
             return self.give_up(model_id, free, now);
         }
         model.ran_out_of_memory = true;
+        // The engine has read the files.
+        model.demand.is_proven = true;
         model.gate.shut();
         let needs = model.memory.raised_above(&free);
         if model.is_wanted() {

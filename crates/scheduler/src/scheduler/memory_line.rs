@@ -86,7 +86,9 @@ impl Scheduler {
         let mut headroom = self.headroom(now);
         let newcomers = std::mem::take(&mut self.newcomers);
         for model_id in &newcomers {
-            self.refuse_hopeless(*model_id, &headroom, now);
+            if !self.refuse_hopeless(*model_id, &headroom, now) {
+                self.try_first(*model_id, &headroom);
+            }
         }
         let mut place = 0;
         while let Some(model_id) = self.line.get(place).copied() {
@@ -138,6 +140,9 @@ impl Scheduler {
                 self.claim(model_id, Vec::new(), headroom);
                 return LineOutcome::Leaves;
             }
+            if self.try_first(model_id, headroom) {
+                return LineOutcome::Leaves;
+            }
             let Some(victims) = choose_victims(&headroom.idle, &missing) else {
                 break;
             };
@@ -176,6 +181,22 @@ impl Scheduler {
         } else {
             self.refuse_too_large(model_id, needs, headroom.ceiling);
         }
+        true
+    }
+
+    /// Starts a trial of files that the engine has never loaded, before another model leaves memory for them.
+    /// Returns true if the model waits for the trial.
+    fn try_first(&mut self, model_id: ModelId, headroom: &Headroom) -> bool {
+        let model = &self.models[model_id.0];
+        let Residency::Waiting { since, needs } = model.residency else {
+            return false;
+        };
+        if model.demand.is_proven || headroom.missing(&needs) == Memory::NONE {
+            return false;
+        }
+        self.transition(model_id, Residency::Inspecting { since });
+        self.note(model_id, Note::Tries);
+        self.actions.push(Action::Try { model: model_id });
         true
     }
 

@@ -10,6 +10,7 @@ mod load;
 mod memory_line;
 mod pins;
 mod simulation;
+mod trial;
 mod unload;
 
 use harness::{Harness, mib, secs};

@@ -1,5 +1,6 @@
 //! The only place where a model's residency changes.
-//! | The scheduler lists models by residency, so that no event has to look at all of them.
+//!
+//! The scheduler lists models by residency, so that no event has to look at all of them.
 //! [`Scheduler::transition`] keeps the lists in step; `invariants.rs` checks them in debug builds.
 
 use super::Scheduler;

@@ -17,6 +17,7 @@ impl Runtime {
             } => self.grant(id, model, generation),
             Action::Refuse { id, model, refusal } => self.refuse(id, model, refusal),
             Action::Inspect { model } => self.inspect(model),
+            Action::Try { model } => self.try_load(model),
             Action::Prefetch { model } => {
                 let entry = self.entries.get(model.0);
                 if let Some(path) = entry.and_then(|entry| entry.config.path.clone()) {

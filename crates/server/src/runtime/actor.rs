@@ -6,6 +6,7 @@ use super::handle::{Command, RuntimeHandle};
 use super::inspect::Inspected;
 use super::journal::{Journal, Names};
 use super::measure::Measured;
+use super::trial::MAX_TRIALS;
 use super::waiting::Waiting;
 use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
@@ -25,7 +26,7 @@ use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
@@ -113,6 +114,8 @@ pub(crate) struct Runtime {
     pub(super) last_serial: u64,
     /// Models that are to be looked at as soon as the engine is known.
     pub(super) before_engine: Vec<ModelId>,
+    /// Bounds how many files are tried at once.
+    pub(super) trials: Arc<Semaphore>,
     commands: mpsc::Receiver<Command>,
     /// Nobody is left who could ask for anything.
     deserted: bool,
@@ -163,6 +166,7 @@ impl Runtime {
             epoch,
             last_serial: 0,
             before_engine: Vec::new(),
+            trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             commands,
             deserted: false,
             released,

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) inspections: u64,
     /// What was found the last time.
     pub(super) found: Option<Arc<Found>>,
+    /// The files that the engine has loaded, or has begun to load in a trial.
+    pub(super) proven: Option<FileIdentity>,
     /// Why it does not load, or did not stay.
     pub(super) failed: Option<Failed>,
     /// The failures of the model that have been logged and counted.
@@ -77,6 +79,7 @@ impl Entry {
             logs: Logs::new(),
             inspections: 0,
             found: None,
+            proven: None,
             failed: None,
             repeats: Repeats::default(),
             deaths: Row::default(),

@@ -64,6 +64,7 @@ struct Task {
     budget: Memory,
     before: Option<Arc<Found>>,
     failed: Option<Failed>,
+    proven: Option<FileIdentity>,
 }
 
 impl Runtime {
@@ -105,6 +106,7 @@ impl Runtime {
             budget,
             before: entry.found.clone(),
             failed: entry.failed.clone(),
+            proven: entry.proven.clone(),
         };
         let tell = self.tell.clone();
         self.tasks.spawn(async move {
@@ -156,6 +158,9 @@ impl Runtime {
                     entry.failed = None;
                 }
                 let demand = found.demand;
+                if demand.is_proven {
+                    entry.proven.clone_from(&found.files);
+                }
                 entry.found = Some(found);
                 Some(demand)
             }
@@ -305,6 +310,8 @@ impl Task {
             }
             None => args.extend(self.say_more()),
         }
+        let is_proven =
+            lesson.is_some() || self.proven.as_ref() == Some(&files) || !self.engine.takes_trials;
         args.extend(self.fit_off());
         args.extend(self.metrics());
         // Not a part of the key: what a load takes does not depend on the limit.
@@ -317,6 +324,7 @@ impl Task {
             demand: Demand {
                 memory: with_cache(memory),
                 load,
+                is_proven,
             },
             prompt_cache,
             args,
@@ -335,6 +343,7 @@ impl Found {
             demand: Demand {
                 memory: Memory::needed(0),
                 load: Duration::ZERO,
+                is_proven: true,
             },
             prompt_cache: PromptCache::default(),
             args: Vec::new(),

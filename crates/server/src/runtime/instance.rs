@@ -60,7 +60,8 @@ impl Runtime {
         });
     }
 
-    fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
+    /// Describes the model's next child.
+    pub(super) fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
         let entry = self.entries.get(id.0)?;
         let config = &self.world.config;
         let mut command = config.command(&entry.config);
@@ -176,6 +177,7 @@ impl Runtime {
                     return self.changed();
                 }
                 entry.failed = None;
+                entry.proven = entry.found.as_ref().and_then(|found| found.files.clone());
                 InstanceStatus::Ready(publish(&entry.model, *generation, listener))
             }
             State::Backoff {

@@ -246,6 +246,7 @@ fn what(note: &Note) -> &'static str {
     match note {
         Note::Wanted { .. } => "wanted",
         Note::WaitsForRoom { .. } => "waits_for_room",
+        Note::Tries => "tries",
         Note::MakesRoom { .. } => "makes_room",
         Note::Starts { .. } => "starts",
         Note::Ready { .. } => "ready",
@@ -288,6 +289,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             among("; in use or loaded a moment ago: ", kept),
             among("; pinned: ", pinned)
         ),
+        Note::Tries => tries(name),
         Note::MakesRoom { needs, victims } => {
             format!(
                 "{name} needs {}: {} made room",
@@ -362,6 +364,12 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             format!("{name} was not loaded after all: nobody waited for it any more")
         }
     }
+}
+
+fn tries(name: &str) -> String {
+    format!(
+        "{name} was tried in the engine before any model makes room for it: its files have not been loaded before"
+    )
 }
 
 fn wanted(name: &str, by: WantedBy) -> String {

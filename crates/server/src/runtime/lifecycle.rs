@@ -27,6 +27,7 @@ fn meaning(note: &Note) -> Option<(&'static str, Option<&'static str>)> {
         Note::Wanted { .. }
         | Note::WaitsForRoom { .. }
         | Note::MakesRoom { .. }
+        | Note::Tries
         | Note::Pinned { .. }
         | Note::Unpinned { .. }
         | Note::OutOfMemory { .. }

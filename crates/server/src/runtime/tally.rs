@@ -79,6 +79,7 @@ impl Tally {
             }
             Note::WaitsForRoom { .. }
             | Note::MakesRoom { .. }
+            | Note::Tries
             | Note::Pinned { .. }
             | Note::Unpinned { .. }
             | Note::Abandoned => {}

@@ -55,7 +55,7 @@ impl Actor {
         tracing::info!(
             name = %self.name,
             pid,
-            "the server has no standard input, as one that a start script runs in the background: it is started \
+            "the server has no standard input, because a start script runs it in the background: it is started \
              again without the reports that need one, and /health says when it is ready; a script that runs it \
              with `exec` also shows how far a load is"
         );

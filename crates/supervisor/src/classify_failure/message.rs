@@ -51,14 +51,15 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
                 }
             };
             (
-                format!(": the kernel killed it, for {used_up} ran out"),
+                format!(": the kernel killed it because {used_up} ran out"),
                 format!(
                     "use a smaller context or quantisation, load fewer models at a time (memory.ram, or scheduler.max_loaded), or {limit}"
                 ),
             )
         }
         (_, KillSource::Other) => (
-            ": somebody sent it SIGKILL, and it was not the kernel for want of memory".to_owned(),
+            ": another process sent it SIGKILL; it was not the kernel's out-of-memory killer"
+                .to_owned(),
             "find out who did: an operator, a container's runtime, systemd-oomd or earlyoom"
                 .to_owned(),
         ),
@@ -84,6 +85,7 @@ fn find_telling_line<'a>(
         FailureClass::MissingBinary | FailureClass::NotExecutable => says(patterns::NO_EXEC),
         FailureClass::MissingLibrary => says(patterns::MISSING_LIBRARY),
         // The backtrace after it is of no use to most people.
+        FailureClass::AssertionFailed => says(patterns::ASSERTION),
         FailureClass::Aborted => says(patterns::ABORTED)
             .or_else(|| says(patterns::DEVICE_ERROR))
             .or_else(|| {
@@ -108,7 +110,7 @@ const fn describe_event(class: FailureClass) -> &'static str {
     match class {
         FailureClass::BadFile => "could not load its model file",
         FailureClass::OutOfMemory => "ran out of memory",
-        FailureClass::DiskFull => "found no space left to write to",
+        FailureClass::DiskFull => "had no space left to write to",
         FailureClass::TooManyFiles => "could open no more files",
         FailureClass::TooManyProcesses => "could start no more processes or threads",
         FailureClass::BadFlag => "refused its command line",
@@ -117,8 +119,9 @@ const fn describe_event(class: FailureClass) -> &'static str {
         FailureClass::MissingBinary => "was not found",
         FailureClass::NotExecutable => "cannot be executed",
         FailureClass::MissingLibrary => "lacks a shared library",
-        FailureClass::Killed => "was ended from outside",
+        FailureClass::Killed => "was killed from outside",
         FailureClass::Aborted => "aborted",
+        FailureClass::AssertionFailed => "failed an assertion of its own",
         FailureClass::Crashed => "crashed",
         FailureClass::Unresponsive => "no longer answered",
         FailureClass::InferenceFailed => "answered inference requests with server errors only",
@@ -162,6 +165,9 @@ impl FailureClass {
             }
             Self::Killed => {
                 "for SIGKILL look for the kernel's out-of-memory killer in the system log"
+            }
+            Self::AssertionFailed => {
+                "it fails again with the same file and flags: check the file, or use another build of the engine"
             }
             Self::Aborted => "this is likely a fault of the program: see its last lines",
             Self::Crashed

@@ -43,6 +43,8 @@ pub(super) const BAD_FLAG: &[&str] = &[
     "unknown option",
     "unsupported cache type:",
 ];
+/// As the macro writes it (ggml.h).
+pub(super) const ASSERTION: &[&str] = &["ggml_assert("];
 pub(super) const ABORTED: &[&str] = &["ggml_assert", "ggml_abort"];
 /// Printed before the abort, with more information than the abort itself.
 pub(super) const DEVICE_ERROR: &[&str] = &["cuda error: ", "rocm error: ", "musa error: "];

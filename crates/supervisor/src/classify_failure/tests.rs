@@ -107,7 +107,7 @@ fn deaths_while_starting() {
         (
             Exit::Signal(6),
             &["x.cpp:12: GGML_ASSERT(n > 0) failed"],
-            Aborted,
+            AssertionFailed,
         ),
         (one, &["ggml.c:1: GGML_ABORT(\"fatal error\")"], Aborted),
         (Exit::Signal(11), &[], Crashed),
@@ -209,25 +209,25 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
         (
             kernel(Some(64 << 20)),
             OutOfMemory,
-            "for the 64 MiB of its control group ran out",
+            "because the 64 MiB of its control group ran out",
             "MemoryMax=",
         ),
         (
             kernel(None),
             OutOfMemory,
-            "for the memory of its control group ran out",
+            "because the memory of its control group ran out",
             "fewer models",
         ),
         (
             system,
             OutOfMemory,
-            "for the system's memory ran out",
+            "because the system's memory ran out",
             "smaller context",
         ),
         (
             KillSource::Other,
             Killed,
-            "somebody sent it SIGKILL",
+            "another process sent it SIGKILL",
             "systemd-oomd",
         ),
         (

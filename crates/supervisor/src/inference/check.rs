@@ -61,7 +61,8 @@ impl InferenceCheck {
     }
 
     /// Handles the result of a probe; meanwhile there are `in_a_row` server errors.
-    /// | 1. A request has been answered meanwhile, or the probe did not fail: the child works.
+    ///
+    /// 1. A request has been answered meanwhile, or the probe did not fail: the child works.
     /// 2. Another kind of request may work: a model for embeddings fails all completions.
     /// 3. The round has failed: start another one, after which the child is broken.
     pub(super) fn handle_probe_result(

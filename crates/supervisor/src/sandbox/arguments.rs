@@ -43,8 +43,10 @@ impl Sandbox {
     }
 
     /// Parses the result of [`Self::to_arguments`]. No arguments mean no sandbox.
-    /// | # Errors
-    /// | An unknown argument: a rule that is not understood must not be ignored.
+    ///
+    /// # Errors
+    ///
+    /// An unknown argument: a rule that is not understood must not be ignored.
     pub(crate) fn parse_arguments(words: &[OsString]) -> Result<Option<Self>, UnknownRule> {
         let Some((first, words)) = words.split_first() else {
             return Ok(None);

@@ -28,7 +28,8 @@ pub struct SandboxSupport {
 impl SandboxSupport {
     /// Returns the support of a Linux kernel with a level of Landlock, 0 without Landlock, and with or without
     /// filters of system calls.
-    /// | The levels are the kernel's "ABI versions" (Documentation/userspace-api/landlock.rst). Level 3 is the
+    ///
+    /// The levels are the kernel's "ABI versions" (Documentation/userspace-api/landlock.rst). Level 3 is the
     /// first that keeps a child from truncating files it may not write. Level 4 confines TCP, which is of
     /// little use without a filter: it does not confine MPTCP, `MSG_FASTOPEN`, and listen(2) without bind(2).
     pub const fn for_linux(landlock: u8, filter: bool) -> Self {

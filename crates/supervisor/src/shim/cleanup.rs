@@ -1,5 +1,6 @@
 //! The cleanup process: outlives its parent, and then kills what the parent's children have left.
-//! | The kernel ends children with their parent, but not what those have started. A process that is killed
+//!
+//! The kernel ends children with their parent, but not what those have started. A process that is killed
 //! cannot clean up after itself, so another one waits for its end, in one read, without ever waking.
 
 use std::io::{self, Read as _};

@@ -25,7 +25,7 @@ pub enum ShimError {
     Tie(#[source] io::Error),
     /// The child's sandbox cannot be made.
     #[error(
-        "{MESSAGE_PREFIX}cannot make the child's sandbox: {part}: {source}; without one it is run where the configuration says so"
+        "{MESSAGE_PREFIX}cannot make the child's sandbox: {part}: {source}; engine.sandbox = \"off\" runs it without one"
     )]
     Sandbox {
         /// The part that failed.

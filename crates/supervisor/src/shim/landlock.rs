@@ -52,7 +52,7 @@ fn add(rules: RulesetCreated, grant: &PathGrant) -> Result<RulesetCreated, Rules
     if let Err(error) = make(grant) {
         // The path may exist, or the child may do without.
         let path = grant.path.display();
-        tracing::debug!(%path, %error, "cannot be made");
+        tracing::debug!(%path, %error, "cannot create the path");
     }
     let Ok(metadata) = fs::metadata(&grant.path) else {
         return Ok(rules);

@@ -10,7 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OPEN_FILES: u64 = 65_536;
 
 /// Sets the limits.
-/// | A core dump of a child would be as large as its models, and contain its clients' texts: it is disabled.
+///
+/// A core dump of a child would be as large as its models, and contain its clients' texts: it is disabled.
 pub(super) fn apply() -> io::Result<()> {
     let none = Rlimit {
         current: Some(0),

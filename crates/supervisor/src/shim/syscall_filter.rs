@@ -1,5 +1,6 @@
 //! The rules that the kernel enforces with a filter of system calls (seccomp(2)).
-//! | The filter denies calls for which Landlock has no rule. A filter sees the number and the arguments of a
+//!
+//! The filter denies calls for which Landlock has no rule. A filter sees the number and the arguments of a
 //! call, and no memory behind a pointer; a denied call fails with an error number, and the child continues. The
 //! filter holds for the child and all its descendants, to their end.
 

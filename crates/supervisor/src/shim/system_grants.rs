@@ -1,5 +1,6 @@
 //! The grants that every program needs on a system, and those that GPUs need in addition.
-//! | Sources for the paths of GPU libraries and the files they open: NVIDIA's driver README ("Installed
+//!
+//! Sources for the paths of GPU libraries and the files they open: NVIDIA's driver README ("Installed
 //! Components", "Configuring Environment Variables"), the CUDA C++ Programming Guide ("CUDA Environment
 //! Variables"), AMD's documentation of its containers ("Running `ROCm` Docker containers"), docs.mesa3d.org
 //! ("Environment Variables"), and the Vulkan loader's LoaderDriverInterface.md.

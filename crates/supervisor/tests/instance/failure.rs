@@ -131,7 +131,7 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
         (
             "max 4\noom 0\noom_kill 0",
             FailureClass::Killed,
-            "somebody sent it SIGKILL",
+            "another process sent it SIGKILL",
         ),
     ] {
         let harness = Harness::new();

@@ -105,6 +105,7 @@ impl Harness {
             demand: Some(Demand {
                 memory,
                 load: secs(2),
+                is_proven: true,
             }),
         });
     }

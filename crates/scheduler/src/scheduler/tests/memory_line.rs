@@ -230,6 +230,7 @@ fn room_on_one_device_is_no_room_on_another() {
             demand: Some(Demand {
                 memory: mib(1).with_device(device, 8),
                 load: secs(1),
+                is_proven: true,
             }),
         });
     }

@@ -1,5 +1,6 @@
 //! Thousands of random histories, each checked after every event.
-//! | A failure prints its seed and the command that replays it: with `PADDOCK_SIM_SEED` set, the test plays the
+//!
+//! A failure prints its seed and the command that replays it: with `PADDOCK_SIM_SEED` set, the test plays the
 //! history of that seed alone and prints its events.
 
 mod events;
@@ -22,6 +23,9 @@ struct Child {
     memory: Memory,
     process: Process,
     inspecting: bool,
+    trying: bool,
+    /// The engine has loaded the files before.
+    is_proven: bool,
     /// The leases of requests, granted or passed.
     leases: Vec<Option<RequestId>>,
 }
@@ -198,7 +202,11 @@ impl World {
                 self.queued.remove(&id);
                 assert!(self.answered.insert(id), "{id:?} was answered twice");
             }
-            Action::Inspect { model } => self.children[model.0].inspecting = true,
+            Action::Inspect { model } => {
+                let child = &mut self.children[model.0];
+                (child.inspecting, child.trying) = (true, false);
+            }
+            Action::Try { model } => self.children[model.0].trying = true,
             Action::Start { model } => self.start(model),
             Action::Stop { model } => {
                 let child = &mut self.children[model.0];
@@ -228,6 +236,7 @@ impl World {
         let child = &mut self.children[model.0];
         assert!(child.process == Process::None, "{model:?} is started twice");
         child.process = Process::Loading;
+        child.is_proven = true;
         let used = self.scheduler.usage().used;
         // A start beyond the budget is no fault if a model was measured to hold more than expected.
         if self
@@ -253,6 +262,12 @@ impl World {
                 "{model:?} is pinned and goes: {note:?}"
             );
             self.evictions += 1;
+        }
+        if let Note::Evicted { by: other, .. } | Note::DrainsFor { to: other, .. } = note {
+            assert!(
+                self.children[other.0].is_proven,
+                "{model:?} goes for {other:?}, which may not load"
+            );
         }
         if goes {
             assert!(

@@ -169,7 +169,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
             "/src/ggml/src/ggml.c:1751: GGML_ASSERT(obj_new) failed",
             "libggml-base.so(+0x15b) [0x7f]",
         ],
-        Aborted,
+        AssertionFailed,
         "GGML_ASSERT(obj_new) failed",
     ),
     (

@@ -83,13 +83,17 @@ impl World {
 
     fn inspect(&mut self, model: ModelId) {
         for model in (0..self.children.len()).map(ModelId).chain([model]) {
-            if std::mem::take(&mut self.children[model.0].inspecting) {
+            let child = &mut self.children[model.0];
+            let tried = std::mem::take(&mut child.trying);
+            if std::mem::take(&mut child.inspecting) || tried {
                 let memory = self.children[model.0].memory;
                 let demand = Demand {
                     memory,
                     load: secs(self.random.u64(0..20)),
+                    is_proven: tried || self.random.bool(),
                 };
                 let demand = (self.random.u8(0..10) > 0).then_some(demand);
+                self.children[model.0].is_proven = demand.is_some_and(|demand| demand.is_proven);
                 self.play(Event::Inspected { model, demand });
             }
         }
