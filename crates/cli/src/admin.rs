@@ -2,6 +2,7 @@
 
 mod address;
 mod client;
+mod find;
 mod sse;
 
 pub(crate) use address::Address;
@@ -24,14 +25,9 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(
 /// Flags of every command that asks a paddock that runs.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "PADDOCK_ADMIN",
-        default_value = "127.0.0.1:8081"
-    )]
-    admin: Address,
+    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or a wrapped command's]
+    #[arg(long, value_name = "ADDR", env = "PADDOCK_ADMIN")]
+    admin: Option<Address>,
     /// The secret of an API key. In the environment alone: whoever is on this machine can read the flags of
     /// every command.
     #[arg(skip = std::env::var_os("PADDOCK_KEY"))]
@@ -60,6 +56,15 @@ pub(crate) enum Trouble {
     NotPaddock {
         /// Where it was looked for.
         at: Address,
+    },
+    /// Nobody is at the usual address, and several are elsewhere.
+    #[error(
+        "several wrapped commands run, and none at the usual admin address\n  = help: say which with --admin or \
+         PADDOCK_ADMIN: {}", listed(.at)
+    )]
+    Several {
+        /// Where they are.
+        at: Vec<Address>,
     },
     /// It wants a key.
     #[error("the paddock at {at} {}\n  = help: {}", wants(*.shown), wanted(*.shown))]
@@ -97,6 +102,11 @@ pub(crate) enum Trouble {
     Threads(#[from] TooFewThreads),
 }
 
+fn listed(addresses: &[Address]) -> String {
+    let shown = addresses.iter().map(ToString::to_string);
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 fn wants(shown: bool) -> &'static str {
     match shown {
         true => "does not know the key in PADDOCK_KEY",
@@ -125,6 +135,7 @@ impl Trouble {
             | Self::BrokenOff
             | Self::System(_)
             | Self::Threads(_) => Exit::Failed,
+            Self::Several { .. } => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -138,11 +149,17 @@ impl AdminArgs {
     ) -> Exit {
         let runtime = Builder::new_current_thread().enable_all().build();
         let done = runtime.map_err(Trouble::from).and_then(|runtime| {
-            if self.admin.has_name() {
+            if self.admin.as_ref().is_some_and(Address::has_name) {
                 // tokio looks names up on a thread.
                 threads::ensure(1)?;
             }
-            let done = runtime.block_on(work(Client::new(self.admin, self.key)));
+            let done = runtime.block_on(async {
+                let at = match self.admin {
+                    Some(at) => at,
+                    None => find::address(self.key.as_ref()).await?,
+                };
+                work(Client::new(at, self.key)).await
+            });
             // A write that nobody takes must not hold up the end.
             runtime.shutdown_background();
             done

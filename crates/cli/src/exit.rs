@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Unavailable,
     /// It was interrupted: what a shell says of SIGINT.
     Interrupted,
+    /// A wrapped command has ended with this status before it served.
+    Command(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -28,6 +30,7 @@ impl From<Exit> for ExitCode {
             Exit::Config => 64,
             Exit::Unavailable => 69,
             Exit::Interrupted => 130,
+            Exit::Command(status) => status,
         })
     }
 }

@@ -7,6 +7,7 @@ mod allocator;
 mod commands;
 mod config_file;
 mod exit;
+mod hangup;
 mod logging;
 mod mistaken;
 mod open_files;

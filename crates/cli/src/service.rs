@@ -6,7 +6,7 @@ use std::path::Path;
 
 use paddock_server::config::{Config, Listen, Mode, Model, Problems, warnings};
 use paddock_server::{
-    Broken, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
+    Broken, CommandEnd, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
 };
 use paddock_supervisor::Adoption;
 use tokio::runtime::Builder;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::exec;
 use crate::exit::Exit;
+use crate::hangup::{Hangup, Hangups};
 use crate::{logging, open_files, output, threads};
 
 /// Why the service came to an end that nobody asked for.
@@ -51,7 +52,8 @@ pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -
     // What was logged comes before what is said now.
     drop(log);
     match outcome {
-        Ok(()) => Exit::Done,
+        Ok(None) => Exit::Done,
+        Ok(Some(end)) => report_end(&end),
         Err(error) => {
             output::error(&format!("error: {error}"));
             match error {
@@ -72,12 +74,12 @@ async fn serve(
     file: Option<&Path>,
     source: Option<Source>,
     inherited: Inherited,
-) -> Result<(), RunError> {
+) -> Result<Option<CommandEnd>, RunError> {
     // From here on a signal waits for the service to be there instead of ending the process.
-    let mut signals = Signals::new()?;
-    let mut hangup = hangup()?;
-    let shown = config.clone();
     let manager = ServiceManager::from_env();
+    let Hangups { mut reloads, ends } = Hangups::listen(config.mode, manager.is_some())?;
+    let mut signals = Signals::new(ends)?;
+    let shown = config.clone();
     let adoption = Adoption::begin().inspect_err(|error| {
         tracing::debug!(%error, "this process does not adopt orphans");
     });
@@ -96,17 +98,30 @@ async fn serve(
     let running = service.run(asked(stopped), asked(ended));
     let reloading = async {
         loop {
-            hangup.recv().await;
+            reloads.recv().await;
             // What is wrong has been logged.
             let _ = reloader.reload().await;
         }
     };
     tokio::select! {
-        ended = running => ended?,
-        () = forward(&mut signals, stop, end) => {}
-        () = reloading => {}
+        ended = running => Ok(ended?),
+        () = forward(&mut signals, stop, end) => Ok(None),
+        () = reloading => Ok(None),
     }
-    Ok(())
+}
+
+/// Says what a wrapped command that has ended has said, and ends as it did.
+fn report_end(end: &CommandEnd) -> Exit {
+    for line in &end.lines {
+        output::error(line);
+    }
+    if end.status != 0 {
+        let message = &end.message;
+        output::error(&format!(
+            "error: the command has ended before it served: {message}"
+        ));
+    }
+    Exit::Command(end.status)
 }
 
 /// Says what is served and where: in words on a terminal, as one event where logs are JSON.
@@ -155,25 +170,22 @@ async fn forward(signals: &mut Signals, stop: oneshot::Sender<()>, end: oneshot:
     future::pending::<()>().await;
 }
 
-/// The signal that asks for the configuration to be read again.
-fn hangup() -> io::Result<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
-}
-
 /// Signals that ask for an end.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: Hangup,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(hangup: Hangup) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup,
         })
     }
 
@@ -182,6 +194,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = self.hangup.recv() => "SIGHUP",
         }
     }
 }
@@ -226,7 +239,7 @@ pub(crate) fn summary(
 fn origin(model: &Model, mode: Mode) -> String {
     match (&model.path, mode) {
         (Some(path), _) => path.display().to_string(),
-        (None, Mode::Wrap { router: true }) => "whatever llama-server is asked for".to_owned(),
+        (None, Mode::Wrap { router: true, .. }) => "whatever llama-server is asked for".to_owned(),
         (None, _) => "as llama-server finds it".to_owned(),
     }
 }

@@ -225,15 +225,17 @@ fn a_flag_that_connects_opens_the_network_and_no_file() {
 }
 
 #[test]
-fn a_wrapped_command_is_confined_and_one_that_downloads_is_not() {
+fn a_wrapped_command_is_confined_where_that_is_asked_for_unless_it_downloads() {
     let elsewhere = elsewhere();
     let secret = elsewhere.path().join("secret");
-    let confined = paddock!();
-    let model = confined.model_path().display().to_string();
-    let confined = confined.wrap(["-m".to_owned(), model, "--port".to_owned(), "0".to_owned()]);
-    confined.wait_ready();
-    assert_eq!(attempt(&confined, "read", &secret), EACCES);
-    let downloads = paddock!().wrap(["-hf", "org/model", "--port", "0"]);
+    let confined = || paddock!().wrap_options(["--sandbox", "auto"]);
+    for (builder, answer) in [(paddock!(), Value::Null), (confined(), json!(EACCES))] {
+        let model = builder.model_path().display().to_string();
+        let paddock = builder.wrap(["-m", &model, "--port", "0"]);
+        paddock.wait_ready();
+        assert_eq!(attempt(&paddock, "read", &secret), answer);
+    }
+    let downloads = confined().wrap(["-hf", "org/model", "--port", "0"]);
     downloads.wait_ready();
     assert_eq!(attempt(&downloads, "read", &secret), Value::Null);
     assert_eq!(downloads.model()["sandbox"]["opened_by"], json!(["-hf"]));

@@ -3,6 +3,7 @@
 //! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
 //! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
 
+mod admin_record;
 mod admin_server;
 mod browser_policy;
 mod catalog;
@@ -41,6 +42,7 @@ mod sweep;
 mod telemetry;
 mod upstream_routes;
 
+pub use admin_record::wrapped_admin_addresses;
 pub use browser_policy::PageRefusal;
 pub use descriptors::TooFewDescriptors;
 pub use error::{Dialect, ProxyError};
@@ -50,6 +52,7 @@ pub use inherited::{Inherited, InheritedError};
 pub use keys::Limit;
 pub use printable::{printable, printable_lines};
 pub use reload::{FileState, ReloadError, Reloader, Source};
+pub use runtime::CommandEnd;
 pub use service::{Broken, Service, StartError};
 pub use service_manager::ServiceManager;
 pub use state_dir::StateDirError;

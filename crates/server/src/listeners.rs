@@ -47,8 +47,26 @@ pub(crate) async fn open(
     }
     let server = &config.server;
     let public = plane("server.listen", &server.listen, public).await?;
-    let admin = plane("server.admin", &server.admin, admin).await?;
+    let admin = match plane("server.admin", &server.admin, admin).await {
+        Err(error) if server.admin_may_move && error.is_in_use() => {
+            let free = server.admin.iter().map(at_a_free_port);
+            let admin = plane("server.admin", &free.collect::<Vec<_>>(), Vec::new()).await?;
+            tracing::info!(
+                at = ?admin.at,
+                "the admin address is another one than usual, where {error}"
+            );
+            admin
+        }
+        opened => opened?,
+    };
     Ok((public, admin))
+}
+
+fn at_a_free_port(address: &Listen) -> Listen {
+    match address {
+        Listen::Tcp(address) => Listen::Tcp(SocketAddr::new(address.ip(), 0)),
+        Listen::Unix(path) => Listen::Unix(path.clone()),
+    }
 }
 
 async fn plane(

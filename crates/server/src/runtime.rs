@@ -16,6 +16,7 @@
 //! | `prefetch` | a file is read ahead |
 //! | `reload` | another configuration: what changed, and what that touches |
 //! | `death` | a child's end, and what follows, in words |
+//! | `command_end` | a wrapped command that has never served has ended |
 //! | `retry` | when a refused request is worth sending again |
 //! | `journal` | why everything was done |
 //! | `lifecycle` | what happens to models, for the record that outlives paddock |
@@ -25,6 +26,7 @@
 
 mod act;
 mod actor;
+mod command_end;
 mod death;
 mod entry;
 mod handle;
@@ -44,6 +46,7 @@ mod view;
 mod waiting;
 
 pub(crate) use actor::{News, Runtime, Setup};
+pub use command_end::CommandEnd;
 #[cfg(debug_assertions)]
 pub(crate) use handle::Part;
 #[cfg(test)]

@@ -5,8 +5,9 @@ mod stop;
 
 pub use stop::Broken;
 
-use self::places::{learn, make_runtime_dir, placeless, start_spawner, take_state};
+use self::places::{learn, make_runtime_dir, placeless, record_admin, start_spawner, take_state};
 use crate::admin_server::{self, AdminConnections};
+use crate::catalog::Catalog;
 use crate::config::{Config, Listen, Mode};
 use crate::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
 use crate::inherited::Inherited;
@@ -15,7 +16,7 @@ use crate::listeners;
 use crate::proxy::{Acceptor, Connections, News, Site, Workers};
 use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, Transport, View};
-use crate::runtime::{Phase, Runtime, RuntimeHandle, Setup};
+use crate::runtime::{CommandEnd, Phase, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
@@ -28,7 +29,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,6 +79,13 @@ pub enum StartError {
     Threads(#[source] io::Error),
 }
 
+impl StartError {
+    /// Returns whether another program listens at the address.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
 fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -118,6 +126,8 @@ pub struct Service {
     /// Ends when the last event is posted, after the activity.
     sink: Option<Sink>,
     spawner: Spawner,
+    /// Hears of the end of a wrapped command that has never served.
+    command_end: Option<oneshot::Receiver<CommandEnd>>,
     /// Cleans up if this process is killed.
     watcher: Option<CleanupProcess>,
     runtime_dir: RuntimeDir,
@@ -153,8 +163,9 @@ impl Service {
         let state_dir = take_state(&config)?;
         let (public, admin) = listeners::open(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
+        record_admin(&config, &runtime_dir, &admin.at);
         let parts = SandboxSupport::detect();
-        sandbox::announce(parts, config.engine.sandbox);
+        sandbox::announce(parts, &config);
         let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
         let (lessons, learned) = learn(&config).await.unzip();
         let (rows, ended) = mpsc::channel(BATCHES);
@@ -169,6 +180,7 @@ impl Service {
         let (hangups, hung_up) = watch::channel(0);
         let (catalog, catalogs) = watch::channel(Arc::default());
         let instances = TaskTracker::new();
+        let (ended_command, command_end) = watch_command(&config);
         let (actor, runtime) = Runtime::new(Setup {
             config: Arc::clone(&config),
             spawner: spawner.clone(),
@@ -181,16 +193,12 @@ impl Service {
             hangups,
             catalog,
             tasks: instances.clone(),
+            command_end: ended_command,
         });
         let stopped = TaskTracker::new();
         let actor = stopped.spawn(actor.run());
         stopped.close();
-        let view = View {
-            runtime: runtime.clone(),
-            catalog: catalogs.clone(),
-            connections: connections.clone(),
-            started: seconds_since_1970(),
-        };
+        let view = view(&runtime, &catalogs, &connections);
         let (site, counted) = site(&config, &view, limits, (rows, spans));
         let news = News {
             phase: phases,
@@ -239,6 +247,7 @@ impl Service {
             exporter,
             sink,
             spawner,
+            command_end,
             watcher,
             runtime_dir,
             state_dir,
@@ -309,6 +318,30 @@ impl Service {
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }
+}
+
+fn view(
+    runtime: &RuntimeHandle,
+    catalog: &watch::Receiver<Arc<Catalog>>,
+    connections: &Connections,
+) -> View {
+    View {
+        runtime: runtime.clone(),
+        catalog: catalog.clone(),
+        connections: connections.clone(),
+        started: seconds_since_1970(),
+    }
+}
+
+/// Makes the two ends by which the end of a wrapped command is told. There are none without such a command.
+fn watch_command(
+    config: &Config,
+) -> (
+    Option<oneshot::Sender<CommandEnd>>,
+    Option<oneshot::Receiver<CommandEnd>>,
+) {
+    let ends = (config.mode != Mode::Serve).then(oneshot::channel);
+    ends.unzip()
 }
 
 /// Derives how many connections there may be, and makes what counts clients'.

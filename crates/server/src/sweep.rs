@@ -68,7 +68,7 @@ fn abandoned(place: &Path, key: &Key) -> Vec<(PathBuf, Run, File)> {
 }
 
 /// Whether it is a directory of this user, into which nobody else could have put anything.
-fn is_ours(entry: &DirEntry) -> io::Result<bool> {
+pub(crate) fn is_ours(entry: &DirEntry) -> io::Result<bool> {
     let name = entry.file_name();
     if !name
         .as_encoded_bytes()

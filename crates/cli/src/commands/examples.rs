@@ -19,6 +19,8 @@ Examples:
 pub(super) const WRAP: &str = "\
 Examples:
   paddock wrap -- llama-server -m model.gguf --port 9000
+  paddock wrap -- nice -n 5 llama-server -m model.gguf --port 9000
+  paddock wrap --sandbox auto -- llama-server -m model.gguf
   paddock wrap --admin 127.0.0.1:9001 -- llama-server -hf org/model-GGUF";
 
 pub(super) const CHECK: &str = "\

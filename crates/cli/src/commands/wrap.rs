@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use paddock_server::config::Config;
+use paddock_server::config::{Config, SandboxMode};
 
 use super::CommonArgs;
 use crate::exit::Exit;
@@ -14,6 +14,9 @@ use crate::service;
 pub(super) struct WrapArgs {
     #[command(flatten)]
     common: CommonArgs,
+    /// Confine the command in a sandbox: auto, as much of it as the kernel has; on, all of it or no start; off.
+    #[arg(long, value_name = "MODE", default_value = "off")]
+    sandbox: SandboxMode,
     /// The llama-server command as it is. Its --host and --port become paddock's.
     #[arg(
         required = true,
@@ -26,7 +29,8 @@ pub(super) struct WrapArgs {
 
 /// Serves the command until told to stop.
 pub(super) fn run(args: WrapArgs) -> Exit {
-    let overrides = args.common.overrides();
+    let mut overrides = args.common.overrides();
+    overrides.sandbox = Some(args.sandbox);
     match Config::from_wrap(&args.command, &overrides) {
         Ok(config) => service::run(config, None, None),
         Err(problems) => {

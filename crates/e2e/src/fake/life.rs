@@ -25,7 +25,12 @@ pub fn run(words: impl IntoIterator<Item = String>) -> ExitCode {
         log::answer(&answer);
         return ExitCode::SUCCESS;
     }
-    let args = match Args::parse(words) {
+    // The variable stands for the flag, which wins.
+    let host = std::env::var("LLAMA_ARG_HOST").ok();
+    let host = host
+        .into_iter()
+        .flat_map(|host| ["--host".to_owned(), host]);
+    let args = match Args::parse(host.chain(words)) {
         Ok(args) => args,
         Err(message) => {
             log::raw(&message);

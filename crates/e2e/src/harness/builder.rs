@@ -28,6 +28,7 @@ pub struct Builder {
     listen: Vec<String>,
     admin: Vec<String>,
     settings: Vec<String>,
+    wrap_options: Vec<String>,
     env: Vec<(String, String)>,
     directory: TempDir,
 }
@@ -59,6 +60,7 @@ impl Builder {
             listen: vec!["127.0.0.1:0".into()],
             admin: vec!["127.0.0.1:0".into()],
             settings: Vec::new(),
+            wrap_options: Vec::new(),
             env: Vec::new(),
             directory,
         }
@@ -132,6 +134,22 @@ impl Builder {
             self.program.display()
         );
         self.program = self.script("few-files", &script);
+        self
+    }
+
+    /// Lets paddock, and what it starts, ignore SIGHUP, as nohup(1) does.
+    #[must_use]
+    pub fn ignoring_hangups(mut self) -> Self {
+        let script = format!("trap '' HUP\nexec '{}' \"$@\"", self.program.display());
+        self.program = self.script("nohup", &script);
+        self
+    }
+
+    /// Adds options of `paddock wrap` itself.
+    #[must_use]
+    pub fn wrap_options<I: IntoIterator<Item: Into<String>>>(mut self, options: I) -> Self {
+        self.wrap_options
+            .extend(options.into_iter().map(Into::into));
         self
     }
 
@@ -235,6 +253,7 @@ impl Builder {
         for address in &self.admin {
             command.arg("--admin").arg(address);
         }
+        command.args(&self.wrap_options);
         command.arg("--").arg(&self.engine);
         command.args(args.into_iter().map(Into::<String>::into));
         Paddock::spawn(command, self.directory)

@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod address;
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod direct;
+#[cfg(test)]
+mod hangup;
+#[cfg(test)]
+mod launchers;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

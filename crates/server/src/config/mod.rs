@@ -38,6 +38,7 @@ mod source;
 mod units;
 mod warnings;
 mod wrap;
+mod wrap_env;
 mod wrapped;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub use otlp::Collector;
 pub use problem::{Coloured, Place, Problem, Problems};
 pub use sandbox::SandboxMode;
 pub use warnings::{Warning, warnings};
+pub(crate) use wrap_env::{may_name_files, wrapped_environment};
 
 use paddock_supervisor::sandbox::SandboxSupport;
 
@@ -113,7 +115,19 @@ pub enum Mode {
     Wrap {
         /// Whether that command names no model, so that `llama-server` serves many by itself.
         router: bool,
+        /// Whether the program is something else than `llama-server`, which starts it: a script, `env`, `nice`.
+        is_launched: bool,
     },
+}
+
+impl Mode {
+    /// Returns whether something else than llama-server is wrapped, which may not hand its arguments on.
+    pub(crate) const fn is_launched(self) -> bool {
+        let Self::Wrap { is_launched, .. } = self else {
+            return false;
+        };
+        is_launched
+    }
 }
 
 /// Paddock's own listeners and limits.
@@ -132,6 +146,8 @@ pub struct Server {
     pub max_connections: u32,
     /// The most connections of one client address; 0: any number.
     pub max_connections_per_address: u32,
+    /// Whether the admin address is a default that gives way: where it is taken, a free port is.
+    pub admin_may_move: bool,
     /// How long work in flight may go on when paddock stops.
     pub drain_timeout: Duration,
     /// Where the children's sockets go; `None` for a place chosen at start.
@@ -176,6 +192,8 @@ pub struct Overrides {
     pub allow_public: bool,
     /// `--log`.
     pub log: Option<String>,
+    /// `--sandbox` of `wrap`.
+    pub sandbox: Option<SandboxMode>,
 }
 
 /// A model given as `PATH` or `NAME=PATH`.
@@ -259,7 +277,7 @@ impl Config {
     /// Puts a `llama-server` command line behind paddock: its address becomes paddock's, the rest of
     /// it is the child's.
     ///
-    /// Takes the command's environment (`LLAMA_*`, `HF_*`) from this process.
+    /// The command has the environment of this process.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 //! Whether children run in a sandbox.
 
+use std::str::FromStr;
+
 use paddock_supervisor::sandbox::SandboxSupport;
 
 use super::hint::did_you_mean;
@@ -16,6 +18,14 @@ pub enum SandboxMode {
     On,
     /// In none.
     Off,
+}
+
+impl FromStr for SandboxMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text)
+    }
 }
 
 /// What a value may be.

@@ -1,33 +1,19 @@
 //! `paddock wrap`: an existing `llama-server` command line, put behind paddock.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, Problems};
+use super::wrap_env::{self, Variables};
 use super::{Listen, owned};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PORT: u16 = 8080;
 
-/// Families of variables that belong to the command.
-const FAMILIES: [&str; 2] = ["LLAMA_", "HF_"];
-/// Single variables that belong to the command: where it downloads from and to, and a device.
-const NAMES: [&str; 4] = [
-    "HUGGINGFACE_HUB_CACHE",
-    "MODEL_ENDPOINT",
-    "MTMD_BACKEND_DEVICE",
-    "XDG_CACHE_HOME",
-];
-/// Variables that paddock or the supervisor set themselves.
-const NOT_PASSED: [&str; 5] = [
-    "LLAMA_ARG_HOST",
-    "LLAMA_ARG_PORT",
-    "LLAMA_ARG_REUSE_PORT",
-    "LLAMA_SERVER_ROUTER_PORT",
-    "LLAMA_SERVER_CHILD_MODE",
-];
+/// Words in the file name of every llama-server, however it is called: `llama-server-cuda`, say.
+const SERVER: &str = "llama-server";
 
 /// What a `llama-server` command line says, as far as paddock must know.
 #[derive(Debug, Default)]
@@ -35,8 +21,10 @@ pub(super) struct Wrap {
     pub(super) program: PathBuf,
     /// The arguments, without the address.
     pub(super) args: Vec<OsString>,
-    /// The variables that belong to the command, without the address.
+    /// The variables of the command that paddock can read, without the address.
     pub(super) env: BTreeMap<String, String>,
+    /// Whether the program is something else than llama-server, such as a script, `env` or `nice`.
+    pub(super) is_launched: bool,
     /// The address the command would listen on.
     pub(super) listen: Vec<Listen>,
     /// Whether the command names no model and would serve many.
@@ -55,7 +43,7 @@ pub(super) struct Wrap {
 
 /// The values of flags that paddock reads; the last one given counts.
 #[derive(Debug, Default)]
-struct Found {
+pub(super) struct Found {
     host: Option<String>,
     port: Option<String>,
     model: Option<OsString>,
@@ -77,8 +65,11 @@ impl Wrap {
             return Err(Problems::of(vec![problem]));
         };
         let mut found = Found::default();
-        let env = read_vars(vars, &mut found, &mut problems);
-        let args = read_args(words, &mut found, &mut problems);
+        let Variables { env, port } = wrap_env::read(vars, &mut found, &mut problems);
+        let (launcher, words) = words.split_at(server_words(command));
+        let mut args = launcher.to_vec();
+        args.extend(read_args(words, &mut found, &mut problems));
+        found.port = port.or(found.port);
         let listen = listeners(&found, &mut problems);
         if let Some(problems) = Problems::new(problems) {
             return Err(problems);
@@ -90,6 +81,7 @@ impl Wrap {
             program: program.into(),
             args,
             env,
+            is_launched: !is_server(program),
             listen,
             router: found.model.is_none() && found.origin.is_none(),
             aliases: aliases.map(str::to_owned).collect(),
@@ -108,48 +100,15 @@ impl Wrap {
     }
 }
 
-/// Takes the variables that belong to the command; those that stand for flags are read too.
-fn read_vars(
-    vars: impl Iterator<Item = (OsString, OsString)>,
-    found: &mut Found,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    for (name, value) in vars {
-        let Some(name) = name.to_str() else { continue };
-        let family = FAMILIES.iter().any(|family| name.starts_with(family));
-        if !family && !NAMES.contains(&name) {
-            continue;
-        }
-        let Some(text) = value.to_str().map(str::to_owned) else {
-            problems.push(Problem::new("is not UTF-8").key(name));
-            continue;
-        };
-        if let Some(flag) = flag_of(name) {
-            read_flag(flag, value, found);
-        }
-        if let Some(problem) = no_tls(name, name.contains("_ARG_SSL_")) {
-            problems.push(problem);
-        }
-        if !NOT_PASSED.contains(&name) {
-            env.insert(name.to_owned(), text);
-        }
-    }
-    env
+/// Returns how many words after the program belong to what starts the server, such as those of `nice -n 5
+/// llama-server`. Flags among them are not the server's.
+fn server_words(command: &[OsString]) -> usize {
+    command.iter().position(|word| is_server(word)).unwrap_or(0)
 }
 
-/// Returns the flag that a variable stands for, of those that paddock reads.
-fn flag_of(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "LLAMA_ARG_HOST" => "--host",
-        "LLAMA_ARG_PORT" => "--port",
-        "LLAMA_ARG_MODEL" => "--model",
-        "LLAMA_ARG_HF_REPO" => "--hf-repo",
-        "LLAMA_ARG_DOCKER_REPO" => "--docker-repo",
-        "LLAMA_ARG_ALIAS" => "--alias",
-        "LLAMA_ARG_N_PARALLEL" => "--parallel",
-        _ => return None,
-    })
+fn is_server(word: &OsStr) -> bool {
+    let name = Path::new(word).file_name().unwrap_or_default();
+    name.to_string_lossy().contains(SERVER)
 }
 
 /// Reads the arguments and returns those that the child gets.
@@ -160,10 +119,6 @@ fn read_args(words: &[OsString], found: &mut Found, problems: &mut Vec<Problem>)
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let flag = owned::normal(&word.to_string_lossy());
-        if let Some(help) = owned::exits(&flag) {
-            let message = "makes llama-server print something and exit";
-            problems.push(Problem::new(message).key(&flag).help(help));
-        }
         if let Some(problem) = no_tls(&flag, flag.starts_with("--ssl-")) {
             problems.push(problem);
         }
@@ -183,7 +138,8 @@ fn read_args(words: &[OsString], found: &mut Found, problems: &mut Vec<Problem>)
                 read_flag(&flag, value.clone(), found);
                 args.extend((!address).then(|| value.clone()));
             }
-            None => problems.push(Problem::new("needs a value after it").key(&flag)),
+            // The server says what is wrong.
+            None => args.extend(address.then(|| word.clone())),
         }
     }
     args
@@ -194,7 +150,7 @@ fn takes_value(flag: &str) -> bool {
 }
 
 /// Remembers a flag's value, and returns whether it is a flag that paddock reads.
-fn read_flag(flag: &str, value: OsString, found: &mut Found) -> bool {
+pub(super) fn read_flag(flag: &str, value: OsString, found: &mut Found) -> bool {
     let text = value.to_string_lossy().into_owned();
     match flag {
         "--host" => found.host = Some(text),
@@ -210,7 +166,7 @@ fn read_flag(flag: &str, value: OsString, found: &mut Found) -> bool {
     true
 }
 
-fn no_tls(key: &str, is_tls: bool) -> Option<Problem> {
+pub(super) fn no_tls(key: &str, is_tls: bool) -> Option<Problem> {
     let help = "remove it and put a TLS proxy in front of paddock";
     let problem = Problem::new("TLS is not supported in this version").key(key);
     is_tls.then(|| problem.help(help))

@@ -1,6 +1,10 @@
 //! From a wrapped command line to a configuration.
+//!
+//! The command is the user's own: paddock refuses only what it cannot carry out itself, and leaves it to the command to
+//! say what is wrong with its arguments and files.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 
 use super::checks::{check_overlaps, check_public, fault_problem, named};
 use super::problem::{Problem, Problems};
@@ -8,7 +12,7 @@ use super::section::At;
 use super::wrap::Wrap;
 use super::{
     Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, SandboxMode, Scheduler,
-    Server, Surroundings, build, engine, files, log_filter,
+    Server, Surroundings, build, engine, log_filter, sandbox,
 };
 
 /// Reads a command line and its environment, and checks what it asks for.
@@ -30,11 +34,6 @@ pub(super) fn config(
     };
     let program = engine::find(&wrap.program, around);
     let program = program.map_err(|fault| note("the command", fault)).ok();
-    if let Some(path) = &wrap.model
-        && let Err(fault) = files::check(path)
-    {
-        note("--model", fault);
-    }
     let log = overrides
         .log
         .clone()
@@ -42,11 +41,20 @@ pub(super) fn config(
     if let Err(message) = log_filter::check(&log) {
         problems.push(Problem::new(message).key("--log"));
     }
+    // A command may read, run and write what neither its words nor paddock can tell beforehand, a script above all.
+    let mode = overrides.sandbox.unwrap_or(SandboxMode::Off);
+    let at = At {
+        value: mode,
+        key: "--sandbox".to_owned(),
+        place: None,
+    };
+    problems.extend(sandbox::lacks(&at, around.parts));
     let server = server(&wrap, overrides, around, &mut problems);
     match program {
         Some(program) if problems.is_empty() => Ok(Config {
             mode: Mode::Wrap {
                 router: wrap.router,
+                is_launched: wrap.is_launched,
             },
             server,
             memory: Memory::default(),
@@ -58,7 +66,7 @@ pub(super) fn config(
                 program,
                 args: wrap.args,
                 env: wrap.env,
-                sandbox: SandboxMode::Auto,
+                sandbox: mode,
             },
             faults: Vec::new(),
             api_keys: Vec::new(),
@@ -82,11 +90,16 @@ fn server(
     } else {
         named("--listen", &overrides.listen)
     };
-    let admin = if overrides.admin.is_empty() {
-        named("--admin", &[Listen::Tcp(build::ADMIN.into())])
-    } else {
-        named("--admin", &overrides.admin)
-    };
+    let admin_may_move = overrides.admin.is_empty();
+    let mut admin = named("--admin", &overrides.admin);
+    if admin_may_move {
+        let default = SocketAddr::from(build::ADMIN);
+        admin = named("--admin", &[Listen::Tcp(default)]);
+        if !check_overlaps(&listen.value, &admin.value).is_empty() {
+            let free = SocketAddr::new(default.ip(), 0);
+            admin = named("--admin", &[Listen::Tcp(free)]);
+        }
+    }
     // The command's own address is as public as its writer made it; the admin plane is new to them.
     if !overrides.allow_public {
         problems.extend(check_public(&admin.value, ""));
@@ -107,6 +120,7 @@ fn server(
         default_model: None,
         // The command's own flags say it.
         allowed_origins: None,
+        admin_may_move,
         admin_hosts: Vec::new(),
     }
 }

@@ -1,4 +1,5 @@
 use super::Phase;
+use super::command_end::CommandEnd;
 use super::entry::Entry;
 #[cfg(debug_assertions)]
 use super::handle::Part;
@@ -26,7 +27,7 @@ use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
@@ -57,6 +58,8 @@ pub(crate) struct Setup {
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
     /// Where instances and errands run. They have ended when it is empty.
     pub(crate) tasks: TaskTracker,
+    /// Hears of the end of a wrapped command that has never served.
+    pub(crate) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
 
 /// What the actor works with, and does not change by itself.
@@ -129,6 +132,8 @@ pub(crate) struct Runtime {
     pub(super) hangups: watch::Sender<u64>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     pub(super) tasks: TaskTracker,
+    /// Nothing once the command has served.
+    pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
 
 impl Runtime {
@@ -179,6 +184,7 @@ impl Runtime {
             hangups: setup.hangups,
             catalog: setup.catalog,
             tasks: setup.tasks,
+            command_end: setup.command_end,
         };
         for model in &setup.config.models {
             runtime.add(Arc::new(model.clone()));

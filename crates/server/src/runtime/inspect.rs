@@ -196,7 +196,11 @@ impl Task {
             Err(error) => return Err(Fault::task(&error).failed(None)),
         };
         self = task;
-        let (files, headers) = read?;
+        let (files, headers) = match read {
+            // A wrapped command says itself what is wrong with its file, if anything is.
+            Err(_) if self.config.mode != Mode::Serve => return Ok(Arc::new(Found::unknown())),
+            read => read?,
+        };
         let placing = Placing {
             config: &self.config,
             model: &self.model,

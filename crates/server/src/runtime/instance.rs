@@ -80,8 +80,8 @@ impl Runtime {
             sandbox,
             runtime_dir: self.world.runtime_dir.clone(),
             transport: Transport::Unix,
-            address_variable: false,
-            ready_event: config.mode != Mode::Wrap { router: true },
+            address_variable: config.mode.is_launched(),
+            ready_event: !matches!(config.mode, Mode::Wrap { router: true, .. }),
             startup_timeout: entry.config.startup_timeout,
             // After the breaker has opened one child is tried.
             restarts_used: if broke { policy.budget } else { 0 },
@@ -117,7 +117,11 @@ impl Runtime {
 
     /// What the child may see, and the run it belongs to.
     fn environment(&self, added: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
-        let mut env = env::build_child_env(std::env::vars_os(), added);
+        let mut env = match self.world.config.mode {
+            Mode::Serve => env::build_child_env(std::env::vars_os(), added),
+            // All that `added` holds is in it.
+            Mode::Wrap { .. } => config::wrapped_environment(),
+        };
         env.push((RUN_VARIABLE.into(), self.world.run.as_str().into()));
         env
     }
@@ -178,7 +182,11 @@ impl Runtime {
                 }
                 entry.failed = None;
                 entry.proven = entry.found.as_ref().and_then(|found| found.files.clone());
+                self.command_end = None;
                 InstanceStatus::Ready(publish(&entry.model, *generation, listener))
+            }
+            State::Backoff { failure, .. } if self.ends_command(id, failure) => {
+                self.failed(id, failure, None)
             }
             State::Backoff {
                 failure,
@@ -186,7 +194,10 @@ impl Runtime {
                 left,
                 until,
             } => self.hurt(id, failure, (*attempt, *left), *until),
-            State::Failed { failure, retry_at } => self.failed(id, failure, *retry_at),
+            State::Failed { failure, retry_at } => {
+                self.ends_command(id, failure);
+                self.failed(id, failure, *retry_at)
+            }
             State::Stopping { .. } => return,
             State::Stopped => return self.stopped(id, serial),
         };

@@ -3,13 +3,13 @@
 mod flags;
 mod named;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use paddock_supervisor::Sandbox;
 use paddock_supervisor::sandbox::{AccessRight, Network, PathGrant, SandboxSupport};
 
-use crate::config::{Config, Mode, Model, SandboxMode};
+use crate::config::{Config, Mode, Model, SandboxMode, may_name_files};
 use flags::Opens;
 
 /// The device by which AMD's GPUs compute.
@@ -26,7 +26,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Reads the configuration:
-    /// 1. with `on` nothing opens anything;
+    /// 1. with `on` nothing opens anything, and with `off` there is nothing to open;
     /// 2. a wrapped command that serves many models starts processes of its own, by flags that stand in its
     ///    files, and downloads: all;
     /// 3. flags and variables that need the network, files nobody can name beforehand, or processors of their own;
@@ -35,10 +35,10 @@ impl Opened {
     /// 5. a device whose driver places threads.
     pub(crate) fn of(config: &Config, model: &Model) -> Self {
         let mut opened = Self::default();
-        if config.engine.sandbox == SandboxMode::On {
+        if config.engine.sandbox != SandboxMode::Auto {
             return opened; // 1.
         }
-        if config.mode == (Mode::Wrap { router: true }) {
+        if matches!(config.mode, Mode::Wrap { router: true, .. }) {
             opened.add(Opens::All, "no model is named"); // 2.
             opened.scheduling = true;
         }
@@ -90,11 +90,15 @@ pub(crate) fn rules(
         grants.extend(files.iter().map(|file| AccessRight::Read.at(file)));
         let args = &config.command(model).args;
         let exists = |path: &Path| path.exists();
+        // A wrapped command has its user's whole environment.
+        let counts = |name: &OsStr| config.mode == Mode::Serve || may_name_files(name);
+        let env = env.iter().filter(|(name, _)| counts(name));
+        let env: Vec<_> = env.cloned().collect();
         let named = named::in_args(args, exists)
             .into_iter()
-            .chain(named::in_env(env, exists));
+            .chain(named::in_env(&env, exists));
         grants.extend(named.map(|path| AccessRight::Read.at(path)));
-        grants.extend(flags::written(args, env));
+        grants.extend(flags::written(args, &env));
     }
     Some(sandbox)
 }
@@ -158,9 +162,14 @@ fn beside(program: &Path) -> Vec<PathGrant> {
 }
 
 /// Says at the start which parts hold on this system.
-pub(crate) fn announce(system: SandboxSupport, mode: SandboxMode) {
+pub(crate) fn announce(system: SandboxSupport, config: &Config) {
     let missing = system.missing().join(", ");
-    match mode {
+    match config.engine.sandbox {
+        SandboxMode::Off if config.mode != Mode::Serve => {
+            tracing::info!(
+                "the command may do all that its user may; `--sandbox auto` confines it"
+            );
+        }
         SandboxMode::Off => {
             tracing::warn!("the sandbox is off: children may do all that their user may");
         }

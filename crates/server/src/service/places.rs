@@ -1,7 +1,8 @@
 //! The directories and helpers that a service works with, and what it does without one.
 
 use super::StartError;
-use crate::config::{Config, Mode};
+use crate::admin_record;
+use crate::config::{Config, Listen, Mode};
 use crate::learned;
 use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
 use crate::state_dir::{Key, StateDir, StateDirError};
@@ -45,6 +46,16 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
     made.await
         .flatten()
         .map_err(|source| StartError::RuntimeDir { place: at, source })
+}
+
+/// Lets the client commands find a wrapped command's admin address.
+pub(super) fn record_admin(config: &Config, directory: &RuntimeDir, admin: &[Listen]) {
+    if config.mode == Mode::Serve || admin.is_empty() {
+        return;
+    }
+    if let Err(error) = admin_record::write(directory.path(), admin) {
+        tracing::warn!(%error, "client commands need --admin to find this paddock");
+    }
 }
 
 /// Starts the thread that starts children, and the watcher.

@@ -2,10 +2,12 @@
 
 use super::Service;
 use crate::listeners;
+use crate::runtime::CommandEnd;
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::telemetry;
-use std::future::Future;
+use std::future::{self, Future};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 /// How long an operator's open connection may hold up the end.
@@ -32,10 +34,23 @@ pub struct Broken {
     part: &'static str,
 }
 
+/// Waits for the end of a wrapped command that has never served. Never completes where there is none, or it serves.
+async fn ended(command: Option<oneshot::Receiver<CommandEnd>>) -> CommandEnd {
+    let ended = match command {
+        Some(command) => command.await.ok(),
+        None => None,
+    };
+    match ended {
+        Some(end) => end,
+        None => future::pending().await,
+    }
+}
+
 impl Service {
     /// Serves until `shutdown` completes, then drains: no new connections, what is in flight may
     /// finish within the drain timeout, then it is ended, the child is stopped, and every file is
-    /// removed. When `abort` completes the drain is cut short and the child is killed.
+    /// removed. When `abort` completes the drain is cut short and the child is killed. A wrapped command that ends
+    /// before it has served stops it in the same way, and is returned.
     ///
     /// # Errors
     /// A part that everything else needs has panicked. Then it stops in the same way, asked or not.
@@ -43,10 +58,16 @@ impl Service {
         mut self,
         shutdown: impl Future<Output = ()>,
         abort: impl Future<Output = ()>,
-    ) -> Result<(), Broken> {
+    ) -> Result<Option<CommandEnd>, Broken> {
+        let mut command_end = None;
+        let ending = ended(self.command_end.take());
         let broken = tokio::select! {
             () = shutdown => None,
             part = self.broken() => Some(part),
+            end = ending => {
+                command_end = Some(end);
+                None
+            }
         };
         if let Some(part) = broken {
             tracing::error!("{part} ended by a panic; stopping");
@@ -70,7 +91,7 @@ impl Service {
         self.close(broken).await;
         match broken {
             Some(part) => Err(Broken { part }),
-            None => Ok(()),
+            None => Ok(command_end),
         }
     }
 

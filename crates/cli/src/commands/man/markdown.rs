@@ -13,7 +13,8 @@ paddock-COMMAND` say the same.
 
 - What was asked for goes to standard output, all else to standard error. With `--json` it is what the admin plane
   answers ([api.md](api.md)); without it a terminal gets a table, and a pipe tabs between cells.
-- Commands that ask a paddock that runs find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`.
+- Commands that ask a paddock that runs find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`. Where no
+  paddock is there, they ask the `paddock wrap` of this user that runs, if there is one and not several.
   Where that wants an [API key](api.md#api-keys), they show the one in `PADDOCK_KEY`.
 - Colours are left out in a pipe and where `NO_COLOR` is set; `CLICOLOR_FORCE=1` keeps them.
 
@@ -25,6 +26,7 @@ paddock-COMMAND` say the same.
 | 64 | wrong configuration |
 | 69 | no paddock answers there |
 | 130 | interrupted |
+| the command's own | `paddock wrap` of a command that has ended before it served |
 ";
 
 /// The page of these commands, which have been built.

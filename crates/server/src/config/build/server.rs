@@ -62,6 +62,7 @@ impl Build<'_> {
             allowed_origins: raw
                 .allowed_origins
                 .map(|list| AllowedOrigins::new(values(list))),
+            admin_may_move: false,
             admin_hosts: raw.admin_hosts.map(values).unwrap_or_default(),
         }
     }

@@ -1,6 +1,9 @@
 use super::super::fixture::Fixture;
-use super::super::{Config, KeepAlive, Memory, Mode, Overrides, wrapped};
+use super::super::{
+    Config, KeepAlive, Memory, Mode, Overrides, SandboxMode, Surroundings, wrapped,
+};
 use super::*;
+use paddock_supervisor::sandbox::SandboxSupport;
 
 fn words(command: &str) -> Vec<OsString> {
     command.split(' ').map(OsString::from).collect()
@@ -64,7 +67,7 @@ fn flags_that_bring_a_model_bring_their_port() {
 }
 
 #[test]
-fn the_environment_of_the_command_goes_along() {
+fn the_whole_environment_goes_along_except_what_is_paddocks() {
     let vars = [
         ("LLAMA_ARG_HOST", "127.0.0.2"),
         ("LLAMA_ARG_PORT", "7"),
@@ -74,13 +77,67 @@ fn the_environment_of_the_command_goes_along() {
         ("HF_TOKEN", "t"),
         ("AWS_SECRET", "s"),
         ("PATH", "/bin"),
+        ("NOTIFY_SOCKET", "/run/n"),
     ];
     let wrap = parse_with("llama-server", &vars).unwrap();
     assert_eq!(shown(&wrap), ["127.0.0.2:7"]);
     let names: Vec<_> = wrap.env.keys().map(String::as_str).collect();
-    assert_eq!(names, ["HF_TOKEN", "LLAMA_ARG_CTX_SIZE", "LLAMA_CACHE"]);
+    let all = [
+        "AWS_SECRET",
+        "HF_TOKEN",
+        "LLAMA_ARG_CTX_SIZE",
+        "LLAMA_CACHE",
+        "PATH",
+    ];
+    assert_eq!(names, all);
     let flag = parse_with("llama-server --port 8", &vars).unwrap();
     assert_eq!(shown(&flag), ["127.0.0.2:8"]);
+}
+
+#[test]
+fn vertex_chooses_the_port_by_a_variable() {
+    let mode = ("AIP_MODE", "PREDICTION");
+    for (vars, port) in [
+        (&[mode, ("AIP_HTTP_PORT", "7")][..], "7"),
+        (&[mode], "8080"),
+        (&[("AIP_HTTP_PORT", "7")], "9"),
+    ] {
+        let wrap = parse_with("llama-server --port 9", vars).unwrap();
+        assert_eq!(shown(&wrap), [format!("127.0.0.1:{port}")], "{vars:?}");
+        assert_eq!(wrap.args, [""; 0]);
+    }
+}
+
+#[test]
+fn what_starts_a_server_keeps_its_own_words() {
+    let table = [
+        (
+            "nice -n 5 /opt/llama-server -m a.gguf --port 9",
+            "-n 5 /opt/llama-server -m a.gguf",
+            Some("a.gguf"),
+        ),
+        (
+            "numactl -m 0 ./llama-server-cuda --port 9 -m b.gguf",
+            "-m 0 ./llama-server-cuda -m b.gguf",
+            Some("b.gguf"),
+        ),
+        (
+            "ssh --port 22 llama-server --port 9",
+            "--port 22 llama-server",
+            None,
+        ),
+        ("env A=b llama-server --port 9", "A=b llama-server", None),
+        ("./start.sh -m c.gguf --port 9", "-m c.gguf", Some("c.gguf")),
+        ("bash start.sh --port 9", "start.sh", None),
+    ];
+    for (command, args, model) in table {
+        let wrap = parse(command);
+        assert_eq!(wrap.args, words(args), "{command}");
+        assert_eq!(shown(&wrap), ["127.0.0.1:9"], "{command}");
+        assert_eq!(wrap.model, model.map(PathBuf::from), "{command}");
+        assert!(wrap.is_launched, "{command}");
+    }
+    assert!(!parse("/opt/llama-server-b11434 -m a").is_launched);
 }
 
 #[test]
@@ -116,10 +173,6 @@ fn the_name_is_the_alias_the_file_or_the_origin() {
 #[test]
 fn what_cannot_be_wrapped_is_told() {
     let cases = [
-        (
-            "llama-server --host",
-            "error: --host: needs a value after it",
-        ),
         ("llama-server --port x", "error: --port: `x` is not a port"),
         (
             "llama-server --port 70000",
@@ -128,11 +181,6 @@ fn what_cannot_be_wrapped_is_told() {
         (
             "llama-server --host ,",
             "error: --host: needs at least one address",
-        ),
-        (
-            "llama-server --version",
-            "error: --version: makes llama-server print something and exit\n  \
-             = help: with it the child would print something and exit; run it without paddock",
         ),
         (
             "llama-server --ssl-key-file k",
@@ -147,6 +195,9 @@ fn what_cannot_be_wrapped_is_told() {
     let vars = [("LLAMA_ARG_SSL_CERT_FILE", "c")];
     let problems = parse_with("llama-server", &vars).unwrap_err().to_string();
     assert!(problems.starts_with("error: LLAMA_ARG_SSL_CERT_FILE: TLS"));
+    // What is wrong with its arguments the server says itself.
+    assert_eq!(parse("llama-server --port").args, words("--port"));
+    assert_eq!(parse("llama-server -m x -a").args, words("-m x -a"));
     let nothing = Wrap::parse(&[], std::iter::empty()).unwrap_err();
     assert!(nothing.to_string().contains("paddock wrap -- llama-server"));
 }
@@ -167,7 +218,12 @@ fn a_wrapped_command_is_a_configuration() {
     let model = fixture.path("model.gguf");
     let command = format!("llama-server -m {} --host 0.0.0.0 -np 3", model.display());
     let config = config(&fixture, &command).unwrap();
-    assert_eq!(config.mode, Mode::Wrap { router: false });
+    let mode = Mode::Wrap {
+        router: false,
+        is_launched: false,
+    };
+    assert_eq!(config.mode, mode);
+    assert_eq!(config.engine.sandbox, SandboxMode::Off);
     assert_eq!(
         (config.models.len(), config.skipped.len(), &config.memory),
         (1, 0, &Memory::default())
@@ -188,18 +244,55 @@ fn a_wrapped_command_is_a_configuration() {
 }
 
 #[test]
-fn every_problem_of_a_wrapped_command_is_told() {
+fn only_what_paddock_cannot_do_itself_is_a_problem() {
     let fixture = Fixture::new();
-    let problems = config(&fixture, "lama-server -m /none/a.gguf --port 8081").unwrap_err();
-    let first_lines: Vec<_> = problems
-        .as_slice()
-        .iter()
-        .map(|problem| &*problem.message)
-        .collect();
-    let expected = [
-        "there is no `lama-server` on PATH",
-        "there is no file /none/a.gguf",
-        "127.0.0.1:8081 is there twice, first in --host/--port",
-    ];
-    assert_eq!(first_lines, expected);
+    // A file that is missing is the command's to find, and the words are its own.
+    config(&fixture, "llama-server -m /none/a.gguf --no-such-flag").unwrap();
+    let problems = config(&fixture, "lama-server -m /none/a.gguf").unwrap_err();
+    let messages = problems.as_slice().iter().map(|problem| &*problem.message);
+    let messages: Vec<_> = messages.collect();
+    assert_eq!(messages, ["there is no `lama-server` on PATH"]);
+}
+
+#[test]
+fn the_admin_address_gives_way_unless_it_is_given() {
+    let fixture = Fixture::new();
+    let admin = |command: &str, overrides: &Overrides| {
+        let vars = std::iter::empty();
+        let config = wrapped::config(&words(command), vars, overrides, &fixture.around());
+        let server = config.unwrap().server;
+        (server.admin[0].to_string(), server.admin_may_move)
+    };
+    let default = Overrides::default();
+    let at = |text: &str, may_move| (text.to_owned(), may_move);
+    assert_eq!(admin("llama-server", &default), at("127.0.0.1:8081", true));
+    let taken = "llama-server --host 0.0.0.0 --port 8081";
+    assert_eq!(admin(taken, &default), at("127.0.0.1:0", true));
+    let given = Overrides {
+        admin: vec!["127.0.0.1:7".parse().unwrap()],
+        ..Overrides::default()
+    };
+    assert_eq!(admin("llama-server", &given), at("127.0.0.1:7", false));
+}
+
+#[test]
+fn a_sandbox_is_the_one_that_is_asked_for() {
+    let fixture = Fixture::new();
+    let overrides = Overrides {
+        sandbox: Some(SandboxMode::On),
+        ..Overrides::default()
+    };
+    let config = |around: &Surroundings| {
+        let vars = std::iter::empty();
+        wrapped::config(&words("llama-server"), vars, &overrides, around)
+    };
+    let whole = config(&fixture.around()).unwrap();
+    assert_eq!(whole.engine.sandbox, SandboxMode::On);
+    let lacking = Surroundings {
+        parts: SandboxSupport::default(),
+        ..fixture.around()
+    };
+    let problems = config(&lacking).unwrap_err().to_string();
+    let lacks = "error: --sandbox: this kernel lacks";
+    assert!(problems.starts_with(lacks), "{problems}");
 }

@@ -1,0 +1,151 @@
+//! The end of a wrapped command that has never served.
+//!
+//! Its user would see what it says, and its exit status. So does whoever starts it by `paddock wrap`: paddock ends with
+//! it. A command that has served once is started again when it ends.
+
+use super::actor::Runtime;
+use paddock_scheduler::ModelId;
+use paddock_supervisor::{ChildPhase, Exit, Failure, FailureClass};
+
+/// The end of a wrapped command that has never served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandEnd {
+    /// The exit status, as a shell would show it.
+    pub status: u8,
+    /// What happened, in one line.
+    pub message: String,
+    /// What the command has written, as far as it is kept.
+    pub lines: Vec<String>,
+}
+
+impl Runtime {
+    /// Tells the service of the end of a wrapped command, unless another start can help or it has served before.
+    /// Returns whether it has.
+    pub(super) fn ends_command(&mut self, id: ModelId, failure: &Failure) -> bool {
+        let Some(status) = status(failure) else {
+            return false;
+        };
+        let Some(tell) = self.command_end.take() else {
+            return false;
+        };
+        let end = CommandEnd {
+            status,
+            message: failure.message.clone(),
+            lines: self.entries[id.0].logs.last_child_lines(),
+        };
+        // The service is stopping already if it does not listen.
+        let _ = tell.send(end);
+        true
+    }
+}
+
+/// Returns the status to end with after a failure that is the command's own: it has ended by itself, or would end in
+/// the same way each time. Where something was used up, or somebody has ended it, another start can help.
+fn status(failure: &Failure) -> Option<u8> {
+    let exit = failure
+        .exit
+        .filter(|_| failure.phase != ChildPhase::Ready)?;
+    let lacks = matches!(
+        failure.class,
+        FailureClass::OutOfMemory
+            | FailureClass::DiskFull
+            | FailureClass::TooManyFiles
+            | FailureClass::TooManyProcesses
+            | FailureClass::AddressInUse
+    );
+    let by_itself = exit.signal().is_none() && !lacks;
+    let code = match exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
+    };
+    if by_itself || !failure.class.is_retryable() {
+        u8::try_from(code).ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_ends_paddock_where_another_start_cannot_help() {
+        use FailureClass as Class;
+        let table = [
+            (
+                Class::BadFlag,
+                ChildPhase::Starting,
+                Some(Exit::Code(1)),
+                Some(1),
+            ),
+            (
+                Class::BadFile,
+                ChildPhase::Starting,
+                Some(Exit::Code(1)),
+                Some(1),
+            ),
+            // `nice --no-such-flag`, `llama-server --version`.
+            (
+                Class::Unknown,
+                ChildPhase::Starting,
+                Some(Exit::Code(125)),
+                Some(125),
+            ),
+            (
+                Class::Crashed,
+                ChildPhase::Starting,
+                Some(Exit::Code(0)),
+                Some(0),
+            ),
+            (
+                Class::MissingBinary,
+                ChildPhase::Starting,
+                Some(Exit::Code(127)),
+                Some(127),
+            ),
+            (
+                Class::IllegalInstruction,
+                ChildPhase::Starting,
+                Some(Exit::Signal(4)),
+                Some(132),
+            ),
+            (
+                Class::OutOfMemory,
+                ChildPhase::Starting,
+                Some(Exit::Code(1)),
+                None,
+            ),
+            (
+                Class::AddressInUse,
+                ChildPhase::Starting,
+                Some(Exit::Code(1)),
+                None,
+            ),
+            (
+                Class::Killed,
+                ChildPhase::Starting,
+                Some(Exit::Signal(15)),
+                None,
+            ),
+            (
+                Class::Crashed,
+                ChildPhase::Starting,
+                Some(Exit::Code(139)),
+                None,
+            ),
+            (Class::StartupTimeout, ChildPhase::Starting, None, None),
+            (Class::Crashed, ChildPhase::Ready, Some(Exit::Code(1)), None),
+        ];
+        for (class, phase, exit, expected) in table {
+            let failure = Failure {
+                class,
+                phase,
+                exit,
+                message: String::new(),
+                log_tail: Vec::new(),
+            };
+            assert_eq!(status(&failure), expected, "{failure:?}");
+        }
+    }
+}
