@@ -91,6 +91,16 @@ impl Gate {
     pub fn release(&self, now: Stamp) -> bool {
         self.last_release.store(now.0, Ordering::Relaxed);
         self.releases.fetch_add(1, Ordering::Relaxed);
+        self.give_back()
+    }
+
+    /// Gives back a lease that does not count as use of the model. The caller must notify the scheduler in any case:
+    /// the model's keep-alive may have expired meanwhile.
+    pub fn release_unused(&self) {
+        self.give_back();
+    }
+
+    fn give_back(&self) -> bool {
         let before = self.word.fetch_sub(1, Ordering::Release);
         before & OPEN_BIT == 0 || (before & NOTIFY_IDLE_BIT != 0 && before & IN_FLIGHT_MASK == 1)
     }

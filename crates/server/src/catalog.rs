@@ -18,6 +18,8 @@ pub(crate) struct Catalog {
     /// Names and aliases. They are the configuration's, so nobody can choose them to collide.
     names: HashMap<String, Arc<Model>, RandomState>,
     default: Option<Arc<Model>>,
+    /// The name in a body counts although there is only one model.
+    exact_names: bool,
     keys: Keys,
     browsers: BrowserPolicy,
 }
@@ -45,6 +47,13 @@ impl Catalog {
     /// Returns the same models, where these web pages may ask for them.
     pub(crate) fn with_browsers(mut self, browsers: BrowserPolicy) -> Self {
         self.browsers = browsers;
+        self
+    }
+
+    /// Returns the same models, of which even a single one answers to its own names alone, or, as llama-server
+    /// does, to any name that a body has.
+    pub(crate) fn with_exact_names(mut self, exact: bool) -> Self {
+        self.exact_names = exact;
         self
     }
 
@@ -87,11 +96,16 @@ impl Catalog {
     }
 
     /// The one model, where there is one.
-    pub(crate) fn only(&self) -> Option<&Arc<Model>> {
+    fn only(&self) -> Option<&Arc<Model>> {
         match self.models.as_slice() {
             [only] => Some(only),
             _ => None,
         }
+    }
+
+    /// Returns the model of every request that names none beside its body, if that is certain.
+    pub(crate) fn answers_to_any_name(&self) -> Option<&Arc<Model>> {
+        self.only().filter(|_| !self.exact_names)
     }
 
     /// The model of a name or an alias.
@@ -191,5 +205,19 @@ mod tests {
         assert_eq!(catalog(&["a", "b"], Some("b")).unnamed().unwrap().name, "b");
         let error = catalog(&["a", "b"], None).unnamed().unwrap_err();
         assert_eq!((error.kind(), error.status()), ("no_model", 400));
+    }
+
+    #[test]
+    fn a_single_model_answers_to_any_name_unless_directories_may_bring_more() {
+        let one = || catalog(&["a"], None);
+        assert!(one().answers_to_any_name().is_some());
+        let found = one().with_exact_names(true);
+        assert!(found.answers_to_any_name().is_none());
+        assert_eq!(found.unnamed().unwrap().name, "a");
+        assert!(
+            catalog(&["a", "b"], Some("a"))
+                .answers_to_any_name()
+                .is_none()
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! Errors of paddock's own making, and the one place that turns them into HTTP.
 
 mod load_failure;
+mod unroutable;
 
 pub(crate) use load_failure::LoadFailure;
 pub(crate) use load_failure::{failure_json, unix};
+pub(crate) use unroutable::Unroutable;
 
 use crate::browser_policy::PageRefusal;
 use crate::config::Expiry;
@@ -51,6 +53,17 @@ pub enum ProxyError {
     NoModel {
         /// What there is.
         configured: String,
+    },
+    /// The request goes to no model, and paddock does not answer it either.
+    #[error(transparent)]
+    Unroutable(Unroutable),
+    /// The request neither loads its model nor counts as use, and the model is not loaded.
+    #[error(
+        "'{model}' is not loaded, and this request does not load it: health, metrics, slots and static files are          answered only while it is loaded; a chat or `paddock load {model}` loads it"
+    )]
+    NotLoaded {
+        /// The model's name.
+        model: String,
     },
     /// The request shows no API key, or none that is configured.
     #[error("{0}")]
@@ -316,6 +329,7 @@ impl ProxyError {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
+            Self::Unroutable(reason) => reason.status(),
             Self::BadName(_) | Self::NoModel { .. } | Self::BadStream(_) => 400,
             Self::Unauthorized(_) | Self::KeyExpired { .. } => 401,
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } | Self::ForbiddenPage(_) => {
@@ -334,6 +348,7 @@ impl ProxyError {
             | Self::RanOut { .. }
             | Self::Cancelled
             | Self::LoadFailed { .. }
+            | Self::NotLoaded { .. }
             | Self::TooManyConnections { .. }
             | Self::ShuttingDown => 503,
             Self::UpstreamUnreachable(_)
@@ -350,6 +365,8 @@ impl ProxyError {
         match self {
             Self::BadRequest(_) | Self::BadName(_) | Self::BadStream(_) => "bad_request",
             Self::NoModel { .. } => "no_model",
+            Self::Unroutable(reason) => reason.kind(),
+            Self::NotLoaded { .. } => "not_loaded",
             Self::Unauthorized(_) | Self::KeyExpired { .. } => "unauthorized",
             Self::ForbiddenScope { .. } | Self::ForbiddenModel { .. } => "forbidden",
             Self::ForbiddenPage(_) => "forbidden_origin",

@@ -166,6 +166,7 @@ impl Model {
         Lease {
             model: Arc::clone(self),
             generation,
+            is_use: true,
         }
     }
 
@@ -193,12 +194,29 @@ impl Model {
 pub(crate) struct Lease {
     model: Arc<Model>,
     pub(crate) generation: Generation,
+    /// The request counts as use of the model.
+    is_use: bool,
+}
+
+impl Lease {
+    /// Returns the same lease for a request that does not count as use of the model.
+    pub(crate) fn without_use(mut self) -> Self {
+        self.is_use = false;
+        self
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let now = self.model.released.epoch.stamp(Instant::now().into_std());
-        if self.model.gate.release(now) {
+        let gate = &self.model.gate;
+        let is_awaited = if self.is_use {
+            let now = self.model.released.epoch.stamp(Instant::now().into_std());
+            gate.release(now)
+        } else {
+            gate.release_unused();
+            true
+        };
+        if is_awaited {
             self.model.released.tell(self.model.id);
         }
     }

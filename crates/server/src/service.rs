@@ -191,7 +191,7 @@ impl Service {
             connections: connections.clone(),
             started: seconds_since_1970(),
         };
-        let site = Arc::new(site(&config, &view, limits, (rows, spans)));
+        let (site, counted) = site(&config, &view, limits, (rows, spans));
         let news = News {
             phase: phases,
             hangups: hung_up,
@@ -216,6 +216,8 @@ impl Service {
             engines: routes::Engines::default(),
             events: sink.as_ref().map(|sink| Arc::clone(&sink.counts)),
         };
+        // Nothing is served yet, and nobody else sets it.
+        let _ = counted.set(admin_routes.clone());
         let exporter = export(&otlp, &runtime_dir, traced, admin_routes.clone());
         let service = Self {
             config,
@@ -331,23 +333,26 @@ fn export(
     })
 }
 
+/// Returns what the workers serve, and what is to be set for their `/metrics`.
 fn site(
     config: &Config,
     view: &View,
     limits: ConnectionLimits,
     (rows, spans): (mpsc::Sender<Arc<Batch>>, Spans),
-) -> Site {
-    Site {
+) -> (Arc<Site>, routes::Counted) {
+    let counted = routes::Counted::default();
+    let site = Site {
         body_limit: config.server.body_limit,
         max_idle_upstreams: (limits.idle_upstreams / worker_count()).max(1),
         runtime: view.runtime.clone(),
         own: match config.mode {
-            Mode::Serve => Some(routes::public(view.clone())),
+            Mode::Serve => Some(routes::public(view.clone(), Arc::clone(&counted))),
             Mode::Wrap { .. } => None,
         },
         rows: Some(rows),
         spans: Some(spans),
-    }
+    };
+    (Arc::new(site), counted)
 }
 
 fn worker_count() -> usize {

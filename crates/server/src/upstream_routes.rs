@@ -124,6 +124,32 @@ const ROUTES: &[Row] = &[
 /// The segment of a pattern that stands for a number.
 const ID: &str = "/:id";
 
+/// Beginnings that rows leave out, of the routes that a child has without `--api-prefix`.
+const PARENTS: [&str; 7] = [
+    "",
+    "/v1",
+    "/chat/completions",
+    "/v1/chat/completions",
+    "/responses",
+    "/v1/responses",
+    "/v1/messages",
+];
+
+/// Returns whether llama-server may have a route of this path. A path counts as it is: nothing may stand before it.
+pub(crate) fn is_route(path: &[u8]) -> bool {
+    let path = decoded(path);
+    ROUTES.iter().any(|row| {
+        let parents = PARENTS.iter();
+        let mut behind = parents.filter_map(|parent| path.strip_prefix(parent.as_bytes()));
+        behind.any(|rest| match row.path.strip_suffix(ID) {
+            None => rest == row.path.as_bytes(),
+            Some(above) => rest
+                .strip_prefix(above.as_bytes())
+                .is_some_and(|id| id.first() == Some(&b'/') && !id[1..].contains(&b'/')),
+        })
+    })
+}
+
 impl UpstreamRoute {
     /// The route of a method and a path, with or without what comes before it. One that llama-server does
     /// not have is for inference.
@@ -242,6 +268,37 @@ mod tests {
                 let encoded = encoded.concat();
                 assert_eq!(scope(method, &encoded), row.scope, "{method} {path}");
             }
+        }
+    }
+
+    #[test]
+    fn paths_that_no_child_has_are_told_apart() {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/v1/chat/completions/input_tokens",
+            "/v1/messages/count_tokens",
+            "/completion",
+            "/slots/0",
+            "/v1/%63ompletions",
+            "/v1/streams/lookup",
+            "/tools",
+        ] {
+            assert!(is_route(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/",
+            "",
+            "*",
+            "//v1/models",
+            "/v1//models",
+            "/v1/v1/models",
+            "/api/v1/models",
+            "/v1/chat/completions/",
+            "/slots/0/1",
+            "/wp-login.php",
+        ] {
+            assert!(!is_route(path.as_bytes()), "{path}");
         }
     }
 

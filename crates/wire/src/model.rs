@@ -94,6 +94,11 @@ impl ModelScan {
             .unwrap_or_else(Self::json)
     }
 
+    /// Returns whether it scans JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.kind, Kind::Json(_))
+    }
+
     /// Takes the next bytes of the body.
     pub fn feed(&mut self, piece: &[u8]) -> Scan {
         if self.said == Scan::More {

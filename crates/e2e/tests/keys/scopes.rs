@@ -61,3 +61,36 @@ fn what_changes_a_models_server_needs_a_key_for_that() {
     forbidden(&chat("n"), &control, "inference");
     forbidden(&chat("n"), &scraper, "inference");
 }
+
+#[test]
+fn what_is_counted_of_all_models_needs_a_key_for_that() {
+    let (builder, client) = with_key(two(), "client", &[]);
+    let (builder, scraper) = with_key(builder, "scraper", &["allow = ['metrics']"]);
+    let lines = ["allow = ['metrics']", "models = ['n']"];
+    let (builder, tenant) = with_key(builder, "tenant", &lines);
+    let paddock = builder.start();
+    assert_eq!(paddock.get("/metrics").status, 401);
+    let page = |secret: &str| paddock.ask(bearer(&get("/metrics"), secret));
+    assert_eq!(page(&client).status, 403);
+    for name in ["m", "n"] {
+        assert_eq!(paddock.ask(bearer(&chat(name), &client)).status, 200);
+    }
+    let sees = |secret: &str, name: &str| {
+        let page = page(secret);
+        assert_eq!(page.status, 200);
+        let text = page.text();
+        let label = format!("model=\"{name}\"");
+        ["paddock_requests_total{", "llamacpp:requests_processing{"].map(|family| {
+            let mut lines = text.lines();
+            lines.any(|line| line.starts_with(family) && line.contains(&label))
+        })
+    };
+    assert_eq!(
+        (sees(&scraper, "m"), sees(&scraper, "n")),
+        ([true; 2], [true; 2])
+    );
+    assert_eq!(
+        (sees(&tenant, "m"), sees(&tenant, "n")),
+        ([false; 2], [true; 2])
+    );
+}

@@ -127,7 +127,7 @@ fn an_engine_without_metrics_is_told_of_without() {
     let page = scrape(&paddock);
     assert!(page.contains("paddock_model_ready{model=\"m\"} 1"));
     assert!(!page.contains("llamacpp:"), "{page}");
-    assert_eq!(paddock.get("/metrics").status, 501);
+    assert_eq!(paddock.get("/upstream/m/metrics").status, 501);
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod counted;
 #[cfg(test)]
+mod demand;
+#[cfg(test)]
 mod engine_metrics;
 #[cfg(test)]
 mod event_sink;

@@ -1,5 +1,5 @@
 use crate::support::{answered_by, chat, three};
-use paddock_e2e::harness::{get, post};
+use paddock_e2e::harness::{Builder, Paddock, get, post};
 use serde_json::Value;
 
 const BODY: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
@@ -52,6 +52,114 @@ fn requests_without_a_known_name_are_told_which_there_are() {
     );
     let number = paddock.ask(post("/v1/chat/completions", r#"{"model":7}"#));
     assert_eq!(number.status, 400, "{}", number.text());
+}
+
+/// Puts another header field into a request.
+fn with(request: &str, field: &str) -> String {
+    request.replacen("\r\n\r\n", &format!("\r\n{field}\r\n\r\n"), 1)
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_told_why() {
+    let paddock = three().start();
+    let path = "/v1/chat/completions";
+    let gzip = with(&post(path, "\u{1f}\u{8b}"), "Content-Encoding: gzip");
+    let wrong = "{\"messages\":[],\n \"n\":,\"model\":\"a\"}";
+    let cut = "{\"messages\":[";
+    let late = format!("{{\"messages\":\"{}\",\"n\":}}", "x".repeat(200_000));
+    let form_type = "multipart/form-data; boundary=a";
+    let form = post(path, "x").replace("application/json", form_type);
+    for (asked, status, kind, words) in [
+        (&gzip, 415, "encoded_body", "Content-Encoding: gzip"),
+        (&post(path, wrong), 400, "invalid_json", "line 2 column 6"),
+        (&post(path, cut), 400, "invalid_json", "line 1 column 13"),
+        (
+            &post(path, &late),
+            400,
+            "invalid_json",
+            "line 1 column 200020",
+        ),
+        (&post(path, "a=b"), 400, "invalid_json", "line 1 column 1"),
+        (&post(path, "[]"), 400, "no_model", "there are: "),
+        (&post(path, ""), 400, "no_model", "there are: "),
+        (&form, 400, "no_model", "there are: "),
+        (&post("//v1/models", "x"), 404, "unknown_route", "/v1"),
+        (&get("/v1/models/"), 404, "unknown_route", "/v1"),
+        (&get("/v1/v1/models"), 404, "unknown_route", "/v1"),
+        (&get("/"), 404, "unknown_route", "/upstream/MODEL/"),
+        (&get("/favicon.ico"), 404, "unknown_route", "/v1"),
+        (&get("/props"), 400, "no_model", "there are: "),
+    ] {
+        let answer = paddock.ask(asked);
+        assert_eq!(
+            (answer.status, answer.error_code()),
+            (status, kind.into()),
+            "{asked}"
+        );
+        assert!(answer.text().contains(words), "{}", answer.text());
+        let accepts = (status == 415).then_some("identity");
+        assert_eq!(answer.field("accept-encoding"), accepts);
+    }
+}
+
+#[test]
+fn a_body_of_a_known_model_is_not_looked_at() {
+    let bodies = ["not JSON", "{\"a\":", "\u{1f}\u{8b}"];
+    let echoes = |paddock: &Paddock, field: &str| {
+        for body in bodies {
+            let asked = with(&post("/__fake/echo", body), "Content-Encoding: gzip");
+            let answer = paddock.ask(with(&asked, field));
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert!(answer.text().ends_with(body), "{}", answer.text());
+        }
+    };
+    echoes(&three().start(), "x-paddock-model: a");
+    echoes(
+        &three().config("server.default_model = 'b'").start(),
+        "a: b",
+    );
+    echoes(&paddock_e2e::paddock!().start(), "a: b");
+    let builder = paddock_e2e::paddock!();
+    let more = discovering(&builder);
+    echoes(&builder.config(&more).start(), "a: b");
+}
+
+/// A directory of models in which there are none yet.
+fn discovering(builder: &Builder) -> String {
+    let directory = builder.directory().join("more");
+    std::fs::create_dir(&directory).unwrap();
+    format!("discover.dirs = [{:?}]", directory.display().to_string())
+}
+
+#[test]
+fn a_single_model_answers_to_any_name_only_if_no_other_can_appear() {
+    let by_body = chat("another");
+    let by_query = post("/v1/chat/completions?model=another", BODY);
+    let by_header = with(
+        &post("/v1/chat/completions", BODY),
+        "x-paddock-model: another",
+    );
+    let unnamed = post("/v1/chat/completions", BODY);
+    let status = |paddock: &Paddock, asked: &str| paddock.ask(asked).status;
+    let alone = paddock_e2e::paddock!().start();
+    assert_eq!(
+        (status(&alone, &by_body), status(&alone, &unnamed)),
+        (200, 200)
+    );
+    let builder = paddock_e2e::paddock!();
+    let more = discovering(&builder);
+    let found = builder.config(&more).start();
+    assert_eq!(
+        (status(&found, &by_body), status(&found, &unnamed)),
+        (404, 200)
+    );
+    assert_eq!(status(&found, &chat("m")), 200);
+    for paddock in [&alone, &found] {
+        for asked in [&by_query, &by_header] {
+            let answer = paddock.ask(asked);
+            assert_eq!(answer.error_code(), "unknown_model", "{asked}");
+        }
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn what_the_engine_counts_is_told_with_paddocks_own() {
     assert!(page.contains("\n# TYPE llamacpp:tokens_predicted_total counter\n"));
     assert!(page.contains("\n# TYPE llamacpp:requests_processing gauge\n"));
     // Clients find it at the route of the engine's own.
-    let itself = ok(paddock.get("/metrics")).text();
+    let itself = ok(paddock.get("/upstream/m/metrics")).text();
     let own = itself.lines().filter(|line| line.starts_with("# TYPE "));
     assert!(own.clone().count() > 10);
     for line in own {

@@ -2,7 +2,7 @@
 
 use super::{QueuedRequest, Scheduler, ServicePhase};
 use crate::model::{Residency, UnloadReason};
-use crate::{Action, ModelId, Refusal, RequestId, WantedBy};
+use crate::{Action, Generation, ModelId, Refusal, RequestId, WantedBy};
 use std::time::Instant;
 
 /// The number by which timeouts of requests that are gone may exceed the others before they are removed.
@@ -71,6 +71,14 @@ impl Scheduler {
             }
             _ => self.grant_queued(model_id),
         }
+    }
+
+    /// Takes a lease for a request that does not count as use of its model, if the model serves. Such a request does
+    /// not wait, causes no load, and takes no slot.
+    pub fn observe(&self, model: ModelId) -> Option<Generation> {
+        let model = self.models.get(model.0)?;
+        let serves = self.phase == ServicePhase::Serving && model.routable_generation().is_some();
+        serves.then(|| model.gate.grant())
     }
 
     /// Removes the request of a client that left, and abandons a load that is no longer wanted.

@@ -78,6 +78,9 @@ impl Build<'_> {
         let default_model = raw.server.default_model.take();
         let mut server = self.server(raw.server, &raw.api_keys);
         let engine = self.engine(raw.engine);
+        let listed = raw.discover_dirs.as_ref();
+        let discovers = !self.overrides.models_dirs.is_empty()
+            || listed.is_some_and(|dirs| !dirs.value.is_empty());
         let (models, skipped) = self.models(raw.models, raw.defaults, raw.discover_dirs);
         server.default_model = self.default_model(default_model, &models);
         Some(Config {
@@ -89,6 +92,7 @@ impl Build<'_> {
             api_keys: self.api_keys(raw.api_keys, &models),
             models,
             skipped,
+            discovers,
             faults: Vec::new(),
             activity_retention: value(raw.activity_retention, Some(ACTIVITY)),
             otlp: self.collector(raw.otlp),

@@ -85,6 +85,8 @@ pub struct Config {
     /// The models: those of the file in its order, those of flags, those found below the directories of
     /// `discover.dirs` by name. No name or alias is there twice. At least one unless there are such directories.
     pub models: Vec<Model>,
+    /// Models are looked for in directories too (`discover.dirs`, `--models-dir`).
+    pub discovers: bool,
     /// The files and directories that cannot be used as they are; their models are refused until that changes.
     pub faults: Vec<FileFault>,
     /// The files below the directories of `discover.dirs` that are not served.

@@ -53,6 +53,7 @@ pub(super) fn config(
             scheduler: Scheduler::default(),
             models: vec![model(&wrap)],
             skipped: Vec::new(),
+            discovers: false,
             engine: Engine {
                 program,
                 args: wrap.args,

@@ -298,7 +298,17 @@ async fn lease(
         return Err(Denied::Error(ProxyError::ShuttingDown));
     }
     if let Some(lease) = model.try_acquire() {
-        return Ok(lease);
+        return Ok(if request.observes {
+            lease.without_use()
+        } else {
+            lease
+        });
+    }
+    if request.observes {
+        let observed = worker.site.runtime.observe(model.id);
+        return with_client(worker, client, observed)
+            .await?
+            .map_err(Denied::Error);
     }
     let wants = wants(client, request, model);
     let began = Instant::now();

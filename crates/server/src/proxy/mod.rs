@@ -16,6 +16,9 @@
 //! | `route` | whose the request is |
 //! | `key` | who asks, and whether they may |
 //! | `named` | which model it names in its body |
+//! | `nameless` | the model of a request that names none, or why it has none |
+//! | `observation` | requests that neither load their model nor count as use |
+//! | `ollama` | the routes of another protocol, which are refused |
 //! | `buffering` | bodies are read before their requests take a place |
 //! | `held` | what has come of a body before that is known, or of an answer before it is taken |
 //! | `pace` | how slow a client may be |
@@ -54,6 +57,9 @@ mod inference;
 mod key;
 mod linger;
 mod named;
+mod nameless;
+mod observation;
+mod ollama;
 mod origin;
 mod outbox;
 mod own;

@@ -4,6 +4,7 @@ use super::buffering::{read_piece, say_continue};
 use super::client::Client;
 use super::exchange::Denied;
 use super::key;
+use super::nameless;
 use super::pace::Pace;
 use super::request::Request;
 use super::worker::Worker;
@@ -40,7 +41,7 @@ pub(super) fn at_hand(
     }
     match said {
         Scan::More => Ok(Named::Further(Box::new(scan))),
-        said => model(worker, client, said, &scan).map(Named::Model),
+        said => model(worker, client, request, said, &scan).map(Named::Model),
     }
 }
 
@@ -62,13 +63,14 @@ pub(super) async fn find(
         let look = |data: &[u8]| said = scan.feed(data);
         read_piece(worker, client, request, &mut pace, look).await?;
     }
-    model(worker, client, said, &scan).map_err(Denied::Error)
+    model(worker, client, request, said, &scan).map_err(Denied::Error)
 }
 
 /// The model that a search which has ended has found, if the request's key is for it.
 fn model(
     worker: &Worker,
     client: &Client,
+    request: &Request,
     said: Scan,
     scan: &ModelScan,
 ) -> Result<Arc<Model>, ProxyError> {
@@ -77,7 +79,7 @@ fn model(
         Scan::Found => catalog.find(scan.name().unwrap_or_default()),
         Scan::NotAString => Err(ProxyError::BadName("`model` is not a string")),
         Scan::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
-        Scan::More | Scan::Absent => catalog.unnamed(),
+        Scan::More | Scan::Absent => nameless::model(&catalog, request),
     };
     key::allowed(&catalog, client, found)
 }

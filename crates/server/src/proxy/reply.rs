@@ -31,7 +31,12 @@ pub(super) async fn instead(
     } else {
         (Payload::Body(body.as_bytes()), body.len())
     };
-    client.record.refuses(error, sent);
+    if matches!(error, ProxyError::NotLoaded { .. }) {
+        // Nothing was refused to anybody who uses the model: alerts on refusals would tell of a model that is idle.
+        client.record.own(error.status(), sent);
+    } else {
+        client.record.refuses(error, sent);
+    }
     write(worker, client, head, payload, closes).await
 }
 
@@ -70,6 +75,10 @@ fn push_error_fields(head: &mut String, error: &ProxyError) {
     if error.status() == 401 {
         // RFC 9110 §11.6.1
         head.push_str("WWW-Authenticate: Bearer\r\n");
+    }
+    if error.status() == 415 {
+        // RFC 9110 §15.5.16
+        head.push_str("Accept-Encoding: identity\r\n");
     }
     if let Some(seconds) = error.retry_after() {
         let _ = write!(head, "Retry-After: {seconds}\r\n");

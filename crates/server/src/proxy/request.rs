@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) body: Body,
     pub(super) to_head: bool,
     pub(super) dialect: Dialect,
+    /// The request neither loads its model nor counts as use of it.
+    pub(super) observes: bool,
     /// paddock has told the client to go on and send its body.
     pub(super) invited: bool,
 }
@@ -192,6 +194,7 @@ fn judge(worker: &Worker, client: &mut Client, head_len: usize) -> Next {
             held: Held::default(),
             head_len,
             body,
+            observes: false,
             invited: false,
         }),
         Err(refusal) => {

@@ -1,7 +1,9 @@
+use super::observation::{Method, is_observation};
 use super::request::Request;
 use super::worker::Worker;
+use super::{nameless, ollama};
 use crate::catalog::Catalog;
-use crate::error::ProxyError;
+use crate::error::{ProxyError, Unroutable};
 use crate::model::Model;
 use axum::Router;
 use paddock_wire::{Framing, UpstreamTarget, named_by_field, named_by_query};
@@ -21,11 +23,14 @@ pub(super) enum Route<'a> {
 /// Decides whose a request is:
 /// 1. where nothing is paddock's own, the one model's;
 /// 2. `/upstream/{model}/…` that model's, without the prefix;
-/// 3. `GET` and `HEAD` of health and models, paddock's;
+/// 3. `GET` and `HEAD` of health, models and metrics, paddock's;
 /// 4. with `?model=` or `x-paddock-model`, that model's;
-/// 5. with one model configured, its;
-/// 6. with a body, the model's that it names;
-/// 7. else the default model's.
+/// 5. of a route of Ollama's API, nobody's;
+/// 6. with one model that answers to any name, its;
+/// 7. with a body, the model's that it names;
+/// 8. else that of the only or the default model.
+///
+/// Notes in the request whether it only observes its model.
 pub(super) fn route<'a>(
     worker: &'a Worker,
     request: &mut Request,
@@ -37,17 +42,27 @@ pub(super) fn route<'a>(
     };
     let bytes = request.buffer.bytes();
     let target = request.head.target.of(bytes);
+    let method = match request.head.method.of(bytes) {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
+        _ => Method::Other,
+    };
+    let path = request.head.path(bytes);
+    let head = bytes.get(..request.head_len).unwrap_or_default();
     // 2.
     if let Some(upstream) = UpstreamTarget::of(target) {
         let (model, cut) = prefixed(&catalog, upstream)?;
+        let rest = path.get(cut.end()..).unwrap_or_default();
+        request.observes = is_observation(method, rest, head);
         request.head.cut_from_target(cut);
         return Ok(Route::Upstream(model));
     }
     // 3.
-    let reads = request.to_head || request.head.method.of(bytes) == b"GET";
-    if reads && is_own(request.head.path(bytes)) {
+    if method != Method::Other && is_own(path) {
         return Ok(Route::Own(own));
     }
+    let rest = path.strip_prefix(b"/");
+    request.observes = rest.is_some_and(|rest| is_observation(method, rest, head));
     // 4.
     if let Some(name) = named_by_query(target)? {
         return catalog.find(&name).map(Route::Upstream);
@@ -58,12 +73,16 @@ pub(super) fn route<'a>(
         return catalog.find(name).map(Route::Upstream);
     }
     // 5.
-    if let Some(only) = catalog.only() {
+    if ollama::has_route(path) {
+        return Err(ProxyError::Unroutable(Unroutable::OllamaApi));
+    }
+    // 6.
+    if let Some(only) = catalog.answers_to_any_name() {
         return Ok(Route::Upstream(Arc::clone(only)));
     }
-    // 6. and 7.
+    // 7. and 8.
     match request.head.framing {
-        Framing::Length(0) => catalog.unnamed().map(Route::Upstream),
+        Framing::Length(0) => nameless::model(&catalog, request).map(Route::Upstream),
         _ => Ok(Route::Body),
     }
 }
@@ -71,7 +90,7 @@ pub(super) fn route<'a>(
 fn is_own(path: &[u8]) -> bool {
     matches!(
         path,
-        b"/health" | b"/v1/health" | b"/models" | b"/v1/models"
+        b"/health" | b"/v1/health" | b"/models" | b"/v1/models" | b"/metrics"
     ) || path.starts_with(b"/v1/models/")
 }
 

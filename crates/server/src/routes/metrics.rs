@@ -4,28 +4,63 @@ mod engines;
 mod said;
 mod text;
 
-use super::Admin;
 use super::status::word;
+use super::{Admin, Counted, ShownKey, refusal};
+use crate::error::ProxyError;
 use crate::proxy::Connections;
 use crate::runtime::{self, ModelView};
 use crate::sink;
 use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use paddock_scheduler::Memory;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use engines::Engines;
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    answer(&admin, &ShownKey::default()).await
+}
+
+/// The same on the public plane, without the models that a key is not for.
+pub(super) async fn public(
+    State(counted): State<Counted>,
+    Extension(key): Extension<ShownKey>,
+) -> Response {
+    match counted.get() {
+        Some(admin) => answer(admin, &key).await.into_response(),
+        None => refusal(&ProxyError::ShuttingDown),
+    }
+}
+
+async fn answer(admin: &Admin, key: &ShownKey) -> impl IntoResponse + use<> {
     let look = admin.view.runtime.look().await;
-    let families = counted(&admin, look.as_ref(), Apart::Models).await;
+    let mut families = counted(admin, look.as_ref(), Apart::Models).await;
+    if !key.is_for_all() {
+        let models = look.iter().flat_map(|look| &look.models);
+        let models = models.filter(|model| key.is_for(model.id));
+        let names = models.map(|model| model.config.id.as_str());
+        keep_models(&mut families, &names.collect());
+    }
     let mut page = text::of(&families);
     if let Some(look) = &look {
-        page += &admin.engines.page(look).await;
+        page += &admin.engines.page(look, |model| key.is_for(model)).await;
     }
     ([(CONTENT_TYPE, text::TYPE)], page)
+}
+
+/// Leaves out what is said of models other than these.
+fn keep_models(families: &mut [Family], names: &BTreeSet<&str>) {
+    let is_known = |(label, value): &(String, String)| {
+        label != "model" || value.is_empty() || names.contains(value.as_str())
+    };
+    for family in families {
+        family
+            .samples
+            .retain(|sample| sample.labels.iter().all(is_known));
+    }
 }
 
 /// Everything that is counted here, now, as OpenTelemetry wants it.

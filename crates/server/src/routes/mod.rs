@@ -45,7 +45,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use paddock_scheduler::ModelId;
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// What the routes tell about. Reading it decides nothing.
@@ -80,6 +80,11 @@ pub(crate) struct Admin {
 pub(crate) struct ShownKey(pub(crate) Option<Arc<Key>>);
 
 impl ShownKey {
+    /// Returns whether it, or its absence, lets a client know of every model.
+    fn is_for_all(&self) -> bool {
+        self.0.as_ref().is_none_or(|key| key.is_for_all())
+    }
+
     /// Whether it, or its absence, lets a client know of a model.
     fn is_for(&self, model: ModelId) -> bool {
         self.0.as_ref().is_none_or(|key| key.is_for(model))
@@ -96,8 +101,15 @@ impl View {
     }
 }
 
+/// The source of the public plane's `/metrics`. The public plane's workers are a part of it, so it is set once
+/// these run.
+pub(crate) type Counted = Arc<OnceLock<Admin>>;
+
 /// The public plane's own routes.
-pub(crate) fn public(view: View) -> Router {
+pub(crate) fn public(view: View, counted: Counted) -> Router {
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::public))
+        .with_state(counted);
     Router::new()
         .route("/health", get(health::health))
         .route("/v1/health", get(health::health))
@@ -106,6 +118,7 @@ pub(crate) fn public(view: View) -> Router {
         .route("/v1/models/{*id}", get(models::one))
         .fallback(models::not_found)
         .with_state(view)
+        .merge(metrics)
 }
 
 /// The admin plane.

@@ -1,9 +1,9 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{ShownKey, View, refusal};
+use crate::error::{ProxyError, Unroutable};
 use crate::runtime::ModelView;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
@@ -47,13 +47,13 @@ pub(super) async fn one(
         .find(|model| model.id == id);
     match model {
         Some(model) => Json(entry(model, view.started)).into_response(),
-        None => refusal(&crate::ProxyError::ShuttingDown),
+        None => refusal(&ProxyError::ShuttingDown),
     }
 }
 
-/// What is not there.
-pub(super) async fn not_found() -> StatusCode {
-    StatusCode::NOT_FOUND
+/// Answers what no route matches, such as `/v1/models/` without an id.
+pub(super) async fn not_found() -> Response {
+    refusal(&ProxyError::Unroutable(Unroutable::UnknownRoute))
 }
 
 fn entry(model: &ModelView, started: u64) -> Value {

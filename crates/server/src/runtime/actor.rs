@@ -239,6 +239,10 @@ impl Runtime {
     fn command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Acquire { id, wants, reply }) => self.acquire(id, wants, reply),
+            Some(Command::Observe(model, reply)) => {
+                // A client that has left drops its lease here.
+                let _ = reply.send(self.observe(model));
+            }
             Some(Command::Leave(id)) => self.client_left(id),
             Some(Command::Load(model)) => self.handle(Event::Load { model }),
             Some(Command::Unload(model)) => self.handle(Event::Unload { model }),
@@ -369,6 +373,7 @@ impl Runtime {
         let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
         let browsers = BrowserPolicy::new(&self.world.config, configured);
         let catalog = catalog.with_keys(keys).with_browsers(browsers);
+        let catalog = catalog.with_exact_names(self.world.config.discovers);
         self.catalog.send_replace(Arc::new(catalog));
     }
 }

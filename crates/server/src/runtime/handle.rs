@@ -21,6 +21,8 @@ pub(super) enum Command {
         wants: Wants,
         reply: oneshot::Sender<Result<Granted, ProxyError>>,
     },
+    /// A lease for a request that does not count as use, if the model serves.
+    Observe(ModelId, oneshot::Sender<Result<Lease, ProxyError>>),
     /// The request's client has left.
     Leave(RequestId),
     /// Load a model.
@@ -107,6 +109,15 @@ impl RuntimeHandle {
         std::mem::forget(leaving);
         // The actor drops the sender only when it ends.
         answer.unwrap_or(Err(ProxyError::ShuttingDown))
+    }
+
+    /// Returns a lease for a request that does not count as use of its model, without waiting for one.
+    ///
+    /// # Errors
+    /// The model is not loaded.
+    pub(crate) async fn observe(&self, model: ModelId) -> Result<Lease, ProxyError> {
+        let observed = self.ask(|reply| Command::Observe(model, reply)).await;
+        observed.unwrap_or(Err(ProxyError::ShuttingDown))
     }
 
     /// Wants a model loaded. Nobody waits for it here.

@@ -5,6 +5,7 @@ use super::handle::{Granted, Wants};
 use super::journal::{self, Ended, Explained, Waited};
 use super::retry::{Outlook, retry_after};
 use crate::error::ProxyError;
+use crate::model::Lease;
 use paddock_scheduler::{Event, Generation, ModelId, Refusal, RequestId};
 use std::time::SystemTime;
 use tokio::sync::oneshot;
@@ -39,6 +40,20 @@ impl Runtime {
             client: wants.client,
             takes_slot: wants.takes_slot,
         });
+    }
+
+    /// Returns a lease for a request that does not count as use of the model. The journal does not mention it:
+    /// those who watch a model ask all the time.
+    pub(super) fn observe(&self, model: ModelId) -> Result<Lease, ProxyError> {
+        let Some(entry) = self.entries.get(model.0) else {
+            return Err(ProxyError::ShuttingDown);
+        };
+        match self.scheduler.observe(model) {
+            Some(generation) => Ok(entry.model.lease(generation).without_use()),
+            None => Err(ProxyError::NotLoaded {
+                model: entry.config.id.clone(),
+            }),
+        }
     }
 
     pub(super) fn grant(&mut self, id: RequestId, model: ModelId, generation: Generation) {

@@ -234,6 +234,7 @@ impl Record {
     pub(crate) fn own(&mut self, status: u16, bytes: usize) {
         if let Some(it) = &mut self.under_way {
             it.own = true;
+            it.model = None;
             it.status = Some(status);
             it.bytes_out = bytes as u64;
         }

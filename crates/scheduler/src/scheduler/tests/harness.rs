@@ -134,6 +134,19 @@ impl Harness {
         });
     }
 
+    /// Sends a request that does not count as use of its model. Returns true if it passes.
+    pub(super) fn observes(&self, model: usize) -> bool {
+        self.scheduler.observe(ModelId(model)).is_some()
+    }
+
+    /// Ends the lease of a request that does not count as use of its model.
+    pub(super) fn release_unused(&mut self, model: usize) {
+        self.gates[model].release_unused();
+        self.play(Event::Released {
+            model: ModelId(model),
+        });
+    }
+
     /// Ends a lease.
     pub(super) fn release(&mut self, model: usize) {
         if self.gates[model].release(self.epoch.stamp(self.now)) {

@@ -27,6 +27,44 @@ fn keep_alive_counts_from_the_last_use() {
 }
 
 #[test]
+fn an_observation_neither_loads_a_model_nor_keeps_it() {
+    let mut harness = Harness::with(10, &[10], kept(60));
+    assert!(!harness.observes(0));
+    assert_eq!(
+        (harness.take_actions(), harness.status(0)),
+        (vec![], ModelStatus::Unloaded)
+    );
+    harness.loaded(0);
+    for _ in 0..59 {
+        harness.pass(secs(1));
+        assert!(harness.observes(0));
+        harness.release_unused(0);
+    }
+    assert_eq!(harness.take_actions(), []);
+    assert!(harness.observes(0));
+    harness.pass(secs(1));
+    assert_eq!(harness.take_actions(), [], "it is finished first");
+    harness.release_unused(0);
+    assert_eq!(
+        harness.take_actions(),
+        [stops(0)],
+        "and its model is idle since it was loaded"
+    );
+    assert!(!harness.observes(0));
+}
+
+#[test]
+fn an_observation_passes_a_busy_model_and_one_that_is_wanted() {
+    let mut harness = Harness::new(10, &[10]);
+    harness.loaded(0);
+    assert!(harness.passes(0) && harness.passes(0) && !harness.passes(0));
+    harness.request(0);
+    assert!(harness.observes(0), "it takes no slot");
+    harness.play(Event::Unload { model: ModelId(0) });
+    assert!(!harness.observes(0), "it is on its way out");
+}
+
+#[test]
 fn a_stream_however_long_keeps_its_model() {
     let mut harness = Harness::with(10, &[10], kept(60));
     harness.loaded(0);

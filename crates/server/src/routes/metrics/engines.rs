@@ -61,14 +61,16 @@ enum Unsaid {
 }
 
 impl Engines {
-    /// The metrics of every child that serves, as a part of a page. Waits a second at most.
-    pub(super) async fn page(&self, view: &View) -> String {
+    /// Returns the metrics of every child that serves a model of which this is true, as a part of a page. Waits a
+    /// second at most.
+    pub(super) async fn page(&self, view: &View, is_shown: impl Fn(ModelId) -> bool) -> String {
         let children: Vec<Child<'_>> = view.models.iter().filter_map(Child::of).collect();
         let due = self.due(&children, Instant::now());
         join_all(due.into_iter().map(|child| self.hear(child))).await;
         let heard = self.heard();
         let said: Vec<(&str, Arc<Said>)> = children
             .iter()
+            .filter(|child| is_shown(child.model))
             .filter_map(|child| {
                 let said = heard.get(&child.model)?.said.as_ref()?;
                 Some((child.name, Arc::clone(said)))
