@@ -94,8 +94,8 @@ impl Gate {
         self.give_back()
     }
 
-    /// Gives back a lease that was no use of the model, which stays as idle as it was. The scheduler always wants to
-    /// know: the model's keep-alive may have ended meanwhile.
+    /// Gives back a lease that does not count as use of the model. The caller must notify the scheduler in any case:
+    /// the model's keep-alive may have expired meanwhile.
     pub fn release_unused(&self) {
         self.give_back();
     }

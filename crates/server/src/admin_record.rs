@@ -22,6 +22,7 @@ const FILE: &str = "admin";
 pub(crate) fn write(directory: &Path, addresses: &[Listen]) -> io::Result<()> {
     let lines = addresses.iter().map(|address| match address {
         Listen::Tcp(address) => format!("{address}\n"),
+        Listen::Localhost(port) => format!("localhost:{port}\n"),
         Listen::Unix(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             format!("unix:{}\n", path.display())

@@ -14,8 +14,8 @@ const EMBEDDING: (&str, &str) = ("/embedding", r#"{"content":"a"}"#);
 /// Returns how a child's inference is probed. A router has no model of its own, so it is not.
 pub(crate) fn policy(mode: Mode) -> InferencePolicy {
     let probes = match mode {
-        Mode::Wrap { router: true } => Vec::new(),
-        Mode::Serve | Mode::Wrap { router: false } => {
+        Mode::Wrap { router: true, .. } => Vec::new(),
+        Mode::Serve | Mode::Wrap { router: false, .. } => {
             vec![request(COMPLETION), request(EMBEDDING)]
         }
     };

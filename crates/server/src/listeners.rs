@@ -65,6 +65,7 @@ pub(crate) async fn open(
 fn at_a_free_port(address: &Listen) -> Listen {
     match address {
         Listen::Tcp(address) => Listen::Tcp(SocketAddr::new(address.ip(), 0)),
+        Listen::Localhost(_) => Listen::Localhost(0),
         Listen::Unix(path) => Listen::Unix(path.clone()),
     }
 }

@@ -116,7 +116,7 @@ const DEFAULT_SLOTS: u32 = 4;
 /// Returns the slots of a model's child; `None` for a router, whose children are its own.
 fn slots(config: &ModelConfig, mode: Mode) -> Option<u32> {
     match (mode, config.parallel) {
-        (Mode::Wrap { router: true }, _) => None,
+        (Mode::Wrap { router: true, .. }, _) => None,
         (_, 0) => Some(DEFAULT_SLOTS),
         (_, slots) => Some(slots),
     }

@@ -82,10 +82,15 @@ fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
     let builder = three();
     let never = builder.directory().join("never");
     let args = format!("models.a.args = ['--fake-hold-load', {never:?}]");
-    let paddock = builder.config(&args).start();
+    let paddock = builder
+        .config(&args)
+        .config("scheduler.max_wait = '1h'")
+        .start();
     let mut client = Connection::to(paddock.public());
     client.send(chat("a"));
-    wait_status(&paddock, "a", "loading");
+    wait_until(LIMIT, "the load to begin", || {
+        !model(&paddock, "a")["pid"].is_null()
+    });
     let mut other = Connection::to(paddock.public());
     other.send(chat("b"));
     wait_until(LIMIT, "the other model to wait for room", || {

@@ -74,3 +74,15 @@ fn threads_never_pass_the_cap() {
     });
     assert_eq!(gate.in_flight(), 0);
 }
+
+#[test]
+fn a_gate_is_contended_while_it_is_shut_or_its_memory_is_wanted() {
+    let gate = Gate::default();
+    assert!(gate.is_contended());
+    gate.open();
+    assert!(!gate.is_contended());
+    gate.set_memory_wanted(true);
+    assert!(gate.is_contended() && gate.try_acquire(1).is_some());
+    gate.set_memory_wanted(false);
+    assert!(!gate.is_contended());
+}

@@ -73,8 +73,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes a lease for a request that is no use of its model, if the model serves. Such a request neither waits
-    /// nor has anything loaded, and takes no slot.
+    /// Takes a lease for a request that does not count as use of its model, if the model serves. Such a request does
+    /// not wait, causes no load, and takes no slot.
     pub fn observe(&self, model: ModelId) -> Option<Generation> {
         let model = self.models.get(model.0)?;
         let serves = self.phase == ServicePhase::Serving && model.routable_generation().is_some();

@@ -10,7 +10,7 @@ use super::entry::Failed;
 use super::inspect::Found;
 use crate::engine::Engine;
 use crate::error::LoadFailure;
-use paddock_scheduler::{Demand, ModelId};
+use paddock_scheduler::{Demand, Event, ModelId};
 use paddock_supervisor::{
     Failure, FailureClass, InferenceErrors, Instance, InstanceSpec, Logs, RestartPolicy, Spawner,
     StallTracker, State,
@@ -64,15 +64,24 @@ struct Trial {
 impl Runtime {
     /// Has the engine begin to load the model's files.
     pub(super) fn try_load(&mut self, id: ModelId) {
-        let (Some(spec), Some(engine)) = (self.spec(id), self.world.engine.clone()) else {
-            return;
-        };
-        let entry = &mut self.entries[id.0];
-        let Some(found) = entry.found.clone() else {
-            return;
-        };
+        match self.trial(id) {
+            Some(trial) => {
+                self.tasks.spawn(trial.run());
+            }
+            // The scheduler waits for an answer.
+            None => self.handle(Event::Inspected {
+                model: id,
+                demand: None,
+            }),
+        }
+    }
+
+    fn trial(&mut self, id: ModelId) -> Option<Trial> {
+        let (spec, engine) = (self.spec(id)?, self.world.engine.clone()?);
+        let entry = self.entries.get_mut(id.0)?;
+        let found = entry.found.clone()?;
         entry.inspections += 1;
-        let trial = Trial {
+        Some(Trial {
             model: id,
             inspection: entry.inspections,
             found,
@@ -81,8 +90,7 @@ impl Runtime {
             tasks: self.tasks.clone(),
             permits: Arc::clone(&self.trials),
             tell: self.tell.clone(),
-        };
-        self.tasks.spawn(trial.run());
+        })
     }
 }
 

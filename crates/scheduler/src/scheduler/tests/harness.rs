@@ -134,12 +134,12 @@ impl Harness {
         });
     }
 
-    /// A request that is no use of its model. Returns whether it is let through.
+    /// Sends a request that does not count as use of its model. Returns true if it passes.
     pub(super) fn observes(&self, model: usize) -> bool {
         self.scheduler.observe(ModelId(model)).is_some()
     }
 
-    /// Ends the lease of a request that is no use of its model.
+    /// Ends the lease of a request that does not count as use of its model.
     pub(super) fn release_unused(&mut self, model: usize) {
         self.gates[model].release_unused();
         self.play(Event::Released {
