@@ -174,7 +174,22 @@ fn joined(mut names: Vec<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::test_model;
+    use crate::model::{Limits, Released};
+    use paddock_scheduler::Epoch;
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
+    fn test_model(id: usize, name: &str) -> Arc<Model> {
+        let limits = Limits {
+            first_byte: Duration::MAX,
+            stream_idle: Duration::MAX,
+        };
+        let epoch = Epoch::new(Instant::now().into_std());
+        let released = Released::new(epoch, mpsc::channel(1).0);
+        let id = paddock_scheduler::ModelId(id);
+        Arc::new(Model::new(id, name.into(), 1, limits, released))
+    }
 
     fn catalog(names: &[&str], default: Option<&str>) -> Catalog {
         let models = names

@@ -13,11 +13,13 @@
 //! ```
 
 use crate::proxy::Stream;
-use axum::body::Body;
-use axum::http::header::{CONNECTION, HeaderName};
-use axum::http::uri::{Authority, PathAndQuery, Scheme};
-use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
-use axum::response::IntoResponse;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -110,10 +112,18 @@ pub enum InferenceCause {
     Exchange(#[source] legacy::Error),
 }
 
-impl IntoResponse for EngineError {
-    /// 502 for a child that cannot be reached (RFC 9110 §15.6.3), in the `OpenAI` error shape.
-    fn into_response(self) -> axum::response::Response {
-        let (status, kind, class) = match &self {
+/// The body of an answer: the child's, or that of an error.
+pub type ForwardBody = Either<Incoming, Full<Bytes>>;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
+
+impl EngineError {
+    /// Returns the answer for a client, in the `OpenAI` error shape: 502 for a child that cannot be reached
+    /// (RFC 9110 §15.6.3).
+    pub fn to_response(&self) -> Response<ForwardBody> {
+        let (status, kind, class) = match self {
             Self::Inference { source, .. } => {
                 let kind = match source {
                     InferenceCause::Connect(_) => "upstream_unreachable",
@@ -133,7 +143,12 @@ impl IntoResponse for EngineError {
             "code": kind,
             "param": null,
         } });
-        (status, [("x-paddock-error", kind)], axum::Json(error)).into_response()
+        let mut response = Response::new(Either::Right(Full::from(error.to_string())));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert("x-paddock-error", HeaderValue::from_static(kind));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     }
 }
 
@@ -145,7 +160,7 @@ impl IntoResponse for EngineError {
 #[derive(Debug, Clone)]
 pub struct ForwardProxy {
     upstream: Upstream,
-    client: Client<Connector, Body>,
+    client: Client<Connector, RequestBody>,
 }
 
 impl ForwardProxy {
@@ -163,7 +178,14 @@ impl ForwardProxy {
     ///
     /// # Errors
     /// The child is unreachable, or gives no answer.
-    pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, EngineError> {
+    pub async fn forward<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Response<ForwardBody>, EngineError>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
         remove_hop_by_hop(request.headers_mut());
         *request.uri_mut() = target(request.uri())?;
         *request.version_mut() = Version::HTTP_11;
@@ -177,7 +199,7 @@ impl ForwardProxy {
             },
         })?;
         remove_hop_by_hop(response.headers_mut());
-        Ok(response.map(Body::new))
+        Ok(response.map(Either::Left))
     }
 }
 
@@ -212,8 +234,11 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-impl Service<Request<Body>> for ForwardProxy {
-    type Response = axum::response::Response;
+impl<B> Service<Request<B>> for ForwardProxy
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ForwardBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -221,12 +246,12 @@ impl Service<Request<Body>> for ForwardProxy {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let proxy = self.clone();
         Box::pin(async move {
             Ok(match proxy.forward(request).await {
                 Ok(response) => response,
-                Err(error) => error.into_response(),
+                Err(error) => error.to_response(),
             })
         })
     }

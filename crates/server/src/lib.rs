@@ -5,6 +5,7 @@
 
 mod admin_record;
 mod admin_server;
+mod admission;
 mod browser_policy;
 mod catalog;
 pub mod config;
@@ -24,6 +25,7 @@ mod listeners;
 mod memory;
 mod model;
 mod outgoing;
+mod phase;
 mod printable;
 mod private_dir;
 mod proxy;
@@ -46,7 +48,9 @@ pub use admin_record::wrapped_admin_addresses;
 pub use browser_policy::PageRefusal;
 pub use descriptors::TooFewDescriptors;
 pub use error::{Dialect, ProxyError};
-pub use forward::{EngineError, ForwardProxy, InferenceCause, Upstream, UpstreamError};
+pub use forward::{
+    EngineError, ForwardBody, ForwardProxy, InferenceCause, Upstream, UpstreamError,
+};
 pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use keys::Limit;

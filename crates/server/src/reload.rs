@@ -257,7 +257,7 @@ mod tests {
         });
         let reloader = Reloader {
             source: Some(source),
-            runtime: RuntimeHandle::nobody(),
+            runtime: RuntimeHandle::new().0,
             course: Teller::new(),
             activity: watch::channel(None).0,
             otlp: Otlp::new(None),

@@ -49,19 +49,6 @@ pub(crate) use actor::{News, Runtime, Setup};
 pub use command_end::CommandEnd;
 #[cfg(debug_assertions)]
 pub(crate) use handle::Part;
-#[cfg(test)]
-pub(crate) use handle::{Granted, TestQueue};
-pub(crate) use handle::{RuntimeHandle, Wants};
+pub(crate) use handle::RuntimeHandle;
 pub(crate) use journal::{Explained, Told};
 pub(crate) use view::{ModelView, View};
-
-/// How far the service as a whole has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Requests are served.
-    Serving,
-    /// What is in flight may finish; idle connections are closed.
-    Draining,
-    /// What is still in flight is ended now.
-    Cut,
-}

@@ -7,22 +7,27 @@ pub use stop::Broken;
 
 use self::places::{learn, make_runtime_dir, placeless, record_admin, start_spawner, take_state};
 use crate::admin_server::{self, AdminConnections};
+use crate::admission::AdmissionHandle;
 use crate::catalog::Catalog;
 use crate::config::{Config, Listen, Mode};
 use crate::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
 use crate::inherited::Inherited;
 use crate::learned;
 use crate::listeners;
-use crate::proxy::{Acceptor, Connections, News, Site, Workers};
+use crate::phase::ServicePhase;
+use crate::proxy::{Acceptor, Connections, News, OwnBody, OwnRequest, OwnRoutes, Site, Workers};
 use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, Transport, View};
-use crate::runtime::{CommandEnd, Phase, Runtime, RuntimeHandle, Setup};
+use crate::runtime::{CommandEnd, Runtime, RuntimeHandle, Setup};
 use crate::runtime_dir::RuntimeDir;
 use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
 use crate::sink::{self, Sink};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
+use axum::Router;
+use axum::response::Response;
+use http_body_util::BodyExt;
 use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;
@@ -33,6 +38,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
 
 /// The most worker threads. Each can keep a core busy with tens of thousands of requests a
 /// second, and the models need the cores more.
@@ -176,13 +183,15 @@ impl Service {
         let (asker, biographer, activity) = started;
         let otlp = Otlp::new(config.otlp.clone());
         let (spans, traced) = otlp.rows();
-        let (phase, phases) = watch::channel(Phase::Serving);
+        let (phase, phases) = watch::channel(ServicePhase::Serving);
         let (hangups, hung_up) = watch::channel(0);
         let (catalog, catalogs) = watch::channel(Arc::default());
         let instances = TaskTracker::new();
         let (ended_command, command_end) = watch_command(&config);
+        let (admission, requests) = AdmissionHandle::new();
         let (actor, runtime) = Runtime::new(Setup {
             config: Arc::clone(&config),
+            requests,
             spawner: spawner.clone(),
             runtime_dir: runtime_dir.path().to_owned(),
             run: runtime_dir.run().clone(),
@@ -199,7 +208,7 @@ impl Service {
         let actor = stopped.spawn(actor.run());
         stopped.close();
         let view = view(&runtime, &catalogs, &connections);
-        let (site, counted) = site(&config, &view, limits, (rows, spans));
+        let (site, counted) = site(&config, admission, &view, limits, (rows, spans));
         let news = News {
             phase: phases,
             hangups: hung_up,
@@ -369,6 +378,7 @@ fn export(
 /// Returns what the workers serve, and what is to be set for their `/metrics`.
 fn site(
     config: &Config,
+    admission: AdmissionHandle,
     view: &View,
     limits: ConnectionLimits,
     (rows, spans): (mpsc::Sender<Arc<Batch>>, Spans),
@@ -377,15 +387,27 @@ fn site(
     let site = Site {
         body_limit: config.server.body_limit,
         max_idle_upstreams: (limits.idle_upstreams / worker_count()).max(1),
-        runtime: view.runtime.clone(),
+        admission,
         own: match config.mode {
-            Mode::Serve => Some(routes::public(view.clone(), Arc::clone(&counted))),
+            Mode::Serve => Some(own_routes(routes::public(
+                view.clone(),
+                Arc::clone(&counted),
+            ))),
             Mode::Wrap { .. } => None,
         },
         rows: Some(rows),
         spans: Some(spans),
     };
     (Arc::new(site), counted)
+}
+
+/// Passes requests that the proxy finds to be paddock's own to a router.
+fn own_routes(router: Router) -> OwnRoutes {
+    let to_proxy = |response: Response| {
+        let (head, body) = response.into_parts();
+        http::Response::from_parts(head, OwnBody::new(body.map_err(Into::into)))
+    };
+    BoxCloneSyncService::new(ServiceExt::<OwnRequest>::map_response(router, to_proxy))
 }
 
 fn worker_count() -> usize {

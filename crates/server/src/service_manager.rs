@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_does_not_answer_gives_no_sign_of_life() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
-        let (runtime, _unread) = RuntimeHandle::unanswered();
+        let (runtime, _unread) = RuntimeHandle::new();
         let told_of = tokio::time::timeout(10 * LIMIT, manager.tell_of_life(&runtime));
         assert!(told_of.await.is_err(), "it gives up");
         assert_eq!(told(&socket), [""; 0]);
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_has_ended_gives_no_sign_of_life() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
-        let runtime = RuntimeHandle::nobody();
+        let runtime = RuntimeHandle::new().0;
         let telling = tokio::time::timeout(LIMIT, manager.tell_of_life(&runtime));
         assert!(telling.await.is_ok(), "it goes on");
         assert_eq!(told(&socket), [""; 0]);
@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_hangs_holds_up_neither_the_start_nor_the_end() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
-        let (runtime, _unread) = RuntimeHandle::unanswered();
+        let (runtime, _unread) = RuntimeHandle::new();
         let course = Teller::new();
         course.stopping(Instant::now() + LIMIT);
         course.over();

@@ -322,14 +322,6 @@ pub(crate) fn is_preset(flag: &str) -> bool {
     owned::preset_port(flag).is_some()
 }
 
-/// The collector at the address that a text says.
-#[cfg(test)]
-pub(crate) fn collector(text: &str) -> Option<Collector> {
-    let url = otlp::parse(text).ok().flatten()?;
-    let fields = http::HeaderMap::new();
-    Some(Collector { url, fields })
-}
-
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -16,6 +16,18 @@ pub struct Collector {
     pub fields: HeaderMap,
 }
 
+impl Collector {
+    /// Returns the collector at an address, which is shown no header fields.
+    ///
+    /// # Errors
+    /// The text is no address, in words.
+    pub fn without_fields(text: &str) -> Result<Self, String> {
+        let url = read(text)?;
+        let fields = HeaderMap::new();
+        Ok(Self { url, fields })
+    }
+}
+
 /// Reads an address; an empty one stands for none.
 pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
     if text.is_empty() {

@@ -26,6 +26,22 @@ pub(crate) struct Key {
     used: Arc<Used>,
 }
 
+/// The API key that a request on the public plane has shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ShownKey(pub(crate) Option<Arc<Key>>);
+
+impl ShownKey {
+    /// Returns whether a client with this key, or without one, may know of every model.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.0.as_ref().is_none_or(|key| key.is_for_all())
+    }
+
+    /// Returns whether a client with this key, or without one, may know of a model.
+    pub(crate) fn is_for(&self, model: ModelId) -> bool {
+        self.0.as_ref().is_none_or(|key| key.is_for(model))
+    }
+}
+
 /// What the requests of a key use of its limits, on all threads.
 #[derive(Debug)]
 struct Used {

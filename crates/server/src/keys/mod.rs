@@ -16,7 +16,7 @@ mod shown;
 mod streams;
 
 pub use key::Limit;
-pub(crate) use key::{Key, StreamUse, Visit};
+pub(crate) use key::{Key, ShownKey, StreamUse, Visit};
 pub(crate) use shown::of_field;
 pub(crate) use streams::{OpenStream, StreamEnd, Streams};
 

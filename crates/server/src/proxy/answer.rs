@@ -7,7 +7,7 @@ use super::reply::error_event;
 use super::request::Request;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 pub(super) use early::LAST_CHUNK;
 use early::Replaced;
 use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
@@ -185,8 +185,10 @@ impl Answer {
         // the middle of it.
         let until_close = head.framing == Framing::UntilClose
             || (self.client == Version::Http10 && head.framing == Framing::Chunked);
-        let closes =
-            self.client_closes || until_close || !upload_done || worker.phase() != Phase::Serving;
+        let closes = self.client_closes
+            || until_close
+            || !upload_done
+            || worker.phase() != ServicePhase::Serving;
         let mut passing = Passing {
             body: Body::new(head.framing),
             reusable: !head.close && !self.closes_upstream && upload_done,

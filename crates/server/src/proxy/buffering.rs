@@ -9,7 +9,7 @@ use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::Model;
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -124,7 +124,7 @@ fn poll_ahead(
 ) -> Poll<Result<(), Denied>> {
     client.card.watch(cx);
     client.watchdog.look();
-    if worker.phase() == Phase::Cut {
+    if worker.phase() == ServicePhase::Cut {
         return Poll::Ready(Err(Denied::Error(ProxyError::ShuttingDown)));
     }
     if client.card.is_cancelled() {

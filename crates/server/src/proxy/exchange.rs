@@ -7,11 +7,11 @@ use super::relay::Relay;
 use super::reply;
 use super::request::Request;
 use super::upstreams::{Connection, Upstreams};
-use super::waits::{occupies_slot, wants};
+use super::waits::{lease_request, occupies_slot};
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Endpoint, Lease, Model};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use paddock_wire::Edits;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -295,7 +295,7 @@ async fn lease(
     request: &mut Request,
     model: &Arc<Model>,
 ) -> Result<Lease, Denied> {
-    if worker.phase() != Phase::Serving {
+    if worker.phase() != ServicePhase::Serving {
         return Err(Denied::Error(ProxyError::ShuttingDown));
     }
     if request.observes {
@@ -323,7 +323,7 @@ async fn observe(
     if let Some(lease) = model.try_acquire() {
         return Ok(lease.without_use());
     }
-    let observed = worker.site.runtime.observe(model.id);
+    let observed = worker.site.admission.observe(model.id);
     with_client(worker, client, observed)
         .await?
         .map_err(Denied::Error)
@@ -337,10 +337,10 @@ async fn queued(
     model: &Arc<Model>,
     takes_slot: bool,
 ) -> Result<Lease, Denied> {
-    let wants = wants(client, request, model, takes_slot);
+    let lease_request = lease_request(client, request, model, takes_slot);
     let began = Instant::now();
     client.card.reaches(Stage::Queued);
-    let queued = worker.site.runtime.acquire(wants);
+    let queued = worker.site.admission.acquire(lease_request);
     let granted = if model.limits.loading_heartbeat {
         Box::pin(heartbeat::wait(worker, client, request, model, queued)).await
     } else {

@@ -1,7 +1,7 @@
 use super::client::Client;
 use super::worker::Worker;
 use crate::lingering::{LingerLimits, Lingering};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWriteExt;
@@ -49,10 +49,10 @@ fn poll_discard(
 }
 
 /// Returns how long a client may go on sending; `None` where others need its connection's place.
-fn limits(phase: Phase, is_unwanted: bool) -> Option<LingerLimits> {
+fn limits(phase: ServicePhase, is_unwanted: bool) -> Option<LingerLimits> {
     match phase {
         _ if is_unwanted => None,
-        Phase::Serving => Some(LingerLimits::SERVING),
-        Phase::Draining | Phase::Cut => Some(LingerLimits::STOPPING),
+        ServicePhase::Serving => Some(LingerLimits::SERVING),
+        ServicePhase::Draining | ServicePhase::Cut => Some(LingerLimits::STOPPING),
     }
 }

@@ -91,8 +91,7 @@ pub(crate) use acceptor::Acceptor;
 pub(crate) use at_hand::{AllAtHand, AtHand, Stage};
 pub(crate) use connections::Connections;
 pub(crate) use errand::Errands;
+pub(crate) use own::{OwnBody, OwnRequest, OwnRoutes};
 pub(crate) use stream::Stream;
-#[cfg(test)]
-pub(crate) use tests::test_model;
 pub(crate) use worker::Site;
 pub(crate) use workers::{Accepted, News, Workers};

@@ -2,42 +2,53 @@ use super::client::{After, Client};
 use super::reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
-use crate::routes::ShownKey;
-use crate::runtime::Phase;
-use axum::Router;
-use axum::body::Body;
-use axum::response::Response;
-use http_body_util::{BodyExt, Limited};
+use crate::keys::ShownKey;
+use crate::phase::ServicePhase;
+use bytes::Bytes;
+use http::Response;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Limited};
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
+
+/// The service that answers paddock's own routes. Requests arrive without a body.
+pub(crate) type OwnRoutes = BoxCloneSyncService<OwnRequest, Response<OwnBody>, Infallible>;
+
+/// A request for one of paddock's own routes.
+pub(crate) type OwnRequest = http::Request<Empty<Bytes>>;
+
+/// The body of an answer of paddock's own.
+pub(crate) type OwnBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The longest answer of paddock's own, in bytes: `/metrics` has some 2,000 for each model.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// Answers one of paddock's own routes: an ordinary axum router gets the request, and its answer
-/// is written out. These routes read no body.
+/// Passes a request to paddock's own routes, and writes their answer out.
 pub(super) async fn answer(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
-    router: Router,
+    routes: OwnRoutes,
 ) -> After {
-    let closes =
-        request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
+    let closes = request.head.close
+        || !request.body.is_complete()
+        || worker.phase() != ServicePhase::Serving;
     let asked = http::Request::builder()
         .extension(ShownKey(client.record.key().cloned()))
         .method(request.head.method.of(request.buffer.bytes()))
         .uri(request.head.target.of(request.buffer.bytes()))
-        .body(Body::empty());
+        .body(Empty::new());
     request.give_back(worker);
     let response = match asked {
-        Ok(asked) => router
+        Ok(asked) => routes
             .oneshot(asked)
             .await
             .unwrap_or_else(|never| match never {}),
         Err(error) => {
             tracing::debug!(%error, "a target that http does not take");
-            let mut response = Response::new(Body::empty());
+            let mut response = Response::new(OwnBody::default());
             *response.status_mut() = http::StatusCode::BAD_REQUEST;
             response
         }
@@ -53,7 +64,7 @@ pub(super) async fn answer(
             );
         }
     }
-    // Set by axum for answers to HEAD, whose bodies it leaves out.
+    // Set for answers to HEAD, which have no body.
     let length = response.headers().get(http::header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let body = match Limited::new(response.into_body(), MOST).collect().await {

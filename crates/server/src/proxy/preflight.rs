@@ -9,13 +9,13 @@ use super::reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
 use crate::catalog::Catalog;
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use paddock_scheduler::ModelId;
 use paddock_wire::{UpstreamTarget, field_lines, named_by_query};
 
 /// Answers a preflight of a page that may ask.
 pub(super) async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
-    let closes = request.head.close || worker.phase() != Phase::Serving;
+    let closes = request.head.close || worker.phase() != ServicePhase::Serving;
     let head = head(worker, client, request);
     request.give_back(worker);
     client.record.own(200, 0);

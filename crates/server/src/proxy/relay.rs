@@ -11,7 +11,7 @@ use super::upstreams::Connection;
 use super::worker::Worker;
 use crate::error::ProxyError;
 use crate::model::{Lease, Model};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use paddock_supervisor::StallGuard;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -67,7 +67,7 @@ impl<'a> Relay<'a> {
         upstream: Connection,
         lease: &'a mut Option<Lease>,
     ) -> Self {
-        let answer = Answer::new(request, worker.phase() != Phase::Serving);
+        let answer = Answer::new(request, worker.phase() != ServicePhase::Serving);
         // The lease or the connection may have taken their time.
         client.watchdog.look();
         Self {
@@ -106,7 +106,7 @@ impl<'a> Relay<'a> {
     fn release(&mut self) {
         if let Some(upstream) = self.upstream.take()
             && self.answer.leaves_upstream_reusable()
-            && self.worker.phase() == Phase::Serving
+            && self.worker.phase() == ServicePhase::Serving
         {
             let may_close = self.answer.is_chunked();
             let now = self.client.watchdog.now();
@@ -321,7 +321,7 @@ impl<'a> Relay<'a> {
         if self.client.card.is_cancelled() {
             return self.give_up(ProxyError::Cancelled, cx);
         }
-        if self.worker.phase() != Phase::Cut {
+        if self.worker.phase() != ServicePhase::Cut {
             return Poll::Pending;
         }
         self.give_up(ProxyError::ShuttingDown, cx)
@@ -408,7 +408,7 @@ impl<'a> Relay<'a> {
     fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
         if self.ending.is_some() {
             self.client.record.breaks(&error);
-            return if self.out.is_empty() || self.worker.phase() == Phase::Cut {
+            return if self.out.is_empty() || self.worker.phase() == ServicePhase::Cut {
                 Poll::Ready(self.broken())
             } else {
                 Poll::Pending

@@ -4,7 +4,7 @@ use super::origin;
 use super::request::{Request, SILENCE};
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use crate::telemetry::Route;
 use http::StatusCode;
 use serde_json::Value;
@@ -21,8 +21,9 @@ pub(super) async fn instead(
     request: &mut Request,
     error: &ProxyError,
 ) -> After {
-    let closes =
-        request.head.close || !request.body.is_complete() || worker.phase() != Phase::Serving;
+    let closes = request.head.close
+        || !request.body.is_complete()
+        || worker.phase() != ServicePhase::Serving;
     request.give_back(worker);
     if let Some(early) = request.early.take() {
         return early.end(client, error, request.dialect, closes).await;

@@ -4,7 +4,7 @@ use super::early::EarlyStream;
 use super::held::Held;
 use super::worker::Worker;
 use crate::error::{Dialect, ProxyError};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use paddock_wire::{Body, Framing, HeadScan, Refusal, RequestHead, to_origin_form};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -92,9 +92,9 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
         let idle = client.ahead.is_none();
         let phase = worker.phase();
         let closes = match phase {
-            Phase::Serving => false,
-            Phase::Draining => idle,
-            Phase::Cut => true,
+            ServicePhase::Serving => false,
+            ServicePhase::Draining => idle,
+            ServicePhase::Cut => true,
         };
         if closes {
             return Next::Closed;

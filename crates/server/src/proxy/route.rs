@@ -1,11 +1,11 @@
 use super::observation::{Method, is_observation};
+use super::own::OwnRoutes;
 use super::request::Request;
 use super::worker::Worker;
 use super::{nameless, ollama};
 use crate::catalog::Catalog;
 use crate::error::{ProxyError, Unroutable};
 use crate::model::Model;
-use axum::Router;
 use paddock_wire::{Framing, UpstreamTarget, named_by_field, named_by_query};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) enum Route<'a> {
     /// That of the model its body names.
     Body,
     /// paddock's own.
-    Own(&'a Router),
+    Own(&'a OwnRoutes),
 }
 
 /// Decides whose a request is:

@@ -15,5 +15,3 @@ mod retry;
 mod slow;
 mod streams;
 mod traces;
-
-pub(crate) use harness::test_model;

@@ -2,8 +2,8 @@
 
 use super::client::Client;
 use super::request::Request;
+use crate::admission::LeaseRequest;
 use crate::model::Model;
-use crate::runtime::Wants;
 use paddock_scheduler::ClientId;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -25,17 +25,17 @@ const SLOTLESS: [&[u8]; 11] = [
 ];
 
 /// What a request says when it queues.
-pub(super) fn wants(
+pub(super) fn lease_request(
     client: &Client,
     request: &Request,
     model: &Arc<Model>,
     takes_slot: bool,
-) -> Wants {
+) -> LeaseRequest {
     let bytes = request.buffer.bytes();
     let head = bytes.get(..request.head_len).unwrap_or_default();
     let name = client.id_line.strip_prefix(b"x-request-id: ");
     let name = name.unwrap_or_default().trim_ascii_end();
-    Wants {
+    LeaseRequest {
         model: Arc::clone(model),
         client: client_of(client, head),
         takes_slot,

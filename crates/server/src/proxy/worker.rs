@@ -1,12 +1,13 @@
 use super::at_hand::AllAtHand;
 use super::buffer::Pool;
 use super::client::Card;
+use super::own::OwnRoutes;
 use super::request_id::RequestIds;
 use super::upstreams::Upstreams;
+use crate::admission::AdmissionHandle;
 use crate::catalog::Catalog;
-use crate::runtime::{Phase, RuntimeHandle};
+use crate::phase::ServicePhase;
 use crate::telemetry::{Batch, Meter, Spans};
-use axum::Router;
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -20,9 +21,9 @@ pub(crate) struct Site {
     pub(crate) body_limit: u64,
     /// The most idle connections to children that a worker keeps.
     pub(crate) max_idle_upstreams: usize,
-    pub(crate) runtime: RuntimeHandle,
+    pub(crate) admission: AdmissionHandle,
     /// paddock's own routes; none where every request is the model's.
-    pub(crate) own: Option<Router>,
+    pub(crate) own: Option<OwnRoutes>,
     /// Who lists the requests that have ended.
     pub(crate) rows: Option<mpsc::Sender<Arc<Batch>>>,
     /// Who sends their traces on.
@@ -51,9 +52,9 @@ pub(super) struct Worker {
     catalog: RefCell<Arc<Catalog>>,
     /// Its connections' requests, for those who look for one.
     cards: RefCell<Vec<Weak<Card>>>,
-    phase: Cell<Phase>,
+    phase: Cell<ServicePhase>,
     /// The same as the runtime says it, which the worker may not have heard yet.
-    newest: watch::Receiver<Phase>,
+    newest: watch::Receiver<ServicePhase>,
 }
 
 /// The most idle connections that are closed at once to make room.
@@ -66,7 +67,7 @@ impl Worker {
     pub(super) fn new(
         site: Arc<Site>,
         catalog: Arc<Catalog>,
-        newest: watch::Receiver<Phase>,
+        newest: watch::Receiver<ServicePhase>,
     ) -> Self {
         let meter = Meter::new(site.rows.clone(), site.spans.clone());
         meter.learn_names(&catalog);
@@ -80,19 +81,19 @@ impl Worker {
             held: Cell::new(0),
             catalog: RefCell::new(catalog),
             cards: RefCell::default(),
-            phase: Cell::new(Phase::Serving),
+            phase: Cell::new(ServicePhase::Serving),
             newest,
         }
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> ServicePhase {
         self.phase.get()
     }
 
     /// What is in flight is to end. That is said before a child is killed for it, so whoever sees the
     /// child's end knows here why.
     pub(super) fn is_cut(&self) -> bool {
-        *self.newest.borrow() == Phase::Cut
+        *self.newest.borrow() == ServicePhase::Cut
     }
 
     /// The models there are.
@@ -176,9 +177,9 @@ impl Worker {
 
     /// Takes note of a new phase. A child that is to stop waits for its connections to close
     /// (llama.cpp b11434, httplib's `Server::stop`), so idle ones are closed at once.
-    pub(super) fn set_phase(&self, phase: Phase) {
+    pub(super) fn set_phase(&self, phase: ServicePhase) {
         self.phase.set(phase);
-        if phase != Phase::Serving {
+        if phase != ServicePhase::Serving {
             self.upstreams.clear();
         }
         for card in self.cards.borrow().iter().filter_map(Weak::upgrade) {

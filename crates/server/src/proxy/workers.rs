@@ -5,7 +5,7 @@ use super::errand::{Errand, Errands};
 use super::stream::{Socket, Stream};
 use super::worker::{Site, Worker};
 use crate::catalog::Catalog;
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
@@ -50,7 +50,7 @@ impl Accepted {
 /// What workers are told.
 #[derive(Debug, Clone)]
 pub(crate) struct News {
-    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) phase: watch::Receiver<ServicePhase>,
     /// Idle connections to a child are to be closed.
     pub(crate) hangups: watch::Receiver<u64>,
     pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
@@ -210,8 +210,8 @@ async fn serve(
         worker.set_phase(*phase.borrow_and_update());
         let cut = async {
             match worker.phase() {
-                Phase::Cut => tokio::time::sleep(LAST_WORDS).await,
-                Phase::Serving | Phase::Draining => std::future::pending().await,
+                ServicePhase::Cut => tokio::time::sleep(LAST_WORDS).await,
+                ServicePhase::Serving | ServicePhase::Draining => std::future::pending().await,
             }
         };
         tokio::select! {

@@ -1,13 +1,11 @@
 use super::parameters::number;
 use super::{Admin, bad_query, in_flight};
-use crate::error::unix;
-use crate::telemetry::{Listed, Wanted};
+use crate::telemetry::Wanted;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use paddock_api::EndedRequests;
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// The most that are given at once, and how many unless it is said.
 const MOST: usize = 1000;
@@ -35,8 +33,9 @@ pub(super) async fn list(
     match wanted(&query) {
         Ok(wanted) => {
             let listed = admin.activity.requests(wanted).await;
-            let requests: Vec<Value> = listed.iter().map(one).collect();
-            Json(json!({ "requests": requests })).into_response()
+            let requests = listed.iter().map(|(seq, ended)| ended.to_api(*seq));
+            let requests = requests.collect();
+            Json(EndedRequests { requests }).into_response()
         }
         Err((parameter, message)) => bad_query(parameter, &message),
     }
@@ -66,34 +65,4 @@ pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread>
 /// How many are wanted, of so many at most.
 pub(super) fn limited(text: &str, most: usize) -> Option<usize> {
     usize::try_from(number(text, 1..=most as u64)?).ok()
-}
-
-/// A request as lists show it.
-pub(crate) fn one((seq, listed): &(u64, Listed)) -> Value {
-    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-    let per_second = listed.per_token.map(|time| 1.0 / time.as_secs_f64());
-    json!({
-        "seq": seq,
-        "at": unix(listed.at),
-        "id": listed.id,
-        "model": listed.model.as_deref(),
-        "key": listed.key.as_deref(),
-        "route": listed.route,
-        "status": listed.status,
-        "outcome": listed.outcome,
-        "error": listed.error,
-        "queue_seconds": listed.queue.as_secs_f64(),
-        "load_seconds": listed.load.as_secs_f64(),
-        "engine_wait_seconds": listed.engine_wait.as_secs_f64(),
-        "ttft_seconds": seconds(listed.ttft),
-        "total_seconds": listed.total.as_secs_f64(),
-        "tokens": {
-            "prompt": listed.prompt,
-            "cached": listed.cached,
-            "generated": listed.generated,
-        },
-        "tokens_per_second": per_second,
-        "bytes_in": listed.bytes_in,
-        "bytes_out": listed.bytes_out,
-    })
 }

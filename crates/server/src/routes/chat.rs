@@ -5,7 +5,7 @@
 //! on which answers come. Who leaves here closes that connection, which frees the slot.
 
 use super::{Admin, refusal};
-use crate::ProxyError;
+use crate::error::ProxyError;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{

@@ -8,7 +8,7 @@ mod seen;
 
 use self::seen::Seen;
 use super::status::shown;
-use super::{Admin, activity, in_flight};
+use super::{Admin, in_flight};
 use crate::proxy::AllAtHand;
 use crate::telemetry::Ended;
 use axum::body::{Body, Bytes};
@@ -16,7 +16,9 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::{Value, json};
+use paddock_api::EndedRequest;
+use serde::Serialize;
+use serde_json::json;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::Duration;
@@ -131,7 +133,7 @@ impl Reader {
     async fn ask(&mut self, text: &mut String) {
         let in_flight = self.admin.errands.at_hand(in_flight::MOST).await;
         if in_flight != self.in_flight {
-            tell(text, "in_flight", &in_flight::shown(&in_flight));
+            tell(text, "in_flight", &in_flight::to_api(&in_flight));
             self.in_flight = in_flight;
             self.look_soon();
         }
@@ -142,13 +144,13 @@ impl Reader {
     fn tell_ended(&mut self, first: Result<Ended, RecvError>, text: &mut String) -> Option<()> {
         self.look_soon();
         match first {
-            Ok(listed) => tell(text, "request", &activity::one(&listed)),
+            Ok(listed) => tell(text, "request", &ended_request(&listed)),
             Err(RecvError::Lagged(count)) => tell(text, "missed", &json!({ "count": count })),
             Err(RecvError::Closed) => return None,
         }
         while text.len() < PIECE {
             match self.ended.try_recv() {
-                Ok(listed) => tell(text, "request", &activity::one(&listed)),
+                Ok(listed) => tell(text, "request", &ended_request(&listed)),
                 Err(TryRecvError::Lagged(count)) => {
                     tell(text, "missed", &json!({ "count": count }));
                 }
@@ -160,7 +162,15 @@ impl Reader {
 }
 
 /// Writes an event. JSON on one line has no line's end in it.
-fn tell(text: &mut String, event: &str, data: &Value) {
-    // Writing to a text cannot fail.
-    let _ = write!(text, "event: {event}\ndata: {data}\n\n");
+fn tell(text: &mut String, event: &str, data: &impl Serialize) {
+    match serde_json::to_string(data) {
+        // Writing to a text cannot fail.
+        Ok(data) => drop(write!(text, "event: {event}\ndata: {data}\n\n")),
+        Err(error) => tracing::error!(%error, event, "an event is not JSON"),
+    }
+}
+
+fn ended_request(ended: &Ended) -> EndedRequest {
+    let (seq, request) = &**ended;
+    request.to_api(*seq)
 }

@@ -6,7 +6,7 @@ use crate::error::unix;
 use crate::proxy::{AllAtHand, AtHand};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use paddock_api::{ActiveRequest, ActiveRequests};
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -29,26 +29,28 @@ pub(super) async fn list(admin: &Admin, query: &HashMap<String, String>) -> Resp
             .retain(|request| request.model.as_deref() == Some(model));
     }
     all.oldest.truncate(limit);
-    Json(shown(&all)).into_response()
+    Json(to_api(&all)).into_response()
 }
 
-/// Those, and how many there are in all.
-pub(super) fn shown(all: &AllAtHand) -> Value {
-    let requests: Vec<Value> = all.oldest.iter().map(one).collect();
-    json!({ "requests": requests, "total": all.total })
+/// Returns these requests as the admin API shows them.
+pub(super) fn to_api(all: &AllAtHand) -> ActiveRequests {
+    ActiveRequests {
+        requests: all.oldest.iter().map(active_request).collect(),
+        total: all.total as u64,
+    }
 }
 
-fn one(request: &AtHand) -> Value {
-    let seconds = request.since.elapsed();
+fn active_request(request: &AtHand) -> ActiveRequest {
+    let age = request.since.elapsed();
     let now = SystemTime::now();
-    json!({
-        "id": request.id,
-        "model": request.model.as_deref(),
-        "key": request.key.as_deref(),
-        "route": request.route.as_str(),
-        "at": unix(now.checked_sub(seconds).unwrap_or(now)),
-        "seconds": seconds.as_secs_f64(),
-        "state": request.stage.as_str(),
-        "engine_wait_seconds": request.engine_wait.as_secs_f64(),
-    })
+    ActiveRequest {
+        id: request.id.clone(),
+        model: request.model.as_deref().map(str::to_owned),
+        key: request.key.as_deref().map(str::to_owned),
+        route: request.route.as_str().to_owned(),
+        at: unix(now.checked_sub(age).unwrap_or(now)),
+        seconds: age.as_secs_f64(),
+        state: request.stage.as_str().to_owned(),
+        engine_wait_seconds: request.engine_wait.as_secs_f64(),
+    }
 }

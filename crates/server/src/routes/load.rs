@@ -3,7 +3,7 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{View, bad_query, refusal};
-use crate::ProxyError;
+use crate::error::ProxyError;
 use crate::error::failure_json;
 use crate::runtime::ModelView;
 use axum::Json;

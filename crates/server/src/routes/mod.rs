@@ -24,14 +24,11 @@ mod reload;
 mod requests;
 mod status;
 
-pub(crate) use self::activity::one as request_json;
 pub(crate) use self::guard::Transport;
-pub(crate) use self::lifecycle::one as lifecycle_json;
 pub(crate) use self::metrics::{Engines, families};
 
 use crate::catalog::Catalog;
 use crate::error::{Dialect, ProxyError};
-use crate::keys::Key;
 use crate::proxy::{Connections, Errands};
 use crate::reload::Reloader;
 use crate::runtime::RuntimeHandle;
@@ -73,22 +70,6 @@ pub(crate) struct Admin {
     pub(crate) engines: Engines,
     /// What has become of events that are posted, where they are.
     pub(crate) events: Option<Arc<sink::Counts>>,
-}
-
-/// The API key that a request on the public plane has shown.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ShownKey(pub(crate) Option<Arc<Key>>);
-
-impl ShownKey {
-    /// Returns whether it, or its absence, lets a client know of every model.
-    fn is_for_all(&self) -> bool {
-        self.0.as_ref().is_none_or(|key| key.is_for_all())
-    }
-
-    /// Whether it, or its absence, lets a client know of a model.
-    fn is_for(&self, model: ModelId) -> bool {
-        self.0.as_ref().is_none_or(|key| key.is_for(model))
-    }
 }
 
 impl View {

@@ -1,7 +1,8 @@
 use super::parameters::Name;
 use super::status::word;
-use super::{ShownKey, View, refusal};
+use super::{View, refusal};
 use crate::error::{ProxyError, Unroutable};
+use crate::keys::ShownKey;
 use crate::runtime::ModelView;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

@@ -3,7 +3,7 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{View, refusal};
-use crate::ProxyError;
+use crate::error::ProxyError;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

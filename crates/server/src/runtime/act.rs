@@ -1,6 +1,6 @@
-use super::Phase;
 use super::actor::Runtime;
 use super::prefetch::prefetch;
+use crate::phase::ServicePhase;
 use paddock_scheduler::{Action, ModelId, Note};
 use paddock_supervisor::blocking;
 use std::time::SystemTime;
@@ -36,7 +36,7 @@ impl Runtime {
                 self.stop(model);
             }
             Action::Cut { .. } => {
-                self.phase.send_replace(Phase::Cut);
+                self.phase.send_replace(ServicePhase::Cut);
             }
             Action::Note { model, note } => {
                 let name = self

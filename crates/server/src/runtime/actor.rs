@@ -1,14 +1,14 @@
-use super::Phase;
 use super::command_end::CommandEnd;
 use super::entry::Entry;
 #[cfg(debug_assertions)]
 use super::handle::Part;
-use super::handle::{Command, RuntimeHandle};
+use super::handle::{Command, RuntimeHandle, RuntimeReceiver};
 use super::inspect::Inspected;
 use super::journal::{Journal, Names};
 use super::measure::Measured;
 use super::trial::MAX_TRIALS;
 use super::waiting::Waiting;
+use crate::admission::AdmissionReceiver;
 use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::learned;
 use crate::memory::host;
 use crate::model::{Capacity, Limits, Model, Released};
+use crate::phase::ServicePhase;
 use crate::rules;
 use crate::runtime_dir::Run;
 use crate::telemetry::Biographer;
@@ -27,12 +28,9 @@ use paddock_supervisor::{OomCounters, Spawner, State};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
-
-/// How many requests may stand before the actor at once. More wait to be heard.
-const COMMANDS: usize = 1024;
 
 /// How much news of instances and inspections may stand before it.
 const NEWS: usize = 256;
@@ -41,6 +39,8 @@ const NEWS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) config: Arc<Config>,
+    /// Requests that wait for a lease.
+    pub(crate) requests: AdmissionReceiver,
     pub(crate) spawner: Spawner,
     /// Where children's sockets go.
     pub(crate) runtime_dir: PathBuf,
@@ -52,7 +52,7 @@ pub(crate) struct Setup {
     pub(crate) learned: Option<learned::Handle>,
     /// Who is told what happens to models.
     pub(crate) biographer: Biographer,
-    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) phase: watch::Sender<ServicePhase>,
     /// Changes when idle connections to a child are to be closed.
     pub(crate) hangups: watch::Sender<u64>,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
@@ -124,11 +124,11 @@ pub(crate) struct Runtime {
     deserted: bool,
     released: mpsc::Receiver<ModelId>,
     pub(super) releases: mpsc::Sender<ModelId>,
-    left: Arc<Notify>,
+    requests: AdmissionReceiver,
     news: mpsc::Receiver<News>,
     pub(super) tell: mpsc::Sender<News>,
     changes: watch::Sender<u64>,
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<ServicePhase>,
     pub(super) hangups: watch::Sender<u64>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     pub(super) tasks: TaskTracker,
@@ -139,17 +139,9 @@ pub(crate) struct Runtime {
 impl Runtime {
     /// An actor for the models of a configuration, and a way to reach it.
     pub(crate) fn new(setup: Setup) -> (Self, RuntimeHandle) {
-        let (commander, commands) = mpsc::channel(COMMANDS);
+        let (handle, RuntimeReceiver { commands, changes }) = RuntimeHandle::new();
         let (releases, released) = mpsc::channel(MOST_MODELS);
         let (tell, news) = mpsc::channel(NEWS);
-        let (changes, changed) = watch::channel(0);
-        let left = Arc::new(Notify::new());
-        let handle = RuntimeHandle {
-            commands: commander,
-            left: Arc::clone(&left),
-            changes: changed,
-            last_id: Arc::default(),
-        };
         let epoch = Epoch::new(Instant::now().into_std());
         let policy = rules::policy(&setup.config);
         let mut runtime = Self {
@@ -176,7 +168,7 @@ impl Runtime {
             deserted: false,
             released,
             releases,
-            left,
+            requests: setup.requests,
             news,
             tell,
             changes,
@@ -232,7 +224,14 @@ impl Runtime {
                 command = self.commands.recv(), if !self.deserted => self.command(command),
                 Some(news) = self.news.recv() => self.learn_of(news),
                 Some(model) = self.released.recv() => self.lease_released(model),
-                () = self.left.notified() => self.clients_left(),
+                Some(message) = self.requests.messages.recv() => {
+                    // A client that has pinned a model, say, may rely on that in the request it sends then.
+                    while let Ok(command) = self.commands.try_recv() {
+                        self.command(Some(command));
+                    }
+                    self.admission(message);
+                }
+                () = self.requests.left.notified() => self.clients_left(),
                 () = sleep_until(deadline.map_or_else(far_away, Instant::from_std)),
                     if deadline.is_some() => self.handle(Event::Tick),
             }
@@ -246,12 +245,6 @@ impl Runtime {
 
     fn command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Acquire { id, wants, reply }) => self.acquire(id, wants, reply),
-            Some(Command::Observe(model, reply)) => {
-                // A client that has left drops its lease here.
-                let _ = reply.send(self.observe(model));
-            }
-            Some(Command::Leave(id)) => self.client_left(id),
             Some(Command::Load(model)) => self.handle(Event::Load { model }),
             Some(Command::Unload(model)) => self.handle(Event::Unload { model }),
             Some(Command::Pin(model, pinned)) => self.handle(Event::Pin { model, pinned }),
@@ -295,7 +288,7 @@ impl Runtime {
     }
 
     fn shutdown(&mut self, deadline: Instant) {
-        self.phase.send_replace(Phase::Draining);
+        self.phase.send_replace(ServicePhase::Draining);
         let deadline = deadline.into_std();
         self.handle(Event::Shutdown { deadline });
     }
@@ -400,7 +393,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         // However it has ended: nothing is left that a request could go to.
-        self.phase.send_replace(Phase::Cut);
+        self.phase.send_replace(ServicePhase::Cut);
     }
 }
 

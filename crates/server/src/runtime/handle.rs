@@ -2,29 +2,17 @@ use super::journal::{Explained, Told};
 use super::reload::Reloaded;
 use super::view::View;
 use crate::config::Config;
-use crate::error::ProxyError;
-use crate::model::{Lease, Model};
-use paddock_scheduler::{ClientId, ModelId, RequestId};
+use paddock_scheduler::ModelId;
 use paddock_supervisor::LogReader;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// What the actor is asked.
+/// Capacity of the channel to the actor. Senders beyond it wait.
+const MAX_COMMANDS: usize = 1024;
+
+/// A message to the actor.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// A lease for a request that could not pass the gate.
-    Acquire {
-        id: RequestId,
-        wants: Wants,
-        reply: oneshot::Sender<Result<Granted, ProxyError>>,
-    },
-    /// A lease for a request that does not count as use, if the model serves.
-    Observe(ModelId, oneshot::Sender<Result<Lease, ProxyError>>),
-    /// The request's client has left.
-    Leave(RequestId),
     /// Load a model.
     Load(ModelId),
     /// Unload a model.
@@ -60,64 +48,31 @@ pub(crate) enum Part {
     Spawner,
 }
 
-/// A request that waits.
-#[derive(Debug, Clone)]
-pub(crate) struct Wants {
-    /// The model it is for.
-    pub(crate) model: Arc<Model>,
-    /// Whose it is.
-    pub(crate) client: ClientId,
-    /// It will occupy one of the child's slots.
-    pub(crate) takes_slot: bool,
-    /// Its name, as in `x-request-id`.
-    pub(crate) name: String,
-}
-
-/// A lease that was waited for.
-#[derive(Debug)]
-pub(crate) struct Granted {
-    pub(crate) lease: Lease,
-    /// For how much of the waiting the model was loading.
-    pub(crate) load: Duration,
-}
-
 /// A way to reach the runtime actor.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeHandle {
-    pub(super) commands: mpsc::Sender<Command>,
-    /// Somebody has left, and could not say so.
-    pub(super) left: Arc<Notify>,
+    commands: mpsc::Sender<Command>,
     /// Counts changes that people may see.
-    pub(super) changes: watch::Receiver<u64>,
-    pub(super) last_id: Arc<AtomicU64>,
+    changes: watch::Receiver<u64>,
+}
+
+/// The actor's end of a [`RuntimeHandle`].
+#[derive(Debug)]
+pub(crate) struct RuntimeReceiver {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) changes: watch::Sender<u64>,
 }
 
 impl RuntimeHandle {
-    /// Waits in the model's queue for a lease. Dropping the future leaves the queue.
-    ///
-    /// # Errors
-    /// The request is refused.
-    pub(crate) async fn acquire(&self, wants: Wants) -> Result<Granted, ProxyError> {
-        let (reply, answer) = oneshot::channel();
-        let id = RequestId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let command = Command::Acquire { id, wants, reply };
-        if self.commands.send(command).await.is_err() {
-            return Err(ProxyError::ShuttingDown);
-        }
-        let leaving = Leaving { handle: self, id };
-        let answer = answer.await;
-        std::mem::forget(leaving);
-        // The actor drops the sender only when it ends.
-        answer.unwrap_or(Err(ProxyError::ShuttingDown))
-    }
-
-    /// Returns a lease for a request that does not count as use of its model, without waiting for one.
-    ///
-    /// # Errors
-    /// The model is not loaded.
-    pub(crate) async fn observe(&self, model: ModelId) -> Result<Lease, ProxyError> {
-        let observed = self.ask(|reply| Command::Observe(model, reply)).await;
-        observed.unwrap_or(Err(ProxyError::ShuttingDown))
+    /// Creates a handle and the end at which its commands arrive.
+    pub(crate) fn new() -> (Self, RuntimeReceiver) {
+        let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+        let (changes, changed) = watch::channel(0);
+        let handle = Self {
+            commands: sender,
+            changes: changed,
+        };
+        (handle, RuntimeReceiver { commands, changes })
     }
 
     /// Wants a model loaded. Nobody waits for it here.
@@ -192,86 +147,5 @@ impl RuntimeHandle {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()
-    }
-
-    /// A handle whose actor answers nothing for as long as the other part is there.
-    #[cfg(test)]
-    pub(crate) fn unanswered() -> (Self, impl Sized) {
-        let (commands, unread) = mpsc::channel(64);
-        let (changes, changed) = watch::channel(0);
-        let handle = Self {
-            commands,
-            left: Arc::default(),
-            changes: changed,
-            last_id: Arc::default(),
-        };
-        (handle, (unread, changes))
-    }
-
-    /// A handle whose requests wait until the test answers them.
-    #[cfg(test)]
-    pub(crate) fn answered_by_test() -> (Self, TestQueue) {
-        let (commands, waiting) = mpsc::channel(64);
-        let handle = Self {
-            commands,
-            ..Self::nobody()
-        };
-        (handle, TestQueue { waiting })
-    }
-
-    /// A handle whose actor has ended.
-    #[cfg(test)]
-    pub(crate) fn nobody() -> Self {
-        Self {
-            commands: mpsc::channel(1).0,
-            left: Arc::default(),
-            changes: watch::channel(0).1,
-            last_id: Arc::default(),
-        }
-    }
-}
-
-/// The requests that wait at a handle, which a test answers in the actor's place.
-#[cfg(test)]
-#[derive(Debug)]
-pub(crate) struct TestQueue {
-    waiting: mpsc::Receiver<Command>,
-}
-
-#[cfg(test)]
-impl TestQueue {
-    /// Waits for a request, and returns its model and the way to answer it.
-    pub(crate) async fn next(
-        &mut self,
-    ) -> (Arc<Model>, oneshot::Sender<Result<Granted, ProxyError>>) {
-        match self.waiting.recv().await {
-            Some(Command::Acquire { wants, reply, .. }) => (wants.model, reply),
-            other => panic!("no request waits: {other:?}"),
-        }
-    }
-
-    /// Waits for a request to leave.
-    pub(crate) async fn left(&mut self) {
-        let command = self.waiting.recv().await;
-        assert!(matches!(command, Some(Command::Leave(_))), "{command:?}");
-    }
-}
-
-/// Tells the actor, when dropped, that a request's client has left.
-struct Leaving<'a> {
-    handle: &'a RuntimeHandle,
-    id: RequestId,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if self
-            .handle
-            .commands
-            .try_send(Command::Leave(self.id))
-            .is_err()
-        {
-            self.handle.left.notify_one();
-        }
     }
 }

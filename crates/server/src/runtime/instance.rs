@@ -1,6 +1,5 @@
 //! A child is started, and its states become events.
 
-use super::Phase;
 use super::actor::{News, Runtime};
 use super::death::{Death, Then};
 use super::entry::{Failed, Running};
@@ -9,6 +8,7 @@ use crate::config::{self, Mode};
 use crate::error::LoadFailure;
 use crate::inference_probes;
 use crate::model::{ChildExit, Endpoint, Model};
+use crate::phase::ServicePhase;
 use crate::runtime_dir::RUN_VARIABLE;
 use crate::sandbox::{self, Opened};
 use paddock_scheduler::{Event, Generation, InstanceStatus, ModelId};
@@ -383,7 +383,7 @@ impl Runtime {
 
     /// Ends every child at once.
     pub(super) fn kill(&self) {
-        self.phase.send_replace(Phase::Cut);
+        self.phase.send_replace(ServicePhase::Cut);
         for running in self
             .entries
             .iter()

@@ -1,9 +1,9 @@
 //! Requests that wait: how they come, and are granted, refused or given up.
 
 use super::actor::Runtime;
-use super::handle::{Granted, Wants};
 use super::journal::{self, Ended, Explained, Waited};
 use super::retry::{Outlook, retry_after};
+use crate::admission::{AdmissionMessage, GrantedLease, LeaseRequest};
 use crate::error::ProxyError;
 use crate::model::Lease;
 use paddock_scheduler::{Event, Generation, ModelId, Refusal, RequestId};
@@ -14,20 +14,31 @@ use tokio::time::Instant;
 /// Who waits for what.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    reply: oneshot::Sender<Result<Granted, ProxyError>>,
+    reply: oneshot::Sender<Result<GrantedLease, ProxyError>>,
     waited: Waited,
 }
 
 impl Runtime {
-    pub(super) fn acquire(
+    pub(super) fn admission(&mut self, message: AdmissionMessage) {
+        match message {
+            AdmissionMessage::Acquire { id, request, reply } => self.acquire(id, request, reply),
+            AdmissionMessage::Observe(model, reply) => {
+                // A client that has left drops its lease here.
+                let _ = reply.send(self.observe(model));
+            }
+            AdmissionMessage::Leave(id) => self.client_left(id),
+        }
+    }
+
+    fn acquire(
         &mut self,
         id: RequestId,
-        wants: Wants,
-        reply: oneshot::Sender<Result<Granted, ProxyError>>,
+        request: LeaseRequest,
+        reply: oneshot::Sender<Result<GrantedLease, ProxyError>>,
     ) {
-        let model = wants.model.id;
+        let model = request.model.id;
         let waited = Waited {
-            name: wants.name,
+            name: request.name,
             model,
             arrived: SystemTime::now(),
             since: Instant::now(),
@@ -37,8 +48,8 @@ impl Runtime {
         self.handle(Event::Request {
             id,
             model,
-            client: wants.client,
-            takes_slot: wants.takes_slot,
+            client: request.client,
+            takes_slot: request.takes_slot,
         });
     }
 
@@ -64,7 +75,7 @@ impl Runtime {
         let lease = entry.model.lease(generation);
         if let Some(waiting) = self.waiting.remove(&id) {
             let load = entry.load_since(waiting.waited.since);
-            let granted = waiting.reply.send(Ok(Granted { lease, load })).is_ok();
+            let granted = waiting.reply.send(Ok(GrantedLease { lease, load })).is_ok();
             let ended = if granted { Ended::Granted } else { Ended::Left };
             self.ended(waiting.waited, ended);
         }

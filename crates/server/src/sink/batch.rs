@@ -1,7 +1,6 @@
 use super::Fact;
-use crate::routes::{lifecycle_json, request_json};
 use axum::body::Bytes;
-use serde_json::Value;
+use paddock_api::PostedEvent;
 
 /// The most facts in a batch: some 300 KB.
 pub(super) const MOST: usize = 500;
@@ -21,20 +20,20 @@ impl Batch {
     /// Puts facts together, in their order, as an array of what the admin plane lists; what each is stands
     /// with it as its `type`.
     pub(super) fn of(facts: &[Fact], key: String) -> Self {
-        let all: Vec<Value> = facts.iter().map(shown).collect();
+        let events: Vec<PostedEvent> = facts.iter().map(posted).collect();
+        // These types have no map whose keys could be anything but text, which is all that can fail.
+        let body = serde_json::to_vec(&events).unwrap_or_default();
         Self {
-            body: Value::from(all).to_string().into(),
+            body: body.into(),
             key,
             facts: facts.len(),
         }
     }
 }
 
-fn shown(fact: &Fact) -> Value {
-    let (kind, mut shown) = match fact {
-        Fact::Request(ended) => ("request", request_json(ended)),
-        Fact::Lifecycle(event) => ("lifecycle", lifecycle_json(event)),
-    };
-    shown["type"] = kind.into();
-    shown
+fn posted(fact: &Fact) -> PostedEvent {
+    match fact {
+        Fact::Request(ended) => PostedEvent::Request(ended.1.to_api(ended.0)),
+        Fact::Lifecycle(event) => PostedEvent::Lifecycle(event.1.to_api(event.0)),
+    }
 }

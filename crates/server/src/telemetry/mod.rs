@@ -30,7 +30,7 @@ mod tokens;
 mod trace;
 
 pub(crate) use activity::{
-    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start, stopped,
+    Asker, Biographer, Ended, Lifecycle, Owner, Settings, Wanted, start, stopped,
 };
 pub(crate) use counts::{Counts, Histogram, ModelCounts, Times};
 pub(crate) use family::{Family, Sample, Value};

@@ -1,6 +1,6 @@
 use super::harness::{Harness, expect, head, rest, run, send, without_id};
+use crate::phase::ServicePhase;
 use crate::proxy::request::SILENCE;
-use crate::runtime::Phase;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -346,7 +346,7 @@ fn a_drain_closes_idle_connections_and_lets_the_others_finish() {
         let mut busy = harness.client();
         send(&mut busy, GET).await;
         head(&mut upstream).await;
-        harness.worker.set_phase(Phase::Draining);
+        harness.worker.set_phase(ServicePhase::Draining);
         assert_eq!(rest(&mut idle).await, b"");
         send(&mut upstream, OK).await;
         let answer = String::from_utf8(rest(&mut busy).await).unwrap();

@@ -1,13 +1,14 @@
+use crate::admission::{AdmissionHandle, AdmissionReceiver};
 use crate::browser_policy::BrowserPolicy;
 use crate::catalog::Catalog;
-use crate::config::{AllowedOrigins, ApiKey, KeyHash, Scope};
+use crate::config::{AllowedOrigins, ApiKey, Collector, KeyHash, Scope};
 use crate::keys::Keys;
 use crate::model::{Capacity, Endpoint, Limits, Model, Released};
+use crate::phase::ServicePhase;
 use crate::proxy::connection;
 use crate::proxy::stream::Stream;
 use crate::proxy::upstreams::Connection;
 use crate::proxy::worker::{Site, Worker};
-use crate::runtime::{Phase, RuntimeHandle, TestQueue};
 use crate::telemetry::{Batch, Otlp, Row, Trace};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
@@ -40,7 +41,7 @@ pub(super) struct Harness {
     rows: RefCell<mpsc::Receiver<Arc<Batch>>>,
     traced: RefCell<mpsc::Receiver<Arc<Batch>>>,
     /// What the runtime says, without the worker having heard it.
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<ServicePhase>,
 }
 
 impl Harness {
@@ -68,41 +69,41 @@ impl Harness {
 
     /// Somebody collects traces.
     pub(super) fn tracing() -> Self {
-        let somewhere = Otlp::new(crate::config::collector("http://127.0.0.1:4318"));
+        let somewhere = Otlp::new(Collector::without_fields("http://127.0.0.1:4318").ok());
         Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
     }
 
     /// A model that is not loaded, whose requests wait until the test answers them.
-    pub(super) fn waiting(limits: Limits) -> (Self, TestQueue) {
-        let (runtime, queue) = RuntimeHandle::answered_by_test();
+    pub(super) fn waiting(limits: Limits) -> (Self, AdmissionReceiver) {
+        let (admission, queue) = AdmissionHandle::new();
         let model = Arc::new(shut_model(0, "m", limits));
-        let harness = Self::with_runtime(&[model], BODY, &Otlp::new(None), runtime);
+        let harness = Self::with_runtime(&[model], BODY, &Otlp::new(None), admission);
         (harness, queue)
     }
 
     fn of(models: &[Arc<Model>], body_limit: u64, otlp: &Otlp) -> Self {
-        Self::with_runtime(models, body_limit, otlp, RuntimeHandle::nobody())
+        Self::with_runtime(models, body_limit, otlp, AdmissionHandle::new().0)
     }
 
     fn with_runtime(
         models: &[Arc<Model>],
         body_limit: u64,
         otlp: &Otlp,
-        runtime: RuntimeHandle,
+        admission: AdmissionHandle,
     ) -> Self {
         let (to, rows) = mpsc::channel(64);
         let (spans, traced) = otlp.rows();
         let site = Site {
             body_limit,
             max_idle_upstreams: 64,
-            runtime,
+            admission,
             own: None,
             rows: Some(to),
             spans: Some(spans),
         };
         let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
         let catalog = Catalog::new(named.collect(), None);
-        let (phase, newest) = watch::channel(Phase::Serving);
+        let (phase, newest) = watch::channel(ServicePhase::Serving);
         Self {
             worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog), newest)),
             phase,
@@ -230,11 +231,6 @@ fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
         slots: Some(1),
     };
     Model::new(ModelId(id), name.into(), capacity, limits, released)
-}
-
-/// A model of this name.
-pub(crate) fn test_model(id: usize, name: &str) -> Arc<Model> {
-    model(id, name, LIMITS, None)
 }
 
 /// Runs a test on a worker's kind of runtime. The clock is paused: nothing here is a real socket.

@@ -1,11 +1,13 @@
 //! Streaming clients that wait for their model.
 
 use super::harness::{GENERATION, Harness, LIMITS, expect, head, run, send, without_id};
+use crate::admission::{AdmissionMessage, AdmissionReceiver, GrantedLease};
 use crate::error::ProxyError;
-use crate::model::Limits;
-use crate::runtime::{Granted, TestQueue};
+use crate::model::{Limits, Model};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 const ON: Limits = Limits {
@@ -24,11 +26,33 @@ fn ask(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
+/// Waits for a request, and returns its model and the way to answer it.
+async fn next(
+    queue: &mut AdmissionReceiver,
+) -> (
+    Arc<Model>,
+    oneshot::Sender<Result<GrantedLease, ProxyError>>,
+) {
+    match queue.messages.recv().await {
+        Some(AdmissionMessage::Acquire { request, reply, .. }) => (request.model, reply),
+        other => panic!("no request waits: {other:?}"),
+    }
+}
+
+/// Waits for a request to leave.
+async fn left(queue: &mut AdmissionReceiver) {
+    let message = queue.messages.recv().await;
+    assert!(
+        matches!(message, Some(AdmissionMessage::Leave(_))),
+        "{message:?}"
+    );
+}
+
 /// Loads the model for a request that waits.
-async fn grant(harness: &Harness, queue: &mut TestQueue) {
-    let (model, reply) = queue.next().await;
+async fn grant(harness: &Harness, queue: &mut AdmissionReceiver) {
+    let (model, reply) = next(queue).await;
     harness.model.gate.open_for_tests(GENERATION);
-    let granted = Granted {
+    let granted = GrantedLease {
         lease: model.try_acquire().unwrap(),
         load: Duration::ZERO,
     };
@@ -36,8 +60,8 @@ async fn grant(harness: &Harness, queue: &mut TestQueue) {
 }
 
 /// Refuses a request that waits.
-async fn refuse(queue: &mut TestQueue) {
-    let (_, reply) = queue.next().await;
+async fn refuse(queue: &mut AdmissionReceiver) {
+    let (_, reply) = next(queue).await;
     assert!(reply.send(Err(ProxyError::ShuttingDown)).is_ok());
 }
 
@@ -183,10 +207,10 @@ fn a_client_that_leaves_while_it_is_sent_comments_leaves_the_queue() {
     run(async {
         let (harness, mut queue) = Harness::waiting(ON);
         let client = begun(&harness, CHAT).await;
-        let (_, _reply) = queue.next().await;
+        let (_, _reply) = next(&mut queue).await;
         let start = Instant::now();
         drop(client);
-        queue.left().await;
+        left(&mut queue).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(harness.worker.pool.lent(), 0);
     });

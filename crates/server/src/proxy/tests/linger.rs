@@ -1,7 +1,7 @@
 //! Answers to clients that still send.
 
 use super::harness::{Harness, head, rest, run, send};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
@@ -63,7 +63,7 @@ fn a_client_that_goes_on_sending_delays_neither_a_stop_nor_others() {
         let harness = Harness::taking(4);
         let mut client = refused(&harness).await;
         sleep(Duration::from_secs(1)).await;
-        harness.worker.set_phase(Phase::Draining);
+        harness.worker.set_phase(ServicePhase::Draining);
         let sent = trickle(&mut client, 1).await;
         assert!(sent <= 2, "{sent} s");
 

@@ -1,7 +1,7 @@
 //! What is recorded of a request, however it ends.
 
 use super::harness::{Harness, expect, head, rest, run, send};
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use crate::telemetry::{Operation, Outcome, Row};
 use paddock_wire::Usage;
 use std::time::Duration;
@@ -245,7 +245,7 @@ fn what_is_cut_is_cancelled() {
     run(async {
         let harness = Harness::new();
         let (mut client, _upstream) = begun(&harness).await;
-        harness.worker.set_phase(Phase::Cut);
+        harness.worker.set_phase(ServicePhase::Cut);
         rest(&mut client).await;
         let row = record(&harness).await;
         let stopping = Some("shutting_down");

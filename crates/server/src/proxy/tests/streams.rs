@@ -1,6 +1,6 @@
 use super::harness::{Harness, LIMITS, expect, head, rest, run, send};
 use crate::model::Limits;
-use crate::runtime::Phase;
+use crate::phase::ServicePhase;
 use paddock_supervisor::Address;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -236,10 +236,10 @@ fn the_end_of_a_drain_is_told_in_the_stream() {
     run(async {
         let harness = Harness::new();
         let (mut client, mut upstream) = begin(&harness, ASK).await;
-        harness.worker.set_phase(Phase::Draining);
+        harness.worker.set_phase(ServicePhase::Draining);
         send(&mut upstream, chunk("data: 1\n\n")).await;
         expect(&mut client, chunk("data: 1\n\n").as_bytes()).await;
-        harness.worker.set_phase(Phase::Cut);
+        harness.worker.set_phase(ServicePhase::Cut);
         let last = String::from_utf8(rest(&mut client).await).unwrap();
         assert!(last.contains("shutting_down"), "{last}");
         assert_eq!(upstream.read(&mut [0]).await.unwrap(), 0);
@@ -253,7 +253,7 @@ fn the_end_is_told_in_the_stream_of_a_child_that_is_killed_for_it() {
         let (mut client, mut upstream) = begin(&harness, ASK).await;
         send(&mut upstream, chunk("data: 1\n\n")).await;
         expect(&mut client, chunk("data: 1\n\n").as_bytes()).await;
-        harness.phase.send_replace(Phase::Cut);
+        harness.phase.send_replace(ServicePhase::Cut);
         drop(upstream);
         let last = String::from_utf8(rest(&mut client).await).unwrap();
         assert!(last.contains("shutting_down"), "{last}");

@@ -1,4 +1,6 @@
+use crate::error::unix;
 use crate::telemetry::{Batch, Outcome, Row};
+use paddock_api::{EndedRequest, LifecycleEvent, Tokens};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +47,35 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
+    /// Returns the request as the admin API shows it.
+    pub(crate) fn to_api(&self, seq: u64) -> EndedRequest {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        EndedRequest {
+            seq,
+            at: unix(self.at),
+            id: self.id.clone(),
+            model: self.model.as_deref().map(str::to_owned),
+            key: self.key.as_deref().map(str::to_owned),
+            route: self.route.clone().into_owned(),
+            status: self.status,
+            outcome: self.outcome.clone().into_owned(),
+            error: self.error.clone().map(Cow::into_owned),
+            queue_seconds: self.queue.as_secs_f64(),
+            load_seconds: self.load.as_secs_f64(),
+            engine_wait_seconds: self.engine_wait.as_secs_f64(),
+            ttft_seconds: seconds(self.ttft),
+            total_seconds: self.total.as_secs_f64(),
+            tokens: Tokens {
+                prompt: self.prompt,
+                cached: self.cached,
+                generated: self.generated,
+            },
+            tokens_per_second: self.per_token.map(|time| 1.0 / time.as_secs_f64()),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+        }
+    }
+
     /// True for rows of which [`Row::is_anonymous_refusal`] is true.
     pub(super) fn is_anonymous_refusal(&self) -> bool {
         self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused.as_str()
@@ -89,6 +120,20 @@ pub(crate) struct Lifecycle {
     pub(crate) reason: Option<Word>,
     /// All of it, in a sentence.
     pub(crate) message: String,
+}
+
+impl Lifecycle {
+    /// Returns the event as the admin API shows it.
+    pub(crate) fn to_api(&self, seq: u64) -> LifecycleEvent {
+        LifecycleEvent {
+            seq,
+            at: unix(self.at),
+            model: Some(self.model.to_string()).filter(|model| !model.is_empty()),
+            event: self.event.clone().into_owned(),
+            reason: self.reason.clone().map(Cow::into_owned),
+            message: self.message.clone(),
+        }
+    }
 }
 
 /// Some of them, each with its place: a later one has a greater one.
