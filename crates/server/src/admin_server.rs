@@ -2,8 +2,6 @@
 
 mod linger;
 
-use crate::lingering::LingerLimits;
-use crate::proxy::{Accepted, Acceptor};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::Request;
@@ -12,6 +10,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use paddock_proxy::lingering::LingerLimits;
+use paddock_proxy::{Accepted, Acceptor};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};

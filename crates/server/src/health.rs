@@ -1,4 +1,4 @@
-use crate::runtime::{ModelView, View};
+use paddock_runtime::{ModelView, View};
 use paddock_scheduler::ModelStatus;
 
 /// Whether requests can be served, as health routes tell it.

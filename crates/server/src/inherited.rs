@@ -2,8 +2,8 @@
 //!
 //! They outlive paddock, so that while it restarts clients wait instead of being refused.
 
-use crate::config::Listen;
 use listenfd::ListenFd;
+use paddock_config::Listen;
 use std::env;
 use std::io;
 use std::net::TcpListener;

@@ -1,9 +1,9 @@
 //! Where clients and operators connect: sockets that were handed over, or else what is configured.
 
-use crate::config::{Config, Listen};
 use crate::inherited::{Inherited, Listener, Socket};
-use crate::proxy::Acceptor;
 use crate::service::StartError;
+use paddock_config::{Config, Listen};
+use paddock_proxy::Acceptor;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

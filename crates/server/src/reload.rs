@@ -11,11 +11,11 @@ mod notified;
 use self::inotify::Touched;
 #[cfg(not(target_os = "linux"))]
 use self::notified::Touched;
-use crate::config::{Config, Listen, Problems, warnings};
-use crate::runtime::RuntimeHandle;
 use crate::service_manager::Teller;
-use crate::telemetry::{Otlp, Settings};
+use paddock_config::{Config, Listen, Problems, warnings};
+use paddock_runtime::RuntimeHandle;
 use paddock_supervisor::blocking;
+use paddock_telemetry::{Otlp, Settings};
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
@@ -239,7 +239,7 @@ impl Reloader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problem;
+    use paddock_config::Problem;
     use std::fs;
     use tokio::sync::mpsc;
 

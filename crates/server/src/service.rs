@@ -1,35 +1,36 @@
 //! The whole service: started, run until it is told to stop, drained.
 
+mod control_plane;
 mod places;
 mod stop;
 
 pub use stop::Broken;
 
+use self::control_plane::{ControlPlane, ControlPlaneSetup};
 use self::places::{learn, make_runtime_dir, placeless, record_admin, start_spawner, take_state};
 use crate::admin_server::{self, AdminConnections};
-use crate::admission::AdmissionHandle;
-use crate::catalog::Catalog;
-use crate::config::{Config, Listen, Mode};
-use crate::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
 use crate::inherited::Inherited;
-use crate::learned;
 use crate::listeners;
-use crate::phase::ServicePhase;
-use crate::proxy::{Acceptor, Connections, News, OwnBody, OwnRequest, OwnRoutes, Site, Workers};
 use crate::reload::{Open, Reloader, Source};
 use crate::routes::{self, Transport, View};
-use crate::runtime::{CommandEnd, Runtime, RuntimeHandle, Setup};
-use crate::runtime_dir::RuntimeDir;
-use crate::sandbox;
 use crate::service_manager::{ServiceManager, Telling};
-use crate::sink::{self, Sink};
-use crate::state_dir::{StateDir, StateDirError};
-use crate::telemetry::{self, Batch, Exporter, Otlp, Spans};
 use axum::Router;
 use axum::response::Response;
 use http_body_util::BodyExt;
+use paddock_admission::admission::AdmissionHandle;
+use paddock_admission::catalog::Catalog;
+use paddock_config::{Config, Listen, Mode};
+use paddock_proxy::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
+use paddock_proxy::{Acceptor, Connections, News, OwnBody, OwnRequest, OwnRoutes, Site, Workers};
+use paddock_runtime::learned;
+use paddock_runtime::runtime_dir::RuntimeDir;
+use paddock_runtime::sandbox;
+use paddock_runtime::state_dir::{StateDir, StateDirError};
+use paddock_runtime::{CommandEnd, RuntimeHandle};
 use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
+use paddock_telemetry::sink::{self, Sink};
+use paddock_telemetry::{self as telemetry, Batch, Exporter, Otlp, Spans};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,36 +184,23 @@ impl Service {
         let (asker, biographer, activity) = started;
         let otlp = Otlp::new(config.otlp.clone());
         let (spans, traced) = otlp.rows();
-        let (phase, phases) = watch::channel(ServicePhase::Serving);
-        let (hangups, hung_up) = watch::channel(0);
-        let (catalog, catalogs) = watch::channel(Arc::default());
-        let instances = TaskTracker::new();
         let (ended_command, command_end) = watch_command(&config);
-        let (admission, requests) = AdmissionHandle::new();
-        let (actor, runtime) = Runtime::new(Setup {
-            config: Arc::clone(&config),
-            requests,
-            spawner: spawner.clone(),
-            runtime_dir: runtime_dir.path().to_owned(),
-            run: runtime_dir.run().clone(),
+        let control = ControlPlane::start(ControlPlaneSetup {
+            config: &config,
+            spawner: &spawner,
+            runtime_dir: &runtime_dir,
             parts,
             learned: lessons,
             biographer,
-            phase,
-            hangups,
-            catalog,
-            tasks: instances.clone(),
             command_end: ended_command,
         });
-        let stopped = TaskTracker::new();
-        let actor = stopped.spawn(actor.run());
-        stopped.close();
-        let view = view(&runtime, &catalogs, &connections);
-        let (site, counted) = site(&config, admission, &view, limits, (rows, spans));
+        let runtime = control.runtime;
+        let view = view(&runtime, &control.catalog, &connections);
+        let (site, counted) = site(&config, control.admission, &view, limits, (rows, spans));
         let news = News {
-            phase: phases,
-            hangups: hung_up,
-            catalog: catalogs,
+            phase: control.phase,
+            hangups: control.hangups,
+            catalog: control.catalog,
         };
         let workers = Workers::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
         let telling = Telling::new();
@@ -248,9 +236,9 @@ impl Service {
             admin_open: CancellationToken::new(),
             tasks: TaskTracker::new(),
             telling,
-            stopped,
-            actor,
-            instances,
+            stopped: control.stopped,
+            actor: control.actor,
+            instances: control.instances,
             learned,
             activity,
             exporter,

@@ -12,9 +12,9 @@ mod word;
 pub(crate) use course::Teller;
 pub(crate) use telling::Telling;
 
-use crate::runtime::RuntimeHandle;
 use course::Course;
 use line::Counts;
+use paddock_runtime::RuntimeHandle;
 use std::future;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram as Unconnected};

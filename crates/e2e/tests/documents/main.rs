@@ -6,6 +6,8 @@ mod commands;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod crates;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod guide;

@@ -98,7 +98,7 @@ fn alerts() {
 
 /// What stands in quotes, in the lines of a source that hold this.
 fn in_source(name: &str, lines_with: &str) -> BTreeSet<String> {
-    let path = root().join("crates/server/src").join(name);
+    let path = root().join("crates").join(name);
     let text = fs::read_to_string(&path).unwrap();
     let lines = text.lines().filter(|line| line.contains(lines_with));
     let words = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
@@ -120,8 +120,11 @@ fn column(part: &str, column: usize) -> BTreeSet<String> {
 
 #[test]
 fn events() {
-    let mut told = in_source("routes/events.rs", "tell(text, \"");
-    told.extend(in_source("routes/events/seen.rs", "news.push((\""));
+    let mut told = in_source("server/src/routes/events.rs", "tell(text, \"");
+    told.extend(in_source(
+        "server/src/routes/events/seen.rs",
+        "news.push((\"",
+    ));
     told.remove("id");
     told.remove("count");
     assert_eq!(told, column("While it happens", 0));
@@ -129,8 +132,8 @@ fn events() {
 
 #[test]
 fn what_became_of_models() {
-    let own = "telemetry/activity/paddock.rs";
-    let name = "runtime/lifecycle.rs";
+    let own = "telemetry/src/activity/paddock.rs";
+    let name = "runtime/src/lifecycle.rs";
     let mut decided = in_source(name, "Note::");
     decided.extend(in_source(name, "Phase::"));
     decided.extend(in_source(name, "self.tell(model, \""));

@@ -1,6 +1,6 @@
 //! Closes connections of the admin plane without losing their last answers.
 
-use crate::lingering::{LingerLimits, Lingering};
+use paddock_proxy::lingering::{LingerLimits, Lingering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 

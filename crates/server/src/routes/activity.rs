@@ -1,10 +1,10 @@
 use super::parameters::number;
 use super::{Admin, bad_query, in_flight};
-use crate::telemetry::Wanted;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use paddock_api::EndedRequests;
+use paddock_telemetry::Wanted;
 use std::collections::HashMap;
 
 /// The most that are given at once, and how many unless it is said.

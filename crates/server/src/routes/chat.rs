@@ -5,7 +5,6 @@
 //! on which answers come. Who leaves here closes that connection, which frees the slot.
 
 use super::{Admin, refusal};
-use crate::error::ProxyError;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -16,6 +15,7 @@ use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use paddock_admission::error::ProxyError;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;

@@ -5,12 +5,12 @@ mod passage;
 use super::parameters::Name;
 use super::status::word;
 use super::{Admin, View};
-use crate::error::unix;
-use crate::runtime::{Explained, Told};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::unix;
+use paddock_runtime::{Explained, Told};
 use passage::Passage;
 use serde_json::{Value, json};
 

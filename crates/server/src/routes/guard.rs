@@ -6,8 +6,6 @@
 //! sends neither of the other two with a same-origin GET. The rules are in `browser_policy.rs`.
 
 use super::keyed;
-use crate::browser_policy::BrowserPolicy;
-use crate::catalog::Catalog;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderName, ORIGIN};
@@ -15,6 +13,8 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::browser_policy::BrowserPolicy;
+use paddock_admission::catalog::Catalog;
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::watch;

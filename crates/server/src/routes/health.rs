@@ -1,10 +1,10 @@
 use super::View;
 use crate::HealthState;
-use crate::config::Scope;
-use crate::error::failure_json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::failure_json;
+use paddock_config::Scope;
 use serde_json::{Value, json};
 
 /// 200 when requests are served or loaded for, else 503. What is going on besides is for those alone who

@@ -2,11 +2,11 @@
 
 use super::activity::limited;
 use super::{Admin, bad_query};
-use crate::error::unix;
-use crate::proxy::{AllAtHand, AtHand};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::unix;
 use paddock_api::{ActiveRequest, ActiveRequests};
+use paddock_proxy::{AllAtHand, AtHand};
 use std::collections::HashMap;
 use std::time::SystemTime;
 

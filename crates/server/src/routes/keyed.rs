@@ -1,10 +1,6 @@
 //! Where an API key is for it, whoever asks the admin plane shows one.
 
 use super::refusal;
-use crate::catalog::Catalog;
-use crate::config::Scope;
-use crate::error::ProxyError;
-use crate::keys;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,6 +8,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use paddock_admission::catalog::Catalog;
+use paddock_admission::error::ProxyError;
+use paddock_admission::keys;
+use paddock_config::Scope;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -108,9 +108,9 @@ fn refused(error: &ProxyError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ApiKey, KeyHash};
-    use crate::keys::Keys;
     use axum::http::HeaderName;
+    use paddock_admission::keys::Keys;
+    use paddock_config::{ApiKey, KeyHash};
 
     fn catalog(keys: &[(&str, &[Scope])]) -> Catalog {
         let keys = keys.iter().map(|(secret, allow)| ApiKey {

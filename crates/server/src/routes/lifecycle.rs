@@ -1,10 +1,10 @@
 use super::activity::{self, Misread};
 use super::{Admin, bad_query};
-use crate::telemetry::Wanted;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use paddock_api::LifecycleEvents;
+use paddock_telemetry::Wanted;
 use std::collections::HashMap;
 
 /// What happened to models and to paddock, newest first.

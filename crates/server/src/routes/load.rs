@@ -3,13 +3,13 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{View, bad_query, refusal};
-use crate::error::ProxyError;
-use crate::error::failure_json;
-use crate::runtime::ModelView;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::ProxyError;
+use paddock_admission::error::failure_json;
+use paddock_runtime::ModelView;
 use paddock_scheduler::{ModelId, ModelStatus};
 use serde_json::json;
 use std::collections::HashMap;

@@ -5,17 +5,18 @@ mod said;
 mod text;
 
 use super::status::word;
-use super::{Admin, Counted, ShownKey, refusal};
-use crate::error::ProxyError;
-use crate::proxy::Connections;
-use crate::runtime::{self, ModelView};
-use crate::sink;
-use crate::telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
+use super::{Admin, Counted, refusal};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::ProxyError;
+use paddock_admission::keys::ShownKey;
+use paddock_proxy::Connections;
+use paddock_runtime::{self as runtime, ModelView};
 use paddock_scheduler::Memory;
+use paddock_telemetry::sink;
+use paddock_telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use engines::Engines;

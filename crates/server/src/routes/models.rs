@@ -1,12 +1,12 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{View, refusal};
-use crate::error::{ProxyError, Unroutable};
-use crate::keys::ShownKey;
-use crate::runtime::ModelView;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use paddock_admission::error::{ProxyError, Unroutable};
+use paddock_admission::keys::ShownKey;
+use paddock_runtime::ModelView;
 use serde_json::{Value, json};
 
 /// The configured models, in `OpenAI`'s shape: those that a key is for, where it is not for all.

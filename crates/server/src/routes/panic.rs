@@ -1,9 +1,9 @@
 //! Breaks a part of paddock, for tests of what becomes of the rest. A release has no such route.
 
 use super::Admin;
-use crate::runtime::Part;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use paddock_runtime::Part;
 
 /// Makes a part panic.
 pub(super) async fn panic(State(admin): State<Admin>, Path(part): Path<String>) -> StatusCode {

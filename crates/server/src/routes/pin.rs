@@ -3,10 +3,10 @@
 use super::parameters::Name;
 use super::status::word;
 use super::{View, refusal};
-use crate::error::ProxyError;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use paddock_admission::error::ProxyError;
 use serde_json::json;
 
 /// Keeps a model in memory once it is loaded, whoever waits for its place and however idle it is.

@@ -1,7 +1,7 @@
 use super::View;
-use crate::error::failure_json;
-use crate::runtime::{self, ModelView};
 use axum::Json;
+use paddock_admission::error::failure_json;
+use paddock_runtime::{self as runtime, ModelView};
 use paddock_scheduler::{Memory, ModelStatus};
 use paddock_supervisor::State;
 use serde_json::{Map, Value, json};

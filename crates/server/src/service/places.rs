@@ -1,12 +1,12 @@
 //! The directories and helpers that a service works with, and what it does without one.
 
 use super::StartError;
-use crate::admin_record;
-use crate::config::{Config, Listen, Mode};
-use crate::learned;
-use crate::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
-use crate::state_dir::{Key, StateDir, StateDirError};
-use crate::sweep;
+use paddock_config::{Config, Listen, Mode};
+use paddock_runtime::admin_record;
+use paddock_runtime::learned;
+use paddock_runtime::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
+use paddock_runtime::state_dir::{Key, StateDir, StateDirError};
+use paddock_runtime::sweep;
 use paddock_supervisor::blocking;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;

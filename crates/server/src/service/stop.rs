@@ -2,9 +2,9 @@
 
 use super::Service;
 use crate::listeners;
-use crate::runtime::CommandEnd;
-use crate::runtime_dir::RUN_VARIABLE;
-use crate::telemetry;
+use paddock_runtime::CommandEnd;
+use paddock_runtime::runtime_dir::RUN_VARIABLE;
+use paddock_telemetry as telemetry;
 use std::future::{self, Future};
 use std::time::Duration;
 use tokio::sync::oneshot;

@@ -1,5 +1,5 @@
 use super::course::Course;
-use crate::runtime::View;
+use paddock_runtime::View;
 use paddock_scheduler::ModelStatus;
 
 /// What the line of status counts. Requests that go straight to a loaded model are not among it: nobody

@@ -1,5 +1,5 @@
 use super::{ServiceManager, Teller};
-use crate::runtime::RuntimeHandle;
+use paddock_runtime::RuntimeHandle;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;

@@ -1,10 +1,10 @@
 //! A request as the record of requests has it: where it went, and its time inside the child.
 
-use crate::error::unix;
-use crate::proxy::{AtHand, Stage};
 use crate::routes::Admin;
 use crate::routes::in_flight;
-use crate::telemetry::{Listed, Outcome, Wanted};
+use paddock_admission::error::unix;
+use paddock_proxy::{AtHand, Stage};
+use paddock_telemetry::{Listed, Outcome, Wanted};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 

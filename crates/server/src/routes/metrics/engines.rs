@@ -4,16 +4,16 @@
 //! it is asked only while somebody scrapes paddock, and seldom; in between, what it said last is repeated.
 
 use super::said::{Said, together};
-use crate::outgoing::{self, Silent};
-use crate::proxy::Stream;
-use crate::runtime::{ModelView, View};
 use axum::body::Bytes;
 use axum::http::header::HOST;
 use axum::http::{Request, StatusCode};
 use futures_util::future::join_all;
 use http_body_util::Full;
+use paddock_proxy::Stream;
+use paddock_runtime::{ModelView, View};
 use paddock_scheduler::ModelId;
 use paddock_supervisor::{Address, ChildProcesses, State};
+use paddock_telemetry::outgoing::{self, Silent};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Prometheus' text format.
 
 use super::float;
-use crate::telemetry::{Family, Histogram, Sample, Value};
+use paddock_telemetry::{Family, Histogram, Sample, Value};
 use std::fmt::Write;
 
 /// Version 0.0.4 of it.

@@ -1,0 +1,172 @@
+use http::Uri;
+use http::uri::Authority;
+use std::fmt;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// An address such as `https://collector:8090/paddock?from=a`: with a host, and neither a name nor a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpUrl {
+    uri: Uri,
+    /// With https, whom the certificate there has to be for.
+    tls: Option<ServerName<'static>>,
+}
+
+/// Why a text is no such address. It may hold a secret, so nothing of it is repeated.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Flaw {
+    #[error("it does not begin with http:// or https://")]
+    Scheme,
+    #[error("it is no address")]
+    Address,
+    #[error("the host is missing")]
+    Host,
+    #[error("no certificate can be for such a host")]
+    Name,
+    #[error("a name and a password cannot be part of it")]
+    User,
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+    #[error("what stands behind a # is for browsers")]
+    Fragment,
+}
+
+impl HttpUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, Flaw> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let https = match scheme.map(str::to_ascii_lowercase).as_deref() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(Flaw::Scheme),
+        };
+        let uri: Uri = text.parse().map_err(|_| Flaw::Address)?;
+        let authority = uri.authority().ok_or(Flaw::Host)?;
+        if authority.as_str().contains('@') {
+            return Err(Flaw::User);
+        }
+        if authority.host().is_empty() {
+            return Err(Flaw::Host);
+        }
+        let port = authority.as_str().strip_prefix(authority.host());
+        if port != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(Flaw::Port);
+        }
+        if text.contains('#') {
+            return Err(Flaw::Fragment);
+        }
+        let name = https.then(|| ServerName::try_from(bare(authority.host()).to_owned()));
+        let tls = name.transpose().map_err(|_| Flaw::Name)?;
+        Ok(Self { uri, tls })
+    }
+
+    /// Host and, where it is written, port.
+    pub fn authority(&self) -> &str {
+        self.uri.authority().map_or("", Authority::as_str)
+    }
+
+    /// The host, without the brackets of an IPv6 address, and the port.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        let usual = if self.tls.is_some() { 443 } else { 80 };
+        let host = bare(self.uri.host().unwrap_or_default());
+        (host, self.uri.port_u16().unwrap_or(usual))
+    }
+
+    /// Whom the certificate there has to be for, where it is asked by https.
+    pub fn tls(&self) -> Option<&ServerName<'static>> {
+        self.tls.as_ref()
+    }
+
+    /// Whether a port is written.
+    pub(super) fn names_port(&self) -> bool {
+        self.uri.port().is_some()
+    }
+
+    /// What is asked for there: path and query.
+    pub fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |it| it.as_str())
+    }
+
+    /// The path, without slashes at its end.
+    pub fn path(&self) -> &str {
+        self.uri.path().trim_end_matches('/')
+    }
+
+    pub(super) fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}
+
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    bare.unwrap_or(host)
+}
+
+impl fmt::Display for HttpUrl {
+    /// Writes it without the query, which may hold what is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read() {
+        for (text, host, target) in [
+            ("http://127.0.0.1:8090", ("127.0.0.1", 8090), "/"),
+            ("http://[::1]:1/a?from=b", ("::1", 1), "/a?from=b"),
+            ("HTTP://collector/a/b/", ("collector", 80), "/a/b/"),
+            ("HTTPS://collector/a", ("collector", 443), "/a"),
+            ("https://[::1]:1", ("::1", 1), "/"),
+        ] {
+            let url = HttpUrl::parse(text).unwrap();
+            assert_eq!(url.host_and_port(), host, "{text}");
+            assert_eq!(url.target(), target, "{text}");
+        }
+        let url = HttpUrl::parse("http://[::1]:1/a/?from=b").unwrap();
+        assert_eq!((url.authority(), url.path()), ("[::1]:1", "/a"));
+        assert_eq!(url.to_string(), "http://[::1]:1/a");
+        let url = HttpUrl::parse("https://collector/a?token=b").unwrap();
+        assert_eq!(url.to_string(), "https://collector/a");
+    }
+
+    #[test]
+    fn with_https_it_says_whom_the_certificate_is_for() {
+        for (text, name) in [
+            ("https://Collector.lan:4318/a", Some("Collector.lan")),
+            ("https://192.0.2.7", Some("192.0.2.7")),
+            ("https://[::1]:1", Some("::1")),
+            ("http://collector", None),
+        ] {
+            let url = HttpUrl::parse(text).unwrap();
+            let expected = name.map(|name| ServerName::try_from(name).unwrap());
+            assert_eq!(url.tls(), expected.as_ref(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_address_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("collector:8090", "does not begin with http://"),
+            ("unix:/run/events.sock", "does not begin with http://"),
+            ("https://", "no address"),
+            ("https://a..b/", "no certificate"),
+            ("HTTPS://me:secret@collector", "a name and a password"),
+            ("http://", "no address"),
+            ("http:///events", "no address"),
+            ("http://:8090", "host is missing"),
+            ("http://collector:", "not a number"),
+            ("http://collector:0", "not a number"),
+            ("http://collector:99999", "not a number"),
+            ("http://col lector", "no address"),
+            ("http://collector/#a", "#"),
+            ("http://me:secret@collector", "a name and a password"),
+        ] {
+            let message = HttpUrl::parse(text).unwrap_err().to_string();
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+    }
+}

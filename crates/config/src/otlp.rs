@@ -1,0 +1,97 @@
+//! `telemetry.otlp_endpoint`: what stands before `/v1/traces` and `/v1/metrics`.
+
+use super::HttpUrl;
+use super::http_url::Flaw;
+use http::HeaderMap;
+
+pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:4318\"";
+
+/// Who is sent traces and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// What stands before `/v1/traces` and `/v1/metrics`.
+    pub url: HttpUrl,
+    /// The fields to show there. They may be secret.
+    pub fields: HeaderMap,
+}
+
+impl Collector {
+    /// Returns the collector at an address, which is shown no header fields.
+    ///
+    /// # Errors
+    /// The text is no address, in words.
+    pub fn without_fields(text: &str) -> Result<Self, String> {
+        let url = read(text)?;
+        let fields = HeaderMap::new();
+        Ok(Self { url, fields })
+    }
+}
+
+/// Reads an address; an empty one stands for none.
+pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    read(text)
+        .map(Some)
+        .map_err(|why| format!("expected {EXPECTED}: {why}"))
+}
+
+fn read(text: &str) -> Result<HttpUrl, String> {
+    let url = HttpUrl::parse(text).map_err(|flaw| match flaw {
+        Flaw::Scheme if text.to_ascii_lowercase().starts_with("grpc://") => {
+            "OTLP goes over HTTP here, customarily to port 4318".to_owned()
+        }
+        flaw => flaw.to_string(),
+    })?;
+    if !url.names_port() && url.tls().is_none() {
+        return Err("it needs a port, customarily :4318".to_owned());
+    }
+    if url.query().is_some() {
+        return Err("a path may follow, but no query".to_owned());
+    }
+    for signal in ["/v1/traces", "/v1/metrics"] {
+        if url.path().ends_with(signal) {
+            return Err(format!("leave {signal} out: paddock adds it"));
+        }
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read() {
+        for (text, path) in [
+            ("http://127.0.0.1:4318", ""),
+            ("http://127.0.0.1:4318/", ""),
+            ("HTTP://collector.lan:80/a/b/", "/a/b"),
+            ("https://collector.lan/otlp", "/otlp"),
+            ("https://collector.lan:4318", ""),
+        ] {
+            assert_eq!(parse(text).unwrap().unwrap().path(), path, "{text}");
+        }
+        assert_eq!(parse(""), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_such_address_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("https://me:secret@collector:4318", "a name and a password"),
+            ("GRPC://collector:4317", "OTLP goes over HTTP"),
+            ("http://collector", "needs a port"),
+            ("http://collector:4318/?a=b", "no query"),
+            ("http://collector:4318/v1/traces", "leave /v1/traces out"),
+            (
+                "http://collector:4318/x/v1/metrics/",
+                "leave /v1/metrics out",
+            ),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(message.contains(reason), "{text}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Requests that name no model.
+
+use super::request::Request;
+use paddock_admission::catalog::Catalog;
+use paddock_admission::error::{ProxyError, Unroutable};
+use paddock_admission::model::Model;
+use paddock_admission::upstream_routes;
+use paddock_wire::{Body, ModelScan, field_lines};
+use serde::de::IgnoredAny;
+use std::iter;
+use std::sync::Arc;
+
+/// Bytes of a body in which the first mistake is looked for.
+const MAX_EXAMINED: usize = 1024 * 1024;
+
+/// Longest part of a Content-Encoding that an error repeats, in bytes.
+const MAX_CODING: usize = 100;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns the model of requests that name none.
+///
+/// # Errors
+/// There is none: with the reason why this request names no model, if the request is at fault.
+pub(super) fn model(catalog: &Catalog, request: &Request) -> Result<Arc<Model>, ProxyError> {
+    catalog.unnamed().map_err(|error| match explain(request) {
+        Some(reason) => ProxyError::Unroutable(reason),
+        None => error,
+    })
+}
+
+fn explain(request: &Request) -> Option<Unroutable> {
+    let head = request.buffer.bytes().get(..request.head_len)?;
+    if !upstream_routes::is_route(request.head.path(head)) {
+        return Some(Unroutable::UnknownRoute);
+    }
+    if request.body.data_bytes() == 0 {
+        return None;
+    }
+    if let Some(coding) = content_coding(head) {
+        return Some(Unroutable::EncodedBody(coding));
+    }
+    json_fault(request, head).map(|fault| Unroutable::InvalidJson(fault.to_string()))
+}
+
+/// Returns the coding of a body that is not as it would be read.
+fn content_coding(head: &[u8]) -> Option<String> {
+    let mut codings = field_lines(head).filter(|field| field.is("content-encoding"));
+    let coded = codings.find(|field| !field.value.eq_ignore_ascii_case(b"identity"))?;
+    let shown = coded.value.get(..MAX_CODING).unwrap_or(coded.value);
+    Some(String::from_utf8_lossy(shown).into_owned())
+}
+
+/// Returns the first mistake in what is in memory of a body that should be JSON.
+fn json_fault(request: &Request, head: &[u8]) -> Option<serde_json::Error> {
+    let kind = request.head.content_type.map(|span| span.of(head));
+    if !ModelScan::for_content_type(kind).is_json() {
+        return None;
+    }
+    let (data, is_whole) = data_in_memory(request)?;
+    let text = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&data);
+    let fault = serde_json::from_slice::<IgnoredAny>(text).err()?;
+    // What has not come may be what is missing.
+    (is_whole || !fault.is_eof()).then_some(fault)
+}
+
+/// Returns the beginning of the body without its framing, and whether that is all of it.
+fn data_in_memory(request: &Request) -> Option<(Vec<u8>, bool)> {
+    let first = request.buffer.bytes().get(request.head_len..)?;
+    // Followed already, and not kept without its framing.
+    let mut body = Body::of_request(request.head.framing);
+    let mut data = Vec::new();
+    for piece in iter::once(first).chain(request.held.pieces()) {
+        let copy = |run: &[u8]| {
+            let room = MAX_EXAMINED - data.len();
+            data.extend_from_slice(run.get(..room).unwrap_or(run));
+        };
+        body.follow_with(piece, copy).ok()?;
+        if data.len() == MAX_EXAMINED {
+            return Some((data, false));
+        }
+    }
+    Some((data, body.is_complete()))
+}

@@ -1,0 +1,140 @@
+use paddock_wire::{RequestHead, field_lines};
+use std::cell::Cell;
+
+/// The start of the field line.
+const NAME: &[u8] = b"x-request-id: ";
+
+/// The longest name that is repeated in the answer to a refused head, in bytes: as much of an id as lists show.
+const MAX_REPEATED: usize = paddock_telemetry::ID;
+
+/// Names requests that come without a name: eight random digits of the worker, and a count.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    worker: u32,
+    count: Cell<u32>,
+}
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        Self {
+            worker: fastrand::u32(..),
+            count: Cell::new(0),
+        }
+    }
+
+    /// Writes the whole field line of the request's name into `line`: the client's own name, or
+    /// a new one.
+    pub(super) fn write_line(&self, head: &RequestHead, bytes: &[u8], line: &mut Vec<u8>) {
+        line.clear();
+        line.extend_from_slice(NAME);
+        if let Some(named) = head.request_id {
+            line.extend_from_slice(named.of(bytes));
+        } else {
+            self.write_new(line);
+        }
+        line.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the field line of a request whose head is refused: the client's own name, if these first bytes
+    /// of the head hold one that is safe to repeat, or a new one.
+    pub(super) fn write_refused_line(&self, head: &[u8], line: &mut Vec<u8>) {
+        line.clear();
+        line.extend_from_slice(NAME);
+        match name_in(head) {
+            Some(name) => line.extend_from_slice(name),
+            None => self.write_new(line),
+        }
+        line.extend_from_slice(b"\r\n");
+    }
+
+    fn write_new(&self, line: &mut Vec<u8>) {
+        let count = self.count.get().wrapping_add(1);
+        self.count.set(count);
+        push_hex(line, self.worker);
+        line.push(b'-');
+        push_hex(line, count);
+    }
+}
+
+/// Returns the name that a head gives its request, of several the last, as
+/// [`RequestHead::parse`](paddock_wire::RequestHead::parse) does. Such a head is malformed or not whole:
+/// only a short row of visible ASCII characters on a whole line is repeated in an answer.
+fn name_in(head: &[u8]) -> Option<&[u8]> {
+    let whole = |field: &paddock_wire::FieldLine<'_>| field.line.of(head).ends_with(b"\n");
+    let named = field_lines(head).filter(|field| field.is("x-request-id") && whole(field));
+    let name = named.last()?.value;
+    let is_safe = name.iter().all(u8::is_ascii_graphic);
+    (is_safe && (1..=MAX_REPEATED).contains(&name.len())).then_some(name)
+}
+
+fn push_hex(line: &mut Vec<u8>, number: u32) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    line.extend(
+        (0..8)
+            .rev()
+            .map(|place| DIGITS[(number >> (4 * place) & 15) as usize]),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_keeps_the_name_it_gave() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n";
+        let head = RequestHead::parse(bytes).unwrap();
+        let mut line = Vec::new();
+        RequestIds::new().write_line(&head, bytes, &mut line);
+        assert_eq!(line, b"x-request-id: mine\r\n");
+    }
+
+    #[test]
+    fn a_refused_head_keeps_its_name_if_it_is_safe_to_repeat() {
+        let ids = RequestIds::new();
+        let line = |fields: &str| {
+            let mut line = Vec::new();
+            let head = format!("GET / HTTP/1.1\r\n{fields}");
+            ids.write_refused_line(head.as_bytes(), &mut line);
+            String::from_utf8(line).unwrap()
+        };
+        let long = "x".repeat(MAX_REPEATED);
+        for (fields, name) in [
+            ("Host: a\r\nX-Request-ID: mine\r\nHost: b\r\n\r\n", "mine"),
+            ("x-request-id:  a/b:c=1  \r\nbroken", "a/b:c=1"),
+            ("x-request-id: a\r\nx-request-id: b\r\n", "b"),
+            ("x-request-id: bare\nX: y\r\n", "bare"),
+            (&format!("x-request-id: {long}\r\n"), &long),
+        ] {
+            assert_eq!(
+                line(fields),
+                format!("x-request-id: {name}\r\n"),
+                "{fields:?}"
+            );
+        }
+        for fields in [
+            "",
+            "x-request-id: cut-sh",
+            "x-request-id:\r\n",
+            "x-request-id: a b\r\n",
+            "x-request-id: a\rSet-Cookie: b\r\n",
+            "x-request-id: a\0b\r\n",
+            "x-request-id: \u{e9}\r\n",
+            "x-request-id : a\r\n",
+            &format!("x-request-id: {long}x\r\n"),
+        ] {
+            let new = line(fields);
+            assert_eq!(new.len(), NAME.len() + 17 + 2, "{fields:?}: {new}");
+        }
+    }
+
+    #[test]
+    fn new_names_differ() {
+        let ids = RequestIds::new();
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        ids.write_refused_line(b"", &mut one);
+        ids.write_refused_line(b"", &mut two);
+        assert_ne!(one, two);
+        assert_eq!(one.len(), NAME.len() + 17 + 2);
+    }
+}

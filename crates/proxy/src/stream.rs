@@ -1,0 +1,172 @@
+mod socket;
+
+pub(crate) use socket::Socket;
+
+use paddock_supervisor::{Address, ChildProcesses};
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep};
+
+/// A connection, to a client or to an upstream.
+#[derive(Debug)]
+pub enum Stream {
+    /// A socket.
+    Socket(Socket),
+    /// A pipe in memory.
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
+}
+
+/// How long a connection attempt may go on.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+impl Stream {
+    /// Where the other side is, as far as it tells one client from another.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Socket(socket) => socket.peer(),
+            #[cfg(test)]
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// Returns whether the connection goes to a loopback address of this machine.
+    pub(super) fn is_over_loopback(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.is_over_loopback(),
+            #[cfg(test)]
+            Self::Memory(_) => false,
+        }
+    }
+
+    /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
+    /// `Ok(0)` is the end, or no room.
+    pub(super) fn poll_read_into<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: impl FnOnce() -> &'a mut Vec<u8>,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(socket) => socket.poll_read_into(cx, to, room),
+            #[cfg(test)]
+            Self::Memory(stream) => {
+                let to = &mut bytes::BufMut::limit(to(), room);
+                tokio_util::io::poll_read_buf(Pin::new(stream), cx, to)
+            }
+        }
+    }
+
+    /// Nothing is on its way: what only that needs is given back.
+    pub(super) fn rest(&mut self) {
+        match self {
+            Self::Socket(socket) => socket.rest(),
+            #[cfg(test)]
+            Self::Memory(_) => {}
+        }
+    }
+
+    /// Makes the close that follows a reset, so that a client which takes the close for the
+    /// answer's end learns that it is not.
+    pub(super) fn reset_on_close(&self) {
+        match self {
+            Self::Socket(socket) => socket.reset_on_close(),
+            #[cfg(test)]
+            Self::Memory(_) => {}
+        }
+    }
+
+    /// Connects to an upstream, and to no process but these.
+    ///
+    /// # Errors
+    /// What the system said, `TimedOut` after 5 s, or `PermissionDenied` where another process listens.
+    pub async fn connect(
+        address: &Address,
+        processes: Option<&ChildProcesses>,
+    ) -> io::Result<Self> {
+        let deadline = Instant::now() + CONNECT_LIMIT;
+        let connecting = async {
+            match address {
+                Address::Unix(path) => connect_unix(path, processes).await,
+                Address::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await?.into_std()?;
+                    Socket::tcp(stream).map(Self::Socket)
+                }
+            }
+        };
+        match tokio::time::timeout_at(deadline, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// A unix socket whose backlog is full answers `WouldBlock` instead of making the caller wait
+/// (connect(2), EAGAIN), so the waiting is done here.
+async fn connect_unix(
+    path: &std::path::Path,
+    processes: Option<&ChildProcesses>,
+) -> io::Result<Stream> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            connected => {
+                let stream = connected?;
+                if let Some(processes) = processes {
+                    processes.verify(&stream)?;
+                }
+                return Socket::unix(stream.into_std()?).map(Stream::Socket);
+            }
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Socket(socket) => Pin::new(socket).poll_read(cx, buf),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Socket(socket) => Pin::new(socket).poll_write(cx, buf),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Sockets keep nothing back.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Socket(socket) => Pin::new(socket).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+use crate::connection;
+use crate::stream::Stream;
+use crate::upstreams::Connection;
+use crate::worker::{Site, Worker};
+use paddock_admission::admission::{AdmissionHandle, AdmissionReceiver};
+use paddock_admission::browser_policy::BrowserPolicy;
+use paddock_admission::catalog::Catalog;
+use paddock_admission::keys::Keys;
+use paddock_admission::model::{Capacity, Endpoint, Limits, Model, Released};
+use paddock_admission::phase::ServicePhase;
+use paddock_config::{AllowedOrigins, ApiKey, Collector, KeyHash, Scope};
+use paddock_scheduler::{Epoch, Generation, ModelId};
+use paddock_supervisor::Address;
+use paddock_telemetry::{Batch, Otlp, Row, Trace};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+pub(super) const GENERATION: Generation = Generation(1);
+
+/// How much a connection of the harness holds, as a socket's buffers would.
+const HOLDS: usize = 256 * 1024;
+
+pub(super) const LIMITS: Limits = Limits {
+    first_byte: Duration::from_mins(10),
+    stream_idle: Duration::from_mins(5),
+    loading_heartbeat: false,
+};
+
+const BODY: u64 = 100 * 1024 * 1024;
+
+/// A worker in front of an upstream that the test plays itself.
+pub(super) struct Harness {
+    pub(super) worker: Rc<Worker>,
+    pub(super) model: Arc<Model>,
+    rows: RefCell<mpsc::Receiver<Arc<Batch>>>,
+    traced: RefCell<mpsc::Receiver<Arc<Batch>>>,
+    /// What the runtime says, without the worker having heard it.
+    pub(super) phase: watch::Sender<ServicePhase>,
+}
+
+impl Harness {
+    pub(super) fn new() -> Self {
+        Self::with(
+            LIMITS,
+            Address::Unix("/proc/nonexistent/paddock-test.sock".into()),
+        )
+    }
+
+    /// An upstream at an address, for what needs real sockets.
+    pub(super) fn with(limits: Limits, address: Address) -> Self {
+        Self::of(
+            &[model(0, "m", limits, Some(address))],
+            BODY,
+            &Otlp::new(None),
+        )
+    }
+
+    /// Bodies of at most this many bytes.
+    pub(super) fn taking(body_limit: u64) -> Self {
+        let nowhere = Otlp::new(None);
+        Self::of(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
+    }
+
+    /// Somebody collects traces.
+    pub(super) fn tracing() -> Self {
+        let somewhere = Otlp::new(Collector::without_fields("http://127.0.0.1:4318").ok());
+        Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
+    }
+
+    /// A model that is not loaded, whose requests wait until the test answers them.
+    pub(super) fn waiting(limits: Limits) -> (Self, AdmissionReceiver) {
+        let (admission, queue) = AdmissionHandle::new();
+        let model = Arc::new(shut_model(0, "m", limits));
+        let harness = Self::with_runtime(&[model], BODY, &Otlp::new(None), admission);
+        (harness, queue)
+    }
+
+    fn of(models: &[Arc<Model>], body_limit: u64, otlp: &Otlp) -> Self {
+        Self::with_runtime(models, body_limit, otlp, AdmissionHandle::new().0)
+    }
+
+    fn with_runtime(
+        models: &[Arc<Model>],
+        body_limit: u64,
+        otlp: &Otlp,
+        admission: AdmissionHandle,
+    ) -> Self {
+        let (to, rows) = mpsc::channel(64);
+        let (spans, traced) = otlp.rows();
+        let site = Site {
+            body_limit,
+            max_idle_upstreams: 64,
+            admission,
+            own: None,
+            rows: Some(to),
+            spans: Some(spans),
+        };
+        let named = models.iter().map(|model| (Arc::clone(model), &[][..]));
+        let catalog = Catalog::new(named.collect(), None);
+        let (phase, newest) = watch::channel(ServicePhase::Serving);
+        Self {
+            worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog), newest)),
+            phase,
+            model: Arc::clone(&models[0]),
+            rows: RefCell::new(rows),
+            traced: RefCell::new(traced),
+        }
+    }
+
+    /// From here on pages of these origins may ask.
+    pub(super) fn set_origins(&self, entries: &[&str]) {
+        let entries = entries.iter().map(|entry| entry.parse().unwrap());
+        let browsers = BrowserPolicy::from_origins(AllowedOrigins::new(entries.collect()));
+        let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
+        self.worker
+            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
+    }
+
+    /// From here on clients show one of these keys.
+    pub(super) fn set_keys(&self, keys: &[ApiKey]) {
+        let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
+        let place_of = |name: &str| catalog.named(name).map(|model| model.id);
+        let keys = Keys::new(keys, place_of, self.worker.catalog().keys());
+        let catalog = catalog.with_keys(keys);
+        let browsers = BrowserPolicy::from_origins(AllowedOrigins::any());
+        self.worker
+            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
+    }
+
+    /// What is recorded next of requests that have ended: at least one, each with its id.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "a test waits for one thing at a time"
+    )]
+    pub(super) async fn records(&self) -> Vec<(Row, String)> {
+        let mut rows = self.rows.borrow_mut();
+        let batch = tokio::select! {
+            batch = rows.recv() => batch.unwrap(),
+            () = self.worker.meter.hand_over() => unreachable!(),
+        };
+        let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
+        batch
+            .rows()
+            .map(|(row, id)| (row.clone(), text(id)))
+            .collect()
+    }
+
+    /// The traces of what [`Self::records`] has told last, each with its request's id.
+    pub(super) fn traces(&self) -> Vec<(Trace, String)> {
+        let Ok(batch) = self.traced.borrow_mut().try_recv() else {
+            return Vec::new();
+        };
+        let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
+        let traced = batch.traced();
+        traced
+            .map(|(_, id, trace)| (trace.clone(), text(id)))
+            .collect()
+    }
+
+    /// The next request finds a connection to this upstream.
+    pub(super) fn upstream(&self) -> DuplexStream {
+        self.upstream_holding(HOLDS)
+    }
+
+    pub(super) fn upstream_holding(&self, bytes: usize) -> DuplexStream {
+        let (ours, theirs) = duplex(bytes);
+        let connection = Connection {
+            stream: Stream::Memory(theirs),
+            model: self.model.id,
+            generation: GENERATION,
+            reused: true,
+        };
+        self.worker
+            .upstreams
+            .give(connection, false, Instant::now());
+        ours
+    }
+
+    /// A client's connection.
+    pub(super) fn client(&self) -> DuplexStream {
+        self.client_holding(HOLDS)
+    }
+
+    pub(super) fn client_holding(&self, bytes: usize) -> DuplexStream {
+        let (ours, theirs) = duplex(bytes);
+        let serving = connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs), false);
+        // The test's LocalSet ends it.
+        drop(tokio::task::spawn_local(serving));
+        ours
+    }
+}
+
+/// A key of this name and this secret that may use every model.
+pub(super) fn key(secret: &str) -> ApiKey {
+    ApiKey {
+        name: secret.to_owned(),
+        hash: KeyHash::of(secret.as_bytes()),
+        allow: vec![Scope::Inference],
+        models: None,
+        expires: None,
+        max_concurrent: 0,
+        requests_per_minute: 0,
+        tokens_per_minute: 0,
+    }
+}
+
+/// A model that lets requests pass.
+fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
+    let model = shut_model(id, name, limits);
+    model.gate.open_for_tests(GENERATION);
+    model.endpoint.send_replace(address.map(|address| Endpoint {
+        processes: None,
+        generation: GENERATION,
+        address,
+    }));
+    Arc::new(model)
+}
+
+/// A model that lets no request pass.
+fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
+    let epoch = Epoch::new(Instant::now().into_std());
+    let released = Released::new(epoch, mpsc::channel(1).0);
+    let capacity = Capacity {
+        cap: 64,
+        slots: Some(1),
+    };
+    Model::new(ModelId(id), name.into(), capacity, limits, released)
+}
+
+/// Runs a test on a worker's kind of runtime. The clock is paused: nothing here is a real socket.
+pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, test)
+}
+
+/// Reads exactly as many bytes as `expected` has.
+pub(super) async fn expect(stream: &mut DuplexStream, expected: &[u8]) {
+    let mut got = vec![0; expected.len()];
+    let read = stream.read_exact(&mut got).await;
+    assert!(
+        read.is_ok() && got == expected,
+        "expected {:?}\n     got {:?}",
+        expected.escape_ascii().to_string(),
+        got.escape_ascii().to_string(),
+    );
+}
+
+/// Reads a head, without its empty line.
+pub(super) async fn head(stream: &mut DuplexStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Reads until the other side closes.
+pub(super) async fn rest(stream: &mut DuplexStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    rest
+}
+
+pub(super) async fn send(stream: &mut DuplexStream, bytes: impl AsRef<[u8]>) {
+    stream.write_all(bytes.as_ref()).await.unwrap();
+}
+
+/// Takes the line paddock adds out of a head.
+pub(super) fn without_id(head: &str) -> String {
+    let lines: Vec<&str> = head
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("x-request-id: "))
+        .collect();
+    lines.concat()
+}

@@ -1,0 +1,88 @@
+//! The admin addresses of wrapped commands, for the client commands.
+//!
+//! `paddock wrap` takes another port where that of the default is taken. Its runtime directory, which only this user can
+//! enter and which is locked while it runs, says which.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::runtime_dir;
+use crate::sweep;
+use paddock_config::Listen;
+use paddock_telemetry::private_dir;
+
+/// The file in a runtime directory that has the addresses, one a line.
+const FILE: &str = "admin";
+
+/// Writes the addresses into a runtime directory.
+///
+/// # Errors
+/// The system denies it.
+pub fn write(directory: &Path, addresses: &[Listen]) -> io::Result<()> {
+    let lines = addresses.iter().map(|address| match address {
+        Listen::Tcp(address) => format!("{address}\n"),
+        Listen::Localhost(port) => format!("localhost:{port}\n"),
+        Listen::Unix(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("unix:{}\n", path.display())
+        }
+    });
+    fs::write(directory.join(FILE), lines.collect::<String>())
+}
+
+/// Returns an admin address of each `paddock wrap` of this user that runs.
+pub fn wrapped_admin_addresses() -> Vec<String> {
+    let mut places = vec![runtime_dir::place(None), std::env::temp_dir()];
+    places.dedup();
+    places
+        .iter()
+        .flat_map(|place| addresses_in(place))
+        .collect()
+}
+
+fn addresses_in(place: &Path) -> Vec<String> {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| sweep::is_ours(entry).unwrap_or(false));
+    ours.filter_map(|entry| first_address(&entry.path()))
+        .collect()
+}
+
+/// Returns the first address of a runtime directory whose paddock runs.
+fn first_address(directory: &Path) -> Option<String> {
+    let file: PathBuf = directory.join(FILE);
+    private_dir::check(&file).ok()?;
+    let text = fs::read_to_string(file).ok()?;
+    let lock = File::open(directory).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => text.lines().next().map(str::to_owned),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime_dir::RuntimeDir;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_address_is_found_while_its_paddock_runs_in_a_directory_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let made = RuntimeDir::make(place.path(), None).unwrap();
+        assert_eq!(addresses_in(place.path()), [""; 0]);
+        let addresses = ["127.0.0.1:4711", "unix:/run/a.sock"];
+        write(made.path(), &addresses.map(|text| text.parse().unwrap())).unwrap();
+        assert_eq!(addresses_in(place.path()), ["127.0.0.1:4711"]);
+        // Somebody else could have written into such a directory.
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(made.path(), open).unwrap();
+        assert_eq!(addresses_in(place.path()), [""; 0]);
+        // One whose paddock was killed is not locked.
+        let left = place.path().join("paddock-left");
+        fs::create_dir(&left).unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o700)).unwrap();
+        write(&left, &addresses.map(|text| text.parse().unwrap())).unwrap();
+        assert_eq!(addresses_in(place.path()), [""; 0]);
+    }
+}

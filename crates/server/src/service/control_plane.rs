@@ -1,0 +1,83 @@
+//! The start of the runtime actor, with the channels by which others follow and ask it.
+
+use paddock_admission::admission::AdmissionHandle;
+use paddock_admission::catalog::Catalog;
+use paddock_admission::phase::ServicePhase;
+use paddock_config::Config;
+use paddock_runtime::learned;
+use paddock_runtime::runtime_dir::RuntimeDir;
+use paddock_runtime::{CommandEnd, Runtime, RuntimeHandle, Setup};
+use paddock_supervisor::Spawner;
+use paddock_supervisor::sandbox::SandboxSupport;
+use paddock_telemetry::Biographer;
+use std::sync::Arc;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+/// Parts of the service that the runtime actor needs.
+pub(super) struct ControlPlaneSetup<'a> {
+    pub(super) config: &'a Arc<Config>,
+    pub(super) spawner: &'a Spawner,
+    pub(super) runtime_dir: &'a RuntimeDir,
+    /// Restrictions that the sandbox can use on this system.
+    pub(super) parts: SandboxSupport,
+    pub(super) learned: Option<learned::Handle>,
+    pub(super) biographer: Biographer,
+    /// Receives the end of a wrapped command that has never served.
+    pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
+}
+
+/// The running actor.
+pub(super) struct ControlPlane {
+    pub(super) runtime: RuntimeHandle,
+    pub(super) admission: AdmissionHandle,
+    pub(super) phase: watch::Receiver<ServicePhase>,
+    pub(super) hangups: watch::Receiver<u64>,
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    /// Ends when the actor has, which is when the instances have stopped.
+    pub(super) stopped: TaskTracker,
+    /// Fails if the actor has panicked.
+    pub(super) actor: JoinHandle<()>,
+    /// The instances.
+    pub(super) instances: TaskTracker,
+}
+
+impl ControlPlane {
+    /// Starts the actor.
+    pub(super) fn start(setup: ControlPlaneSetup<'_>) -> Self {
+        let (phase, phases) = watch::channel(ServicePhase::Serving);
+        let (hangups, hung_up) = watch::channel(0);
+        let (catalog, catalogs) = watch::channel(Arc::default());
+        let (admission, requests) = AdmissionHandle::new();
+        let instances = TaskTracker::new();
+        let (actor, runtime) = Runtime::new(Setup {
+            config: Arc::clone(setup.config),
+            requests,
+            spawner: setup.spawner.clone(),
+            runtime_dir: setup.runtime_dir.path().to_owned(),
+            run: setup.runtime_dir.run().clone(),
+            parts: setup.parts,
+            learned: setup.learned,
+            biographer: setup.biographer,
+            phase,
+            hangups,
+            catalog,
+            tasks: instances.clone(),
+            command_end: setup.command_end,
+        });
+        let stopped = TaskTracker::new();
+        let actor = stopped.spawn(actor.run());
+        stopped.close();
+        Self {
+            runtime,
+            admission,
+            phase: phases,
+            hangups: hung_up,
+            catalog: catalogs,
+            stopped,
+            actor,
+            instances,
+        }
+    }
+}

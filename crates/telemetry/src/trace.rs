@@ -1,0 +1,275 @@
+use super::{Outcome, Row};
+use paddock_wire::{Traced, trace_state};
+use std::time::Duration;
+
+/// The field line that takes a trace on to the child: its name, version, trace, span, flags and end.
+const LINE: usize = "traceparent: 00-".len() + 32 + 1 + 16 + "-01\r\n".len();
+
+/// Methods that are told apart; every other one is called `_OTHER`, as OpenTelemetry wants it.
+const METHODS: [&str; 9] = [
+    "POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+];
+
+/// The place of a request in a trace, of a size that is bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Trace id.
+    pub id: [u8; 16],
+    /// The span of the request.
+    pub span: [u8; 8],
+    /// The client's span, where the trace is the client's.
+    pub parent: Option<[u8; 8]>,
+    /// What others keep with the client's trace.
+    pub(crate) state: Option<Box<str>>,
+    /// Method of the request.
+    pub method: &'static str,
+    /// The child is to be told: the request says nothing of a trace by itself.
+    told: bool,
+    waited: Option<Waited>,
+}
+
+/// When a request waited for a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waited {
+    /// Since its first byte.
+    after: Duration,
+    granted: bool,
+}
+
+/// A part of a request's time, counted from its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+impl Trace {
+    /// The trace of a request with this head, its own or a new one. None where whoever began it does
+    /// not keep it.
+    pub(super) fn begin(head: &[u8]) -> Option<Self> {
+        let traced = Traced::of(head);
+        let (id, parent, state) = match traced {
+            Traced::In(parent) if !parent.sampled => return None,
+            Traced::In(parent) => (parent.trace, Some(parent.parent), trace_state(head)),
+            Traced::Not | Traced::Unreadable => (fastrand::u128(1..).to_be_bytes(), None, None),
+        };
+        Some(Self {
+            id,
+            span: new_span(),
+            parent,
+            state,
+            method: method_of(head),
+            told: traced == Traced::Not,
+            waited: None,
+        })
+    }
+
+    /// The field line for the child, where it is to be told.
+    pub(super) fn line(&self) -> Option<TraceLine> {
+        self.told.then(|| TraceLine::of(self))
+    }
+
+    /// It waited for a lease from so long after its first byte on, and got it or not.
+    pub(super) fn waited(&mut self, after: Duration, granted: bool) {
+        let first = self.waited.map_or(after, |first| first.after);
+        self.waited = Some(Waited {
+            after: first,
+            granted,
+        });
+    }
+
+    /// How many spans it is, with the request's own.
+    pub(super) fn spans(&self, row: &Row) -> usize {
+        1 + self.parts(row).count()
+    }
+
+    /// What the request's time was spent with, one after the other.
+    pub(crate) fn parts(&self, row: &Row) -> impl Iterator<Item = Part> {
+        let began = self.waited.map_or(Duration::ZERO, |waited| waited.after);
+        let loads = (began + row.queue).min(row.total);
+        let leaves = (loads + row.load).min(row.total);
+        let first = row.ttft.map(|first| first.clamp(leaves, row.total));
+        let reached = row.model.is_some()
+            && row.outcome != Outcome::Refused
+            && self.waited.is_none_or(|waited| waited.granted);
+        let part = |name, from, to| Part { name, from, to };
+        [
+            (!row.queue.is_zero()).then(|| part("queue", began, loads)),
+            (!row.load.is_zero()).then(|| part("load", loads, leaves)),
+            reached.then(|| part("upstream", leaves, first.unwrap_or(row.total))),
+            first.map(|first| part("stream", first, row.total)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// A new span's id.
+pub(crate) fn new_span() -> [u8; 8] {
+    fastrand::u64(1..).to_be_bytes()
+}
+
+fn method_of(head: &[u8]) -> &'static str {
+    let is = |method: &&str| {
+        let rest = head.strip_prefix(method.as_bytes());
+        rest.is_some_and(|rest| rest.first() == Some(&b' '))
+    };
+    METHODS.into_iter().find(is).unwrap_or("_OTHER")
+}
+
+/// The `traceparent` field line of a span.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceLine([u8; LINE]);
+
+impl TraceLine {
+    fn of(trace: &Trace) -> Self {
+        let mut line = *b"traceparent: 00-????????????????????????????????-????????????????-01\r\n";
+        let (head, span) = line.split_at_mut(49);
+        write_hex(&trace.id, &mut head[16..]);
+        write_hex(&trace.span, span);
+        Self(line)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn write_hex(bytes: &[u8], out: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::tests::row;
+    use super::*;
+
+    const HEAD: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n";
+    const THEIRS: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-";
+
+    fn begin(lines: &str) -> Option<Trace> {
+        Trace::begin(format!("{HEAD}{lines}\r\n").as_bytes())
+    }
+
+    fn text(line: TraceLine) -> String {
+        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_request_without_a_trace_begins_one_and_the_child_is_told() {
+        let (one, two) = (begin("").unwrap(), begin("").unwrap());
+        assert_ne!((one.id, one.span), (two.id, two.span));
+        assert_eq!((one.parent, one.method), (None, "POST"));
+        let line = text(one.line().unwrap());
+        let told = format!("GET / HTTP/1.1\r\n{line}\r\n");
+        let Traced::In(parent) = Traced::of(told.as_bytes()) else {
+            panic!("{line}");
+        };
+        assert_eq!((parent.trace, parent.parent), (one.id, one.span));
+        assert!(parent.sampled);
+    }
+
+    #[test]
+    fn a_trace_is_gone_on_with_if_it_is_kept() {
+        let trace = begin(&format!("{THEIRS}01\r\n")).unwrap();
+        assert_eq!(trace.id[..2], [0x4b, 0xf9]);
+        assert_eq!(trace.parent.unwrap()[..2], [0x00, 0xf0]);
+        assert_ne!(Some(trace.span), trace.parent);
+        assert!(trace.line().is_none(), "the client's own line passes");
+        assert_eq!(begin(&format!("{THEIRS}00\r\n")), None);
+    }
+
+    #[test]
+    fn the_state_belongs_to_the_clients_trace() {
+        let state = |lines: &str| begin(lines).unwrap().state.map(String::from);
+        let theirs = format!("{THEIRS}01\r\ntracestate: a=1\r\nTracestate: b=2\r\n");
+        assert_eq!(state(&theirs).as_deref(), Some("a=1,b=2"));
+        assert_eq!(state(&format!("{THEIRS}01\r\n")), None);
+        assert_eq!(state("tracestate: a=1\r\n"), None, "of no trace");
+        let unreadable = format!("{THEIRS}0\r\ntracestate: a=1\r\n");
+        assert_eq!(state(&unreadable), None);
+    }
+
+    #[test]
+    fn what_does_not_count_begins_a_trace_and_is_let_alone() {
+        let trace = begin(&format!("{THEIRS}0\r\n")).unwrap();
+        assert_eq!(trace.parent, None);
+        assert_ne!(trace.id[..2], [0x4b, 0xf9]);
+        assert!(trace.line().is_none());
+    }
+
+    #[test]
+    fn methods_are_few() {
+        for (head, method) in [
+            ("GET / HTTP/1.1\r\n", "GET"),
+            ("get / HTTP/1.1\r\n", "_OTHER"),
+            ("GETS / HTTP/1.1\r\n", "_OTHER"),
+            ("PATCH /x HTTP/1.1\r\n", "PATCH"),
+            ("", "_OTHER"),
+            ("GET", "_OTHER"),
+        ] {
+            assert_eq!(method_of(head.as_bytes()), method, "{head}");
+        }
+    }
+
+    /// The parts, in milliseconds.
+    fn parts(row: &Row, waited: Option<(u64, bool)>) -> Vec<(&'static str, u128, u128)> {
+        let mut trace = begin("").unwrap();
+        if let Some((after, granted)) = waited {
+            trace.waited(Duration::from_millis(after), granted);
+        }
+        let parts = trace.parts(row);
+        parts
+            .map(|part| (part.name, part.from.as_millis(), part.to.as_millis()))
+            .collect()
+    }
+
+    #[test]
+    fn parts_follow_each_other() {
+        let ms = Duration::from_millis;
+        let mut row = row();
+        (row.total, row.ttft) = (ms(1000), None);
+        assert_eq!(parts(&row, None), [("upstream", 0, 1000)]);
+        row.ttft = Some(ms(400));
+        let streamed = [("upstream", 0, 400), ("stream", 400, 1000)];
+        assert_eq!(parts(&row, None), streamed);
+        row.queue = ms(100);
+        row.load = ms(200);
+        let waited = [
+            ("queue", 5, 105),
+            ("load", 105, 305),
+            ("upstream", 305, 400),
+            ("stream", 400, 1000),
+        ];
+        assert_eq!(parts(&row, Some((5, true))), waited);
+        // Clocks are read one after the other: no part begins before the one ahead of it has ended.
+        row.queue = ms(300);
+        let crossed = [
+            ("queue", 5, 305),
+            ("load", 305, 505),
+            ("upstream", 505, 505),
+            ("stream", 505, 1000),
+        ];
+        assert_eq!(parts(&row, Some((5, true))), crossed);
+    }
+
+    #[test]
+    fn who_gets_no_lease_does_not_reach_the_child() {
+        let mut row = row();
+        (row.queue, row.total) = (Duration::from_millis(90), Duration::from_millis(100));
+        for outcome in [Outcome::ClientGone, Outcome::Cancelled, Outcome::Refused] {
+            row.outcome = outcome;
+            assert_eq!(parts(&row, Some((10, false))), [("queue", 10, 100)]);
+        }
+        row.queue = Duration::ZERO;
+        assert_eq!(parts(&row, None), []);
+        row.outcome = Outcome::Complete;
+        row.model = None;
+        assert_eq!(parts(&row, None), []);
+    }
+}
