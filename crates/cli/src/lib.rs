@@ -8,6 +8,7 @@ mod commands;
 mod config_file;
 mod exit;
 mod hangup;
+mod log_targets;
 mod logging;
 mod mistaken;
 mod open_files;

@@ -2,6 +2,7 @@
 //!
 //! A thread of their own writes them: who reads standard error may stand still, and nothing else does.
 
+use crate::log_targets;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
@@ -33,7 +34,7 @@ pub(crate) fn start(filter: &str) -> WorkerGuard {
     let (writer, guard) = queue.thread_name("log").finish(io::stderr());
 
     // The configuration accepts no filter that cannot be read here.
-    let targets: Targets = filter.parse().unwrap_or_default();
+    let targets: Targets = log_targets::expand(filter).parse().unwrap_or_default();
     let targets = targets.with_target(ALWAYS, LevelFilter::INFO);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = if is_text() {
         fmt::layer().with_writer(writer).boxed()

@@ -10,10 +10,8 @@ fn every_command_runs() {
     let readme = document("README.md");
     let configuration = blocks(&readme, "toml").remove(0);
     let engine = Path::new(env!("CARGO_BIN_EXE_fake-llama-server"));
-    let mut desk = Desk::new(engine, Path::new("model.gguf"));
-    for name in ["model.gguf", "gemma-3-270m-q4_k_m.gguf"] {
-        fs::write(desk.at(name), harness::model()).unwrap();
-    }
+    let mut desk = Desk::new(engine, Path::new("fetched.gguf"));
+    fs::write(desk.at("fetched.gguf"), harness::model()).unwrap();
     for shown in commands(&readme) {
         let word = shown.line.split(' ').next().unwrap();
         if word.starts_with("scripts/") {
@@ -23,7 +21,7 @@ fn every_command_runs() {
             continue;
         }
         // A command that names its model is shown to somebody who has no file yet.
-        let names_model = shown.line.contains("$MODEL");
+        let names_model = shown.line.contains("model.gguf");
         desk.write(
             "paddock.toml",
             if names_model { "" } else { &configuration },
