@@ -1,5 +1,6 @@
 use paddock_e2e::harness::{Builder, Connection, LIMIT, Paddock, post, wait_until};
 
+use crate::fault::Fault;
 use crate::seen::Client;
 
 /// What is going on when something breaks.
@@ -63,14 +64,18 @@ impl Moment {
     }
 
     /// What paddock is started with so that this moment lasts.
-    pub(crate) fn builder(self, builder: Builder) -> Builder {
+    pub(crate) fn builder(self, fault: Fault, builder: Builder) -> Builder {
         let builder = builder.config("server.drain_timeout = '10m'");
         match self {
             Self::Loading => {
                 let file = builder.directory().join("let-load").display().to_string();
-                builder
-                    .engine_args(["--fake-hold-load".to_owned(), file])
-                    .config("models.m.startup_timeout = '2s'")
+                let builder = builder.engine_args(["--fake-hold-load".to_owned(), file]);
+                // On a busy machine other faults can strike later than this.
+                if fault.is_silent() {
+                    builder.config("models.m.startup_timeout = '2s'")
+                } else {
+                    builder
+                }
             }
             Self::Idle => builder,
             Self::Streaming | Self::Whole | Self::Draining => builder.streams_held_open(),

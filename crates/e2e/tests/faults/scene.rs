@@ -49,7 +49,7 @@ impl fmt::Display for Then {
 
 /// Plays it. Panics where anything is left behind, or does not follow in time.
 pub(crate) fn play(moment: Moment, fault: Fault) -> Row {
-    let mut paddock = fault.start(moment.builder(paddock!()));
+    let mut paddock = fault.start(moment.builder(fault, paddock!()));
     let client = moment.reach(&paddock);
     let before = moment.has_child().then(|| paddock.child());
     let open = descriptors(&paddock).count();
