@@ -1,4 +1,4 @@
-//! The one clock, which every process of the machine shares.
+//! The monotonic clock, which all processes of the machine share.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// `CLOCK_MONOTONIC` in nanoseconds.
+/// Returns `CLOCK_MONOTONIC` in nanoseconds.
 pub(crate) fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds * SECOND + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
-/// Sleeps until a moment of that clock, or until a signal comes.
+/// Sleeps until a point in time of this clock, or until a signal arrives.
 pub(crate) fn sleep_until(moment: u64) {
     let until = Timespec {
         tv_sec: i64::try_from(moment / SECOND).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(moment % SECOND).unwrap_or(0),
     };
-    // A signal that cuts it short costs one event its pace.
+    // A signal ends the sleep early, which delays or advances one event only.
     let _ = clock_nanosleep_absolute(ClockId::Monotonic, &until);
 }
 
-/// Sleeps, the whole thread.
+/// Blocks the thread for a duration.
 pub(crate) fn sleep(duration: Duration) {
     sleep_until(now() + nanoseconds(duration));
 }

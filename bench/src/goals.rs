@@ -1,80 +1,88 @@
-//! What figures should be, and whether they are.
+//! Goals for paddock's figures, and their evaluation.
 
 use crate::cases::Case;
-use crate::results::{Quantity, Results};
+use crate::results::{Quantity, RunResults};
 use crate::stats::median;
-use crate::subjects::Name;
+use crate::subjects::SubjectName;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     None,
-    /// Paddock's figure is at most this share of another subject's.
-    Most(f64, Name),
-    /// The same, where more is better.
-    Least(f64, Name),
-    /// Paddock's figure is below this.
+    /// paddock's figure is at most this share of another subject's.
+    AtMost(f64, SubjectName),
+    /// paddock's figure is at least this share of another subject's; more is better.
+    AtLeast(f64, SubjectName),
+    /// paddock's figure is below this.
     Below(f64),
-    /// Paddock's figure.
+    /// paddock's figure is zero.
     Zero,
 }
 
-/// A goal and what came of it, in words.
+/// A goal in words, and whether it was met.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct GoalResult {
     pub(crate) goal: String,
     pub(crate) met: bool,
 }
 
-impl Verdict {
-    /// Met or missed, as Markdown.
-    pub(crate) fn words(&self) -> &'static str {
+impl GoalResult {
+    /// Returns "met" or "missed" as Markdown.
+    pub(crate) fn label(&self) -> &'static str {
         if self.met { "met" } else { "**missed**" }
     }
 }
 
 impl Goal {
-    /// Judges paddock's figures; nothing without a goal, or without the figures that it takes.
-    pub(crate) fn judge(
+    /// Evaluates paddock's figures; returns `None` without a goal or without the required figures.
+    pub(crate) fn evaluate(
         self,
-        results: &Results,
+        results: &RunResults,
         case: Case,
         quantity: Quantity,
-    ) -> Option<Verdict> {
-        let figure = median(results.get(case, quantity, Name::Paddock));
-        let ratio = |other| ratio(results, case, quantity, (Name::Paddock, other));
+    ) -> Option<GoalResult> {
+        let figure = median(results.get(case, quantity, SubjectName::Paddock));
+        let ratio = |other| ratio(results, case, quantity, (SubjectName::Paddock, other));
         let (goal, found, met) = match self {
             Self::None => return None,
-            Self::Most(share, other) => {
+            Self::AtMost(share, other) => {
                 let ratio = ratio(other);
-                (format!("≤ {}", of(share, other)), ratio, ratio <= share)
+                (
+                    format!("≤ {}", describe_share(share, other)),
+                    ratio,
+                    ratio <= share,
+                )
             }
-            Self::Least(share, other) => {
+            Self::AtLeast(share, other) => {
                 let ratio = ratio(other);
-                (format!("≥ {}", of(share, other)), ratio, ratio >= share)
+                (
+                    format!("≥ {}", describe_share(share, other)),
+                    ratio,
+                    ratio >= share,
+                )
             }
-            Self::Below(most) => (format!("< {most}"), figure, figure < most),
+            Self::Below(limit) => (format!("< {limit}"), figure, figure < limit),
             Self::Zero => ("0".to_owned(), figure, figure <= 0.0),
         };
-        (!found.is_nan()).then_some(Verdict { goal, met })
+        (!found.is_nan()).then_some(GoalResult { goal, met })
     }
 }
 
-/// A share of a subject's figure, in words.
-fn of(share: f64, other: Name) -> String {
+/// Describes a share of a subject's figure.
+fn describe_share(share: f64, other: SubjectName) -> String {
     if (share - 1.0).abs() < f64::EPSILON {
-        other.words().to_owned()
+        other.label().to_owned()
     } else {
-        format!("{share} × {}", other.words())
+        format!("{share} × {}", other.label())
     }
 }
 
-/// One's figure as a share of another's: the median of the rounds' ratios. It is not a number where
-/// one of them was not measured.
+/// Returns the median of the rounds' ratios of two subjects' figures; NaN if either was not
+/// measured.
 pub(crate) fn ratio(
-    results: &Results,
+    results: &RunResults,
     case: Case,
     quantity: Quantity,
-    (one, other): (Name, Name),
+    (one, other): (SubjectName, SubjectName),
 ) -> f64 {
     let one = results.get(case, quantity, one);
     let other = results.get(case, quantity, other);
@@ -86,43 +94,46 @@ pub(crate) fn ratio(
 mod tests {
     use super::*;
 
-    fn measured(figures: &[(f64, f64)]) -> Results {
-        let mut results = Results::default();
+    fn results_of(figures: &[(f64, f64)]) -> RunResults {
+        let mut results = RunResults::default();
         for (paddock, nginx) in figures {
-            results.add(Case::Many, Quantity::Cpu, Name::Paddock, *paddock);
-            results.add(Case::Many, Quantity::Cpu, Name::Nginx, *nginx);
+            results.add(Case::Many, Quantity::Cpu, SubjectName::Paddock, *paddock);
+            results.add(Case::Many, Quantity::Cpu, SubjectName::Nginx, *nginx);
         }
         results
     }
 
-    fn judge(goal: Goal, figures: &[(f64, f64)]) -> Option<(String, bool)> {
-        let verdict = goal.judge(&measured(figures), Case::Many, Quantity::Cpu)?;
+    fn evaluate(goal: Goal, figures: &[(f64, f64)]) -> Option<(String, bool)> {
+        let verdict = goal.evaluate(&results_of(figures), Case::Many, Quantity::Cpu)?;
         Some((verdict.goal, verdict.met))
     }
 
     #[test]
-    fn the_median_of_the_rounds_ratios_is_judged() {
+    fn the_median_of_the_rounds_ratios_is_evaluated() {
         let rounds = [(10.0, 20.0), (12.0, 20.0), (300.0, 400.0)];
         let words = |text: &str, met| Some((text.to_owned(), met));
-        let most = |share| judge(Goal::Most(share, Name::Nginx), &rounds);
+        let most = |share| evaluate(Goal::AtMost(share, SubjectName::Nginx), &rounds);
         assert_eq!(most(0.6), words("≤ 0.6 × nginx", true));
         assert_eq!(most(0.59), words("≤ 0.59 × nginx", false));
-        let least = judge(Goal::Least(1.0, Name::Nginx), &rounds);
+        let least = evaluate(Goal::AtLeast(1.0, SubjectName::Nginx), &rounds);
         assert_eq!(least, words("≥ nginx", false));
     }
 
     #[test]
-    fn figures_are_judged_by_themselves_too() {
-        let below = |most| judge(Goal::Below(most), &[(3.0, 0.0)]).unwrap().1;
+    fn absolute_goals_are_evaluated() {
+        let below = |limit| evaluate(Goal::Below(limit), &[(3.0, 0.0)]).unwrap().1;
         assert!(below(3.5));
         assert!(!below(3.0));
-        assert!(judge(Goal::Zero, &[(0.0, 1.0)]).unwrap().1);
+        assert!(evaluate(Goal::Zero, &[(0.0, 1.0)]).unwrap().1);
     }
 
     #[test]
-    fn what_was_not_measured_is_neither_met_nor_missed() {
-        assert_eq!(judge(Goal::Most(1.0, Name::Haproxy), &[(1.0, 1.0)]), None);
-        assert_eq!(judge(Goal::None, &[(1.0, 1.0)]), None);
-        assert_eq!(judge(Goal::Below(1.0), &[]), None);
+    fn unmeasured_goals_are_neither_met_nor_missed() {
+        assert_eq!(
+            evaluate(Goal::AtMost(1.0, SubjectName::Haproxy), &[(1.0, 1.0)]),
+            None
+        );
+        assert_eq!(evaluate(Goal::None, &[(1.0, 1.0)]), None);
+        assert_eq!(evaluate(Goal::Below(1.0), &[]), None);
     }
 }

@@ -1,31 +1,32 @@
-//! The machine in words: what a reader needs to judge the figures, and nothing that names it.
+//! Describes the machine: enough to judge the figures, without identifying it.
 
 use std::fs;
 use std::thread::available_parallelism;
 
-/// Cores, processor, memory and kernel.
+/// Describes cores, processor, memory and kernel.
 pub(crate) fn describe() -> String {
     let cores = available_parallelism().map_or(1, usize::from);
-    let memory = gibibytes(&read("/proc/meminfo"));
-    let processor = processor(&read("/proc/cpuinfo")).unwrap_or_else(|| "unknown".to_owned());
+    let memory = gibibytes(&read_file("/proc/meminfo"));
+    let processor =
+        processor_name(&read_file("/proc/cpuinfo")).unwrap_or_else(|| "unknown".to_owned());
     let kernel = kernel(&rustix::system::uname().release().to_string_lossy());
     format!("{cores} cores ({processor}), {memory} GiB of memory, Linux {kernel}")
 }
 
-/// How many processes wanted to run, on average over the last minute.
-pub(crate) fn load() -> String {
-    read("/proc/loadavg")
+/// Returns the load average of the last minute.
+pub(crate) fn load_average() -> String {
+    read_file("/proc/loadavg")
         .split(' ')
         .next()
         .unwrap_or("unknown")
         .to_owned()
 }
 
-fn read(path: &str) -> String {
+fn read_file(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-fn processor(cpuinfo: &str) -> Option<String> {
+fn processor_name(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo
         .lines()
         .find(|line| line.starts_with("model name"))?;
@@ -37,7 +38,7 @@ fn gibibytes(meminfo: &str) -> u64 {
     total.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) >> 20
 }
 
-/// The first two numbers of a release.
+/// Returns the first two numbers of a kernel release.
 fn kernel(release: &str) -> String {
     release.split('.').take(2).collect::<Vec<_>>().join(".")
 }
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_kernels_version_is_told() {
+    fn only_the_kernel_version_is_shown() {
         assert_eq!(kernel("6.1.0-42-some-cloud"), "6.1");
     }
 

@@ -1,76 +1,76 @@
-//! What paddock costs, measured beside other proxies in one run.
+//! Measures the cost of paddock next to other proxies, in one run.
 //!
-//! Every subject (the child itself, paddock, nginx) stands in front of the same stand-in child,
-//! gets the same load, in rounds that alternate; what counts is the ratio of two figures of one
-//! run. The program is its own stand-in child: see `child`.
+//! Every subject (the child itself, paddock, nginx) runs in front of the same stand-in child and
+//! gets the same load, in alternating rounds; the result is the ratio of two figures of one run.
+//! This program also serves as the stand-in child: see `child`.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | `child` | a llama-server whose answers cost nothing |
-//! | `subjects` | starting what is measured |
-//! | `load` | clients, and the time they saw |
-//! | `usage` | what the system says a process used |
-//! | `cases` | what is done to a subject, and what is kept of it |
-//! | `rows`, `goals` | what is shown, and what it should be |
-//! | `results`, `table`, `growth`, `chart`, `report` | medians, ratios, the page |
-//! | `instructions` | what a request costs, counted |
+//! | `child` | a llama-server whose responses cost almost nothing |
+//! | `subjects` | starting the measured subjects |
+//! | `load` | clients, and the times they observe |
+//! | `process_usage` | CPU time and memory of processes, from /proc |
+//! | `cases` | the measured cases |
+//! | `table_rows`, `goals` | the rows of the tables, and their goals |
+//! | `results`, `ratio_table`, `growth_table`, `svg_chart`, `report` | medians, ratios, the page |
+//! | `instructions` | counting the instructions of a request |
 
+mod bench_options;
 mod cases;
-mod chart;
 mod child;
 mod clock;
 mod descriptors;
 mod goals;
-mod growth;
+mod growth_table;
 mod instructions;
 mod load;
 mod machine;
-mod options;
+mod output;
 mod process;
+mod process_usage;
+mod ratio_table;
 mod report;
 mod results;
-mod rows;
-mod say;
 mod stats;
 mod subjects;
-mod table;
-mod usage;
+mod svg_chart;
+mod table_rows;
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use bench_options::BenchOptions;
 use clap::Parser as _;
-use options::Options;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 fn main() -> ExitCode {
-    let outcome = if child::is_meant() {
+    let outcome = if child::is_child_process() {
         child::run(std::env::args().skip(1))
     } else {
-        bench(&Options::parse())
+        bench(&BenchOptions::parse())
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::progress(&format!("error: {error:#}"));
+            output::progress(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Measures on one thread; whatever ends it, all that was started is stopped on the way out.
-fn bench(options: &Options) -> Result<()> {
+/// Measures on one thread. Every started process is stopped on the way out, however the run ends.
+fn bench(options: &BenchOptions) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot have a runtime")?;
+        .context("cannot create the runtime")?;
     LocalSet::new().block_on(&runtime, async {
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            done = report::make(options) => done,
+            outcome = report::run(options) => outcome,
             _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-            _ = terminate.recv() => bail!("told to stop"),
+            _ = terminate.recv() => bail!("terminated"),
         }
     })
 }

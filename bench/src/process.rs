@@ -1,4 +1,4 @@
-//! A process that lives no longer than its value.
+//! A process that ends when its handle is dropped.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -11,14 +11,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock;
 
-/// How long a process may take to end after each signal.
-const GRACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// The time a process gets to exit after each SIGTERM.
+const STOP_GRACE_PERIODS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// How long one may take to end that is waited for.
-const END: Duration = Duration::from_secs(30);
+/// Limit on waiting for a process to exit.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two looks at a process that is to end.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Interval between checks for the exit.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -27,8 +27,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command, with what it says in `log`. It gets no signal of the terminal: this
-    /// value's end is its end.
+    /// Starts a command with its output in `log`. The process gets no terminal signals and ends
+    /// with this handle.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let file = File::create(log).with_context(|| log.display().to_string())?;
@@ -49,20 +49,20 @@ impl Process {
         self.child.id()
     }
 
-    /// Fails with the process's own words if it has ended.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    /// Fails with the process's output if the process has ended.
+    pub(crate) fn check_running(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             let words = fs::read_to_string(&self.log).unwrap_or_default();
-            bail!("it ended with {status}:\n{words}");
+            bail!("the process ended with {status}:\n{words}");
         }
         Ok(())
     }
 
-    /// Tells it to end, and waits until it has; fails if it does not end well.
+    /// Terminates the process and waits for its exit; fails unless it exits with success.
     pub(crate) fn end(mut self) -> Result<()> {
-        self.signal();
-        if !self.ends(END) {
-            bail!("it does not end");
+        self.terminate();
+        if !self.exits_within(EXIT_TIMEOUT) {
+            bail!("the process does not exit within {EXIT_TIMEOUT:?} of SIGTERM");
         }
         self.check_ended()
     }
@@ -70,26 +70,26 @@ impl Process {
     fn check_ended(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             Some(status) if status.success() => Ok(()),
-            _ => self.check(),
+            _ => self.check_running(),
         }
     }
 
-    fn signal(&self) {
+    fn terminate(&self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // One that is gone already needs no signal.
+            // A process that has already ended needs no signal.
             let _ = kill_process(pid, Signal::TERM);
         }
     }
 
-    /// Whether it ends within a time.
-    fn ends(&mut self, limit: Duration) -> bool {
+    /// Returns true if the process exits within `limit`.
+    fn exits_within(&mut self, limit: Duration) -> bool {
         let until = clock::now() + clock::nanoseconds(limit);
         while clock::now() < until {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return true;
             }
-            clock::sleep(PAUSE);
+            clock::sleep(POLL_INTERVAL);
         }
         false
     }
@@ -97,9 +97,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        for grace in GRACE {
-            self.signal();
-            if self.ends(grace) {
+        for grace in STOP_GRACE_PERIODS {
+            self.terminate();
+            if self.exits_within(grace) {
                 return;
             }
         }

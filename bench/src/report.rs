@@ -1,64 +1,64 @@
-//! A run from its start to the page.
+//! Runs the benchmark from its start to the written page.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::bench_options::{BenchOptions, InstructionMode};
 use crate::cases;
-use crate::chart;
-use crate::growth;
+use crate::growth_table;
 use crate::instructions;
 use crate::machine;
-use crate::options::{Instructions, Options};
-use crate::results::Results;
-use crate::rows;
-use crate::say;
-use crate::subjects::{self, Place, Subjects};
-use crate::table;
+use crate::output;
+use crate::ratio_table;
+use crate::results::RunResults;
+use crate::subjects::{self, RunDir, Subjects};
+use crate::svg_chart;
+use crate::table_rows;
 
-/// The page around the table.
-const PAGE: &str = include_str!("performance.md.in");
+/// The template of the page.
+const PAGE_TEMPLATE: &str = include_str!("performance.md.in");
 
-/// Where the picture lies, seen from the page.
-const CHART: &str = "images/performance.svg";
+/// The path of the picture, relative to the page.
+const CHART_PATH: &str = "images/performance.svg";
 
-/// Measures, prints the table, and writes the page if it is to be written.
-pub(crate) async fn make(options: &Options) -> Result<()> {
+/// Measures, prints the tables, and writes the page if requested.
+pub(crate) async fn run(options: &BenchOptions) -> Result<()> {
     if let Some(what) = options.instructions {
-        let program = subjects::program(options)?;
-        let place = Place::new()?;
-        return instructions::check(&program, &place, what == Instructions::Keep).await;
+        let program = subjects::find_program(options)?;
+        let run_dir = RunDir::new()?;
+        return instructions::check(&program, &run_dir, what == InstructionMode::Keep).await;
     }
     let subjects = Subjects::start(options).await?;
-    let load = machine::load();
-    let mut results = Results::default();
+    let load = machine::load_average();
+    let mut results = RunResults::default();
     for case in options.cases() {
         cases::run(case, &subjects, options, &mut results).await?;
     }
     let tables = Tables::render(&results);
-    say::result(&tables.all());
+    output::result(&tables.join_all());
     if let Some(path) = options.page() {
-        let text = PAGE
+        let text = PAGE_TEMPLATE
             .replace("{machine}", &machine::describe())
             .replace("{load}", &load)
             .replace("{rounds}", &options.rounds.to_string())
             .replace("{seconds}", &options.seconds.to_string())
             .replace("{nginx}", &subjects.nginx)
             .replace("{haproxy}", &subjects.haproxy)
-            .replace("{growth}", shown(&tables.growth))
-            .replace("{peers}", shown(&tables.peers))
-            .replace("{real}", shown(&tables.real))
-            .replace("{table}", shown(&tables.main));
+            .replace("{growth}", table_or_placeholder(&tables.growth))
+            .replace("{peers}", table_or_placeholder(&tables.peers))
+            .replace("{real}", table_or_placeholder(&tables.real))
+            .replace("{table}", table_or_placeholder(&tables.main));
         write(&path, &text)?;
-        if let Some(picture) = chart::render(&results) {
-            write(&path.with_file_name(CHART), &picture)?;
+        if let Some(picture) = svg_chart::render(&results) {
+            write(&path.with_file_name(CHART_PATH), &picture)?;
         }
     }
     Ok(())
 }
 
-/// Writes a file, with the directory that it is to lie in.
+/// Writes a file and creates its directory if necessary.
 fn write(path: &Path, text: &str) -> Result<()> {
     let written = match path.parent() {
         Some(directory) => fs::create_dir_all(directory).and_then(|()| fs::write(path, text)),
@@ -67,7 +67,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     written.with_context(|| path.display().to_string())
 }
 
-/// What was measured, as Markdown.
+/// The results as Markdown tables.
 #[derive(Debug)]
 struct Tables {
     main: String,
@@ -77,25 +77,32 @@ struct Tables {
 }
 
 impl Tables {
-    fn render(results: &Results) -> Self {
+    fn render(results: &RunResults) -> Self {
         Self {
-            main: table::render(results, rows::GROUPS, &table::MAIN),
-            growth: growth::render(results),
-            peers: table::render(results, rows::GROUPS, &table::PEERS),
-            real: table::render(results, rows::REAL, &table::REAL),
+            main: ratio_table::render(results, table_rows::GROUPS, &ratio_table::MAIN_COLUMNS),
+            growth: growth_table::render(results),
+            peers: ratio_table::render(results, table_rows::GROUPS, &ratio_table::PEERS_COLUMNS),
+            real: ratio_table::render(
+                results,
+                table_rows::REAL_ENGINE_GROUPS,
+                &ratio_table::REAL_COLUMNS,
+            ),
         }
     }
 
-    fn all(&self) -> String {
+    fn join_all(&self) -> String {
         let tables = [&self.main, &self.growth, &self.peers, &self.real];
         let tables = tables.map(String::as_str);
-        let there: Vec<&str> = tables.into_iter().filter(|it| !it.is_empty()).collect();
-        there.join("\n\n")
+        let measured: Vec<&str> = tables
+            .into_iter()
+            .filter(|table| !table.is_empty())
+            .collect();
+        measured.join("\n\n")
     }
 }
 
-/// A table, or that there is none.
-fn shown(table: &str) -> &str {
+/// Returns the table, or a note that it was not measured.
+fn table_or_placeholder(table: &str) -> &str {
     if table.is_empty() {
         "Not measured in this run."
     } else {

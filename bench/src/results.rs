@@ -1,21 +1,21 @@
-//! Every figure of a run.
+//! All figures of a run.
 
 use std::collections::BTreeMap;
 
 use crate::cases::Case;
-use crate::subjects::Name;
+use crate::subjects::SubjectName;
 
-/// What a figure says. Times are in microseconds unless the name says otherwise.
+/// The meaning of a figure. Times are in microseconds unless the name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Quantity {
     Cpu,
     PerSecond,
     P50,
     P99,
-    /// The median's distance from the least median without a proxy, of all rounds.
+    /// The median's distance from the lowest median without a proxy, over all rounds.
     Added,
     FreshMegabytes,
-    /// Kibibytes of memory that each stream takes.
+    /// Kibibytes of memory per stream.
     StreamKibibytes,
     FreshSwitches,
     LoadedMegabytes,
@@ -26,23 +26,23 @@ pub(crate) enum Quantity {
     SwapMillis,
 }
 
-/// The figures of each round.
+/// The figures of every round.
 #[derive(Debug, Default)]
-pub(crate) struct Results {
-    of_subjects: BTreeMap<(Case, Quantity, Name), Vec<f64>>,
-    /// Paddock's, at each size of what grows.
+pub(crate) struct RunResults {
+    of_subjects: BTreeMap<(Case, Quantity, SubjectName), Vec<f64>>,
+    /// paddock's figures, at each size of a growing quantity.
     at_sizes: BTreeMap<(Case, Quantity, usize), Vec<f64>>,
 }
 
-impl Results {
-    pub(crate) fn add(&mut self, case: Case, quantity: Quantity, name: Name, figure: f64) {
+impl RunResults {
+    pub(crate) fn add(&mut self, case: Case, quantity: Quantity, name: SubjectName, figure: f64) {
         self.of_subjects
             .entry((case, quantity, name))
             .or_default()
             .push(figure);
     }
 
-    pub(crate) fn get(&self, case: Case, quantity: Quantity, name: Name) -> &[f64] {
+    pub(crate) fn get(&self, case: Case, quantity: Quantity, name: SubjectName) -> &[f64] {
         self.of_subjects
             .get(&(case, quantity, name))
             .map_or(&[], Vec::as_slice)
@@ -55,7 +55,7 @@ impl Results {
             .push(figure);
     }
 
-    /// The sizes that were measured, the smallest first, and their figures.
+    /// Returns the measured sizes in ascending order, with their figures.
     pub(crate) fn sizes(&self, case: Case, quantity: Quantity) -> Vec<(usize, &[f64])> {
         let all = (case, quantity, 0)..=(case, quantity, usize::MAX);
         let sizes = self.at_sizes.range(all);

@@ -1,11 +1,11 @@
-//! Medians and the like.
+//! Medians, quantiles and number conversions.
 
-/// Of nothing it is not a number.
+/// Returns the median; NaN for no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value below which `share` of the values lie, between the two nearest.
+/// Returns the value below which `share` of the values lie, interpolated between the two nearest.
 pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -18,7 +18,7 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     sorted[below] * (1.0 - part) + sorted[above.min(last)] * part
 }
 
-/// Nanoseconds in microseconds.
+/// Converts nanoseconds to microseconds.
 pub(crate) fn micros(nanoseconds: u64) -> f64 {
     float(nanoseconds) / 1e3
 }

@@ -1,64 +1,64 @@
-//! Streams of paced events, written by a thread of their own: a runtime's timers would bring the
-//! events of many streams into the same millisecond.
+//! Writes streams of paced events on a separate thread: a runtime's timers would group the events
+//! of many streams into the same millisecond.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use super::answers;
+use super::canned_responses;
 use crate::clock;
 
-/// How long a new stream may wait to be taken, in nanoseconds.
-const LOOK: u64 = 1_000_000;
+/// Limit on the delay before a new stream is accepted, in nanoseconds.
+const MAX_ACCEPT_DELAY_NS: u64 = 1_000_000;
 
-/// When the events of a stream leave.
+/// The timing of a stream's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
-    /// Between two events, in microseconds.
+    /// Interval between two events, in microseconds.
     pub(super) every_us: u64,
-    /// How far they lie behind the full pace, in microseconds.
+    /// Offset from multiples of the interval, in microseconds.
     pub(super) phase_us: u64,
 }
 
 impl Pace {
-    /// The first moment for an event that lies after this one, in nanoseconds.
-    fn after(self, now: u64) -> u64 {
-        let every = self.every();
+    /// Returns the time of the first event after `now`, in nanoseconds.
+    fn next_after(self, now: u64) -> u64 {
+        let every = self.interval_ns();
         now / every * every + every + self.phase_us * 1000 % every
     }
 
-    /// Between two events, in nanoseconds.
-    fn every(self) -> u64 {
+    /// Returns the interval in nanoseconds.
+    fn interval_ns(self) -> u64 {
         self.every_us.max(1) * 1000
     }
 }
 
-struct Paced {
+struct PacedStream {
     stream: Box<dyn Write + Send>,
     pace: Pace,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Pacer(Sender<Paced>);
+pub(super) struct Pacer(Sender<PacedStream>);
 
 impl Pacer {
     pub(super) fn start() -> Self {
-        let (give, take) = channel();
-        thread::spawn(move || pace(&take));
-        Self(give)
+        let (sender, receiver) = channel();
+        thread::spawn(move || run(&receiver));
+        Self(sender)
     }
 
-    /// Writes events to a stream until nobody reads it any more.
-    pub(super) fn take(&self, stream: Box<dyn Write + Send>, pace: Pace) {
+    /// Starts writing events to a stream, until the client leaves.
+    pub(super) fn add(&self, stream: Box<dyn Write + Send>, pace: Pace) {
         // The thread lives as long as the process.
-        let _ = self.0.send(Paced { stream, pace });
+        let _ = self.0.send(PacedStream { stream, pace });
     }
 }
 
-/// Two streams of one phase follow each other.
-fn pace(new: &Receiver<Paced>) {
-    let mut streams: BTreeMap<(u64, u64), Paced> = BTreeMap::new();
+/// Writes the events of all streams in order of time; streams of equal phase in order of arrival.
+fn run(new: &Receiver<PacedStream>) {
+    let mut streams: BTreeMap<(u64, u64), PacedStream> = BTreeMap::new();
     let mut count = 0;
     loop {
         let taken = if streams.is_empty() {
@@ -69,7 +69,7 @@ fn pace(new: &Receiver<Paced>) {
         match taken {
             Ok(paced) => {
                 count += 1;
-                streams.insert((paced.pace.after(clock::now()), count), paced);
+                streams.insert((paced.pace.next_after(clock::now()), count), paced);
                 continue;
             }
             Err(TryRecvError::Disconnected) => return,
@@ -78,18 +78,18 @@ fn pace(new: &Receiver<Paced>) {
         let Some(((due, number), mut paced)) = streams.pop_first() else {
             continue;
         };
-        if due > clock::now() + LOOK {
-            clock::sleep_until(clock::now() + LOOK);
+        if due > clock::now() + MAX_ACCEPT_DELAY_NS {
+            clock::sleep_until(clock::now() + MAX_ACCEPT_DELAY_NS);
             streams.insert((due, number), paced);
             continue;
         }
         clock::sleep_until(due);
         if paced
             .stream
-            .write_all(&answers::event(clock::now()))
+            .write_all(&canned_responses::event(clock::now()))
             .is_ok()
         {
-            streams.insert((due + paced.pace.every(), number), paced);
+            streams.insert((due + paced.pace.interval_ns(), number), paced);
         }
     }
 }
@@ -104,8 +104,8 @@ mod tests {
             every_us: 10,
             phase_us: 3,
         };
-        assert_eq!(pace.after(20_000), 33_000);
-        assert_eq!(pace.after(29_999), 33_000);
-        assert_eq!(pace.every(), 10_000);
+        assert_eq!(pace.next_after(20_000), 33_000);
+        assert_eq!(pace.next_after(29_999), 33_000);
+        assert_eq!(pace.interval_ns(), 10_000);
     }
 }

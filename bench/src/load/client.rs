@@ -1,4 +1,4 @@
-//! One client's connection.
+//! A client connection.
 
 use std::net::SocketAddr;
 
@@ -7,28 +7,28 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Where a chunked body ends.
+/// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// Room for the answer to a question, and for the events that come at once.
-const ANSWER: usize = 64 * 1024;
-const EVENTS: usize = 2 * 1024;
+/// Capacity for a response, and for the events of one read.
+const RESPONSE_CAPACITY: usize = 64 * 1024;
+const EVENT_CAPACITY: usize = 2 * 1024;
 
-/// An answer that says that the model loads.
+/// A 503 response: the model is loading.
 #[derive(Debug, thiserror::Error)]
 #[error("answered 503: {0}")]
-pub(crate) struct Loading(String);
+pub(crate) struct ModelLoading(String);
 
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
     stream: TcpStream,
-    /// Whether the server has said that it closes the connection.
-    closes: bool,
-    answer: Vec<u8>,
+    /// The server has announced that it will close the connection.
+    will_close: bool,
+    response: Vec<u8>,
 }
 
-/// A request as clients of chat models send it.
+/// Builds a POST request as chat clients send it.
 pub(crate) fn post(target: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\
@@ -39,16 +39,16 @@ pub(crate) fn post(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// A request without a body.
+/// Builds a GET request.
 pub(crate) fn get(target: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes()
 }
 
-/// How the length of an answer is known.
+/// The end of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    At(usize),
-    WithLastChunk,
+enum BodyEnd {
+    Length(usize),
+    LastChunk,
 }
 
 impl Client {
@@ -58,100 +58,105 @@ impl Client {
         Ok(Self {
             address,
             stream,
-            closes: false,
-            answer: Vec::new(),
+            will_close: false,
+            response: Vec::new(),
         })
     }
 
-    /// Sends a request, over a new connection where the server closes the last one, and returns what
-    /// followed the head of the answer, framing included.
+    /// Sends a request and returns the body with its framing. Connects anew if the server closes
+    /// the old connection.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
-        if self.closes {
+        if self.will_close {
             *self = Self::connect(self.address).await?;
         }
         self.send(request).await?;
         let mut head = None;
         loop {
-            self.read(ANSWER).await?;
+            self.read(RESPONSE_CAPACITY).await?;
             if head.is_none() {
-                head = read_head(&self.answer)?;
+                head = read_head(&self.response)?;
             }
             if let Some(head) = head
-                && is_whole(&self.answer, head.ends)
+                && is_complete(&self.response, head.end)
             {
-                self.closes = head.closes;
-                return Ok(&self.answer[head.len..]);
+                self.will_close = head.will_close;
+                return Ok(&self.response[head.len..]);
             }
         }
     }
 
     pub(crate) async fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.answer.clear();
+        self.response.clear();
         Ok(self.stream.write_all(request).await?)
     }
 
-    /// Waits for more, and returns all that has come since it was last forgotten.
+    /// Waits for more bytes and returns all received bytes not yet removed by the caller.
     pub(crate) async fn receive(&mut self) -> Result<&mut Vec<u8>> {
-        self.read(EVENTS).await?;
-        Ok(&mut self.answer)
+        self.read(EVENT_CAPACITY).await?;
+        Ok(&mut self.response)
     }
 
-    /// Reads more of the answer, for all of which there is so much room at least.
+    /// Reads more of the response, with capacity for `room` bytes in total.
     async fn read(&mut self, room: usize) -> Result<()> {
-        self.answer.reserve(room.saturating_sub(self.answer.len()));
-        if self.stream.read_buf(&mut self.answer).await? == 0 {
+        self.response
+            .reserve(room.saturating_sub(self.response.len()));
+        if self.stream.read_buf(&mut self.response).await? == 0 {
             bail!("the connection was closed");
         }
         Ok(())
     }
 }
 
-fn is_whole(answer: &[u8], ends: Ends) -> bool {
-    match ends {
-        Ends::At(len) => answer.len() >= len,
-        Ends::WithLastChunk => answer.ends_with(LAST_CHUNK),
+fn is_complete(response: &[u8], end: BodyEnd) -> bool {
+    match end {
+        BodyEnd::Length(len) => response.len() >= len,
+        BodyEnd::LastChunk => response.ends_with(LAST_CHUNK),
     }
 }
 
-/// What the head of an answer says.
+/// The relevant parts of a response head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
+struct ResponseHead {
     len: usize,
-    ends: Ends,
-    /// Whether the connection serves nothing more.
-    closes: bool,
+    end: BodyEnd,
+    /// The connection will not be reused.
+    will_close: bool,
 }
 
-/// The head once it is whole.
-fn read_head(answer: &[u8]) -> Result<Option<Head>> {
-    if memmem::find(answer, b"\r\n\r\n").is_none() {
+/// Parses the head once it is complete.
+fn read_head(response: &[u8]) -> Result<Option<ResponseHead>> {
+    if memmem::find(response, b"\r\n\r\n").is_none() {
         return Ok(None);
     }
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(len) = response.parse(answer)? else {
+    let mut parsed = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(len) = parsed.parse(response)? else {
         return Ok(None);
     };
-    let words = || String::from_utf8_lossy(answer).into_owned();
-    match response.code {
+    let text = || String::from_utf8_lossy(response).into_owned();
+    match parsed.code {
         Some(200) => {}
-        Some(503) => return Err(Loading(words()).into()),
-        _ => bail!("answered {}", words()),
+        Some(503) => return Err(ModelLoading(text()).into()),
+        _ => bail!("answered {}", text()),
     }
     let field = |name: &str| {
-        let mut headers = response.headers.iter();
+        let mut headers = parsed.headers.iter();
         headers.find(|header| header.name.eq_ignore_ascii_case(name))
     };
-    let closes = field("connection").is_some_and(|field| field.value == b"close");
-    let ends = match field("content-length") {
-        None => Ends::WithLastChunk,
+    let will_close = field("connection").is_some_and(|field| field.value == b"close");
+    let end = match field("content-length") {
+        None => BodyEnd::LastChunk,
         Some(length) => {
             let length = str::from_utf8(length.value).ok();
             let length: Option<usize> = length.and_then(|text| text.parse().ok());
-            Ends::At(len + length.context("a Content-Length that is none")?)
+            BodyEnd::Length(len + length.context("an invalid Content-Length")?)
         }
     };
-    Ok(Some(Head { len, ends, closes }))
+    Ok(Some(ResponseHead {
+        len,
+        end,
+        will_close,
+    }))
 }
 
 #[cfg(test)]
@@ -159,21 +164,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answers_end_is_known_from_its_head() {
+    fn the_head_determines_the_end_of_a_response() {
         let sized = b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 3\r\n\r\nabc";
         let head = read_head(sized).unwrap().unwrap();
         assert_eq!(
-            (head.len, head.ends),
-            (sized.len() - 3, Ends::At(sized.len()))
+            (head.len, head.end),
+            (sized.len() - 3, BodyEnd::Length(sized.len()))
         );
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
         let head = read_head(chunked).unwrap().unwrap();
-        assert!(is_whole(chunked, head.ends) && !head.closes);
-        assert!(!is_whole(&chunked[..chunked.len() - 1], head.ends));
+        assert!(is_complete(chunked, head.end) && !head.will_close);
+        assert!(!is_complete(&chunked[..chunked.len() - 1], head.end));
         let closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-        assert!(read_head(closing).unwrap().unwrap().closes);
+        assert!(read_head(closing).unwrap().unwrap().will_close);
         let loading = read_head(b"HTTP/1.1 503 No\r\n\r\n").unwrap_err();
-        assert!(loading.is::<Loading>());
+        assert!(loading.is::<ModelLoading>());
         assert!(read_head(b"HTTP/1.1 404 No\r\n\r\n").is_err());
         assert!(read_head(b"HTTP/1.1 200 OK\r\n").unwrap().is_none());
     }

@@ -1,4 +1,4 @@
-//! `HAProxy`, set up for this work as well as it can be.
+//! `HAProxy`, configured as well as possible for this load.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,37 +6,37 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::place::{Place, free_port};
-use super::{Name, Subject, debian};
+use super::run_dir::{RunDir, free_port};
+use super::{Subject, SubjectName, debian_packages};
 use crate::process::Process;
-use crate::usage::Processes;
+use crate::process_usage::Processes;
 
-/// The program; installed if it is missing and can be.
+/// Finds the program, or installs it if possible.
 pub(super) fn find() -> Result<PathBuf> {
-    debian::program("haproxy", "haproxy")
+    debian_packages::find_program("haproxy", "haproxy")
 }
 
 pub(super) fn version(program: &Path) -> Result<String> {
-    let said = Command::new(program).arg("-v").output()?.stdout;
-    let said = String::from_utf8_lossy(&said);
-    let version = said.split_whitespace().nth(2).unwrap_or_default();
+    let output = Command::new(program).arg("-v").output()?.stdout;
+    let output = String::from_utf8_lossy(&output);
+    let version = output.split_whitespace().nth(2).unwrap_or_default();
     Ok(version.split('-').next().unwrap_or_default().to_owned())
 }
 
-/// Starts it in front of a child of its own, which it reaches by TCP.
-pub(super) fn start(place: &Place, program: &Path) -> Result<Subject> {
+/// Starts `HAProxy` in front of its own child, connected over TCP.
+pub(super) fn start(run_dir: &RunDir, program: &Path) -> Result<Subject> {
     let (port, child_port) = (free_port()?, free_port()?);
-    let mut child = place.command(&place.child());
+    let mut child = run_dir.command(&run_dir.child());
     child.args(["--host", "127.0.0.1", "--port", &child_port.to_string()]);
-    let child = Process::start(&mut child, &place.fresh("child.log"))?;
+    let child = Process::start(&mut child, &run_dir.unique_path("child.log"))?;
 
-    let config = place.fresh("haproxy.cfg");
-    fs::write(&config, text(port, child_port))?;
-    let mut command = place.command(program);
+    let config = run_dir.unique_path("haproxy.cfg");
+    fs::write(&config, config_text(port, child_port))?;
+    let mut command = run_dir.command(program);
     command.arg("-db").arg("-f").arg(&config);
-    let haproxy = Process::start(&mut command, &place.fresh("haproxy.log"))?;
+    let haproxy = Process::start(&mut command, &run_dir.unique_path("haproxy.log"))?;
     Ok(Subject {
-        name: Name::Haproxy,
+        name: SubjectName::Haproxy,
         address: ([127, 0, 0, 1], port).into(),
         proxy: Some(Processes(vec![haproxy.id()])),
         before_end: None,
@@ -44,8 +44,8 @@ pub(super) fn start(place: &Place, program: &Path) -> Result<Subject> {
     })
 }
 
-/// `http-no-delay`: without it an event waits for the next one.
-fn text(port: u16, child: u16) -> String {
+/// Returns the configuration. Without `http-no-delay` an event waits for the next one.
+fn config_text(port: u16, child: u16) -> String {
     format!(
         "global
     nbthread 2

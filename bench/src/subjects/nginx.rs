@@ -1,4 +1,4 @@
-//! nginx, set up for this work as well as it can be.
+//! nginx, configured as well as possible for this load.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,57 +8,57 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::sleep;
 
-use super::place::{Place, free_port};
-use super::{Name, Subject, debian};
+use super::run_dir::{RunDir, free_port};
+use super::{Subject, SubjectName, debian_packages};
 use crate::process::Process;
-use crate::usage::Processes;
+use crate::process_usage::Processes;
 
-/// Its workers.
-const WORKERS: usize = 2;
+/// Number of worker processes.
+const WORKER_COUNT: usize = 2;
 
-/// What makes a byte pump of it, as Debian packages it.
-const STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+/// Debian's path of the module that turns nginx into a byte pump.
+const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// The program; installed if it is missing and can be.
+/// Finds the program, or installs it if possible.
 pub(super) fn find() -> Result<PathBuf> {
-    debian::program("nginx", "nginx-light")
+    debian_packages::find_program("nginx", "nginx-light")
 }
 
 pub(super) fn version(program: &Path) -> Result<String> {
-    let said = Command::new(program).arg("-v").output()?.stderr;
-    let said = String::from_utf8_lossy(&said);
-    let version = said.trim().rsplit('/').next().unwrap_or_default();
+    let output = Command::new(program).arg("-v").output()?.stderr;
+    let output = String::from_utf8_lossy(&output);
+    let version = output.trim().rsplit('/').next().unwrap_or_default();
     Ok(version.to_owned())
 }
 
-/// Starts it in front of a child of its own.
-pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<Subject> {
-    let mut child = place.command(&place.child());
-    let upstream = if name == Name::Nginx {
+/// Starts nginx in front of its own child.
+pub(super) async fn start(run_dir: &RunDir, program: &Path, name: SubjectName) -> Result<Subject> {
+    let mut child = run_dir.command(&run_dir.child());
+    let upstream = if name == SubjectName::Nginx {
         let port = free_port()?;
         child.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         format!("127.0.0.1:{port}")
     } else {
-        let socket = place.fresh("child.sock");
+        let socket = run_dir.unique_path("child.sock");
         child.arg("--host").arg(&socket);
         format!("unix:{}", socket.display())
     };
-    let child = Process::start(&mut child, &place.fresh("child.log"))?;
+    let child = Process::start(&mut child, &run_dir.unique_path("child.log"))?;
 
-    let prefix = place.fresh("nginx");
+    let prefix = run_dir.unique_path("nginx");
     fs::create_dir(&prefix)?;
     let port = free_port()?;
     let config = match name {
-        Name::Pump => pump(&upstream, port)?,
-        _ => proxy(&upstream, port),
+        SubjectName::Pump => pump_config(&upstream, port)?,
+        _ => proxy_config(&upstream, port),
     };
     fs::write(prefix.join("nginx.conf"), config)?;
-    let mut command = place.command(program);
+    let mut command = run_dir.command(program);
     command
         .arg("-p")
         .arg(&prefix)
         .args(["-c", "nginx.conf", "-e", "error.log"]);
-    let nginx = Process::start(&mut command, &place.fresh("nginx.log"))?;
+    let nginx = Process::start(&mut command, &run_dir.unique_path("nginx.log"))?;
 
     let mut subject = Subject {
         name,
@@ -67,11 +67,11 @@ pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<S
         before_end: None,
         running: vec![nginx, child],
     };
-    // The master listens before its workers are there.
+    // The master listens before its workers exist.
     subject.connect().await?;
     for _ in 0..100 {
         let family = Processes::family(subject.running[0].id())?;
-        if family.0.len() > WORKERS {
+        if family.0.len() > WORKER_COUNT {
             subject.proxy = Some(family);
             return Ok(subject);
         }
@@ -80,25 +80,25 @@ pub(super) async fn start(place: &Place, program: &Path, name: Name) -> Result<S
     bail!("nginx has no workers");
 }
 
-/// What both have in common.
-fn base() -> String {
-    // The sockets lie in a directory of this user's own.
+/// Returns the common part of both configurations.
+fn base_config() -> String {
+    // The sockets are in a directory that only this user may enter.
     let user = if rustix::process::geteuid().is_root() {
         "user root;"
     } else {
         ""
     };
     format!(
-        "daemon off; {user} worker_processes {WORKERS}; pid nginx.pid;
+        "daemon off; {user} worker_processes {WORKER_COUNT}; pid nginx.pid;
 events {{ worker_connections 4096; }}
 "
     )
 }
 
-/// Passes bytes on and reads none: a connection to the child for each of a client.
-fn pump(upstream: &str, port: u16) -> Result<String> {
-    let module = debian::file(STREAM, "libnginx-mod-stream")?.display();
-    let base = base();
+/// Returns the configuration of a byte pump: one connection to the child per client connection.
+fn pump_config(upstream: &str, port: u16) -> Result<String> {
+    let module = debian_packages::find_file(STREAM_MODULE, "libnginx-mod-stream")?.display();
+    let base = base_config();
     Ok(format!(
         "load_module {module};
 {base}stream {{
@@ -112,11 +112,11 @@ fn pump(upstream: &str, port: u16) -> Result<String> {
     ))
 }
 
-fn proxy(upstream: &str, port: u16) -> String {
+fn proxy_config(upstream: &str, port: u16) -> String {
     let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {name};"))
         .join(" ");
-    let base = base();
+    let base = base_config();
     format!(
         "{base}http {{
     access_log off; {temp}

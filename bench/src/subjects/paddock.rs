@@ -1,4 +1,4 @@
-//! paddock, as its defaults are.
+//! paddock with its default settings.
 
 use std::fs;
 use std::path::Path;
@@ -6,36 +6,41 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::place::{Place, free_port};
-use super::{Name, Subject};
+use super::run_dir::{RunDir, free_port};
+use super::{Subject, SubjectName};
 use crate::process::Process;
-use crate::usage::Processes;
+use crate::process_usage::Processes;
 
 /// Starts a paddock whose child gets these arguments.
-pub(crate) fn start(place: &Place, program: &Path, child_args: &[String]) -> Result<Subject> {
-    launch(place, Command::new(program), child_args, &one(place)?)
+pub(crate) fn start(run_dir: &RunDir, program: &Path, child_args: &[String]) -> Result<Subject> {
+    launch(
+        run_dir,
+        Command::new(program),
+        child_args,
+        &one_model(run_dir)?,
+    )
 }
 
-/// Starts a paddock by a command that runs it.
-pub(crate) fn start_by(place: &Place, command: Command) -> Result<Subject> {
-    launch(place, command, &[], &one(place)?)
+/// Starts a paddock through a command that runs it.
+pub(crate) fn start_by(run_dir: &RunDir, command: Command) -> Result<Subject> {
+    launch(run_dir, command, &[], &one_model(run_dir)?)
 }
 
-/// One model.
-fn one(place: &Place) -> Result<String> {
-    let model = serde_json::to_string(&place.model())?;
-    // The child has no slots, so nothing is to wait for one.
+/// Returns the configuration of one model.
+fn one_model(run_dir: &RunDir) -> Result<String> {
+    let model = serde_json::to_string(&run_dir.model())?;
+    // The child has no slots, so no request may wait for one.
     Ok(format!(
         "[models.instant]\npath = {model}\nmax_in_flight = 16384\n"
     ))
 }
 
-/// Starts a paddock with so many models, each with a file of its own. The first one is `instant`.
-pub(crate) fn start_models(place: &Place, program: &Path, count: usize) -> Result<Subject> {
+/// Starts a paddock with `count` models, each with its own file. The first model is `instant`.
+pub(crate) fn start_models(run_dir: &RunDir, program: &Path, count: usize) -> Result<Subject> {
     let mut models = vec!["[defaults]\nmax_in_flight = 16384\n[models]\n".to_owned()];
     for number in 0..count {
-        let path = place.fresh("model.gguf");
-        fs::copy(place.model(), &path)?;
+        let path = run_dir.unique_path("model.gguf");
+        fs::copy(run_dir.model(), &path)?;
         let name = match number {
             0 => "instant".to_owned(),
             _ => format!("m{number}"),
@@ -44,34 +49,34 @@ pub(crate) fn start_models(place: &Place, program: &Path, count: usize) -> Resul
         models.push(format!("{name}.path = {path}\n"));
     }
     let models = models.concat();
-    launch(place, Command::new(program), &[], &models)
+    launch(run_dir, Command::new(program), &[], &models)
 }
 
-/// Starts a paddock with models `a` and `b`, none of them loaded, and more of `[defaults]` and the
-/// sections behind it.
+/// Starts a paddock with models `a` and `b`, neither loaded, and additional keys of `[defaults]`
+/// and later sections.
 pub(crate) fn start_two(
-    place: &Place,
+    run_dir: &RunDir,
     program: &Path,
     child_args: &[String],
     more: &str,
 ) -> Result<Subject> {
-    let models = two(&place.model(), more)?;
-    launch(place, Command::new(program), child_args, &models)
+    let models = two_models(&run_dir.model(), more)?;
+    launch(run_dir, Command::new(program), child_args, &models)
 }
 
-/// The same with a real llama-server, and this model twice.
+/// Starts a paddock with a real llama-server and models `a` and `b` from the same file.
 pub(super) fn start_two_real(
-    place: &Place,
+    run_dir: &RunDir,
     program: &Path,
     engine: &Path,
     model: &Path,
     more: &str,
 ) -> Result<Subject> {
-    let models = two(model, &format!("context = 512\n{more}"))?;
-    launch_engine(place, Command::new(program), engine, &[], &models)
+    let models = two_models(model, &format!("context = 512\n{more}"))?;
+    launch_engine(run_dir, Command::new(program), engine, &[], &models)
 }
 
-fn two(model: &Path, more: &str) -> Result<String> {
+fn two_models(model: &Path, more: &str) -> Result<String> {
     let model = serde_json::to_string(model)?;
     Ok(format!(
         "[defaults]\n{more}[models]\na.path = {model}\nb.path = {model}\n"
@@ -80,7 +85,7 @@ fn two(model: &Path, more: &str) -> Result<String> {
 
 /// Starts a paddock with one model, `instant`, and a real llama-server.
 pub(super) fn start_real(
-    place: &Place,
+    run_dir: &RunDir,
     program: &Path,
     engine: &Path,
     model: &Path,
@@ -88,37 +93,42 @@ pub(super) fn start_real(
     let model = serde_json::to_string(model)?;
     let models =
         format!("[models.instant]\npath = {model}\ncontext = 512\nmax_in_flight = 16384\n");
-    launch_engine(place, Command::new(program), engine, &[], &models)
+    launch_engine(run_dir, Command::new(program), engine, &[], &models)
 }
 
-fn launch(place: &Place, command: Command, child_args: &[String], models: &str) -> Result<Subject> {
-    launch_engine(place, command, &place.child(), child_args, models)
+fn launch(
+    run_dir: &RunDir,
+    command: Command,
+    child_args: &[String],
+    models: &str,
+) -> Result<Subject> {
+    launch_engine(run_dir, command, &run_dir.child(), child_args, models)
 }
 
 fn launch_engine(
-    place: &Place,
+    run_dir: &RunDir,
     mut command: Command,
     engine: &Path,
     child_args: &[String],
     models: &str,
 ) -> Result<Subject> {
     let (port, admin) = (free_port()?, free_port()?);
-    let config = place.fresh("paddock.toml");
-    // A JSON string, and a list of them, is one of TOML too.
+    let config = run_dir.unique_path("paddock.toml");
+    // JSON strings and lists of strings are valid TOML.
     let args = serde_json::to_string(child_args)?;
     let child = serde_json::to_string(engine)?;
-    let state = serde_json::to_string(&place.fresh("state"))?;
+    let state = serde_json::to_string(&run_dir.unique_path("state"))?;
     let text = format!(
         "[server]\nstate_dir = {state}\nlisten = [\"127.0.0.1:{port}\"]\nadmin = [\"127.0.0.1:{admin}\"]\n\
          [engine]\ncommand = {child}\nargs = {args}\n\
          {models}"
     );
     fs::write(&config, text)?;
-    place.prepare(&mut command);
+    run_dir.prepare(&mut command);
     command.arg("serve").arg("--config").arg(&config);
-    let process = Process::start(&mut command, &place.fresh("paddock.log"))?;
+    let process = Process::start(&mut command, &run_dir.unique_path("paddock.log"))?;
     Ok(Subject::new(
-        Name::Paddock,
+        SubjectName::Paddock,
         ([127, 0, 0, 1], port).into(),
         Processes(vec![process.id()]),
         process,

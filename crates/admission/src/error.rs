@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum ProxyError {
     /// The client's request is malformed or ambiguous.
     #[error("paddock refuses this request: {0}")]
-    BadRequest(#[from] wire::Refusal),
+    BadRequest(#[from] wire::InvalidRequest),
     /// The client did not finish its request in time.
     #[error("the request did not arrive in time: nothing came for {} s", .0.as_secs())]
     RequestTimeout(Duration),
@@ -266,7 +266,7 @@ pub enum ProxyError {
     UpstreamHung(Arc<str>),
     /// The child's answer is not HTTP that can be passed on.
     #[error("the model's server gave an answer that cannot be passed on: {0}")]
-    UpstreamMalformed(#[from] wire::Malformed),
+    UpstreamMalformed(#[from] wire::InvalidResponse),
     /// The child's answer is not the stream that its client has been promised.
     #[error("the model's server answered with status {0} and no event stream")]
     UpstreamNoStream(u16),
@@ -275,12 +275,14 @@ pub enum ProxyError {
     UpstreamTimeout(Duration),
 }
 
-impl From<wire::BadName> for ProxyError {
-    fn from(bad: wire::BadName) -> Self {
+impl From<wire::InvalidModelName> for ProxyError {
+    fn from(bad: wire::InvalidModelName) -> Self {
         Self::BadName(match bad {
-            wire::BadName::Percent => "a `%` in it is not followed by two hexadecimal digits",
-            wire::BadName::NotUtf8 => "it is not UTF-8",
-            wire::BadName::TooLong => "it is longer than 512 bytes",
+            wire::InvalidModelName::Percent => {
+                "a `%` in it is not followed by two hexadecimal digits"
+            }
+            wire::InvalidModelName::NotUtf8 => "it is not UTF-8",
+            wire::InvalidModelName::TooLong => "it is longer than 512 bytes",
         })
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use paddock_gguf::{GgmlType, write::Builder};
+use paddock_gguf::{GgmlType, builder::GgufBuilder};
 use tempfile::TempDir;
 
 /// A directory with an engine that only sleeps and a small model, where paddock is called.
@@ -20,7 +20,7 @@ impl Place {
         let engine = place.path().join("llama-server");
         fs::write(&engine, "#!/bin/sh\nexec sleep 600\n").unwrap();
         fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
-        let model = Builder::new("llama").tensor("t", &[8], GgmlType::F32);
+        let model = GgufBuilder::new("llama").tensor("t", &[8], GgmlType::F32);
         fs::write(place.path().join("m.gguf"), model.build()).unwrap();
         place
     }

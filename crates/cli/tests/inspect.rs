@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use paddock_gguf::{GgmlType, Value, write::Builder};
+use paddock_gguf::{GgmlType, Value, builder::GgufBuilder};
 use tempfile::TempDir;
 
 /// Runs `paddock inspect` in a directory; returns its exit code, standard output and standard error.
@@ -22,8 +22,8 @@ fn inspect(directory: &Path, args: &[&str]) -> (i32, String, String) {
     )
 }
 
-fn model() -> Builder {
-    Builder::new("llama")
+fn model() -> GgufBuilder {
+    GgufBuilder::new("llama")
         .set(
             "general.name",
             Value::String("A \u{1b}[31mmodel".to_owned()),
@@ -42,7 +42,7 @@ fn model() -> Builder {
         .tensor("blk.1.ffn_up.weight", &[256, 2048], GgmlType::F16)
 }
 
-fn place(name: &str, file: &Builder) -> TempDir {
+fn place(name: &str, file: &GgufBuilder) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(name), file.build()).unwrap();
     directory
@@ -116,12 +116,12 @@ fn json_has_bytes() {
 
 #[test]
 fn all_parts_count() {
-    let part = |builder: Builder, number| {
+    let part = |builder: GgufBuilder, number| {
         let builder = builder.set("split.no", Value::U16(number));
         builder.set("split.count", Value::U16(2))
     };
     let directory = place("m-00001-of-00002.gguf", &part(model(), 0));
-    let second = Builder::new("llama").tensor("output.weight", &[256, 2048], GgmlType::F16);
+    let second = GgufBuilder::new("llama").tensor("output.weight", &[256, 2048], GgmlType::F16);
     let path = directory.path().join("m-00002-of-00002.gguf");
     fs::write(&path, part(second, 1).build()).unwrap();
     let (code, out, _) = inspect(directory.path(), &["m-00001-of-00002.gguf"]);
@@ -143,10 +143,10 @@ fn all_parts_count() {
 
 #[test]
 fn what_is_not_known_is_said() {
-    let directory = place("m.gguf", &Builder::new("llama"));
+    let directory = place("m.gguf", &GgufBuilder::new("llama"));
     let (code, out, _) = inspect(directory.path(), &["m.gguf"]);
     assert_eq!(code, 0);
-    let memory = "\nmemory        unknown: the file does not say `llama.block_count`, without which its \
+    let memory = "\nmemory        unknown: the file has no metadata key `llama.block_count`, without which its \
         memory cannot be predicted\n";
     assert!(
         out.contains("\nlayers        unknown\n") && out.contains(memory),
@@ -155,7 +155,7 @@ fn what_is_not_known_is_said() {
     let (_, out, _) = inspect(directory.path(), &["m.gguf", "--json"]);
     assert!(out.contains("\"memory\": null"), "{out}");
 
-    let projector = Builder::new("clip").tensor("v.weight", &[256, 2048], GgmlType::F16);
+    let projector = GgufBuilder::new("clip").tensor("v.weight", &[256, 2048], GgmlType::F16);
     let directory = place("mmproj.gguf", &projector);
     let (_, out, _) = inspect(directory.path(), &["mmproj.gguf"]);
     assert!(out.contains("\nmemory        1.0 MiB\n"), "{out}");
@@ -195,7 +195,7 @@ fn files_that_cannot_be_read_say_what_to_do() {
         assert!(error.contains(&format!("\n  = help: {help}")), "{error}");
     }
     let odd = "\u{1b}]0;x\u{7}";
-    let nested = Builder::new("llama")
+    let nested = GgufBuilder::new("llama")
         .set(odd, Value::U32(1))
         .set(odd, Value::U32(1));
     fs::write(directory.path().join("odd.gguf"), nested.build()).unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use paddock_gguf::{GgmlType, write::Builder};
+use paddock_gguf::{GgmlType, builder::GgufBuilder};
 use tempfile::TempDir;
 
 /// A directory with a configuration of one model.
@@ -21,7 +21,7 @@ impl Place {
         let path = |name: &str| place.0.path().join(name);
         fs::write(path("engine"), "#!/bin/sh\n").unwrap();
         fs::set_permissions(path("engine"), fs::Permissions::from_mode(0o755)).unwrap();
-        let model = Builder::new("llama").tensor("t", &[8], GgmlType::F32);
+        let model = GgufBuilder::new("llama").tensor("t", &[8], GgmlType::F32);
         fs::write(path("m.gguf"), model.build()).unwrap();
         place.write(FILE);
         place

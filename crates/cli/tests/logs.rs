@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use paddock_gguf::write::Builder;
+use paddock_gguf::builder::GgufBuilder;
 
 /// Ends the process if a test fails before it does.
 struct Running(Child);
@@ -59,7 +59,7 @@ fn serve(directory: &Path) -> Running {
     let script = "#!/bin/sh\ncase \"$1\" in --help|--list-devices) exit 0;; esac\nprintf 'one\\ntwo \\033[31m\\n' >&2\nexec sleep 600\n";
     fs::write(&engine, script).unwrap();
     fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
-    let model = Builder::stand_in();
+    let model = GgufBuilder::stand_in();
     fs::write(directory.join("m.gguf"), model.build()).unwrap();
     fs::write(
         directory.join("paddock.toml"),

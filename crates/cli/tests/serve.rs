@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
-use paddock_gguf::write::Builder;
+use paddock_gguf::builder::GgufBuilder;
 
 /// Ends the process if a test fails before it does.
 struct Running(Child);
@@ -35,7 +35,7 @@ fn start(directory: &std::path::Path, log: &str) -> Running {
     let engine = directory.join("llama-server");
     fs::write(&engine, "#!/bin/sh\nexec sleep 600\n").unwrap();
     fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
-    let model = Builder::stand_in();
+    let model = GgufBuilder::stand_in();
     fs::write(directory.join("m.gguf"), model.build()).unwrap();
     let path = format!("{}:/usr/bin:/bin", directory.display());
     let command = [

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use paddock_gguf::{Error, Split, inspect, part_path};
+use paddock_gguf::{Error, SplitPart, inspect, part_path};
 
 use super::engine::Fault;
 use super::home::unexpanded;
@@ -21,7 +21,7 @@ pub(super) fn check(path: &Path) -> Result<(), Fault> {
     }
 }
 
-fn check_parts(path: &Path, Split { index, count }: Split) -> Result<(), Fault> {
+fn check_parts(path: &Path, SplitPart { index, count }: SplitPart) -> Result<(), Fault> {
     let shown = path.display();
     let Some(first) = part_path(path, 0, count) else {
         let suffix = format!("-{:05}-of-{count:05}.gguf", index + 1);

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use paddock_gguf::{GgmlType, Value, write::Builder};
+use paddock_gguf::{GgmlType, Value, builder::GgufBuilder};
 use paddock_supervisor::sandbox::SandboxSupport;
 use tempfile::TempDir;
 
@@ -83,12 +83,12 @@ impl Fixture {
 }
 
 /// Begins a small model file.
-pub(super) fn model() -> Builder {
-    Builder::new("llama").tensor("token_embd.weight", &[32, 4], GgmlType::F32)
+pub(super) fn model() -> GgufBuilder {
+    GgufBuilder::new("llama").tensor("token_embd.weight", &[32, 4], GgmlType::F32)
 }
 
 /// Begins a part of a split model file.
-pub(super) fn part(index: u16, count: u16) -> Builder {
+pub(super) fn part(index: u16, count: u16) -> GgufBuilder {
     model()
         .set("split.no", Value::U16(index))
         .set("split.count", Value::U16(count))

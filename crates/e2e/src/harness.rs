@@ -1,4 +1,4 @@
-//! Runs the whole of paddock as its users do, and speaks to it in bytes.
+//! Runs the complete paddock as users do, and talks to it in bytes.
 //!
 //! ```text
 //! let paddock = paddock_e2e::paddock!()
@@ -11,12 +11,13 @@
 //! assert!(paddock.stop(Signal::TERM).success());
 //! ```
 //!
-//! A [`Paddock`] that is dropped is ended, and nothing may be left of it: no process whose command
-//! line names its directory and, where it ended by itself, no socket and no directory of its own.
-//! What it wrote to standard error is shown when its test fails.
+//! Dropping a [`Paddock`] ends it and checks that nothing remains: no process whose command line
+//! names its directory and, if it exited by itself, no socket and no runtime directory. If the test
+//! fails, its standard error is printed.
 //!
-//! [`Connection`] is a client that blocks, with a limit to everything, and sees bytes as they are.
-//! [`wait_until`] and [`wait_for`] look again and again; no test sleeps for a time it made up.
+//! [`Connection`] is a blocking client with a time limit on every operation, which exposes the
+//! bytes as received. [`wait_until`] and [`wait_for`] poll a condition; tests never sleep for a
+//! fixed time.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -26,33 +27,34 @@
 )]
 
 mod address;
-mod answer;
-mod builder;
-mod clock;
 mod connection;
-mod files;
-mod lines;
+mod http_response;
+mod limited_socket;
+mod model_file;
+mod output_lines;
 mod paddock;
+mod paddock_builder;
 mod process;
 pub mod real;
-mod socket;
+mod waiting;
 
 pub use address::Address;
-pub use answer::{Answer, Head};
-pub use builder::{Builder, Finished};
-pub use clock::{A_WHILE, LIMIT, now, wait_for, wait_until};
 pub use connection::{Connection, Event, get, post};
-pub use files::model;
-pub use lines::Lines;
+pub use http_response::{Head, HttpResponse};
+pub use model_file::model;
+pub use output_lines::Lines;
 pub use paddock::Paddock;
-pub use process::{Pid, with_words};
+pub use paddock_builder::{CommandOutput, PaddockBuilder};
+pub use process::{Pid, processes_with_argument};
 pub use rustix::process::Signal;
+pub use waiting::{LIMIT, WATCH_TIME, now, wait_for, wait_until};
 
-/// Begins a [`Builder`] with this package's programs. Only integration tests can expand it.
+/// Creates a [`PaddockBuilder`] with this package's programs. Only integration tests can expand
+/// this macro.
 #[macro_export]
 macro_rules! paddock {
     () => {
-        $crate::harness::Builder::new(
+        $crate::harness::PaddockBuilder::new(
             env!("CARGO_BIN_EXE_paddock-e2e"),
             env!("CARGO_BIN_EXE_fake-llama-server"),
         )

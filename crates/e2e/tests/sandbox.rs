@@ -10,7 +10,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process;
 
-use paddock_e2e::harness::{Builder, Paddock};
+use paddock_e2e::harness::{Paddock, PaddockBuilder};
 use paddock_e2e::paddock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ fn elsewhere() -> TempDir {
     directory
 }
 
-fn ready(builder: Builder) -> Paddock {
+fn ready(builder: PaddockBuilder) -> Paddock {
     let paddock = builder.start();
     paddock.wait_ready();
     paddock

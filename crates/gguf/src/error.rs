@@ -1,62 +1,63 @@
-//! Why a model file is refused.
+//! The reasons to refuse a model file.
 
 use std::io;
 
 use crate::value::ValueType;
 
 impl Error {
-    /// Returns whether the file's contents are at fault, so that the same file is refused the next time as well.
+    /// Returns true if the file's content is at fault, so that the same file will be refused again.
     ///
-    /// An error of the system, such as no more file descriptors or a network file system that is away, may pass.
-    pub fn is_in_the_file(&self) -> bool {
+    /// System errors, such as exhausted file descriptors or an unreachable network file system, are
+    /// temporary.
+    pub fn is_permanent(&self) -> bool {
         !matches!(self, Self::Io(_))
     }
 }
 
-/// Why a model file is refused. The messages complete the sentence "the file …".
+/// The reason a model file is refused. Messages complete the sentence "the file …".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file cannot be opened or read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// The path leads to a directory, a device or the like.
+    /// The path is a directory, a device or another non-regular file.
     #[error("is {0}, not a regular file")]
     NotAFile(&'static str),
-    /// The file has no bytes.
+    /// The file is empty.
     #[error("is empty")]
     Empty,
     /// The file does not begin with the letters `GGUF`.
     #[error("is not a GGUF file: {0}")]
     NotGguf(String),
-    /// The numbers are stored most significant byte first.
-    #[error("is a big-endian GGUF file, which only big-endian machines read")]
+    /// The file is big-endian.
+    #[error("is a big-endian GGUF file, which only big-endian machines can read")]
     BigEndian,
     /// The version is not 2 or 3.
-    #[error("has GGUF version {0}; versions 2 and 3 are read")]
+    #[error("has GGUF version {0}; versions 2 and 3 are supported")]
     Version(u32),
-    /// The file ends before its tensor table does.
+    /// The file ends inside its header.
     #[error("is truncated: it ends after {0} bytes, inside its header")]
     HeaderTruncated(u64),
-    /// The file ends before the data of its last tensor does. Sizes in bytes.
+    /// The file ends before the end of its last tensor. Sizes are in bytes.
     #[error("is truncated: its tensors need {needs} bytes, it has {has}")]
     Truncated {
-        /// The length the tensor table asks for.
+        /// The length that the tensor table requires.
         needs: u64,
-        /// The length the file has.
+        /// The file's length.
         has: u64,
     },
-    /// A count or a length is beyond what any model has.
-    #[error("claims {what} of {value}; at most {limit} is read")]
+    /// A count or a length exceeds a limit.
+    #[error("claims {what} of {value}; the limit is {limit}")]
     TooMuch {
-        /// What is counted.
+        /// The counted thing.
         what: &'static str,
         /// The number in the file.
         value: u64,
         /// The limit, one of [`crate::limits`].
         limit: u64,
     },
-    /// A metadata value has a type the format does not define.
+    /// A metadata value has a type that the format does not define.
     #[error("has metadata key `{key}` of unknown type {number}")]
     ValueType {
         /// The metadata key.
@@ -64,31 +65,31 @@ pub enum Error {
         /// The number in the file.
         number: u32,
     },
-    /// A metadata value is an array of arrays, which llama.cpp does not read either.
+    /// A metadata value is an array of arrays, which llama.cpp refuses too.
     #[error("has metadata key `{0}` with an array of arrays")]
     NestedArray(String),
-    /// A metadata key or a tensor name is there twice.
+    /// A metadata key or a tensor name is repeated.
     #[error("has the {what} `{name}` twice")]
     Duplicate {
-        /// Which table.
+        /// The kind of name.
         what: &'static str,
         /// The name.
         name: String,
     },
-    /// A metadata value that must have one type has another.
+    /// A metadata value has the wrong type.
     #[error("has metadata key `{key}` of type {found} where {expected} is expected")]
     KeyType {
         /// The metadata key.
         key: &'static str,
-        /// The type it must have.
+        /// The required type.
         expected: ValueType,
-        /// What it has.
+        /// The actual value.
         found: String,
     },
     /// `general.alignment` is not a power of two.
     #[error("has an alignment of {0}, which is not a power of two")]
     Alignment(u32),
-    /// A tensor's type was taken out of the format.
+    /// A tensor has a type that was removed from the format.
     #[error("has tensor `{tensor}` of ggml type {number}, which llama.cpp no longer reads")]
     RemovedType {
         /// The tensor's name.
@@ -96,12 +97,12 @@ pub enum Error {
         /// The number in the file.
         number: u32,
     },
-    /// A tensor's shape or place makes no sense.
+    /// A tensor has an invalid shape or offset.
     #[error("has tensor `{tensor}` {problem}")]
     Tensor {
         /// The tensor's name.
         tensor: String,
-        /// What is wrong, completing "has tensor X …".
+        /// The defect, completing "has tensor X …".
         problem: String,
     },
 }

@@ -1,44 +1,44 @@
-//! What a GGUF header says.
+//! The content of a GGUF header.
 
 use std::collections::BTreeMap;
 
-use crate::ggml::GgmlType;
-use crate::split::Split;
+use crate::ggml_type::GgmlType;
+use crate::split_part::SplitPart;
 use crate::value::Value;
 
-/// The header of a model file: everything but the tensor data.
+/// The header of a model file: everything except the tensor data.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Header {
     /// The format's version, 2 or 3.
     pub version: u32,
-    /// The metadata; values too large to keep are there by type and length.
+    /// The metadata; for values too large to keep only type and length.
     pub metadata: BTreeMap<String, Value>,
-    /// The tensors, in the order of the file.
+    /// The tensors in file order.
     pub tensors: Vec<Tensor>,
-    /// What tensor data is aligned to, in bytes; a power of two.
+    /// The alignment of tensor data in bytes, a power of two.
     pub alignment: u64,
-    /// Where the tensor data begins, in bytes from the start of the file.
+    /// The start of the tensor data, in bytes from the start of the file.
     pub data_offset: u64,
-    /// How long the file must be for its tensors to be there, in bytes.
+    /// The minimum length in bytes of a complete file.
     ///
-    /// A tensor of a type that is not known counts as empty, so the true need can be greater.
+    /// Tensors of unknown types count as empty, so the actual length may be greater.
     pub file_len: u64,
 }
 
-/// One line of the tensor table.
+/// An entry of the tensor table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Tensor {
-    /// The tensor's name; bytes that are not UTF-8 are replaced.
+    /// The name; invalid UTF-8 is replaced.
     pub name: String,
-    /// Elements per dimension; one to four, the first is the row.
+    /// The elements per dimension, one to four dimensions; the first is the row.
     pub dims: Vec<u64>,
     /// The data type.
     pub ggml_type: GgmlType,
-    /// Where the data begins, in bytes from [`Header::data_offset`].
+    /// The start of the data, in bytes from [`Header::data_offset`].
     pub offset: u64,
-    /// How many bytes the data takes; `None` when the type is not known.
+    /// The size of the data in bytes; `None` if the type is unknown.
     pub size: Option<u64>,
 }
 
@@ -53,11 +53,11 @@ impl Header {
         self.get("general.architecture")?.as_str()
     }
 
-    /// Returns which part of how many this file is, if the model is split over several.
-    pub fn split(&self) -> Option<Split> {
+    /// Returns the position of this file in a split model, or `None` if the model is not split.
+    pub fn split(&self) -> Option<SplitPart> {
         let count = u32::try_from(self.get("split.count")?.as_u64()?).ok()?;
         let index = self.get("split.no").and_then(Value::as_u64).unwrap_or(0);
         let index = u32::try_from(index).ok()?;
-        (count > 1).then_some(Split { index, count })
+        (count > 1).then_some(SplitPart { index, count })
     }
 }

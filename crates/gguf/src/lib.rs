@@ -1,31 +1,32 @@
-//! Model files: the GGUF header, read without trust and without the tensor data.
+//! Reads the headers of GGUF model files and predicts the memory that models need. Invariant: no
+//! input causes a panic, memory is bounded by [`limits`] whatever a file claims, and tensor data is
+//! never read. Pure: no network, no tokio.
 //!
-//! [`Header::read`] takes any [`std::io::Read`] and gives the metadata and the tensor table;
-//! [`inspect`] does the same for a file and tells a truncated one. No input makes either of them
-//! panic, and what they keep in memory is bounded by [`limits`], whatever the file claims.
+//! [`Header::read`] reads the metadata and the tensor table from any [`std::io::Read`]; [`inspect`]
+//! reads them from a file and also detects truncation. [`memory::predict`] computes the memory that
+//! the model needs.
 //!
-//! [`memory::predict`] tells from it what the model will take in memory.
 //!
-//! Versions 2 and 3, little-endian, are read. [`mod@write`] makes small files for tests.
+//! Versions 2 and 3, little-endian, are supported. [`mod@builder`] creates small files for tests.
 
-mod cursor;
+mod bounded_reader;
+pub mod builder;
 mod error;
-mod facts;
-mod file;
-mod ggml;
+mod ggml_type;
 mod header;
+mod header_facts;
+mod header_parser;
 pub mod limits;
 mod loadable;
 pub mod memory;
-mod parse;
-mod split;
+mod model_file;
+mod split_part;
 mod value;
-pub mod write;
 
 pub use error::Error;
-pub use file::{PartError, inspect, inspect_parts};
-pub use ggml::GgmlType;
+pub use ggml_type::GgmlType;
 pub use header::{Header, Tensor};
 pub use loadable::{Unloadable, check_loadable};
-pub use split::{Split, part_path, strip_part_suffix};
+pub use model_file::{PartError, inspect, inspect_parts};
+pub use split_part::{SplitPart, part_path, strip_part_suffix};
 pub use value::{Value, ValueType};

@@ -1,8 +1,8 @@
-//! Metadata values.
+//! Metadata values and their types.
 
 use std::fmt;
 
-/// One metadata value.
+/// A metadata value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// An 8-bit unsigned number.
@@ -25,28 +25,28 @@ pub enum Value {
     F32(f32),
     /// A 64-bit float.
     F64(f64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// A text; bytes that are not UTF-8 are replaced.
+    /// A string; invalid UTF-8 is replaced.
     String(String),
-    /// A text too long to keep.
+    /// A string too long to keep.
     SkippedString {
-        /// Its length in bytes.
+        /// The length in bytes.
         len: u64,
     },
-    /// A short array of numbers or truth values.
+    /// A short array of numbers or booleans.
     Array(Vec<Self>),
-    /// An array that was not kept: too long, or of strings.
+    /// An array that is not kept because it is too long or contains strings.
     SkippedArray {
-        /// The type of its elements.
+        /// The type of the elements.
         of: ValueType,
-        /// How many elements it has.
+        /// The number of elements.
         len: u64,
     },
 }
 
 impl Value {
-    /// Returns the value as an unsigned number, from any whole-number type that holds one.
+    /// Returns the value as an unsigned number, if an integer type holds one.
     pub fn as_u64(&self) -> Option<u64> {
         match *self {
             Self::U8(n) => Some(n.into()),
@@ -90,7 +90,7 @@ pub enum ValueType {
 }
 
 impl ValueType {
-    /// Returns the type with this number, if the format has it.
+    /// Returns the type with this number, if the format defines one.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         Some(match number {
             0 => Self::U8,
@@ -110,7 +110,7 @@ impl ValueType {
         })
     }
 
-    /// Returns how many bytes one value takes, if all values of the type take as many.
+    /// Returns the size of a value in bytes, if the type has a fixed size.
     pub(crate) fn fixed_size(self) -> Option<u64> {
         match self {
             Self::U8 | Self::I8 | Self::Bool => Some(1),

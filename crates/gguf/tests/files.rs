@@ -1,14 +1,16 @@
-//! Model files on disk: whole, cut short, and not files at all.
+//! Model files on disk: complete, truncated, and paths that are not regular files.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use paddock_gguf::{Error, GgmlType, Value, ValueType, inspect, inspect_parts, write::Builder};
+use paddock_gguf::{
+    Error, GgmlType, Value, ValueType, builder::GgufBuilder, inspect, inspect_parts,
+};
 
 fn sample() -> Vec<u8> {
-    Builder::new("llama")
+    GgufBuilder::new("llama")
         .set("split.count", Value::U16(3))
         .set("split.no", Value::U16(0))
         .tensor("token_embd.weight", &[64, 8], GgmlType::F32)
@@ -40,7 +42,7 @@ fn a_file_cut_in_its_data_says_how_much_is_missing() {
 }
 
 #[test]
-fn what_is_not_a_file_is_refused() {
+fn paths_other_than_regular_files_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let error = inspect(directory.path()).unwrap_err();
     assert_eq!(error.to_string(), "is a directory, not a regular file");
@@ -62,7 +64,7 @@ fn a_file_of_fifty_gigabytes_is_read_at_once() {
         of: ValueType::String,
         len: 262_144,
     };
-    let mut builder = Builder::new("llama").set("tokenizer.ggml.tokens", vocabulary);
+    let mut builder = GgufBuilder::new("llama").set("tokenizer.ggml.tokens", vocabulary);
     for layer in 0..2000 {
         builder = builder.tensor(
             &format!("blk.{layer}.attn_norm.weight"),
@@ -70,7 +72,7 @@ fn a_file_of_fifty_gigabytes_is_read_at_once() {
             GgmlType::F32,
         );
     }
-    // Only what comes last may lack its data.
+    // Only the last tensors may lack their data.
     let rows = DATA / 2 / 4096;
     builder = builder.tensor_with("output.weight", &[4096, rows], GgmlType::F16, Vec::new());
     let mut file = File::create(&path).unwrap();
@@ -96,7 +98,7 @@ fn all_parts_are_read_from_any_of_them() {
             .join(format!("a-0000{number}-of-00003.gguf"))
     };
     for number in 1..=3u8 {
-        let part = Builder::new("llama")
+        let part = GgufBuilder::new("llama")
             .set("split.count", Value::U16(3))
             .set("split.no", Value::U16(u16::from(number) - 1))
             .tensor(&format!("blk.{number}.t"), &[64, 8], GgmlType::F32);
@@ -111,7 +113,7 @@ fn all_parts_are_read_from_any_of_them() {
     let error = inspect_parts(&path(1)).unwrap_err();
     assert_eq!(error.path, path(2));
     assert!(matches!(error.error, Error::Io(_)));
-    // Under another name its parts cannot be found, by llama.cpp neither.
+    // Under another name neither llama.cpp nor paddock finds the other parts.
     fs::rename(path(3), directory.path().join("b.gguf")).unwrap();
     assert_eq!(
         inspect_parts(&directory.path().join("b.gguf"))
@@ -125,9 +127,9 @@ fn all_parts_are_read_from_any_of_them() {
 fn absurdly_many_parts_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a-00001-of-60000.gguf");
-    let part = Builder::new("llama").set("split.count", Value::U16(60_000));
+    let part = GgufBuilder::new("llama").set("split.count", Value::U16(60_000));
     fs::write(&path, part.build()).unwrap();
     let error = inspect_parts(&path).unwrap_err();
-    let expected = "claims a number of parts of 60000; at most 1024 is read";
+    let expected = "claims a number of parts of 60000; the limit is 1024";
     assert_eq!(error.error.to_string(), expected);
 }

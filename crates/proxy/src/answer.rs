@@ -10,7 +10,7 @@ pub(super) use early::LAST_CHUNK;
 use early::Replaced;
 use paddock_admission::error::{Dialect, ProxyError};
 use paddock_admission::phase::ServicePhase;
-use paddock_wire::{Body, Framing, HeadScan, Malformed, ResponseHead, Version};
+use paddock_wire::{Body, Framing, HeadScan, InvalidResponse, ResponseHead, Version};
 
 /// The status that has a client send its body (RFC 9110 §15.2.1).
 const CONTINUE: u16 = 100;
@@ -61,7 +61,7 @@ struct Passing {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wrong {
     /// The head cannot be passed on.
-    Malformed(Malformed),
+    Malformed(InvalidResponse),
     /// The chunked framing is broken.
     Chunks,
 }
@@ -113,7 +113,7 @@ impl Answer {
     /// The upstream closed: is the answer whole all the same?
     pub(super) fn is_complete_at_close(&self) -> bool {
         self.passing()
-            .is_some_and(|passing| passing.body.closed().is_ok())
+            .is_some_and(|passing| passing.body.check_end().is_ok())
     }
 
     /// The upstream's connection can serve another request.
@@ -151,7 +151,7 @@ impl Answer {
             State::Head(scan) => {
                 let end = scan
                     .find_end(buffer.bytes())
-                    .map_err(|refusal| Wrong::Malformed(Malformed::Framing(refusal)))?;
+                    .map_err(|refusal| Wrong::Malformed(InvalidResponse::Framing(refusal)))?;
                 match end {
                     None => Ok(Piece::Partial(buffer)),
                     Some(len) => self.take_head(worker, client, buffer, len, upload_done),

@@ -12,7 +12,7 @@ use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::model::{Endpoint, Lease, Model};
 use paddock_admission::phase::ServicePhase;
-use paddock_wire::Edits;
+use paddock_wire::HeadEdits;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -207,7 +207,7 @@ fn edit_head(worker: &Worker, client: &Client, request: &mut Request) {
 
 /// Empties the last of `additions` where the child would refuse the head for their sake.
 #[cold]
-fn leave_out_what_has_no_room(edits: &Edits, head: &[u8], additions: &mut [&[u8]]) {
+fn leave_out_what_has_no_room(edits: &HeadEdits, head: &[u8], additions: &mut [&[u8]]) {
     let lines = |bytes: &[u8]| bytes.split_inclusive(|byte| *byte == b'\n').count();
     let mut bare = Vec::new();
     edits.render(head, &[], &mut bare);

@@ -24,7 +24,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use paddock_supervisor::Address;
-use paddock_wire::HOP_BY_HOP;
+use paddock_wire::HOP_BY_HOP_FIELDS;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -227,7 +227,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in named {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    for name in HOP_BY_HOP_FIELDS {
         headers.remove(name);
     }
 }

@@ -60,7 +60,7 @@ fn asks_for_stream(body: &[u8]) -> bool {
 pub(super) fn is_possible(client: &Client, request: &Request, model: &Model) -> bool {
     may_be_sent(Facts {
         is_on: model.limits.loading_heartbeat,
-        is_post: request.head.method.of(request.buffer.bytes()) == b"POST",
+        is_post: request.head.method.slice(request.buffer.bytes()) == b"POST",
         version: request.head.version,
         route: client.card.route(),
     })
@@ -130,7 +130,7 @@ fn body_asks_for_stream(request: &Request) -> bool {
         return false;
     }
     let first = request.buffer.bytes().get(request.head_len..);
-    let mut follower = Body::of_request(request.head.framing);
+    let mut follower = Body::for_request(request.head.framing);
     let mut body = Vec::with_capacity(request.buffered_bytes());
     for piece in first.into_iter().chain(request.held.pieces()) {
         let followed = follower.follow_with(piece, |data| body.extend_from_slice(data));

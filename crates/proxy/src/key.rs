@@ -36,7 +36,7 @@ pub(super) fn route<'a>(
     client.card.for_key(&key);
     client.record.for_key(Visit::new(Arc::clone(&key)));
     let head = request.buffer.bytes();
-    let asked = UpstreamRoute::of(request.head.method.of(head), request.head.path(head));
+    let asked = UpstreamRoute::of(request.head.method.slice(head), request.head.path(head));
     key.check(&[asked.scope])?;
     if let Some(wants) = shown.wants(asked.stream)? {
         client.record.wants_stream(wants);
@@ -97,7 +97,7 @@ fn take(catalog: &Catalog, request: &mut Request) -> Result<Shown, ProxyError> {
     let mut refusal = None;
     let head = &request.buffer.bytes()[..request.head_len];
     for field in field_lines(head) {
-        if field.is("x-conversation-id") && !field.value.is_empty() {
+        if field.has_name("x-conversation-id") && !field.value.is_empty() {
             shown.more_conversations = shown.conversation.is_some();
             shown.conversation.get_or_insert_with(|| field.value.into());
         }
@@ -123,7 +123,7 @@ fn take(catalog: &Catalog, request: &mut Request) -> Result<Shown, ProxyError> {
 /// Whether it asks paddock itself how it is, which everybody may.
 fn asks_for_health(worker: &Worker, request: &Request) -> bool {
     let bytes = request.buffer.bytes();
-    let reads = request.to_head || request.head.method.of(bytes) == b"GET";
+    let reads = request.to_head || request.head.method.slice(bytes) == b"GET";
     let path = request.head.path(bytes);
     worker.site.own.is_some() && reads && matches!(path, b"/health" | b"/v1/health")
 }

@@ -10,7 +10,7 @@ use super::request::Request;
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::model::Model;
-use paddock_wire::{Body, ModelScan, Scan};
+use paddock_wire::{Body, ModelScan, ScanResult};
 use std::sync::Arc;
 
 /// What is known when the part of the body that came with the head has been read.
@@ -29,18 +29,18 @@ pub(super) fn at_hand(
     request: &Request,
 ) -> Result<Named, ProxyError> {
     let bytes = request.buffer.bytes();
-    let kind = request.head.content_type.map(|span| span.of(bytes));
+    let kind = request.head.content_type.map(|span| span.slice(bytes));
     let mut scan = ModelScan::for_content_type(kind);
     // It has been followed already, and not looked at.
-    let mut body = Body::of_request(request.head.framing);
-    let mut said = Scan::More;
+    let mut body = Body::for_request(request.head.framing);
+    let mut said = ScanResult::More;
     body.follow_with(&bytes[request.head_len..], |data| said = scan.feed(data))
         .map_err(|error| ProxyError::BadRequest(error.into()))?;
-    if said == Scan::More && request.body.is_complete() {
+    if said == ScanResult::More && request.body.is_complete() {
         said = scan.end();
     }
     match said {
-        Scan::More => Ok(Named::Further(Box::new(scan))),
+        ScanResult::More => Ok(Named::Further(Box::new(scan))),
         said => model(worker, client, request, said, &scan).map(Named::Model),
     }
 }
@@ -54,8 +54,8 @@ pub(super) async fn find(
 ) -> Result<Arc<Model>, Denied> {
     say_continue(client, request).await?;
     let mut pace = Pace::default();
-    let mut said = Scan::More;
-    while said == Scan::More {
+    let mut said = ScanResult::More;
+    while said == ScanResult::More {
         if request.body.is_complete() {
             said = scan.end();
             break;
@@ -71,15 +71,15 @@ fn model(
     worker: &Worker,
     client: &Client,
     request: &Request,
-    said: Scan,
+    said: ScanResult,
     scan: &ModelScan,
 ) -> Result<Arc<Model>, ProxyError> {
     let catalog = worker.catalog();
     let found = match said {
-        Scan::Found => catalog.find(scan.name().unwrap_or_default()),
-        Scan::NotAString => Err(ProxyError::BadName("`model` is not a string")),
-        Scan::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
-        Scan::More | Scan::Absent => nameless::model(&catalog, request),
+        ScanResult::Found => catalog.find(scan.name().unwrap_or_default()),
+        ScanResult::NotAString => Err(ProxyError::BadName("`model` is not a string")),
+        ScanResult::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
+        ScanResult::More | ScanResult::Absent => nameless::model(&catalog, request),
     };
     key::allowed(&catalog, client, found)
 }

@@ -45,7 +45,7 @@ fn explain(request: &Request) -> Option<Unroutable> {
 
 /// Returns the coding of a body that is not as it would be read.
 fn content_coding(head: &[u8]) -> Option<String> {
-    let mut codings = field_lines(head).filter(|field| field.is("content-encoding"));
+    let mut codings = field_lines(head).filter(|field| field.has_name("content-encoding"));
     let coded = codings.find(|field| !field.value.eq_ignore_ascii_case(b"identity"))?;
     let shown = coded.value.get(..MAX_CODING).unwrap_or(coded.value);
     Some(String::from_utf8_lossy(shown).into_owned())
@@ -53,7 +53,7 @@ fn content_coding(head: &[u8]) -> Option<String> {
 
 /// Returns the first mistake in what is in memory of a body that should be JSON.
 fn json_fault(request: &Request, head: &[u8]) -> Option<serde_json::Error> {
-    let kind = request.head.content_type.map(|span| span.of(head));
+    let kind = request.head.content_type.map(|span| span.slice(head));
     if !ModelScan::for_content_type(kind).is_json() {
         return None;
     }
@@ -68,7 +68,7 @@ fn json_fault(request: &Request, head: &[u8]) -> Option<serde_json::Error> {
 fn data_in_memory(request: &Request) -> Option<(Vec<u8>, bool)> {
     let first = request.buffer.bytes().get(request.head_len..)?;
     // Followed already, and not kept without its framing.
-    let mut body = Body::of_request(request.head.framing);
+    let mut body = Body::for_request(request.head.framing);
     let mut data = Vec::new();
     for piece in iter::once(first).chain(request.held.pieces()) {
         let copy = |run: &[u8]| {

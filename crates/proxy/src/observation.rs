@@ -72,7 +72,7 @@ pub(super) fn is_observation(method: Method, path: &[u8], head: &[u8]) -> bool {
 /// Returns whether the client asks for a page to show. Browsers do, and probes such as `curl` do not.
 fn wants_page(head: &[u8]) -> bool {
     field_lines(head)
-        .filter(|field| field.is("accept"))
+        .filter(|field| field.has_name("accept"))
         .flat_map(|field| field.value.split(|byte| *byte == b','))
         .filter_map(|range| range.split(|byte| *byte == b';').next())
         .any(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/html"))

@@ -27,16 +27,16 @@ pub(super) fn admit(
     }
     let head = request.buffer.bytes().get(..request.head_len);
     let head = head.unwrap_or_default();
-    let origin = request.head.origin.map(|span| span.of(head));
-    let reads = request.to_head || request.head.method.of(head) == b"GET";
+    let origin = request.head.origin.map(|span| span.slice(head));
+    let reads = request.to_head || request.head.method.slice(head) == b"GET";
     // Clients that are no browsers end here, unless they read.
     if origin.is_none() && !reads {
         return Ok(());
     }
-    let fetch_site = request.head.fetch_site.map(|span| span.of(head));
+    let fetch_site = request.head.fetch_site.map(|span| span.slice(head));
     let facts = PageFacts {
         origin,
-        host: request.head.host.of(head),
+        host: request.head.host.slice(head),
         reads,
         embeds: fetch_site == Some(b"cross-site") && !is_navigation(head),
     };
@@ -75,7 +75,7 @@ pub(super) fn admit_malformed(worker: &Worker, client: &mut Client) {
     };
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let head = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-    let mut origins = field_lines(head).filter(|field| field.is("origin"));
+    let mut origins = field_lines(head).filter(|field| field.has_name("origin"));
     let (Some(field), None) = (origins.next(), origins.next()) else {
         return;
     };
@@ -95,9 +95,9 @@ pub(super) fn is_preflight(request: &Request) -> bool {
     let head = request.buffer.bytes().get(..request.head_len);
     let head = head.unwrap_or_default();
     request.head.origin.is_some()
-        && request.head.method.of(head) == b"OPTIONS"
+        && request.head.method.slice(head) == b"OPTIONS"
         && matches!(request.head.framing, Framing::None | Framing::Length(0))
-        && field_lines(head).any(|field| field.is("access-control-request-method"))
+        && field_lines(head).any(|field| field.has_name("access-control-request-method"))
 }
 
 /// Adds the fields for this origin. Browsers write origins in visible ASCII; anything else is not repeated.
@@ -113,7 +113,7 @@ fn push_lines(lines: &mut Vec<u8>, origin: &[u8]) {
 /// Returns whether the answer becomes a page of its own, as behind a link, which no other page can read.
 fn is_navigation(head: &[u8]) -> bool {
     let has = |name: &str, value: &[u8]| {
-        field_lines(head).any(|field| field.is(name) && field.value == value)
+        field_lines(head).any(|field| field.has_name(name) && field.value == value)
     };
     has("sec-fetch-mode", b"navigate") && has("sec-fetch-dest", b"document")
 }

@@ -37,8 +37,8 @@ pub(super) async fn answer(
         || worker.phase() != ServicePhase::Serving;
     let asked = http::Request::builder()
         .extension(ShownKey(client.record.key().cloned()))
-        .method(request.head.method.of(request.buffer.bytes()))
-        .uri(request.head.target.of(request.buffer.bytes()))
+        .method(request.head.method.slice(request.buffer.bytes()))
+        .uri(request.head.target.slice(request.buffer.bytes()))
         .body(Empty::new());
     request.give_back(worker);
     let response = match asked {

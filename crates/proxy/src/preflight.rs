@@ -11,7 +11,7 @@ use super::worker::Worker;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
 use paddock_scheduler::ModelId;
-use paddock_wire::{UpstreamTarget, field_lines, named_by_query};
+use paddock_wire::{UpstreamTarget, field_lines, find_model_in_query};
 
 /// Answers a preflight of a page that may ask.
 pub(super) async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
@@ -28,9 +28,9 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
     let catalog = worker.catalog();
     let engine = catalog
         .browsers()
-        .engine(model(&catalog, request.head.target.of(bytes)));
-    let origin = request.head.origin.map(|span| span.of(bytes));
-    let asked = field_lines(bytes).find(|field| field.is("access-control-request-headers"));
+        .engine(model(&catalog, request.head.target.slice(bytes)));
+    let origin = request.head.origin.map(|span| span.slice(bytes));
+    let asked = field_lines(bytes).find(|field| field.has_name("access-control-request-headers"));
     let mut head = reply::head_of(200);
     let mut push = |name: &str, value: &[u8]| {
         head.push_str(name);
@@ -64,10 +64,10 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
 
 /// The model that a target names.
 fn model(catalog: &Catalog, target: &[u8]) -> Option<ModelId> {
-    if let Some(upstream) = UpstreamTarget::of(target) {
+    if let Some(upstream) = UpstreamTarget::parse(target) {
         let mut names = upstream.candidates();
         return names.find_map(|candidate| catalog.named(&candidate.name).map(|model| model.id));
     }
-    let name = named_by_query(target).ok().flatten()?;
+    let name = find_model_in_query(target).ok().flatten()?;
     catalog.named(&name).map(|model| model.id)
 }

@@ -5,7 +5,7 @@ use super::held::Held;
 use super::worker::Worker;
 use paddock_admission::error::{Dialect, ProxyError};
 use paddock_admission::phase::ServicePhase;
-use paddock_wire::{Body, Framing, HeadScan, Refusal, RequestHead, to_origin_form};
+use paddock_wire::{Body, Framing, HeadScan, InvalidRequest, RequestHead, to_origin_form};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -166,7 +166,7 @@ fn look(
     worker: &Worker,
     client: &mut Client,
     scan: &mut HeadScan,
-) -> Result<Option<usize>, Refusal> {
+) -> Result<Option<usize>, InvalidRequest> {
     let Some(ahead) = &mut client.ahead else {
         return Ok(None);
     };
@@ -190,7 +190,7 @@ fn judge(worker: &Worker, client: &mut Client, mut head_len: usize) -> Next {
     };
     match take(worker, client, &mut buffer, &mut head_len) {
         Ok((head, body)) => Next::Request(Request {
-            to_head: head.method.of(buffer.bytes()) == b"HEAD",
+            to_head: head.method.slice(buffer.bytes()) == b"HEAD",
             dialect: Dialect::of_path(head.path(buffer.bytes())),
             head,
             buffer,
@@ -218,16 +218,16 @@ fn take(
     client: &mut Client,
     buffer: &mut Buffer,
     head_len: &mut usize,
-) -> Result<(RequestHead, Body), Refusal> {
+) -> Result<(RequestHead, Body), InvalidRequest> {
     let mut parsed = RequestHead::parse(&buffer.bytes()[..*head_len]);
-    if matches!(parsed, Err(Refusal::Target)) {
+    if matches!(parsed, Err(InvalidRequest::Target)) {
         parsed = rewrite(buffer, head_len);
     }
     let head = parsed?;
     let (bytes, rest) = buffer.bytes().split_at(*head_len);
     worker.ids.write_line(&head, bytes, &mut client.id_line);
     client.card.begin(&client.id_line);
-    let mut body = Body::of_request(head.framing);
+    let mut body = Body::for_request(head.framing);
     let taken = body.follow(rest)?;
     if taken < rest.len() {
         let mut ahead = worker.pool.take();
@@ -241,9 +241,9 @@ fn take(
 /// Puts a path and the URL's host in the place of a target that is a whole URL (RFC 9112 §3.2.2). From here on
 /// the request is the one that a client without a proxy would send.
 #[cold]
-fn rewrite(buffer: &mut Buffer, head_len: &mut usize) -> Result<RequestHead, Refusal> {
+fn rewrite(buffer: &mut Buffer, head_len: &mut usize) -> Result<RequestHead, InvalidRequest> {
     let head = &buffer.bytes()[..*head_len];
-    let origin = to_origin_form(head)?.ok_or(Refusal::Target)?;
+    let origin = to_origin_form(head)?.ok_or(InvalidRequest::Target)?;
     let parsed = RequestHead::parse(&origin)?;
     buffer.replace_head(*head_len, &origin);
     *head_len = origin.len();

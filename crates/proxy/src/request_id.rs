@@ -28,7 +28,7 @@ impl RequestIds {
         line.clear();
         line.extend_from_slice(NAME);
         if let Some(named) = head.request_id {
-            line.extend_from_slice(named.of(bytes));
+            line.extend_from_slice(named.slice(bytes));
         } else {
             self.write_new(line);
         }
@@ -60,8 +60,8 @@ impl RequestIds {
 /// [`RequestHead::parse`](paddock_wire::RequestHead::parse) does. Such a head is malformed or not whole:
 /// only a short row of visible ASCII characters on a whole line is repeated in an answer.
 fn name_in(head: &[u8]) -> Option<&[u8]> {
-    let whole = |field: &paddock_wire::FieldLine<'_>| field.line.of(head).ends_with(b"\n");
-    let named = field_lines(head).filter(|field| field.is("x-request-id") && whole(field));
+    let whole = |field: &paddock_wire::FieldLine<'_>| field.line.slice(head).ends_with(b"\n");
+    let named = field_lines(head).filter(|field| field.has_name("x-request-id") && whole(field));
     let name = named.last()?.value;
     let is_safe = name.iter().all(u8::is_ascii_graphic);
     (is_safe && (1..=MAX_REPEATED).contains(&name.len())).then_some(name)

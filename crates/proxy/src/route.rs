@@ -6,7 +6,7 @@ use super::{nameless, ollama};
 use paddock_admission::catalog::Catalog;
 use paddock_admission::error::{ProxyError, Unroutable};
 use paddock_admission::model::Model;
-use paddock_wire::{Framing, UpstreamTarget, named_by_field, named_by_query};
+use paddock_wire::{Framing, UpstreamTarget, find_model_in_query, parse_model_header};
 use std::sync::Arc;
 
 /// Whose a request is.
@@ -41,8 +41,8 @@ pub(super) fn route<'a>(
         return catalog.unnamed().map(Route::Upstream);
     };
     let bytes = request.buffer.bytes();
-    let target = request.head.target.of(bytes);
-    let method = match request.head.method.of(bytes) {
+    let target = request.head.target.slice(bytes);
+    let method = match request.head.method.slice(bytes) {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
         _ => Method::Other,
@@ -50,7 +50,7 @@ pub(super) fn route<'a>(
     let path = request.head.path(bytes);
     let head = bytes.get(..request.head_len).unwrap_or_default();
     // 2.
-    if let Some(upstream) = UpstreamTarget::of(target) {
+    if let Some(upstream) = UpstreamTarget::parse(target) {
         let (model, cut) = prefixed(&catalog, upstream)?;
         let rest = path.get(cut.end()..).unwrap_or_default();
         request.observes = is_observation(method, rest, head);
@@ -64,11 +64,11 @@ pub(super) fn route<'a>(
     let rest = path.strip_prefix(b"/");
     request.observes = rest.is_some_and(|rest| is_observation(method, rest, head));
     // 4.
-    if let Some(name) = named_by_query(target)? {
+    if let Some(name) = find_model_in_query(target)? {
         return catalog.find(&name).map(Route::Upstream);
     }
     if let Some(value) = request.head.model
-        && let Some(name) = named_by_field(value.of(bytes))?
+        && let Some(name) = parse_model_header(value.slice(bytes))?
     {
         return catalog.find(name).map(Route::Upstream);
     }
@@ -98,7 +98,7 @@ fn is_own(path: &[u8]) -> bool {
 fn prefixed(
     catalog: &Catalog,
     upstream: UpstreamTarget<'_>,
-) -> Result<(Arc<Model>, paddock_wire::Span), ProxyError> {
+) -> Result<(Arc<Model>, paddock_wire::ByteSpan), ProxyError> {
     for candidate in upstream.candidates() {
         if let Some(model) = catalog.named(&candidate.name) {
             return Ok((Arc::clone(model), candidate.cut));

@@ -84,7 +84,7 @@ fn resume(
     };
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
-    let target = request.head.target.of(request.buffer.bytes());
+    let target = request.head.target.slice(request.buffer.bytes());
     let all_own = conversations(target).all(|id| streams.are_of(model.id, &id, &key.name));
     match all_own {
         true => Ok(()),
@@ -155,7 +155,7 @@ fn look_up(
                 .into_iter()
                 .any(|word| word.eq_ignore_ascii_case(b"multipart"))
         };
-        field.is("content-encoding") || field.is("content-type") && is_form()
+        field.has_name("content-encoding") || field.has_name("content-type") && is_form()
     });
     if is_recoded {
         return Err(ProxyError::BadStream("a lookup is plain JSON"));
@@ -208,7 +208,7 @@ async fn whole_body(
         }
     }
     let mut whole = Vec::new();
-    let mut body = Body::of_request(request.head.framing);
+    let mut body = Body::for_request(request.head.framing);
     let first = request.buffer.bytes().get(request.head_len..);
     for piece in first.into_iter().chain(request.held.pieces()) {
         // It has been followed already, and had no flaw.

@@ -6,7 +6,7 @@ use super::request::Request;
 use super::stream::Stream;
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
-use paddock_wire::Refusal;
+use paddock_wire::InvalidRequest;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
@@ -179,7 +179,7 @@ impl Upload {
         let taken = match request.body.follow(piece.bytes()) {
             Ok(taken) => taken,
             Err(error) => {
-                let error = ProxyError::BadRequest(Refusal::Chunk(error));
+                let error = ProxyError::BadRequest(InvalidRequest::Chunk(error));
                 return Poll::Ready(Err(End::Failed(error)));
             }
         };

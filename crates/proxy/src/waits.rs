@@ -70,7 +70,7 @@ fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// Returns whether a request occupies one of the child's slots.
 pub(super) fn occupies_slot(request: &Request) -> bool {
     let bytes = request.buffer.bytes();
-    takes_slot(request.head.method.of(bytes), request.head.path(bytes))
+    takes_slot(request.head.method.slice(bytes), request.head.path(bytes))
 }
 
 fn takes_slot(method: &[u8], path: &[u8]) -> bool {

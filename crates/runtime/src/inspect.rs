@@ -271,7 +271,7 @@ impl Task {
     /// this engine loads what the header does not explain.
     fn check(&self, path: &Path, headers: Headers) -> Result<Headers, Fault> {
         match gguf::check_loadable(&headers.model) {
-            Err(why) if why.is_a_gap() && self.model.memory.is_some() => Ok(headers),
+            Err(why) if why.is_missing_key() && self.model.memory.is_some() => Ok(headers),
             Err(why) => Err(Fault::unloadable(path, &why)),
             Ok(()) => Ok(headers),
         }

@@ -4,7 +4,7 @@ use super::inspect::Headers;
 use crate::engine::Engine;
 use crate::memory::Device;
 use paddock_config::{self as config, Config, GpuLayers};
-use paddock_gguf::memory::{self as gguf, Options, Split};
+use paddock_gguf::memory::{self as gguf, DeviceSplit, MemoryOptions};
 use paddock_scheduler::Memory;
 use std::ffi::OsString;
 
@@ -39,20 +39,20 @@ pub(super) struct Place {
 pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
     let args = placing.config.command(placing.model).args;
     let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    let options = Options {
+    let options = MemoryOptions {
         parallel: placing.model.parallel,
         context: placing.model.context,
-        ..Options::default()
+        ..MemoryOptions::default()
     }
     .with_args(&args);
     // 1.
     if let Some(bytes) = placing.model.memory {
         let split = match has_device(placing, &options) {
-            true => Split {
+            true => DeviceSplit {
                 host: 0,
                 device: bytes,
             },
-            false => Split::host(bytes),
+            false => DeviceSplit::host(bytes),
         };
         return Place {
             memory: placing.divide(split),
@@ -75,7 +75,7 @@ pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
     let mut context = own;
     loop {
         context = (context / 2).max(LEAST_CONTEXT.min(own));
-        let shorter = Options {
+        let shorter = MemoryOptions {
             context,
             ..options.clone()
         };
@@ -91,12 +91,12 @@ pub(super) fn place(placing: &Placing<'_>, headers: &Headers) -> Place {
     }
 }
 
-fn has_device(placing: &Placing<'_>, options: &Options) -> bool {
+fn has_device(placing: &Placing<'_>, options: &MemoryOptions) -> bool {
     !placing.engine.devices.is_empty() && options.gpu_layers != gguf::GpuLayers::Count(0)
 }
 
 /// Returns the bytes of a context's states: cached keys and values, and the state of recurrent layers.
-fn states(headers: &Headers, options: &Options) -> u64 {
+fn states(headers: &Headers, options: &MemoryOptions) -> u64 {
     let model = gguf::predict(&headers.model, options);
     model.map_or(0, |model| model.kv().saturating_add(model.recurrent()))
 }
@@ -113,35 +113,35 @@ fn own_context(headers: &Headers) -> u32 {
 
 impl Placing<'_> {
     /// What the model takes with these options, its projector and its draft model included.
-    fn memory(&self, headers: &Headers, options: &Options) -> Memory {
+    fn memory(&self, headers: &Headers, options: &MemoryOptions) -> Memory {
         let Ok(model) = gguf::predict(&headers.model, options) else {
             // The child knows architectures of which the header tells too little: then the tensors
             // are what is known.
-            let bytes = gguf::tensors(&headers.model);
+            let bytes = gguf::tensor_bytes(&headers.model);
             let split = match has_device(self, options) {
-                true => Split {
+                true => DeviceSplit {
                     host: 0,
                     device: bytes,
                 },
-                false => Split::host(bytes),
+                false => DeviceSplit::host(bytes),
             };
             return self.divide(split);
         };
-        let mut extra = Split::default();
+        let mut extra = DeviceSplit::default();
         if let Some(projector) = &headers.projector {
-            extra = extra + self.beside(gguf::projector(projector), options);
+            extra = extra + self.beside(gguf::projector_bytes(projector), options);
         }
         if let Some(draft) = &headers.draft
             && let Ok(draft) = gguf::predict(draft, options)
         {
             extra = extra
                 + match has_device(self, options) {
-                    true => draft.on_devices(gguf::GpuLayers::All),
-                    false => Split::host(draft.total()),
+                    true => draft.split_by_device(gguf::GpuLayers::All),
+                    false => DeviceSplit::host(draft.total()),
                 };
         }
         if !has_device(self, options) {
-            return self.divide(Split::host(model.total()) + extra);
+            return self.divide(DeviceSplit::host(model.total()) + extra);
         }
         let fixed = match self.model.gpu_layers {
             GpuLayers::Auto => None,
@@ -149,25 +149,25 @@ impl Placing<'_> {
             GpuLayers::Count(count) => Some(gguf::GpuLayers::Count(count)),
         };
         if let Some(layers) = fixed {
-            return self.divide(model.on_devices(layers) + extra);
+            return self.divide(model.split_by_device(layers) + extra);
         }
         // As many layers as there is room for, as the child will do it.
         let most = u32::try_from(model.layers.len() + 1).unwrap_or(u32::MAX);
         let fits = (0..=most).rev().find(|count| {
-            let split = model.on_devices(gguf::GpuLayers::Count(*count)) + extra;
+            let split = model.split_by_device(gguf::GpuLayers::Count(*count)) + extra;
             split.device <= self.device_room()
         });
         let count = gguf::GpuLayers::Count(fits.unwrap_or(0));
-        self.divide(model.on_devices(count) + extra)
+        self.divide(model.split_by_device(count) + extra)
     }
 
-    fn beside(&self, bytes: u64, options: &Options) -> Split {
+    fn beside(&self, bytes: u64, options: &MemoryOptions) -> DeviceSplit {
         match has_device(self, options) {
-            true => Split {
+            true => DeviceSplit {
                 host: 0,
                 device: bytes,
             },
-            false => Split::host(bytes),
+            false => DeviceSplit::host(bytes),
         }
     }
 
@@ -178,7 +178,7 @@ impl Placing<'_> {
 
     /// Divides what goes to devices in proportion to what each has room for, as the child divides
     /// layers by free memory (llama.cpp b11434, src/llama-model.cpp).
-    fn divide(&self, split: Split) -> Memory {
+    fn divide(&self, split: DeviceSplit) -> Memory {
         let host = Memory::needed(split.host);
         let room = self.device_room();
         if split.device == 0 {

@@ -4,7 +4,7 @@ use paddock_admission::error::ProxyError;
 use paddock_admission::keys::{Key, OpenStream, StreamEnd, StreamUse, Visit};
 use paddock_admission::slots::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
-use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Tap};
+use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, UsageParser};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ struct UnderWay {
     /// When the first byte came of a streamed answer's body.
     first: Option<Instant>,
     streams: bool,
-    tap: Option<Tap>,
+    usage_parser: Option<UsageParser>,
     bytes_in: u64,
     /// Of paddock's own answer.
     bytes_out: u64,
@@ -73,7 +73,7 @@ impl Record {
             engine_wait: EngineWait::default(),
             first: None,
             streams: false,
-            tap: None,
+            usage_parser: None,
             bytes_in: 0,
             bytes_out: 0,
         });
@@ -174,11 +174,11 @@ impl Record {
             it.status = Some(head.status);
             it.engine_wait.settle(Instant::now());
             it.streams = head.is_event_stream;
-            let mut tap = Tap::of(head);
+            let mut usage_parser = UsageParser::for_response(head);
             if it.visit.as_ref().is_some_and(Visit::pays_for_tokens) {
-                tap.count_events();
+                usage_parser.count_events();
             }
-            it.tap = Some(tap);
+            it.usage_parser = Some(usage_parser);
         }
     }
 
@@ -200,7 +200,10 @@ impl Record {
             return body.follow(bytes);
         };
         let (first, streams) = (&mut it.first, it.streams);
-        let mut reading = it.tap.as_mut().map(|tap| tap.read(bytes));
+        let mut reading = it
+            .usage_parser
+            .as_mut()
+            .map(|usage_parser| usage_parser.begin_batch(bytes));
         body.follow_with(bytes, |data| {
             if streams && first.is_none() && !is_comment(data) {
                 *first = Some(at);
@@ -219,8 +222,8 @@ impl Record {
         if it.streams && it.first.is_none() && !data.is_empty() && !is_comment(data) {
             it.first = Some(at);
         }
-        if let Some(tap) = &mut it.tap {
-            tap.feed(data);
+        if let Some(usage_parser) = &mut it.usage_parser {
+            usage_parser.feed(data);
         }
     }
 
@@ -276,9 +279,11 @@ impl Record {
         let Some(it) = &mut self.under_way else {
             return;
         };
-        let report = it.tap.as_ref().map(Tap::report);
+        let report = it.usage_parser.as_ref().map(UsageParser::report);
         let outcome = match report.map(|report| report.outcome) {
-            Some(wire::Outcome::Failed) if outcome == Outcome::Complete => Outcome::UpstreamError,
+            Some(wire::BodyOutcome::Failed) if outcome == Outcome::Complete => {
+                Outcome::UpstreamError
+            }
             _ => outcome,
         };
         if let Some(visit) = &mut it.visit {

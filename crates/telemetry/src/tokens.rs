@@ -4,7 +4,7 @@
 //! be spoilt for good, and a key's limit by the minute would refuse it for years. So a number counts only
 //! if the bytes that passed can mean it.
 
-use paddock_wire::{Report, Usage};
+use paddock_wire::{Usage, UsageReport};
 use std::time::Duration;
 
 /// Tokens that an answer may state beyond one for each byte that passed: chat templates, images and
@@ -35,11 +35,11 @@ pub(super) fn believed(stated: Usage, bytes_in: u64, bytes_out: u64) -> Usage {
 /// Returns the tokens that a key is charged for an answer. What the answer states counts if it is believed.
 /// Else the generated tokens of a stream are its events so far, as of one that its client left; and where
 /// the answer states numbers that are not believed, or holds several answers, four bytes are a token.
-pub(super) fn charged(report: &Report, streams: bool, bytes_in: u64) -> u64 {
+pub(super) fn charged(report: &UsageReport, streams: bool, bytes_in: u64) -> u64 {
     let stated = report.usage;
     let believed = believed(stated, bytes_in, report.bytes);
     let estimate = |stated: Option<u64>, bytes: u64| match stated {
-        None if !report.several => 0,
+        None if !report.has_multiple_choices => 0,
         _ => bytes / BYTES_PER_TOKEN,
     };
     let prompt = believed
@@ -55,18 +55,18 @@ pub(super) fn charged(report: &Report, streams: bool, bytes_in: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use paddock_wire::Outcome;
+    use paddock_wire::BodyOutcome;
 
-    fn report(prompt: Option<u64>, generated: Option<u64>, bytes: u64, events: u64) -> Report {
-        Report {
+    fn report(prompt: Option<u64>, generated: Option<u64>, bytes: u64, events: u64) -> UsageReport {
+        UsageReport {
             bytes,
             usage: Usage {
                 prompt_tokens: prompt,
                 generated_tokens: generated,
                 ..Usage::default()
             },
-            outcome: Outcome::Open,
-            several: false,
+            outcome: BodyOutcome::Open,
+            has_multiple_choices: false,
             events,
         }
     }
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn what_an_answer_costs() {
-        let stream = |report: &Report| charged(report, true, 400);
-        let whole = |report: &Report| charged(report, false, 400);
+        let stream = |report: &UsageReport| charged(report, true, 400);
+        let whole = |report: &UsageReport| charged(report, false, 400);
         // Stated.
         assert_eq!(stream(&report(Some(7), Some(5), 100, 9)), 12);
         assert_eq!(whole(&report(Some(7), Some(5), 100, 0)), 12);
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(whole(&report(Some(7), absurd, 800, 0)), 207);
         // Several answers in one, whose numbers are unknown.
         let mut several = report(None, None, 800, 0);
-        several.several = true;
+        several.has_multiple_choices = true;
         assert_eq!(whole(&several), 300);
         several.events = 9;
         assert_eq!(stream(&several), 109);

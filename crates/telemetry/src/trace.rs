@@ -1,5 +1,5 @@
 use super::{Outcome, Row};
-use paddock_wire::{Traced, trace_state};
+use paddock_wire::{TraceParentField, parse_trace_state};
 use std::time::Duration;
 
 /// The field line that takes a trace on to the child: its name, version, trace, span, flags and end.
@@ -48,11 +48,15 @@ impl Trace {
     /// The trace of a request with this head, its own or a new one. None where whoever began it does
     /// not keep it.
     pub(super) fn begin(head: &[u8]) -> Option<Self> {
-        let traced = Traced::of(head);
+        let traced = TraceParentField::from_head(head);
         let (id, parent, state) = match traced {
-            Traced::In(parent) if !parent.sampled => return None,
-            Traced::In(parent) => (parent.trace, Some(parent.parent), trace_state(head)),
-            Traced::Not | Traced::Unreadable => (fastrand::u128(1..).to_be_bytes(), None, None),
+            TraceParentField::Valid(parent) if !parent.sampled => return None,
+            TraceParentField::Valid(parent) => {
+                (parent.trace, Some(parent.parent), parse_trace_state(head))
+            }
+            TraceParentField::Absent | TraceParentField::Malformed => {
+                (fastrand::u128(1..).to_be_bytes(), None, None)
+            }
         };
         Some(Self {
             id,
@@ -60,7 +64,7 @@ impl Trace {
             parent,
             state,
             method: method_of(head),
-            told: traced == Traced::Not,
+            told: traced == TraceParentField::Absent,
             waited: None,
         })
     }
@@ -167,7 +171,7 @@ mod tests {
         assert_eq!((one.parent, one.method), (None, "POST"));
         let line = text(one.line().unwrap());
         let told = format!("GET / HTTP/1.1\r\n{line}\r\n");
-        let Traced::In(parent) = Traced::of(told.as_bytes()) else {
+        let TraceParentField::Valid(parent) = TraceParentField::from_head(told.as_bytes()) else {
             panic!("{line}");
         };
         assert_eq!((parent.trace, parent.parent), (one.id, one.span));

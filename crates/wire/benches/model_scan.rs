@@ -1,12 +1,12 @@
-//! What finding the model costs, by where in the body its name stands.
+//! Measures the cost of finding the model, by the position of its name in the body.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use paddock_wire::{Body, Framing, ModelScan, Scan};
+use paddock_wire::{Body, Framing, ModelScan, ScanResult};
 use std::hint::black_box;
 
 const MIB: usize = 1 << 20;
 
-/// The size of the pieces a body arrives in.
+/// The size of the pieces in which a body arrives.
 const PIECE: usize = 64 * 1024;
 
 fn long_string() -> String {
@@ -46,16 +46,16 @@ fn form() -> String {
     part("name=\"file\"; filename=\"a.wav\"", &file) + &part("name=\"model\"", "m") + "--bound--"
 }
 
-fn find(mut scan: ModelScan, body: &[u8]) -> Scan {
+fn find(mut scan: ModelScan, body: &[u8]) -> ScanResult {
     for piece in body.chunks(PIECE) {
-        if scan.feed(piece) != Scan::More {
+        if scan.feed(piece) != ScanResult::More {
             break;
         }
     }
     scan.end()
 }
 
-fn find_chunked(mut scan: ModelScan, framed: &[u8]) -> Scan {
+fn find_chunked(mut scan: ModelScan, framed: &[u8]) -> ScanResult {
     let mut body = Body::new(Framing::Chunked);
     for piece in framed.chunks(PIECE) {
         let followed = body.follow_with(piece, |data| {
@@ -85,21 +85,21 @@ fn bench(criterion: &mut Criterion) {
         ("small messages", small_messages()),
         ("an array of numbers", tokens()),
     ] {
-        assert_eq!(find(json(), body.as_bytes()), Scan::Found);
+        assert_eq!(find(json(), body.as_bytes()), ScanResult::Found);
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(BenchmarkId::new("name at the end", name), |bencher| {
             bencher.iter(|| find(json(), black_box(body.as_bytes())));
         });
     }
     let body = in_chunks(long_string().as_bytes());
-    assert_eq!(find_chunked(json(), &body), Scan::Found);
+    assert_eq!(find_chunked(json(), &body), ScanResult::Found);
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("name at the end/one long string in chunks", |bencher| {
         bencher.iter(|| find_chunked(json(), black_box(&body)));
     });
     let body = form();
     let multipart = || ModelScan::for_content_type(Some(b"multipart/form-data; boundary=bound"));
-    assert_eq!(find(multipart(), body.as_bytes()), Scan::Found);
+    assert_eq!(find(multipart(), body.as_bytes()), ScanResult::Found);
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("form, name behind a file", |bencher| {
         bencher.iter(|| find(multipart(), black_box(body.as_bytes())));

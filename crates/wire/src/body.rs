@@ -1,16 +1,18 @@
-use crate::ChunkError;
-use crate::chunked::{CRLF, Chunked, Sender};
+//! Follows a message body from its first byte to its end without changing it.
 
-/// How a message's body is framed.
+use crate::ChunkError;
+use crate::chunked::{CRLF, Chunked, MessageKind};
+
+/// The framing of a message body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// There is no body.
+    /// No body.
     None,
-    /// So many bytes.
+    /// A body of this many bytes.
     Length(u64),
-    /// Chunks.
+    /// Chunked transfer coding.
     Chunked,
-    /// All that comes before the connection closes; answers only.
+    /// Every byte until the connection closes; responses only.
     UntilClose,
 }
 
@@ -22,44 +24,45 @@ pub struct Truncated;
 /// Follows a body to its end, byte for byte, changing nothing.
 #[derive(Debug, Clone)]
 pub struct Body {
-    at: At,
-    data: u64,
-    tail: [u8; 2],
+    state: BodyState,
+    data_bytes: u64,
+    last_two: [u8; 2],
 }
 
 #[derive(Debug, Clone)]
-enum At {
+enum BodyState {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
 }
 
 impl Body {
-    /// The start of an answer's body.
+    /// Starts following a response body.
     pub fn new(framing: Framing) -> Self {
-        Self::sent_by(Sender::Upstream, framing)
+        Self::with_kind(MessageKind::Response, framing)
     }
 
-    /// The start of a request's body, whose trailer section may bring less.
-    pub fn of_request(framing: Framing) -> Self {
-        Self::sent_by(Sender::Client, framing)
+    /// Starts following a request body, whose trailer section may contain fewer fields.
+    pub fn for_request(framing: Framing) -> Self {
+        Self::with_kind(MessageKind::Request, framing)
     }
 
-    fn sent_by(sender: Sender, framing: Framing) -> Self {
-        let at = match framing {
-            Framing::None => At::Length(0),
-            Framing::Length(length) => At::Length(length),
-            Framing::Chunked => At::Chunked(Chunked::new(sender)),
-            Framing::UntilClose => At::UntilClose,
+    fn with_kind(kind: MessageKind, framing: Framing) -> Self {
+        let state = match framing {
+            Framing::None => BodyState::Length(0),
+            Framing::Length(length) => BodyState::Length(length),
+            Framing::Chunked => BodyState::Chunked(Chunked::new(kind)),
+            Framing::UntilClose => BodyState::UntilClose,
         };
         Self {
-            at,
-            data: 0,
-            tail: *b"\n\n",
+            state,
+            data_bytes: 0,
+            last_two: *b"\n\n",
         }
     }
 
-    /// How many of `bytes`, which come next on the connection, belong to this body.
+    /// Returns the number of bytes at the start of `bytes`, the next on the connection, that belong
+    /// to this body.
     ///
     /// # Errors
     /// The chunked framing is malformed.
@@ -67,11 +70,11 @@ impl Body {
         self.follow_with(bytes, |_| {})
     }
 
-    /// Like [`follow`](Self::follow), and shows each run of the body's own data in `bytes` to
-    /// `data`, in order and where it lies: what a reader of the body gets, framing left out.
+    /// Like [`follow`](Self::follow), and passes each run of body data in `bytes`, without framing,
+    /// to `data` in order.
     ///
     /// # Errors
-    /// The chunked framing is malformed. The data before that has been shown.
+    /// The chunked framing is malformed. `data` has received the data before the error.
     pub fn follow_with<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -80,26 +83,26 @@ impl Body {
         let mut taken = 0;
         while !self.is_complete() && taken < bytes.len() {
             let rest = &bytes[taken..];
-            if let At::Chunked(chunks) = &self.at
-                && let Some(run) = chunks.whole(rest)
+            if let BodyState::Chunked(chunks) = &self.state
+                && let Some(run) = chunks.find_complete_chunk(rest)
             {
                 taken += run.end + CRLF.len();
-                self.passes(&rest[run.clone()]);
+                self.record_data(&rest[run.clone()]);
                 data(&rest[run]);
                 continue;
             }
-            let (here, is_data) = self.step(rest)?;
+            let (len, is_data) = self.step(rest)?;
             if is_data {
-                data(&rest[..here]);
+                data(&rest[..len]);
             }
-            taken += here;
+            taken += len;
         }
         Ok(taken)
     }
 
-    /// Like [`follow`](Self::follow), and moves the body's own data to the front of `bytes`:
-    /// what an HTTP/1.0 client gets of a chunked body. Returns how many bytes belonged to the
-    /// body and how many are data.
+    /// Like [`follow`](Self::follow), and moves the body data to the front of `bytes`: an HTTP/1.0
+    /// client receives a chunked body in this form. Returns the number of bytes that belong to the
+    /// body and the number of data bytes.
     ///
     /// # Errors
     /// The chunked framing is malformed.
@@ -107,94 +110,95 @@ impl Body {
         let mut kept = 0;
         let mut taken = 0;
         while !self.is_complete() && taken < bytes.len() {
-            let (here, is_data) = self.step(&bytes[taken..])?;
+            let (len, is_data) = self.step(&bytes[taken..])?;
             if is_data {
-                bytes.copy_within(taken..taken + here, kept);
-                kept += here;
+                bytes.copy_within(taken..taken + len, kept);
+                kept += len;
             }
-            taken += here;
+            taken += len;
         }
         Ok((taken, kept))
     }
 
-    /// One run of data or of framing at the start of `bytes`.
+    /// Takes one run of data or of framing at the start of `bytes`. Returns the run's length and
+    /// whether it is data.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), ChunkError> {
-        let (taken, is_data) = match &mut self.at {
-            At::UntilClose => (bytes.len(), true),
-            At::Length(left) => {
-                let here = bytes
+        let (taken, is_data) = match &mut self.state {
+            BodyState::UntilClose => (bytes.len(), true),
+            BodyState::Length(left) => {
+                let len = bytes
                     .len()
                     .min(usize::try_from(*left).unwrap_or(usize::MAX));
-                *left -= here as u64;
-                (here, true)
+                *left -= len as u64;
+                (len, true)
             }
-            At::Chunked(chunks) => {
+            BodyState::Chunked(chunks) => {
                 let step = chunks.step(bytes)?;
                 (step.taken, step.is_data)
             }
         };
         if is_data {
-            self.passes(bytes.get(..taken).unwrap_or_default());
+            self.record_data(bytes.get(..taken).unwrap_or_default());
         }
         Ok((taken, is_data))
     }
 
-    /// A run of data has passed.
-    fn passes(&mut self, run: &[u8]) {
-        self.data += run.len() as u64;
+    /// Counts a run of data and remembers the last two bytes.
+    fn record_data(&mut self, run: &[u8]) {
+        self.data_bytes += run.len() as u64;
         match run {
-            [.., a, b] => self.tail = [*a, *b],
-            [b] => self.tail = [self.tail[1], *b],
+            [.., a, b] => self.last_two = [*a, *b],
+            [b] => self.last_two = [self.last_two[1], *b],
             [] => {}
         }
     }
 
-    /// The body's last byte has passed.
+    /// Returns true once the body's last byte has passed.
     pub fn is_complete(&self) -> bool {
-        match &self.at {
-            At::Length(left) => *left == 0,
-            At::Chunked(chunks) => chunks.is_done(),
-            At::UntilClose => false,
+        match &self.state {
+            BodyState::Length(left) => *left == 0,
+            BodyState::Chunked(chunks) => chunks.is_done(),
+            BodyState::UntilClose => false,
         }
     }
 
-    /// The connection has closed: is that the body's end?
+    /// Checks that the body may end here, because the connection has closed.
     ///
     /// # Errors
-    /// The body promised more.
-    pub fn closed(&self) -> Result<(), Truncated> {
-        match self.at {
-            At::UntilClose => Ok(()),
+    /// The framing announced more bytes.
+    pub fn check_end(&self) -> Result<(), Truncated> {
+        match self.state {
+            BodyState::UntilClose => Ok(()),
             _ if self.is_complete() => Ok(()),
             _ => Err(Truncated),
         }
     }
 
-    /// The body's own bytes so far, framing not counted.
+    /// Returns the number of data bytes so far, without framing.
     pub fn data_bytes(&self) -> u64 {
-        self.data
+        self.data_bytes
     }
 
-    /// Returns the bytes behind which a piece of one's own can be put in: none between two chunks and in a body that
-    /// ends with its connection; in a chunk that has come in part, line feeds for the data that has not, and the
-    /// chunk's end. `None` where there is no such place, as in a body of a fixed length, and where more than `max`
-    /// bytes of data are missing.
+    /// Returns the bytes to send before inserting data of the proxy's own: none between two chunks
+    /// and in a body that ends when the connection closes; inside a chunk, line feeds in place of
+    /// the chunk's missing data, and the end of the chunk. Returns `None` where no insertion is
+    /// possible, as in a body of fixed length, and if more than `max` bytes of data are missing.
     pub fn filler(&self, max: usize) -> Option<Vec<u8>> {
-        match &self.at {
-            At::Length(_) => None,
-            At::Chunked(chunks) => chunks.filler(max),
-            At::UntilClose => Some(Vec::new()),
+        match &self.state {
+            BodyState::Length(_) => None,
+            BodyState::Chunked(chunks) => chunks.filler(max),
+            BodyState::UntilClose => Some(Vec::new()),
         }
     }
 
-    /// The body is in chunks.
+    /// Returns true if the body uses chunked transfer coding.
     pub fn is_chunked(&self) -> bool {
-        matches!(self.at, At::Chunked(_))
+        matches!(self.state, BodyState::Chunked(_))
     }
 
-    /// The data so far ends with an empty line, as a server-sent event does.
+    /// Returns true if the data so far ends with an empty line, as a server-sent event does.
     pub fn ends_with_blank_line(&self) -> bool {
-        self.tail == *b"\n\n"
+        self.last_two == *b"\n\n"
     }
 }
 
@@ -202,7 +206,7 @@ impl Body {
 mod tests {
     use super::*;
 
-    fn chunked(bytes: &[u8]) -> Result<(usize, bool), ChunkError> {
+    fn follow_chunked(bytes: &[u8]) -> Result<(usize, bool), ChunkError> {
         let mut body = Body::new(Framing::Chunked);
         let taken = body.follow(bytes)?;
         Ok((taken, body.is_complete()))
@@ -213,17 +217,17 @@ mod tests {
         let mut body = Body::new(Framing::Length(5));
         assert_eq!(body.follow(b"abc"), Ok(3));
         assert!(!body.is_complete());
-        assert_eq!(body.closed(), Err(Truncated));
+        assert_eq!(body.check_end(), Err(Truncated));
         assert_eq!(body.follow(b"deGET"), Ok(2));
         assert!(body.is_complete());
     }
 
     #[test]
-    fn chunks_end_where_they_say() {
+    fn chunks_end_at_the_last_chunk() {
         let whole = b"4\r\nwiki\r\n5;a=\"b\"\r\npedia\r\n0\r\nX-Sum: 9\r\n\r\n";
-        assert_eq!(chunked(whole), Ok((whole.len(), true)));
+        assert_eq!(follow_chunked(whole), Ok((whole.len(), true)));
         let followed = [&whole[..], b"GET /"].concat();
-        assert_eq!(chunked(&followed), Ok((whole.len(), true)));
+        assert_eq!(follow_chunked(&followed), Ok((whole.len(), true)));
     }
 
     #[test]
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn unframing_leaves_the_data() {
+    fn unframing_keeps_the_data() {
         let mut bytes = *b"4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\n";
         let mut body = Body::new(Framing::Chunked);
         assert_eq!(body.follow_and_unframe(&mut bytes), Ok((bytes.len(), 9)));
@@ -255,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_is_shown_where_it_lies() {
+    fn data_is_passed_in_order_without_framing() {
         let mut body = Body::new(Framing::Chunked);
         let mut runs = Vec::new();
         let bytes = b"4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\nGET /";
@@ -295,17 +299,22 @@ mod tests {
             (b"0\r\nA: b\n\r\n", ChunkError::Trailer),
             (b"0\r\n\rX", ChunkError::LineEnd),
         ] {
-            assert_eq!(chunked(bytes), Err(error), "{:?}", bytes.escape_ascii());
+            assert_eq!(
+                follow_chunked(bytes),
+                Err(error),
+                "{:?}",
+                bytes.escape_ascii()
+            );
         }
     }
 
     #[test]
-    fn a_requests_trailers_bring_neither_framing_nor_routes_nor_credentials() {
+    fn request_trailers_contain_neither_framing_nor_routes_nor_credentials() {
         let follows = |mut body: Body, name: &str| {
             let bytes = format!("0\r\nX-Sum: 1\r\n{name}: x\r\n\r\n");
             body.follow(bytes.as_bytes()).map(|_| body.is_complete())
         };
-        let request = |name| follows(Body::of_request(Framing::Chunked), name);
+        let request = |name| follows(Body::for_request(Framing::Chunked), name);
         let answer = |name| follows(Body::new(Framing::Chunked), name);
         for name in ["Content-Length", "Transfer-Encoding", "Host", "Connection"] {
             assert_eq!(request(name), Err(ChunkError::Trailer), "{name}");
@@ -355,9 +364,9 @@ mod tests {
     #[test]
     fn extensions_and_trailers_are_bounded() {
         let extension = [b"4;".to_vec(), vec![b'a'; 20_000]].concat();
-        assert_eq!(chunked(&extension), Err(ChunkError::TooLarge));
+        assert_eq!(follow_chunked(&extension), Err(ChunkError::TooLarge));
         let trailers = [b"0\r\n".to_vec(), b"A: b\r\n".repeat(4000)].concat();
-        assert_eq!(chunked(&trailers), Err(ChunkError::TooLarge));
+        assert_eq!(follow_chunked(&trailers), Err(ChunkError::TooLarge));
     }
 
     #[test]
@@ -372,16 +381,16 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_breaks_off_can_be_filled_up() {
+    fn an_interrupted_chunk_can_be_filled() {
         let whole = b"1f;a=b\r\ndata: a chunk that has 31 bytes\r\n0a\r\ndata: ten\n\r\n";
         for cut in 0..whole.len() {
             let mut body = Body::new(Framing::Chunked);
             assert_eq!(body.follow(&whole[..cut]), Ok(cut));
-            let filler = body.filler(31).expect("there is room");
+            let filler = body.filler(31).expect("a filler");
             assert_eq!(body.follow(&filler), Ok(filler.len()), "{cut}");
             assert_eq!(body.filler(0), Some(Vec::new()), "{cut}");
             let end = [&whole[..cut], &filler, b"1\r\nx\r\n0\r\n\r\n"].concat();
-            assert_eq!(chunked(&end), Ok((end.len(), true)), "{cut}");
+            assert_eq!(follow_chunked(&end), Ok((end.len(), true)), "{cut}");
         }
         for (bytes, max) in [(&b"20\r\nab"[..], 29), (b"0\r\n", 100), (b"0;a", 100)] {
             let mut body = Body::new(Framing::Chunked);

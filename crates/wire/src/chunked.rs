@@ -1,33 +1,37 @@
+//! Chunked transfer coding (RFC 9112 §7.1), followed strictly so that no other parser can see
+//! another end.
+
 use std::ops::Range;
 
-/// What ends a line, and a chunk.
+/// The bytes that end a line and a chunk.
 pub(crate) const CRLF: &[u8] = b"\r\n";
 
-/// The longest chunk extensions and the longest trailer section accepted, in bytes each.
-const MAX_EXTRA: u32 = 16 * 1024;
+/// Limit on the chunk extensions and the trailer section of one body together.
+const MAX_EXTRA_BYTES: u32 = 16 * 1024;
 
-/// The most digits of a chunk's size.
-const MAX_DIGITS: usize = 15;
+/// Limit on the hexadecimal digits of a chunk size, so that the size fits 60 bits.
+const MAX_SIZE_DIGITS: usize = 15;
 
-/// Fields that no trailer section may bring: they frame or route a message (RFC 9110 §6.5.1).
-const NOT_TRAILERS: [&[u8]; 4] = [
+/// Fields forbidden in every trailer section because they frame or route a message (RFC 9110
+/// §6.5.1).
+const FORBIDDEN_TRAILERS: [&[u8]; 4] = [
     b"content-length",
     b"transfer-encoding",
     b"host",
     b"connection",
 ];
 
-/// Fields that a request's trailer section may not bring either. A receiver that merges trailers into the
-/// head would take its framing, its route or the client's credentials from bytes that nobody has checked
-/// (RFC 9110 §6.5.1: framing, routing, request modifiers, authentication, and how content is processed).
-const NOT_REQUEST_TRAILERS: [&[u8]; 22] = [
-    // Framing and this hop.
+/// Fields also forbidden in a request's trailer section. A receiver that merges trailers into the
+/// head would take framing, routing or credentials from bytes that nothing has checked (RFC 9110
+/// §6.5.1).
+const FORBIDDEN_REQUEST_TRAILERS: [&[u8]; 22] = [
+    // Framing and hop-by-hop fields.
     b"te",
     b"trailer",
     b"upgrade",
     b"keep-alive",
     b"proxy-connection",
-    // Routing, here and in the model's server.
+    // Routing, in paddock and in the model's server.
     b"x-paddock-model",
     b"x-request-id",
     b"x-conversation-id",
@@ -44,67 +48,69 @@ const NOT_REQUEST_TRAILERS: [&[u8]; 22] = [
     // Request modifiers.
     b"expect",
     b"max-forwards",
-    // How the content is processed.
+    // Content processing.
     b"content-encoding",
     b"content-range",
     b"content-type",
 ];
 
-/// The longest name in these lists.
-const LONGEST: usize = 19;
+/// Length of the longest name in the two lists.
+const MAX_FORBIDDEN_NAME_LEN: usize = 19;
 
-/// Which message a body belongs to: their trailer sections may bring different fields.
+/// The kind of message that a body belongs to: each kind forbids different trailers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sender {
+pub(crate) enum MessageKind {
     /// A client's request.
-    Client,
-    /// An upstream's answer.
-    Upstream,
+    Request,
+    /// An upstream's response.
+    Response,
 }
 
-impl Sender {
-    /// Returns whether a trailer section may bring the field of this name, which is in lower case.
-    fn may_trail(self, name: &[u8]) -> bool {
-        let mut dashed = [0; LONGEST];
+impl MessageKind {
+    /// Returns true if a trailer section may contain the field `name`, given in lower case.
+    fn allows_trailer(self, name: &[u8]) -> bool {
+        let mut dashed = [0; MAX_FORBIDDEN_NAME_LEN];
         let Some(dashed) = dashed.get_mut(..name.len()) else {
             return true;
         };
-        if NOT_TRAILERS.contains(&name) {
+        if FORBIDDEN_TRAILERS.contains(&name) {
             return false;
         }
-        // Gateways that hand fields on as variables (RFC 3875 §4.1.18) do not tell `_` from `-`.
+        // Gateways that pass fields on as variables (RFC 3875 §4.1.18) do not distinguish `_` from
+        // `-`.
         for (to, byte) in dashed.iter_mut().zip(name) {
             *to = if *byte == b'_' { b'-' } else { *byte };
         }
         let dashed = &*dashed;
-        self == Self::Upstream
-            || !(NOT_TRAILERS.contains(&dashed) || NOT_REQUEST_TRAILERS.contains(&dashed))
+        self == Self::Response
+            || !(FORBIDDEN_TRAILERS.contains(&dashed)
+                || FORBIDDEN_REQUEST_TRAILERS.contains(&dashed))
     }
 }
 
-/// Why a chunked body cannot be followed.
+/// A violation of the chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
-    /// The size is not one to fifteen hexadecimal digits.
-    #[error("a chunk's size is not a hexadecimal number of at most 15 digits")]
+    /// The chunk size is not 1 to 15 hexadecimal digits.
+    #[error("a chunk size is not a hexadecimal number of at most 15 digits")]
     Size,
-    /// A control byte in an extension.
-    #[error("a chunk extension holds a control byte")]
+    /// A chunk extension contains a control byte.
+    #[error("a chunk extension contains a control byte")]
     Extension,
-    /// CR and LF are not where they belong.
-    #[error("a line does not end in CRLF where it must")]
+    /// A line does not end in CRLF.
+    #[error("a line of the chunked body does not end in CRLF")]
     LineEnd,
-    /// A trailer field is malformed, or one that cannot be a trailer.
-    #[error("a trailer field is malformed or not allowed there")]
+    /// A trailer field is malformed or forbidden.
+    #[error("a trailer field is malformed or not allowed in a trailer section")]
     Trailer,
-    /// Extensions or trailers are longer than 16 KiB.
+    /// Chunk extensions and trailers exceed 16 KiB.
     #[error("chunk extensions or trailers are larger than 16 KiB")]
     TooLarge,
 }
 
-/// What the next byte is part of.
+/// The part of the coding that the next byte belongs to.
 #[derive(Debug, Clone, Copy)]
-enum At {
+enum ChunkState {
     Size {
         digits: u8,
         size: u64,
@@ -121,7 +127,7 @@ enum At {
     DataCr,
     DataLf,
     TrailerStart,
-    /// In a field's name, of which `len` bytes have come; the first are in [`Chunked::name`].
+    /// Inside a field name after `len` bytes; [`Chunked::name`] holds the first of them.
     TrailerName {
         len: usize,
     },
@@ -131,101 +137,108 @@ enum At {
     Done,
 }
 
-/// Follows a chunked body (RFC 9112 §7.1) to its end, strictly.
+/// Follows a chunked body to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunked {
-    at: At,
-    sender: Sender,
-    /// Bytes of extensions and trailers so far.
+    state: ChunkState,
+    kind: MessageKind,
+    /// Bytes of extensions and trailers seen so far.
     extra: u32,
-    /// The start of a trailer field's name, in lower case.
-    name: [u8; LONGEST],
+    /// The start of the current trailer field's name, in lower case.
+    name: [u8; MAX_FORBIDDEN_NAME_LEN],
 }
 
-/// One step: how many bytes it took, and whether they were the body's own data.
+/// The result of one step: the number of bytes taken, and whether they are body data.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Step {
+pub(crate) struct ChunkStep {
     pub(crate) taken: usize,
     pub(crate) is_data: bool,
 }
 
 impl Chunked {
-    pub(crate) fn new(sender: Sender) -> Self {
+    pub(crate) fn new(kind: MessageKind) -> Self {
         Self {
-            at: At::Size { digits: 0, size: 0 },
-            sender,
+            state: ChunkState::Size { digits: 0, size: 0 },
+            kind,
             extra: 0,
-            name: [0; LONGEST],
+            name: [0; MAX_FORBIDDEN_NAME_LEN],
         }
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.at, At::Done)
+        matches!(self.state, ChunkState::Done)
     }
 
-    /// Between two chunks, where another one may be put.
+    /// Returns true between two chunks, where the proxy can insert a chunk of its own.
     pub(crate) fn is_between_chunks(&self) -> bool {
-        matches!(self.at, At::Size { digits: 0, .. })
+        matches!(self.state, ChunkState::Size { digits: 0, .. })
     }
 
-    /// Returns the bytes that end the chunk under way, with line feeds for the data that has not come; none between
-    /// two chunks. `None` where no chunk can follow any more, or where that takes more than `max` bytes of data.
+    /// Returns the bytes that complete the current chunk, with line feeds in place of its missing
+    /// data; none between two chunks. Returns `None` if no chunk can follow, or if more than `max`
+    /// bytes of data are missing.
     pub(crate) fn filler(&self, max: usize) -> Option<Vec<u8>> {
-        let (before, missing, after): (&[u8], u64, &[u8]) = match self.at {
-            At::Size { digits: 0, .. } => (b"", 0, b""),
-            // A size that is cut short is a size. One that is 0 would end the body.
-            At::Size { digits, size: 0 } if usize::from(digits) < MAX_DIGITS => (b"1\r\n", 1, CRLF),
-            At::Size { size, .. } | At::Extension { size } if size > 0 => (CRLF, size, CRLF),
-            At::SizeLf { size } if size > 0 => (b"\n", size, CRLF),
-            At::Data { left } => (b"", left, CRLF),
-            At::DataCr => (b"", 0, CRLF),
-            At::DataLf => (b"", 0, b"\n"),
+        let (before, missing, after): (&[u8], u64, &[u8]) = match self.state {
+            ChunkState::Size { digits: 0, .. } => (b"", 0, b""),
+            // The digits so far are a valid size, except zero, which would end the body.
+            ChunkState::Size { digits, size: 0 } if usize::from(digits) < MAX_SIZE_DIGITS => {
+                (b"1\r\n", 1, CRLF)
+            }
+            ChunkState::Size { size, .. } | ChunkState::Extension { size } if size > 0 => {
+                (CRLF, size, CRLF)
+            }
+            ChunkState::SizeLf { size } if size > 0 => (b"\n", size, CRLF),
+            ChunkState::Data { left } => (b"", left, CRLF),
+            ChunkState::DataCr => (b"", 0, CRLF),
+            ChunkState::DataLf => (b"", 0, b"\n"),
             _ => return None,
         };
         let missing = usize::try_from(missing).ok().filter(|len| *len <= max)?;
         Some([before, &vec![b'\n'; missing], after].concat())
     }
 
-    /// Takes the longest run of one kind at the start of `bytes`, which is not empty.
-    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, ChunkError> {
-        if let At::Data { left } = self.at {
-            let here = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let left = left - here as u64;
-            self.at = match left {
-                0 => At::DataCr,
-                left => At::Data { left },
+    /// Takes the longest run of only data or only framing at the start of `bytes`, which is not
+    /// empty.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<ChunkStep, ChunkError> {
+        if let ChunkState::Data { left } = self.state {
+            let len = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let left = left - len as u64;
+            self.state = match left {
+                0 => ChunkState::DataCr,
+                left => ChunkState::Data { left },
             };
-            return Ok(Step {
-                taken: here,
+            return Ok(ChunkStep {
+                taken: len,
                 is_data: true,
             });
         }
         let mut taken = 0;
         while let Some(byte) = bytes.get(taken) {
-            if matches!(self.at, At::Data { .. } | At::Done) {
+            if matches!(self.state, ChunkState::Data { .. } | ChunkState::Done) {
                 break;
             }
-            self.at = self.next(*byte)?;
+            self.state = self.next(*byte)?;
             taken += 1;
         }
-        Ok(Step {
+        Ok(ChunkStep {
             taken,
             is_data: false,
         })
     }
 
-    /// Where the data lies of a chunk that is whole at the start of `bytes`, as nearly every event's is: its
-    /// size is not 0 and alone on its line. Behind it is the next one. All else is taken step by step, and so
-    /// could this be.
-    pub(crate) fn whole(&self, bytes: &[u8]) -> Option<Range<usize>> {
+    /// Returns the range of the data if `bytes` start with a complete chunk, as nearly every
+    /// event's chunk is. The chunk has a non-zero size and no extension; the next chunk starts
+    /// after the CRLF behind the range. A fast path: [`step`](Self::step) handles every other
+    /// input, and could handle this one.
+    pub(crate) fn find_complete_chunk(&self, bytes: &[u8]) -> Option<Range<usize>> {
         if !self.is_between_chunks() {
             return None;
         }
         let (mut digits, mut size) = (0, 0_u64);
-        while let Some(digit) = bytes.get(digits).copied().and_then(hexadecimal) {
+        while let Some(digit) = bytes.get(digits).copied().and_then(hex_digit) {
             size = size << 4 | u64::from(digit);
             digits += 1;
-            if digits > MAX_DIGITS {
+            if digits > MAX_SIZE_DIGITS {
                 return None;
             }
         }
@@ -236,44 +249,44 @@ impl Chunked {
         (size > 0 && is_alone && ends).then_some(start..end)
     }
 
-    /// The state behind one byte of framing.
-    fn next(&mut self, byte: u8) -> Result<At, ChunkError> {
-        match self.at {
-            At::Size { digits, size } => size_byte(digits, size, byte),
-            At::Extension { size } => self.extension_byte(size, byte),
-            At::SizeLf { size } => match (byte, size) {
-                (b'\n', 0) => Ok(At::TrailerStart),
-                (b'\n', left) => Ok(At::Data { left }),
+    /// Returns the state after one byte of framing.
+    fn next(&mut self, byte: u8) -> Result<ChunkState, ChunkError> {
+        match self.state {
+            ChunkState::Size { digits, size } => take_size_byte(digits, size, byte),
+            ChunkState::Extension { size } => self.take_extension_byte(size, byte),
+            ChunkState::SizeLf { size } => match (byte, size) {
+                (b'\n', 0) => Ok(ChunkState::TrailerStart),
+                (b'\n', left) => Ok(ChunkState::Data { left }),
                 _ => Err(ChunkError::LineEnd),
             },
-            At::DataCr => expect(byte, b'\r', At::DataLf),
-            At::DataLf => expect(byte, b'\n', At::Size { digits: 0, size: 0 }),
-            At::TrailerStart if byte == b'\r' => Ok(At::LastLf),
-            At::TrailerStart => self.name_byte(0, byte),
-            At::TrailerName { len } => self.name_byte(len, byte),
-            At::TrailerValue => self.value_byte(byte),
-            At::TrailerLf => expect(byte, b'\n', At::TrailerStart),
-            At::LastLf => expect(byte, b'\n', At::Done),
-            at @ (At::Data { .. } | At::Done) => Ok(at),
+            ChunkState::DataCr => expect(byte, b'\r', ChunkState::DataLf),
+            ChunkState::DataLf => expect(byte, b'\n', ChunkState::Size { digits: 0, size: 0 }),
+            ChunkState::TrailerStart if byte == b'\r' => Ok(ChunkState::LastLf),
+            ChunkState::TrailerStart => self.take_name_byte(0, byte),
+            ChunkState::TrailerName { len } => self.take_name_byte(len, byte),
+            ChunkState::TrailerValue => self.take_value_byte(byte),
+            ChunkState::TrailerLf => expect(byte, b'\n', ChunkState::TrailerStart),
+            ChunkState::LastLf => expect(byte, b'\n', ChunkState::Done),
+            state @ (ChunkState::Data { .. } | ChunkState::Done) => Ok(state),
         }
     }
 
-    fn extension_byte(&mut self, size: u64, byte: u8) -> Result<At, ChunkError> {
-        self.count()?;
+    fn take_extension_byte(&mut self, size: u64, byte: u8) -> Result<ChunkState, ChunkError> {
+        self.count_extra_byte()?;
         match byte {
-            b'\r' => Ok(At::SizeLf { size }),
-            b'\t' | 0x20..=0x7e | 0x80.. => Ok(At::Extension { size }),
+            b'\r' => Ok(ChunkState::SizeLf { size }),
+            b'\t' | 0x20..=0x7e | 0x80.. => Ok(ChunkState::Extension { size }),
             _ => Err(ChunkError::Extension),
         }
     }
 
-    fn name_byte(&mut self, len: usize, byte: u8) -> Result<At, ChunkError> {
-        self.count()?;
+    fn take_name_byte(&mut self, len: usize, byte: u8) -> Result<ChunkState, ChunkError> {
+        self.count_extra_byte()?;
         if byte == b':' && len > 0 {
-            // A name that is longer than the buffer is in no list.
+            // A name longer than the buffer is in neither list.
             let known = self.name.get(..len);
-            return if known.is_none_or(|known| self.sender.may_trail(known)) {
-                Ok(At::TrailerValue)
+            return if known.is_none_or(|known| self.kind.allows_trailer(known)) {
+                Ok(ChunkState::TrailerValue)
             } else {
                 Err(ChunkError::Trailer)
             };
@@ -284,40 +297,40 @@ impl Chunked {
         if let Some(slot) = self.name.get_mut(len) {
             *slot = byte.to_ascii_lowercase();
         }
-        Ok(At::TrailerName { len: len + 1 })
+        Ok(ChunkState::TrailerName { len: len + 1 })
     }
 
-    fn value_byte(&mut self, byte: u8) -> Result<At, ChunkError> {
-        self.count()?;
+    fn take_value_byte(&mut self, byte: u8) -> Result<ChunkState, ChunkError> {
+        self.count_extra_byte()?;
         match byte {
-            b'\r' => Ok(At::TrailerLf),
-            b'\t' | 0x20..=0x7e | 0x80.. => Ok(At::TrailerValue),
+            b'\r' => Ok(ChunkState::TrailerLf),
+            b'\t' | 0x20..=0x7e | 0x80.. => Ok(ChunkState::TrailerValue),
             _ => Err(ChunkError::Trailer),
         }
     }
 
-    fn count(&mut self) -> Result<(), ChunkError> {
+    fn count_extra_byte(&mut self) -> Result<(), ChunkError> {
         self.extra += 1;
         match self.extra {
-            ..=MAX_EXTRA => Ok(()),
+            ..=MAX_EXTRA_BYTES => Ok(()),
             _ => Err(ChunkError::TooLarge),
         }
     }
 }
 
-fn size_byte(digits: u8, size: u64, byte: u8) -> Result<At, ChunkError> {
-    match (hexadecimal(byte), byte) {
-        (Some(digit), _) if usize::from(digits) < MAX_DIGITS => Ok(At::Size {
+fn take_size_byte(digits: u8, size: u64, byte: u8) -> Result<ChunkState, ChunkError> {
+    match (hex_digit(byte), byte) {
+        (Some(digit), _) if usize::from(digits) < MAX_SIZE_DIGITS => Ok(ChunkState::Size {
             digits: digits + 1,
             size: size << 4 | u64::from(digit),
         }),
-        (None, b'\r') if digits > 0 => Ok(At::SizeLf { size }),
-        (None, b';') if digits > 0 => Ok(At::Extension { size }),
+        (None, b'\r') if digits > 0 => Ok(ChunkState::SizeLf { size }),
+        (None, b';') if digits > 0 => Ok(ChunkState::Extension { size }),
         _ => Err(ChunkError::Size),
     }
 }
 
-fn hexadecimal(byte: u8) -> Option<u8> {
+fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -326,7 +339,7 @@ fn hexadecimal(byte: u8) -> Option<u8> {
     }
 }
 
-fn expect(byte: u8, wanted: u8, then: At) -> Result<At, ChunkError> {
+fn expect(byte: u8, wanted: u8, then: ChunkState) -> Result<ChunkState, ChunkError> {
     if byte == wanted {
         Ok(then)
     } else {
@@ -334,7 +347,7 @@ fn expect(byte: u8, wanted: u8, then: At) -> Result<At, ChunkError> {
     }
 }
 
-/// A byte of a field name (RFC 9110 §5.6.2).
+/// Returns true for a byte allowed in a field name (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

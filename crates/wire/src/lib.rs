@@ -1,55 +1,56 @@
-//! HTTP/1.1 heads and framing: bytes in, decisions out.
+//! Parses HTTP/1.1 heads and follows body framing: bytes in, decisions out. Invariant: no I/O, no
+//! clock, no tokio, and no heap allocation per message, except for scanned forms, percent-encoded
+//! model names and targets that are whole URLs; input that two parsers could read differently is
+//! refused.
 //!
-//! A pass-through proxy has to know three things of a message: where its head ends, where its
-//! body ends, and which lines of the head are meant for the next hop only (RFC 9110 §7.6.1).
-//! This crate finds these three in the bytes as they lie, and refuses what two parsers could
-//! read differently. It does no I/O, keeps no clock and allocates nothing on the way of a
-//! message, but for a form that is scanned, a name that is percent-encoded and a target that is a whole URL.
+//! A pass-through proxy needs three facts about a message: the end of its head, the end of its
+//! body, and the head lines that concern one hop only (RFC 9110 §7.6.1). This crate finds them in
+//! the original bytes.
 //!
-//! - [`HeadScan`] finds the end of a head while it arrives, in one pass however small the pieces;
-//! - [`RequestHead`] and [`ResponseHead`] judge a whole head;
-//! - [`to_origin_form`] makes a path of a target that is a whole URL;
-//! - [`Edits`] are the lines to cut and the bytes to put in their place;
-//! - [`field_lines`] are the fields of a head, one by one;
+//! - [`HeadScan`] finds the end of a head while the head arrives, in one pass;
+//! - [`RequestHead`] and [`ResponseHead`] validate a complete head;
+//! - [`to_origin_form`] rewrites a target that is a whole URL to a path;
+//! - [`HeadEdits`] holds the spans to cut and the bytes to replace;
+//! - [`field_lines`] iterates over the fields of a head;
 //! - [`Body`] follows a body to its end;
-//! - [`ModelScan`] finds the model that a body names, [`UpstreamTarget`], [`named_by_query`] and
-//!   [`named_by_field`] the one that a head names;
-//! - [`Tap`] reads from an answer's body what it says of tokens, times and its end;
-//! - [`Traced`] is what a head says of the trace that the request belongs to, [`trace_state`] what others keep with it.
+//! - [`ModelScan`] finds the model name in a body; [`UpstreamTarget`], [`find_model_in_query`] and
+//!   [`parse_model_header`] find it in a head;
+//! - [`UsageParser`] reads tokens, times and the outcome from a response body;
+//! - [`TraceParentField`] and [`parse_trace_state`] read the trace context of a request.
 
-mod absolute;
 mod body;
+mod byte_span;
 mod chunked;
-mod edits;
-mod fields;
-mod head;
-mod line;
-mod model;
-mod name;
-mod refusal;
-mod request;
-mod response;
-mod skip;
-mod span;
-mod tap;
+mod field_line;
+mod field_name;
+mod framing_fields;
+mod head_edits;
+mod head_scan;
+mod invalid_request;
+mod json_skip;
+mod model_name;
+mod origin_form;
+mod request_head;
+mod response_head;
 mod trace_parent;
 mod trace_state;
+mod usage_parser;
 
-pub use absolute::to_origin_form;
 pub use body::{Body, Framing, Truncated};
+pub use byte_span::ByteSpan;
 pub use chunked::ChunkError;
-pub use edits::Edits;
-pub use fields::HOP_BY_HOP;
-pub use head::{HeadScan, MAX_HEAD};
-pub use line::{FieldLine, field_lines};
-pub use model::{
-    BadName, Candidate, MAX_MODEL_NAME, ModelScan, Scan, UpstreamTarget, named_by_field,
-    named_by_query,
+pub use field_line::{FieldLine, field_lines};
+pub use framing_fields::HOP_BY_HOP_FIELDS;
+pub use head_edits::HeadEdits;
+pub use head_scan::{HeadScan, MAX_HEAD};
+pub use invalid_request::InvalidRequest;
+pub use model_name::{
+    InvalidModelName, MAX_MODEL_NAME, ModelScan, ScanResult, TargetCandidate, UpstreamTarget,
+    find_model_in_query, parse_model_header,
 };
-pub use refusal::Refusal;
-pub use request::{RequestHead, Version};
-pub use response::{Malformed, ResponseHead};
-pub use span::Span;
-pub use tap::{Outcome, Reading, Report, Tap, Usage};
-pub use trace_parent::{TraceParent, Traced};
-pub use trace_state::trace_state;
+pub use origin_form::to_origin_form;
+pub use request_head::{RequestHead, Version};
+pub use response_head::{InvalidResponse, ResponseHead};
+pub use trace_parent::{TraceParent, TraceParentField};
+pub use trace_state::parse_trace_state;
+pub use usage_parser::{BatchReader, BodyOutcome, Usage, UsageParser, UsageReport};

@@ -1,28 +1,27 @@
-//! What others keep with a trace, as its `tracestate` fields say it (W3C Trace Context).
+//! Collects the `tracestate` fields (W3C Trace Context), which carry vendors' data of a trace.
 
 use crate::field_lines;
 
-/// The name of the field.
-const NAME: &str = "tracestate";
+const FIELD_NAME: &str = "tracestate";
 
-/// The most bytes that are kept of all members, with a comma between each two.
-const MOST: usize = 512;
+/// Limit on the combined members in bytes, including the commas between them.
+const MAX_LEN: usize = 512;
 
-/// The most members.
-const MEMBERS: usize = 32;
+/// Limit on the number of members.
+const MAX_MEMBERS: usize = 32;
 
-/// The longest key, and the longest value.
-const LONGEST: usize = 256;
+/// Limit on the length of a key, and on the length of a value.
+const MAX_KEY_OR_VALUE_LEN: usize = 256;
 
-/// Looks through a whole head that has been judged. The members of all its fields, in their order, or
-/// none of them: if one is malformed, there are more than 32, or they are longer than 512 bytes.
-pub fn trace_state(head: &[u8]) -> Option<Box<str>> {
+/// Returns the members of all `tracestate` fields of a complete, accepted head, in order. Returns
+/// `None` if a member is malformed, or if there are more than 32 members or 512 bytes.
+pub fn parse_trace_state(head: &[u8]) -> Option<Box<str>> {
     let mut kept = String::new();
     let mut count = 0;
-    let fields = field_lines(head).filter(|field| field.is(NAME));
+    let fields = field_lines(head).filter(|field| field.has_name(FIELD_NAME));
     for member in fields.flat_map(|field| field.value.split(|byte| *byte == b',')) {
         let member = member.trim_ascii();
-        // An empty one is allowed and says nothing.
+        // Empty members are allowed and carry no data.
         if member.is_empty() {
             continue;
         }
@@ -33,7 +32,7 @@ pub fn trace_state(head: &[u8]) -> Option<Box<str>> {
         if count > 1 {
             kept.push(',');
         }
-        if count > MEMBERS || kept.len() + member.len() > MOST {
+        if count > MAX_MEMBERS || kept.len() + member.len() > MAX_LEN {
             return None;
         }
         kept.push_str(member);
@@ -41,7 +40,7 @@ pub fn trace_state(head: &[u8]) -> Option<Box<str>> {
     (count > 0).then(|| kept.into())
 }
 
-/// A key, which has no capitals, and a value.
+/// Returns true for a lower-case key and a value, joined by `=`.
 fn is_member(text: &str) -> bool {
     let Some((key, value)) = text.split_once('=') else {
         return false;
@@ -53,17 +52,17 @@ fn is_member(text: &str) -> bool {
         && key.bytes().all(goes_on)
         && !value.is_empty()
         && value.bytes().all(stands)
-        && key.len() <= LONGEST
-        && value.len() <= LONGEST
+        && key.len() <= MAX_KEY_OR_VALUE_LEN
+        && value.len() <= MAX_KEY_OR_VALUE_LEN
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(lines: &str) -> Option<String> {
+    fn parse_lines(lines: &str) -> Option<String> {
         let head = format!("POST /v1/x HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
-        trace_state(head.as_bytes()).map(String::from)
+        parse_trace_state(head.as_bytes()).map(String::from)
     }
 
     fn members(count: usize) -> String {
@@ -83,17 +82,20 @@ mod tests {
             ),
             ("tracestate: 0t@v-*/_=~\r\n", "0t@v-*/_=~"),
         ] {
-            assert_eq!(of(lines).as_deref(), Some(expected), "{lines}");
+            assert_eq!(parse_lines(lines).as_deref(), Some(expected), "{lines}");
         }
-        let most = members(32);
-        assert_eq!(of(&format!("tracestate: {most}\r\n")), Some(most));
+        let maximum = members(32);
+        assert_eq!(
+            parse_lines(&format!("tracestate: {maximum}\r\n")),
+            Some(maximum)
+        );
         let long = format!("a={0},b={1}", "x".repeat(256), "y".repeat(251));
-        assert_eq!(long.len(), MOST);
-        assert_eq!(of(&format!("tracestate: {long}\r\n")), Some(long));
+        assert_eq!(long.len(), MAX_LEN);
+        assert_eq!(parse_lines(&format!("tracestate: {long}\r\n")), Some(long));
     }
 
     #[test]
-    fn what_is_too_much_or_malformed_is_left_out_whole() {
+    fn invalid_or_excessive_members_discard_the_whole_field() {
         for value in [
             String::new(),
             " , ,".to_owned(),
@@ -112,10 +114,14 @@ mod tests {
             "a=x\ty".to_owned(),
             "a=\u{0}".to_owned(),
         ] {
-            assert_eq!(of(&format!("tracestate: {value}\r\n")), None, "{value}");
+            assert_eq!(
+                parse_lines(&format!("tracestate: {value}\r\n")),
+                None,
+                "{value}"
+            );
         }
-        assert_eq!(of(""), None);
-        assert_eq!(of("tracestates: a=1\r\n"), None);
-        assert_eq!(trace_state(b""), None);
+        assert_eq!(parse_lines(""), None);
+        assert_eq!(parse_lines("tracestates: a=1\r\n"), None);
+        assert_eq!(parse_trace_state(b""), None);
     }
 }

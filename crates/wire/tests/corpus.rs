@@ -1,5 +1,5 @@
-//! Every request of the tables, every file of the fuzzer's corpus, and some thousand mutations of
-//! them, read by this crate and by hyper.
+//! Reads every request of the tables, every file of the fuzzing corpus, and thousands of mutations
+//! of both with this crate and with hyper, and compares the results.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,10 +13,10 @@ mod table;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// How many mutations are tried.
-const MUTATIONS: u64 = 20_000;
+/// Number of mutations tried.
+const MUTATION_COUNT: u64 = 20_000;
 
-/// Pieces that mean something to a parser.
+/// Fragments that are significant to a parser.
 const TOKENS: &[&[u8]] = &[
     b"\r\n",
     b"\r\n\r\n",
@@ -74,7 +74,7 @@ fn files(target: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The tables and the files, as a start for mutations too.
+/// Returns the tables' requests and the corpus files, which are also the seeds for mutations.
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let refused = table::REFUSED.iter().map(|(name, bytes, _)| (name, bytes));
     let waiting = table::WAITING.iter().map(|(name, bytes)| (name, bytes));
@@ -85,18 +85,18 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         .map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()))
         .collect();
     all.extend(files("request_vs_hyper"));
-    // The order and the place of a folder are not the same everywhere; a seed is to mean the same.
+    // Directory order differs between machines; a seed must reproduce the same run everywhere.
     all.sort_by(|a, b| a.1.cmp(&b.1));
     all
 }
 
-/// Says which bytes it was that the readings differ in.
+/// Checks `bytes` and names the input on failure.
 fn check(name: &str, bytes: &[u8]) {
     check_with(name, bytes, differential::check);
 }
 
 fn check_with(name: &str, bytes: &[u8], check: impl Fn(&[u8])) {
-    // The difference itself has been printed by then.
+    // The panic has already printed the difference.
     let result = catch_unwind(AssertUnwindSafe(|| check(bytes)));
     assert!(result.is_ok(), "{name}: \"{}\"", bytes.escape_ascii());
 }
@@ -110,7 +110,7 @@ fn the_corpus_is_read_alike() {
     }
 }
 
-/// Tries other mutations each time; `SEED` repeats those of an earlier run.
+/// Tries different mutations on each run; `SEED` repeats an earlier run.
 #[test]
 fn mutations_are_read_alike() {
     let seed = match std::env::var("SEED") {
@@ -120,7 +120,7 @@ fn mutations_are_read_alike() {
     println!("SEED={seed}");
     let corpus = corpus();
     let mut random = fastrand::Rng::with_seed(seed);
-    for number in 0..MUTATIONS {
+    for number in 0..MUTATION_COUNT {
         let bytes = mutation(&corpus, &mut random);
         check(&format!("SEED={seed}, mutation {number}"), &bytes);
     }
@@ -157,11 +157,11 @@ fn mutation(corpus: &[(String, Vec<u8>)], random: &mut fastrand::Rng) -> Vec<u8>
 }
 
 #[test]
-fn answers_are_read_alike() {
+fn responses_are_read_alike() {
     for (name, bytes) in files("response") {
         check_with(&name, &bytes, |bytes| {
-            if let [asked, answer @ ..] = bytes {
-                differential::check_answer(answer, *asked == b'H');
+            if let [method, response @ ..] = bytes {
+                differential::check_response(response, *method == b'H');
             }
         });
     }

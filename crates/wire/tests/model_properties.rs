@@ -1,17 +1,17 @@
-//! The model that is found is the one `serde_json` reads, however the body is cut; and no bytes
-//! do any harm.
+//! The scan finds the model that `serde_json` reads, wherever the body is cut, and no bytes cause a
+//! panic.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod scan;
 
-use paddock_wire::{ModelScan, Scan, UpstreamTarget, named_by_query};
+use paddock_wire::{ModelScan, ScanResult, UpstreamTarget, find_model_in_query};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 
-/// Text with what a scanner could stumble over.
+/// Generates text with characters that are difficult for a scanner.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => "[a-z]{0,8}",
@@ -44,7 +44,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A JSON string, with some of its characters written as escapes.
+/// Writes a JSON string with some characters escaped.
 fn string(text: &str, escapes: &[bool]) -> String {
     let mut written = String::from("\"");
     for (char, escape) in text.chars().zip(escapes.iter().cycle()) {
@@ -63,7 +63,7 @@ fn string(text: &str, escapes: &[bool]) -> String {
     written + "\""
 }
 
-/// A document as it may be written: members in any order, and several of one name.
+/// Generates a document: members in any order, and repeated names.
 fn document() -> impl Strategy<Value = String> {
     let member = (key(), value(), vec(any::<bool>(), 1..8), any::<bool>());
     let space = select(&["", " ", "\n\t", "\r\n  "][..]);
@@ -91,8 +91,8 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![vec(1..4_usize, 1..6), vec(1..200_usize, 1..6)]
 }
 
-/// Bytes that mean something to the one parser or the other.
-fn soup() -> impl Strategy<Value = Vec<u8>> {
+/// Generates bytes that are significant to one of the parsers.
+fn parser_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     let token = select(
         &[
             "{",
@@ -130,10 +130,10 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// A part of a form: is it a file, its name and its content.
-type Part = (bool, String, Vec<u8>);
+/// A part of a form: whether the part is a file, its name and its content.
+type FormPart = (bool, String, Vec<u8>);
 
-fn part() -> impl Strategy<Value = Part> {
+fn part() -> impl Strategy<Value = FormPart> {
     let name = prop_oneof![Just("model".to_owned()), "[a-z]{0,6}"];
     let token = select(
         &[
@@ -147,7 +147,7 @@ fn part() -> impl Strategy<Value = Part> {
     })
 }
 
-fn form(parts: &[Part]) -> Vec<u8> {
+fn form(parts: &[FormPart]) -> Vec<u8> {
     let mut form = Vec::new();
     for (is_file, name, content) in parts {
         let file = if *is_file { "; filename=\"a b\"" } else { "" };
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mangled_document_does_no_harm(body in document(), at in any::<Index>(), byte in any::<u8>(), kind in 0..3) {
+    fn a_mangled_document_is_handled_like_serde_does(body in document(), at in any::<Index>(), byte in any::<u8>(), kind in 0..3) {
         let mut body = body.into_bytes();
         let at = at.index(body.len());
         match kind {
@@ -213,23 +213,23 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_do_no_harm(body in prop_oneof![soup(), vec(any::<u8>(), 0..300)], boundary in "[ab-]{1,3}") {
+    fn any_bytes_are_handled_without_panic(body in prop_oneof![parser_like_bytes(), vec(any::<u8>(), 0..300)], boundary in "[ab-]{1,3}") {
         scan::check_json(&body);
         scan::check_json(&[b"{\"a\":", &body[..]].concat());
         scan::check_form(boundary.as_bytes(), &body);
         scan::check_form(b"b", &[b"--b\r\n", &body[..]].concat());
         let mut scanner = ModelScan::for_content_type(Some(&body));
-        prop_assert_ne!(scanner.end(), Scan::More);
+        prop_assert_ne!(scanner.end(), ScanResult::More);
         let _ = ModelScan::for_content_type(Some(&[b"multipart/form-data;", &body[..]].concat()));
     }
 
     #[test]
-    fn any_target_does_no_harm(rest in "[/%20a-f?&=+m]{0,40}", bytes in vec(any::<u8>(), 0..60)) {
+    fn any_target_is_handled_without_panic(rest in "[/%20a-f?&=+m]{0,40}", bytes in vec(any::<u8>(), 0..60)) {
         for target in [rest.as_bytes(), &bytes[..]] {
-            let _ = named_by_query(target);
-            let _ = named_by_query(&[b"/?model=", target].concat());
+            let _ = find_model_in_query(target);
+            let _ = find_model_in_query(&[b"/?model=", target].concat());
             let target = [b"/upstream/", target].concat();
-            let upstream = UpstreamTarget::of(&target).unwrap();
+            let upstream = UpstreamTarget::parse(&target).unwrap();
             for found in upstream.candidates() {
                 prop_assert!(!found.name.is_empty());
                 let left = [&target[..found.cut.start()], &target[found.cut.end()..]].concat();
@@ -239,7 +239,7 @@ proptest! {
     }
 }
 
-/// The fuzzer's corpus.
+/// Checks the fuzzing corpus.
 #[test]
 fn the_corpus_is_read_alike() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/model_scan");

@@ -1,13 +1,15 @@
-//! Bodies of every kind, and the model that each names.
+//! Tables of request bodies and heads, each with the model it names.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod scan;
 
-use paddock_wire::Scan::{Absent, NotAString, TooLong};
-use paddock_wire::{ModelScan, Refusal, RequestHead, Scan, UpstreamTarget, named_by_field};
+use paddock_wire::ScanResult::{Absent, NotAString, TooLong};
+use paddock_wire::{
+    InvalidRequest, ModelScan, RequestHead, ScanResult, UpstreamTarget, parse_model_header,
+};
 
-/// Bodies that name a model, and which.
+/// Bodies that name a model, with the name.
 const NAMED: &[(&str, &str)] = &[
     (r#"{"model":"m"}"#, "m"),
     (r#"{"model":"m""#, "m"),
@@ -41,8 +43,8 @@ const NAMED: &[(&str, &str)] = &[
     (r#"{"model":"\u005c\u0022"}"#, "\\\""),
 ];
 
-/// Bodies that name none, and why.
-const NOT_NAMED: &[(&[u8], Scan)] = &[
+/// Bodies that name no model, with the result.
+const NOT_NAMED: &[(&[u8], ScanResult)] = &[
     (b"", Absent),
     (b"  ", Absent),
     (b"\xef\xbb", Absent),
@@ -80,7 +82,7 @@ const NOT_NAMED: &[(&[u8], Scan)] = &[
     (b"{\"model\":[\"m\"]}", NotAString),
 ];
 
-fn shown(body: &[u8]) -> String {
+fn escape(body: &[u8]) -> String {
     body.escape_ascii().to_string()
 }
 
@@ -88,7 +90,11 @@ fn shown(body: &[u8]) -> String {
 fn a_json_body_names_its_model() {
     for (body, name) in NAMED {
         let answer = scan::scan_in_pieces(&ModelScan::json(), body.as_bytes());
-        assert_eq!(answer, (Scan::Found, Some((*name).to_owned())), "{body}");
+        assert_eq!(
+            answer,
+            (ScanResult::Found, Some((*name).to_owned())),
+            "{body}"
+        );
         for chunk in 1..8 {
             let chunked = scan::scan_chunked(&ModelScan::json(), body.as_bytes(), chunk, 3);
             assert_eq!(chunked, answer, "{body}");
@@ -98,17 +104,17 @@ fn a_json_body_names_its_model() {
 }
 
 #[test]
-fn a_json_body_need_not_name_one() {
+fn a_json_body_without_model_names_none() {
     for (body, said) in NOT_NAMED {
         let answer = scan::scan_in_pieces(&ModelScan::json(), body);
-        assert_eq!(answer, (*said, None), "{}", shown(body));
+        assert_eq!(answer, (*said, None), "{}", escape(body));
         scan::check_json(body);
     }
 }
 
 #[test]
-fn a_name_has_a_longest_length() {
-    for (len, said) in [(512, Scan::Found), (513, TooLong)] {
+fn a_model_name_is_limited_in_length() {
+    for (len, said) in [(512, ScanResult::Found), (513, TooLong)] {
         let body = format!("{{\"model\":\"{}\"}}", "a".repeat(len));
         let answer = scan::scan_in_pieces(&ModelScan::json(), body.as_bytes());
         assert_eq!(answer.0, said);
@@ -118,9 +124,9 @@ fn a_name_has_a_longest_length() {
 }
 
 #[test]
-fn the_answer_is_known_as_soon_as_it_is_there() {
+fn the_result_is_known_as_soon_as_possible() {
     for (start, said) in [
-        ("{\"model\":\"m\"", Scan::Found),
+        ("{\"model\":\"m\"", ScanResult::Found),
         ("{\"model\":n", Absent),
         ("{\"model\":4", NotAString),
         ("[", Absent),
@@ -128,14 +134,14 @@ fn the_answer_is_known_as_soon_as_it_is_there() {
     ] {
         let mut scanner = ModelScan::json();
         let (last, before) = start.as_bytes().split_last().unwrap();
-        assert_eq!(scanner.feed(before), Scan::More, "{start}");
+        assert_eq!(scanner.feed(before), ScanResult::More, "{start}");
         assert_eq!(scanner.feed(&[*last]), said, "{start}");
         assert_eq!(scanner.feed(b"\"model\":\"x\"}"), said, "{start}");
         assert_eq!(scanner.end(), said, "{start}");
     }
 }
 
-/// A form of parts, each with its Content-Disposition and its content.
+/// Builds a form from pairs of Content-Disposition and content.
 fn form(parts: &[(&str, &str)]) -> String {
     let parts = parts.iter().map(|(disposition, content)| {
         format!(
@@ -146,14 +152,14 @@ fn form(parts: &[(&str, &str)]) -> String {
     parts.collect::<String>() + "--b--\r\n"
 }
 
-fn scan_form(body: &[u8]) -> scan::Answer {
+fn scan_form(body: &[u8]) -> scan::NamedModel {
     scan::check_form(b"b", body);
     scan::scan_in_pieces(&ModelScan::multipart(b"b").unwrap(), body)
 }
 
 #[test]
 fn a_form_names_its_model() {
-    let is = |name: &str| (Scan::Found, Some(name.to_owned()));
+    let is = |name: &str| (ScanResult::Found, Some(name.to_owned()));
     let file = (
         "form-data; name=\"file\"; filename=\"a\"",
         "\r\n-\r\n--\r\n--a\r\n\r",
@@ -195,7 +201,7 @@ fn a_form_names_its_model() {
 }
 
 #[test]
-fn a_form_need_not_name_one() {
+fn a_form_without_model_names_none() {
     let long = format!("--b\r\nX: {}\r\n", "a".repeat(8192));
     let head = "--b\r\nContent-Disposition: form-data; name=model\r\n";
     for body in [
@@ -222,13 +228,13 @@ fn a_form_need_not_name_one() {
         assert_eq!(scan_form(body.as_bytes()), (Absent, None), "{body:?}");
     }
     let without_content = format!("--b\r\nX: a\r\n\r\n{head}\r\nm\r\n--b--");
-    assert_eq!(scan_form(without_content.as_bytes()).0, Scan::Found);
+    assert_eq!(scan_form(without_content.as_bytes()).0, ScanResult::Found);
     let padded = head.replace("--b\r\n", "--b \t\r\n") + "\r\nm\r\n--b--";
-    assert_eq!(scan_form(padded.as_bytes()).0, Scan::Found);
+    assert_eq!(scan_form(padded.as_bytes()).0, ScanResult::Found);
 }
 
 #[test]
-fn the_content_type_tells_the_kind() {
+fn the_content_type_selects_the_format() {
     let form = form(&[("form-data; name=model", "f")]);
     let named = |content_type: Option<&str>, body: &str| {
         let mut scanner = ModelScan::for_content_type(content_type.map(str::as_bytes));
@@ -261,8 +267,8 @@ fn a_head_names_its_model_and_its_type() {
     let parse = |fields: &str| {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         RequestHead::parse(head.as_bytes()).map(|request| {
-            let text = |span: Option<paddock_wire::Span>| {
-                span.map(|span| String::from_utf8(span.of(head.as_bytes()).to_vec()).unwrap())
+            let text = |span: Option<paddock_wire::ByteSpan>| {
+                span.map(|span| String::from_utf8(span.slice(head.as_bytes()).to_vec()).unwrap())
             };
             (text(request.content_type), text(request.model))
         })
@@ -279,16 +285,16 @@ fn a_head_names_its_model_and_its_type() {
     );
     assert_eq!(
         parse("x-paddock-model: m\r\nx-paddock-model: n\r\n"),
-        Err(Refusal::ModelRepeated)
+        Err(InvalidRequest::ModelRepeated)
     );
     assert_eq!(
         parse("x-paddock-model:\r\nx-paddock-model: n\r\n"),
-        Err(Refusal::ModelRepeated)
+        Err(InvalidRequest::ModelRepeated)
     );
-    assert_eq!(named_by_field(b" m "), Ok(Some("m")));
-    assert_eq!(named_by_field(b" "), Ok(None));
-    assert!(named_by_field(b"\xff").is_err());
-    assert!(named_by_field(&[b'a'; 513]).is_err());
+    assert_eq!(parse_model_header(b" m "), Ok(Some("m")));
+    assert_eq!(parse_model_header(b" "), Ok(None));
+    assert!(parse_model_header(b"\xff").is_err());
+    assert!(parse_model_header(&[b'a'; 513]).is_err());
 }
 
 #[test]
@@ -302,12 +308,12 @@ fn the_prefix_is_cut_and_the_rest_stays_byte_for_byte() {
         let rest = "Host: a\r\nTE: x\r\nA:  b \r\n";
         let head = format!("GET {target} HTTP/1.{minor}\r\n{rest}\r\n");
         let mut request = RequestHead::parse(head.as_bytes()).unwrap();
-        let upstream = UpstreamTarget::of(request.target.of(head.as_bytes())).unwrap();
+        let upstream = UpstreamTarget::parse(request.target.slice(head.as_bytes())).unwrap();
         let found = upstream.candidates().find(|found| found.name == "m");
         request.cut_from_target(found.unwrap().cut);
         let mut out = Vec::new();
         request.edits.render(head.as_bytes(), &[], &mut out);
         let expected = format!("GET {left} HTTP/1.1\r\nHost: a\r\nA:  b \r\n\r\n");
-        assert_eq!(shown(&out), shown(expected.as_bytes()), "{target}");
+        assert_eq!(escape(&out), escape(expected.as_bytes()), "{target}");
     }
 }

@@ -1,18 +1,19 @@
-//! What holds for every legal message, wherever it is cut, and for any bytes at all.
+//! Properties of every legal message, wherever it is cut, and of arbitrary bytes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod generate;
 
-use generate::{Content, Line, Lines};
+use generate::{GeneratedBody, HeaderLine, HeaderLines};
 use paddock_wire::{
-    Body, Framing, HeadScan, Malformed, Refusal, RequestHead, ResponseHead, Version,
+    Body, ByteSpan, Framing, HeadScan, InvalidRequest, InvalidResponse, RequestHead, ResponseHead,
+    Version,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// The most edits in a head.
-const EDITS: usize = 16;
+/// Limit on the edits of a head, as in the crate.
+const MAX_EDITS: usize = 16;
 
 fn version() -> impl Strategy<Value = Version> {
     prop_oneof![3 => Just(Version::Http11), 1 => Just(Version::Http10)]
@@ -25,9 +26,9 @@ fn digit(version: Version) -> &'static str {
     }
 }
 
-/// A body and how it is framed; the third part is white space around the framing's value.
-fn framed() -> impl Strategy<Value = (Framing, Content)> {
-    let none = Content {
+/// Generates a body and its framing.
+fn framed_body() -> impl Strategy<Value = (Framing, GeneratedBody)> {
+    let none = GeneratedBody {
         bytes: Vec::new(),
         data: Vec::new(),
     };
@@ -38,20 +39,25 @@ fn framed() -> impl Strategy<Value = (Framing, Content)> {
     ]
 }
 
-/// The line that tells of a framing.
-fn framing_line(framing: Framing) -> Option<Line> {
+/// Returns the field line that states a framing.
+fn framing_line(framing: Framing) -> Option<HeaderLine> {
     match framing {
         Framing::None | Framing::UntilClose => None,
         Framing::Length(length) => {
             let value = format!("{length:03}");
-            Some(Line::new("content-LENGTH", "\t", value.as_bytes(), " "))
+            Some(HeaderLine::new(
+                "content-LENGTH",
+                "\t",
+                value.as_bytes(),
+                " ",
+            ))
         }
-        Framing::Chunked => Some(Line::new("Transfer-encoding", "", b"Chunked", "\t")),
+        Framing::Chunked => Some(HeaderLine::new("Transfer-encoding", "", b"Chunked", "\t")),
     }
 }
 
-/// The end of the head at the start of `bytes`, which arrive in pieces.
-fn find_end(bytes: &[u8], cuts: &[usize]) -> Result<Option<usize>, Refusal> {
+/// Finds the end of the head at the start of `bytes`, which arrive in pieces.
+fn find_end(bytes: &[u8], cuts: &[usize]) -> Result<Option<usize>, InvalidRequest> {
     let mut scan = HeadScan::default();
     let mut arrived = 0_usize;
     for cut in cuts.iter().cycle() {
@@ -66,7 +72,8 @@ fn find_end(bytes: &[u8], cuts: &[usize]) -> Result<Option<usize>, Refusal> {
     Ok(None)
 }
 
-/// Follows a body through `bytes`, in pieces, both ways: how many belonged to it, and its data.
+/// Follows a body through `bytes` in pieces, with both methods. Returns the length of the body and
+/// its data.
 fn follow(mut body: Body, bytes: &[u8], cuts: &[usize]) -> (Body, usize, Vec<u8>) {
     let mut unframing = body.clone();
     let mut at = 0;
@@ -94,7 +101,7 @@ fn follow(mut body: Body, bytes: &[u8], cuts: &[usize]) -> (Body, usize, Vec<u8>
 
 fn check_body(
     framing: Framing,
-    content: &Content,
+    content: &GeneratedBody,
     next: &[u8],
     cuts: &[usize],
 ) -> Result<(), TestCaseError> {
@@ -103,29 +110,29 @@ fn check_body(
     prop_assert_eq!(taken, content.bytes.len());
     prop_assert_eq!(&data, &content.data);
     prop_assert!(body.is_complete());
-    prop_assert!(body.closed().is_ok());
+    prop_assert!(body.check_end().is_ok());
     prop_assert_eq!(
         body.ends_with_blank_line(),
         [b"\n\n", &data[..]].concat().ends_with(b"\n\n")
     );
-    // One byte less is not the end.
+    // The body is incomplete without its last byte.
     if let [but_last @ .., _] = &content.bytes[..] {
         let (body, taken, _) = follow(Body::new(framing), but_last, cuts);
         prop_assert_eq!(taken, but_last.len());
         prop_assert!(!body.is_complete());
-        prop_assert!(body.closed().is_err());
+        prop_assert!(body.check_end().is_err());
     }
     Ok(())
 }
 
-fn render(edits: &paddock_wire::Edits, head: &[u8]) -> String {
+fn render(edits: &paddock_wire::HeadEdits, head: &[u8]) -> String {
     let mut out = b"before".to_vec();
     edits.render(head, &[b"X-Added: 1\r\n", b"X-Added: 2\r\n"], &mut out);
     out.escape_ascii().to_string()
 }
 
-/// What `render` must come to.
-fn rendered(first: &str, lines: &Lines, keep: impl Fn(&Line) -> bool) -> String {
+/// Returns the expected output of `render`.
+fn expected_render(first: &str, lines: &HeaderLines, keep: impl Fn(&HeaderLine) -> bool) -> String {
     let mut head = lines.head(first.as_bytes(), keep);
     head.truncate(head.len() - 2);
     head.extend_from_slice(b"X-Added: 1\r\nX-Added: 2\r\n\r\n");
@@ -141,14 +148,14 @@ proptest! {
         target in "/[!\"$-~\u{e9}\u{4f60}]{0,30}",
         version in version(),
         mut lines in generate::lines(),
-        (framing, content) in framed(),
+        (framing, content) in framed_body(),
         host in "[a-z0-9.:-]{0,12}",
         at in any::<(Index, Index)>(),
-        next in generate::soup(),
+        next in generate::parser_like_bytes(),
         cuts in generate::cuts(),
     ) {
         prop_assume!(version == Version::Http11 || framing != Framing::Chunked);
-        lines.insert(at.0, Line::new("hOst", " ", host.as_bytes(), ""));
+        lines.insert(at.0, HeaderLine::new("hOst", " ", host.as_bytes(), ""));
         if let Some(line) = framing_line(framing) {
             lines.insert(at.1, line);
         }
@@ -160,45 +167,45 @@ proptest! {
         let edits = lines.cuts() + usize::from(version == Version::Http10);
         let request = match RequestHead::parse(&head) {
             Err(refusal) => {
-                prop_assert_eq!(refusal, Refusal::TooManyHopByHop);
-                prop_assert!(edits > EDITS);
+                prop_assert_eq!(refusal, InvalidRequest::TooManyHopByHop);
+                prop_assert!(edits > MAX_EDITS);
                 return Ok(());
             }
             Ok(request) => request,
         };
-        prop_assert!(edits <= EDITS);
-        prop_assert_eq!(request.method.of(&head), method.as_bytes());
-        prop_assert_eq!(request.target.of(&head), target.as_bytes());
+        prop_assert!(edits <= MAX_EDITS);
+        prop_assert_eq!(request.method.slice(&head), method.as_bytes());
+        prop_assert_eq!(request.target.slice(&head), target.as_bytes());
         prop_assert_eq!(request.path(&head), target.split('?').next().unwrap().as_bytes());
         prop_assert_eq!(request.version, version);
         prop_assert_eq!(request.framing, framing);
         prop_assert_eq!(request.close, version == Version::Http10 || lines.closes());
         prop_assert!(request.has_host);
         let first = format!("{method} {target} HTTP/1.1\r\n");
-        let expected = rendered(&first, &lines, |line| !lines.is_cut(line));
+        let expected = expected_render(&first, &lines, |line| !lines.is_cut(line));
         prop_assert_eq!(render(&request.edits, &head), expected);
 
-        // There is always room to leave out a part of the target.
+        // A head always has room for a cut in the target.
         let mut shorter = request.clone();
-        shorter.cut_target_prefix(target.len());
+        shorter.cut_from_target(ByteSpan::new(0, target.len()));
         let first = format!("{method}  HTTP/1.1\r\n");
-        let expected = rendered(&first, &lines, |line| !lines.is_cut(line));
+        let expected = expected_render(&first, &lines, |line| !lines.is_cut(line));
         prop_assert_eq!(render(&shorter.edits, &head), expected);
 
         check_body(framing, &content, &next, &cuts)?;
     }
 
     #[test]
-    fn a_legal_answer_passes(
+    fn a_legal_response_passes(
         status in prop_oneof![select(&[100_u16, 102, 103, 199, 200, 204, 205, 304, 404, 503][..]), 200..=999_u16],
         reason in prop_oneof![Just(None), generate::value().prop_map(Some)],
         version in version(),
         client in version(),
         to_head in any::<bool>(),
         mut lines in generate::lines(),
-        (said, content) in framed(),
+        (said, content) in framed_body(),
         at in any::<Index>(),
-        next in generate::soup(),
+        next in generate::parser_like_bytes(),
         cuts in generate::cuts(),
     ) {
         if let Some(line) = framing_line(said) {
@@ -227,21 +234,21 @@ proptest! {
             Version::Http11 => &[],
         };
         let stray = (forbids && announces) || (said == Framing::Chunked && framing == Framing::None);
-        let is_cut = |line: &Line| lines.is_cut(line) || also.contains(&line.name.as_str());
+        let is_cut = |line: &HeaderLine| lines.is_cut(line) || also.contains(&line.name.as_str());
         let cut = lines.lines.iter().filter(|line| is_cut(line)).count();
         let edits = cut + usize::from(version == Version::Http10);
         let answer = match ResponseHead::parse(&head, to_head, client) {
-            Err(Malformed::TooManyHopByHop) => {
-                prop_assert!(edits > EDITS);
+            Err(InvalidResponse::TooManyHopByHop) => {
+                prop_assert!(edits > MAX_EDITS);
                 return Ok(());
             }
-            Err(Malformed::Framing(Refusal::TransferCodingInHttp10)) => {
+            Err(InvalidResponse::Framing(InvalidRequest::TransferCodingInHttp10)) => {
                 prop_assert_eq!((version, framing), (Version::Http10, Framing::Chunked));
                 return Ok(());
             }
             other => other.unwrap(),
         };
-        prop_assert!(edits <= EDITS);
+        prop_assert!(edits <= MAX_EDITS);
         prop_assert_eq!(answer.status, status);
         prop_assert_eq!(answer.framing, framing);
         prop_assert_eq!(answer.is_interim(), status < 200);
@@ -249,7 +256,7 @@ proptest! {
         prop_assert_eq!(answer.close, closes || framing == Framing::UntilClose);
         let first = first("1");
         let first = first.escape_ascii().to_string();
-        let expected = rendered("", &lines, |line| !is_cut(line));
+        let expected = expected_render("", &lines, |line| !is_cut(line));
         let expected = expected.replacen("before", &format!("before{first}"), 1);
         prop_assert_eq!(render(&answer.edits, &head), expected);
 
@@ -260,7 +267,7 @@ proptest! {
                 prop_assert_eq!(taken, bytes.len());
                 prop_assert_eq!(data, bytes);
                 prop_assert!(!body.is_complete());
-                prop_assert!(body.closed().is_ok());
+                prop_assert!(body.check_end().is_ok());
             }
             Framing::None => prop_assert!(Body::new(framing).is_complete()),
             Framing::Length(_) | Framing::Chunked => check_body(framing, &content, &next, &cuts)?,
@@ -268,8 +275,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_do_no_harm(
-        bytes in prop_oneof![generate::soup(), prop::collection::vec(any::<u8>(), 0..200)],
+    fn any_bytes_are_handled_without_panic(
+        bytes in prop_oneof![generate::parser_like_bytes(), prop::collection::vec(any::<u8>(), 0..200)],
         length in any::<u64>(),
         cuts in generate::cuts(),
     ) {
@@ -281,7 +288,7 @@ proptest! {
         for head in [&bytes[..end], &bytes[..]] {
             let mut out = Vec::new();
             if let Ok(mut request) = RequestHead::parse(head) {
-                request.cut_target_prefix(1);
+                request.cut_from_target(ByteSpan::new(0, 1));
                 request.edits.render(head, &[], &mut out);
             }
             for to_head in [true, false] {

@@ -1,8 +1,9 @@
 //! gradatum-engine: <https://crates.io/crates/gradatum-engine>, built with its feature `serve`.
 //!
-//! It runs programs and reads models from a few directories only, links followed (`ALLOWED_BIN_PREFIXES`
-//! in its `supervisor.rs`, `validate_model_prefix` in its `config.rs`), and programs only that are called
-//! `llama-server…`, so copies are put there for the time of the run. It has one model, which it starts at its own start.
+//! It reads programs and models only from a few directories, after following links
+//! (`ALLOWED_BIN_PREFIXES` in its `supervisor.rs`, `validate_model_prefix` in its `config.rs`), and
+//! only programs named `llama-server…`, so the run places copies there. It has one model, which it
+//! loads at its own start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,37 +12,43 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::Process;
-use crate::subjects::place::free_port;
-use crate::subjects::{Name, Place, Subject};
-use crate::usage::Processes;
+use crate::process_usage::Processes;
+use crate::subjects::run_dir::free_port;
+use crate::subjects::{RunDir, Subject, SubjectName};
 
-const PROGRAMS: &str = "/opt/llama-paddock-bench";
-const MODELS: &str = "/opt/gradatum/models/paddock-bench";
-const MODELS_PARENT: &str = "/opt/gradatum/models";
+const PROGRAM_DIR: &str = "/opt/llama-paddock-bench";
+const MODEL_DIR: &str = "/opt/gradatum/models/paddock-bench";
+const MODEL_PARENT_DIR: &str = "/opt/gradatum/models";
 
-/// What it leaves behind at its end: its child, as it handles no signal, and the copies.
+/// Removes the leftovers of gradatum-engine: its child, because it handles no signal, and the
+/// copied files.
 #[derive(Debug)]
-struct Remains {
+struct LeftoverCleanup {
     directories: [PathBuf; 2],
-    /// The process whose children are to end with it.
+    /// The process whose children are terminated.
     parent: u32,
 }
 
-/// Starts it with one model.
-pub(super) fn start(place: &Place, program: &Path) -> Result<Subject> {
-    let directories = [PROGRAMS, MODELS].map(PathBuf::from);
-    let child = copy(&place.child(), &directories[0])?;
-    let model = copy(&place.model(), &directories[1])?;
+/// Starts gradatum-engine with one model.
+pub(super) fn start(run_dir: &RunDir, program: &Path) -> Result<Subject> {
+    let directories = [PROGRAM_DIR, MODEL_DIR].map(PathBuf::from);
+    let child = copy(&run_dir.child(), &directories[0])?;
+    let model = copy(&run_dir.model(), &directories[1])?;
     let port = free_port()?;
-    let config = place.fresh("gradatum.toml");
+    let config = run_dir.unique_path("gradatum.toml");
     fs::write(&config, text(&child, &model, port)?)?;
-    let mut command = place.command(program);
+    let mut command = run_dir.command(program);
     command.arg(&config);
-    let process = Process::start(&mut command, &place.fresh("gradatum.log"))?;
+    let process = Process::start(&mut command, &run_dir.unique_path("gradatum.log"))?;
     let parent = process.id();
     let address = ([127, 0, 0, 1], port).into();
-    let subject = Subject::new(Name::Gradatum, address, Processes(vec![parent]), process);
-    Ok(subject.before_end(Remains {
+    let subject = Subject::new(
+        SubjectName::Gradatum,
+        address,
+        Processes(vec![parent]),
+        process,
+    );
+    Ok(subject.before_end(LeftoverCleanup {
         directories,
         parent,
     }))
@@ -50,7 +57,7 @@ pub(super) fn start(place: &Place, program: &Path) -> Result<Subject> {
 fn copy(file: &Path, to: &Path) -> Result<PathBuf> {
     fs::create_dir_all(to).with_context(|| {
         format!(
-            "gradatum-engine takes its files from {} and nowhere else, and that cannot be made",
+            "gradatum-engine reads its files only from {}, and creating that directory failed",
             to.display()
         )
     })?;
@@ -70,21 +77,21 @@ fn text(child: &Path, model: &Path, port: u16) -> Result<String> {
     ))
 }
 
-impl Drop for Remains {
+impl Drop for LeftoverCleanup {
     fn drop(&mut self) {
         let family = Processes::family(self.parent).map_or(Vec::new(), |family| family.0);
         for child in family.into_iter().filter(|pid| *pid != self.parent) {
             if let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) {
-                // It may be gone by now.
+                // The process may have ended already.
                 let _ = kill_process(pid, Signal::TERM);
             }
         }
         for directory in &self.directories {
-            // Left behind, they are overwritten by the next run.
+            // The next run overwrites leftover files.
             let _ = fs::remove_dir_all(directory);
         }
-        for parent in [MODELS_PARENT, "/opt/gradatum"] {
-            // It stays if anything else is in it.
+        for parent in [MODEL_PARENT_DIR, "/opt/gradatum"] {
+            // The directory stays if it is not empty.
             let _ = fs::remove_dir(parent);
         }
     }

@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::process::Process;
-use crate::subjects::place::free_port;
-use crate::subjects::{Name, Place, Subject};
-use crate::usage::Processes;
+use crate::process_usage::Processes;
+use crate::subjects::run_dir::free_port;
+use crate::subjects::{RunDir, Subject, SubjectName};
 
-/// Starts it with these models, none of them loaded, whose children this command starts. One that is asked
-/// for takes the place of another: its models form one group, whose members swap.
+/// Starts llama-swap with these models, none loaded, whose children `child` starts. The models form
+/// one group, so a requested model replaces the loaded one.
 pub(super) fn start(
-    place: &Place,
+    run_dir: &RunDir,
     program: &Path,
     models: &[&str],
     child: &str,
@@ -22,25 +22,26 @@ pub(super) fn start(
     for model in models {
         text.push(entry(model, child, free_port()?));
     }
-    let config = place.fresh("llama-swap.yaml");
+    let config = run_dir.unique_path("llama-swap.yaml");
     fs::write(&config, text.concat())?;
 
     let address = ([127, 0, 0, 1], free_port()?).into();
-    let mut command = place.command(program);
+    let mut command = run_dir.command(program);
     command
         .arg("--config")
         .arg(&config)
         .args(["--listen", &format!("{address}")]);
-    let process = Process::start(&mut command, &place.fresh("llama-swap.log"))?;
+    let process = Process::start(&mut command, &run_dir.unique_path("llama-swap.log"))?;
     Ok(Subject::new(
-        Name::LlamaSwap,
+        SubjectName::LlamaSwap,
         address,
         Processes(vec![process.id()]),
         process,
     ))
 }
 
-/// Without a `concurrencyLimit` it refuses the eleventh request at once.
+/// Returns a model's configuration. Without `concurrencyLimit` llama-swap refuses the eleventh
+/// request.
 fn entry(model: &str, child: &str, port: u16) -> String {
     format!(
         "  {model}:

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use paddock_gguf::memory::{self, Options, Prediction, Unpredictable};
+use paddock_gguf::memory::{self, MemoryOptions, MemoryPrediction, Unpredictable};
 use paddock_gguf::{Error, GgmlType, Header, PartError, inspect_parts, part_path};
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ struct Report<'a> {
 }
 
 enum Memory {
-    Model(Prediction),
+    Model(MemoryPrediction),
     /// The bytes of a file that is loaded beside a model.
     Projector(u64),
     Unknown(Unpredictable),
@@ -94,14 +94,14 @@ enum Memory {
 
 impl<'a> Report<'a> {
     fn new(args: &'a InspectArgs, parts: &[Header]) -> Result<Self, PartError> {
-        let options = Options {
+        let options = MemoryOptions {
             context: args.context,
             parallel: args.parallel,
             cache_type_k: args.cache_type_k,
             cache_type_v: args.cache_type_v,
             // Without it quantized values are refused; with it the engine decides as it can.
             flash_attention: true,
-            ..Options::default()
+            ..MemoryOptions::default()
         };
         let no_header = || PartError {
             path: args.file.clone(),
@@ -110,7 +110,7 @@ impl<'a> Report<'a> {
         let header = parts.first().ok_or_else(no_header)?.clone();
         let memory = match memory::predict(parts, &options) {
             Ok(prediction) => Memory::Model(prediction),
-            Err(Unpredictable::Projector) => Memory::Projector(memory::projector(&header)),
+            Err(Unpredictable::Projector) => Memory::Projector(memory::projector_bytes(&header)),
             Err(why) => Memory::Unknown(why),
         };
         Ok(Self {

@@ -104,8 +104,12 @@ fn exists(table: &str, key: &str) -> bool {
 fn every_key_that_the_program_names_exists() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    for name in ["gguf", "wire", "scheduler", "supervisor", "server", "cli"] {
-        sources(&crates.join(name).join("src"), &mut files);
+    for entry in fs::read_dir(crates).unwrap() {
+        let place = entry.unwrap().path();
+        // Tests name wrong keys on purpose.
+        if !place.ends_with("e2e") {
+            sources(&place.join("src"), &mut files);
+        }
     }
     let (mut named, mut wrong) = (0, Vec::new());
     for file in files {

@@ -1,4 +1,4 @@
-//! The command `paddock`, under a name of its own, so that tests of the whole have it at hand.
+//! The command `paddock` under another name, so that end-to-end tests have its executable.
 
 use std::process::ExitCode;
 

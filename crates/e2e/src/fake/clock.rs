@@ -1,7 +1,7 @@
-//! The one place that asks the clock and waits for it.
+//! The only module that reads the clock and sleeps.
 //!
-//! A stand-in for a process that works at its own pace has to keep a pace: its
-//! tests wait for conditions, it waits for time.
+//! The stand-in imitates a process that works at its own pace, so it must sleep; its tests wait for
+//! conditions.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ pub(super) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Seconds since 1970, as the `created` fields carry them.
+/// Returns seconds since 1970, for the `created` fields.
 pub(super) fn unix_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

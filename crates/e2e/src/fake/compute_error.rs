@@ -1,4 +1,4 @@
-//! `--fake-compute-error WHAT`: inference that fails in a child that is otherwise well.
+//! `--fake-compute-error WHAT`: makes inference fail in a child that is otherwise healthy.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,17 @@ use super::response::Response;
 /// The inference requests that fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComputeError {
-    /// All, from the first one on that comes while this file exists: the device is lost for good.
+    /// Every request from the first one that arrives while this file exists: the device is lost
+    /// permanently.
     Lost(PathBuf),
-    /// Those whose prompt has this word in it.
+    /// Requests that contain this word.
     Prompt(String),
-    /// Completions, as in a model that has no output layer.
+    /// Completions, as with a model without an output layer.
     Completions,
 }
 
 impl ComputeError {
-    /// Reads `lost:FILE`, `prompt:WORD` or `completions`.
+    /// Parses `lost:FILE`, `prompt:WORD` or `completions`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once(':').unwrap_or((text, ""));
         match name {
@@ -29,17 +30,18 @@ impl ComputeError {
         }
     }
 
-    /// Returns true if this request fails, now or since `is_lost`.
-    pub(super) fn hits(&self, request: &Value, is_completion: bool, is_lost: bool) -> bool {
+    /// Returns true if `request` fails; `has_failed` is true after the first failure.
+    pub(super) fn affects(&self, request: &Value, is_completion: bool, has_failed: bool) -> bool {
         match self {
-            Self::Lost(file) => is_lost || file.exists(),
+            Self::Lost(file) => has_failed || file.exists(),
             Self::Prompt(word) => request.to_string().contains(word.as_str()),
             Self::Completions => is_completion,
         }
     }
 }
 
-/// The answer of the real server (llama.cpp b11434, tools/server/server-context.cpp, `llama_decode`).
-pub(super) fn response() -> Response {
+/// Returns the real server's error response (llama.cpp b11434, tools/server/server-context.cpp,
+/// `llama_decode`).
+pub(super) fn error_response() -> Response {
     Response::error(500, "server_error", "Compute error.")
 }

@@ -1,42 +1,42 @@
-//! One connection: its requests one after the other, and when it ends.
+//! Serves the requests of one connection and decides when it ends.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::{Body, Framing};
 use super::clock;
-use super::net::Socket;
-use super::request::{Head, Incoming, NoHead};
+use super::request_body::{RequestBody, RequestFraming};
+use super::request_head::{HeadError, Incoming, RequestHead};
 use super::response::{HeadFacts, Response, stream_head};
 use super::routes;
 use super::server::Server;
+use super::sockets::Socket;
 
-/// A connection without a request for this long is closed.
+/// Idle time after which a connection is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(5);
-/// How often an idle connection looks whether the server stops.
+/// Interval at which an idle connection checks for the server's stop.
 const IDLE_TICK: Duration = Duration::from_millis(10);
-/// The answer to the last of these says `Connection: close`.
-const MOST_REQUESTS: usize = 100;
+/// Limit on requests per connection; the last response has `Connection: close`.
+const MAX_REQUESTS: usize = 100;
 
 /// Serves a connection until it ends.
 pub(super) fn serve(server: &Arc<Server>, socket: &Socket) {
     let mut incoming = Incoming::new(socket);
-    for left in (1..=MOST_REQUESTS).rev() {
+    for left in (1..=MAX_REQUESTS).rev() {
         if incoming.buffered().is_empty() && !request_comes(server, socket) {
             break;
         }
         match exchange(server, socket, &mut incoming, left == 1) {
-            Ok(Next::Request) => {}
-            Ok(Next::End) | Err(_) => break,
+            Ok(AfterExchange::Request) => {}
+            Ok(AfterExchange::End) | Err(_) => break,
         }
     }
     socket.close();
 }
 
-/// What follows an exchange on its connection.
+/// The continuation of a connection after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterExchange {
     Request,
     End,
 }
@@ -58,13 +58,13 @@ fn exchange(
     socket: &Socket,
     incoming: &mut Incoming<'_>,
     last: bool,
-) -> io::Result<Next> {
-    let head = match Head::read(incoming) {
+) -> io::Result<AfterExchange> {
+    let head = match RequestHead::read(incoming) {
         Ok(head) => head,
-        Err(NoHead::Gone) => return Ok(Next::End),
-        Err(NoHead::Refused(status)) => return refuse(socket, status),
+        Err(HeadError::Closed) => return Ok(AfterExchange::End),
+        Err(HeadError::Refused(status)) => return refuse(socket, status),
     };
-    let Some(framing) = Framing::of(&head) else {
+    let Some(framing) = RequestFraming::from_head(&head) else {
         return refuse(socket, 400);
     };
     let _running = server.counters.request(&head);
@@ -73,70 +73,70 @@ fn exchange(
         socket,
         incoming,
         close: last || head.asks_to_close(),
-        awaits_continue: head.expects_continue() && framing != Framing::None,
+        awaits_continue: head.expects_continue() && framing != RequestFraming::None,
         unread: framing,
         head,
     };
     let next = routes::answer(&mut exchange)?;
-    if next == Next::End || exchange.head.closes_by_version() {
-        return Ok(Next::End);
+    if next == AfterExchange::End || exchange.head.closes_by_version() {
+        return Ok(AfterExchange::End);
     }
     exchange.drop_unread_body();
     Ok(if exchange.close {
-        Next::End
+        AfterExchange::End
     } else {
-        Next::Request
+        AfterExchange::Request
     })
 }
 
-/// Answers what no route was looked for: a head that is not understood.
-fn refuse(socket: &Socket, status: u16) -> io::Result<Next> {
+/// Answers a malformed head.
+fn refuse(socket: &Socket, status: u16) -> io::Result<AfterExchange> {
     let facts = HeadFacts {
         origin: None,
         is_head: false,
         close: true,
     };
     socket.write_all(&Response::bare(status).to_bytes(facts))?;
-    Ok(Next::End)
+    Ok(AfterExchange::End)
 }
 
-/// A request that is being answered.
+/// A request being answered.
 #[derive(Debug)]
 pub(super) struct Exchange<'a, 'b> {
     pub(super) server: &'a Arc<Server>,
     pub(super) socket: &'a Socket,
-    pub(super) head: Head,
+    pub(super) head: RequestHead,
     incoming: &'a mut Incoming<'b>,
     close: bool,
     awaits_continue: bool,
-    unread: Framing,
+    unread: RequestFraming,
 }
 
 impl Exchange<'_, '_> {
-    /// Reads the body, inviting it first where the client waits for that.
+    /// Reads the body, after `100 Continue` if the client waits for it.
     ///
-    /// The error is the status of the answer, which is then all that is left to do.
-    pub(super) fn body(&mut self) -> Result<Body, u16> {
+    /// The error is the status of the response.
+    pub(super) fn body(&mut self) -> Result<RequestBody, u16> {
         if std::mem::take(&mut self.awaits_continue) {
             let invited = self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
             invited.map_err(|_| 400_u16)?;
         }
-        Body::read(
+        RequestBody::read(
             self.incoming,
-            std::mem::replace(&mut self.unread, Framing::None),
+            std::mem::replace(&mut self.unread, RequestFraming::None),
         )
     }
 
-    /// Sends an answer.
-    pub(super) fn reply(&mut self, response: &Response) -> io::Result<Next> {
-        // After an error nobody knows what the client still sends.
+    /// Sends a response.
+    pub(super) fn reply(&mut self, response: &Response) -> io::Result<AfterExchange> {
+        // After an error the rest of the client's bytes is unknown.
         self.close |= response.status >= 400 || self.awaits_continue;
         let bytes = response.to_bytes(self.facts());
         self.socket.write_all(&bytes)?;
-        Ok(Next::Request)
+        Ok(AfterExchange::Request)
     }
 
-    /// Starts a stream and returns what its chunks are written with.
+    /// Starts a stream and returns the writer of its chunks.
     pub(super) fn stream(&mut self) -> io::Result<Chunks<'_>> {
         self.socket.write_all(&stream_head(self.facts()))?;
         Ok(Chunks {
@@ -153,17 +153,17 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// What is left of a body must not be taken for the next request.
+    /// Discards the rest of a body, which must not be read as the next request.
     fn drop_unread_body(&mut self) {
-        if self.close || self.unread == Framing::None {
+        if self.close || self.unread == RequestFraming::None {
             return;
         }
-        let unread = std::mem::replace(&mut self.unread, Framing::None);
-        self.close = Body::read(self.incoming, unread).is_err();
+        let unread = std::mem::replace(&mut self.unread, RequestFraming::None);
+        self.close = RequestBody::read(self.incoming, unread).is_err();
     }
 }
 
-/// The chunks of a stream, counted as the socket takes them.
+/// Writes the chunks of a stream and counts the bytes that the socket accepts.
 #[derive(Debug)]
 pub(super) struct Chunks<'a> {
     socket: &'a Socket,
@@ -171,7 +171,7 @@ pub(super) struct Chunks<'a> {
 }
 
 impl Chunks<'_> {
-    /// Writes one chunk; fails as soon as the client is seen to have left.
+    /// Writes one chunk; fails once the client has left.
     pub(super) fn write(&self, payload: &[u8]) -> io::Result<()> {
         if self.socket.client_is_gone() {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -182,17 +182,17 @@ impl Chunks<'_> {
         let mut chunk = format!("{:x}\r\n", payload.len()).into_bytes();
         chunk.extend_from_slice(payload);
         chunk.extend_from_slice(b"\r\n");
-        self.counted(&chunk)
+        self.write_counted(&chunk)
     }
 
-    /// Ends the body. The real server closes the connection of every stream at its end,
-    /// whatever the head has said of keeping it alive.
-    pub(super) fn finish(self) -> io::Result<Next> {
-        self.counted(b"0\r\n\r\n")?;
-        Ok(Next::End)
+    /// Ends the body. The real server closes the connection of every stream at its end, although
+    /// the head announced HTTP keep-alive.
+    pub(super) fn finish(self) -> io::Result<AfterExchange> {
+        self.write_counted(b"0\r\n\r\n")?;
+        Ok(AfterExchange::End)
     }
 
-    fn counted(&self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write_counted(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let taken = self.socket.write(bytes)?;
             self.bytes.add(taken);

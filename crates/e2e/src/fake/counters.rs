@@ -1,13 +1,13 @@
-//! What `/__fake/state` tells: counts that tests wait for.
+//! The counts in `/__fake/state`, which tests wait for.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock;
-use super::request::Head;
+use super::request_head::RequestHead;
 
-/// The counts, all at a time.
+/// All counters of the server.
 #[derive(Debug)]
 pub(super) struct Counters {
     connections: Gauge,
@@ -35,14 +35,14 @@ impl Default for Counters {
     }
 }
 
-/// A number of things that are going on; each counts until its [`Held`] is dropped.
+/// A number of current things; each counts until its [`GaugeGuard`] is dropped.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Gauge(Arc<AtomicU64>);
 
 impl Gauge {
-    pub(super) fn hold(&self) -> Held {
+    pub(super) fn hold(&self) -> GaugeGuard {
         self.0.fetch_add(1, SeqCst);
-        Held(self.clone())
+        GaugeGuard(self.clone())
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -50,18 +50,18 @@ impl Gauge {
     }
 }
 
-/// One of a gauge's things.
+/// Counts as one until dropped.
 #[derive(Debug)]
-pub(super) struct Held(Gauge);
+pub(super) struct GaugeGuard(Gauge);
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, SeqCst);
     }
 }
 
 impl Counters {
-    pub(super) fn connection(&self) -> Held {
+    pub(super) fn connection(&self) -> GaugeGuard {
         self.connections.hold()
     }
 
@@ -69,8 +69,8 @@ impl Counters {
         self.connections.count()
     }
 
-    /// A request has come; the test aids' own do not count.
-    pub(super) fn request(&self, head: &Head) -> Option<Held> {
+    /// Counts a request, except to test routes.
+    pub(super) fn request(&self, head: &RequestHead) -> Option<GaugeGuard> {
         if head.path.starts_with("/__fake/") {
             return None;
         }
@@ -87,7 +87,7 @@ impl Counters {
         }
     }
 
-    /// How long there has been no request; zero while one runs.
+    /// Returns the time since the last request; zero during a request.
     pub(super) fn idle(&self) -> Duration {
         if self.running.count() > 0 {
             self.touch();
@@ -98,7 +98,7 @@ impl Counters {
             .elapsed()
     }
 
-    /// The idle time starts anew.
+    /// Restarts the idle time.
     pub(super) fn touch(&self) {
         *self
             .last_request
@@ -125,10 +125,10 @@ impl Counters {
     }
 }
 
-/// The bytes one stream has got rid of; they leave the sum with it.
+/// The bytes that one stream has sent; subtracted from the sum when dropped.
 #[derive(Debug)]
 pub(super) struct StreamBytes {
-    _open: Held,
+    _open: GaugeGuard,
     all: Arc<AtomicU64>,
     own: AtomicU64,
 }

@@ -1,4 +1,4 @@
-//! The five shapes in which text is asked for and answered.
+//! The five API dialects of text generation.
 
 mod chat;
 mod completions;
@@ -8,9 +8,9 @@ mod responses;
 
 use std::time::Instant;
 
-use super::job::Job;
+use super::generation_job::GenerationJob;
 
-/// The shape of a request for text and of its answer.
+/// The dialect of a request and its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// llama.cpp's own `/completion`.
@@ -19,15 +19,15 @@ pub(super) enum Dialect {
     Completions,
     /// `/v1/chat/completions`.
     Chat,
-    /// `/v1/messages`, the Anthropic way.
+    /// Anthropic's `/v1/messages`.
     Messages,
     /// `/v1/responses`.
     Responses,
 }
 
 impl Dialect {
-    /// The chunk of one token, counted from 1. The first carries what opens the answer too.
-    pub(super) fn event(self, job: &Job, number: u64) -> String {
+    /// Returns the chunk of a token, counted from 1. The first chunk also opens the response.
+    pub(super) fn event(self, job: &GenerationJob, number: u64) -> String {
         match self {
             Self::Native => native::event(job, number),
             Self::Completions => completions::event(job, number),
@@ -37,8 +37,8 @@ impl Dialect {
         }
     }
 
-    /// The chunk after the last token.
-    pub(super) fn last(self, job: &Job, tally: &Tally) -> String {
+    /// Returns the chunk after the last token.
+    pub(super) fn last(self, job: &GenerationJob, tally: &Tally) -> String {
         match self {
             Self::Native => format!("data: {}\n\n", native::whole(job, tally, "")),
             Self::Completions => format!("data: {}\n\n", completions::whole(job, tally, "")),
@@ -48,7 +48,7 @@ impl Dialect {
         }
     }
 
-    /// The chunk that ends a stream, empty for none.
+    /// Returns the chunk that ends a stream, or an empty string.
     pub(super) fn done(self) -> &'static str {
         match self {
             Self::Completions | Self::Chat => "data: [DONE]\n\n",
@@ -56,8 +56,8 @@ impl Dialect {
         }
     }
 
-    /// The answer to a request that does not stream.
-    pub(super) fn whole(self, job: &Job, tally: &Tally) -> String {
+    /// Returns the response to a request without streaming.
+    pub(super) fn whole(self, job: &GenerationJob, tally: &Tally) -> String {
         match self {
             Self::Native => native::whole(job, tally, &job.text()),
             Self::Completions => completions::whole(job, tally, &job.text()),
@@ -68,7 +68,7 @@ impl Dialect {
     }
 }
 
-/// What is known when the last token is made.
+/// Facts known after the last token.
 #[derive(Debug)]
 pub(super) struct Tally {
     slot: usize,
@@ -76,7 +76,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(job: &Job, start: Instant, slot: usize) -> Self {
+    pub(super) fn new(job: &GenerationJob, start: Instant, slot: usize) -> Self {
         let milliseconds = (start.elapsed().as_secs_f64() * 1000.0).max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "token counts are small")]
         let (prompt, tokens) = (job.prompt_tokens as f64, job.tokens as f64);
@@ -99,8 +99,8 @@ impl Tally {
     }
 }
 
-/// The `usage` of completions and chat.
-fn usage(job: &Job) -> String {
+/// Returns the `usage` of completions and chat.
+fn usage(job: &GenerationJob) -> String {
     let (made, read) = (job.tokens, job.prompt_tokens);
     format!(
         concat!(
@@ -113,7 +113,7 @@ fn usage(job: &Job) -> String {
     )
 }
 
-/// The `finish_reason` of completions and chat.
-fn finish_reason(job: &Job) -> &'static str {
+/// Returns the `finish_reason` of completions and chat.
+fn finish_reason(job: &GenerationJob) -> &'static str {
     if job.limited { "length" } else { "stop" }
 }

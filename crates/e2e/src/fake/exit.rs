@@ -1,4 +1,4 @@
-//! The ways this process ends before `main` returns.
+//! Ways to end this process before `main` returns.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub(super) fn leave(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Ends the process as a fault would: by a signal whose action is the default.
+/// Ends the process by a signal with its default action, as a fault does.
 pub(super) fn by_signal(signal: Signal) -> ! {
     leave_no_core();
     loop {
-        // Rust's own handler of SIGSEGV takes a first one that no stack overflow
-        // explains as the request to restore the default action; the next one ends it.
+        // Rust's SIGSEGV handler restores the default action at the first signal without a stack
+        // overflow; the next signal ends the process.
         let _ = kill_process(getpid(), signal);
         clock::sleep(Duration::from_millis(2));
     }

@@ -1,4 +1,4 @@
-//! The ways llama-server fails to start, with its own last words.
+//! Failures of llama-server at the start, with its log lines.
 
 use std::fmt::Display;
 use std::io::Read;
@@ -6,40 +6,40 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::{exit, log};
+use super::{exit, log_lines};
 
-/// The size of the buffer that "cannot be had" in an out-of-memory failure.
-const TOO_MUCH: u64 = 6_144_393_216;
+/// Size of the buffer whose allocation fails.
+const UNAVAILABLE_BYTES: u64 = 6_144_393_216;
 
-/// A failure that `--fake-fail` orders.
+/// A failure that `--fake-fail` requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The model file is not there.
+    /// The model file is missing.
     MissingFile,
-    /// The model file is no GGUF.
+    /// The model file is not GGUF.
     BadFile,
     /// The KV cache does not fit.
     OutOfMemory,
-    /// A flag the server does not know.
+    /// A flag is unknown.
     BadFlag,
-    /// The address is taken.
+    /// The address is in use.
     PortInUse,
-    /// The dynamic linker misses a library.
+    /// A shared library is missing.
     MissingLibrary,
-    /// Built for another processor.
+    /// The program was built for another processor.
     IllegalInstruction,
-    /// A failed `GGML_ASSERT`.
+    /// A `GGML_ASSERT` fails.
     Assert,
-    /// Nothing more can be written.
+    /// The disk is full.
     DiskFull,
-    /// The model file cannot be opened for want of descriptors.
+    /// The model file cannot be opened because no descriptor is free.
     TooManyFiles,
     /// A thread cannot be started.
     TooManyProcesses,
 }
 
 impl Failure {
-    /// Reads the name of a failure.
+    /// Parses the name of a failure.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(match text {
             "missing-file" => Self::MissingFile,
@@ -57,15 +57,15 @@ impl Failure {
         })
     }
 
-    /// Fails now if this is a failure of the very start, before any log line.
+    /// Fails now if this failure occurs before any log line.
     pub(super) fn at_exec(self) {
         match self {
             Self::BadFlag => {
-                log::raw("error: invalid argument: --fake-bad-flag");
+                log_lines::raw("error: invalid argument: --fake-bad-flag");
                 exit::leave(1);
             }
             Self::MissingLibrary => {
-                log::raw(
+                log_lines::raw(
                     "llama-server: error while loading shared libraries: libggml-cuda.so: \
                      cannot open shared object file: No such file or directory",
                 );
@@ -73,8 +73,10 @@ impl Failure {
             }
             Self::IllegalInstruction => exit::by_signal(Signal::ILL),
             Self::TooManyProcesses => {
-                log::raw("terminate called after throwing an instance of 'std::system_error'");
-                log::raw("  what():  Resource temporarily unavailable");
+                log_lines::raw(
+                    "terminate called after throwing an instance of 'std::system_error'",
+                );
+                log_lines::raw("  what():  Resource temporarily unavailable");
                 exit::abort();
             }
             Self::MissingFile
@@ -87,16 +89,16 @@ impl Failure {
         }
     }
 
-    /// Fails now if this is a failure of loading the model.
+    /// Fails now if this failure occurs while loading the model.
     pub(super) fn at_load(self, model: &str) {
         match self {
             Self::MissingFile => unloadable(model, &missing(model)),
             Self::BadFile => unloadable(model, BAD_MAGIC),
             Self::OutOfMemory => out_of_memory(model),
             Self::DiskFull => unloadable(model, "write error: No space left on device"),
-            Self::TooManyFiles => unloadable(model, &unopened(model, "Too many open files")),
+            Self::TooManyFiles => unloadable(model, &open_error(model, "Too many open files")),
             Self::Assert => {
-                log::raw("/llama.cpp/ggml/src/ggml.c:1751: GGML_ASSERT(obj_new) failed");
+                log_lines::raw("/llama.cpp/ggml/src/ggml.c:1751: GGML_ASSERT(obj_new) failed");
                 exit::abort();
             }
             Self::BadFlag
@@ -110,14 +112,14 @@ impl Failure {
 
 const BAD_MAGIC: &str = "gguf_init_from_reader: invalid magic characters: 'xxxx', expected 'GGUF'";
 
-/// Looks at the model file as far as the real server's first complaint would.
+/// Checks the model file as far as the first check of the real server.
 pub(super) fn look_at(model: &Path) {
     let name = model.display().to_string();
     let mut magic = [0; 4];
     let Ok(mut file) = std::fs::File::open(model) else {
         unloadable(&name, &missing(&name));
     };
-    // A directory opens and cannot be read, as in the real one.
+    // Opening a directory succeeds and reading fails, as in the real server.
     if file.read_exact(&mut magic).is_err() {
         unloadable(&name, "gguf_init_from_reader: failed to read magic");
     }
@@ -138,23 +140,23 @@ pub(super) fn look_at(model: &Path) {
 }
 
 fn missing(model: &str) -> String {
-    unopened(model, "No such file or directory")
+    open_error(model, "No such file or directory")
 }
 
-fn unopened(model: &str, why: &str) -> String {
+fn open_error(model: &str, why: &str) -> String {
     format!("gguf_init_from_file: failed to open GGUF file '{model}' ({why})")
 }
 
 fn unloadable(model: &str, cause: &str) -> ! {
-    log::line('E', cause);
+    log_lines::line('E', cause);
     let loader = "llama_model_load: error loading model: llama_model_loader:";
-    log::line('E', &format!("{loader} failed to load model from {model}"));
-    log::line('E', "llama_model_load_from_file_impl: failed to load model");
-    log::line(
+    log_lines::line('E', &format!("{loader} failed to load model from {model}"));
+    log_lines::line('E', "llama_model_load_from_file_impl: failed to load model");
+    log_lines::line(
         'E',
         &format!("cmn  common_init_: failed to load model '{model}'"),
     );
-    log::server(
+    log_lines::server(
         'E',
         "load_model",
         &format!("failed to load model, '{model}'"),
@@ -163,30 +165,32 @@ fn unloadable(model: &str, cause: &str) -> ! {
 }
 
 fn out_of_memory(model: &str) -> ! {
-    log::line(
+    log_lines::line(
         'E',
         "ggml_aligned_malloc: insufficient memory (attempted to allocate 5859.75 MB)",
     );
     let allocate = "failed to allocate";
-    log::line(
-        'E',
-        &format!("ggml_backend_cpu_buffer_type_alloc_buffer: {allocate} buffer of size {TOO_MUCH}"),
-    );
-    log::line(
+    log_lines::line(
         'E',
         &format!(
-            "ggml_backend_buft_alloc_buffer_n_default: {allocate} CPU buffer of size {TOO_MUCH}"
+            "ggml_backend_cpu_buffer_type_alloc_buffer: {allocate} buffer of size {UNAVAILABLE_BYTES}"
         ),
     );
-    log::line(
+    log_lines::line(
+        'E',
+        &format!(
+            "ggml_backend_buft_alloc_buffer_n_default: {allocate} CPU buffer of size {UNAVAILABLE_BYTES}"
+        ),
+    );
+    log_lines::line(
         'E',
         "llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache",
     );
-    log::line(
+    log_lines::line(
         'E',
         &format!("cmn  common_init_: failed to create context with model '{model}'"),
     );
-    log::server(
+    log_lines::server(
         'E',
         "load_model",
         &format!("failed to create_context with model '{model}'"),
@@ -194,22 +198,22 @@ fn out_of_memory(model: &str) -> ! {
     give_up("exiting due to model loading error")
 }
 
-/// Ends as a C++ program does whose allocation fails while it runs.
+/// Ends the process as a C++ program with a failed allocation does.
 pub(super) fn no_memory_left() -> ! {
-    log::raw("terminate called after throwing an instance of 'std::bad_alloc'");
-    log::raw("  what():  std::bad_alloc");
+    log_lines::raw("terminate called after throwing an instance of 'std::bad_alloc'");
+    log_lines::raw("  what():  std::bad_alloc");
     exit::abort()
 }
 
-/// Fails as the real server does when an address cannot be had.
+/// Fails as the real server does if it cannot bind an address.
 pub(super) fn cannot_bind(host: &str, port: impl Display) -> ! {
     let words = format!("couldn't bind HTTP server socket, hostname: {host}, port: {port}");
-    log::server('E', "start", &words);
+    log_lines::server('E', "start", &words);
     give_up("exiting due to HTTP server error")
 }
 
 fn give_up(last_words: &str) -> ! {
-    log::server('I', "operator()", "operator(): cleaning up before exit...");
-    log::server('E', "llama_server", last_words);
+    log_lines::server('I', "operator()", "operator(): cleaning up before exit...");
+    log_lines::server('E', "llama_server", last_words);
     exit::leave(1)
 }

@@ -1,4 +1,4 @@
-//! A hostile child: takes the sockets of another model's children, and answers in their place.
+//! A hostile child: takes over the sockets of another model's children and answers in their place.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,20 +11,20 @@ use std::time::Duration;
 
 use super::clock;
 
-/// The generations whose sockets are taken.
-const GENERATIONS: u32 = 9;
+/// Number of generations whose sockets are taken over.
+const GENERATION_COUNT: u32 = 9;
 
-/// The time between two looks at each socket.
-const INTERVAL: Duration = Duration::from_millis(1);
+/// Interval between checks of each socket.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstolen";
 
-/// Requests that reached the sockets that were taken.
+/// Requests received on stolen sockets.
 #[derive(Debug, Default)]
-pub(super) struct Loot(Mutex<(u64, Vec<u8>)>);
+pub(super) struct StolenRequests(Mutex<(u64, Vec<u8>)>);
 
-impl Loot {
-    /// Counts the connections, and shows what was sent.
+impl StolenRequests {
+    /// Returns the number of connections and the received bytes.
     pub(super) fn to_json(&self) -> String {
         let (connections, sent) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = String::from_utf8_lossy(sent);
@@ -32,7 +32,7 @@ impl Loot {
     }
 
     fn take(&self, mut client: UnixStream) {
-        // The probe of a supervisor that reads before it looks would be satisfied.
+        // Answers first, to satisfy the probe of a supervisor that does not check the peer.
         let _ = client.write_all(ANSWER);
         let _ = client.set_read_timeout(Some(Duration::from_secs(1)));
         let mut sent = Vec::new();
@@ -43,13 +43,13 @@ impl Loot {
     }
 }
 
-/// Takes the sockets of a model's children for as long as the process lives. `own` is the socket of this
-/// child.
-pub(super) fn impersonate(model: &str, own: &Path, loot: &Arc<Loot>) {
+/// Takes over the sockets of a model's children for the life of the process. `own` is the socket of
+/// this child.
+pub(super) fn impersonate(model: &str, own: &Path, loot: &Arc<StolenRequests>) {
     let Some(place) = own.parent().and_then(Path::parent) else {
         return;
     };
-    let paths = (1..=GENERATIONS).map(|number| place.join(format!("{model}-{number}/s.sock")));
+    let paths = (1..=GENERATION_COUNT).map(|number| place.join(format!("{model}-{number}/s.sock")));
     let mut taken: Vec<(PathBuf, Option<u64>)> = paths.map(|path| (path, None)).collect();
     let loot = Arc::clone(loot);
     thread::spawn(move || {
@@ -59,12 +59,12 @@ pub(super) fn impersonate(model: &str, own: &Path, loot: &Arc<Loot>) {
                     *inode = take(path, &loot);
                 }
             }
-            clock::sleep(INTERVAL);
+            clock::sleep(CHECK_INTERVAL);
         }
     });
 }
 
-fn take(path: &Path, loot: &Arc<Loot>) -> Option<u64> {
+fn take(path: &Path, loot: &Arc<StolenRequests>) -> Option<u64> {
     let _ = fs::remove_file(path);
     let listener = UnixListener::bind(path).ok()?;
     let loot = Arc::clone(loot);

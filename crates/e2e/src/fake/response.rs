@@ -1,11 +1,11 @@
 //! Response heads with the real server's fields in its order, and errors in its shapes.
 
-use super::json::quoted;
+use super::json_writer::quote;
 
 /// `application/json; charset=utf-8`, the type of nearly every answer.
 const JSON: &str = "application/json; charset=utf-8";
 
-/// An answer with its whole body at hand.
+/// A response with a complete body.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -17,10 +17,10 @@ pub(super) struct Response {
 
 impl Response {
     pub(super) fn json(body: String) -> Self {
-        Self::of(200, JSON, body.into_bytes())
+        Self::new(200, JSON, body.into_bytes())
     }
 
-    pub(super) fn of(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+    pub(super) fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status,
             fields: Vec::new(),
@@ -29,7 +29,7 @@ impl Response {
         }
     }
 
-    /// An answer of the HTTP library itself: a status and nothing else.
+    /// Creates a response of the HTTP library itself: a status without a body.
     pub(super) fn bare(status: u16) -> Self {
         Self {
             status,
@@ -39,12 +39,12 @@ impl Response {
         }
     }
 
-    /// An error of a route.
+    /// Creates a route's error.
     pub(super) fn error(status: u16, kind: &str, message: &str) -> Self {
-        let message = quoted(message);
+        let message = quote(message);
         let body =
             format!(r#"{{"error":{{"code":{status},"message":{message},"type":"{kind}"}}}}"#);
-        Self::of(status, JSON, body.into_bytes())
+        Self::new(status, JSON, body.into_bytes())
     }
 
     pub(super) fn invalid(message: &str) -> Self {
@@ -55,19 +55,19 @@ impl Response {
         Self::error(501, "not_supported_error", message)
     }
 
-    /// An unknown path; the order inside is another one than in a route's errors.
+    /// Creates the response to an unknown path; its order of keys differs from a route's errors.
     pub(super) fn not_found() -> Self {
         let body = r#"{"error":{"message":"File Not Found","type":"not_found_error","code":404}}"#;
-        Self::of(404, JSON, body.into())
+        Self::new(404, JSON, body.into())
     }
 
-    /// Every path's answer until the model is loaded.
+    /// Creates the response of every path before the model is loaded.
     pub(super) fn loading() -> Self {
         let body = r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#;
-        Self::of(503, JSON, body.into())
+        Self::new(503, JSON, body.into())
     }
 
-    /// The head and, unless the request is a HEAD, the body.
+    /// Returns the head and, unless the method is HEAD, the body.
     pub(super) fn to_bytes(&self, facts: HeadFacts<'_>) -> Vec<u8> {
         let mut bytes = start(self.status, facts, &self.fields);
         if let Some(content_type) = self.content_type {
@@ -91,16 +91,16 @@ impl Response {
     }
 }
 
-/// What a head depends on besides the answer.
+/// Inputs of a response head other than the response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadFacts<'a> {
-    /// The request's `Origin`, empty for none; `None` where no route was looked for.
+    /// The request's `Origin`, or empty; `None` if no route was searched.
     pub(super) origin: Option<&'a str>,
     pub(super) is_head: bool,
     pub(super) close: bool,
 }
 
-/// The head of a stream.
+/// Returns the head of a stream.
 pub(super) fn stream_head(facts: HeadFacts<'_>) -> Vec<u8> {
     let mut bytes = start(200, facts, &[("X-Accel-Buffering", "no".into())]);
     field(&mut bytes, "Content-Type", "text/event-stream");

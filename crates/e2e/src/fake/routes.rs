@@ -1,33 +1,33 @@
-//! Which answer a request gets.
+//! Routes requests to their responses.
 
 use std::io;
 
 use serde_json::Value;
 
-use super::args::Hang;
-use super::connection::{Exchange, Next};
+use super::connection::{AfterExchange, Exchange};
+use super::crash::CrashPoint;
 use super::dialect::Dialect;
-use super::die::Point;
-use super::json::array;
+use super::fake_args::Hang;
+use super::json_writer::array;
 use super::response::Response;
-use super::{aids, compute_error, generate, info, job};
+use super::{compute_error, generation, generation_job, server_info, test_routes};
 
 /// Answers one request.
 ///
-/// 1. The test aids answer always.
-/// 2. A server that hangs from its start on answers nothing after its load.
-/// 3. OPTIONS is answered before anything else is looked at.
-/// 4. Until the model is loaded all else is answered with 503.
-/// 5. A server that hangs on requests answers only what needs no inference.
-/// 6. Then the routes.
-pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
+/// 1. Test routes always answer.
+/// 2. A server that never becomes ready answers nothing after its load.
+/// 3. OPTIONS is answered before all other checks.
+/// 4. Before the model is loaded every other request gets 503.
+/// 5. A server that hangs on requests answers only routes that need no inference.
+/// 6. Otherwise the route answers.
+pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<AfterExchange> {
     let server = exchange.server;
     if exchange.head.path.starts_with("/__fake/") {
-        return aids::answer(exchange);
+        return test_routes::answer(exchange);
     }
     let hangs = server.args.hang == Some(Hang::Ready) && server.is_loaded();
     if hangs || server.is_hung() {
-        return Ok(generate::hang(server, exchange.socket));
+        return Ok(generation::hang(server, exchange.socket));
     }
     if exchange.head.method == "OPTIONS" {
         return exchange.reply(&preflight());
@@ -39,10 +39,10 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<Next> {
         return exchange.reply(&Response::not_found());
     };
     if route != Route::Health {
-        server.die_at(Point::FirstRequest);
+        server.crash_at(CrashPoint::FirstRequest);
     }
     if server.args.hang == Some(Hang::Request) && route.needs_inference() {
-        return Ok(generate::hang(server, exchange.socket));
+        return Ok(generation::hang(server, exchange.socket));
     }
     handle(exchange, route)
 }
@@ -106,31 +106,31 @@ fn find_post(path: &str) -> Option<Route> {
     })
 }
 
-fn handle(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result<Next> {
+fn handle(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result<AfterExchange> {
     let server = exchange.server;
     let response = match route {
         Route::Health => Response::json(r#"{"status":"ok"}"#.into()),
-        Route::Models => Response::json(info::models(server)),
-        Route::Props => Response::json(info::props(server)),
+        Route::Models => Response::json(server_info::models(server)),
+        Route::Props => Response::json(server_info::props(server)),
         Route::Slots => {
             server.results.announce();
-            Response::json(info::slots(server))
+            Response::json(server_info::slots(server))
         }
         Route::Metrics if server.args.metrics => {
             server.results.announce();
-            Response::of(
+            Response::new(
                 200,
                 "text/plain; version=0.0.4",
-                info::metrics(server).into(),
+                server_info::metrics(server).into(),
             )
         }
-        Route::Metrics => unsupported("metrics endpoint. Start it with `--metrics`"),
+        Route::Metrics => not_supported("metrics endpoint. Start it with `--metrics`"),
         _ => return handle_with_body(exchange, route),
     };
     exchange.reply(&response)
 }
 
-fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result<Next> {
+fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result<AfterExchange> {
     let body = match exchange.body() {
         Ok(body) => body,
         Err(status) => return exchange.reply(&Response::bare(status)),
@@ -138,11 +138,11 @@ fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result
     let server = exchange.server;
     match route {
         Route::SetProps => {
-            let missing = unsupported("changing global properties. Start it with `--props`");
+            let missing = not_supported("changing global properties. Start it with `--props`");
             return exchange.reply(&missing);
         }
         Route::Embeddings { .. } if !server.args.embeddings => {
-            return exchange.reply(&unsupported("embeddings. Start it with `--embeddings`"));
+            return exchange.reply(&not_supported("embeddings. Start it with `--embeddings`"));
         }
         _ => {}
     }
@@ -151,12 +151,12 @@ fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result
         Err(error) => return exchange.reply(&not_json(&error)),
     };
     let is_completion = matches!(route, Route::Generate(_));
-    let infers = is_completion || matches!(route, Route::Embeddings { .. });
-    if infers && server.fails_to_compute(&value, is_completion) {
-        return exchange.reply(&compute_error::response());
+    let can_fail = is_completion || matches!(route, Route::Embeddings { .. });
+    if can_fail && server.fails_to_compute(&value, is_completion) {
+        return exchange.reply(&compute_error::error_response());
     }
     if let Route::Generate(dialect) = route {
-        return generate::generate(exchange, dialect, &value);
+        return generation::generate(exchange, dialect, &value);
     }
     server.results.announce();
     exchange.reply(&match route {
@@ -168,7 +168,7 @@ fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result
 }
 
 fn preflight() -> Response {
-    let mut response = Response::of(200, "text/html", Vec::new());
+    let mut response = Response::new(200, "text/html", Vec::new());
     response.fields = vec![
         ("Access-Control-Allow-Credentials", "true".into()),
         (
@@ -180,7 +180,7 @@ fn preflight() -> Response {
     response
 }
 
-fn unsupported(what: &str) -> Response {
+fn not_supported(what: &str) -> Response {
     Response::not_supported(&format!("This server does not support {what}"))
 }
 
@@ -191,9 +191,9 @@ fn not_json(error: &serde_json::Error) -> Response {
     ))
 }
 
-/// A byte is a token here.
+/// Tokenizes text: each byte is a token.
 fn tokenize(request: &Value) -> Response {
-    let content = job::text_of(&request["content"]);
+    let content = generation_job::text_of(&request["content"]);
     let tokens = array(content.bytes().map(|byte| byte.to_string()));
     Response::json(format!(r#"{{"tokens":{tokens}}}"#))
 }
@@ -215,7 +215,7 @@ fn count_tokens(request: &Value) -> Response {
     if request["messages"].is_null() {
         return Response::invalid("'messages' is required");
     }
-    let count = job::text_of(&request["messages"]).len();
+    let count = generation_job::text_of(&request["messages"]).len();
     Response::json(format!(r#"{{"input_tokens":{count}}}"#))
 }
 
@@ -231,7 +231,11 @@ fn embeddings(model: &str, request: &Value, openai: bool) -> Response {
         Value::Array(inputs) => inputs.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let vector = array(info::EMBEDDING.iter().map(|value| format!("{value:?}")));
+    let vector = array(
+        server_info::EMBEDDING
+            .iter()
+            .map(|value| format!("{value:?}")),
+    );
     let items = array(inputs.iter().enumerate().map(|(index, _)| {
         if openai {
             format!(r#"{{"embedding":{vector},"index":{index},"object":"embedding"}}"#)
@@ -242,7 +246,10 @@ fn embeddings(model: &str, request: &Value, openai: bool) -> Response {
     if !openai {
         return Response::json(items);
     }
-    let tokens: usize = inputs.iter().map(|input| job::text_of(input).len()).sum();
+    let tokens: usize = inputs
+        .iter()
+        .map(|input| generation_job::text_of(input).len())
+        .sum();
     let model = Value::from(request["model"].as_str().unwrap_or(model));
     Response::json(format!(
         concat!(

@@ -1,49 +1,49 @@
-//! What all threads share.
+//! State shared by all threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use serde_json::Value;
 
-use super::args::Args;
 use super::clock;
 use super::counters::Counters;
-use super::die::Point;
-use super::impostor::Loot;
-use super::net::Listener;
-use super::results::Results;
+use super::crash::CrashPoint;
+use super::fake_args::FakeArgs;
+use super::impostor::StolenRequests;
+use super::result_signal::ResultSignal;
 use super::slots::Slots;
+use super::sockets::Listener;
 
 /// The server.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) args: Args,
+    pub(super) args: FakeArgs,
     pub(super) counters: Counters,
-    pub(super) results: Arc<Results>,
-    /// The requests to `/__fake/push`.
-    pub(super) pushes: Results,
+    pub(super) results: Arc<ResultSignal>,
+    /// Counts requests to `/__fake/push`.
+    pub(super) pushes: ResultSignal,
     pub(super) slots: Arc<Slots>,
-    /// The model's name: its alias, else its path as given.
+    /// The model's name: its alias, or its path as given.
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) listeners: Vec<Listener>,
-    /// Requests that reached the sockets of another model.
-    pub(super) loot: Arc<Loot>,
+    /// Requests received on sockets of another model.
+    pub(super) loot: Arc<StolenRequests>,
     loaded: AtomicBool,
     stopping: AtomicBool,
     hung: AtomicBool,
-    lost: AtomicBool,
+    has_failed_to_compute: AtomicBool,
 }
 
 impl Server {
-    pub(super) fn new(args: Args, listeners: Vec<Listener>) -> Self {
-        let results = Arc::new(Results::default());
+    pub(super) fn new(args: FakeArgs, listeners: Vec<Listener>) -> Self {
+        let results = Arc::new(ResultSignal::default());
         let path = args.model.as_ref().map(|path| path.display().to_string());
         Self {
             counters: Counters::default(),
             slots: Arc::new(Slots::new(args.parallel, Arc::clone(&results))),
             results,
-            pushes: Results::default(),
+            pushes: ResultSignal::default(),
             model: args.alias.clone().or(path).unwrap_or_else(|| "fake".into()),
             created: clock::unix_seconds(),
             listeners,
@@ -51,7 +51,7 @@ impl Server {
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             hung: AtomicBool::new(false),
-            lost: AtomicBool::new(false),
+            has_failed_to_compute: AtomicBool::new(false),
             args,
         }
     }
@@ -60,17 +60,17 @@ impl Server {
         self.loaded.load(SeqCst)
     }
 
-    pub(super) fn loaded(&self) {
+    pub(super) fn mark_loaded(&self) {
         self.counters.touch();
         self.loaded.store(true, SeqCst);
     }
 
-    /// Whether the inference thread has ended: no token comes any more, no slot is given.
+    /// Returns true once the inference thread has ended: no more tokens, no more slots.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
     }
 
-    /// Answers nothing any more, and goes on with nothing.
+    /// Stops answering and stops all running work.
     pub(super) fn hang(&self) {
         self.hung.store(true, SeqCst);
     }
@@ -79,25 +79,26 @@ impl Server {
         self.hung.load(SeqCst)
     }
 
-    /// Returns true if the inference that a request asks for fails.
+    /// Returns true if the inference for `request` fails, and records the failure.
     pub(super) fn fails_to_compute(&self, request: &Value, is_completion: bool) -> bool {
         let Some(error) = &self.args.compute_error else {
             return false;
         };
-        let fails = error.hits(request, is_completion, self.lost.load(SeqCst));
+        let has_failed = self.has_failed_to_compute.load(SeqCst);
+        let fails = error.affects(request, is_completion, has_failed);
         if fails {
-            self.lost.store(true, SeqCst);
+            self.has_failed_to_compute.store(true, SeqCst);
         }
         fails
     }
 
-    /// Whether the last step of whatever goes on is held back.
+    /// Returns true while the last step of running work is held back.
     pub(super) fn is_held(&self) -> bool {
         let hold = self.args.hold.as_ref();
         self.is_hung() || hold.is_some_and(|file| !file.exists())
     }
 
-    /// Ends the inference thread and the listeners. Requests that run are left to themselves.
+    /// Ends the inference thread and the listeners. Running requests continue.
     pub(super) fn stop(&self) {
         self.stopping.store(true, SeqCst);
         for listener in &self.listeners {
@@ -106,14 +107,14 @@ impl Server {
         self.results.announce();
     }
 
-    /// The context of each slot.
+    /// Returns the context size of each slot.
     pub(super) fn slot_context(&self) -> u64 {
         self.args.context / self.args.parallel as u64
     }
 
-    /// Dies here if that is ordered.
-    pub(super) fn die_at(&self, point: Point) {
-        if let Some(death) = self.args.die
+    /// Crashes here if requested.
+    pub(super) fn crash_at(&self, point: CrashPoint) {
+        if let Some(death) = self.args.crash
             && death.point == point
         {
             death.happen();

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, with the real server's handler once the model is loaded.
+//! Handles SIGTERM and SIGINT as the real server does once the model is loaded.
 
 use std::io;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::server::Server;
-use super::{exit, log};
+use super::{exit, log_lines};
 
-/// Takes SIGTERM and does nothing about it, from now on.
+/// Ignores SIGTERM from now on.
 pub(super) fn ignore_term() -> io::Result<()> {
     signal_hook::flag::register(SIGTERM, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// The first signal stops the server, the second ends the process.
 ///
-/// Before this is called a signal has its default action: it kills.
+/// Before this call signals have their default action, which ends the process.
 pub(super) fn handle(server: &Arc<Server>) -> io::Result<()> {
     let mut handled = vec![SIGINT];
     if !server.args.ignore_term {
@@ -31,7 +31,7 @@ pub(super) fn handle(server: &Arc<Server>) -> io::Result<()> {
         coming.next();
         server.stop();
         coming.next();
-        log::raw("Received second interrupt, terminating immediately.");
+        log_lines::raw("Received second interrupt, terminating immediately.");
         exit::leave(1);
     });
     Ok(())

@@ -1,29 +1,29 @@
-//! The slots: as many generations at a time, the others wait their turn in order.
+//! The slots: limits concurrent generations; others wait in order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::results::Results;
+use super::result_signal::ResultSignal;
 
-/// The slots and who waits for one.
+/// The slots and the queue for them.
 #[derive(Debug)]
 pub(super) struct Slots {
-    state: Mutex<State>,
-    results: Arc<Results>,
+    state: Mutex<SlotState>,
+    results: Arc<ResultSignal>,
 }
 
 #[derive(Debug)]
-struct State {
-    /// The task that each slot works on.
+struct SlotState {
+    /// The current task of each slot.
     busy: Vec<Option<u64>>,
     queue: VecDeque<u64>,
     next_task: u64,
 }
 
 impl Slots {
-    pub(super) fn new(count: usize, results: Arc<Results>) -> Self {
+    pub(super) fn new(count: usize, results: Arc<ResultSignal>) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(SlotState {
                 busy: vec![None; count],
                 queue: VecDeque::new(),
                 next_task: 0,
@@ -32,7 +32,7 @@ impl Slots {
         }
     }
 
-    /// Queues a new task; it gets a slot by [`Turn::take`].
+    /// Queues a new task, which gets a slot by [`Turn::take`].
     pub(super) fn queue(self: &Arc<Self>) -> Turn {
         let mut state = self.state();
         let task = state.next_task;
@@ -44,17 +44,17 @@ impl Slots {
         }
     }
 
-    /// The task of each slot.
+    /// Returns the current task of each slot.
     pub(super) fn tasks(&self) -> Vec<Option<u64>> {
         self.state().busy.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SlotState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A task's place in the queue, given up when dropped.
+/// A task's position in the queue, released on drop.
 #[derive(Debug)]
 pub(super) struct Turn {
     slots: Arc<Slots>,
@@ -62,7 +62,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Takes a slot if one is free and nobody is before this task.
+    /// Takes a slot if one is free and no task is ahead in the queue.
     pub(super) fn take(&self) -> Option<Slot> {
         let mut state = self.slots.state();
         if state.queue.front() != Some(&self.task) {
@@ -72,7 +72,7 @@ impl Turn {
         state.busy[id] = Some(self.task);
         state.queue.pop_front();
         drop(state);
-        // The next in line may have a free slot too.
+        // Another slot may be free for the next task.
         self.slots.results.announce();
         Some(Slot {
             slots: Arc::clone(&self.slots),
@@ -88,7 +88,7 @@ impl Drop for Turn {
     }
 }
 
-/// A slot that is being used, free again when dropped.
+/// A slot in use, released on drop.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,

@@ -1,8 +1,10 @@
+//! Addresses of listeners, TCP or unix.
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where somebody listens.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// An IP address and a port.
@@ -12,7 +14,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// Reads `http://HOST:PORT`, `HOST:PORT` or `unix:PATH`.
+    /// Parses `http://HOST:PORT`, `HOST:PORT` or `unix:PATH`.
     pub fn parse(text: &str) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::Unix(path.into());
@@ -21,7 +23,7 @@ impl Address {
         Self::Tcp(address.parse().expect("an address"))
     }
 
-    /// The port of a TCP address.
+    /// Returns the port of a TCP address.
     pub fn port(&self) -> u16 {
         match self {
             Self::Tcp(address) => address.port(),

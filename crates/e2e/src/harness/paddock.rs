@@ -1,4 +1,4 @@
-//! A paddock that runs.
+//! A running paddock process.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,11 +13,13 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::builder::{HELD, HELD_OPEN};
-use super::process::with_words;
-use super::{Address, Answer, Connection, LIMIT, Lines, Pid, get, now, post, wait_for, wait_until};
+use super::paddock_builder::{RELEASE_LOAD_FILE, RELEASE_STREAMS_FILE};
+use super::process::processes_with_argument;
+use super::{
+    Address, Connection, HttpResponse, LIMIT, Lines, Pid, get, now, post, wait_for, wait_until,
+};
 
-/// A paddock that runs, and the directory it runs in.
+/// A running paddock, and its directory.
 #[derive(Debug)]
 pub struct Paddock {
     process: Child,
@@ -29,7 +31,7 @@ pub struct Paddock {
 }
 
 impl Paddock {
-    /// Starts a command that serves, and waits until it says where.
+    /// Starts a serving command and waits until it reports its addresses.
     pub(super) fn spawn(mut command: Command, directory: TempDir) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().expect("paddock");
         let stderr = Lines::of(process.stderr.take().unwrap());
@@ -44,7 +46,7 @@ impl Paddock {
         let serving = wait_for(LIMIT, "paddock to serve", || {
             let lines = paddock.stderr.all();
             let serving = lines.into_iter().find(|line| line.contains("\"serving\""));
-            let ended = paddock.exited();
+            let ended = paddock.exit_status();
             assert!(serving.is_some() || ended.is_none(), "ended: {ended:?}");
             serving
         });
@@ -54,62 +56,62 @@ impl Paddock {
         paddock
     }
 
-    /// Where clients connect.
+    /// Returns the public address.
     pub fn public(&self) -> &Address {
         &self.public[0]
     }
 
-    /// Every address where clients connect.
+    /// Returns all public addresses.
     pub fn public_addresses(&self) -> &[Address] {
         &self.public
     }
 
-    /// Where the operator connects.
+    /// Returns the admin address.
     pub fn admin(&self) -> &Address {
         &self.admin[0]
     }
 
-    /// The directory that everything is in.
+    /// Returns the directory of all files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// What it says on standard error.
+    /// Returns the lines of its standard error.
     pub fn stderr(&self) -> &Lines {
         &self.stderr
     }
 
-    /// A new connection of a client.
+    /// Opens a client connection.
     pub fn connect(&self) -> Connection {
-        Connection::to(self.public())
+        Connection::connect(self.public())
     }
 
-    /// Sends a request on a connection of its own, and reads the answer.
-    pub fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+    /// Sends a request on a new connection and reads the response.
+    pub fn ask(&self, request: impl AsRef<[u8]>) -> HttpResponse {
         self.connect().ask(request)
     }
 
     /// Gets a path.
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> HttpResponse {
         self.ask(get(path))
     }
 
     /// Posts JSON to a path.
-    pub fn post(&self, path: &str, body: &str) -> Answer {
+    pub fn post(&self, path: &str, body: &str) -> HttpResponse {
         self.ask(post(path, body))
     }
 
     /// Gets a path of the admin plane.
-    pub fn admin_get(&self, path: &str) -> Answer {
-        Connection::to(self.admin()).ask(get(path))
+    pub fn admin_get(&self, path: &str) -> HttpResponse {
+        Connection::connect(self.admin()).ask(get(path))
     }
 
-    /// The whole status.
+    /// Returns the complete status.
     pub fn status(&self) -> Value {
         self.admin_get("/api/status").json()
     }
 
-    /// The model's part of the status.
+    /// Returns the status of the model.
     pub fn model(&self) -> Value {
         self.status()["models"][0].clone()
     }
@@ -127,31 +129,33 @@ impl Paddock {
         self.wait_status("ready");
     }
 
-    /// Lets an engine go on that [`Builder::held_back`](super::Builder::held_back) holds.
-    pub fn let_load(&self) {
-        fs::write(self.directory().join(HELD), "").expect("a file");
+    /// Releases an engine that [`PaddockBuilder::hold_load`](super::PaddockBuilder::hold_load)
+    /// holds back.
+    pub fn release_load(&self) {
+        fs::write(self.directory().join(RELEASE_LOAD_FILE), "").expect("a file");
     }
 
-    /// Lets streams end that [`Builder::streams_held_open`](super::Builder::streams_held_open) holds.
-    pub fn let_end(&self) {
-        fs::write(self.directory().join(HELD_OPEN), "").expect("a file");
+    /// Releases streams that [`PaddockBuilder::hold_streams`](super::PaddockBuilder::hold_streams)
+    /// holds open.
+    pub fn release_streams(&self) {
+        fs::write(self.directory().join(RELEASE_STREAMS_FILE), "").expect("a file");
     }
 
-    /// Waits until so many requests are with the child.
+    /// Waits until `count` requests are in flight.
     pub fn wait_in_flight(&self, count: u64) {
         wait_until(LIMIT, &format!("{count} in flight"), || {
             self.model()["in_flight"] == count
         });
     }
 
-    /// Waits until so many requests are queued.
+    /// Waits until `count` requests are queued.
     pub fn wait_queued(&self, count: u64) {
         wait_until(LIMIT, &format!("{count} queued"), || {
             self.model()["queued"] == count
         });
     }
 
-    /// The child's process, as soon as there is one that is the child and no longer the shim.
+    /// Waits for the child's process, after the shim has become the child, and returns it.
     pub fn child(&self) -> Pid {
         wait_for(LIMIT, "a child", || {
             let number = self.model()["pid"].as_i64()?;
@@ -162,7 +166,7 @@ impl Paddock {
         })
     }
 
-    /// The socket the child listens on now.
+    /// Returns the socket that the child listens on.
     pub fn child_address(&self) -> Address {
         Address::Unix(wait_for(LIMIT, "the child's socket", || {
             let directory = self.runtime_directories().pop()?;
@@ -171,56 +175,56 @@ impl Paddock {
         }))
     }
 
-    /// Asks the child itself, past paddock.
-    pub fn child_get(&self, path: &str) -> Answer {
-        Connection::to(&self.child_address()).ask(get(path))
+    /// Sends a GET request directly to the child.
+    pub fn child_get(&self, path: &str) -> HttpResponse {
+        Connection::connect(&self.child_address()).ask(get(path))
     }
 
-    /// Its own process id.
+    /// Returns paddock's process ID.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
     /// Sends a signal to paddock.
     pub fn signal(&self, signal: Signal) {
-        // Not reaped yet, so the number is its own.
+        // The process is not reaped yet, so the ID is still its own.
         if self.exit.is_none() {
             let pid = rustix::process::Pid::from_child(&self.process);
             rustix::process::kill_process(pid, signal).expect("a process to signal");
         }
     }
 
-    /// How it ended, if it has.
-    pub fn exited(&mut self) -> Option<ExitStatus> {
+    /// Returns the exit status once paddock has ended.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         if self.exit.is_none() {
             self.exit = self.process.try_wait().expect("a child of ours");
         }
         self.exit
     }
 
-    /// Waits for its end.
+    /// Waits for the exit.
     pub fn wait_exit(&mut self, limit: Duration) -> ExitStatus {
-        wait_for(limit, "the end of paddock", || self.exited())
+        wait_for(limit, "the end of paddock", || self.exit_status())
     }
 
-    /// Sends a signal and waits for the end.
+    /// Sends a signal and waits for the exit.
     pub fn stop(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         self.wait_exit(LIMIT)
     }
 
-    /// Kills paddock as nothing can be prepared for.
+    /// Kills paddock with SIGKILL.
     pub fn kill9(&mut self) {
         let status = self.stop(Signal::KILL);
         assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
     }
 
-    /// Its processes, paddock's own among them.
+    /// Returns all processes of this paddock, including itself.
     pub fn processes(&self) -> Vec<(Pid, String)> {
-        with_words(&self.words())
+        processes_with_argument(&self.marker_argument())
     }
 
-    /// What is left that should not be: processes, and files where it ended by itself.
+    /// Returns leftovers: processes and, if paddock exited by itself, files.
     pub fn leftovers(&self) -> Vec<String> {
         let processes = self.processes().into_iter();
         let mut left: Vec<String> = processes.map(|(_, line)| line).collect();
@@ -232,11 +236,11 @@ impl Paddock {
         left
     }
 
-    fn words(&self) -> String {
+    fn marker_argument(&self) -> String {
         self.directory().display().to_string()
     }
 
-    /// The runtime directories in its directory.
+    /// Returns the runtime directories in its directory.
     pub fn runtime_directories(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.directory()).expect("the directory");
         let paths = entries.flatten().map(|entry| entry.path());
@@ -250,7 +254,7 @@ impl Paddock {
 
 impl Drop for Paddock {
     fn drop(&mut self) {
-        if self.exited().is_none() {
+        if self.exit_status().is_none() {
             let _ended = self.process.kill();
             self.exit = self.process.wait().ok();
         }
@@ -262,13 +266,13 @@ impl Drop for Paddock {
             }
             return;
         }
-        // One that becomes another program has no words for a moment: that a look finds nothing does not
-        // say that the next one will not.
-        let begun = now();
+        // A process that executes another program has no command line for a moment, so an empty
+        // result may be wrong once.
+        let start = now();
         let mut left = Vec::new();
         wait_until(LIMIT, "a look at what is left", || {
             left = self.leftovers();
-            left.is_empty() || begun.elapsed() > LIMIT / 2
+            left.is_empty() || start.elapsed() > LIMIT / 2
         });
         assert!(left.is_empty(), "left behind: {left:#?}");
     }

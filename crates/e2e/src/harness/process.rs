@@ -1,10 +1,10 @@
-//! Other processes, as `/proc` shows them.
+//! Finds and signals processes through `/proc`.
 
 use std::fs;
 
 use rustix::process::{Signal, kill_process};
 
-/// One process: its number, and when it began, for numbers are used again.
+/// A process: its ID and start time, because IDs are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pid {
     number: i32,
@@ -12,13 +12,13 @@ pub struct Pid {
 }
 
 impl Pid {
-    /// The process with this number, if there is one that lives.
+    /// Finds the living process with this ID.
     pub fn find(number: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        // The name stands in parentheses and can hold anything.
+        // The name is in parentheses and may contain any bytes.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        // A zombie has ended, whether anybody reaps it or not; but its first thread can be one while
-        // others still end, and its sockets are open until the last has.
+        // A zombie has ended even if not reaped. But the first thread can be a zombie while others
+        // are ending; the process's sockets stay open until the last thread has ended.
         let lives = match *fields.first()? {
             "X" => false,
             "Z" => fs::read_dir(format!("/proc/{number}/task")).ok()?.count() > 1,
@@ -28,29 +28,29 @@ impl Pid {
         lives.then_some(Self { number, began })
     }
 
-    /// Its number.
+    /// Returns the process ID.
     pub fn number(self) -> i32 {
         self.number
     }
 
-    /// Whether it lives.
+    /// Returns true while the process lives.
     pub fn is_alive(self) -> bool {
         Self::find(self.number) == Some(self)
     }
 
-    /// Sends it a signal; one that has ended gets none.
+    /// Sends a signal, unless the process has ended.
     pub fn signal(self, signal: Signal) {
         if self.is_alive()
             && let Some(pid) = rustix::process::Pid::from_raw(self.number)
         {
-            // It may end at this moment.
+            // The process may end at this moment.
             let _ = kill_process(pid, signal);
         }
     }
 }
 
-/// The processes whose command line contains these words.
-pub fn with_words(words: &str) -> Vec<(Pid, String)> {
+/// Returns the processes whose command line contains these words.
+pub fn processes_with_argument(words: &str) -> Vec<(Pid, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").expect("/proc").flatten() {
         let Some(number) = entry

@@ -1,16 +1,16 @@
-//! The real engine and the real model, and what else the scripts find or make.
+//! Paths of the real engine, the real model and other programs that the scripts find or build.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_ENGINE", "engine"));
-static MODEL: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_MODEL", "model"));
-static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| named("PADDOCK_TEST_CLIENTS", "clients"));
+static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_ENGINE", "engine"));
+static MODEL: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_MODEL", "model"));
+static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_CLIENTS", "clients"));
 
-/// Its arguments for a fast start. One thread: several wait for each other by spinning, which on a
-/// busy machine takes for ever. Without what makes a start slow.
+/// Arguments for a fast start of the engine. One thread, because several threads wait for each
+/// other by spinning, which takes very long on a busy machine; no options that slow down the start.
 pub const SMALL: [&str; 8] = [
     "--threads",
     "1",
@@ -22,23 +22,23 @@ pub const SMALL: [&str; 8] = [
     "--no-mmproj",
 ];
 
-/// A llama-server; built where there is none, which takes minutes.
+/// Returns the path of a llama-server; builds it if missing, which takes minutes.
 pub fn engine() -> &'static Path {
     &ENGINE
 }
 
-/// A small model; fetched where there is none.
+/// Returns the path of a small model; fetches it if missing.
 pub fn model() -> &'static Path {
     &MODEL
 }
 
-/// The directory of other people's clients; installed where there is none.
+/// Returns the directory of third-party clients; installs them if missing.
 pub fn clients() -> &'static Path {
     &CLIENTS
 }
 
-/// What the variable names, else what the script prints.
-fn named(variable: &str, script: &str) -> PathBuf {
+/// Returns the variable's value, or else the script's output.
+fn find_path(variable: &str, script: &str) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return path.into();
     }

@@ -1,7 +1,7 @@
 //! A paddock with the real engine, and the clients as programs.
 
 use paddock_e2e::harness::real::{SMALL, clients, engine, model};
-use paddock_e2e::harness::{Builder, Paddock};
+use paddock_e2e::harness::{Paddock, PaddockBuilder};
 use std::path::Path;
 use std::process::Command;
 
@@ -15,7 +15,7 @@ const TEMPLATE: &str = "\
 {%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 /// Model `m`, which has one slot.
-pub(crate) fn one() -> Builder {
+pub(crate) fn one() -> PaddockBuilder {
     paddock_e2e::paddock!()
         .engine(engine())
         .engine_args(SMALL)

@@ -36,7 +36,7 @@ fn a_request_in_flight_is_shown_with_its_time_and_cancelled() {
         .engine_args(["--fake-token-ms", "20"])
         .start();
     paddock.wait_ready();
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     let body = r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[]}"#;
     let request = post("/v1/chat/completions", body);
     client.send(request.replace("\r\n\r\n", "\r\nX-Request-Id: long-one\r\n\r\n"));

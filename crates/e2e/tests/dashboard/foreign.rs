@@ -181,9 +181,9 @@ fn a_listed_name_opens_the_dashboard_and_its_buttons_work() {
     page.click("#models button[aria-label='Load m']");
     page.wait_text("#models .card", "ready");
     let evil = get("/api/status").replace("localhost", "evil.test");
-    assert_eq!(Connection::to(paddock.admin()).ask(evil).status, 403);
+    assert_eq!(Connection::connect(paddock.admin()).ask(evil).status, 403);
     for path in ["/livez", "/readyz"] {
         let probe = get(path).replace("localhost", "evil.test");
-        assert_eq!(Connection::to(paddock.admin()).ask(probe).status, 200);
+        assert_eq!(Connection::connect(paddock.admin()).ask(probe).status, 200);
     }
 }

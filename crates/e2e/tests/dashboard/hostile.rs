@@ -10,7 +10,7 @@ const EVIL: &str = "<img/src=x><svg/onload=document.title=1>";
 fn what_others_wrote_is_text() {
     let builder = paddock_e2e::paddock!();
     let path = builder.model_path().display().to_string();
-    let engine = builder.beside("engine");
+    let engine = builder.link_engine("engine");
     let script = format!(
         "case \"$1\" in --help|--list-devices) ;; *) echo \"{EVIL} \\033[31mred\" >&2;; esac\nexec '{}' \"$@\"",
         engine.display()

@@ -24,7 +24,7 @@ fn the_page_works_for_who_shows_a_key_as_a_password() {
     page.go("#/models/m");
     page.wait_text("#life li:last-child", "load started");
 
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     let body = r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[]}"#;
     let field = format!("\r\nx-api-key: {}\r\n\r\n", text("secret"));
     client.send(post("/v1/chat/completions", body).replacen("\r\n\r\n", &field, 1));

@@ -27,6 +27,6 @@ mod restart;
 
 /// A paddock to start whose model is loaded when somebody asks for it.
 #[cfg(test)]
-fn idle() -> paddock_e2e::harness::Builder {
+fn idle() -> paddock_e2e::harness::PaddockBuilder {
     paddock_e2e::paddock!().config("models.m.preload = false")
 }

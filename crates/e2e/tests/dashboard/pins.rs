@@ -50,7 +50,7 @@ fn what_is_pinned_elsewhere_is_seen_and_is_so_still_when_the_page_is_back() {
     page.wait_text("#models .badge", "pinned");
     relay.cut();
     let unpin = post("/api/models/m/unpin", "");
-    assert_eq!(Connection::to(paddock.admin()).ask(unpin).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(unpin).status, 200);
     is_pressed(&mut page, false);
     page.wait("!document.querySelector('#models .badge')");
 }

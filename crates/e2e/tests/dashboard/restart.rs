@@ -2,10 +2,10 @@
 
 use crate::idle;
 use crate::page::Page;
-use paddock_e2e::harness::{Builder, Connection, Signal, post};
+use paddock_e2e::harness::{Connection, PaddockBuilder, Signal, post};
 use std::net::TcpListener;
 
-fn at(port: u16) -> Builder {
+fn at(port: u16) -> PaddockBuilder {
     idle().admin([format!("127.0.0.1:{port}")])
 }
 
@@ -47,7 +47,7 @@ fn a_models_life_shows_paddocks_own_starts_and_ends() {
     let keeping = || idle().config(&format!("server.state_dir = {:?}", state.path().display()));
     let mut paddock = keeping().start();
     let load = post("/api/models/m/load?wait=true", "");
-    assert_eq!(Connection::to(paddock.admin()).ask(load).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(load).status, 200);
     assert!(paddock.stop(Signal::TERM).success());
     let paddock = keeping().start();
     let mut page = Page::open(paddock.admin(), "#/models/m");

@@ -23,7 +23,7 @@ type Graph = BTreeMap<String, BTreeSet<String>>;
 
 fn drawn() -> Graph {
     let page = document("ARCHITECTURE.md");
-    let lines = page.lines().filter_map(|line| line.split_once("-> "));
+    let lines = page.lines().filter_map(|line| line.rsplit_once("-> "));
     let lines =
         lines.filter(|(left, _)| left.starts_with(|first: char| first.is_ascii_lowercase()));
     lines

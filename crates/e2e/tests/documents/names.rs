@@ -72,7 +72,7 @@ fn lived() -> Paddock {
     };
     wait_until(LIMIT, "a restart", restarted);
     let unload = post("/api/models/m/unload?wait=true", "");
-    let unloaded = Connection::to(paddock.admin()).ask(unload);
+    let unloaded = Connection::connect(paddock.admin()).ask(unload);
     assert_eq!(unloaded.status, 200);
     paddock
 }

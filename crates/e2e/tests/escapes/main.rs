@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use paddock_e2e::harness::{Builder, Paddock};
+use paddock_e2e::harness::{Paddock, PaddockBuilder};
 use paddock_e2e::paddock;
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,7 @@ struct Attempts {
 
 impl Attempts {
     /// Starts a paddock, and has its child try everything.
-    fn of(builder: Builder) -> Self {
+    fn of(builder: PaddockBuilder) -> Self {
         let outside = tempfile::tempdir().expect("a directory");
         let file = outside.path().join("secret");
         fs::write(&file, "secret").expect("a file");

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, model, post, wait_for};
+use paddock_e2e::harness::{Connection, HttpResponse, LIMIT, Paddock, model, post, wait_for};
 use paddock_e2e::paddock;
 use serde_json::Value;
 
 /// Puts something in the place of a file.
 type Make<'a> = &'a dyn Fn(&Path);
 
-fn ask(paddock: &Paddock, model: &str) -> Answer {
+fn ask(paddock: &Paddock, model: &str) -> HttpResponse {
     let body = format!(r#"{{"model":"{model}","prompt":"a"}}"#);
     paddock.ask(post("/completion", &body))
 }
@@ -25,8 +25,8 @@ fn failure(paddock: &Paddock, id: &str) -> Value {
     })
 }
 
-fn reload(paddock: &Paddock) -> Answer {
-    Connection::to(paddock.admin()).ask(post("/api/reload", ""))
+fn reload(paddock: &Paddock) -> HttpResponse {
+    Connection::connect(paddock.admin()).ask(post("/api/reload", ""))
 }
 
 #[test]

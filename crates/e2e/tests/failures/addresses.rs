@@ -4,14 +4,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
-use paddock_e2e::harness::{Builder, Signal};
+use paddock_e2e::harness::{PaddockBuilder, Signal};
 use paddock_e2e::paddock;
 
 /// Checks that `check` ends with 64 and `serve` with 1, each with one message with these words.
-fn assert_refused(builder: &Builder, address: &str, check_words: &str, serve_words: &str) {
+fn assert_refused(builder: &PaddockBuilder, address: &str, check_words: &str, serve_words: &str) {
     for (finished, code, words) in [
         (builder.check(), 64, check_words),
-        (builder.serve_to_the_end(), 1, serve_words),
+        (builder.run_serve(), 1, serve_words),
     ] {
         assert_eq!(finished.code, Some(code), "{finished:#?}");
         let stderr = &finished.stderr;
@@ -106,7 +106,7 @@ fn an_address_of_another_machine() {
 #[test]
 fn an_address_that_is_open_to_every_network() {
     let builder = paddock!().listen(["0.0.0.0:0"]);
-    for finished in [builder.check(), builder.serve_to_the_end()] {
+    for finished in [builder.check(), builder.run_serve()] {
         assert_eq!(finished.code, Some(64), "{finished:#?}");
         assert!(finished.stderr.contains("allow_public"), "{finished:#?}");
     }

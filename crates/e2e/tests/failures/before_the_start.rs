@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use paddock_e2e::harness::{Builder, model};
+use paddock_e2e::harness::{PaddockBuilder, model};
 use paddock_e2e::paddock;
 
 /// Checks that both commands refuse it with 64, in one message with these words.
-fn assert_refused(builder: &Builder, words: &[&str]) {
+fn assert_refused(builder: &PaddockBuilder, words: &[&str]) {
     let check = builder.check();
-    let serve = builder.serve_to_the_end();
+    let serve = builder.run_serve();
     for finished in [&check, &serve] {
         assert_eq!(finished.code, Some(64), "{finished:#?}");
         assert_eq!(finished.stdout, "");
@@ -27,7 +27,7 @@ fn assert_refused(builder: &Builder, words: &[&str]) {
 }
 
 /// With a model file of this content.
-fn with_model(content: &[u8]) -> Builder {
+fn with_model(content: &[u8]) -> PaddockBuilder {
     let builder = paddock!();
     let path = builder.directory().join("other.gguf");
     fs::write(&path, content).unwrap();
@@ -158,7 +158,7 @@ fn several_things_are_said_at_once() {
         .engine(PathBuf::from("/proc/nonexistent/engine"))
         .model("/proc/nonexistent/model.gguf")
         .config("server.runtime_dir = '/proc/nonexistent'");
-    for finished in [builder.check(), builder.serve_to_the_end()] {
+    for finished in [builder.check(), builder.run_serve()] {
         assert_eq!(finished.code, Some(64));
         for words in [
             "/proc/nonexistent/engine",

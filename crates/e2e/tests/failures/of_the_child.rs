@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, post, wait_for};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, post, wait_for};
 use paddock_e2e::paddock;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn assert_hopeless(paddock: &Paddock, failure: &Value) {
     assert_eq!(paddock.model()["status"], "failed");
 }
 
-fn failing(kind: &str) -> Builder {
+fn failing(kind: &str) -> PaddockBuilder {
     paddock!().engine_args(["--fake-fail", kind])
 }
 

@@ -5,12 +5,12 @@ use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
 
-use super::support::{A_WHILE, Fake, get, stream_of, wait_until};
+use super::support::{Fake, WATCH_TIME, get, stream_of, wait_until};
 
 /// Whether a request gets no byte for a while, nor an end.
 fn is_silent(fake: &Fake, request: &str) -> bool {
     let mut stream = UnixStream::connect(fake.socket()).unwrap();
-    stream.set_read_timeout(Some(A_WHILE)).unwrap();
+    stream.set_read_timeout(Some(WATCH_TIME)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     loop {
         match stream.read(&mut [0]) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::{A_WHILE, Fake, get, post, timed, wait_until};
+use super::support::{Fake, WATCH_TIME, get, post, timed, wait_until};
 
 #[test]
 fn every_path_answers_503_until_the_model_is_loaded() {
@@ -40,7 +40,7 @@ fn health_turns_ok_by_itself() {
 fn a_slow_listener_appears_later() {
     let fake = Fake::start(&["--fake-slow-accept-ms", "1000"]);
     let time = timed(|| drop(fake.connect()));
-    assert!(time > A_WHILE, "{time:?}");
+    assert!(time > WATCH_TIME, "{time:?}");
 }
 
 #[test]

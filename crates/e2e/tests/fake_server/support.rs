@@ -16,7 +16,7 @@ use serde_json::Value;
 /// The longest wait for anything that has to happen.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// How long something is watched that must not happen.
-pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
+pub(crate) const WATCH_TIME: Duration = Duration::from_millis(300);
 
 /// A running stand-in; dropped, it is gone.
 pub(crate) struct Fake {
@@ -136,7 +136,7 @@ impl Fake {
 
     /// Checks that the process goes on living for a while.
     pub(crate) fn assert_stays(&mut self) {
-        self.assert_stays_for(A_WHILE);
+        self.assert_stays_for(WATCH_TIME);
     }
 
     pub(crate) fn assert_stays_for(&mut self, time: Duration) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{Builder, Paddock, Signal, now};
+use paddock_e2e::harness::{Paddock, PaddockBuilder, Signal, now};
 use paddock_e2e::paddock;
 
 const TRIES: usize = 7;
@@ -13,7 +13,7 @@ fn fastest(what: impl Fn() -> Duration) -> Duration {
 }
 
 /// A child that ends neither of a signal nor of the end of its stdin.
-fn stubborn() -> Builder {
+fn stubborn() -> PaddockBuilder {
     paddock!().engine_args(["--fake-ignore-term", "--fake-no-event"])
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use paddock_e2e::harness::{
-    Builder, Connection, LIMIT, Paddock, Pid, Signal, get, post, wait_for, wait_until,
+    Connection, LIMIT, Paddock, PaddockBuilder, Pid, Signal, get, post, wait_for, wait_until,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
@@ -119,7 +119,7 @@ impl Fault {
     }
 
     /// Starts paddock so that this can happen.
-    pub(crate) fn start(self, builder: Builder) -> Paddock {
+    pub(crate) fn start(self, builder: PaddockBuilder) -> Paddock {
         match self {
             Self::DiskFull => start_on_a_small_disk(builder),
             Self::ClockJumps => start_with_a_clock(builder),
@@ -163,7 +163,7 @@ impl Fault {
             Self::Panics => {
                 let panic = post("/api/panic/runtime", "");
                 // The answer may be lost with who gives it.
-                let _ = Connection::to(paddock.admin()).try_ask(panic);
+                let _ = Connection::connect(paddock.admin()).try_ask(panic);
             }
             Self::DiskFull => return fill_the_disk(paddock),
             Self::NoDescriptors => return take_descriptors(paddock),
@@ -218,7 +218,7 @@ fn await_standstill(child: Pid) {
 /// A connection past paddock, as soon as the child listens.
 fn to_the_child(paddock: &Paddock) -> Connection {
     wait_for(LIMIT, "a child that listens", || {
-        Connection::try_to(&paddock.child_address()).ok()
+        Connection::try_connect(&paddock.child_address()).ok()
     })
 }
 
@@ -260,7 +260,7 @@ fn small_disk(directory: &Path) -> PathBuf {
 
 /// Starts paddock in a mount namespace of its own, where its state and its runtime directory are on a
 /// disk of 1 MiB.
-fn start_on_a_small_disk(builder: Builder) -> Paddock {
+fn start_on_a_small_disk(builder: PaddockBuilder) -> Paddock {
     let disk = small_disk(builder.directory());
     fs::create_dir(&disk).expect("a directory");
     let builder = builder.config(&format!(
@@ -308,7 +308,7 @@ fn clock_file(directory: &Path) -> PathBuf {
 
 /// Starts paddock with a clock that the test sets. The clock that measures times is the machine's, as it
 /// is when an operator sets a clock.
-fn start_with_a_clock(builder: Builder) -> Paddock {
+fn start_with_a_clock(builder: PaddockBuilder) -> Paddock {
     assert!(
         Path::new(FAKETIME).exists(),
         "Debian's package faketime is missing; scripts/test installs it"

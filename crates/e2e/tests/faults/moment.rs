@@ -1,4 +1,4 @@
-use paddock_e2e::harness::{Builder, Connection, LIMIT, Paddock, post, wait_until};
+use paddock_e2e::harness::{Connection, LIMIT, Paddock, PaddockBuilder, post, wait_until};
 
 use crate::fault::Fault;
 use crate::seen::Client;
@@ -64,7 +64,7 @@ impl Moment {
     }
 
     /// What paddock is started with so that this moment lasts.
-    pub(crate) fn builder(self, fault: Fault, builder: Builder) -> Builder {
+    pub(crate) fn builder(self, fault: Fault, builder: PaddockBuilder) -> PaddockBuilder {
         let builder = builder.config("server.drain_timeout = '10m'");
         match self {
             Self::Loading => {
@@ -78,9 +78,9 @@ impl Moment {
                 }
             }
             Self::Idle => builder,
-            Self::Streaming | Self::Whole | Self::Draining => builder.streams_held_open(),
+            Self::Streaming | Self::Whole | Self::Draining => builder.hold_streams(),
             Self::Backoff => {
-                let engine = builder.beside("engine");
+                let engine = builder.link_engine("engine");
                 let script = format!(
                     "case \"$1\" in --help|--list-devices) ;; \
                      *) [ -e {LIVE} ] || exit 1;; esac\nexec '{}' \"$@\"",
@@ -131,9 +131,9 @@ impl Moment {
     /// Lets everything go on that was held for this moment.
     pub(crate) fn release(self, paddock: &Paddock) {
         match self {
-            Self::Loading => paddock.let_load(),
+            Self::Loading => paddock.release_load(),
             Self::Idle => {}
-            Self::Streaming | Self::Whole | Self::Draining => paddock.let_end(),
+            Self::Streaming | Self::Whole | Self::Draining => paddock.release_streams(),
             Self::Backoff => {
                 std::fs::write(paddock.directory().join(LIVE), "").expect("a file");
             }
@@ -155,7 +155,7 @@ pub(crate) fn stream(tokens: u32) -> String {
 }
 
 pub(crate) fn unload(paddock: &Paddock) {
-    let answer = Connection::to(paddock.admin()).ask(post("/api/models/m/unload", ""));
+    let answer = Connection::connect(paddock.admin()).ask(post("/api/models/m/unload", ""));
     // 200: it is unloaded already.
     assert!(matches!(answer.status, 200 | 202), "{answer:?}");
 }

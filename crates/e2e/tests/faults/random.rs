@@ -138,7 +138,7 @@ fn begin(paddock: &Paddock, random: &mut fastrand::Rng) -> Option<Client> {
 
 fn tell_to_die(paddock: &Paddock, how: &str) {
     let child = paddock.child();
-    if let Ok(mut connection) = Connection::try_to(&paddock.child_address()) {
+    if let Ok(mut connection) = Connection::try_connect(&paddock.child_address()) {
         let _ = connection.try_send(get(&format!("/__fake/die/{how}")));
         await_death(child);
     }
@@ -146,7 +146,7 @@ fn tell_to_die(paddock: &Paddock, how: &str) {
 
 fn panic_of_a_task(paddock: &Paddock) {
     // It is not answered.
-    let _ = Connection::to(paddock.admin()).try_ask(post("/api/panic/admin", ""));
+    let _ = Connection::connect(paddock.admin()).try_ask(post("/api/panic/admin", ""));
 }
 
 /// A request that is none, or not all of one.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use paddock_e2e::harness::{A_WHILE, LIMIT, Paddock, Pid, Signal, now, wait_for, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, Pid, Signal, WATCH_TIME, now, wait_for, wait_until};
 use paddock_e2e::paddock;
 
 use crate::fault::{Fault, Repair, descriptors};
@@ -73,7 +73,7 @@ pub(crate) fn play(moment: Moment, fault: Fault) -> Row {
         took <= fault.limit(moment),
         "it took {took:?}: {client:?}, {then:?}"
     );
-    if paddock.exited().is_none() {
+    if paddock.exit_status().is_none() {
         // A child that was not there before has some.
         if before.is_some() {
             wait_until(LIMIT, "every descriptor to be closed", || {
@@ -119,7 +119,7 @@ fn survive(
     if waits {
         // Who has no connection to a child yet cannot be served before it is over.
         assert!(
-            !client.connection.is_closed_within(A_WHILE),
+            !client.connection.is_closed_within(WATCH_TIME),
             "it is sent away"
         );
     }

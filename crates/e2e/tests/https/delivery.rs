@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{Builder, LIMIT, Signal, wait_until};
+use paddock_e2e::harness::{LIMIT, PaddockBuilder, Signal, wait_until};
 use serde_json::Value;
 
 use crate::authority::Authority;
@@ -11,7 +11,7 @@ use crate::receiver::Receiver;
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
 /// A paddock that trusts this authority alone.
-fn trusting(authority: &Authority) -> Builder {
+fn trusting(authority: &Authority) -> PaddockBuilder {
     let builder = paddock_e2e::paddock!();
     let file = builder.directory().join("authorities.pem");
     authority.write(&file);

@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use paddock_e2e::harness::{Builder, LIMIT, Signal, wait_until};
+use paddock_e2e::harness::{LIMIT, PaddockBuilder, Signal, wait_until};
 
 use crate::authority::Authority;
 use crate::receiver::Receiver;
 
 /// A paddock that posts to who listens at this port of the machine.
-fn posting(port: u16) -> Builder {
+fn posting(port: u16) -> PaddockBuilder {
     let line = format!("telemetry.events_url = 'https://127.0.0.1:{port}/'");
     paddock_e2e::paddock!().config(&line)
 }

@@ -24,7 +24,7 @@ fn operators_show_a_key_where_there_is_one_for_them() {
     let (builder, scraper) = with_key(builder, "scraper", &["allow = ['metrics']"]);
     let (builder, client) = with_key(builder, "client", &[]);
     let paddock = builder.start();
-    let ask = |request: String| Connection::to(paddock.admin()).ask(request);
+    let ask = |request: String| Connection::connect(paddock.admin()).ask(request);
     for path in [
         "/",
         "/dashboard/app.js",

@@ -9,7 +9,7 @@ fn so_many_at_once_over_all_workers() {
     let (builder, other) = with_key(builder, "bob", &[]);
     let paddock = builder
         .config("models.m.parallel = 8")
-        .streams_held_open()
+        .hold_streams()
         .start();
     let asked = bearer(&stream(), &secret);
     let mut open = Vec::new();
@@ -41,7 +41,7 @@ fn so_many_at_once_over_all_workers() {
         }
         let_in
     });
-    paddock.let_end();
+    paddock.release_streams();
     for client in &mut open {
         assert!(client.events().1, "it ends as it would have");
     }
@@ -58,7 +58,7 @@ fn so_many_in_a_minute_over_all_workers() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..10 {
-                    let answer = Connection::to(paddock.public()).ask(&asked);
+                    let answer = Connection::connect(paddock.public()).ask(&asked);
                     let count = if answer.status == 200 {
                         &passed
                     } else {
@@ -86,7 +86,7 @@ fn tokens_that_were_used_count_when_the_answer_has_told_them() {
     let paddock = builder.start();
     let asked = bearer(&chat("m"), &secret);
     // On one connection: on another, the next request may be there before the answer's end is noted.
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     assert_eq!(client.ask(&asked).status, 200);
     let refused = client.ask(&asked);
     assert_eq!(refused.status, 429, "{}", refused.text());
@@ -99,7 +99,7 @@ fn tokens_that_were_used_count_when_the_answer_has_told_them() {
 #[test]
 fn a_stream_that_is_left_costs_what_was_seen_of_it() {
     let (builder, secret) = with_key(two(), "alice", &["tokens_per_minute = 3"]);
-    let paddock = builder.streams_held_open().start();
+    let paddock = builder.hold_streams().start();
     // What states no tokens costs none: it only finds out.
     let asked = bearer(&get("/upstream/m/props"), &secret);
     assert_eq!(paddock.ask(&asked).status, 200);
@@ -120,7 +120,7 @@ fn a_stream_that_is_left_costs_what_was_seen_of_it() {
 fn an_absurd_number_of_tokens_locks_no_key_and_spoils_no_total() {
     let (builder, secret) = with_key(two(), "alice", &["tokens_per_minute = 1000"]);
     let paddock = builder.start();
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     for tokens in [u64::MAX, u64::MAX / 2, 1 << 40] {
         let usage = format!(
             r#"{{"usage":{{"prompt_tokens":{tokens},"completion_tokens":{tokens},"total_tokens":0}}}}"#

@@ -155,7 +155,7 @@ fn a_key_that_has_expired_says_so_on_both_addresses() {
     assert!(answer.text().contains(words), "{}", answer.text());
     assert_eq!(paddock.ask(bearer(&chat("m"), &good)).status, 200);
     let admin = bearer(&get("/api/status"), &old);
-    let answer = paddock_e2e::harness::Connection::to(paddock.admin()).ask(admin);
+    let answer = paddock_e2e::harness::Connection::connect(paddock.admin()).ask(admin);
     assert_eq!(answer.status, 401);
     assert!(answer.text().contains(words), "{}", answer.text());
 }

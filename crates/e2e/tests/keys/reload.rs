@@ -5,7 +5,7 @@ use std::fs;
 
 #[test]
 fn keys_come_change_and_go_without_touching_models_or_requests() {
-    let builder = two().config("models.m.preload = true").streams_held_open();
+    let builder = two().config("models.m.preload = true").hold_streams();
     let without = builder.config_text();
     let (builder, alice) = with_key(builder, "alice", &[]);
     let only_alice = builder.config_text();
@@ -16,7 +16,7 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
     let file = paddock.directory().join("paddock.toml");
     let reload = |text: &str| {
         fs::write(&file, text).unwrap();
-        let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+        let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["keys"].clone()
     };
@@ -36,7 +36,7 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
     wait_until(LIMIT, "bob's key to be refused", || status(&bob) == 401);
     assert_eq!(status(&alice), 200);
     // What is in flight with a key that is gone ends as it would have.
-    paddock.let_end();
+    paddock.release_streams();
     let (events, whole) = held.events();
     let last = events.last().map(paddock_e2e::harness::Event::data);
     assert!(whole && last.as_deref() == Some("[DONE]"), "{events:?}");
@@ -60,7 +60,7 @@ fn keys_come_change_and_go_without_touching_models_or_requests() {
 
 #[test]
 fn what_is_in_flight_is_listed_with_the_name_of_its_key() {
-    let builder = two().config("models.m.parallel = 4").streams_held_open();
+    let builder = two().config("models.m.parallel = 4").hold_streams();
     let without = builder.config_text();
     let (builder, secret) = with_key(builder, "alice", &[]);
     let paddock = builder.start();
@@ -80,7 +80,7 @@ fn what_is_in_flight_is_listed_with_the_name_of_its_key() {
     let models = bearer(&get("/v1/models"), &secret);
     assert_eq!(second.ask(models).status, 200);
     fs::write(paddock.directory().join("paddock.toml"), without).unwrap();
-    let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+    let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_until(LIMIT, "no key to be wanted", || {
         second.ask(get("/v1/models")).status == 200
@@ -88,7 +88,7 @@ fn what_is_in_flight_is_listed_with_the_name_of_its_key() {
     second.send(stream());
     assert_eq!(second.head().status, 200);
     assert_eq!(keys(), [json!("alice"), json!(null)]);
-    paddock.let_end();
+    paddock.release_streams();
     assert!(first.events().1 && second.events().1);
 }
 
@@ -99,7 +99,7 @@ fn an_address_that_is_open_because_of_its_keys_keeps_one() {
     let (builder, secret) = with_key(builder, "alice", &[]);
     let paddock = builder.start();
     fs::write(paddock.directory().join("paddock.toml"), shut).unwrap();
-    let refused = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+    let refused = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
     assert_eq!(refused.status, 422, "{}", refused.text());
     let words = "the configuration has no key any more that is needed there: nothing has changed";
     assert!(refused.text().contains(words), "{}", refused.text());

@@ -1,5 +1,5 @@
 use crate::support::{bearer, stream, two, with_key};
-use paddock_e2e::harness::{Answer, get, post};
+use paddock_e2e::harness::{HttpResponse, get, post};
 use serde_json::json;
 
 /// A request for a stream that goes on without its client.
@@ -9,7 +9,7 @@ fn of_conversation(id: &str, secret: &str) -> String {
 }
 
 /// Returns whether the answer is the child's, not paddock's.
-fn is_the_childs(answer: &Answer) -> bool {
+fn is_the_childs(answer: &HttpResponse) -> bool {
     answer.field("x-paddock-error").is_none()
 }
 
@@ -18,7 +18,7 @@ fn a_stream_is_for_the_key_that_opened_it() {
     let (builder, alice) = with_key(two(), "alice", &[]);
     let (builder, bob) = with_key(builder, "bob", &[]);
     let builder = builder.config("models.m.parallel = 4");
-    let paddock = builder.streams_held_open().start();
+    let paddock = builder.hold_streams().start();
     let mut open = paddock.connect();
     open.send(of_conversation("c1::m", &alice));
     assert_eq!(open.head().status, 200);
@@ -80,7 +80,7 @@ fn a_stream_is_for_the_key_that_opened_it() {
     assert!(is_the_childs(&ask(&lookup(&["never"]), &bob)), "nobody's");
     // So is another model's conversation of the same id, after its client has left too.
     drop(open);
-    paddock.let_end();
+    paddock.release_streams();
     let other = of_conversation("c1::m", &bob).replacen("\"m\"}", "\"n\"}", 1);
     assert_eq!(paddock.ask(other).status, 200);
     unknown(&delete("c1::m"), &bob);

@@ -1,7 +1,7 @@
-use paddock_e2e::harness::Builder;
+use paddock_e2e::harness::PaddockBuilder;
 
 /// Models `m` and `n`, the latter also called `org/n`.
-pub(crate) fn two() -> Builder {
+pub(crate) fn two() -> PaddockBuilder {
     let builder = paddock_e2e::paddock!();
     let path = builder.model_path().display().to_string();
     builder.config(&format!(
@@ -10,7 +10,11 @@ pub(crate) fn two() -> Builder {
 }
 
 /// Makes a key and configures it, with these further lines of its section. Returns its secret too.
-pub(crate) fn with_key(builder: Builder, name: &str, lines: &[&str]) -> (Builder, String) {
+pub(crate) fn with_key(
+    builder: PaddockBuilder,
+    name: &str,
+    lines: &[&str],
+) -> (PaddockBuilder, String) {
     let made = builder.run(["key", "new", name, "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("a key");
     let text = |part: &str| made[part].as_str().expect("a text").to_owned();

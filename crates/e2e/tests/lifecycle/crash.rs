@@ -215,7 +215,7 @@ fn ask_on_and_on(address: &Address, over: &AtomicBool, keeps: bool) -> Vec<u16> 
     while !over.load(Ordering::Relaxed) {
         let mut client = match kept.take() {
             Some(client) => client,
-            None => Connection::try_to(address).expect("never refused"),
+            None => Connection::try_connect(address).expect("never refused"),
         };
         let begun = now();
         let answer = client.ask(whole(3));

@@ -10,7 +10,10 @@ use crate::requests::whole;
 /// Waits for the end of the restart budget.
 fn wait_unhealthy(paddock: &mut Paddock) {
     wait_until(LIMIT, "unhealthy", || {
-        assert!(paddock.exited().is_none(), "paddock ended with its child");
+        assert!(
+            paddock.exit_status().is_none(),
+            "paddock ended with its child"
+        );
         let health = paddock.get("/health");
         let word = health.json()["status"].clone();
         assert!(health.status == 503 || word == "ok", "{health:?}");

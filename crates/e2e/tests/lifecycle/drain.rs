@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{A_WHILE, Builder, Connection, LIMIT, Paddock, Signal, get, now};
+use paddock_e2e::harness::{
+    Connection, LIMIT, Paddock, PaddockBuilder, Signal, WATCH_TIME, get, now,
+};
 use paddock_e2e::paddock;
 use serde_json::Value;
 
 use crate::requests::{ENDLESS, PACED, chat_stream, messages_stream, whole};
 
 /// Answers slowly, drains for so long.
-fn draining_for(time: &str) -> Builder {
+fn draining_for(time: &str) -> PaddockBuilder {
     paddock!()
         .engine_args(PACED)
         .config(&format!("server.drain_timeout = '{time}'"))
         .config("models.m.parallel = 4")
 }
 
-fn start(builder: Builder) -> Paddock {
+fn start(builder: PaddockBuilder) -> Paddock {
     let paddock = builder.start();
     paddock.wait_ready();
     paddock
@@ -108,7 +110,7 @@ fn new_connections_are_refused_and_idle_ones_closed() {
             assert!(idle.is_closed_within(LIMIT));
         }
         // Refused, or taken by the system and closed unheard.
-        if let Ok(mut late) = Connection::try_to(paddock.public()) {
+        if let Ok(mut late) = Connection::try_connect(paddock.public()) {
             let _broken = late.try_send(get("/health"));
             match late.try_answer() {
                 Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
@@ -145,7 +147,7 @@ fn what_is_queued_is_refused_at_once() {
         .start();
     let mut queued = paddock.connect();
     queued.send(whole(1));
-    assert!(!queued.is_closed_within(A_WHILE), "it waits");
+    assert!(!queued.is_closed_within(WATCH_TIME), "it waits");
     paddock.signal(Signal::TERM);
     let answer = queued.answer();
     assert_eq!(answer.status, 503, "{answer:?}");

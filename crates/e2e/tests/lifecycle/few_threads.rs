@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use paddock_e2e::harness::Builder;
+use paddock_e2e::harness::PaddockBuilder;
 use paddock_e2e::paddock;
 
 /// Returns a user that owns nothing and runs nothing: the limit counts all processes of a user, those of another test
@@ -58,10 +58,10 @@ fn a_start_without_threads_says_what_to_do() {
     for threads in 1..4 {
         // The stand-in's own directory may be closed to this user, and three threads suffice to look for it.
         let builder = paddock!();
-        let engine = builder.beside("engine");
+        let engine = builder.link_engine("engine");
         let builder = builder.engine(engine);
         let directory = builder.directory().to_owned();
-        let end = builder.serve_to_the_end_as(|serve| limited(serve, &directory, threads));
+        let end = builder.run_serve_as(|serve| limited(serve, &directory, threads));
         assert_eq!(end.code, Some(1), "{end:?}");
         says_what_to_do(&end.stderr);
     }
@@ -70,7 +70,7 @@ fn a_start_without_threads_says_what_to_do() {
 #[test]
 fn a_command_without_threads_says_what_to_do() {
     let run = |args: &[&str]| {
-        let builder: Builder = paddock!();
+        let builder: PaddockBuilder = paddock!();
         let mut command = builder.command();
         command.args(args);
         let end = limited(&command, builder.directory(), 1).output();

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, Pid, Signal, post, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, Pid, Signal, post, wait_until};
 use paddock_e2e::paddock;
 
 /// An engine that is started by a script with these lines.
-fn started_by(builder: Builder, lines: &str) -> Builder {
+fn started_by(builder: PaddockBuilder, lines: &str) -> PaddockBuilder {
     let engine = builder.engine_path().display().to_string();
     let script = format!(
         "case \"$1\" in --help|--list-devices) exec '{engine}' \"$@\";; esac\n{lines}\nexec '{engine}' \"$@\""
@@ -17,7 +17,7 @@ fn started_by(builder: Builder, lines: &str) -> Builder {
 }
 
 /// Starts a helper as a command does, and notes its number.
-fn leaving(command: &str) -> Builder {
+fn leaving(command: &str) -> PaddockBuilder {
     let lines = format!("({command} </dev/null >/dev/null 2>&1 & echo $! >>helpers)");
     started_by(paddock!(), &lines)
 }
@@ -32,7 +32,7 @@ fn helpers(paddock: &Paddock) -> Vec<Pid> {
 fn unload(paddock: &Paddock) {
     use paddock_e2e::harness::Connection;
     let unload = post("/api/models/m/unload?wait=true", "");
-    assert_eq!(Connection::to(paddock.admin()).ask(unload).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(unload).status, 200);
 }
 
 /// Processes of which paddock is the parent, zombies included.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{Builder, Paddock, now};
+use paddock_e2e::harness::{Paddock, PaddockBuilder, now};
 use paddock_e2e::paddock;
 
 use crate::requests::{ENDLESS, PACED, chat_stream};
@@ -23,7 +23,7 @@ fn kill(mut paddock: Paddock) {
 }
 
 /// A child that would not end by itself, neither of a signal nor of the end of its stdin.
-fn stubborn() -> Builder {
+fn stubborn() -> PaddockBuilder {
     paddock!().engine_args(["--fake-ignore-term", "--fake-no-event"])
 }
 
@@ -74,7 +74,7 @@ fn a_child_that_is_being_drained_goes_too() {
 }
 
 /// An engine that hangs when it is asked what it can. It lies in the directory by which processes are found.
-fn hangs_when_asked() -> Builder {
+fn hangs_when_asked() -> PaddockBuilder {
     let builder = paddock!().config("engine.env.FAKE_ASKED_HANGS = '1'");
     let engine = builder.directory().join("engine");
     std::fs::copy(builder.engine_path(), &engine).unwrap();

@@ -2,11 +2,13 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{LIMIT, Paddock, Pid, Signal, wait_until, with_words};
+use paddock_e2e::harness::{LIMIT, Paddock, Pid, Signal, processes_with_argument, wait_until};
 use paddock_e2e::paddock;
 
 /// A wrapper of the engine that starts a helper of its own, which nothing ties to paddock's life.
-fn with_a_helper(builder: paddock_e2e::harness::Builder) -> paddock_e2e::harness::Builder {
+fn with_a_helper(
+    builder: paddock_e2e::harness::PaddockBuilder,
+) -> paddock_e2e::harness::PaddockBuilder {
     let engine = builder.engine_path().display().to_string();
     let script = format!(
         "case \"$1\" in --help|--list-devices) exec '{engine}' \"$@\";; esac\n\
@@ -18,7 +20,7 @@ fn with_a_helper(builder: paddock_e2e::harness::Builder) -> paddock_e2e::harness
 }
 
 fn watcher(paddock: &Paddock) -> Pid {
-    let processes = with_words("__exec watch").into_iter();
+    let processes = processes_with_argument("__exec watch").into_iter();
     let parent = |pid: Pid| {
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid.number())).ok()?;
         let fields = stat.rsplit(") ").next()?;
@@ -78,7 +80,7 @@ fn a_second_paddock_on_one_state_directory_says_so() {
     let state = first.directory().join("state").display().to_string();
     let second = paddock!()
         .config(&format!("server.state_dir = {state:?}"))
-        .serve_to_the_end();
+        .run_serve();
     assert_eq!(second.code, Some(64), "{second:?}");
     assert!(
         second.stderr.contains("another paddock (process "),

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use paddock_e2e::harness::{A_WHILE, Address, Connection, LIMIT, get, post, wait_until};
+use paddock_e2e::harness::{Address, Connection, LIMIT, WATCH_TIME, get, post, wait_until};
 use paddock_e2e::paddock;
 
 use crate::requests::{chat_stream, whole};
@@ -10,7 +10,7 @@ use crate::requests::{chat_stream, whole};
 #[test]
 fn health_is_503_starting_from_the_first_moment_until_it_is_ok() {
     let args = ["--fake-slow-accept-ms", "200", "--fake-load-ms", "500"];
-    let paddock = paddock!().held_back().engine_args(args).start();
+    let paddock = paddock!().hold_load().engine_args(args).start();
     let mut seen = Vec::new();
     wait_until(LIMIT, "health to be ok", || {
         // A connection refused would panic.
@@ -20,7 +20,7 @@ fn health_is_503_starting_from_the_first_moment_until_it_is_ok() {
         assert_eq!(body["models"][0]["status"], body["status"]);
         let word = body["status"].as_str().unwrap().to_owned();
         seen.push((health.status, word));
-        paddock.let_load();
+        paddock.release_load();
         health.status == 200
     });
     let ok = seen.pop().unwrap();
@@ -52,14 +52,14 @@ fn every_health_route_says_starting() {
 #[test]
 fn the_port_is_open_while_there_is_no_child_yet() {
     for builder in [paddock!(), paddock!().listen_unix()] {
-        let paddock = builder.held_back().start();
+        let paddock = builder.hold_load().start();
         // All connect at once, ask at once, and are answered when the time has come.
         let mut clients: Vec<_> = (0..20).map(|_| paddock.connect()).collect();
         for client in &mut clients {
             client.send(whole(1));
         }
         paddock.wait_queued(20);
-        paddock.let_load();
+        paddock.release_load();
         for client in &mut clients {
             assert_eq!(client.answer().status, 200);
         }
@@ -68,14 +68,14 @@ fn the_port_is_open_while_there_is_no_child_yet() {
 
 #[test]
 fn requests_sent_while_loading_wait_and_are_answered() {
-    let paddock = paddock!().held_back().start();
+    let paddock = paddock!().hold_load().start();
     let address = paddock.public().clone();
     let asking: Vec<_> = (0..4).map(|_| ask_in_the_background(&address)).collect();
     let mut stream = paddock.connect();
     stream.send(chat_stream(3));
     paddock.wait_queued(5);
     assert_eq!(paddock.model()["status"], "loading");
-    paddock.let_load();
+    paddock.release_load();
     assert_eq!(stream.head().status, 200);
     let (events, clean) = stream.events();
     assert!(clean);
@@ -86,7 +86,7 @@ fn requests_sent_while_loading_wait_and_are_answered() {
 }
 
 fn ask_in_the_background(address: &Address) -> thread::JoinHandle<u16> {
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::connect(address);
     connection.send(whole(1));
     thread::spawn(move || connection.answer().status)
 }
@@ -95,10 +95,10 @@ fn ask_in_the_background(address: &Address) -> thread::JoinHandle<u16> {
 fn a_request_is_answered_as_soon_as_the_child_is_ready() {
     // On one connection: what was asked while loading, then what is asked after it.
     let args = ["--fake-load-ms", "300"];
-    let paddock = paddock!().held_back().engine_args(args).start();
+    let paddock = paddock!().hold_load().engine_args(args).start();
     let mut client = paddock.connect();
     assert_eq!(client.ask(get("/health")).status, 503);
-    paddock.let_load();
+    paddock.release_load();
     assert_eq!(client.ask(whole(1)).status, 200);
     assert_eq!(client.ask(get("/health")).status, 200);
     assert_eq!(paddock.model()["status"], "ready");
@@ -110,7 +110,7 @@ fn a_body_that_comes_while_its_request_waits_is_not_forgotten() {
     // whole while there is no child.
     let first = 1 << 20;
     for length in [first + 400_000, first + 1000] {
-        let paddock = paddock!().held_back().start();
+        let paddock = paddock!().hold_load().start();
         let mut client = paddock.connect();
         let request = post(
             "/tokenize",
@@ -121,8 +121,8 @@ fn a_body_that_comes_while_its_request_waits_is_not_forgotten() {
         paddock.wait_queued(1);
         client.send(rest);
         // In the client's socket or in paddock: both know it by now.
-        assert!(!client.is_closed_within(A_WHILE));
-        paddock.let_load();
+        assert!(!client.is_closed_within(WATCH_TIME));
+        paddock.release_load();
         assert_eq!(client.answer().status, 200);
     }
 }

@@ -14,7 +14,7 @@ const END: Duration = Duration::from_secs(5);
 /// Tells a part to panic. The answer may be lost with it.
 fn panic(paddock: &Paddock, part: &str) {
     let panic = post(&format!("/api/panic/{part}"), "");
-    let _ = Connection::to(paddock.admin()).try_ask(panic);
+    let _ = Connection::connect(paddock.admin()).try_ask(panic);
 }
 
 /// A paddock whose child is ready, and does not end of a signal soon.

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use paddock_e2e::harness::{Builder, Paddock};
+use paddock_e2e::harness::{Paddock, PaddockBuilder};
 use paddock_e2e::paddock;
 
 /// The files of a state directory.
@@ -20,7 +20,7 @@ const FILES: [&str; 8] = [
 ];
 
 /// Makes a state directory that everyone may write to.
-fn open_to_all(builder: &Builder) -> PathBuf {
+fn open_to_all(builder: &PaddockBuilder) -> PathBuf {
     let state = builder.directory().join("open");
     fs::create_dir(&state).expect("a directory");
     fs::set_permissions(&state, Permissions::from_mode(0o777)).expect("permissions");
@@ -28,7 +28,7 @@ fn open_to_all(builder: &Builder) -> PathBuf {
 }
 
 /// Starts with a state directory, and sees to it that requests are answered.
-fn serve(builder: Builder, state: &Path) -> Paddock {
+fn serve(builder: PaddockBuilder, state: &Path) -> Paddock {
     let paddock = builder
         .config(&format!("server.state_dir = {:?}", state.display()))
         .start();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{Answer, Connection, now, post};
+use paddock_e2e::harness::{Connection, HttpResponse, now, post};
 use paddock_e2e::paddock;
 
 use crate::requests::whole;
@@ -33,7 +33,7 @@ fn it_is_told_how_long_the_rest_of_the_load_takes() {
         .start();
     paddock.wait_ready();
     let unload = post("/api/models/m/unload?wait=true", "");
-    assert_eq!(Connection::to(paddock.admin()).ask(unload).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(unload).status, 200);
     let answer = paddock.ask(whole(1));
     assert_refusal(&answer, 503, "loading");
     let wait: u64 = answer.field("retry-after").unwrap().parse().unwrap();
@@ -55,7 +55,7 @@ fn it_gets_that_in_its_own_dialect() {
 #[test]
 fn one_more_than_the_queue_takes_gets_429_at_once() {
     let paddock = paddock!()
-        .held_back()
+        .hold_load()
         .config("scheduler.queue_limit = 2")
         .start();
     let mut queued: Vec<_> = (0..2).map(|_| paddock.connect()).collect();
@@ -64,7 +64,7 @@ fn one_more_than_the_queue_takes_gets_429_at_once() {
     }
     paddock.wait_queued(2);
     assert_refusal(&paddock.ask(whole(1)), 429, "queue_full");
-    paddock.let_load();
+    paddock.release_load();
     for client in &mut queued {
         assert_eq!(client.answer().status, 200);
     }
@@ -87,7 +87,7 @@ fn a_client_that_leaves_the_queue_leaves_its_place_to_another() {
 }
 
 /// Checks what every refusal that a retry can help has.
-fn assert_refusal(answer: &Answer, status: u16, kind: &str) {
+fn assert_refusal(answer: &HttpResponse, status: u16, kind: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.field("x-paddock-error"), Some(kind));
     assert_eq!(answer.error_code(), kind);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, Signal, now};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, Signal, now};
 use paddock_e2e::paddock;
 
 use crate::requests::{ENDLESS, PACED, chat_stream, whole};
@@ -22,7 +22,7 @@ fn stop_within(paddock: &mut Paddock, signal: Signal, limit: Duration) {
 }
 
 /// With a drain that is far longer than anything here.
-fn long_drain() -> Builder {
+fn long_drain() -> PaddockBuilder {
     paddock!().config("server.drain_timeout = '10m'")
 }
 
@@ -114,7 +114,7 @@ fn a_second_signal_ends_it_at_once() {
         paddock.signal(signals[0]);
         paddock.stderr().wait_for(LIMIT, "draining");
         stream.event();
-        assert!(paddock.exited().is_none());
+        assert!(paddock.exit_status().is_none());
         stop_within(&mut paddock, signals[1], Duration::from_secs(2));
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use paddock_e2e::harness::{
-    Builder, Connection as Client, LIMIT, Paddock, Signal, now, post, wait_for, wait_until,
+    Connection as Client, LIMIT, Paddock, PaddockBuilder, Signal, now, post, wait_for, wait_until,
 };
 use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -18,7 +18,7 @@ use crate::support::{chat, dropped, three};
 const LOST: Duration = Duration::from_secs(1);
 
 /// A paddock that keeps its state in a directory of the test's.
-fn keeping(state: &Path) -> Builder {
+fn keeping(state: &Path) -> PaddockBuilder {
     paddock_e2e::paddock!().config(&format!("server.state_dir = {:?}", state.display()))
 }
 
@@ -142,7 +142,7 @@ fn paddocks_own_starts_and_ends_are_told() {
     let mut third = keeping(state.path()).start();
     assert_eq!(own(&third), expected);
     // The answer may be lost with it.
-    let _ = Client::to(third.admin()).try_ask(post("/api/panic/runtime", ""));
+    let _ = Client::connect(third.admin()).try_ask(post("/api/panic/runtime", ""));
     assert_eq!(third.wait_exit(LIMIT).code(), Some(1));
     expected.extend([event("stopped", Some("panic")), event("started", None)]);
     assert_eq!(own(&keeping(state.path()).start()), expected);

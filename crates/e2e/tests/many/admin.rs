@@ -1,10 +1,10 @@
 use crate::support::{answered_by, chat, decisions, model, stream, three, wait_status};
-use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, get, post, wait_until};
+use paddock_e2e::harness::{Connection, HttpResponse, LIMIT, Paddock, get, post, wait_until};
 use rustix::process::Signal;
 use std::fs;
 
-fn admin(paddock: &Paddock, request: &str) -> Answer {
-    Connection::to(paddock.admin()).ask(request)
+fn admin(paddock: &Paddock, request: &str) -> HttpResponse {
+    Connection::connect(paddock.admin()).ask(request)
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_request_in_flight_is_cancelled_and_its_client_told() {
     let paddock = three()
         .engine_args(["--fake-token-ms", "50", "--fake-tokens", "10000"])
         .start();
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine\r\n\r\n"));
     assert_eq!(client.head().status, 200);
     let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -48,8 +48,8 @@ fn a_request_in_flight_is_cancelled_and_its_client_told() {
 
 #[test]
 fn a_queued_request_is_explained_and_cancelled() {
-    let paddock = three().held_back().start();
-    let mut client = Connection::to(paddock.public());
+    let paddock = three().hold_load().start();
+    let mut client = Connection::connect(paddock.public());
     client.send(chat("a").replace("\r\n\r\n", "\r\nX-Request-Id: q-1\r\n\r\n"));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     let explained = paddock.admin_get("/api/requests/q-1/explain").json();
@@ -66,7 +66,7 @@ fn a_queued_request_is_explained_and_cancelled() {
     );
     let explained = paddock.admin_get("/api/requests/q-1/explain").json();
     assert_eq!(explained["outcome"], "left");
-    paddock.let_load();
+    paddock.release_load();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{model, three};
 use paddock_e2e::harness::{
-    Answer, Connection, LIMIT, Paddock, Pid, Signal, post, wait_for, wait_until,
+    Connection, HttpResponse, LIMIT, Paddock, Pid, Signal, post, wait_for, wait_until,
 };
 use serde_json::Value;
 
@@ -10,8 +10,8 @@ fn body(model: &str, more: &str) -> String {
     format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"model":"{model}"{more}}}"#)
 }
 
-fn ask(paddock: &Paddock, body: &str) -> Answer {
-    Connection::to(paddock.admin()).ask(post("/api/chat", body))
+fn ask(paddock: &Paddock, body: &str) -> HttpResponse {
+    Connection::connect(paddock.admin()).ask(post("/api/chat", body))
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn a_chat_is_answered_as_on_the_public_plane() {
         "\r\n\r\n",
         "\r\nX-Request-Id: mine\r\nX-Paddock-Model: b\r\n\r\n",
     );
-    let there = Connection::to(paddock.admin()).ask(asked);
+    let there = Connection::connect(paddock.admin()).ask(asked);
     assert_eq!(there.status, 200, "{}", there.text());
     assert_eq!(there.field("x-request-id"), Some("mine"));
     assert_eq!(there.json()["model"], "a", "the body says which");
@@ -59,13 +59,13 @@ fn a_chat_is_answered_as_on_the_public_plane() {
     }
     let evil = post("/api/chat", &body("a", ""))
         .replace("\r\n\r\n", "\r\nOrigin: https://evil.example\r\n\r\n");
-    assert_eq!(Connection::to(paddock.admin()).ask(evil).status, 403);
+    assert_eq!(Connection::connect(paddock.admin()).ask(evil).status, 403);
 }
 
 #[test]
 fn a_chat_streams_and_breaks_off_like_its_model() {
-    let paddock = three().streams_held_open().start();
-    let mut client = Connection::to(paddock.admin());
+    let paddock = three().hold_streams().start();
+    let mut client = Connection::connect(paddock.admin());
     client.send(post("/api/chat", &body("a", r#","stream":true"#)));
     let head = client.head();
     assert_eq!(
@@ -76,11 +76,11 @@ fn a_chat_streams_and_breaks_off_like_its_model() {
         client.event().is_some(),
         "it comes while the stream is open"
     );
-    paddock.let_end();
+    paddock.release_streams();
     let (events, clean) = client.events();
     assert!(clean && events.last().is_some_and(|event| event.data() == "[DONE]"));
 
-    let mut client = Connection::to(paddock.admin());
+    let mut client = Connection::connect(paddock.admin());
     let long = body("a", r#","stream":true,"max_tokens":1000000"#);
     client.send(post("/api/chat", &long));
     assert_eq!(client.head().status, 200);
@@ -98,7 +98,7 @@ fn a_chat_streams_and_breaks_off_like_its_model() {
 fn who_leaves_a_chat_frees_its_slot() {
     let paddock = three().start();
     for more in [r#","stream":true"#, ""] {
-        let mut client = Connection::to(paddock.admin());
+        let mut client = Connection::connect(paddock.admin());
         let long = body("a", &format!(r#","max_tokens":1000000{more}"#));
         client.send(post("/api/chat", &long));
         if !more.is_empty() {
@@ -113,13 +113,13 @@ fn who_leaves_a_chat_frees_its_slot() {
         });
     }
     // Nor does one that waits for its model's load stay in line.
-    let paddock = three().held_back().start();
-    let mut client = Connection::to(paddock.admin());
+    let paddock = three().hold_load().start();
+    let mut client = Connection::connect(paddock.admin());
     client.send(post("/api/chat", &body("a", "")));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     drop(client);
     wait_until(LIMIT, "nobody to wait", || {
         model(&paddock, "a")["queued"] == 0
     });
-    paddock.let_load();
+    paddock.release_load();
 }

@@ -75,7 +75,7 @@ fn models_are_loaded_shown_explained_and_unloaded() {
 #[test]
 fn a_request_that_waited_is_explained() {
     let paddock = three().start();
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     client.send(stream("a").replace("\r\n\r\n", "\r\nX-Request-Id: mine/1\r\n\r\n"));
     assert_eq!(client.head().status, 200);
     let (code, text, _) = run(&paddock, &["explain", "mine/1"]);

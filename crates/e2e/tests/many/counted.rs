@@ -22,7 +22,7 @@ fn wait_counted(paddock: &Paddock, line: &str) {
 }
 
 fn tell(paddock: &Paddock, path: &str) -> u16 {
-    let answer = Connection::to(paddock.admin()).ask(post(path, ""));
+    let answer = Connection::connect(paddock.admin()).ask(post(path, ""));
     answer.status
 }
 
@@ -38,25 +38,25 @@ fn assert_refused(row: &Value, status: u16, kind: &str) {
 #[test]
 fn who_finds_the_queue_full_or_waits_too_long_is_counted_as_refused() {
     let paddock = three()
-        .held_back()
+        .hold_load()
         .config("scheduler.queue_limit = 1")
         .start();
-    let mut queued = Connection::to(paddock.public());
+    let mut queued = Connection::connect(paddock.public());
     queued.send(chat("a"));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     assert_eq!(paddock.ask(chat("a")).status, 429);
     assert_refused(&newest(&paddock, 1), 429, "queue_full");
     let line = r#"paddock_requests_total{model="a",route="chat_completions",status="429",outcome="refused"} 1"#;
     wait_counted(&paddock, line);
-    paddock.let_load();
+    paddock.release_load();
     assert_eq!(queued.answer().status, 200);
 
     let paddock = three()
-        .streams_held_open()
+        .hold_streams()
         .config("scheduler.queue_timeout = '300ms'")
         .start();
     assert_eq!(tell(&paddock, "/api/models/a/load?wait=true"), 200);
-    let mut busy = Connection::to(paddock.public());
+    let mut busy = Connection::connect(paddock.public());
     busy.send(stream("a"));
     assert_eq!(busy.head().status, 200);
     assert_eq!(paddock.ask(chat("b")).status, 503);
@@ -65,7 +65,7 @@ fn who_finds_the_queue_full_or_waits_too_long_is_counted_as_refused() {
     assert!(row["queue_seconds"].as_f64() >= Some(0.3), "{row}");
     let line = r#"paddock_requests_total{model="b",route="chat_completions",status="503",outcome="refused"} 1"#;
     wait_counted(&paddock, line);
-    paddock.let_end();
+    paddock.release_streams();
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Which requests load a model and keep it loaded, and which do not.
 
 use crate::support::{model, three, wait_status};
-use paddock_e2e::harness::{Answer, LIMIT, Paddock, get, post, wait_until};
+use paddock_e2e::harness::{HttpResponse, LIMIT, Paddock, get, post, wait_until};
 
-fn kind(answer: &Answer) -> (u16, Option<&str>) {
+fn kind(answer: &HttpResponse) -> (u16, Option<&str>) {
     (answer.status, answer.field("x-paddock-error"))
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use paddock_e2e::harness::{A_WHILE, LIMIT, Paddock, Signal, now, wait_for, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, Signal, WATCH_TIME, now, wait_for, wait_until};
 
 use crate::support::{chat, model, three};
 
@@ -35,7 +35,7 @@ fn a_child_is_asked_once_in_ten_seconds_and_never_without_a_scrape() {
     paddock.wait_ready();
     let before = served(&paddock);
     let begun = now();
-    wait_until(LIMIT, "a while to be over", || begun.elapsed() > A_WHILE);
+    wait_until(LIMIT, "a while to be over", || begun.elapsed() > WATCH_TIME);
     assert_eq!(paddock.admin_get("/api/status").status, 200);
     assert_eq!(served(&paddock), before);
     let first = now();
@@ -113,7 +113,7 @@ fn a_child_that_does_not_answer_delays_a_scrape_by_a_second_at_most() {
 #[test]
 fn an_engine_without_metrics_is_told_of_without() {
     let builder = paddock_e2e::paddock!();
-    let engine = builder.beside("engine");
+    let engine = builder.link_engine("engine");
     let script = format!(
         "case \"$1\" in --help) echo --no-such-flag; exit;; esac\nexec '{}' \"$@\"",
         engine.display()

@@ -5,7 +5,7 @@ use paddock_e2e::harness::{Connection, LIMIT, Paddock, wait_for, wait_until};
 use serde_json::{Value, json};
 
 fn send(paddock: &Paddock, id: &str) -> Connection {
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     let head = format!("\r\nX-Request-Id: {id}\r\n\r\n");
     client.send(stream("a").replacen("\r\n\r\n", &head, 1));
     client
@@ -23,7 +23,7 @@ fn told(explained: &Value) -> String {
 
 #[test]
 fn requests_beyond_the_slots_are_reported_as_waiting_in_the_engine() {
-    let paddock = three().streams_held_open().start();
+    let paddock = three().hold_streams().start();
     let mut first = send(&paddock, "e-1");
     assert_eq!(first.head().status, 200);
     wait_status(&paddock, "a", "ready");
@@ -60,7 +60,7 @@ fn requests_beyond_the_slots_are_reported_as_waiting_in_the_engine() {
     );
     assert!(explained["engine_wait_seconds"].as_f64() > Some(0.0));
 
-    paddock.let_end();
+    paddock.release_streams();
     for client in [&mut first, &mut second, &mut third] {
         let (_, clean) = client.events();
         assert!(clean);

@@ -5,13 +5,13 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, Signal, now, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, Signal, now, wait_until};
 use serde_json::Value;
 
 use crate::receiver::{OK, Post, Receiver, Reply, ids};
 use crate::support::{chat, dropped};
 
-fn posting(url: &str) -> Builder {
+fn posting(url: &str) -> PaddockBuilder {
     // Slowly enough that each is listed.
     let slowly = ["--fake-token-ms", "2", "--fake-tokens", "4"];
     let builder = paddock_e2e::paddock!().engine_args(slowly);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Begins to read, and returns once the answer has begun.
 fn read(paddock: &Paddock) -> Connection {
-    let mut reader = Connection::to(paddock.admin());
+    let mut reader = Connection::connect(paddock.admin());
     reader.send(get("/api/events"));
     let head = reader.head();
     assert_eq!(
@@ -41,7 +41,7 @@ fn until(reader: &mut Connection, name: &str, holds: impl Fn(&Value) -> bool) ->
 }
 
 fn order(paddock: &Paddock, path: &str) {
-    let answer = Connection::to(paddock.admin()).ask(post(path, ""));
+    let answer = Connection::connect(paddock.admin()).ask(post(path, ""));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
@@ -87,7 +87,7 @@ fn a_reader_is_told_how_everything_is_and_what_changes() {
 
 #[test]
 fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
-    let paddock = three().streams_held_open().start();
+    let paddock = three().hold_streams().start();
     order(&paddock, "/api/models/a/load?wait=true");
     let mut reader = read(&paddock);
     until(&mut reader, "snapshot", |_| true);
@@ -127,7 +127,7 @@ fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
     }
 
     let cancel = "DELETE /api/requests/mine HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert_eq!(Connection::to(paddock.admin()).ask(cancel).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(cancel).status, 200);
     // The list, the count of its model and the request itself are told of in any order.
     let (mut ended, mut listed, mut counted) = (Value::Null, true, true);
     let begun = now();
@@ -149,18 +149,18 @@ fn requests_are_told_of_while_they_are_in_flight_and_when_they_end() {
     );
     assert_eq!(of("model=a"), (200, json!([ended])));
     assert_eq!(of("in_flight=true"), (200, json!([])));
-    paddock.let_end();
+    paddock.release_streams();
 }
 
 #[test]
 fn a_request_that_waits_for_its_model_is_in_flight_as_queued() {
-    let paddock = three().held_back().start();
+    let paddock = three().hold_load().start();
     let mut client = paddock.connect();
     client.send(chat("a"));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     let listed = paddock.admin_get("/api/requests?in_flight=true").json();
     assert_eq!(listed["requests"][0]["state"], "queued", "{listed}");
-    paddock.let_load();
+    paddock.release_load();
     assert_eq!(client.answer().status, 200);
     wait_status(&paddock, "a", "ready");
 }

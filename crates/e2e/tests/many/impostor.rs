@@ -6,14 +6,16 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use paddock_e2e::harness::{Address, Builder, Connection, LIMIT, Paddock, get, post, wait_until};
+use paddock_e2e::harness::{
+    Address, Connection, LIMIT, Paddock, PaddockBuilder, get, post, wait_until,
+};
 use paddock_e2e::paddock;
 use serde_json::Value;
 
 use crate::support::{answered_by, chat, model};
 
 /// Two models, of which `a` keeps taking the sockets of `b`.
-fn hostile_a() -> Builder {
+fn hostile_a() -> PaddockBuilder {
     let builder = paddock!();
     let path = builder.model_path().display().to_string();
     builder.config(&format!(
@@ -38,7 +40,7 @@ fn without_a_sandbox_a_hostile_child_can_stop_another_model_and_not_impersonate_
     let builder = hostile_a().config("engine.sandbox = 'off'");
     let paddock = builder.config(late).start();
     assert_eq!(answered_by(&paddock.ask(chat("a"))), "a");
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     client.send(secret("b"));
     wait_until(LIMIT, "connections to the impostor", || {
         assert_ne!(model(&paddock, "b")["status"], "ready");

@@ -1,18 +1,20 @@
 //! What a model's children write: kept, followed, and not all repeated in paddock's own log.
 
 use crate::support::{three, wait_status};
-use paddock_e2e::harness::{A_WHILE, Connection, LIMIT, Paddock, get, post, wait_for, wait_until};
+use paddock_e2e::harness::{
+    Connection, LIMIT, Paddock, WATCH_TIME, get, post, wait_for, wait_until,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
 fn order(paddock: &Paddock, path: &str) {
-    let answer = Connection::to(paddock.admin()).ask(post(path, ""));
+    let answer = Connection::connect(paddock.admin()).ask(post(path, ""));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// Begins to follow, and returns once the answer has begun.
 fn follow(paddock: &Paddock, path: &str) -> Connection {
-    let mut follower = Connection::to(paddock.admin());
+    let mut follower = Connection::connect(paddock.admin());
     follower.send(get(path));
     let head = follower.head();
     assert_eq!(
@@ -163,7 +165,7 @@ fn a_flood_costs_a_constant() {
         (said + held == count).then_some((said, held))
     });
     assert!(said <= 400, "{said}");
-    let told = paddock.stderr().wait_for(A_WHILE, "lines suppressed;");
+    let told = paddock.stderr().wait_for(WATCH_TIME, "lines suppressed;");
     assert!(
         told.contains("`paddock logs a` has the last 1000"),
         "{told}"

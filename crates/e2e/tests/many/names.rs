@@ -1,5 +1,5 @@
 use crate::support::{answered_by, chat, three};
-use paddock_e2e::harness::{Builder, Paddock, get, post};
+use paddock_e2e::harness::{Paddock, PaddockBuilder, get, post};
 use serde_json::Value;
 
 const BODY: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
@@ -125,7 +125,7 @@ fn a_body_of_a_known_model_is_not_looked_at() {
 }
 
 /// A directory of models in which there are none yet.
-fn discovering(builder: &Builder) -> String {
+fn discovering(builder: &PaddockBuilder) -> String {
     let directory = builder.directory().join("more");
     std::fs::create_dir(&directory).unwrap();
     format!("discover.dirs = [{:?}]", directory.display().to_string())

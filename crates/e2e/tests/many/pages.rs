@@ -1,7 +1,7 @@
 //! Web pages that use several models.
 
 use crate::support::{chat, model, three};
-use paddock_e2e::harness::{Answer, Paddock, get};
+use paddock_e2e::harness::{HttpResponse, Paddock, get};
 use serde_json::Value;
 
 const PAGE: &str = "https://notes.example";
@@ -19,7 +19,7 @@ fn preflight(target: &str, origin: &str) -> String {
 }
 
 /// Which pages may read an answer, each time that it says so.
-fn readers(answer: &Answer) -> Vec<String> {
+fn readers(answer: &HttpResponse) -> Vec<String> {
     let values = answer.head.all("access-control-allow-origin");
     values.map(str::to_owned).collect()
 }

@@ -10,7 +10,7 @@ use std::fs;
 /// Pins a model, or unpins it, and returns what is answered.
 fn order(paddock: &Paddock, what: &str, name: &str) -> Value {
     let request = post(&format!("/api/models/{name}/{what}"), "");
-    let answer = Connection::to(paddock.admin()).ask(request);
+    let answer = Connection::connect(paddock.admin()).ask(request);
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
@@ -60,19 +60,19 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
 #[test]
 fn who_waits_goes_on_at_once_when_a_model_is_unpinned() {
     let paddock = three()
-        .streams_held_open()
+        .hold_streams()
         .config(
             "models.x.path = 'm.gguf'\nmodels.x.memory = '40MiB'\n\
              models.y.path = 'm.gguf'\nmodels.y.memory = '40MiB'\nscheduler.max_wait = '1h'",
         )
         .start();
     let load = post("/api/models/a/load?wait=true", "");
-    assert_eq!(Connection::to(paddock.admin()).ask(load).status, 200);
+    assert_eq!(Connection::connect(paddock.admin()).ask(load).status, 200);
     order(&paddock, "pin", "a");
-    let mut streaming = Connection::to(paddock.public());
+    let mut streaming = Connection::connect(paddock.public());
     streaming.send(stream("x"));
     assert_eq!(streaming.head().status, 200);
-    let mut other = Connection::to(paddock.public());
+    let mut other = Connection::connect(paddock.public());
     other.send(chat("y"));
     wait_until(LIMIT, "y to wait for room", || {
         decisions(&paddock, "y").contains("; in use or loaded a moment ago: x; pinned: a")
@@ -81,7 +81,7 @@ fn who_waits_goes_on_at_once_when_a_model_is_unpinned() {
     wait_status(&paddock, "y", "ready");
     assert_eq!(model(&paddock, "a")["status"], "unloaded");
     assert_eq!(model(&paddock, "x")["in_flight"], 1);
-    paddock.let_end();
+    paddock.release_streams();
     assert_eq!(answered_by(&other.answer()), "y");
 }
 
@@ -90,9 +90,9 @@ fn who_waits_for_a_model_that_is_pinned_now_is_refused_at_once() {
     let (paddock, mut streaming, mut other) = b_waits_for_a();
     assert_eq!(order(&paddock, "pin", "a")["status"], "ready", "it stays");
     assert_eq!(other.answer().error_code(), "does_not_fit");
-    let mut late = Connection::to(paddock.public());
+    let mut late = Connection::connect(paddock.public());
     late.send(chat("a"));
-    paddock.let_end();
+    paddock.release_streams();
     assert_eq!(answered_by(&late.answer()), "a");
     let (_, clean) = streaming.events();
     assert!(clean, "the stream was cut");
@@ -107,7 +107,7 @@ fn a_pin_outlives_a_reload_that_says_nothing_new_of_it() {
     let file = paddock.directory().join("paddock.toml");
     let reload = |more: &str| {
         fs::write(&file, format!("{text}\n{more}\n")).unwrap();
-        let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+        let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
         assert_eq!(answer.status, 200, "{}", answer.text());
         model(&paddock, "b")["pinned"] == true
     };
@@ -126,7 +126,7 @@ fn a_pin_outlives_a_reload_that_says_nothing_new_of_it() {
     assert!(!reload(
         "models.b.pinned = true\nmodels.b.keep_alive = '2h'"
     ));
-    let unknown = Connection::to(paddock.admin()).ask(post("/api/models/x/unpin", ""));
+    let unknown = Connection::connect(paddock.admin()).ask(post("/api/models/x/unpin", ""));
     assert_eq!(
         (unknown.status, unknown.error_code()),
         (404, "unknown_model".into())

@@ -1,15 +1,15 @@
 //! The child's prompt cache: its limit follows from the budget, and it is counted.
 
 use crate::support::decisions;
-use paddock_e2e::harness::{Builder, Paddock};
+use paddock_e2e::harness::{Paddock, PaddockBuilder};
 use std::fs;
 
 const MIB: u64 = 1 << 20;
 
 /// One model of 1 GiB in a budget of 4 GiB, whose engine can limit its prompt cache.
-fn one() -> Builder {
+fn one() -> PaddockBuilder {
     let builder = paddock_e2e::paddock!();
-    let engine = builder.beside("engine");
+    let engine = builder.link_engine("engine");
     let script = format!(
         "case \"$1\" in --help) echo '-cram, --cache-ram N'; exit;; esac\nexec '{}' \"$@\"",
         engine.display()
@@ -21,7 +21,7 @@ fn one() -> Builder {
 }
 
 /// Starts it, and returns the arguments of its child.
-fn started(builder: Builder) -> (Paddock, String) {
+fn started(builder: PaddockBuilder) -> (Paddock, String) {
     let paddock = builder.start();
     paddock.wait_ready();
     let line = fs::read(format!("/proc/{}/cmdline", paddock.model()["pid"]));

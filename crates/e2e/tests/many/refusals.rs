@@ -1,6 +1,6 @@
 use crate::support::{answered_by, chat, decisions, model, three};
 use paddock_e2e::harness::model as whole;
-use paddock_gguf::{Value, write::Builder};
+use paddock_gguf::{Value, builder::GgufBuilder};
 use std::fs;
 
 #[test]
@@ -17,8 +17,8 @@ fn a_broken_file_costs_nobody_a_place_until_it_is_another() {
     assert_eq!(answered_by(&paddock.ask(chat("a"))), "a");
     let pid = model(&paddock, "a")["pid"].clone();
     let adapter = Value::String("adapter".to_owned());
-    let adapter = Builder::stand_in().set("general.type", adapter).build();
-    let no_layers = Builder::new("llama")
+    let adapter = GgufBuilder::stand_in().set("general.type", adapter).build();
+    let no_layers = GgufBuilder::new("llama")
         .set("llama.block_count", Value::U32(0))
         .build();
     let broken = [b"not a model".to_vec(), adapter, no_layers];

@@ -12,7 +12,7 @@ fn without_a(text: &str) -> String {
 
 fn reload(paddock: &Paddock, text: &str) {
     fs::write(paddock.directory().join("paddock.toml"), text).expect("a configuration");
-    let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+    let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
@@ -39,10 +39,10 @@ fn counters_of_a_model_go_on_when_it_is_added_again() {
 
 #[test]
 fn who_waits_for_a_removed_model_is_told_of_the_others() {
-    let builder = three().held_back();
+    let builder = three().hold_load();
     let text = builder.config_text();
     let paddock = builder.start();
-    let mut waiting = Connection::to(paddock.public());
+    let mut waiting = Connection::connect(paddock.public());
     waiting.send(chat("a"));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     reload(&paddock, &without_a(&text));
@@ -56,5 +56,5 @@ fn who_waits_for_a_removed_model_is_told_of_the_others() {
         message.contains("m, b") && !message.contains("a, "),
         "{message}"
     );
-    paddock.let_load();
+    paddock.release_load();
 }

@@ -6,12 +6,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock, now, wait_until};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, now, wait_until};
 
 use crate::support::three;
 
 /// A paddock, and the text of its configuration with a model of another name besides.
-fn started(builder: Builder) -> (Paddock, impl Fn(&str) -> String) {
+fn started(builder: PaddockBuilder) -> (Paddock, impl Fn(&str) -> String) {
     let text = builder.config_text();
     let with = move |name: &str| format!("{text}\nmodels.{name}.path = 'm.gguf'\n");
     (builder.start(), with)

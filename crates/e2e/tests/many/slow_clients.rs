@@ -47,7 +47,7 @@ fn clients_that_do_not_read_keep_others_waiting_for_seconds() {
     for client in slow.iter_mut().take(5) {
         assert_eq!(client.head().status, 200);
     }
-    let mut other = Connection::to(paddock.public());
+    let mut other = Connection::connect(paddock.public());
     other.limit(LIMIT);
     assert_eq!(answered_by(&other.ask(chat("b"))), "b");
 }

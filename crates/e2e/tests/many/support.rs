@@ -1,9 +1,11 @@
-use paddock_e2e::harness::{Answer, Builder, Connection, LIMIT, Paddock, post, wait_for};
+use paddock_e2e::harness::{
+    Connection, HttpResponse, LIMIT, Paddock, PaddockBuilder, post, wait_for,
+};
 use serde_json::Value;
 
 /// Models `m`, `a` and `b` of 60 MiB each in a budget of 100 MiB, which may go as soon as they are
 /// idle.
-pub(crate) fn three() -> Builder {
+pub(crate) fn three() -> PaddockBuilder {
     let builder = paddock_e2e::paddock!();
     let path = builder.model_path().display().to_string();
     builder.config(&format!(
@@ -31,20 +33,20 @@ pub(crate) fn stream(model: &str) -> String {
 /// in any more.
 pub(crate) fn b_waits_for_a() -> (Paddock, Connection, Connection) {
     let paddock = three()
-        .streams_held_open()
+        .hold_streams()
         .config("scheduler.max_wait = '100ms'")
         .start();
-    let mut streaming = Connection::to(paddock.public());
+    let mut streaming = Connection::connect(paddock.public());
     streaming.send(stream("a"));
     assert_eq!(streaming.head().status, 200);
-    let mut other = Connection::to(paddock.public());
+    let mut other = Connection::connect(paddock.public());
     other.send(chat("b"));
     wait_status(&paddock, "a", "draining");
     (paddock, streaming, other)
 }
 
 /// Who answered.
-pub(crate) fn answered_by(answer: &Answer) -> String {
+pub(crate) fn answered_by(answer: &HttpResponse) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["model"]
         .as_str()

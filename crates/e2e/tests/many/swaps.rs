@@ -30,12 +30,12 @@ fn an_idle_model_goes_for_another_and_both_are_explained() {
 fn a_stream_is_never_cut_for_another_model() {
     let (paddock, mut streaming, mut other) = b_waits_for_a();
     // Who comes now waits for the next turn.
-    let mut late = Connection::to(paddock.public());
+    let mut late = Connection::connect(paddock.public());
     late.send(chat("a"));
     wait_until(LIMIT, "the late one to wait", || {
         model(&paddock, "a")["queued"] == 1
     });
-    paddock.let_end();
+    paddock.release_streams();
     let (events, clean) = streaming.events();
     assert!(clean, "the stream was cut");
     assert_eq!(events.last().unwrap().data(), "[DONE]");
@@ -86,12 +86,12 @@ fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
         .config(&args)
         .config("scheduler.max_wait = '1h'")
         .start();
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     client.send(chat("a"));
     wait_until(LIMIT, "the load to begin", || {
         !model(&paddock, "a")["pid"].is_null()
     });
-    let mut other = Connection::to(paddock.public());
+    let mut other = Connection::connect(paddock.public());
     other.send(chat("b"));
     wait_until(LIMIT, "the other model to wait for room", || {
         decisions(&paddock, "b").contains("b waits")
@@ -103,13 +103,13 @@ fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
 
 #[test]
 fn a_client_that_leaves_the_queue_leaves_it_at_once() {
-    let paddock = three().held_back().start();
-    let mut client = Connection::to(paddock.public());
+    let paddock = three().hold_load().start();
+    let mut client = Connection::connect(paddock.public());
     client.send(chat("a"));
     wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
     drop(client);
     wait_until(LIMIT, "nobody to wait", || {
         model(&paddock, "a")["queued"] == 0
     });
-    paddock.let_load();
+    paddock.release_load();
 }

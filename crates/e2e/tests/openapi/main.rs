@@ -79,7 +79,7 @@ fn a_name_that_is_no_text_is_refused_in_paddocks_words() {
     ] {
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
-        let answer = Connection::to(paddock.admin()).ask(request);
+        let answer = Connection::connect(paddock.admin()).ask(request);
         assert_eq!(answer.status, 400, "{path}");
         assert_eq!(answer.json()["error"]["param"], "id", "{path}");
     }
@@ -129,7 +129,7 @@ fn numbers_are_digits_within_bounds() {
 #[test]
 fn another_method_is_refused_in_paddocks_words() {
     let paddock = paddock_e2e::paddock!().start();
-    let answer = Connection::to(paddock.admin()).ask(post("/api/status", ""));
+    let answer = Connection::connect(paddock.admin()).ask(post("/api/status", ""));
     assert_eq!(answer.status, 405);
     assert_eq!(answer.json()["error"]["code"], "method_not_allowed");
     assert_eq!(answer.field("allow"), Some("GET,HEAD"));

@@ -19,7 +19,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use paddock_e2e::harness::Builder;
+use paddock_e2e::harness::PaddockBuilder;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -84,7 +84,7 @@ impl Collector {
     }
 
     /// A paddock that sends here.
-    pub(crate) fn paddock(&self) -> Builder {
+    pub(crate) fn paddock(&self) -> PaddockBuilder {
         paddock_e2e::paddock!().config(&self.line())
     }
 

@@ -127,7 +127,7 @@ fn who_waits_for_a_turn_has_that_in_the_trace() {
     let mut paddock = collector
         .paddock()
         .config("models.m.max_in_flight = 1")
-        .streams_held_open()
+        .hold_streams()
         .start();
     paddock.wait_ready();
     let (mut first, mut second) = (paddock.connect(), paddock.connect());
@@ -140,7 +140,7 @@ fn who_waits_for_a_turn_has_that_in_the_trace() {
     paddock.wait_queued(2);
     drop(leaves);
     paddock.wait_queued(1);
-    paddock.let_end();
+    paddock.release_streams();
     for client in [&mut first, &mut second] {
         assert_eq!(client.head().status, 200);
         assert!(client.events().1);

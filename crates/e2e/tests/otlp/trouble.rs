@@ -90,7 +90,7 @@ fn a_reload_turns_it_on_and_off() {
     let mut paddock = builder.start();
     let reload = |text: &str| {
         fs::write(&file, text).expect("a configuration");
-        let answer = paddock_e2e::harness::Connection::to(paddock.admin())
+        let answer = paddock_e2e::harness::Connection::connect(paddock.admin())
             .ask(paddock_e2e::harness::post("/api/reload", ""));
         assert_eq!(answer.status, 200, "{}", answer.text());
     };

@@ -22,7 +22,7 @@ fn answer(connection: &mut Connection, method: &str, raw: &[u8], child_closes: b
 
 fn assert_comes(paddock: &Paddock, method: &str, raw: &[u8], child_closes: bool, expected: &[u8]) {
     for address in paddock.public_addresses() {
-        let got = answer(&mut Connection::to(address), method, raw, child_closes);
+        let got = answer(&mut Connection::connect(address), method, raw, child_closes);
         assert_eq!(
             got.escape_ascii().to_string(),
             expected.escape_ascii().to_string(),

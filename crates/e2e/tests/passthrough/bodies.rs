@@ -5,7 +5,7 @@ const LARGE: usize = 64 << 20;
 
 fn each_kind(paddock: &Paddock, test: impl Fn(&mut Connection)) {
     for address in paddock.public_addresses() {
-        test(&mut Connection::to(address));
+        test(&mut Connection::connect(address));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Paddock with few open files, and more clients than it has room for.
 
-use paddock_e2e::harness::{Builder, Connection, LIMIT, Paddock, Signal, get, post, wait_until};
+use paddock_e2e::harness::{
+    Connection, LIMIT, Paddock, PaddockBuilder, Signal, get, post, wait_until,
+};
 
 const CLIENTS: usize = 400;
 
@@ -9,7 +11,7 @@ const FILES: u32 = 256;
 
 const STREAM: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
 
-fn few_files() -> Builder {
+fn few_files() -> PaddockBuilder {
     paddock_e2e::paddock!().open_files(FILES)
 }
 
@@ -40,7 +42,7 @@ fn wait_served(paddock: &Paddock) {
 
 #[test]
 fn hundreds_of_idle_clients_lock_nobody_out() {
-    let paddock = few_files().streams_held_open().start();
+    let paddock = few_files().hold_streams().start();
     paddock.wait_ready();
     let mut streaming = stream(&paddock);
     for words in ["", "GET /props HTTP/1.1\r\nHost"] {
@@ -53,7 +55,7 @@ fn hundreds_of_idle_clients_lock_nobody_out() {
         drop(crowd);
     }
     let crowd = crowd(&paddock, "");
-    paddock.let_end();
+    paddock.release_streams();
     let (events, clean) = streaming.events();
     assert!(clean, "an established client was cut off");
     assert_eq!(events.last().expect("an event").data(), "[DONE]");
@@ -73,7 +75,7 @@ fn a_model_loads_whether_a_crowd_is_there_or_has_left() {
     paddock.wait_ready();
     let crowd = crowd(&paddock, "");
     let load = |path: &str| {
-        let mut operator = Connection::to(paddock.admin());
+        let mut operator = Connection::connect(paddock.admin());
         let answer = operator.ask(post(&format!("/api/models/m/{path}?wait=true"), ""));
         assert_eq!(answer.status, 200, "{}", answer.text());
     };
@@ -91,7 +93,7 @@ fn a_model_loads_whether_a_crowd_is_there_or_has_left() {
 fn a_client_that_is_one_too_many_is_told() {
     let paddock = paddock_e2e::paddock!()
         .config("server.max_connections = 2\nmodels.m.parallel = 2")
-        .streams_held_open()
+        .hold_streams()
         .start();
     paddock.wait_ready();
     let busy = [stream(&paddock), stream(&paddock)];
@@ -106,7 +108,7 @@ fn a_client_that_is_one_too_many_is_told() {
     assert!(answer.text().contains("server.max_connections"));
     assert!(answer.head.closes());
     assert_eq!(paddock.status()["connections"]["refused"], 1);
-    paddock.let_end();
+    paddock.release_streams();
     for mut client in busy {
         assert!(client.events().1, "it was cut");
     }
@@ -118,10 +120,10 @@ fn the_admin_plane_has_room_for_who_asks_something() {
     let paddock = few_files().start();
     paddock.wait_ready();
     let idle: Vec<_> = (0..CLIENTS)
-        .map(|_| Connection::to(paddock.admin()))
+        .map(|_| Connection::connect(paddock.admin()))
         .collect();
     wait_until(LIMIT, "the operator to be answered", || {
-        let mut operator = Connection::to(paddock.admin());
+        let mut operator = Connection::connect(paddock.admin());
         let answer = operator.try_ask(get("/api/status"));
         answer.is_ok_and(|answer| answer.status == 200)
     });
@@ -130,13 +132,13 @@ fn the_admin_plane_has_room_for_who_asks_something() {
 
 #[test]
 fn too_few_files_are_told_at_the_start() {
-    let finished = paddock_e2e::paddock!().open_files(48).serve_to_the_end();
+    let finished = paddock_e2e::paddock!().open_files(48).run_serve();
     assert_eq!(finished.code, Some(1));
     for words in ["may open 48 files", "LimitNOFILE=", "ulimit -n"] {
         assert!(finished.stderr.contains(words), "{}", finished.stderr);
     }
     let builder = few_files().config("server.max_connections = 100");
-    let finished = builder.serve_to_the_end();
+    let finished = builder.run_serve();
     assert_eq!(finished.code, Some(1));
     let words = "`server.max_connections` is 100";
     assert!(finished.stderr.contains(words), "{}", finished.stderr);

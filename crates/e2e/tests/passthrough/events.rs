@@ -9,7 +9,7 @@ const MOST: Duration = Duration::from_millis(1);
 
 /// A client of a stream whose events the test calls for, one by one.
 fn listen(address: &Address) -> Connection {
-    let mut client = Connection::to(address);
+    let mut client = Connection::connect(address);
     client.send(get("/__fake/pushed-stream"));
     assert_eq!(client.head().status, 200);
     client
@@ -78,11 +78,11 @@ fn small_pieces_do_not_wait_for_each_other() {
     let paddock = both_kinds(paddock_e2e::paddock!().engine_args(["--fake-token-ms", "2"]));
     let child = paddock.child_address();
     for address in paddock.public_addresses() {
-        let mut client = Connection::to(address);
+        let mut client = Connection::connect(address);
         let mut added: Vec<Duration> = (0..STREAMS)
             .map(|_| {
                 // The child closes the connection of each stream.
-                let direct = short_stream(&mut Connection::to(&child));
+                let direct = short_stream(&mut Connection::connect(&child));
                 short_stream(&mut client).saturating_sub(direct)
             })
             .collect();

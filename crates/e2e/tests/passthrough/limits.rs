@@ -1,5 +1,5 @@
 use crate::support::{Child, binary, chunked, echo, echo_counted};
-use paddock_e2e::harness::{Answer, Connection, LIMIT, Paddock, post, wait_until};
+use paddock_e2e::harness::{Connection, HttpResponse, LIMIT, Paddock, post, wait_until};
 
 const BODY_LIMIT: usize = 512 << 10;
 
@@ -11,7 +11,7 @@ fn start() -> Paddock {
     paddock
 }
 
-fn assert_too_large(answer: &Answer) {
+fn assert_too_large(answer: &HttpResponse) {
     assert_eq!(answer.status, 413);
     assert_eq!(answer.field("x-paddock-error"), Some("body_too_large"));
     assert_eq!(answer.error_code(), "body_too_large");
@@ -44,7 +44,7 @@ fn a_body_that_says_it_is_too_large_never_reaches_the_child() {
 fn the_error_reaches_a_client_that_sends_a_large_body_first() {
     let paddock = start();
     for address in [paddock.public(), paddock.admin()] {
-        let mut connection = Connection::to(address);
+        let mut connection = Connection::connect(address);
         connection.send(post("/none", &"x".repeat(64 << 20)));
         let answer = connection.answer();
         assert!(matches!(answer.status, 404 | 413), "{answer:?}");

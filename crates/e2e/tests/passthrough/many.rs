@@ -19,7 +19,7 @@ fn two_hundred_clients_get_their_own_answers() {
 }
 
 fn talk(address: &Address, client: u64) {
-    let mut connection = Connection::to(address);
+    let mut connection = Connection::connect(address);
     for round in 0..6 {
         let salt = client * 100 + round;
         let body = binary(usize::try_from(salt * 7919 % 100_000).unwrap(), salt);
@@ -36,13 +36,13 @@ fn talk(address: &Address, client: u64) {
             3 => assert_tokens(&mut connection, salt),
             4 => {
                 assert_streams(&mut connection, 1 + salt % 40);
-                connection = Connection::to(address);
+                connection = Connection::connect(address);
             }
             // Leaves in the middle.
             _ => {
                 let request = echo_counted(&body);
                 connection.send(&request[..request.len() / 2]);
-                connection = Connection::to(address);
+                connection = Connection::connect(address);
             }
         }
     }

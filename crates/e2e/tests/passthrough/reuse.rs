@@ -6,7 +6,7 @@ use std::time::Duration;
 fn one_connection_serves_more_requests_than_the_childs_do() {
     let paddock = both_kinds(paddock_e2e::paddock!());
     for address in paddock.public_addresses() {
-        let mut connection = Connection::to(address);
+        let mut connection = Connection::connect(address);
         for number in 0..250 {
             // Now and then one that could not be sent a second time.
             let len = if number % 50 == 49 { 200_000 } else { 200 };
@@ -25,7 +25,7 @@ fn a_request_after_the_child_closed_its_idle_connection_is_answered() {
     let mut connections: Vec<Connection> = paddock
         .public_addresses()
         .iter()
-        .map(Connection::to)
+        .map(Connection::connect)
         .collect();
     for connection in &mut connections {
         assert_eq!(connection.ask(get("/props")).status, 200);

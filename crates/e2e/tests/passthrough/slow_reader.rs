@@ -61,7 +61,7 @@ fn a_slow_client_is_told_that_the_child_died_in_the_middle_of_an_event() {
     reader.send(get("/__fake/stall-stream"));
     assert_eq!(reader.head().status, 200);
     settled("the child to be stopped", || child.count("stream_bytes"));
-    Connection::to(&paddock.child_address()).send(get("/__fake/die/kill"));
+    Connection::connect(&paddock.child_address()).send(get("/__fake/die/kill"));
     let (events, is_whole) = reader.events();
     assert!(!is_whole, "it must not pass for a whole answer");
     let last = events.last().expect("an event").data();

@@ -1,12 +1,13 @@
 //! What the tests of this folder look at besides answers.
 
 use paddock_e2e::harness::{
-    A_WHILE, Address, Answer, Builder, Connection, LIMIT, Paddock, Pid, get, now, wait_until,
+    Address, Connection, HttpResponse, LIMIT, Paddock, PaddockBuilder, Pid, WATCH_TIME, get, now,
+    wait_until,
 };
 use std::fs;
 
 /// A paddock that listens on a TCP port and on a unix socket.
-pub(crate) fn both_kinds(builder: Builder) -> Paddock {
+pub(crate) fn both_kinds(builder: PaddockBuilder) -> Paddock {
     let socket = builder.directory().join("public.sock");
     let unix = format!("unix:{}", socket.display());
     let paddock = builder.listen(["127.0.0.1:0".to_owned(), unix]).start();
@@ -28,7 +29,7 @@ impl Child {
         }
     }
 
-    pub(crate) fn get(&mut self, path: &str) -> Answer {
+    pub(crate) fn get(&mut self, path: &str) -> HttpResponse {
         // It may have been closed for having been idle.
         let kept = self.connection.take().and_then(|mut connection| {
             connection.try_send(get(path)).ok()?;
@@ -36,7 +37,7 @@ impl Child {
             Some((connection, answer))
         });
         let (connection, answer) = kept.unwrap_or_else(|| {
-            let mut connection = Connection::to(&self.address);
+            let mut connection = Connection::connect(&self.address);
             let answer = connection.ask(get(path));
             (connection, answer)
         });
@@ -141,7 +142,7 @@ pub(crate) fn settled<T: Copy + PartialEq>(what: &str, mut number: impl FnMut() 
         if seen != last.0 {
             last = (seen, now());
         }
-        last.1.elapsed() > A_WHILE
+        last.1.elapsed() > WATCH_TIME
     });
     last.0
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use paddock_gguf::{GgmlType, Value, write::Builder};
+use paddock_gguf::{GgmlType, Value, builder::GgufBuilder};
 
 use super::support::compare;
 
@@ -10,12 +10,12 @@ const F32: GgmlType = GgmlType::F32;
 const F16: GgmlType = GgmlType::F16;
 
 /// A model in the making; keys go without the architecture's name.
-struct Made(&'static str, Builder);
+struct Made(&'static str, GgufBuilder);
 
 impl Made {
     /// Begins a model with 512 numbers a token and a vocabulary of 4096.
     fn new(architecture: &'static str, layers: u32) -> Self {
-        let builder = Builder::new(architecture)
+        let builder = GgufBuilder::new(architecture)
             .set("tokenizer.ggml.model", Value::String("no_vocab".to_owned()))
             .tensor("token_embd.weight", &[512, 4096], F16)
             .tensor("output.weight", &[512, 4096], F16);
@@ -40,7 +40,7 @@ impl Made {
 
     /// Adds matrices and vectors; vectors, and what the engine wants so, are of 32-bit floats.
     fn tensors(self, tensors: &[(String, &[u64])]) -> Self {
-        let add = |builder: Builder, (name, dims): &(String, &[u64])| {
+        let add = |builder: GgufBuilder, (name, dims): &(String, &[u64])| {
             let exact = ["bias", "ssm_a", "conv"]
                 .iter()
                 .any(|part| name.contains(part));

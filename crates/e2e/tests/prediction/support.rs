@@ -11,7 +11,7 @@ use std::thread;
 
 use paddock_e2e::harness::{LIMIT, real};
 use paddock_gguf::inspect_parts;
-use paddock_gguf::memory::{Options, Prediction, predict};
+use paddock_gguf::memory::{MemoryOptions, MemoryPrediction, predict};
 use serde_json::Value;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -29,7 +29,7 @@ pub(crate) struct Reported {
 #[derive(Debug)]
 pub(crate) struct Compared {
     args: String,
-    pub(crate) predicted: Prediction,
+    pub(crate) predicted: MemoryPrediction,
     pub(crate) reported: Reported,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Compared {
 pub(crate) fn compare(model: &Path, args: &str) -> Compared {
     let words: Vec<&str> = args.split_whitespace().collect();
     let parts = inspect_parts(model).expect("a model");
-    let options = Options::default().with_args(&words);
+    let options = MemoryOptions::default().with_args(&words);
     Compared {
         args: args.to_owned(),
         predicted: predict(&parts, &options).expect("a prediction"),

@@ -1,8 +1,8 @@
 use crate::support::{ready, small};
-use paddock_e2e::harness::{Builder, get, post};
+use paddock_e2e::harness::{PaddockBuilder, get, post};
 
 /// Makes a key. Returns its secret too.
-fn with_key(builder: Builder, name: &str, lines: &str) -> (Builder, String) {
+fn with_key(builder: PaddockBuilder, name: &str, lines: &str) -> (PaddockBuilder, String) {
     let made = builder.run(["key", "new", name, "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("a key");
     let text = |part: &str| made[part].as_str().expect("a text").to_owned();

@@ -1,10 +1,10 @@
 //! The real engine, as small as it can be run.
 
 pub(crate) use paddock_e2e::harness::real::{SMALL, engine, model};
-use paddock_e2e::harness::{Answer, Builder, Connection, LIMIT, Paddock};
+use paddock_e2e::harness::{Connection, HttpResponse, LIMIT, Paddock, PaddockBuilder};
 
 /// The engine with its own defaults for all that makes a start slow.
-pub(crate) fn plain() -> Builder {
+pub(crate) fn plain() -> PaddockBuilder {
     paddock_e2e::paddock!()
         .engine(engine())
         .model(model())
@@ -12,12 +12,12 @@ pub(crate) fn plain() -> Builder {
 }
 
 /// The engine with one slot, started fast.
-pub(crate) fn small() -> Builder {
+pub(crate) fn small() -> PaddockBuilder {
     plain().engine_args(SMALL)
 }
 
 /// Starts it and waits until the model is ready.
-pub(crate) fn ready(builder: Builder) -> Paddock {
+pub(crate) fn ready(builder: PaddockBuilder) -> Paddock {
     let paddock = builder.start();
     paddock.wait_ready();
     paddock
@@ -25,11 +25,11 @@ pub(crate) fn ready(builder: Builder) -> Paddock {
 
 /// Asks the child itself, past paddock.
 pub(crate) fn direct(paddock: &Paddock) -> Connection {
-    Connection::to(&paddock.child_address())
+    Connection::connect(&paddock.child_address())
 }
 
 /// A request's answer with status 200.
-pub(crate) fn ok(answer: Answer) -> Answer {
+pub(crate) fn ok(answer: HttpResponse) -> HttpResponse {
     assert_eq!(answer.status, 200, "{answer:?}");
     answer
 }

@@ -29,7 +29,7 @@ fn stream(paddock: &Paddock, name: &str) -> usize {
     let body = format!(
         r#"{{"model":"{name}","stream":true,"max_tokens":12,"messages":[{{"role":"user","content":"Count to ten."}}]}}"#
     );
-    let mut client = Connection::to(paddock.public());
+    let mut client = Connection::connect(paddock.public());
     client.send(post("/v1/chat/completions", &body));
     let head = client.head();
     assert_eq!(head.status, 200, "{name}");

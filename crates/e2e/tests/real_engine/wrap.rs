@@ -1,5 +1,5 @@
 use crate::support::{SMALL, engine, model, ok};
-use paddock_e2e::harness::{Address, Answer, Connection, LIMIT, get, post, wait_until};
+use paddock_e2e::harness::{Address, Connection, HttpResponse, LIMIT, get, post, wait_until};
 use std::process::{Child, Command, Stdio};
 
 /// The command, but for its address.
@@ -35,13 +35,13 @@ impl Drop for Bare {
     }
 }
 
-fn ask(address: &Address, request: &str) -> Option<Answer> {
-    let mut connection = Connection::try_to(address).ok()?;
+fn ask(address: &Address, request: &str) -> Option<HttpResponse> {
+    let mut connection = Connection::try_connect(address).ok()?;
     Some(connection.ask(request))
 }
 
 /// An answer's head, without what belongs to its connection or was added.
-fn head(answer: &Answer) -> Vec<(String, String)> {
+fn head(answer: &HttpResponse) -> Vec<(String, String)> {
     let ends_here = ["connection", "keep-alive", "x-request-id"];
     let fields = answer.head.fields.iter();
     let stays = |name: &str| !ends_here.contains(&name.to_ascii_lowercase().as_str());

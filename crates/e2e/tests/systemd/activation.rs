@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use paddock_e2e::harness::{
-    Address, Builder, Connection, LIMIT, Lines, Signal, get, post, wait_for, wait_until,
+    Address, Connection, LIMIT, Lines, PaddockBuilder, Signal, get, post, wait_for, wait_until,
 };
 use paddock_e2e::paddock;
 
@@ -78,7 +78,10 @@ fn the_child_does_not_hold_the_socket() {
         assert!(!held.iter().any(|held| socket.as_os_str() == held.as_str()));
     }
     assert!(paddock.stop(Signal::TERM).success());
-    assert!(Connection::try_to(&at).is_err(), "somebody still listens");
+    assert!(
+        Connection::try_connect(&at).is_err(),
+        "somebody still listens"
+    );
 }
 
 /// Clients that connect, ask once and leave, again and again.
@@ -98,7 +101,7 @@ impl Clients {
             thread::spawn(move || {
                 let mut refused = Vec::new();
                 while !over.load(Ordering::Relaxed) {
-                    match Connection::try_to(&address) {
+                    match Connection::try_connect(&address) {
                         Err(error) => refused.push(error.to_string()),
                         Ok(mut connection) => {
                             let sent = connection.try_send(get("/v1/models"));
@@ -169,7 +172,7 @@ fn restart_three_times(at: &Address, start: impl Fn() -> paddock_e2e::harness::P
 #[test]
 fn a_request_that_comes_while_nobody_is_there_waits_for_the_next_one() {
     let (public, at) = tcp();
-    let mut client = Connection::to(&at);
+    let mut client = Connection::connect(&at);
     client.send(post("/completion", r#"{"prompt":"a","n_predict":2}"#));
     let _paddock = paddock!().start_as(|command| activated(command, &[&public], "public"));
     assert_eq!(client.answer().status, 200);
@@ -194,7 +197,7 @@ fn the_first_client_starts_it_by_systemd_socket_activate() {
     let mut process = command.spawn().expect("systemd-socket-activate");
     let lines = Lines::of(process.stderr.take().unwrap());
     lines.wait_for(LIMIT, "Listening on");
-    let mut client = Connection::to(&Address::Unix(socket.clone()));
+    let mut client = Connection::connect(&Address::Unix(socket.clone()));
     client.send(post("/completion", r#"{"prompt":"a","n_predict":2}"#));
     assert_eq!(client.answer().status, 200, "{:#?}", lines.all());
     // It has become paddock.
@@ -206,8 +209,8 @@ fn the_first_client_starts_it_by_systemd_socket_activate() {
 }
 
 /// What it says when it is given these.
-fn refused(builder: &Builder, sockets: &[&dyn std::os::fd::AsFd], names: &str) -> String {
-    let finished = builder.serve_to_the_end_as(|command| activated(command, sockets, names));
+fn refused(builder: &PaddockBuilder, sockets: &[&dyn std::os::fd::AsFd], names: &str) -> String {
+    let finished = builder.run_serve_as(|command| activated(command, sockets, names));
     assert_eq!(finished.code, Some(64), "{finished:#?}");
     assert_eq!(
         finished.stderr.matches("error: ").count(),
@@ -249,7 +252,7 @@ fn names_that_say_nothing_are_named() {
 fn a_count_that_is_none_is_named() {
     let finished = paddock!()
         .env("LISTEN_FDS", "many")
-        .serve_to_the_end_as(|command| {
+        .run_serve_as(|command| {
             let mut by_shell = Command::new("/bin/sh");
             by_shell.args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""]);
             by_shell.arg(command.get_program()).args(command.get_args());

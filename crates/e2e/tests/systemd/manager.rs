@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use paddock_e2e::harness::{Builder, LIMIT, now, wait_for};
+use paddock_e2e::harness::{LIMIT, PaddockBuilder, now, wait_for};
 use tempfile::TempDir;
 
 /// Says to the reader that it may go.
@@ -47,7 +47,7 @@ impl Manager {
     }
 
     /// Has paddock tell it.
-    pub(crate) fn of(&self, builder: Builder) -> Builder {
+    pub(crate) fn of(&self, builder: PaddockBuilder) -> PaddockBuilder {
         builder.env("NOTIFY_SOCKET", at(self.directory.path()).to_str().unwrap())
     }
 
@@ -143,7 +143,7 @@ impl Full {
         Self { directory, socket }
     }
 
-    pub(crate) fn of(&self, builder: Builder) -> Builder {
+    pub(crate) fn of(&self, builder: PaddockBuilder) -> PaddockBuilder {
         builder.env("NOTIFY_SOCKET", at(self.directory.path()).to_str().unwrap())
     }
 

@@ -31,7 +31,7 @@ fn ready_is_told_once_clients_can_connect_and_not_where_they_cannot() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let builder = manager.of(paddock!().listen([address]));
-    let finished = builder.serve_to_the_end();
+    let finished = builder.run_serve();
     assert_eq!(finished.code, Some(1), "{finished:#?}");
     assert_eq!(manager.all(), [""; 0]);
 
@@ -44,7 +44,7 @@ fn ready_is_told_once_clients_can_connect_and_not_where_they_cannot() {
 fn the_status_is_kept_true_and_an_end_is_told_before_it_comes() {
     let manager = Manager::new();
     let builder = manager
-        .of(paddock!().held_back())
+        .of(paddock!().hold_load())
         .config("models.other.path = 'm.gguf'\nmodels.m.preload = true");
     let mut paddock = builder.start();
     manager.wait_status("0 of 2 models loaded, 1 loading");
@@ -54,7 +54,7 @@ fn the_status_is_kept_true_and_an_end_is_told_before_it_comes() {
         r#"{"model":"m","prompt":"a","n_predict":2}"#,
     ));
     manager.wait_status("0 of 2 models loaded, 1 loading, 1 request waiting");
-    paddock.let_load();
+    paddock.release_load();
     assert_eq!(client.answer().status, 200);
     manager.wait_status("1 of 2 models loaded");
     assert!(paddock.stop(Signal::TERM).success());
@@ -67,7 +67,7 @@ fn the_status_is_kept_true_and_an_end_is_told_before_it_comes() {
 fn a_drain_is_given_its_time_and_says_what_it_waits_for() {
     let manager = Manager::new();
     let builder = paddock!()
-        .streams_held_open()
+        .hold_streams()
         .config("server.drain_timeout = '200s'");
     let mut paddock = manager.of(builder).start();
     paddock.wait_ready();
@@ -82,8 +82,8 @@ fn a_drain_is_given_its_time_and_says_what_it_waits_for() {
     let micros = number(&course[1], "EXTEND_TIMEOUT_USEC");
     assert!((200_000_000..300_000_000).contains(&micros), "{micros}");
     manager.wait_status("stopping, 1 request in flight");
-    assert!(paddock.exited().is_none());
-    paddock.let_end();
+    assert!(paddock.exit_status().is_none());
+    paddock.release_streams();
     assert_eq!(client.answer().status, 200);
     assert!(paddock.wait_exit(LIMIT).success());
 }
@@ -96,7 +96,7 @@ fn every_kind_of_reload_is_framed() {
     let reloads: [&dyn Fn(); 3] = [
         &|| paddock.signal(Signal::HUP),
         &|| {
-            let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+            let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
             assert_eq!(answer.status, 200);
         },
         &|| write(&paddock, "scheduler.queue_limit = 200"),
@@ -186,7 +186,7 @@ fn a_manager_that_does_not_read_holds_up_nothing() {
     paddock.wait_ready();
     let answer = paddock.post("/completion", r#"{"prompt":"a","n_predict":2}"#);
     assert_eq!(answer.status, 200);
-    let answer = Connection::to(paddock.admin()).ask(post("/api/reload", ""));
+    let answer = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
     assert_eq!(answer.status, 200);
     assert!(paddock.stop(Signal::TERM).success());
     assert!(manager.read().is_empty());

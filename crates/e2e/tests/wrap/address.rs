@@ -3,19 +3,19 @@
 use std::fs;
 use std::net::TcpListener;
 
-use paddock_e2e::harness::{Address, Builder, Paddock, Signal};
+use paddock_e2e::harness::{Address, Paddock, PaddockBuilder, Signal};
 use paddock_e2e::paddock;
 
 use crate::direct::free_port;
 
 /// The command's arguments: its model and these.
-fn args(builder: &Builder, more: &[&str]) -> Vec<String> {
+fn args(builder: &PaddockBuilder, more: &[&str]) -> Vec<String> {
     let model = builder.model_path().display().to_string();
     let more = more.iter().map(|arg| (*arg).to_owned());
     ["-m".to_owned(), model].into_iter().chain(more).collect()
 }
 
-fn wrap(builder: Builder, more: &[&str]) -> Paddock {
+fn wrap(builder: PaddockBuilder, more: &[&str]) -> Paddock {
     let args = args(&builder, more);
     builder.wrap(args)
 }
@@ -84,7 +84,7 @@ fn several_addresses() {
     let unix = Address::parse(&format!("unix:{socket}"));
     assert_eq!(paddock.public_addresses(), [local(port), unix]);
     for address in paddock.public_addresses() {
-        let mut client = paddock_e2e::harness::Connection::to(address);
+        let mut client = paddock_e2e::harness::Connection::connect(address);
         let answer = client.ask(paddock_e2e::harness::get("/v1/models"));
         assert!(matches!(answer.status, 200 | 503));
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{Finished, LIMIT, get, wait_for};
+use paddock_e2e::harness::{CommandOutput, LIMIT, get, wait_for};
 use paddock_e2e::paddock;
 
 #[test]
@@ -80,14 +80,14 @@ fn the_child_is_back_by_itself_after_a_crash() {
 }
 
 /// Runs `paddock wrap` with these words to its end.
-fn wrapped_to_the_end<'a>(args: impl Iterator<Item = &'a str>) -> Finished {
+fn wrapped_to_the_end<'a>(args: impl Iterator<Item = &'a str>) -> CommandOutput {
     let builder = paddock!();
     let engine = builder.engine_path().display().to_string();
     let args = args.map(|arg| arg.replace("ENGINE", &engine));
     builder.run(["wrap".to_owned()].into_iter().chain(args))
 }
 
-fn refused(args: &[&str]) -> Finished {
+fn refused(args: &[&str]) -> CommandOutput {
     wrapped_to_the_end(["--"].iter().chain(args).copied())
 }
 
@@ -140,7 +140,7 @@ fn a_command_that_somebody_ends_before_it_serves_is_started_again() {
     let builder = paddock!();
     let script = "[ -e again ] || { touch again; kill -TERM $$; }\nexec ./engine \"$@\"";
     let model = builder.model_path().display().to_string();
-    builder.beside("engine");
+    builder.link_engine("engine");
     let script = builder.script("start", script);
     let paddock = builder.engine(script).wrap(["-m", &model, "--port", "0"]);
     paddock.wait_ready();

@@ -20,7 +20,9 @@ impl Direct {
             .stderr(Stdio::null())
             .spawn();
         let direct = Self(child.unwrap());
-        wait_for(LIMIT, "a listener", || Connection::try_to(address).ok());
+        wait_for(LIMIT, "a listener", || {
+            Connection::try_connect(address).ok()
+        });
         direct
     }
 }

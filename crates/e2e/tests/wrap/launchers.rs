@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use paddock_e2e::harness::{Builder, LIMIT, Paddock};
+use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder};
 use paddock_e2e::paddock;
 
 /// What the stand-in and its model are called in the words of a command.
@@ -10,7 +10,7 @@ const ENGINE: &str = "ENGINE";
 const MODEL: &str = "MODEL";
 
 /// Wraps a command, and waits until it serves.
-fn serves(builder: Builder, command: &[&str]) -> Paddock {
+fn serves(builder: PaddockBuilder, command: &[&str]) -> Paddock {
     let engine = builder.engine_path().display().to_string();
     let model = builder.model_path().display().to_string();
     let word = |word: &str| word.replace(ENGINE, &engine).replace(MODEL, &model);
@@ -38,7 +38,7 @@ fn env_nice_taskset_and_stdbuf_start_a_server_that_lies_anywhere() {
 }
 
 /// Writes a script into a directory that is neither the server's nor the model's.
-fn script(builder: &Builder, lines: &str) -> String {
+fn script(builder: &PaddockBuilder, lines: &str) -> String {
     let engine = builder.engine_path().display().to_string();
     let model = builder.model_path().display().to_string();
     fs::create_dir_all(builder.directory().join("scripts")).unwrap();

@@ -1,6 +1,6 @@
 //! The same requests to a command with and without `paddock wrap --`.
 
-use paddock_e2e::harness::{Address, Answer, Builder, Connection, get};
+use paddock_e2e::harness::{Address, Connection, HttpResponse, PaddockBuilder, get};
 use paddock_e2e::paddock;
 
 use crate::direct::{Direct, free_port};
@@ -29,7 +29,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(answer: &Answer) -> Self {
+    fn of(answer: &HttpResponse) -> Self {
         let raw = String::from_utf8_lossy(&answer.head.raw);
         let body = without_the_moment(&answer.text());
         let masked = body != answer.text();
@@ -64,7 +64,7 @@ fn without_the_moment(text: &str) -> String {
 }
 
 fn ask(address: &Address, request: &[u8]) -> Seen {
-    Seen::of(&Connection::to(address).ask(request))
+    Seen::of(&Connection::connect(address).ask(request))
 }
 
 /// Sends every request to both and compares what comes back.
@@ -76,7 +76,7 @@ fn compare(direct: &Address, wrapped: &Address, requests: &[(&'static str, Vec<u
 }
 
 /// The arguments of the command, but for its address.
-fn args(builder: &Builder, more: &[&str]) -> Vec<String> {
+fn args(builder: &PaddockBuilder, more: &[&str]) -> Vec<String> {
     let model = builder.model_path().display().to_string();
     let mut args = vec!["-m".to_owned(), model];
     args.extend(more.iter().map(|arg| (*arg).to_owned()));
@@ -107,7 +107,7 @@ fn with_both(more: &[&str], test: impl Fn(&Address, &Address)) {
 
 fn wait_loaded(address: &Address) {
     paddock_e2e::harness::wait_until(paddock_e2e::harness::LIMIT, "a loaded model", || {
-        Connection::to(address).ask(get("/health")).status == 200
+        Connection::connect(address).ask(get("/health")).status == 200
     });
 }
 
@@ -137,7 +137,7 @@ fn answers_are_the_same_with_flags_that_change_them() {
     ];
     with_both(&flags, |direct, wrapped| {
         let prefixed = |address: &Address, path: &str| {
-            Connection::to(address).ask(get(&format!("/llm{path}")))
+            Connection::connect(address).ask(get(&format!("/llm{path}")))
         };
         for address in [direct, wrapped] {
             paddock_e2e::harness::wait_until(paddock_e2e::harness::LIMIT, "health", || {
@@ -188,7 +188,7 @@ fn an_upload_that_waits_to_be_invited_is_invited() {
         wait_loaded(direct);
         wait_loaded(wrapped);
         let asked = [direct, wrapped].map(|address| {
-            let mut client = Connection::to(address);
+            let mut client = Connection::connect(address);
             client.send(
                 "POST /tokenize HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
                  Content-Length: 15\r\n\r\n",
@@ -208,7 +208,7 @@ fn a_connection_can_be_used_again_where_the_command_lets_it() {
         wait_loaded(direct);
         wait_loaded(wrapped);
         for address in [direct, wrapped] {
-            let mut client = Connection::to(address);
+            let mut client = Connection::connect(address);
             for _ in 0..5 {
                 assert_eq!(client.ask(get("/props")).status, 200);
             }

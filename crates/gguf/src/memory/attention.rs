@@ -1,9 +1,9 @@
-//! The heads of a model's attention and how wide they are.
+//! The attention heads of a model and their widths.
 
-use super::model::Keys;
-use super::sizes::product;
+use super::model_shape::ModelKeys;
+use super::saturating::product;
 
-/// Heads per layer and their widths, in elements.
+/// Heads per layer, and their widths in elements.
 #[derive(Debug)]
 pub(super) struct Attention {
     pub(super) heads: Vec<u64>,
@@ -12,13 +12,13 @@ pub(super) struct Attention {
     value: u64,
     key_windowed: u64,
     value_windowed: u64,
-    /// Whether keys and values are one compressed vector, of which only the keys are cached.
-    pub(super) compressed: bool,
+    /// True if keys and values form one compressed vector, of which only the keys are cached (MLA).
+    pub(super) is_compressed: bool,
 }
 
 impl Attention {
-    /// Reads it as llama.cpp b11434, `llama_model_base::load_hparams`.
-    pub(super) fn read(keys: Keys<'_>, layers: usize, embedding: u64) -> Self {
+    /// Reads the heads as llama.cpp b11434 does (`llama_model_base::load_hparams`).
+    pub(super) fn from_keys(keys: ModelKeys<'_>, layers: usize, embedding: u64) -> Self {
         let heads = keys.per_layer("attention.head_count", layers);
         let kv_heads = match keys.get("attention.head_count_kv") {
             Some(_) => keys.per_layer("attention.head_count_kv", layers),
@@ -31,11 +31,11 @@ impl Attention {
         };
         let key = width("attention.key_length");
         let value = match keys.arch {
-            // The cache holds the compressed vector; older files do not say how long it is.
+            // The cache stores the compressed vector; older files omit its length.
             "kimi-k3" | "glm5-next" => keys.number("attention.kv_lora_rank").unwrap_or(0),
             _ => width("attention.value_length"),
         };
-        let given = |key| keys.number(key).is_some_and(|length| length > 0);
+        let is_positive = |key| keys.number(key).is_some_and(|length| length > 0);
         Self {
             heads,
             kv_heads,
@@ -43,13 +43,14 @@ impl Attention {
             value,
             key_windowed: keys.number("attention.key_length_swa").unwrap_or(key),
             value_windowed: keys.number("attention.value_length_swa").unwrap_or(value),
-            compressed: keys.arch == "deepseek4"
-                || (given("attention.key_length_mla") && given("attention.value_length_mla")),
+            is_compressed: keys.arch == "deepseek4"
+                || (is_positive("attention.key_length_mla")
+                    && is_positive("attention.value_length_mla")),
         }
     }
 
-    /// The width of one key head.
-    pub(super) fn key(&self, windowed: bool) -> u64 {
+    /// Returns the width of one key head.
+    pub(super) fn key_width(&self, windowed: bool) -> u64 {
         if windowed {
             self.key_windowed
         } else {
@@ -57,8 +58,8 @@ impl Attention {
         }
     }
 
-    /// The width of one value head.
-    pub(super) fn value(&self, windowed: bool) -> u64 {
+    /// Returns the width of one value head.
+    pub(super) fn value_width(&self, windowed: bool) -> u64 {
         if windowed {
             self.value_windowed
         } else {
@@ -66,22 +67,25 @@ impl Attention {
         }
     }
 
-    /// The keys of a token in a layer.
-    pub(super) fn keys(&self, layer: usize, windowed: bool) -> u64 {
-        product([self.key(windowed), at(&self.kv_heads, layer)])
+    /// Returns the key elements per token in a layer.
+    pub(super) fn keys_per_token(&self, layer: usize, windowed: bool) -> u64 {
+        product([self.key_width(windowed), get_or_zero(&self.kv_heads, layer)])
     }
 
-    /// The values of a token in a layer.
-    pub(super) fn values(&self, layer: usize, windowed: bool) -> u64 {
-        product([self.value(windowed), at(&self.kv_heads, layer)])
+    /// Returns the value elements per token in a layer.
+    pub(super) fn values_per_token(&self, layer: usize, windowed: bool) -> u64 {
+        product([
+            self.value_width(windowed),
+            get_or_zero(&self.kv_heads, layer),
+        ])
     }
 
-    /// The queries of a token in a layer.
-    pub(super) fn queries(&self, layer: usize, windowed: bool) -> u64 {
-        product([self.key(windowed), at(&self.heads, layer)])
+    /// Returns the query elements per token in a layer.
+    pub(super) fn queries_per_token(&self, layer: usize, windowed: bool) -> u64 {
+        product([self.key_width(windowed), get_or_zero(&self.heads, layer)])
     }
 }
 
-pub(super) fn at(numbers: &[u64], layer: usize) -> u64 {
+pub(super) fn get_or_zero(numbers: &[u64], layer: usize) -> u64 {
     numbers.get(layer).copied().unwrap_or(0)
 }

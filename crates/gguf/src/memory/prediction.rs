@@ -1,81 +1,81 @@
-//! A prediction, and how it divides between the host and its devices.
+//! A memory prediction, and its division between the host and devices.
 
 use std::iter::Sum;
 use std::ops::Add;
 
-use super::options::GpuLayers;
-use super::sizes::sum;
+use super::memory_options::GpuLayers;
+use super::saturating::sum;
 
-/// What a model takes, in bytes.
+/// The memory that a model needs, in bytes.
 ///
-/// Weights count once, where they are used. With `mmap`, those on the host are pages of the file that
-/// the system may drop and read again; those that llama.cpp rearranges for the processor it copies, so
-/// its own report counts them twice, once as `CPU_Mapped` and once as `CPU_REPACK`, while the pages
-/// behind the copy are not needed any more.
+/// Weights count once, where they are used. With `mmap`, weights on the host are file pages that
+/// the system may drop and read again. llama.cpp copies the weights that it rearranges for the
+/// processor, so its own report counts them twice, as `CPU_Mapped` and as `CPU_REPACK`; the pages
+/// behind the copy are no longer needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Prediction {
-    /// The layers, from the first.
-    pub layers: Vec<Layer>,
-    /// Weights that are looked up for each token; always on the host.
+pub struct MemoryPrediction {
+    /// The layers in order.
+    pub layers: Vec<LayerMemory>,
+    /// Weights looked up by token; always on the host.
     pub input: u64,
-    /// Weights after the last layer, and those of no layer.
+    /// Weights after the last layer, and weights of no layer.
     pub output: u64,
-    /// The part of `input` that serves as output too; a device that computes the output copies it.
+    /// The part of `input` that is also the output; a device that computes the output copies it.
     pub tied: u64,
-    /// The buffers it computes in, an estimate.
+    /// The compute buffers, an estimate.
     pub compute: u64,
-    /// The part of `compute` that the host needs when devices compute everything.
+    /// The part of `compute` that the host needs if devices compute everything.
     pub compute_inputs: u64,
-    /// The buffer of logits and embeddings that the server reads; on the host.
+    /// The buffer of logits and embeddings that the server reads; always on the host.
     pub results: u64,
-    /// Whether a layer's cache is where the layer is.
+    /// True if each layer's cache is on the layer's device.
     pub kv_offload: bool,
-    /// In how many layers, from the first, the experts' weights stay on the host.
+    /// Number of layers, from the first, whose experts stay on the host.
     pub cpu_experts: u32,
 }
 
-/// What one layer takes, in bytes.
+/// The memory of one layer, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Layer {
-    /// All its weights.
+pub struct LayerMemory {
+    /// All weights.
     pub weights: u64,
-    /// The part of `weights` that is experts'.
+    /// The experts' part of `weights`.
     pub experts: u64,
-    /// Its cache of keys and values.
+    /// The KV cache.
     pub kv: u64,
-    /// Its state, if it is recurrent.
+    /// The state of a recurrent layer.
     pub recurrent: u64,
 }
 
-/// Bytes on the host and on its devices together.
+/// Bytes divided between the host and its devices.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Split {
-    /// In the host's memory.
+pub struct DeviceSplit {
+    /// Bytes in host memory.
     pub host: u64,
-    /// In the memory of devices.
+    /// Bytes in device memory.
     pub device: u64,
 }
 
-impl Prediction {
-    /// Returns the bytes of weights.
+impl MemoryPrediction {
+    /// Returns the bytes of all weights.
     pub fn weights(&self) -> u64 {
         let layers = sum(self.layers.iter().map(|layer| layer.weights));
         sum([self.input, layers, self.output])
     }
 
-    /// Returns the bytes of the cache of keys and values.
+    /// Returns the bytes of the KV cache.
     pub fn kv(&self) -> u64 {
         sum(self.layers.iter().map(|layer| layer.kv))
     }
 
-    /// Returns the bytes of the states of recurrent layers.
+    /// Returns the bytes of the recurrent states.
     pub fn recurrent(&self) -> u64 {
         sum(self.layers.iter().map(|layer| layer.recurrent))
     }
 
-    /// Returns all bytes, where the host computes everything.
+    /// Returns the total bytes if the host computes everything.
     pub fn total(&self) -> u64 {
         sum([
             self.weights(),
@@ -86,25 +86,25 @@ impl Prediction {
         ])
     }
 
-    /// Divides it between the host and devices that take so many layers.
+    /// Divides the memory between the host and devices that take `gpu_layers` layers.
     ///
-    /// As llama.cpp b11434, `llama_model_base::load_tensors`: the last layers go to devices, the output
-    /// is the very last, the input never goes.
-    pub fn on_devices(&self, gpu_layers: GpuLayers) -> Split {
+    /// As in llama.cpp b11434 (`llama_model_base::load_tensors`), the last layers move to devices
+    /// first, the output counts as the very last layer, and the input never moves.
+    pub fn split_by_device(&self, gpu_layers: GpuLayers) -> DeviceSplit {
         let all = self.layers.len().saturating_add(1);
         let count = match gpu_layers {
             GpuLayers::All => all,
             GpuLayers::Count(count) => usize::try_from(count).unwrap_or(all).min(all),
         };
         if count == 0 {
-            return Split::host(self.total());
+            return DeviceSplit::host(self.total());
         }
         let first = all - count;
         let layers = self.layers.iter().enumerate();
-        let layers: Split = layers
+        let layers: DeviceSplit = layers
             .map(|(index, layer)| self.layer(index, layer, index >= first))
             .sum();
-        let rest = Split {
+        let rest = DeviceSplit {
             host: sum([self.input, self.results]),
             device: sum([self.output, self.tied, self.compute]),
         };
@@ -114,41 +114,41 @@ impl Prediction {
         } else {
             self.compute_inputs
         };
-        layers + rest + Split::host(host_computes)
+        layers + rest + DeviceSplit::host(host_computes)
     }
 
-    fn layer(&self, index: usize, layer: &Layer, on_device: bool) -> Split {
+    fn layer(&self, index: usize, layer: &LayerMemory, on_device: bool) -> DeviceSplit {
         let memory = layer.kv.saturating_add(layer.recurrent);
         if !on_device {
-            return Split::host(layer.weights.saturating_add(memory));
+            return DeviceSplit::host(layer.weights.saturating_add(memory));
         }
         let kept = usize::try_from(self.cpu_experts).unwrap_or(usize::MAX);
         let experts = if index < kept { layer.experts } else { 0 };
-        let weights = Split {
+        let weights = DeviceSplit {
             host: experts,
             device: layer.weights.saturating_sub(experts),
         };
         weights
-            + Split {
+            + DeviceSplit {
                 host: if self.kv_offload { 0 } else { memory },
                 device: if self.kv_offload { memory } else { 0 },
             }
     }
 }
 
-impl Split {
-    /// Returns so many bytes on the host.
+impl DeviceSplit {
+    /// Returns a split with all bytes on the host.
     pub fn host(host: u64) -> Self {
         Self { host, device: 0 }
     }
 
-    /// Returns the bytes in both.
+    /// Returns the sum of host and device bytes.
     pub fn total(self) -> u64 {
         self.host.saturating_add(self.device)
     }
 }
 
-impl Add for Split {
+impl Add for DeviceSplit {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -159,7 +159,7 @@ impl Add for Split {
     }
 }
 
-impl Sum for Split {
+impl Sum for DeviceSplit {
     fn sum<I: Iterator<Item = Self>>(splits: I) -> Self {
         splits.fold(Self::default(), Add::add)
     }

@@ -1,29 +1,30 @@
-//! Figures worked out by hand, family by family, and headers that nobody would write.
+//! Predictions checked against figures computed by hand, family by family, and against absurd
+//! headers.
 
 mod absurd;
-mod arguments;
-mod divided;
+mod device_split;
 mod families;
 mod gemma;
-mod recurrent;
-mod windows;
+mod recurrent_state;
+mod server_arguments;
+mod sliding_windows;
 
-use super::{Options, Prediction, predict};
-use crate::ggml::GgmlType;
+use super::{MemoryOptions, MemoryPrediction, predict};
+use crate::builder::GgufBuilder;
+use crate::ggml_type::GgmlType;
 use crate::header::Header;
 use crate::value::Value;
-use crate::write::Builder;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
-/// A model's header in the making; keys go without the architecture's name.
-struct Sketch(&'static str, Builder);
+/// Builds a model's header; keys omit the architecture's name.
+struct Sketch(&'static str, GgufBuilder);
 
 impl Sketch {
     fn new(architecture: &'static str, layers: u32, embedding: u32, heads: u32) -> Self {
-        Self(architecture, Builder::new(architecture))
+        Self(architecture, GgufBuilder::new(architecture))
             .number("block_count", layers)
             .number("embedding_length", embedding)
             .number("attention.head_count", heads)
@@ -59,17 +60,17 @@ impl Sketch {
         Header::read(&self.1.build()[..]).unwrap()
     }
 
-    fn predict(&self, options: &Options) -> Prediction {
+    fn predict(&self, options: &MemoryOptions) -> MemoryPrediction {
         predict(&[self.header()], options).unwrap()
     }
 
-    /// The bytes of keys and values with the default options and a context.
+    /// Returns the KV cache bytes with the default options and this context.
     fn kv(&self, context: u32) -> u64 {
         self.predict(&with_context(context)).kv()
     }
 
-    /// Which layers cache fewer than a context of 65536 tokens, as a text of `w` and `.`.
-    fn windowed(&self) -> String {
+    /// Returns a `w` for each layer that caches less than a context of 65536 tokens, else a `.`.
+    fn windowed_layers(&self) -> String {
         let layers = self.predict(&with_context(65536)).layers;
         let most = layers.iter().map(|layer| layer.kv).max().unwrap();
         let mark = |kv| if kv < most { 'w' } else { '.' };
@@ -77,9 +78,9 @@ impl Sketch {
     }
 }
 
-fn with_context(context: u32) -> Options {
-    Options {
+fn with_context(context: u32) -> MemoryOptions {
+    MemoryOptions {
         context,
-        ..Options::default()
+        ..MemoryOptions::default()
     }
 }

@@ -1,16 +1,16 @@
-//! Which tensors belong where.
+//! Assigns tensors to the input, the layers and the output.
 
-use super::model::Model;
+use super::model_shape::ModelShape;
 use crate::header::Header;
 
-/// The bytes of weights by the place that llama.cpp gives them.
+/// Bytes of weights, by the part of the model that llama.cpp assigns them to.
 #[derive(Debug)]
-pub(super) struct Weights {
-    /// Looked up for each token; always in the host's memory.
+pub(super) struct TensorWeights {
+    /// Looked up by token; always in host memory.
     pub(super) input: u64,
     pub(super) layers: Vec<LayerWeights>,
     pub(super) output: u64,
-    /// The part of `input` that serves as output too.
+    /// The part of `input` that is also the output.
     pub(super) tied: u64,
 }
 
@@ -20,20 +20,21 @@ pub(super) struct LayerWeights {
     pub(super) experts: u64,
 }
 
-/// What is looked up by row (llama.cpp b11434, `LLM_TENSOR_LAYER_INPUT` in `src/llama-arch.cpp`).
-const INPUT: [&str; 4] = [
+/// Prefixes of tensors that are looked up by row (llama.cpp b11434, `LLM_TENSOR_LAYER_INPUT` in
+/// `src/llama-arch.cpp`).
+const INPUT_PREFIXES: [&str; 4] = [
     "token_embd.",
     "per_layer_token_embd.",
     "position_embd.",
     "token_types.",
 ];
 
-/// The same expression as llama.cpp's for experts, `ffn_(up|down|gate|gate_up)_(ch|)exps`, by its parts.
-const EXPERTS: [&str; 2] = ["_exps", "_chexps"];
+/// The parts of llama.cpp's expression for experts, `ffn_(up|down|gate|gate_up)_(ch|)exps`.
+const EXPERT_NAME_PARTS: [&str; 2] = ["_exps", "_chexps"];
 
-/// Architectures that skip the layers which predict several tokens at once unless asked for them
-/// (b11434, `load_mtp` in `src/models/*.cpp`).
-const SKIPPING: [&str; 16] = [
+/// Architectures that skip the multi-token prediction layers unless they are requested (b11434,
+/// `load_mtp` in `src/models/*.cpp`).
+const SKIPS_PREDICTION_LAYERS: [&str; 16] = [
     "bailingmoe3",
     "cohere2moe",
     "deepseek2",
@@ -52,28 +53,28 @@ const SKIPPING: [&str; 16] = [
     "step35",
 ];
 
-pub(super) fn by_place(parts: &[Header], model: &Model<'_>, mtp: bool) -> Weights {
-    let mut weights = Weights {
+pub(super) fn assign_tensors(parts: &[Header], model: &ModelShape<'_>, mtp: bool) -> TensorWeights {
+    let mut weights = TensorWeights {
         input: 0,
         layers: vec![LayerWeights::default(); model.layers],
         output: 0,
         tied: 0,
     };
-    let skips = !mtp && model.trunk > 0 && SKIPPING.contains(&model.arch);
+    let skips_prediction = !mtp && model.trunk > 0 && SKIPS_PREDICTION_LAYERS.contains(&model.arch);
     let mut embedding = 0;
     let mut has_output = false;
     for tensor in parts.iter().flat_map(|part| &part.tensors) {
         let size = tensor.size.unwrap_or(0);
         let name = tensor.name.as_str();
-        match layer(name) {
-            Some(index) if skips && index >= model.trunk => {}
-            // llama.cpp does not read layers beyond the last.
+        match layer_index(name) {
+            Some(index) if skips_prediction && index >= model.trunk => {}
+            // llama.cpp ignores layers after the last.
             Some(index) => {
                 if let Some(layer) = weights.layers.get_mut(index) {
                     layer.add(name, size);
                 }
             }
-            None if INPUT.iter().any(|prefix| name.starts_with(prefix)) => {
+            None if INPUT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => {
                 weights.input = weights.input.saturating_add(size);
                 if name == "token_embd.weight" {
                     embedding = size;
@@ -92,14 +93,14 @@ pub(super) fn by_place(parts: &[Header], model: &Model<'_>, mtp: bool) -> Weight
 impl LayerWeights {
     fn add(&mut self, name: &str, size: u64) {
         self.all = self.all.saturating_add(size);
-        if EXPERTS.iter().any(|part| name.contains(part)) {
+        if EXPERT_NAME_PARTS.iter().any(|part| name.contains(part)) {
             self.experts = self.experts.saturating_add(size);
         }
     }
 }
 
-/// Returns the layer of `blk.N.…`, also after `enc.` or `dec.`.
-fn layer(name: &str) -> Option<usize> {
+/// Returns the layer index in `blk.N.…`, with an optional prefix `enc.` or `dec.`.
+fn layer_index(name: &str) -> Option<usize> {
     let name = name
         .strip_prefix("enc.")
         .or(name.strip_prefix("dec."))

@@ -29,13 +29,13 @@ impl Fault {
         Self {
             class,
             reason: format!("{} {error}", path.display()),
-            is_in_the_file: error.is_in_the_file(),
+            is_in_the_file: error.is_permanent(),
         }
     }
 
     /// Judges a model whose header shows that it cannot be loaded.
     pub(super) fn unloadable(path: &Path, why: &gguf::Unloadable) -> Self {
-        let hint = match why.is_a_gap() {
+        let hint = match why.is_missing_key() {
             true => "; if the engine loads it, set `memory` under [models.NAME]",
             false => "",
         };

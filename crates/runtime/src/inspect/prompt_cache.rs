@@ -14,7 +14,7 @@
 use super::Task;
 use crate::memory::Bytes;
 use paddock_config::{self as config, normal_flag};
-use paddock_gguf::memory::Options;
+use paddock_gguf::memory::MemoryOptions;
 use paddock_scheduler::Memory;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -185,7 +185,7 @@ fn configured(command: &config::Command) -> Option<i64> {
 
 fn serves_embeddings(command: &config::Command) -> bool {
     let args = command.args.iter().map(|arg| arg.to_string_lossy());
-    let options = Options::default().with_args(&args.collect::<Vec<_>>());
+    let options = MemoryOptions::default().with_args(&args.collect::<Vec<_>>());
     options.embeddings
 }
 

@@ -1,4 +1,4 @@
-//! A chunked body, read by paddock-wire, by hyper and by the naive reader.
+//! Reads a chunked body with paddock-wire, with hyper and with the naive reader.
 #![no_main]
 
 #[path = "../../tests/differential/mod.rs"]

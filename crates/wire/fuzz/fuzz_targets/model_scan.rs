@@ -1,4 +1,4 @@
-//! A body, scanned for its model in pieces of several sizes; as JSON, by serde too.
+//! Scans a body for its model in pieces of several sizes; for JSON, compares with serde.
 #![no_main]
 
 #[path = "../../tests/scan/mod.rs"]

@@ -1,4 +1,4 @@
-//! A client's connection, read by paddock-wire and by hyper's server.
+//! Reads a client connection with paddock-wire and with hyper's server.
 #![no_main]
 
 #[path = "../../tests/differential/mod.rs"]

@@ -1,11 +1,12 @@
-//! An answer, read by paddock-wire and by hyper's client. The first byte says what was asked.
+//! Reads a response with paddock-wire and with hyper's client. The first byte selects the request's
+//! method.
 #![no_main]
 
 #[path = "../../tests/differential/mod.rs"]
 mod differential;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let [asked, answer @ ..] = bytes {
-        differential::check_answer(answer, *asked == b'H');
+    if let [method, response @ ..] = bytes {
+        differential::check_response(response, *method == b'H');
     }
 });

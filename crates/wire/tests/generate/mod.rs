@@ -1,11 +1,11 @@
-//! Strategies: legal heads and bodies of every kind, and what must become of them.
+//! Strategies for legal heads and bodies, with the expected result of forwarding.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// The fields that end at every hop.
-const LISTED: [&str; 5] = [
+/// The hop-by-hop fields.
+const HOP_BY_HOP_FIELDS: [&str; 5] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -13,7 +13,7 @@ const LISTED: [&str; 5] = [
     "upgrade",
 ];
 
-/// Fields with a meaning to the parser, which are put in on purpose and not by chance.
+/// Fields significant to the parser, which tests add on purpose and never by chance.
 const RESERVED: [&str; 7] = [
     "host",
     "connection",
@@ -24,7 +24,7 @@ const RESERVED: [&str; 7] = [
     "close",
 ];
 
-/// Fields that are often seen, or that end here.
+/// Common fields and hop-by-hop fields.
 const KNOWN: &[&str] = &[
     "Accept",
     "ACCEPT",
@@ -43,8 +43,8 @@ const KNOWN: &[&str] = &[
     "Proxy-Connection",
 ];
 
-/// Fields that Connection must not name.
-const NOT_OPTIONS: [&str; 9] = [
+/// Fields that `Connection` must not name.
+const FORBIDDEN_OPTIONS: [&str; 9] = [
     "content-length",
     "transfer-encoding",
     "host",
@@ -56,14 +56,14 @@ const NOT_OPTIONS: [&str; 9] = [
     "x-request-id",
 ];
 
-/// One field line, CRLF included, and its name in lower case.
+/// A field line including CRLF, and its name in lower case.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct HeaderLine {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Line {
+impl HeaderLine {
     pub(crate) fn new(name: &str, before: &str, value: &[u8], after: &str) -> Self {
         let parts = [
             name.as_bytes(),
@@ -80,24 +80,24 @@ impl Line {
     }
 }
 
-/// Field lines, and the names that their Connection lines hold.
+/// Field lines, and the names that their `Connection` lines list.
 #[derive(Debug, Clone)]
-pub(crate) struct Lines {
-    pub(crate) lines: Vec<Line>,
+pub(crate) struct HeaderLines {
+    pub(crate) lines: Vec<HeaderLine>,
     pub(crate) options: Vec<String>,
 }
 
-impl Lines {
-    pub(crate) fn is_cut(&self, line: &Line) -> bool {
-        LISTED.contains(&line.name.as_str()) || self.options.contains(&line.name)
+impl HeaderLines {
+    pub(crate) fn is_cut(&self, line: &HeaderLine) -> bool {
+        HOP_BY_HOP_FIELDS.contains(&line.name.as_str()) || self.options.contains(&line.name)
     }
 
     pub(crate) fn cuts(&self) -> usize {
         self.lines.iter().filter(|line| self.is_cut(line)).count()
     }
 
-    /// The head that starts with `first`, of the lines that `keep` keeps.
-    pub(crate) fn head(&self, first: &[u8], keep: impl Fn(&Line) -> bool) -> Vec<u8> {
+    /// Returns the head that starts with `first` and has the lines that `keep` selects.
+    pub(crate) fn head(&self, first: &[u8], keep: impl Fn(&HeaderLine) -> bool) -> Vec<u8> {
         let mut head = first.to_vec();
         for line in self.lines.iter().filter(|line| keep(line)) {
             head.extend_from_slice(&line.bytes);
@@ -106,7 +106,7 @@ impl Lines {
         head
     }
 
-    pub(crate) fn insert(&mut self, at: prop::sample::Index, line: Line) {
+    pub(crate) fn insert(&mut self, at: prop::sample::Index, line: HeaderLine) {
         let at = at.index(self.lines.len() + 1);
         self.lines.insert(at, line);
     }
@@ -124,7 +124,7 @@ fn spaces() -> impl Strategy<Value = String> {
     "[ \t]{0,3}"
 }
 
-/// A field name of any kind but the reserved.
+/// Generates any field name except the reserved ones.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => token(), 2 => select(KNOWN).prop_map(str::to_owned)]
         .prop_filter("reserved", |name| {
@@ -132,27 +132,27 @@ fn name() -> impl Strategy<Value = String> {
         })
 }
 
-/// Any bytes a field value may hold, without white space around.
+/// Generates any legal field value without surrounding white space.
 pub(crate) fn value() -> impl Strategy<Value = Vec<u8>> {
     let byte =
         prop_oneof![6 => 0x21..=0x7e_u8, 1 => Just(b' '), 1 => Just(b'\t'), 2 => 0x80..=0xff_u8];
     vec(byte, 0..24).prop_map(|bytes| bytes.trim_ascii().to_vec())
 }
 
-fn line() -> impl Strategy<Value = Line> {
+fn line() -> impl Strategy<Value = HeaderLine> {
     (name(), spaces(), value(), spaces())
-        .prop_map(|(name, before, value, after)| Line::new(&name, &before, &value, &after))
+        .prop_map(|(name, before, value, after)| HeaderLine::new(&name, &before, &value, &after))
 }
 
-/// A Connection line and the names it holds, in lower case.
-fn connection() -> impl Strategy<Value = (Line, Vec<String>)> {
+/// Generates a `Connection` line and the names it lists, in lower case.
+fn connection() -> impl Strategy<Value = (HeaderLine, Vec<String>)> {
     let option = prop_oneof![
         3 => select(&["close", "Close", "keep-alive", "TE", "X-A", "x-b", "Upgrade", "", ","][..])
             .prop_map(str::to_owned),
         2 => token(),
     ]
     .prop_filter("meant for the recipient", |option| {
-        !NOT_OPTIONS.contains(&option.to_ascii_lowercase().as_str())
+        !FORBIDDEN_OPTIONS.contains(&option.to_ascii_lowercase().as_str())
     });
     let name = select(&["Connection", "connection", "CONNECTION"][..]);
     (name, vec((spaces(), option, spaces()), 0..5)).prop_map(|(name, options)| {
@@ -165,19 +165,19 @@ fn connection() -> impl Strategy<Value = (Line, Vec<String>)> {
             .split(',')
             .map(|option| option.trim_matches([' ', '\t']).to_ascii_lowercase())
             .collect();
-        (Line::new(name, "", value.as_bytes(), ""), options)
+        (HeaderLine::new(name, "", value.as_bytes(), ""), options)
     })
 }
 
-/// Fields of every kind, hop-by-hop ones among them, in any order. Some of the names that
-/// Connection holds are there, too.
-pub(crate) fn lines() -> impl Strategy<Value = Lines> {
+/// Generates fields of every kind in any order, including hop-by-hop fields and some fields that
+/// `Connection` names.
+pub(crate) fn lines() -> impl Strategy<Value = HeaderLines> {
     let connections = vec(
         (connection(), any::<prop::sample::Index>(), any::<bool>()),
         0..3,
     );
     (vec(line(), 0..24), connections).prop_map(|(lines, connections)| {
-        let mut all = Lines {
+        let mut all = HeaderLines {
             lines,
             options: Vec::new(),
         };
@@ -186,7 +186,10 @@ pub(crate) fn lines() -> impl Strategy<Value = Lines> {
             for option in &options {
                 let is_name = !option.is_empty() && !RESERVED[..6].contains(&option.as_str());
                 if present && is_name {
-                    all.insert(at, Line::new(&option.to_uppercase(), " ", b"named", ""));
+                    all.insert(
+                        at,
+                        HeaderLine::new(&option.to_uppercase(), " ", b"named", ""),
+                    );
                 }
             }
             all.options.extend(options);
@@ -195,22 +198,22 @@ pub(crate) fn lines() -> impl Strategy<Value = Lines> {
     })
 }
 
-/// A body: as it lies on the connection, and its own bytes.
+/// A body as sent on the connection, and its data.
 #[derive(Debug, Clone)]
-pub(crate) struct Content {
+pub(crate) struct GeneratedBody {
     pub(crate) bytes: Vec<u8>,
     pub(crate) data: Vec<u8>,
 }
 
-pub(crate) fn plain() -> impl Strategy<Value = Content> {
-    vec(any::<u8>(), 0..100).prop_map(|data| Content {
+pub(crate) fn plain() -> impl Strategy<Value = GeneratedBody> {
+    vec(any::<u8>(), 0..100).prop_map(|data| GeneratedBody {
         bytes: data.clone(),
         data,
     })
 }
 
-/// Chunks of any sizes, with extensions and trailers.
-pub(crate) fn chunked() -> impl Strategy<Value = Content> {
+/// Generates chunks of any size, with extensions and trailers.
+pub(crate) fn chunked() -> impl Strategy<Value = GeneratedBody> {
     let extension = prop_oneof![
         3 => Just(Vec::new()),
         1 => value().prop_map(|value| [&b";"[..], &value].concat()),
@@ -240,11 +243,11 @@ pub(crate) fn chunked() -> impl Strategy<Value = Content> {
                 bytes.extend(trailer.bytes);
             }
             bytes.extend(b"\r\n");
-            Content { bytes, data }
+            GeneratedBody { bytes, data }
         })
 }
 
-/// How long the pieces are in which bytes arrive.
+/// Generates the lengths of the pieces in which bytes arrive.
 pub(crate) fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![
         Just(vec![1]),
@@ -253,8 +256,8 @@ pub(crate) fn cuts() -> impl Strategy<Value = Vec<usize>> {
     ]
 }
 
-/// Bytes that look like a message here and there.
-pub(crate) fn soup() -> impl Strategy<Value = Vec<u8>> {
+/// Generates bytes that partly look like a message.
+pub(crate) fn parser_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         2 => select(&[
             "GET / HTTP/1.1", "HTTP/1.1 200 OK", "HTTP/1.0", "\r\n", "\r\n\r\n", "\r", "\n", ":",

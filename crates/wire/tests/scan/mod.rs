@@ -1,14 +1,14 @@
-//! The model of a body, found by this crate in pieces of several sizes, and by `serde_json`.
+//! Finds the model of a body with this crate, in pieces of several sizes, and with `serde_json`.
 
-use paddock_wire::{Body, Framing, MAX_MODEL_NAME, ModelScan, Scan};
+use paddock_wire::{Body, Framing, MAX_MODEL_NAME, ModelScan, ScanResult};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// What a scan says of a body, and the name it has found.
-pub(crate) type Answer = (Scan, Option<String>);
+/// The result of a scan, and the name it found.
+pub(crate) type NamedModel = (ScanResult, Option<String>);
 
-/// A body fed in pieces of these sizes, over and over, to its end.
-pub(crate) fn scan(mut scan: ModelScan, body: &[u8], sizes: &[usize]) -> Answer {
+/// Scans a body in pieces whose sizes cycle through `sizes`.
+pub(crate) fn scan(mut scan: ModelScan, body: &[u8], sizes: &[usize]) -> NamedModel {
     let mut rest = body;
     for size in sizes.iter().cycle() {
         if rest.is_empty() {
@@ -16,16 +16,16 @@ pub(crate) fn scan(mut scan: ModelScan, body: &[u8], sizes: &[usize]) -> Answer 
         }
         let (piece, after) = rest.split_at((*size).clamp(1, rest.len()));
         let said = scan.feed(piece);
-        assert_eq!(scan.name().is_some(), said == Scan::Found);
+        assert_eq!(scan.name().is_some(), said == ScanResult::Found);
         rest = after;
     }
     let said = scan.end();
-    assert_ne!(said, Scan::More);
+    assert_ne!(said, ScanResult::More);
     (said, scan.name().map(str::to_owned))
 }
 
-/// The answer for a whole body, once it is known to be the same in pieces.
-pub(crate) fn scan_in_pieces(scanner: &ModelScan, body: &[u8]) -> Answer {
+/// Returns the result for the whole body, after checking that pieces give the same result.
+pub(crate) fn scan_in_pieces(scanner: &ModelScan, body: &[u8]) -> NamedModel {
     let whole = scan(scanner.clone(), body, &[usize::MAX]);
     for sizes in [&[1][..], &[2], &[3, 1], &[7], &[64, 5]] {
         let pieces = scan(scanner.clone(), body, sizes);
@@ -34,8 +34,13 @@ pub(crate) fn scan_in_pieces(scanner: &ModelScan, body: &[u8]) -> Answer {
     whole
 }
 
-/// The same body in chunks of one size, cut elsewhere on its way.
-pub(crate) fn scan_chunked(scanner: &ModelScan, body: &[u8], chunk: usize, cut: usize) -> Answer {
+/// Scans the same body in chunks of one size, cut elsewhere in transit.
+pub(crate) fn scan_chunked(
+    scanner: &ModelScan,
+    body: &[u8],
+    chunk: usize,
+    cut: usize,
+) -> NamedModel {
     let mut framed = Vec::new();
     for chunk in body.chunks(chunk) {
         framed.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -55,8 +60,8 @@ pub(crate) fn scan_chunked(scanner: &ModelScan, body: &[u8], chunk: usize, cut: 
     (scanner.end(), scanner.name().map(str::to_owned))
 }
 
-/// The first top-level `model` of an object as `serde_json` reads it; the outer `None` is for
-/// what it does not take.
+/// Returns the first top-level `model` as `serde_json` reads it; the outer `None` stands for
+/// invalid input.
 #[expect(clippy::option_option, reason = "no document, and no such member")]
 pub(crate) fn first_model(body: &[u8]) -> Option<Option<Value>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -88,18 +93,18 @@ impl<'de> Visitor<'de> for FirstModel {
     }
 }
 
-/// What a scan must say where `serde_json` reads this.
-pub(crate) fn expected(model: Option<Value>) -> Answer {
+/// Returns the result that a scan must give if `serde_json` reads this value.
+pub(crate) fn expected(model: Option<Value>) -> NamedModel {
     match model {
-        None | Some(Value::Null) => (Scan::Absent, None),
-        Some(Value::String(name)) if name.is_empty() => (Scan::Absent, None),
-        Some(Value::String(name)) if name.len() > MAX_MODEL_NAME => (Scan::TooLong, None),
-        Some(Value::String(name)) => (Scan::Found, Some(name)),
-        Some(_) => (Scan::NotAString, None),
+        None | Some(Value::Null) => (ScanResult::Absent, None),
+        Some(Value::String(name)) if name.is_empty() => (ScanResult::Absent, None),
+        Some(Value::String(name)) if name.len() > MAX_MODEL_NAME => (ScanResult::TooLong, None),
+        Some(Value::String(name)) => (ScanResult::Found, Some(name)),
+        Some(_) => (ScanResult::NotAString, None),
     }
 }
 
-/// Panics when the readings of a JSON body differ.
+/// Panics if the readings of a JSON body differ.
 pub(crate) fn check_json(body: &[u8]) {
     let answer = scan_in_pieces(&ModelScan::json(), body);
     if let Some(model) = first_model(body) {
@@ -107,7 +112,7 @@ pub(crate) fn check_json(body: &[u8]) {
     }
 }
 
-/// Panics when the readings of a form differ.
+/// Panics if the readings of a form differ.
 pub(crate) fn check_form(boundary: &[u8], body: &[u8]) {
     if let Some(scanner) = ModelScan::multipart(boundary) {
         scan_in_pieces(&scanner, body);

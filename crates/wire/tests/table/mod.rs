@@ -1,7 +1,7 @@
-//! Requests, each with what becomes of it.
+//! Tables of requests with the expected result.
 
 use paddock_wire::ChunkError::{Extension, LineEnd, Size, Trailer};
-use paddock_wire::Refusal::{self, *};
+use paddock_wire::InvalidRequest::{self, *};
 
 /// A POST with these field lines and five bytes of body.
 macro_rules! post {
@@ -10,14 +10,14 @@ macro_rules! post {
     };
 }
 
-/// A GET with these field lines, Host included where there is one.
+/// A GET with these field lines, which include `Host` if needed.
 macro_rules! get {
     ($fields:literal) => {
         concat!("GET / HTTP/1.1\r\n", $fields, "\r\n\r\n").as_bytes()
     };
 }
 
-/// A request line, and a Host.
+/// A request line and a `Host`.
 macro_rules! line {
     ($line:literal) => {
         concat!($line, "\r\nHost: a\r\n\r\n").as_bytes()
@@ -35,9 +35,9 @@ macro_rules! chunks {
     };
 }
 
-/// What two parsers could read differently, and the reason it is refused for.
+/// Ambiguous requests, with the reason for refusing each.
 #[rustfmt::skip]
-pub(crate) const REFUSED: &[(&str, &[u8], Refusal)] = &[
+pub(crate) const REFUSED: &[(&str, &[u8], InvalidRequest)] = &[
     // Two framings.
     ("cl-te", post!("Content-Length: 5\r\nTransfer-Encoding: chunked"), TwoFramings),
     ("te-cl", post!("Transfer-Encoding: chunked\r\nContent-Length: 5"), TwoFramings),
@@ -185,7 +185,7 @@ pub(crate) const REFUSED: &[(&str, &[u8], Refusal)] = &[
     ("version-comma", line!("GET / HTTP/1,1"), Version),
     ("version-other", line!("GET / RTSP/1.0"), Version),
     // Targets.
-    // `to_origin_form` makes paths of these two.
+    // `to_origin_form` rewrites these two to paths.
     ("target-absolute", line!("GET http://b/ HTTP/1.1"), Target),
     ("target-absolute-same-host", line!("GET http://a/ HTTP/1.1"), Target),
     ("target-authority", line!("GET a:80 HTTP/1.1"), Target),
@@ -285,7 +285,7 @@ pub(crate) const REFUSED: &[(&str, &[u8], Refusal)] = &[
     ("trailer-is-a-request", chunks!("0\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n"), Chunk(Trailer)),
 ];
 
-/// What is neither whole nor wrong.
+/// Incomplete requests that are valid so far.
 #[rustfmt::skip]
 pub(crate) const WAITING: &[(&str, &[u8])] = &[
     ("nothing", b""),
@@ -302,18 +302,17 @@ pub(crate) const WAITING: &[(&str, &[u8])] = &[
     ("trailers-without-end", chunks!("0\r\nX: y\r\n")),
 ];
 
-/// A name, the request, and all that is different in the bytes that go on: what stands there and
-/// what is put in its place.
+/// A name, the request, and the differences in the forwarded bytes: original text and replacement.
 pub(crate) type Accepted = (
     &'static str,
     &'static [u8],
     &'static [(&'static str, &'static str)],
 );
 
-/// What is odd and legal.
+/// Odd but legal requests.
 #[rustfmt::skip]
 pub(crate) const ACCEPTED: &[Accepted] = &[
-    // Nothing is this hop's.
+    // No hop-by-hop fields.
     ("plain", get!("Host: a"), &[]),
     ("name-case", get!("hOsT: a\r\naCCept: */*\r\nX-UPPER: Y\r\nx-lower: y"), &[]),
     ("empty-values", get!("Host: a\r\nX:\r\nY: \r\nZ: \t "), &[]),
@@ -377,7 +376,7 @@ pub(crate) const ACCEPTED: &[Accepted] = &[
     ("chunked-white-space", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked \t\r\n\r\n0\r\n\r\n", &[]),
     ("chunked-tight", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:chunked\r\n\r\n0\r\n\r\n", &[]),
     ("chunked-get", b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", &[]),
-    // This hop's lines.
+    // Hop-by-hop fields.
     ("connection-close", get!("Host: a\r\nConnection: close"), &[("Connection: close\r\n", "")]),
     ("connection-keep-alive", get!("Connection: Keep-Alive\r\nHost: a\r\nKeep-Alive: timeout=5\r\nX: y"), &[("Connection: Keep-Alive\r\n", ""), ("Keep-Alive: timeout=5\r\n", "")]),
     ("connection-close-and-te", get!("Host: a\r\nTE: trailers\r\nConnection: close, TE\r\nX: y"), &[("TE: trailers\r\n", ""), ("Connection: close, TE\r\n", "")]),

@@ -1,10 +1,10 @@
 //! `/v1/chat/completions`.
 
-use super::{Job, Tally, finish_reason, usage};
-use crate::fake::json::quoted;
+use super::{GenerationJob, Tally, finish_reason, usage};
+use crate::fake::json_writer::quote;
 
-pub(super) fn event(job: &Job, number: u64) -> String {
-    let content = quoted(&job.token(number));
+pub(super) fn event(job: &GenerationJob, number: u64) -> String {
+    let content = quote(&job.token(number));
     let part = if number <= job.reasoning {
         "reasoning_content"
     } else {
@@ -18,7 +18,7 @@ pub(super) fn event(job: &Job, number: u64) -> String {
     if number > 1 {
         return delta;
     }
-    // The role comes with the first token, in one chunk of two events.
+    // The role and the first token are sent in one chunk with two events.
     data(
         job,
         &choice("null", r#"{"role":"assistant","content":null}"#),
@@ -26,7 +26,7 @@ pub(super) fn event(job: &Job, number: u64) -> String {
     ) + &delta
 }
 
-pub(super) fn last(job: &Job, tally: &Tally) -> String {
+pub(super) fn last(job: &GenerationJob, tally: &Tally) -> String {
     let reason = format!(r#""{}""#, finish_reason(job));
     let timings = format!(r#","timings":{}"#, tally.timings);
     let end = choice(&reason, "{}");
@@ -37,7 +37,7 @@ pub(super) fn last(job: &Job, tally: &Tally) -> String {
     data(job, &end, "") + &data(job, "", &usage)
 }
 
-pub(super) fn whole(job: &Job, tally: &Tally) -> String {
+pub(super) fn whole(job: &GenerationJob, tally: &Tally) -> String {
     format!(
         concat!(
             r#"{{"choices":[{{"finish_reason":"{}","index":0,"#,
@@ -46,9 +46,9 @@ pub(super) fn whole(job: &Job, tally: &Tally) -> String {
             r#""id":"chatcmpl-{}","timings":{}}}"#
         ),
         finish_reason(job),
-        quoted(&job.text()),
+        quote(&job.text()),
         job.created,
-        quoted(&job.model),
+        quote(&job.model),
         usage(job),
         job.id,
         tally.timings,
@@ -59,7 +59,7 @@ fn choice(reason: &str, delta: &str) -> String {
     format!(r#"{{"finish_reason":{reason},"index":0,"delta":{delta}}}"#)
 }
 
-fn data(job: &Job, choices: &str, more: &str) -> String {
+fn data(job: &GenerationJob, choices: &str, more: &str) -> String {
     format!(
         concat!(
             r#"data: {{"choices":[{}],"created":{},"id":"chatcmpl-{}","model":{},"#,
@@ -69,7 +69,7 @@ fn data(job: &Job, choices: &str, more: &str) -> String {
         choices,
         job.created,
         job.id,
-        quoted(&job.model),
+        quote(&job.model),
         more,
     )
 }

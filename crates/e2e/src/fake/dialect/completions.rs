@@ -1,9 +1,9 @@
 //! `/v1/completions`.
 
-use super::{Job, Tally, finish_reason, usage};
-use crate::fake::json::quoted;
+use super::{GenerationJob, Tally, finish_reason, usage};
+use crate::fake::json_writer::quote;
 
-pub(super) fn event(job: &Job, number: u64) -> String {
+pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     format!(
         concat!(
             r#"data: {{"choices":[{{"text":{},"index":0,"logprobs":null,"finish_reason":null}}],"#,
@@ -11,24 +11,24 @@ pub(super) fn event(job: &Job, number: u64) -> String {
             r#""object":"text_completion","id":"chatcmpl-{}"}}"#,
             "\n\n"
         ),
-        quoted(&job.token(number)),
+        quote(&job.token(number)),
         job.created,
-        quoted(&job.model),
+        quote(&job.model),
         job.id,
     )
 }
 
-pub(super) fn whole(job: &Job, tally: &Tally, text: &str) -> String {
+pub(super) fn whole(job: &GenerationJob, tally: &Tally, text: &str) -> String {
     format!(
         concat!(
             r#"{{"choices":[{{"text":{},"index":0,"logprobs":null,"finish_reason":"{}"}}],"#,
             r#""created":{},"model":{},"system_fingerprint":"b11434-fake","#,
             r#""object":"text_completion","usage":{},"id":"chatcmpl-{}","timings":{}}}"#
         ),
-        quoted(text),
+        quote(text),
         finish_reason(job),
         job.created,
-        quoted(&job.model),
+        quote(&job.model),
         usage(job),
         job.id,
         tally.timings,

@@ -1,11 +1,11 @@
-//! `/v1/messages`, the Anthropic way.
+//! Anthropic's `/v1/messages`.
 
-use super::Job;
-use crate::fake::json::quoted;
+use super::GenerationJob;
+use crate::fake::json_writer::quote;
 
-pub(super) fn event(job: &Job, number: u64) -> String {
-    let text = quoted(&job.token(number));
-    let delta = named(
+pub(super) fn event(job: &GenerationJob, number: u64) -> String {
+    let text = quote(&job.token(number));
+    let delta = named_event(
         "content_block_delta",
         &format!(r#","index":0,"delta":{{"type":"text_delta","text":{text}}}"#),
     );
@@ -14,27 +14,27 @@ pub(super) fn event(job: &Job, number: u64) -> String {
     }
     let message = message(job, "[]", "null", 0);
     let block = r#","index":0,"content_block":{"type":"text","text":""}"#;
-    named("message_start", &format!(r#","message":{message}"#))
-        + &named("content_block_start", block)
+    named_event("message_start", &format!(r#","message":{message}"#))
+        + &named_event("content_block_start", block)
         + &delta
 }
 
-pub(super) fn last(job: &Job) -> String {
+pub(super) fn last(job: &GenerationJob) -> String {
     let (reason, made) = (stop_reason(job), job.tokens);
     let delta = format!(
         r#","delta":{{"stop_reason":{reason},"stop_sequence":null}},"usage":{{"output_tokens":{made}}}"#
     );
-    named("content_block_stop", r#","index":0"#)
-        + &named("message_delta", &delta)
-        + &named("message_stop", "")
+    named_event("content_block_stop", r#","index":0"#)
+        + &named_event("message_delta", &delta)
+        + &named_event("message_stop", "")
 }
 
-pub(super) fn whole(job: &Job) -> String {
-    let content = format!(r#"[{{"type":"text","text":{}}}]"#, quoted(&job.text()));
+pub(super) fn whole(job: &GenerationJob) -> String {
+    let content = format!(r#"[{{"type":"text","text":{}}}]"#, quote(&job.text()));
     message(job, &content, stop_reason(job), job.tokens)
 }
 
-fn message(job: &Job, content: &str, stop_reason: &str, output: u64) -> String {
+fn message(job: &GenerationJob, content: &str, stop_reason: &str, output: u64) -> String {
     format!(
         concat!(
             r#"{{"id":"chatcmpl-{}","type":"message","role":"assistant","content":{},"model":{},"#,
@@ -43,14 +43,14 @@ fn message(job: &Job, content: &str, stop_reason: &str, output: u64) -> String {
         ),
         job.id,
         content,
-        quoted(&job.model),
+        quote(&job.model),
         stop_reason,
         job.prompt_tokens,
         output,
     )
 }
 
-fn stop_reason(job: &Job) -> &'static str {
+fn stop_reason(job: &GenerationJob) -> &'static str {
     if job.limited {
         r#""max_tokens""#
     } else {
@@ -58,7 +58,7 @@ fn stop_reason(job: &Job) -> &'static str {
     }
 }
 
-/// An event that carries its name inside too.
-fn named(name: &str, fields: &str) -> String {
+/// Returns an event whose data repeats its name.
+fn named_event(name: &str, fields: &str) -> String {
     format!("event: {name}\ndata: {{\"type\":\"{name}\"{fields}}}\n\n")
 }

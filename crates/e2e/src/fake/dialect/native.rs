@@ -1,22 +1,22 @@
 //! llama.cpp's own `/completion`.
 
-use super::{Job, Tally};
-use crate::fake::json::quoted;
+use super::{GenerationJob, Tally};
+use crate::fake::json_writer::quote;
 
-pub(super) fn event(job: &Job, number: u64) -> String {
+pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     format!(
         concat!(
             r#"data: {{"index":0,"content":{},"tokens":[{number}],"stop":false,"id_slot":-1,"#,
             r#""tokens_predicted":{number},"tokens_evaluated":{}}}"#,
             "\n\n"
         ),
-        quoted(&job.token(number)),
+        quote(&job.token(number)),
         job.prompt_tokens,
         number = number,
     )
 }
 
-pub(super) fn whole(job: &Job, tally: &Tally, content: &str) -> String {
+pub(super) fn whole(job: &GenerationJob, tally: &Tally, content: &str) -> String {
     format!(
         concat!(
             r#"{{"index":0,"content":{content},"tokens":[],"id_slot":{slot},"stop":true,"#,
@@ -25,9 +25,9 @@ pub(super) fn whole(job: &Job, tally: &Tally, content: &str) -> String {
             r#""has_new_line":false,"truncated":false,"stop_type":"{stop}","stopping_word":"","#,
             r#""tokens_cached":{cached},"timings":{timings}}}"#
         ),
-        content = quoted(content),
+        content = quote(content),
         slot = tally.slot,
-        model = quoted(&job.model),
+        model = quote(&job.model),
         made = job.tokens,
         read = job.prompt_tokens,
         stream = job.stream,

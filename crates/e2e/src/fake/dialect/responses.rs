@@ -1,12 +1,12 @@
 //! `/v1/responses`.
 
-use super::{Job, Tally};
-use crate::fake::json::quoted;
+use super::{GenerationJob, Tally};
+use crate::fake::json_writer::quote;
 
-pub(super) fn event(job: &Job, number: u64) -> String {
+pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     let item = format!(r#""item_id":"msg_{}""#, job.id);
-    let text = quoted(&job.token(number));
-    let delta = named(
+    let text = quote(&job.token(number));
+    let delta = named_event(
         "response.output_text.delta",
         &format!(r#"{item},"delta":{text}"#),
     );
@@ -25,16 +25,16 @@ pub(super) fn event(job: &Job, number: u64) -> String {
         job.id
     );
     let part = format!(r#"{item},"part":{{"type":"output_text","text":""}}"#);
-    named("response.created", &response)
-        + &named("response.in_progress", &response)
-        + &named("response.output_item.added", &message)
-        + &named("response.content_part.added", &part)
+    named_event("response.created", &response)
+        + &named_event("response.in_progress", &response)
+        + &named_event("response.output_item.added", &message)
+        + &named_event("response.content_part.added", &part)
         + &delta
 }
 
-pub(super) fn last(job: &Job, tally: &Tally) -> String {
+pub(super) fn last(job: &GenerationJob, tally: &Tally) -> String {
     let item_id = format!(r#""item_id":"msg_{}""#, job.id);
-    let (text, part) = (quoted(&job.text()), part(job));
+    let (text, part) = (quote(&job.text()), part(job));
     let item = format!(
         concat!(
             r#"{{"type":"message","status":"completed","id":"msg_{}","#,
@@ -49,22 +49,22 @@ pub(super) fn last(job: &Job, tally: &Tally) -> String {
         ),
         job.id,
         job.created,
-        quoted(&job.model),
+        quote(&job.model),
         item,
         usage(job),
         tally.timings,
     );
-    named(
+    named_event(
         "response.output_text.done",
         &format!(r#"{item_id},"text":{text}"#),
-    ) + &named(
+    ) + &named_event(
         "response.content_part.done",
         &format!(r#"{item_id},"part":{part}"#),
-    ) + &named("response.output_item.done", &format!(r#""item":{item}"#))
-        + &named("response.completed", &response)
+    ) + &named_event("response.output_item.done", &format!(r#""item":{item}"#))
+        + &named_event("response.completed", &response)
 }
 
-pub(super) fn whole(job: &Job) -> String {
+pub(super) fn whole(job: &GenerationJob) -> String {
     format!(
         concat!(
             r#"{{"completed_at":{created},"created_at":{created},"id":"resp_{id}","#,
@@ -74,18 +74,18 @@ pub(super) fn whole(job: &Job) -> String {
         ),
         created = job.created,
         id = job.id,
-        model = quoted(&job.model),
+        model = quote(&job.model),
         part = part(job),
         usage = usage(job),
     )
 }
 
-fn part(job: &Job) -> String {
-    let text = quoted(&job.text());
+fn part(job: &GenerationJob) -> String {
+    let text = quote(&job.text());
     format!(r#"{{"type":"output_text","annotations":[],"logprobs":[],"text":{text}}}"#)
 }
 
-fn usage(job: &Job) -> String {
+fn usage(job: &GenerationJob) -> String {
     let (read, made) = (job.prompt_tokens, job.tokens);
     format!(
         concat!(
@@ -98,7 +98,7 @@ fn usage(job: &Job) -> String {
     )
 }
 
-/// An event that carries its name inside too.
-fn named(name: &str, fields: &str) -> String {
+/// Returns an event whose data repeats its name.
+fn named_event(name: &str, fields: &str) -> String {
     format!("event: {name}\ndata: {{\"type\":\"{name}\",{fields}}}\n\n")
 }

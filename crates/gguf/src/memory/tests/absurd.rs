@@ -1,10 +1,10 @@
-//! Headers and options that nobody would write.
+//! Absurd headers and options, generated at random.
 
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::{GpuLayers, projector};
+use super::super::{GpuLayers, projector_bytes};
 use super::*;
 use crate::header::Tensor;
 
@@ -141,10 +141,10 @@ prop_compose! {
         numbers in proptest::array::uniform6(prop_oneof![0..5u32, any::<u32>(), Just(u32::MAX)]),
         types in proptest::array::uniform2(0..60u32),
         flags in proptest::array::uniform6(any::<bool>()),
-    ) -> Options {
+    ) -> MemoryOptions {
         let [context, parallel, context_per_slot, batch, ubatch, cpu_experts] = numbers;
         let [kv_unified, swa_full, flash_attention, kv_offload, embeddings, mtp] = flags;
-        Options {
+        MemoryOptions {
             context, parallel, kv_unified, context_per_slot, swa_full, batch, ubatch,
             flash_attention, kv_offload, cpu_experts, embeddings, mtp,
             cache_type_k: GgmlType(types[0]),
@@ -158,22 +158,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn nothing_panics_or_takes_long(header in header(), options in options()) {
+    fn absurd_input_is_handled_quickly_without_panic(header in header(), options in options()) {
         #[expect(clippy::disallowed_methods, reason = "real work takes real time")]
         let started = Instant::now();
         if let Ok(prediction) = predict(std::slice::from_ref(&header), &options) {
-            let split = prediction.on_devices(options.gpu_layers);
+            let split = prediction.split_by_device(options.gpu_layers);
             let most = prediction.total().saturating_add(prediction.tied);
             prop_assert!(split.total() >= prediction.weights());
             prop_assert!(split.total() <= most.saturating_add(prediction.compute));
         }
-        projector(&header);
+        projector_bytes(&header);
         prop_assert!(started.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
     fn any_arguments_are_read(words in proptest::collection::vec("-{0,2}[a-z]{0,4}|[0-9]{0,12}", 0..20)) {
-        let _options = Options::default().with_args(&words);
+        let _options = MemoryOptions::default().with_args(&words);
     }
 
     #[test]

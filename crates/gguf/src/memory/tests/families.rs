@@ -1,6 +1,6 @@
-//! Caches of keys and values, by family.
+//! KV caches by model family.
 
-use super::super::{Unpredictable, tensors};
+use super::super::{Unpredictable, tensor_bytes};
 use super::*;
 
 fn llama() -> Sketch {
@@ -12,7 +12,7 @@ fn grouped_heads_share_keys() {
     // 32 layers × 8192 tokens × 2 × 8 heads × 128 × 2 bytes.
     assert_eq!(llama().kv(0), GIB);
     assert_eq!(llama().kv(8192), GIB);
-    // Without the key, each head has its own.
+    // Without the key, each head has its own keys.
     assert_eq!(Sketch::new("llama", 32, 4096, 32).kv(0), 4 * GIB);
     // The context is padded to 256.
     assert_eq!(llama().kv(1), 32 * MIB);
@@ -27,11 +27,11 @@ fn heads_may_have_a_width_of_their_own_and_differ_by_layer() {
         .number("attention.value_length", 64);
     // 1024 tokens × 192 × 2 bytes for each of 12 heads.
     assert_eq!(wide.kv(1024), 12 * 384 * KIB);
-    let options = Options {
+    let options = MemoryOptions {
         flash_attention: false,
         ..with_context(1024)
     };
-    // Values lie across: those of the second layer are as wide as the first's, 8 × 64.
+    // Values are stored transposed: the second layer's are as wide as the first's, 8 × 64.
     assert_eq!(
         wide.predict(&options).kv(),
         (8 * 192 + 4 * 128 + 8 * 64) * 2 * KIB
@@ -41,10 +41,10 @@ fn heads_may_have_a_width_of_their_own_and_differ_by_layer() {
 #[test]
 fn slots_divide_the_context_or_share_it() {
     let kv = |parallel, kv_unified| {
-        let options = Options {
+        let options = MemoryOptions {
             parallel,
             kv_unified,
-            ..Options::default()
+            ..MemoryOptions::default()
         };
         llama().predict(&options).kv()
     };
@@ -53,10 +53,10 @@ fn slots_divide_the_context_or_share_it() {
     assert_eq!(kv(0, false), GIB);
     // 8192 / 3 is padded to 2816 in each of three.
     assert_eq!(kv(3, false), 3 * 2816 * 128 * KIB);
-    let each = Options {
+    let each = MemoryOptions {
         context_per_slot: 1024,
         parallel: 2,
-        ..Options::default()
+        ..MemoryOptions::default()
     };
     assert_eq!(llama().predict(&each).kv(), 256 * MIB);
 }
@@ -64,10 +64,10 @@ fn slots_divide_the_context_or_share_it() {
 #[test]
 fn cache_types_count_by_blocks() {
     let kv = |k, v| {
-        let options = Options {
+        let options = MemoryOptions {
             cache_type_k: GgmlType::for_cache(k).unwrap(),
             cache_type_v: GgmlType::for_cache(v).unwrap(),
-            ..Options::default()
+            ..MemoryOptions::default()
         };
         llama().predict(&options).kv()
     };
@@ -91,10 +91,10 @@ fn compressed_attention_caches_keys_alone() {
     };
     // 61 layers × 576 × 2 bytes.
     assert_eq!(deepseek("deepseek2").kv(4096), 4096 * 61 * 1152);
-    // An indexer's key of 128 beside each.
+    // An additional indexer key of 128 per layer.
     let sparse = deepseek("deepseek32").number("attention.indexer.key_length", 128);
     assert_eq!(sparse.kv(4096), 4096 * 61 * (1152 + 256));
-    // The old form keeps what it has decompressed.
+    // The old form caches decompressed keys and values.
     let old = Sketch::new("deepseek2", 27, 2048, 16)
         .number("attention.key_length", 192)
         .number("attention.value_length", 128);
@@ -118,14 +118,14 @@ fn deepseek_4_compresses_what_is_older_than_its_window() {
 }
 
 #[test]
-fn layers_that_look_ahead_count_when_they_are_used() {
+fn prediction_layers_count_only_when_used() {
     let sketch = Sketch::new("glm4moe", 4, 1024, 8)
         .number("nextn_predict_layers", 1)
         .tensor("blk.0.attn_q.weight", &[64, 8])
         .tensor("blk.3.attn_q.weight", &[64, 8]);
     let plain = sketch.predict(&with_context(1024));
     assert_eq!((plain.weights(), plain.kv()), (KIB, 3 * 4 * MIB));
-    let options = Options {
+    let options = MemoryOptions {
         mtp: true,
         ..with_context(1024)
     };
@@ -136,9 +136,9 @@ fn layers_that_look_ahead_count_when_they_are_used() {
 #[test]
 fn encoders_have_no_cache() {
     let bert = Sketch::new("bert", 12, 384, 12).number("attention.causal", 0);
-    let prediction = bert.predict(&Options {
+    let prediction = bert.predict(&MemoryOptions {
         embeddings: true,
-        ..Options::default()
+        ..MemoryOptions::default()
     });
     assert_eq!((prediction.kv(), prediction.recurrent()), (0, 0));
     assert!(prediction.compute > 0);
@@ -147,24 +147,27 @@ fn encoders_have_no_cache() {
 #[test]
 fn parts_are_summed() {
     let first = llama().tensor("token_embd.weight", &[64, 8]).header();
-    let second = Builder::new("none")
+    let second = GgufBuilder::new("none")
         .tensor("blk.0.attn_q.weight", &[64, 16], GgmlType::F16)
         .tensor("output.weight", &[64, 8], GgmlType::F16);
     let second = Header::read(&second.build()[..]).unwrap();
     let parts = [first, second];
-    let prediction = predict(&parts, &Options::default()).unwrap();
+    let prediction = predict(&parts, &MemoryOptions::default()).unwrap();
     assert_eq!(
         (prediction.input, prediction.output, prediction.tied),
         (KIB, KIB, 0)
     );
     assert_eq!(prediction.layers[0].weights, 2 * KIB);
-    assert_eq!((prediction.weights(), tensors(&parts)), (4 * KIB, 4 * KIB));
+    assert_eq!(
+        (prediction.weights(), tensor_bytes(&parts)),
+        (4 * KIB, 4 * KIB)
+    );
 }
 
 #[test]
-fn what_cannot_be_predicted_is_named() {
-    let error = |header: Header| predict(&[header], &Options::default()).unwrap_err();
-    let missing = Sketch("llama", Builder::new("llama")).header();
+fn unpredictable_headers_are_explained() {
+    let error = |header: Header| predict(&[header], &MemoryOptions::default()).unwrap_err();
+    let missing = Sketch("llama", GgufBuilder::new("llama")).header();
     let expected = Unpredictable::Missing("llama.block_count".to_owned());
     assert_eq!(error(missing), expected);
     let many = Sketch::new("llama", 513, 64, 1).header();
@@ -174,7 +177,7 @@ fn what_cannot_be_predicted_is_named() {
         Unpredictable::Projector
     );
     assert_eq!(
-        predict(&[], &Options::default()),
+        predict(&[], &MemoryOptions::default()),
         Err(Unpredictable::NoParts)
     );
 }

@@ -1,4 +1,4 @@
-//! Gemma 3 270M, whose figures llama-server b11434 itself has told.
+//! Gemma 3 270M, compared with the figures that llama-server b11434 logs.
 
 use super::*;
 
@@ -13,23 +13,23 @@ fn gemma() -> Sketch {
 }
 
 #[test]
-fn the_cache_is_what_the_engine_says() {
+fn the_cache_matches_the_engines_figures() {
     let plain = with_context;
-    let slots = |parallel, kv_unified| Options {
+    let slots = |parallel, kv_unified| MemoryOptions {
         parallel,
         kv_unified,
         ..plain(4096)
     };
-    let typed = |number| Options {
+    let typed = |number| MemoryOptions {
         cache_type_k: GgmlType(number),
         cache_type_v: GgmlType(number),
         ..plain(4096)
     };
-    let swa_full = Options {
+    let swa_full = MemoryOptions {
         swa_full: true,
         ..plain(4096)
     };
-    let ubatch = Options {
+    let ubatch = MemoryOptions {
         ubatch: 128,
         ..plain(32768)
     };
@@ -55,17 +55,17 @@ fn the_cache_is_what_the_engine_says() {
 }
 
 #[test]
-fn the_buffers_are_near_what_the_engine_says() {
+fn the_buffers_are_close_to_the_engines_figures() {
     let plain = with_context;
-    let off = |context| Options {
+    let off = |context| MemoryOptions {
         flash_attention: false,
         ..plain(context)
     };
-    let slots = |parallel, context| Options {
+    let slots = |parallel, context| MemoryOptions {
         parallel,
         ..plain(context)
     };
-    let embeddings = Options {
+    let embeddings = MemoryOptions {
         embeddings: true,
         ..plain(4096)
     };

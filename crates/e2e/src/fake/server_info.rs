@@ -1,0 +1,106 @@
+//! The server's descriptions of itself: models, properties, slots, metrics.
+
+use super::json_writer::{array, quote};
+use super::server::Server;
+
+/// Returns the model as in `/v1/models` and in the ready event.
+pub(super) fn model(server: &Server) -> String {
+    let name = quote(&server.model);
+    let size = server
+        .args
+        .model
+        .as_ref()
+        .and_then(|path| path.metadata().ok())
+        .map_or(0, |file| file.len());
+    format!(
+        concat!(
+            r#"{{"id":{name},"aliases":[{name}],"tags":[],"object":"model","#,
+            r#""architecture":{{"input_modalities":["text"],"output_modalities":["text"]}},"#,
+            r#""created":{created},"owned_by":"llamacpp","#,
+            r#""meta":{{"vocab_type":1,"n_vocab":256,"n_ctx":{context},"n_ctx_train":32768,"#,
+            r#""n_embd":{width},"n_params":{size},"size":{size},"ftype":"Q4_K - Medium"}}}}"#
+        ),
+        name = name,
+        created = server.created,
+        context = server.slot_context(),
+        width = EMBEDDING.len(),
+        size = size,
+    )
+}
+
+/// The vector of every embedding.
+pub(super) const EMBEDDING: [f32; 4] = [0.5, -0.5, 0.5, -0.5];
+
+/// Returns the body of `/v1/models`.
+pub(super) fn models(server: &Server) -> String {
+    let name = quote(&server.model);
+    let details = concat!(
+        r#"{"parent_model":"","format":"gguf","family":"","families":[""],"#,
+        r#""parameter_size":"","quantization_level":""}"#
+    );
+    format!(
+        concat!(
+            r#"{{"models":[{{"name":{name},"model":{name},"modified_at":"","size":"","digest":"","#,
+            r#""type":"model","description":"","tags":[""],"capabilities":["completion"],"#,
+            r#""parameters":"","details":{details}}}],"object":"list","data":[{model}]}}"#
+        ),
+        name = name,
+        details = details,
+        model = model(server),
+    )
+}
+
+/// Returns the body of `/props`, with the fields that a proxy reads.
+pub(super) fn props(server: &Server) -> String {
+    let path = server
+        .args
+        .model
+        .as_ref()
+        .map(|path| path.display().to_string());
+    format!(
+        concat!(
+            r#"{{"default_generation_settings":{{"params":{{}},"n_ctx":{context}}},"#,
+            r#""total_slots":{slots},"model_alias":{name},"model_ftype":"Q4_K - Medium","#,
+            r#""model_path":{path},"modalities":{{"vision":false,"video":false,"audio":false}},"#,
+            r#""endpoint_slots":true,"endpoint_props":false,"endpoint_metrics":{metrics},"#,
+            r#""ui":false,"chat_template":"","bos_token":"","eos_token":"","#,
+            r#""build_info":"b11434-fake","is_sleeping":false,"cors_proxy_enabled":false}}"#
+        ),
+        context = server.slot_context(),
+        slots = server.args.parallel,
+        name = quote(&server.model),
+        path = quote(&path.unwrap_or_default()),
+        metrics = server.args.metrics,
+    )
+}
+
+/// Returns the body of `/slots`.
+pub(super) fn slots(server: &Server) -> String {
+    let context = server.slot_context();
+    array(server.slots.tasks().into_iter().enumerate().map(|(id, task)| {
+        let busy = task.is_some();
+        let task = task.map_or(String::new(), |task| format!(r#","id_task":{task}"#));
+        format!(
+            r#"{{"id":{id},"n_ctx":{context},"speculative":false,"is_processing":{busy}{task}}}"#
+        )
+    }))
+}
+
+/// Returns the body of `/metrics`, with the gauges of running and deferred requests.
+pub(super) fn metrics(server: &Server) -> String {
+    let gauge = |name: &str, help: &str, value: u64| {
+        let name = format!("llamacpp:{name}");
+        format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
+    };
+    let running = server.counters.generations.count();
+    let deferred = server.counters.deferred.count();
+    gauge(
+        "requests_processing",
+        "Number of requests processing.",
+        running,
+    ) + &gauge(
+        "requests_deferred",
+        "Number of requests deferred.",
+        deferred,
+    )
+}

@@ -1,0 +1,47 @@
+//! Waits for conditions, with a limit.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Limit on waiting for anything that must happen, even on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// The time during which something must not happen.
+pub const WATCH_TIME: Duration = Duration::from_millis(300);
+
+/// Returns the real time, which other processes share.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes know no paused clock"
+)]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Polls until the condition holds.
+pub fn wait_until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(limit, what, || is_so().then_some(()));
+}
+
+/// Polls until `look` returns a value.
+pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for {what}"
+        );
+        pause();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process cannot wake who waits for it"
+)]
+fn pause() {
+    thread::sleep(Duration::from_millis(2));
+}

@@ -1,0 +1,115 @@
+//! Searches bytes that nearly never contain a marker for the markers of relevant events.
+
+use super::members::MARKERS;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+static FINDERS: LazyLock<[Finder<'static>; MARKERS.len()]> =
+    LazyLock::new(|| MARKERS.map(Finder::new));
+
+/// Number of bytes compared together. Comparisons without a branch between them let the compiler
+/// use vector instructions.
+const STRIDE_BYTES: usize = 64;
+
+/// Length of the longest marker.
+const MAX_MARKER_LEN: usize = {
+    let mut longest = 0;
+    let mut at = 0;
+    while at < MARKERS.len() {
+        if MARKERS[at].len() > longest {
+            longest = MARKERS[at].len();
+        }
+        at += 1;
+    }
+    longest
+};
+
+/// Returns the finders of all markers.
+pub(super) fn finders() -> &'static [Finder<'static>; MARKERS.len()] {
+    &FINDERS
+}
+
+/// Returns true if the bytes contain one of [`MARKERS`] completely.
+///
+/// All three markers are searched at once, by a quote and their first letter: in a stride without
+/// such a pair no marker begins. The other members of events begin with other letters, except
+/// `text`.
+pub(super) fn contain_marker(bytes: &[u8]) -> bool {
+    let behind = bytes.get(1..).unwrap_or_default();
+    let (strides, _) = behind.as_chunks::<STRIDE_BYTES>();
+    for (index, letters) in strides.iter().enumerate() {
+        let from = index * STRIDE_BYTES;
+        let Some(quotes) = bytes.get(from..).and_then(|rest| rest.first_chunk()) else {
+            break;
+        };
+        if may_start_marker(quotes, letters) {
+            let end = (from + STRIDE_BYTES + MAX_MARKER_LEN).min(bytes.len());
+            if find_any(bytes.get(from..end).unwrap_or_default()) {
+                return true;
+            }
+        }
+    }
+    // Less than a stride remains: the last whole stride covers it and the bytes before it.
+    let last = behind.last_chunk().zip(without_last(bytes).last_chunk());
+    if last.is_some_and(|(letters, quotes)| !may_start_marker(quotes, letters)) {
+        return false;
+    }
+    find_any(
+        bytes
+            .get(strides.len() * STRIDE_BYTES..)
+            .unwrap_or_default(),
+    )
+}
+
+fn without_last(bytes: &[u8]) -> &[u8] {
+    bytes.split_last().map_or(&[], |(_, before)| before)
+}
+
+/// Returns true if a quote is followed by the first letter of a marker.
+fn may_start_marker(quotes: &[u8; STRIDE_BYTES], letters: &[u8; STRIDE_BYTES]) -> bool {
+    let begins = quotes.iter().zip(letters).map(|(quote, letter)| {
+        // `t` and `u` differ in one bit, which saves a comparison.
+        u8::from(*quote == b'"') & (u8::from(letter | 1 == b'u') | u8::from(*letter == b'e'))
+    });
+    begins.fold(0, |any, begins| any | begins) != 0
+}
+
+fn find_any(bytes: &[u8]) -> bool {
+    FINDERS.iter().any(|finder| finder.find(bytes).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_found_at_every_index() {
+        for marker in MARKERS {
+            for len in 0..300 {
+                let mut bytes = vec![b'"'; len];
+                assert!(!contain_marker(&bytes));
+                for at in 0..(len + 1).saturating_sub(marker.len()) {
+                    bytes[at..at + marker.len()].copy_from_slice(marker);
+                    assert!(contain_marker(&bytes), "{at} of {len}");
+                    // A marker without its last byte does not match.
+                    assert!(
+                        !contain_marker(&bytes[..at + marker.len() - 1]),
+                        "{at} of {len}"
+                    );
+                    bytes[at..at + marker.len()].fill(b'"');
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_marker_begins_as_searched() {
+        for marker in MARKERS {
+            let mut bytes = [b'x'; STRIDE_BYTES + 1];
+            bytes[..2].copy_from_slice(&marker[..2]);
+            let quotes = bytes.first_chunk().unwrap();
+            let letters = bytes[1..].first_chunk().unwrap();
+            assert!(may_start_marker(quotes, letters));
+        }
+    }
+}
