@@ -179,7 +179,7 @@ impl Answer {
         if head.is_interim() {
             return Ok(self.take_interim(worker, &head, buffer, len));
         }
-        client.record.answer(&head);
+        client.record.start_answer(&head);
         client.card.answers();
         // A request whose body the upstream did not want to the end leaves both connections in
         // the middle of it.
@@ -298,9 +298,9 @@ impl Passing {
         let (now, record) = (client.watchdog.last(), &mut client.record);
         let followed = if version == Version::Http10 && self.body.is_chunked() {
             let followed = self.body.follow_and_unframe(bytes);
-            followed.inspect(|(_, kept)| record.piece(&bytes[..*kept], now))
+            followed.inspect(|(_, kept)| record.read_data(&bytes[..*kept], now))
         } else {
-            let followed = record.follow(&mut self.body, bytes, now);
+            let followed = record.read_framed(&mut self.body, bytes, now);
             followed.map(|taken| (taken, taken))
         };
         let (taken, kept) = followed.map_err(|_| Wrong::Chunks)?;

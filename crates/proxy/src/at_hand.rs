@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// A request that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtHand {
-    /// Its `x-request-id`, cut at [`paddock_telemetry::ID`] bytes.
+    /// Its `x-request-id`, cut at [`paddock_telemetry::MAX_REQUEST_ID_BYTES`] bytes.
     pub id: String,
     /// The model it is for, once that is known.
     pub model: Option<Arc<str>>,

@@ -102,7 +102,7 @@ pub(super) async fn read_piece(
             return Err(Denied::Error(ProxyError::BadRequest(error.into())));
         }
     };
-    client.record.took(request.body.data_bytes());
+    client.record.set_body_bytes(request.body.data_bytes());
     client.keep_ahead(worker, &mut piece, taken);
     let limit = worker.site.body_limit;
     if request.body.data_bytes() > limit {

@@ -6,7 +6,7 @@ use super::worker::Worker;
 use paddock_admission::keys::Key;
 use paddock_admission::slots::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
-use paddock_telemetry::{ID, Names, Record, Route};
+use paddock_telemetry::{MAX_REQUEST_ID_BYTES, ModelNames, RequestRecorder, Route};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ pub(super) struct Client {
     /// What others may know of the request at hand.
     pub(super) card: Rc<Card>,
     /// What is known of the request at hand.
-    pub(super) record: Record,
+    pub(super) record: RequestRecorder,
     /// It is this process itself, on behalf of an operator.
     pub(super) inside: bool,
 }
@@ -143,7 +143,7 @@ impl Card {
     }
 
     /// What is known of the request, if there is one.
-    pub(super) fn at_hand(&self, names: &Names) -> Option<AtHand> {
+    pub(super) fn at_hand(&self, names: &ModelNames) -> Option<AtHand> {
         let (since, route) = self.asks.get()?;
         let name = self.name.borrow();
         let id = name.strip_prefix(b"x-request-id: ").unwrap_or_default();
@@ -155,7 +155,7 @@ impl Card {
             stage => stage,
         };
         Some(AtHand {
-            id: String::from_utf8_lossy(id.get(..ID).unwrap_or(id)).into_owned(),
+            id: String::from_utf8_lossy(id.get(..MAX_REQUEST_ID_BYTES).unwrap_or(id)).into_owned(),
             model: self.model.get().and_then(name),
             key: self.key.borrow().as_ref().map(|key| Arc::clone(&key.name)),
             route,
@@ -220,7 +220,7 @@ impl Client {
             cors_lines: Vec::new(),
             watchdog,
             card,
-            record: Record::new(Rc::clone(&worker.meter)),
+            record: RequestRecorder::new(Rc::clone(&worker.meter)),
             inside,
         }
     }

@@ -37,12 +37,12 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Stream, inside: bool) {
 /// The rare ways are boxed: their state would make every connection's larger.
 async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
     let path = request.head.path(request.buffer.bytes());
-    let (first, asks) = (client.watchdog.last(), telemetry::Route::of(path));
+    let (first, asks) = (client.watchdog.last(), telemetry::Route::from_path(path));
     client.record.begin(first, asks, &client.id_line);
     let head = &request.buffer.bytes()[..request.head_len];
-    client.record.trace(head);
+    client.record.start_trace(head);
     client.card.asks(first, asks);
-    client.record.took(request.body.data_bytes());
+    client.record.set_body_bytes(request.body.data_bytes());
     if let Err(error) = origin::admit(worker, client, request) {
         return Box::pin(reply::instead(worker, client, request, &error)).await;
     }
@@ -108,7 +108,7 @@ async fn deny(
 ) -> After {
     match denied {
         Denied::ClientGone => {
-            client.record.client_left();
+            client.record.finish_client_left();
             request.give_back(worker);
             After::Drop
         }

@@ -98,7 +98,7 @@ impl EarlyStream {
         let event = error_event(dialect, &error.body(dialect));
         self.unsent.extend_from_slice(chunk(&event).as_bytes());
         self.unsent.extend_from_slice(LAST_CHUNK.as_bytes());
-        client.record.refuses(error, event.len());
+        client.record.set_refusal(error, event.len());
         let written = self.flush(client).await;
         conclude(client, written, closes)
     }

@@ -2,7 +2,7 @@ use super::at_hand::AllAtHand;
 use super::connections::Place;
 use super::desk::{Desk, WeakDesk};
 use super::workers::Accepted;
-use paddock_telemetry::{Counts, Names};
+use paddock_telemetry::{ModelNames, WorkerCounts};
 use std::os::unix::net::UnixStream;
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ pub(super) enum Errand {
         found: mpsc::Sender<bool>,
     },
     /// Say what has been counted.
-    Count(mpsc::Sender<(Counts, Names)>),
+    Count(mpsc::Sender<(WorkerCounts, ModelNames)>),
     /// Say which requests are at hand, the oldest so many of them.
     AtHand {
         most: usize,
@@ -73,7 +73,7 @@ impl Errands {
     }
 
     /// What each worker has counted. What one has counted that has ended is lost.
-    pub async fn counts(&self) -> Vec<(Counts, Names)> {
+    pub async fn counts(&self) -> Vec<(WorkerCounts, ModelNames)> {
         self.ask(Errand::Count).await
     }
 

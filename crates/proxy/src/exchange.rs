@@ -40,7 +40,7 @@ pub(super) async fn pass(
     request: &mut Request,
     model: &Arc<Model>,
 ) -> After {
-    client.record.for_model(model.id);
+    client.record.set_model(model.id);
     client.card.for_model(model.id);
     edit_head(worker, client, request);
     // Boxed, since most requests have come whole with their heads.
@@ -56,7 +56,7 @@ pub(super) async fn pass(
     let (lease, connection) = match admitted {
         Ok(admitted) => admitted,
         Err(Denied::ClientGone) => {
-            client.record.client_left();
+            client.record.finish_client_left();
             request.give_back(worker);
             return After::Drop;
         }
@@ -155,7 +155,7 @@ async fn name_exit(
 async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, end: End) -> After {
     match end {
         End::Answered { after } => {
-            client.record.passed(client.watchdog.last());
+            client.record.finish(client.watchdog.last());
             request.give_back(worker);
             after
         }
@@ -165,12 +165,12 @@ async fn conclude(worker: &Worker, client: &mut Client, request: &mut Request, e
         }
         End::Failed(error) => Box::pin(reply::instead(worker, client, request, &error)).await,
         End::Broken { after } => {
-            client.record.broke();
+            client.record.finish_broken();
             request.give_back(worker);
             after
         }
         End::ClientGone => {
-            client.record.client_left();
+            client.record.finish_client_left();
             request.give_back(worker);
             After::Drop
         }
@@ -309,7 +309,7 @@ async fn lease(
     let mut lease = lease?;
     if takes_slot && let Some(ticket) = lease.take_slot() {
         client.card.takes_slot(ticket.clone());
-        client.record.takes_slot(ticket);
+        client.record.queue_for_slot(ticket);
     }
     Ok(lease)
 }
@@ -351,7 +351,7 @@ async fn queued(
         Ok(Ok(granted)) => Some(granted.load),
         _ => None,
     };
-    client.record.waited(began.elapsed(), load);
+    client.record.add_lease_wait(began.elapsed(), load);
     granted?.map(|granted| granted.lease).map_err(Denied::Error)
 }
 

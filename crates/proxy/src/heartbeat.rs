@@ -169,7 +169,7 @@ mod tests {
             ("/v1/models", false),
             ("/", false),
         ] {
-            let route = Route::of(path.as_bytes());
+            let route = Route::from_path(path.as_bytes());
             assert_eq!(may_be_sent(Facts { route, ..chat }), streams, "{path}");
         }
         for other in [

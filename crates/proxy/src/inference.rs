@@ -5,7 +5,7 @@ use paddock_admission::model::Model;
 
 /// Takes note of the answer whose head has come.
 pub(super) fn note_answer(client: &Client, model: &Model) {
-    let Some((route, status)) = client.record.outcome() else {
+    let Some((route, status)) = client.record.route_and_status() else {
         return;
     };
     if !route.is_inference() {

@@ -34,12 +34,12 @@ pub(super) fn route<'a>(
         return Err(ProxyError::Unauthorized(NONE));
     };
     client.card.for_key(&key);
-    client.record.for_key(Visit::new(Arc::clone(&key)));
+    client.record.set_visit(Visit::new(Arc::clone(&key)));
     let head = request.buffer.bytes();
     let asked = UpstreamRoute::of(request.head.method.slice(head), request.head.path(head));
     key.check(&[asked.scope])?;
     if let Some(wants) = shown.wants(asked.stream)? {
-        client.record.wants_stream(wants);
+        client.record.set_stream_use(wants);
     }
     let routed = route::route(worker, request).map_err(|error| catalog.for_key(&key, error))?;
     match &routed {
@@ -47,7 +47,7 @@ pub(super) fn route<'a>(
         Route::Upstream(model) => catalog.check(&key, model)?,
         Route::Body => {}
     }
-    client.record.begins(client.watchdog.now())?;
+    client.record.start_key_use(client.watchdog.now())?;
     Ok(routed)
 }
 

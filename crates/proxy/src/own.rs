@@ -79,6 +79,6 @@ pub(super) async fn answer(
     } else {
         (Payload::Body(&body), body.len())
     };
-    client.record.own(status, sent);
+    client.record.set_own_answer(status, sent);
     reply::write(worker, client, head, payload, closes).await
 }

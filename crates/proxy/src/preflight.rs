@@ -18,7 +18,7 @@ pub(super) async fn answer(worker: &Worker, client: &mut Client, request: &mut R
     let closes = request.head.close || worker.phase() != ServicePhase::Serving;
     let head = head(worker, client, request);
     request.give_back(worker);
-    client.record.own(200, 0);
+    client.record.set_own_answer(200, 0);
     reply::write(worker, client, head, Payload::Body(b""), closes).await
 }
 

@@ -149,7 +149,7 @@ impl<'a> Relay<'a> {
         match passing {
             // An answer that has begun cannot be replaced by another one.
             Poll::Ready(End::Failed(error)) if self.answer.has_begun() => {
-                self.client.record.breaks(&error);
+                self.client.record.set_failure(&error);
                 Poll::Ready(self.broken())
             }
             passing => passing,
@@ -285,7 +285,7 @@ impl<'a> Relay<'a> {
     /// Ends an answer that has begun: with an event where it is a stream, and never as if it
     /// were whole.
     fn break_off(&mut self, error: &ProxyError) {
-        self.client.record.breaks(error);
+        self.client.record.set_failure(error);
         self.upstream = None;
         self.release();
         self.ending = Some(Ending::Broken);
@@ -407,7 +407,7 @@ impl<'a> Relay<'a> {
     /// Ends the exchange for this reason: by an error in the answer's place, or inside it.
     fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
         if self.ending.is_some() {
-            self.client.record.breaks(&error);
+            self.client.record.set_failure(&error);
             return if self.out.is_empty() || self.worker.phase() == ServicePhase::Cut {
                 Poll::Ready(self.broken())
             } else {

@@ -38,9 +38,9 @@ pub(super) async fn instead(
     };
     if matches!(error, ProxyError::NotLoaded { .. }) {
         // Nothing was refused to anybody who uses the model: alerts on refusals would tell of a model that is idle.
-        client.record.own(error.status(), sent);
+        client.record.set_own_answer(error.status(), sent);
     } else {
-        client.record.refuses(error, sent);
+        client.record.set_refusal(error, sent);
     }
     write(worker, client, head, payload, closes).await
 }
@@ -55,11 +55,11 @@ pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyEr
     client.give_back_ahead(worker);
     let first = client.watchdog.last();
     client.record.begin(first, Route::Other, &client.id_line);
-    client.record.trace(b"");
+    client.record.start_trace(b"");
     let mut head = head_of(error.status());
     let body = error.body(Dialect::OpenAi).to_string();
     push_error_fields(&mut head, error);
-    client.record.refuses(error, body.len());
+    client.record.set_refusal(error, body.len());
     write(worker, client, head, Payload::Body(body.as_bytes()), true).await
 }
 
@@ -140,9 +140,9 @@ pub(super) async fn write(
 /// What follows an answer of paddock's own that the client took, or did not.
 pub(super) fn conclude(client: &mut Client, written: bool, closes: bool) -> After {
     if written {
-        client.record.passed(Instant::now());
+        client.record.finish(Instant::now());
     } else {
-        client.record.client_left();
+        client.record.finish_client_left();
     }
     match written {
         false => After::Drop,

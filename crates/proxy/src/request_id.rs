@@ -5,7 +5,7 @@ use std::cell::Cell;
 const NAME: &[u8] = b"x-request-id: ";
 
 /// The longest name that is repeated in the answer to a refused head, in bytes: as much of an id as lists show.
-const MAX_REPEATED: usize = paddock_telemetry::ID;
+const MAX_REPEATED: usize = paddock_telemetry::MAX_REQUEST_ID_BYTES;
 
 /// Names requests that come without a name: eight random digits of the worker, and a count.
 #[derive(Debug)]

@@ -62,7 +62,7 @@ fn open(
         .streams()
         .open(model.id, conversation, &key.name);
     let opened = opened.map_err(|_| ProxyError::ConversationTaken)?;
-    client.record.opens(opened);
+    client.record.set_opened_stream(opened);
     Ok(())
 }
 

@@ -183,7 +183,7 @@ impl Upload {
                 return Poll::Ready(Err(End::Failed(error)));
             }
         };
-        client.record.took(request.body.data_bytes());
+        client.record.set_body_bytes(request.body.data_bytes());
         let limit = worker.site.body_limit;
         if request.body.data_bytes() > limit {
             return Poll::Ready(Err(End::Failed(ProxyError::BodyTooLarge { limit })));

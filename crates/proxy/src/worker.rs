@@ -7,7 +7,7 @@ use super::upstreams::Upstreams;
 use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
-use paddock_telemetry::{Batch, Meter, Spans};
+use paddock_telemetry::{Meter, RecordBatch, SpanSender};
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub struct Site {
     /// paddock's own routes; none where every request is the model's.
     pub own: Option<OwnRoutes>,
     /// Who lists the requests that have ended.
-    pub rows: Option<mpsc::Sender<Arc<Batch>>>,
+    pub rows: Option<mpsc::Sender<Arc<RecordBatch>>>,
     /// Who sends their traces on.
-    pub spans: Option<Spans>,
+    pub spans: Option<SpanSender>,
 }
 
 impl Site {
@@ -71,7 +71,7 @@ impl Worker {
         newest: watch::Receiver<ServicePhase>,
     ) -> Self {
         let meter = Meter::new(site.rows.clone(), site.spans.clone());
-        meter.learn_names(&catalog);
+        meter.update_names(&catalog);
         Self {
             pool: Pool::default(),
             upstreams: Upstreams::new(site.max_idle_upstreams),
@@ -110,7 +110,7 @@ impl Worker {
 
     /// Goes on with other models.
     pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
-        self.meter.learn_names(&catalog);
+        self.meter.update_names(&catalog);
         *self.catalog.borrow_mut() = catalog;
     }
 

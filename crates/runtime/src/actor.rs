@@ -24,7 +24,7 @@ use paddock_config::{self as config, Config};
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_supervisor::{OomCounters, Spawner, State};
-use paddock_telemetry::Biographer;
+use paddock_telemetry::LifecycleSender;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub struct Setup {
     /// What earlier loads taught, where it can be kept.
     pub learned: Option<learned::Handle>,
     /// Who is told what happens to models.
-    pub biographer: Biographer,
+    pub lifecycle_sender: LifecycleSender,
     /// Where the actor publishes the phase of the service.
     pub phase: watch::Sender<ServicePhase>,
     /// Changes when idle connections to a child are to be closed.
@@ -77,7 +77,7 @@ pub(super) struct World {
     /// Where the kernel counts the processes that it kills for want of memory.
     pub(super) oom: OomCounters,
     pub(super) learned: Option<learned::Handle>,
-    pub(super) biographer: Biographer,
+    pub(super) lifecycle_sender: LifecycleSender,
     /// What the engine is and can, once that is known.
     pub(super) engine: Option<Arc<Engine>>,
 }
@@ -172,7 +172,7 @@ impl Runtime {
                 parts: setup.parts,
                 oom: host::oom_counters(),
                 learned: setup.learned,
-                biographer: setup.biographer,
+                lifecycle_sender: setup.lifecycle_sender,
                 engine: None,
             },
             entries: Vec::new(),

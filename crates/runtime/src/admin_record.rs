@@ -51,7 +51,7 @@ fn addresses_in(place: &Path) -> Vec<String> {
 /// Returns the first address of a runtime directory whose paddock runs.
 fn first_address(directory: &Path) -> Option<String> {
     let file: PathBuf = directory.join(FILE);
-    private_dir::check(&file).ok()?;
+    private_dir::check_file(&file).ok()?;
     let text = fs::read_to_string(file).ok()?;
     let lock = File::open(directory).ok()?;
     match lock.try_lock_shared() {

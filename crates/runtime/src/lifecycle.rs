@@ -7,7 +7,7 @@ use super::death::Death;
 use super::journal;
 use paddock_scheduler::{ModelId, Note};
 use paddock_supervisor::{ChildPhase, Failure};
-use paddock_telemetry::Lifecycle;
+use paddock_telemetry::LifecycleEvent;
 use std::time::SystemTime;
 
 /// What a decision means for the model, and why, in one word each; nothing where it changes nothing yet.
@@ -72,7 +72,7 @@ impl Runtime {
         let Some(entry) = self.entries.get(model.0) else {
             return;
         };
-        self.world.biographer.tell(Lifecycle {
+        self.world.lifecycle_sender.send(LifecycleEvent {
             at: SystemTime::now(),
             model: entry.config.id.as_str().into(),
             event: event.into(),

@@ -114,7 +114,7 @@ pub fn place(configured: Option<&Path>) -> PathBuf {
 pub(crate) fn run_of(directory: &Path, key: &Key) -> Option<Run> {
     let mut text = String::new();
     let record = directory.join(RECORD);
-    private_dir::check(&record).ok()?;
+    private_dir::check_file(&record).ok()?;
     let file = File::open(record).ok()?;
     file.take(MOST_OF_RECORD).read_to_string(&mut text).ok()?;
     let mut lines = text.lines();

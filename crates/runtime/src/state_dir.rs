@@ -65,9 +65,9 @@ impl StateDir {
             path: path.to_owned(),
             source,
         };
-        private_dir::make(path).map_err(denied)?;
+        private_dir::create(path).map_err(denied)?;
         let lock = path.join(LOCK);
-        private_dir::check(&lock).map_err(denied)?;
+        private_dir::check_file(&lock).map_err(denied)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -117,9 +117,9 @@ impl Key {
     /// # Errors
     /// The system denies it, or the file holds something else.
     pub fn of(directory: &Path) -> io::Result<Self> {
-        private_dir::make(directory)?;
+        private_dir::create(directory)?;
         let path = directory.join(KEY);
-        private_dir::check(&path)?;
+        private_dir::check_file(&path)?;
         match fs::read(&path) {
             Ok(bytes) => Self::try_from(bytes.as_slice()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(directory, &path),

@@ -28,7 +28,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             loads: Vec::new(),
-            load_time: Histogram::long(),
+            load_time: Histogram::with_request_bounds(),
             evictions: Vec::new(),
             failures: Vec::new(),
             restarts: Vec::new(),

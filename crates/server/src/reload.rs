@@ -15,7 +15,7 @@ use crate::service_manager::Teller;
 use paddock_config::{Config, Listen, Problems, warnings};
 use paddock_runtime::RuntimeHandle;
 use paddock_supervisor::blocking;
-use paddock_telemetry::{Otlp, Settings};
+use paddock_telemetry::{ActivityRetention, OtlpHandle};
 use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
@@ -89,9 +89,9 @@ pub struct Reloader {
     pub(crate) runtime: RuntimeHandle,
     pub(crate) course: Teller,
     /// For how long requests are kept.
-    pub(crate) activity: watch::Sender<Settings>,
+    pub(crate) activity: watch::Sender<ActivityRetention>,
     /// Where traces and metrics go.
-    pub(crate) otlp: Otlp,
+    pub(crate) otlp: OtlpHandle,
     pub(crate) open: Open,
 }
 
@@ -191,7 +191,7 @@ impl Reloader {
         let reloaded = reloaded.ok_or(ReloadError::Stopping)?.json();
         self.activity
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
-        self.otlp.send_to(otlp);
+        self.otlp.set_collector(otlp);
         tracing::info!(%reloaded, "the configuration was read again");
         Ok(reloaded)
     }
@@ -260,7 +260,7 @@ mod tests {
             runtime: RuntimeHandle::new().0,
             course: Teller::new(),
             activity: watch::channel(None).0,
-            otlp: Otlp::new(None),
+            otlp: OtlpHandle::new(None),
             open: Open::default(),
         };
         let limit = Duration::from_secs(30);

@@ -29,8 +29,8 @@ use paddock_runtime::state_dir::{StateDir, StateDirError};
 use paddock_runtime::{CommandEnd, RuntimeHandle};
 use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
-use paddock_telemetry::sink::{self, Sink};
-use paddock_telemetry::{self as telemetry, Batch, Exporter, Otlp, Spans};
+use paddock_telemetry::sink::{self, EventSink};
+use paddock_telemetry::{self as telemetry, OtlpExporter, OtlpHandle, RecordBatch, SpanSender};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -128,11 +128,11 @@ pub struct Service {
     /// Ends when the last lesson is written.
     learned: Option<learned::Owner>,
     /// Ends when the last request is written, after the workers.
-    activity: telemetry::Owner,
+    activity: telemetry::ActivityThread,
     /// Ends when the last traces and metrics are sent, after the workers.
-    exporter: Exporter,
+    exporter: OtlpExporter,
     /// Ends when the last event is posted, after the activity.
-    sink: Option<Sink>,
+    sink: Option<EventSink>,
     spawner: Spawner,
     /// Hears of the end of a wrapped command that has never served.
     command_end: Option<oneshot::Receiver<CommandEnd>>,
@@ -180,10 +180,11 @@ impl Service {
         let (settings, set) = watch::channel(config.activity_retention);
         let place = state_dir.is_some().then(|| config.server.state_dir.clone());
         let (feed, sink) = config.events.clone().map(sink::start).unzip();
-        let started = telemetry::start(place, set, ended, feed).map_err(StartError::Threads)?;
-        let (asker, biographer, activity) = started;
-        let otlp = Otlp::new(config.otlp.clone());
-        let (spans, traced) = otlp.rows();
+        let started = telemetry::start_activity_thread(place, set, ended, feed)
+            .map_err(StartError::Threads)?;
+        let (asker, lifecycle_sender, activity) = started;
+        let otlp = OtlpHandle::new(config.otlp.clone());
+        let (spans, traced) = otlp.batch_channel();
         let (ended_command, command_end) = watch_command(&config);
         let control = ControlPlane::start(ControlPlaneSetup {
             config: &config,
@@ -191,7 +192,7 @@ impl Service {
             runtime_dir: &runtime_dir,
             parts,
             learned: lessons,
-            biographer,
+            lifecycle_sender,
             command_end: ended_command,
         });
         let runtime = control.runtime;
@@ -352,12 +353,12 @@ fn limit_connections(
 
 /// Starts to send traces, and what `/metrics` says, by OTLP.
 fn export(
-    otlp: &Otlp,
+    otlp: &OtlpHandle,
     runtime_dir: &RuntimeDir,
-    traced: mpsc::Receiver<Arc<Batch>>,
+    traced: mpsc::Receiver<Arc<RecordBatch>>,
     counted: routes::Admin,
-) -> Exporter {
-    Exporter::start(otlp, runtime_dir.run().as_str(), traced, move || {
+) -> OtlpExporter {
+    OtlpExporter::start(otlp, runtime_dir.run().as_str(), traced, move || {
         let counted = counted.clone();
         async move { routes::families(&counted).await }
     })
@@ -369,7 +370,7 @@ fn site(
     admission: AdmissionHandle,
     view: &View,
     limits: ConnectionLimits,
-    (rows, spans): (mpsc::Sender<Arc<Batch>>, Spans),
+    (rows, spans): (mpsc::Sender<Arc<RecordBatch>>, SpanSender),
 ) -> (Arc<Site>, routes::Counted) {
     let counted = routes::Counted::default();
     let site = Site {

@@ -1,32 +1,33 @@
-use super::{Operation, Outcome, Route, Row};
+//! Counts and histograms of one worker, merged over workers at a scrape.
+
+use super::{Operation, Outcome, RequestRecord, Route};
 use paddock_scheduler::ModelId;
 use std::time::Duration;
 
-/// What requests are told apart by in the count of them.
+/// Labels of a request count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub struct RequestCountKey {
     pub route: Route,
-    /// 0 where the client was told nothing.
+    /// 0 if no status was sent.
     pub status: u16,
     pub outcome: Outcome,
 }
 
-/// Seconds at which requests and loads are told apart: a warm answer takes milliseconds, a long one
-/// minutes.
-const LONG: &[f64] = &[
+/// Bucket bounds for requests and loads: a warm answer takes milliseconds, a long one minutes.
+const REQUEST_BOUNDS_SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 ];
 
-/// The same for one token: from a small model on a fast GPU to a large one that swaps.
-const TOKEN: &[f64] = &[
+/// Bucket bounds for one token: from a small model on a fast GPU to a large one that swaps.
+const TOKEN_BOUNDS_SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5,
 ];
 
-/// How many values there were up to each bound.
+/// A histogram of durations.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     bounds: &'static [f64],
-    /// Of each bucket alone; the last one has no bound.
+    /// Count of each bucket alone; the last has no bound.
     counts: Vec<u64>,
     sum: f64,
 }
@@ -40,9 +41,9 @@ impl Histogram {
         }
     }
 
-    /// For durations from milliseconds to minutes.
-    pub fn long() -> Self {
-        Self::new(LONG)
+    /// Creates a histogram for durations from milliseconds to minutes.
+    pub fn with_request_bounds() -> Self {
+        Self::new(REQUEST_BOUNDS_SECONDS)
     }
 
     /// Adds a duration.
@@ -55,7 +56,7 @@ impl Histogram {
         self.sum += value;
     }
 
-    /// Adds what another one of the same bounds has counted.
+    /// Adds the values of another histogram with the same bounds.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine += theirs;
@@ -63,7 +64,7 @@ impl Histogram {
         self.sum += other.sum;
     }
 
-    /// Each bound in seconds, with how many values there were up to it.
+    /// Returns each bound in seconds and the number of values up to it.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let mut up_to = 0;
@@ -73,21 +74,21 @@ impl Histogram {
         })
     }
 
-    /// The sum of all values, in seconds.
+    /// Returns the sum of all values, in seconds.
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// How many values there were.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 }
 
-/// How long requests took.
+/// Latency histograms of one operation.
 #[derive(Debug, Clone)]
-pub struct Times {
-    /// Of complete answers.
+pub struct LatencyHistograms {
+    /// Duration of complete answers.
     pub duration: Histogram,
     /// Time to the first token.
     pub ttft: Histogram,
@@ -95,25 +96,25 @@ pub struct Times {
     pub per_token: Histogram,
 }
 
-impl Default for Times {
+impl Default for LatencyHistograms {
     fn default() -> Self {
         Self {
-            duration: Histogram::long(),
-            ttft: Histogram::long(),
-            per_token: Histogram::new(TOKEN),
+            duration: Histogram::with_request_bounds(),
+            ttft: Histogram::with_request_bounds(),
+            per_token: Histogram::new(TOKEN_BOUNDS_SECONDS),
         }
     }
 }
 
-impl Times {
-    fn add(&mut self, row: &Row) {
-        if row.outcome == Outcome::Complete {
-            self.duration.add(row.total);
+impl LatencyHistograms {
+    fn add(&mut self, record: &RequestRecord) {
+        if record.outcome == Outcome::Complete {
+            self.duration.add(record.total);
         }
-        if let Some(ttft) = row.ttft {
+        if let Some(ttft) = record.ttft {
             self.ttft.add(ttft);
         }
-        if let Some(time) = row.time_per_token() {
+        if let Some(time) = record.time_per_token() {
             self.per_token.add(time);
         }
     }
@@ -125,25 +126,25 @@ impl Times {
     }
 }
 
-/// Adds to a total, which stays at its greatest rather than begin again.
-fn add(total: &mut u64, more: u64) {
+/// Adds to a total, which saturates rather than wraps.
+fn add_saturating(total: &mut u64, more: u64) {
     *total = total.saturating_add(more);
 }
 
-/// What has been counted of one model's requests.
+/// Counts of one model's requests.
 #[derive(Debug, Clone)]
 pub struct ModelCounts {
-    /// There are few of them: a search finds one sooner than a hash.
-    pub requests: Vec<(Key, u64)>,
-    /// Of each operation that was asked for, and of what is none.
-    pub times: Vec<(Option<Operation>, Times)>,
+    /// Request counts by label. There are few: a linear search beats a hash.
+    pub requests: Vec<(RequestCountKey, u64)>,
+    /// Latencies of each operation; None for requests that are no inference.
+    pub times: Vec<(Option<Operation>, LatencyHistograms)>,
     /// Time in the queue.
     pub queue: Histogram,
     /// Time spent waiting for a load.
     pub load: Histogram,
-    /// Of requests that waited inside the child, by estimate.
+    /// Estimated waits inside the child, of requests that waited.
     pub engine_wait: Histogram,
-    /// The prompts' tokens, those that the cache has served among them.
+    /// Prompt tokens, including cached ones.
     pub prompt_tokens: u64,
     /// Prompt tokens that were cached.
     pub cached_tokens: u64,
@@ -153,7 +154,7 @@ pub struct ModelCounts {
 
 impl Default for ModelCounts {
     fn default() -> Self {
-        let long = Histogram::long();
+        let long = Histogram::with_request_bounds();
         Self {
             requests: Vec::new(),
             times: Vec::new(),
@@ -168,60 +169,61 @@ impl Default for ModelCounts {
 }
 
 impl ModelCounts {
-    fn add(&mut self, row: &Row) {
-        let key = Key {
-            route: row.route,
-            status: row.status.unwrap_or(0),
-            outcome: row.outcome,
+    fn add(&mut self, record: &RequestRecord) {
+        let key = RequestCountKey {
+            route: record.route,
+            status: record.status.unwrap_or(0),
+            outcome: record.outcome,
         };
         self.add_requests(key, 1);
-        self.times_of(Operation::of(row.route)).add(row);
-        self.queue.add(row.queue);
-        if !row.load.is_zero() {
-            self.load.add(row.load);
+        self.latencies_mut(Operation::from_route(record.route))
+            .add(record);
+        self.queue.add(record.queue);
+        if !record.load.is_zero() {
+            self.load.add(record.load);
         }
-        if !row.engine_wait.is_zero() {
-            self.engine_wait.add(row.engine_wait);
+        if !record.engine_wait.is_zero() {
+            self.engine_wait.add(record.engine_wait);
         }
-        add(
+        add_saturating(
             &mut self.prompt_tokens,
-            row.usage.prompt_tokens.unwrap_or(0),
+            record.usage.prompt_tokens.unwrap_or(0),
         );
-        add(
+        add_saturating(
             &mut self.cached_tokens,
-            row.usage.cached_tokens.unwrap_or(0),
+            record.usage.cached_tokens.unwrap_or(0),
         );
-        add(
+        add_saturating(
             &mut self.generated_tokens,
-            row.usage.generated_tokens.unwrap_or(0),
+            record.usage.generated_tokens.unwrap_or(0),
         );
     }
 
-    fn add_requests(&mut self, key: Key, more: u64) {
+    fn add_requests(&mut self, key: RequestCountKey, more: u64) {
         match self.requests.iter_mut().find(|(known, _)| *known == key) {
             Some((_, count)) => *count += more,
             None => self.requests.push((key, more)),
         }
     }
 
-    /// There are as few of them.
-    fn times_of(&mut self, operation: Option<Operation>) -> &mut Times {
+    /// Finds the operation by linear search, as there are few.
+    fn latencies_mut(&mut self, operation: Option<Operation>) -> &mut LatencyHistograms {
         let found = self.times.iter().position(|(known, _)| *known == operation);
         let at = found.unwrap_or(self.times.len());
         if found.is_none() {
-            self.times.push((operation, Times::default()));
+            self.times.push((operation, LatencyHistograms::default()));
         }
         &mut self.times[at].1
     }
 
-    /// The times of each operation.
-    pub fn operations(&self) -> impl Iterator<Item = (Operation, &Times)> {
+    /// Returns the latencies of each operation.
+    pub fn operations(&self) -> impl Iterator<Item = (Operation, &LatencyHistograms)> {
         let each = self.times.iter();
         each.filter_map(|(operation, times)| Some(((*operation)?, times)))
     }
 
-    /// One kind of times over everything that was asked for.
-    pub fn all(&self, of: fn(&Times) -> &Histogram) -> Option<Histogram> {
+    /// Returns one histogram merged over all operations.
+    pub fn merged_latencies(&self, of: fn(&LatencyHistograms) -> &Histogram) -> Option<Histogram> {
         let each = self.times.iter().map(|(_, times)| of(times).clone());
         each.reduce(|mut all, more| {
             all.merge(&more);
@@ -229,45 +231,45 @@ impl ModelCounts {
         })
     }
 
-    /// Adds what another worker has counted.
+    /// Adds the counts of another worker.
     pub fn merge(&mut self, other: &Self) {
         for (key, count) in &other.requests {
             self.add_requests(*key, *count);
         }
         for (operation, times) in &other.times {
-            self.times_of(*operation).merge(times);
+            self.latencies_mut(*operation).merge(times);
         }
         self.queue.merge(&other.queue);
         self.load.merge(&other.load);
         self.engine_wait.merge(&other.engine_wait);
-        add(&mut self.prompt_tokens, other.prompt_tokens);
-        add(&mut self.cached_tokens, other.cached_tokens);
-        add(&mut self.generated_tokens, other.generated_tokens);
+        add_saturating(&mut self.prompt_tokens, other.prompt_tokens);
+        add_saturating(&mut self.cached_tokens, other.cached_tokens);
+        add_saturating(&mut self.generated_tokens, other.generated_tokens);
     }
 }
 
-/// What a worker has counted.
+/// Counts of one worker.
 #[derive(Debug, Clone, Default)]
-pub struct Counts {
-    /// Of requests that reached no model.
-    pub nowhere: ModelCounts,
-    /// Of each model's, in its place.
+pub struct WorkerCounts {
+    /// Counts of requests that reached no model.
+    pub without_model: ModelCounts,
+    /// Counts of each model, by its index.
     pub models: Vec<ModelCounts>,
-    /// Rows that are not listed because there were too many, or nobody took them in time.
+    /// Records not logged because there were too many, or a queue was full.
     pub dropped: u64,
 }
 
-impl Counts {
-    /// Counts a request that has ended.
-    pub(super) fn add(&mut self, row: &Row) {
-        match row.model {
-            None => self.nowhere.add(row),
-            Some(ModelId(place)) => {
-                if self.models.len() <= place {
-                    self.models.resize_with(place + 1, ModelCounts::default);
+impl WorkerCounts {
+    /// Counts an ended request.
+    pub(super) fn add(&mut self, record: &RequestRecord) {
+        match record.model {
+            None => self.without_model.add(record),
+            Some(ModelId(index)) => {
+                if self.models.len() <= index {
+                    self.models.resize_with(index + 1, ModelCounts::default);
                 }
-                if let Some(model) = self.models.get_mut(place) {
-                    model.add(row);
+                if let Some(model) = self.models.get_mut(index) {
+                    model.add(record);
                 }
             }
         }
@@ -276,12 +278,12 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::tests::row;
+    use super::super::request_record::tests::sample_record;
     use super::*;
 
     #[test]
     fn a_value_on_a_bound_is_up_to_it() {
-        let mut histogram = Histogram::long();
+        let mut histogram = Histogram::with_request_bounds();
         for ms in [5, 6, 600_000, 600_001] {
             histogram.add(Duration::from_millis(ms));
         }
@@ -305,7 +307,10 @@ mod tests {
             Route::Embeddings,
             Route::Tokenize,
         ] {
-            counts.add(&Row { route, ..row() });
+            counts.add(&RequestRecord {
+                route,
+                ..sample_record()
+            });
         }
         let mut twice = counts.clone();
         twice.merge(&counts);
@@ -314,18 +319,22 @@ mod tests {
             .map(|(operation, times)| (operation.as_str(), times.duration.count()))
             .collect();
         assert_eq!(each, [("chat", 4), ("embeddings", 2)]);
-        let all = twice.all(|times| &times.duration).unwrap();
+        let all = twice.merged_latencies(|times| &times.duration).unwrap();
         assert_eq!(all.count(), 8, "those that ask nothing of a model too");
-        assert!(ModelCounts::default().all(|times| &times.ttft).is_none());
+        assert!(
+            ModelCounts::default()
+                .merged_latencies(|times| &times.ttft)
+                .is_none()
+        );
     }
 
     #[test]
     fn totals_of_tokens_never_begin_again() {
         let mut counts = ModelCounts::default();
-        let mut row = row();
-        row.usage.generated_tokens = Some(u64::MAX - 1);
-        counts.add(&row);
-        counts.add(&row);
+        let mut record = sample_record();
+        record.usage.generated_tokens = Some(u64::MAX - 1);
+        counts.add(&record);
+        counts.add(&record);
         let twice = counts.clone();
         counts.merge(&twice);
         assert_eq!(counts.generated_tokens, u64::MAX);

@@ -1,4 +1,4 @@
-//! A `SQLite` file in the state directory: opened, brought up to date, moved aside when it is of no use.
+//! A `SQLite` file in the state directory: opened, migrated, and moved aside if unusable.
 
 use std::fs::File;
 use std::io;
@@ -10,31 +10,31 @@ use tracing::warn;
 
 use crate::private_dir;
 
-/// What follows a file's name in the names of the files that `SQLite` keeps beside it
-/// (sqlite.org, "Temporary Files Used By `SQLite`").
-const BESIDE: [&str; 4] = ["-journal", "-wal", "-shm", ""];
+/// Suffixes of the files that `SQLite` keeps beside a database (sqlite.org, "Temporary Files Used By
+/// `SQLite`").
+const COMPANION_SUFFIXES: [&str; 4] = ["-journal", "-wal", "-shm", ""];
 
-/// How long to wait for another process that writes.
-const BUSY: Duration = Duration::from_secs(2);
+/// Time to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is in a file, and how it is made.
+/// Describes a database file: its name, schema and migrations.
 #[derive(Debug)]
 pub struct Database {
     /// The file's name.
     pub name: &'static str,
-    /// What it holds, for sentences such as "what loads taught cannot be read".
-    pub holds: &'static str,
-    /// What each connection is told before anything is read or made.
+    /// Content of the file, as the subject of log messages ("what loads taught cannot be read").
+    pub description: &'static str,
+    /// Statements run on each connection before the schema is read or made.
     pub pragmas: &'static str,
-    /// What makes each version from the one before it. The file's version is how many have been applied.
+    /// Statements that make each version from the previous one. The file's version is the number applied.
     pub migrations: &'static [&'static str],
-    /// Statements that are wrong where the tables are not what this version makes.
+    /// Statements that fail to compile unless the tables are those of this version.
     pub probes: &'static [&'static str],
-    /// Whether every page is looked at when it is opened, which takes a second for some hundred megabytes.
-    pub checked: bool,
+    /// Checks every page on opening, which takes a second for some hundred megabytes.
+    pub check_on_open: bool,
 }
 
-/// What can go wrong with a file.
+/// Errors of a database file.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The directory cannot be made or entered.
@@ -61,9 +61,9 @@ pub enum DatabaseError {
         /// Cause.
         source: rusqlite::Error,
     },
-    /// The file may have been put there by another user.
+    /// Another user may have put the file there.
     #[error("cannot use a file of the state directory: {0}")]
-    Planted(#[source] io::Error),
+    Untrusted(#[source] io::Error),
     /// The damaged file cannot be moved aside.
     #[error("cannot move the unusable file {} out of the way: {source}", path.display())]
     Aside {
@@ -75,36 +75,37 @@ pub enum DatabaseError {
 }
 
 impl Database {
-    /// Opens the file in a state directory, which is made if it is not there. A file that is broken, or
-    /// of a later version, is moved aside, and a new one begun. What somebody else may have put there is not
+    /// Opens the file in a state directory, creating both if missing. A damaged file, or one of a later
+    /// version, is moved aside and replaced by a new one. A file that another user may have put there is not
     /// opened.
     pub fn open(&self, directory: &Path) -> Result<Connection, DatabaseError> {
-        private_dir::make(directory).map_err(|source| DatabaseError::Directory {
+        private_dir::create(directory).map_err(|source| DatabaseError::Directory {
             path: directory.to_owned(),
             source,
         })?;
         let path = directory.join(self.name);
-        for end in BESIDE.into_iter().chain([".lock"]) {
-            private_dir::check(&with_end(&path, end)).map_err(DatabaseError::Planted)?;
+        for suffix in COMPANION_SUFFIXES.into_iter().chain([".lock"]) {
+            private_dir::check_file(&with_suffix(&path, suffix))
+                .map_err(DatabaseError::Untrusted)?;
         }
-        let holds = self.holds;
-        let _alone = alone(&with_end(&path, ".lock"));
+        let description = self.description;
+        let _lock = lock_exclusively(&with_suffix(&path, ".lock"));
         match self.open_file(&path) {
             Ok(connection) => return Ok(connection),
-            Err(Unusable::Broken(error)) => {
-                warn!(file = %path.display(), %error, "{holds} cannot be read; it is moved aside, and begun anew");
-                aside(&path, "broken")
+            Err(UnusableFile::Corrupt(error)) => {
+                warn!(file = %path.display(), %error, "{description} cannot be read; it is moved aside, and begun anew");
+                move_files_aside(&path, "broken")
             }
-            Err(Unusable::Newer(version)) => {
+            Err(UnusableFile::Newer(version)) => {
                 warn!(
                     file = %path.display(),
                     version,
                     known = self.migrations.len(),
-                    "{holds} was written by a later version of paddock; it is moved aside, and begun anew"
+                    "{description} was written by a later version of paddock; it is moved aside, and begun anew"
                 );
-                aside(&path, "newer")
+                move_files_aside(&path, "newer")
             }
-            Err(Unusable::Refused(source)) => return Err(DatabaseError::Open { path, source }),
+            Err(UnusableFile::Denied(source)) => return Err(DatabaseError::Open { path, source }),
         }?;
         self.open_file(&path)
             .map_err(|unusable| DatabaseError::Open {
@@ -113,21 +114,21 @@ impl Database {
             })
     }
 
-    /// Moves a file aside that turned out to be broken. Nobody may have it open.
+    /// Moves a damaged file aside. No connection to it may be open.
     pub(crate) fn move_aside(&self, directory: &Path) -> Result<(), DatabaseError> {
-        aside(&directory.join(self.name), "broken")
+        move_files_aside(&directory.join(self.name), "broken")
     }
 
-    /// Removes the file and what belongs to it. Says whether there was one.
+    /// Removes the file and its companions. Returns true if the file existed.
     ///
     /// # Errors
-    /// The system denies it.
+    /// The system denies the removal.
     pub(crate) fn remove(&self, directory: &Path) -> io::Result<bool> {
         let path = directory.join(self.name);
         let mut was_there = false;
-        for end in ["-wal", "-shm", ".lock", ""] {
-            match std::fs::remove_file(with_end(&path, end)) {
-                Ok(()) => was_there |= end.is_empty(),
+        for suffix in ["-wal", "-shm", ".lock", ""] {
+            match std::fs::remove_file(with_suffix(&path, suffix)) {
+                Ok(()) => was_there |= suffix.is_empty(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -135,17 +136,17 @@ impl Database {
         Ok(was_there)
     }
 
-    fn open_file(&self, path: &Path) -> Result<Connection, Unusable> {
+    fn open_file(&self, path: &Path) -> Result<Connection, UnusableFile> {
         let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(self.pragmas)?;
-        // In write-ahead mode readers and writers do not wait for each other, and at a crash a write is
-        // there or not. With NORMAL a power cut may cost the last writes, and each spares a sync.
+        // In write-ahead mode readers and writers do not block each other, and a crash leaves each write
+        // complete or absent. With NORMAL a power cut may cost the last writes, but each write saves a sync.
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         self.migrate(&mut connection)?;
-        if self.checked {
-            check(&connection)?;
+        if self.check_on_open {
+            quick_check(&connection)?;
         }
         for probe in self.probes {
             connection.prepare(probe)?;
@@ -153,14 +154,14 @@ impl Database {
         Ok(connection)
     }
 
-    /// Brings the schema up to date in one step that happens as a whole, however many processes try.
-    fn migrate(&self, connection: &mut Connection) -> Result<(), Unusable> {
+    /// Migrates the schema to this version in one transaction, even if several processes try at once.
+    fn migrate(&self, connection: &mut Connection) -> Result<(), UnusableFile> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let pending = usize::try_from(version)
             .ok()
             .and_then(|done| self.migrations.get(done..))
-            .ok_or(Unusable::Newer(version))?;
+            .ok_or(UnusableFile::Newer(version))?;
         for migration in pending {
             transaction.execute_batch(migration)?;
         }
@@ -172,79 +173,78 @@ impl Database {
     }
 }
 
-/// Whether an error says that the file itself is damaged, or is no database.
-pub(crate) fn is_broken(error: &rusqlite::Error) -> bool {
+/// Returns true if an error says that the file is damaged, or is no database.
+pub(crate) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
     )
 }
 
-/// A damaged page would be found when what is on it is wanted, and then only logged.
-fn check(connection: &Connection) -> Result<(), Unusable> {
+/// Finds damaged pages now; otherwise a query would find them later and could only log them.
+fn quick_check(connection: &Connection) -> Result<(), UnusableFile> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" {
         return Ok(());
     }
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     let error = rusqlite::Error::SqliteFailure(code, Some(verdict));
-    Err(Unusable::Broken(error))
+    Err(UnusableFile::Corrupt(error))
 }
 
-/// Makes other processes wait that open the file too, until what this returns is dropped.
+/// Blocks other processes that open the file until the returned lock is dropped.
 ///
-/// `SQLite` itself does not wait where two connections change the same new file to write-ahead mode: one
-/// is told that it is locked. And of two processes that find a broken file, one would move aside what the
-/// other has begun. Where the system has no such locks, that risk is taken.
-fn alone(path: &Path) -> Option<File> {
+/// `SQLite` does not wait if two connections switch a new file to write-ahead mode at once: one fails with
+/// "locked". Also, of two processes that find a damaged file, one would move aside the other's new file. On
+/// systems without such locks that risk remains.
+fn lock_exclusively(path: &Path) -> Option<File> {
     let file = File::create(path).ok()?;
     file.lock().ok()?;
     Some(file)
 }
 
-/// Why a file cannot be used.
-enum Unusable {
-    /// It is no database, or a damaged one.
-    Broken(rusqlite::Error),
-    /// Its version is not known here.
+/// Reason for not using a file.
+enum UnusableFile {
+    /// The file is no database, or is damaged.
+    Corrupt(rusqlite::Error),
+    /// The file's version is unknown here.
     Newer(i64),
-    /// The system does not let it be used: the file itself may be good.
-    Refused(rusqlite::Error),
+    /// The system denies access; the file itself may be good.
+    Denied(rusqlite::Error),
 }
 
-impl Unusable {
+impl UnusableFile {
     fn into_error(self) -> rusqlite::Error {
         match self {
-            Self::Broken(error) | Self::Refused(error) => error,
+            Self::Corrupt(error) | Self::Denied(error) => error,
             Self::Newer(version) => rusqlite::Error::IntegralValueOutOfRange(0, version),
         }
     }
 }
 
-impl From<rusqlite::Error> for Unusable {
+impl From<rusqlite::Error> for UnusableFile {
     fn from(error: rusqlite::Error) -> Self {
-        // The statements never change: one that does not fit meets tables that paddock did not make.
+        // The statements are constant: a failure to compile means that the tables are not paddock's.
         let unfit = matches!(error, rusqlite::Error::SqlInputError { .. })
             || error.sqlite_error_code() == Some(ErrorCode::Unknown);
-        if unfit || is_broken(&error) {
-            Self::Broken(error)
+        if unfit || is_corrupt(&error) {
+            Self::Corrupt(error)
         } else {
-            Self::Refused(error)
+            Self::Denied(error)
         }
     }
 }
 
-/// Moves the file and what belongs to it aside, over what was moved there before: there is never more
-/// than one of a kind.
-fn aside(path: &Path, why: &str) -> Result<(), DatabaseError> {
-    for end in ["-wal", "-shm", ""] {
-        let from = with_end(path, end);
-        let to = with_end(path, &format!(".{why}{end}"));
+/// Moves the file and its companions aside, replacing an earlier one moved for the same reason.
+fn move_files_aside(path: &Path, why: &str) -> Result<(), DatabaseError> {
+    for suffix in ["-wal", "-shm", ""] {
+        let from = with_suffix(path, suffix);
+        let to = with_suffix(path, &format!(".{why}{suffix}"));
         match std::fs::rename(&from, &to) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A log from an earlier time does not belong to the file that goes there now.
-                if !end.is_empty() {
+                // A write-ahead log moved earlier does not belong to the file that is moved now.
+                if !suffix.is_empty() {
                     let _ = std::fs::remove_file(&to);
                 }
             }
@@ -257,8 +257,8 @@ fn aside(path: &Path, why: &str) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-fn with_end(path: &Path, end: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(end);
+    name.push(suffix);
     name.into()
 }

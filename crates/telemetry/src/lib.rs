@@ -1,50 +1,55 @@
-//! Telemetry: counts, request records, the activity database, OTLP and posted events.
+//! Telemetry: counts, request records, the activity log, OTLP and posted events.
 //!
-//! Invariant: nothing here is awaited on a request's path. A worker writes records and counts in memory of its
-//! own and hands them over without waiting; what a full channel does not take is dropped and counted.
+//! Invariant: no request awaits anything here. A worker records requests in memory of its own and hands the
+//! records over without waiting; a full channel drops them and counts the loss.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `route.rs` | what a request asks for, in few words |
-//! | `operation.rs` | what it asks of a model, as OpenTelemetry tells it apart |
-//! | `row.rs` | what is known of one request that has ended |
-//! | `record.rs` | the same while it is under way, told what happens and read beside its answer |
-//! | `meter.rs` | a worker's counts, and its rows until they are handed over |
+//! | `route.rs` | the route of a request, one of few |
+//! | `operation.rs` | the model's operation, by OpenTelemetry's names |
+//! | `request_recorder.rs` | measurements of the request in flight, collected by its connection |
+//! | `request_record.rs` | measurements of an ended request, and batches of them |
+//! | `meter.rs` | a worker's counts, and its records until they are handed over |
 //! | `counts.rs` | counts and histograms |
-//! | `tokens.rs` | which stated tokens are believed, and what a key is charged |
-//! | `trace.rs` | where a request stands in a trace |
-//! | `family.rs` | metrics with their values, before they are put into words |
-//! | `activity/` | requests that have ended and what became of models, one by one, in a file |
-//! | `otlp/` | traces and metrics, sent to whoever collects them |
+//! | `tokens.rs` | plausible token counts, and the charge to a key |
+//! | `trace.rs` | the trace context of a request |
+//! | `metric_family.rs` | metrics with their values, before formatting |
+//! | `activity/` | ended requests and lifecycle events, one by one, in a file |
+//! | `otlp/` | traces and metrics, sent to a collector |
+//! | `sink/` | ended requests and lifecycle events, posted to a receiver |
+//! | `http_client/` | HTTP and TLS for paddock's own requests |
+//! | `database.rs` | `SQLite` files in the state directory |
+//! | `private_dir.rs` | directories closed to other users |
 //!
-//! A request is recorded by the worker that serves it, in memory that no other thread touches; a
-//! scrape asks each worker for a copy of its counts.
+//! Each request is recorded by its worker, in memory that no other thread touches; a scrape asks each worker
+//! for a copy of its counts.
 
 mod activity;
 mod counts;
 pub mod database;
-mod family;
+pub mod http_client;
 mod meter;
+mod metric_family;
 mod operation;
 mod otlp;
-pub mod outgoing;
 pub mod private_dir;
-mod record;
+mod request_record;
+mod request_recorder;
 mod route;
-mod row;
 pub mod sink;
 mod tokens;
 mod trace;
 
 pub use activity::{
-    Asker, Biographer, Ended, Lifecycle, Listed, Owner, Settings, Wanted, start, stopped,
+    ActivityHandle, ActivityQuery, ActivityRetention, ActivityThread, LifecycleEvent,
+    LifecycleSender, LoggedRequest, NumberedRequest, start_activity_thread, stopped_event,
 };
-pub use counts::{Counts, Histogram, ModelCounts, Times};
-pub use family::{Family, Sample, Value};
-pub use meter::{ID, Meter, Names};
+pub use counts::{Histogram, LatencyHistograms, ModelCounts, WorkerCounts};
+pub use meter::{MAX_REQUEST_ID_BYTES, Meter, ModelNames};
+pub use metric_family::{MetricFamily, MetricSample, MetricValue};
 pub use operation::Operation;
-pub use otlp::{Exporter, Otlp, Spans};
-pub use record::Record;
+pub use otlp::{OtlpExporter, OtlpHandle, SpanSender};
+pub use request_record::{Outcome, RecordBatch, RequestRecord};
+pub use request_recorder::RequestRecorder;
 pub use route::Route;
-pub use row::{Batch, Outcome, Row};
 pub use trace::Trace;

@@ -1,6 +1,6 @@
 use super::Route;
 
-/// What a model is asked to do, as OpenTelemetry tells it apart.
+/// Operation of a model, by OpenTelemetry's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Chat completion.
@@ -9,13 +9,13 @@ pub enum Operation {
     TextCompletion,
     /// Embeddings.
     Embeddings,
-    /// It has no name for this.
+    /// Reranking, for which OpenTelemetry has no name.
     Rerank,
 }
 
 impl Operation {
-    /// What is asked for by a route. Nothing that a model would do is asked for by the others.
-    pub(crate) fn of(route: Route) -> Option<Self> {
+    /// Returns the operation that a route asks for; None for routes that are no inference.
+    pub(crate) fn from_route(route: Route) -> Option<Self> {
         match route {
             Route::ChatCompletions | Route::Responses | Route::Messages => Some(Self::Chat),
             Route::Completions | Route::Completion | Route::Infill => Some(Self::TextCompletion),
@@ -34,7 +34,7 @@ impl Operation {
         }
     }
 
-    /// Its name in spans and metrics.
+    /// Returns the name used in spans and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",

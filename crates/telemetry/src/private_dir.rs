@@ -1,35 +1,35 @@
-//! Directories that only paddock's user may enter, and what may lie in them.
+//! Directories that only paddock's user may enter, and checks of the files in them.
 //!
-//! A directory that others could write to may hold what they put there: a link that has paddock write elsewhere, a
-//! second name of a file, a pipe that nobody writes to. Once the directory is closed to others nothing more can be
-//! put there, so a look before a file is opened says what is opened.
+//! In a directory that others can write to, a file may be a trap: a link that makes paddock write elsewhere, a
+//! hard link to another file, a pipe without a reader. Once the directory is closed to others nothing more can
+//! be planted, so a check before opening a file is reliable.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-/// The rights of users other than the owner.
-const OTHERS: u32 = 0o077;
+/// Permission bits of users other than the owner.
+const OTHER_USERS_MODE: u32 = 0o077;
 
-/// Makes a directory that only this user may enter. One that is there is closed to others, which is logged.
+/// Creates a directory that only this user may enter. An existing one is closed to others, which is logged.
 ///
 /// # Errors
-/// The system denies it, or the directory or the link that leads to it belongs to somebody else.
-pub fn make(path: &Path) -> io::Result<()> {
+/// The system denies it, or the directory or a link to it belongs to another user.
+pub fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let link = fs::symlink_metadata(path)?;
     if link.is_symlink() && link.uid() != 0 {
-        is_mine(&link, "the link")?;
+        require_own(&link, "the link")?;
     }
     let directory = File::open(path)?;
     let found = directory.metadata()?;
-    is_mine(&found, "the directory")?;
+    require_own(&found, "the directory")?;
     let mode = found.mode() & 0o7777;
-    if mode & OTHERS == 0 {
+    if mode & OTHER_USERS_MODE == 0 {
         return Ok(());
     }
-    directory.set_permissions(Permissions::from_mode(mode & !OTHERS))?;
+    directory.set_permissions(Permissions::from_mode(mode & !OTHER_USERS_MODE))?;
     let (path, mode) = (path.display(), format!("{mode:o}"));
     tracing::warn!(
         %path,
@@ -39,12 +39,12 @@ pub fn make(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether a file in such a directory may be opened: it is this user's, a file, and has no other name. One that
-/// is not there may be made.
+/// Checks that a file in such a directory is safe to open: a regular file of this user with a single name, or
+/// missing.
 ///
 /// # Errors
-/// Somebody else may have put it there; the error says why.
-pub fn check(path: &Path) -> io::Result<()> {
+/// Another user may have put the file there; the error says why.
+pub fn check_file(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -52,19 +52,19 @@ pub fn check(path: &Path) -> io::Result<()> {
     };
     let name = path.display();
     if found.is_symlink() {
-        return Err(refusal(&format!("{name} is a symbolic link")));
+        return Err(denied(&format!("{name} is a symbolic link")));
     }
     if !found.is_file() {
-        return Err(refusal(&format!("{name} is not a regular file")));
+        return Err(denied(&format!("{name} is not a regular file")));
     }
-    is_mine(&found, &name.to_string())?;
+    require_own(&found, &name.to_string())?;
     match found.nlink() {
         0 | 1 => Ok(()),
-        names => Err(refusal(&format!("{name} has {names} names (hard links)"))),
+        names => Err(denied(&format!("{name} has {names} names (hard links)"))),
     }
 }
 
-fn is_mine(found: &Metadata, what: &str) -> io::Result<()> {
+fn require_own(found: &Metadata, what: &str) -> io::Result<()> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() == me {
         return Ok(());
@@ -79,7 +79,7 @@ fn is_mine(found: &Metadata, what: &str) -> io::Result<()> {
     ))
 }
 
-fn refusal(why: &str) -> io::Error {
+fn denied(why: &str) -> io::Error {
     let text = format!("{why}, which paddock has not made; remove it, or move it elsewhere");
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
@@ -98,16 +98,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("state");
         for open in [0o777, 0o755, 0o2770, 0o701, 0o700] {
-            make(&path).unwrap();
+            create(&path).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(open)).unwrap();
-            make(&path).unwrap();
+            create(&path).unwrap();
             assert_eq!(mode(&path), open & !0o77, "{open:o}");
         }
-        // A link that this user made leads there as well.
+        // A link made by this user is followed.
         let link = place.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
-        make(&link).unwrap();
+        create(&link).unwrap();
         assert_eq!(mode(&path), 0o700);
     }
 
@@ -118,16 +118,16 @@ mod tests {
         }
         let place = tempfile::tempdir().unwrap();
         let (path, link) = (place.path().join("state"), place.path().join("link"));
-        make(&path).unwrap();
+        create(&path).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
-        let words = make(&link).unwrap_err().to_string();
+        let words = create(&link).unwrap_err().to_string();
         assert!(
             words.starts_with("the link belongs to user 65534"),
             "{words}"
         );
         std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
-        let words = make(&path).unwrap_err().to_string();
+        let words = create(&path).unwrap_err().to_string();
         assert!(
             words.starts_with("the directory belongs to user 65534"),
             "{words}"
@@ -140,8 +140,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::write(at("file"), "x").unwrap();
-        check(&at("file")).unwrap();
-        check(&at("missing")).unwrap();
+        check_file(&at("file")).unwrap();
+        check_file(&at("missing")).unwrap();
         std::os::unix::fs::symlink("file", at("link")).unwrap();
         std::os::unix::fs::symlink("missing", at("dangling")).unwrap();
         fs::create_dir(at("directory")).unwrap();
@@ -155,7 +155,7 @@ mod tests {
             ("pipe", "is not a regular file"),
             ("twice", "has 2 names"),
         ] {
-            let words = check(&at(name)).unwrap_err().to_string();
+            let words = check_file(&at(name)).unwrap_err().to_string();
             assert!(words.contains(why), "{name}: {words}");
         }
     }

@@ -1,4 +1,6 @@
-/// What a request asks for: one of few, whatever clients write.
+//! The route of a request, derived from its path.
+
+/// Route of a request: one of few, so that labels stay bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `/v1/chat/completions`
@@ -40,8 +42,8 @@ pub enum Route {
 }
 
 impl Route {
-    /// What is asked for with this path, by its end: what stands before it names a version or a model.
-    pub fn of(path: &[u8]) -> Self {
+    /// Returns the route of a path by its end; the beginning names a version or a model.
+    pub fn from_path(path: &[u8]) -> Self {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let cut = path.iter().rposition(|byte| *byte == b'/');
         let (before, last) = path.split_at(cut.map_or(0, |at| at + 1));
@@ -69,7 +71,7 @@ impl Route {
         }
     }
 
-    /// Returns true if the model has to compute for it.
+    /// Returns true if the model has to compute.
     pub fn is_inference(self) -> bool {
         matches!(
             self,
@@ -84,7 +86,7 @@ impl Route {
         )
     }
 
-    /// Its name in metrics and lists.
+    /// Returns the name used in metrics and lists.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
@@ -136,7 +138,7 @@ mod tests {
             ("*", "other"),
             ("/completionss", "other"),
         ] {
-            assert_eq!(Route::of(path.as_bytes()).as_str(), route, "{path}");
+            assert_eq!(Route::from_path(path.as_bytes()).as_str(), route, "{path}");
         }
     }
 }

@@ -1,25 +1,25 @@
-//! What has happened, posted to a receiver of the operator's: requests that have ended and what became of
-//! models, as `/api/requests` and `/api/lifecycle` list them.
+//! Posts ended requests and lifecycle events to the operator's receiver, in the form of `/api/requests` and
+//! `/api/lifecycle`.
 //!
-//! The thread that lists them puts them in a bounded queue, without waiting; one task posts what is in it, in
-//! batches, one after the other. A batch that is not taken is posted again, and the queue fills meanwhile: what
-//! comes when it is full is dropped and counted. No request waits for any of this.
+//! The activity thread puts events in a bounded queue without waiting; one task posts them in batches, one
+//! after the other. A batch that is not accepted is posted again while the queue fills; events that exceed the
+//! queue are dropped and counted. No request waits for this.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `batch.rs` | what is posted together, as JSON |
-//! | `policy.rs` | whether a batch is posted again, and when |
-//! | `post.rs` | what is posted with a batch, and the token |
+//! | `batch.rs` | a batch of events as JSON |
+//! | `retry_policy.rs` | the decision to post a batch again, and when |
+//! | `post.rs` | one post, its header fields and token |
 
 mod batch;
-mod policy;
 mod post;
+mod retry_policy;
 
-use crate::outgoing::{Answer, Client, in_words};
-use crate::{Ended, Lifecycle};
-use batch::Batch;
+use crate::http_client::{HttpAnswer, HttpClient, describe};
+use crate::{LifecycleEvent, NumberedRequest};
+use batch::PostBatch;
 use paddock_config::Events;
-use policy::Verdict;
+use retry_policy::PostVerdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,59 +29,59 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How many facts may wait while a batch is under way.
-const QUEUE: usize = 8192;
+/// Maximum queued events.
+const MAX_QUEUED_EVENTS: usize = 8192;
 
-/// How long facts are gathered for a batch.
-const GATHER: Duration = Duration::from_secs(1);
+/// Time that events are gathered for a batch.
+const GATHER_TIME: Duration = Duration::from_secs(1);
 
-/// How long the end of paddock waits for what is left to be taken.
-const FLUSH: Duration = Duration::from_secs(5);
+/// Time limit for posting the remaining events at shutdown.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest pause between two posts while paddock ends.
-const HURRIED: Duration = Duration::from_millis(250);
+/// Maximum pause between two posts at shutdown.
+const MAX_PAUSE_AT_SHUTDOWN: Duration = Duration::from_millis(250);
 
-/// Something that has happened, and its place in the list that it is in.
+/// An event to post, with its sequence number.
 #[derive(Debug, Clone)]
-pub(crate) enum Fact {
-    /// A request has ended.
-    Request(Ended),
-    /// Something has happened to a model, or to paddock.
-    Lifecycle(Box<(u64, Lifecycle)>),
+pub(crate) enum SinkEvent {
+    /// An ended request.
+    Request(NumberedRequest),
+    /// An event of a model or of paddock.
+    Lifecycle(Box<(u64, LifecycleEvent)>),
 }
 
-/// Takes what is to be posted.
+/// Queues events to post.
 #[derive(Debug, Clone)]
-pub struct Feed {
-    to: mpsc::Sender<Fact>,
-    counts: Arc<Counts>,
+pub struct EventFeed {
+    queue: mpsc::Sender<SinkEvent>,
+    counts: Arc<PostCounts>,
 }
 
-impl Feed {
-    /// Puts a fact in the queue. If there is no room it is dropped and counted.
-    pub(crate) fn tell(&self, fact: Fact) {
-        if self.to.try_send(fact).is_err() {
+impl EventFeed {
+    /// Queues an event; if the queue is full, drops and counts it.
+    pub(crate) fn offer(&self, event: SinkEvent) {
+        if self.queue.try_send(event).is_err() {
             add(&self.counts.overload, 1);
         }
     }
 }
 
-/// What has become of facts, by their number.
+/// Counts of events by their fate.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct PostCounts {
     posted: AtomicU64,
     overload: AtomicU64,
     refused: AtomicU64,
     expired: AtomicU64,
 }
 
-impl Counts {
-    /// How many the receiver has taken.
+impl PostCounts {
+    /// Returns the number of events that the receiver accepted.
     pub fn posted(&self) -> u64 {
         self.posted.load(Ordering::Relaxed)
     }
 
-    /// How many it never gets, by the reason.
+    /// Returns the number of dropped events by reason.
     pub fn dropped(&self) -> [(&'static str, u64); 3] {
         [
             ("overload", &self.overload),
@@ -92,39 +92,39 @@ impl Counts {
     }
 }
 
-fn add(count: &AtomicU64, facts: usize) {
-    count.fetch_add(facts as u64, Ordering::Relaxed);
+fn add(count: &AtomicU64, events: usize) {
+    count.fetch_add(events as u64, Ordering::Relaxed);
 }
 
-/// The task that posts.
+/// The running post task.
 #[derive(Debug)]
-pub struct Sink {
+pub struct EventSink {
     task: JoinHandle<()>,
     ending: CancellationToken,
     /// Counts of posts, for status and metrics.
-    pub counts: Arc<Counts>,
+    pub counts: Arc<PostCounts>,
 }
 
-/// Starts to post what is fed, until nobody feeds any more.
-pub fn start(events: Events) -> (Feed, Sink) {
-    let (to, facts) = mpsc::channel(QUEUE);
-    let counts = Arc::<Counts>::default();
+/// Starts posting, until every [`EventFeed`] is dropped.
+pub fn start(config: Events) -> (EventFeed, EventSink) {
+    let (queue, events) = mpsc::channel(MAX_QUEUED_EVENTS);
+    let counts = Arc::<PostCounts>::default();
     let ending = CancellationToken::new();
-    let poster = Poster {
+    let poster = EventPoster {
+        config,
+        client: HttpClient::default(),
         events,
-        client: Client::default(),
-        facts,
         counts: Arc::clone(&counts),
         ending: ending.clone(),
         run: format!("{:032x}", fastrand::u128(..)),
-        troubled: false,
+        failing: false,
     };
     let task = TaskTracker::new().spawn(poster.run());
-    let feed = Feed {
-        to,
+    let feed = EventFeed {
+        queue,
         counts: Arc::clone(&counts),
     };
-    let sink = Sink {
+    let sink = EventSink {
         task,
         ending,
         counts,
@@ -132,11 +132,11 @@ pub fn start(events: Events) -> (Feed, Sink) {
     (feed, sink)
 }
 
-impl Sink {
-    /// Waits, not for long, until what was fed is posted. Nobody feeds any more.
+impl EventSink {
+    /// Waits at most [`FLUSH_TIMEOUT`] for the queued events to be posted. Every feed must be dropped first.
     pub async fn finish(mut self) {
         self.ending.cancel();
-        if timeout(FLUSH, &mut self.task).await.is_err() {
+        if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {
             self.task.abort();
             tracing::warn!(
                 "not every event was taken before the end: those that are left are lost"
@@ -145,80 +145,82 @@ impl Sink {
     }
 }
 
-/// What posts.
-struct Poster {
-    events: Events,
-    client: Client,
-    facts: mpsc::Receiver<Fact>,
-    counts: Arc<Counts>,
+/// Gathers and posts events.
+struct EventPoster {
+    config: Events,
+    client: HttpClient,
+    events: mpsc::Receiver<SinkEvent>,
+    counts: Arc<PostCounts>,
     ending: CancellationToken,
-    /// What the keys of this run's batches begin with.
+    /// Prefix of this run's idempotency keys.
     run: String,
-    /// The last batch was not taken at once. It has been said.
-    troubled: bool,
+    /// The last batch was not accepted at once, and that has been logged.
+    failing: bool,
 }
 
-impl Poster {
+impl EventPoster {
     async fn run(mut self) {
         let mut number = 0_u64;
         loop {
-            let facts = self.gather().await;
-            if facts.is_empty() {
+            let events = self.gather().await;
+            if events.is_empty() {
                 return;
             }
             number += 1;
             let key = format!("{}-{number}", self.run);
-            self.deliver(&Batch::of(&facts, key)).await;
+            self.deliver(&PostBatch::new(&events, key)).await;
         }
     }
 
-    /// The facts of the next batch. None when nobody feeds any more.
-    async fn gather(&mut self) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        self.facts.recv_many(&mut facts, batch::MOST).await;
+    /// Returns the events of the next batch; empty once every feed is dropped.
+    async fn gather(&mut self) -> Vec<SinkEvent> {
+        let mut events = Vec::new();
+        self.events
+            .recv_many(&mut events, batch::MAX_BATCH_EVENTS)
+            .await;
         let whole = async {
-            while facts.len() < batch::MOST {
-                let room = batch::MOST - facts.len();
-                if self.facts.recv_many(&mut facts, room).await == 0 {
+            while events.len() < batch::MAX_BATCH_EVENTS {
+                let room = batch::MAX_BATCH_EVENTS - events.len();
+                if self.events.recv_many(&mut events, room).await == 0 {
                     break;
                 }
             }
         };
-        // What is there when the time is over is the batch.
-        let _ = timeout(GATHER, whole).await;
-        facts
+        // At the time limit, the events so far are the batch.
+        let _ = timeout(GATHER_TIME, whole).await;
+        events
     }
 
-    /// Posts a batch until it is taken, or given up.
-    async fn deliver(&mut self, batch: &Batch) {
+    /// Posts a batch until it is accepted, rejected or expired.
+    async fn deliver(&mut self, batch: &PostBatch) {
         let begun = Instant::now();
-        let mut pauses = 0;
+        let mut retries = 0;
         loop {
-            let posted = post::post(&self.client, &self.events, batch).await;
-            match policy::verdict(&posted, begun.elapsed()) {
-                Verdict::Taken => {
-                    add(&self.counts.posted, batch.facts);
-                    return self.trouble_is_over();
+            let posted = post::post(&self.client, &self.config, batch).await;
+            match retry_policy::judge_post(&posted, begun.elapsed()) {
+                PostVerdict::Accepted => {
+                    add(&self.counts.posted, batch.events);
+                    return self.report_recovery();
                 }
-                Verdict::Again { asked } => {
-                    self.trouble(&posted);
-                    let pause = policy::pause(pauses, asked, fastrand::f64());
+                PostVerdict::Retry { asked } => {
+                    self.report_failure(&posted);
+                    let pause = retry_policy::pause_after(retries, asked, fastrand::f64());
                     self.pause(pause).await;
-                    pauses += 1;
+                    retries += 1;
                 }
-                Verdict::Refused => {
-                    self.trouble(&posted);
-                    return add(&self.counts.refused, batch.facts);
+                PostVerdict::Rejected => {
+                    self.report_failure(&posted);
+                    return add(&self.counts.refused, batch.events);
                 }
-                Verdict::Expired => return add(&self.counts.expired, batch.facts),
+                PostVerdict::Expired => return add(&self.counts.expired, batch.events),
             }
         }
     }
 
-    /// Waits before the next post. The end of paddock cuts it short.
+    /// Waits before the next post. Shutdown shortens the pause.
     async fn pause(&self, pause: Duration) {
         if self.ending.is_cancelled() {
-            return sleep(pause.min(HURRIED)).await;
+            return sleep(pause.min(MAX_PAUSE_AT_SHUTDOWN)).await;
         }
         tokio::select! {
             () = sleep(pause) => {}
@@ -226,21 +228,21 @@ impl Poster {
         }
     }
 
-    fn trouble(&mut self, posted: &Result<Answer, post::PostError>) {
-        if std::mem::replace(&mut self.troubled, true) {
+    fn report_failure(&mut self, posted: &Result<HttpAnswer, post::PostError>) {
+        if std::mem::replace(&mut self.failing, true) {
             return;
         }
         tracing::warn!(
-            url = %self.events.url,
-            answer = in_words(posted),
-            "events are not taken: they are posted again for as long as that may help, and up to {QUEUE} \
+            url = %self.config.url,
+            answer = describe(posted),
+            "events are not taken: they are posted again for as long as that may help, and up to {MAX_QUEUED_EVENTS} \
              wait meanwhile"
         );
     }
 
-    fn trouble_is_over(&mut self) {
-        if std::mem::take(&mut self.troubled) {
-            tracing::info!(url = %self.events.url, "events are taken again");
+    fn report_recovery(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(url = %self.config.url, "events are taken again");
         }
     }
 }
@@ -250,26 +252,26 @@ mod tests {
     use super::*;
     use std::time::SystemTime;
 
-    fn fact() -> Fact {
-        let event = Lifecycle {
+    fn event() -> SinkEvent {
+        let event = LifecycleEvent {
             at: SystemTime::UNIX_EPOCH,
             model: "m".into(),
             event: "ready".into(),
             reason: None,
             message: String::new(),
         };
-        Fact::Lifecycle(Box::new((1, event)))
+        SinkEvent::Lifecycle(Box::new((1, event)))
     }
 
     #[test]
     fn what_finds_no_room_is_counted() {
-        let (to, facts) = mpsc::channel(2);
+        let (queue, events) = mpsc::channel(2);
         let counts = Arc::default();
-        let feed = Feed { to, counts };
+        let feed = EventFeed { queue, counts };
         for _ in 0..5 {
-            feed.tell(fact());
+            feed.offer(event());
         }
         assert_eq!(feed.counts.dropped()[0], ("overload", 3));
-        assert_eq!(facts.len(), 2);
+        assert_eq!(events.len(), 2);
     }
 }

@@ -1,43 +1,43 @@
-//! The tokens of an exchange: which stated numbers are believed, and what a key is charged for.
+//! Tokens of an exchange: checks stated usage, and computes the charge to a key.
 //!
-//! An answer states its tokens itself, and a faulty or hostile engine states what it likes. Totals would
-//! be spoilt for good, and a key's limit by the minute would refuse it for years. So a number counts only
-//! if the bytes that passed can mean it.
+//! An answer states its own tokens, and a faulty or hostile engine may state any number. That would spoil
+//! totals for good, and a key's per-minute limit would refuse it for years. So a number counts only if it is
+//! plausible for the bytes that passed.
 
 use paddock_wire::{Usage, UsageReport};
 use std::time::Duration;
 
-/// Tokens that an answer may state beyond one for each byte that passed: chat templates, images and
-/// special tokens leave fewer bytes than tokens, and an image may be named by its URL alone.
-const UNSEEN_TOKENS: u64 = 64 * 1024;
+/// Tokens that an answer may state beyond one per byte: chat templates, images and special tokens are more
+/// tokens than bytes, and an image may be given as a URL only.
+const MAX_UNSEEN_TOKENS: u64 = 64 * 1024;
 
-/// The longest time that an answer may state.
-const MAX_TIME: Duration = Duration::from_hours(24);
+/// Maximum time that an answer may state.
+const MAX_STATED_TIME: Duration = Duration::from_hours(24);
 
-/// Bytes of text that a token usually stands for.
+/// Usual bytes of text per token.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Returns the numbers of an answer that can be true of these bytes of the request's and the answer's body.
-pub(super) fn believed(stated: Usage, bytes_in: u64, bytes_out: u64) -> Usage {
-    let within = |tokens: Option<u64>, bytes: u64| {
-        tokens.filter(|tokens| *tokens <= bytes.saturating_add(UNSEEN_TOKENS))
+/// Returns the stated numbers that are plausible for the bytes of the request's and the answer's body.
+pub(super) fn plausible_usage(stated: Usage, bytes_in: u64, bytes_out: u64) -> Usage {
+    let plausible = |tokens: Option<u64>, bytes: u64| {
+        tokens.filter(|tokens| *tokens <= bytes.saturating_add(MAX_UNSEEN_TOKENS))
     };
-    let short = |time: Option<Duration>| time.filter(|time| *time <= MAX_TIME);
+    let plausible_time = |time: Option<Duration>| time.filter(|time| *time <= MAX_STATED_TIME);
     Usage {
-        prompt_tokens: within(stated.prompt_tokens, bytes_in),
-        cached_tokens: within(stated.cached_tokens, bytes_in),
-        generated_tokens: within(stated.generated_tokens, bytes_out),
-        prompt_time: short(stated.prompt_time),
-        generation_time: short(stated.generation_time),
+        prompt_tokens: plausible(stated.prompt_tokens, bytes_in),
+        cached_tokens: plausible(stated.cached_tokens, bytes_in),
+        generated_tokens: plausible(stated.generated_tokens, bytes_out),
+        prompt_time: plausible_time(stated.prompt_time),
+        generation_time: plausible_time(stated.generation_time),
     }
 }
 
-/// Returns the tokens that a key is charged for an answer. What the answer states counts if it is believed.
-/// Else the generated tokens of a stream are its events so far, as of one that its client left; and where
-/// the answer states numbers that are not believed, or holds several answers, four bytes are a token.
-pub(super) fn charged(report: &UsageReport, streams: bool, bytes_in: u64) -> u64 {
+/// Returns the tokens charged to a key. A plausible stated number counts. Otherwise a stream is charged one
+/// token per event so far, as when its client left early; an answer with implausible numbers, or with several
+/// answers, one per four bytes.
+pub(super) fn charged_tokens(report: &UsageReport, streams: bool, bytes_in: u64) -> u64 {
     let stated = report.usage;
-    let believed = believed(stated, bytes_in, report.bytes);
+    let believed = plausible_usage(stated, bytes_in, report.bytes);
     let estimate = |stated: Option<u64>, bytes: u64| match stated {
         None if !report.has_multiple_choices => 0,
         _ => bytes / BYTES_PER_TOKEN,
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_number_counts_only_if_the_bytes_can_mean_it() {
-        let most = 1000 + UNSEEN_TOKENS;
+        let most = 1000 + MAX_UNSEEN_TOKENS;
         for (tokens, expected) in [
             (0, Some(0)),
             (most, Some(most)),
@@ -87,20 +87,23 @@ mod tests {
                 prompt_time: Some(Duration::from_secs(1)),
                 generation_time: Some(Duration::MAX),
             };
-            let usage = believed(stated, 1000, 1000);
+            let usage = plausible_usage(stated, 1000, 1000);
             assert_eq!(usage.prompt_tokens, expected);
             assert_eq!(usage.cached_tokens, expected);
             assert_eq!(usage.generated_tokens, expected);
             assert_eq!(usage.prompt_time, stated.prompt_time);
             assert_eq!(usage.generation_time, None);
         }
-        assert_eq!(believed(Usage::default(), 0, u64::MAX), Usage::default());
+        assert_eq!(
+            plausible_usage(Usage::default(), 0, u64::MAX),
+            Usage::default()
+        );
     }
 
     #[test]
     fn what_an_answer_costs() {
-        let stream = |report: &UsageReport| charged(report, true, 400);
-        let whole = |report: &UsageReport| charged(report, false, 400);
+        let stream = |report: &UsageReport| charged_tokens(report, true, 400);
+        let whole = |report: &UsageReport| charged_tokens(report, false, 400);
         // Stated.
         assert_eq!(stream(&report(Some(7), Some(5), 100, 9)), 12);
         assert_eq!(whole(&report(Some(7), Some(5), 100, 0)), 12);

@@ -1,52 +1,53 @@
-use super::{Outcome, Row};
+//! A request's place in a W3C trace, and the phases that become spans.
+
+use super::{Outcome, RequestRecord};
 use paddock_wire::{TraceParentField, parse_trace_state};
 use std::time::Duration;
 
-/// The field line that takes a trace on to the child: its name, version, trace, span, flags and end.
-const LINE: usize = "traceparent: 00-".len() + 32 + 1 + 16 + "-01\r\n".len();
+/// Length of the `traceparent` field line: name, version, trace, span, flags and end.
+const TRACEPARENT_LINE_BYTES: usize = "traceparent: 00-".len() + 32 + 1 + 16 + "-01\r\n".len();
 
-/// Methods that are told apart; every other one is called `_OTHER`, as OpenTelemetry wants it.
-const METHODS: [&str; 9] = [
+/// Methods by name; OpenTelemetry calls every other method `_OTHER`.
+const KNOWN_METHODS: [&str; 9] = [
     "POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// The place of a request in a trace, of a size that is bounded.
+/// Trace context of a request, of bounded size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// Trace id.
     pub id: [u8; 16],
-    /// The span of the request.
+    /// Span id of the request.
     pub span: [u8; 8],
-    /// The client's span, where the trace is the client's.
+    /// Client's span id, if the client began the trace.
     pub parent: Option<[u8; 8]>,
-    /// What others keep with the client's trace.
+    /// `tracestate` of the client's trace.
     pub(crate) state: Option<Box<str>>,
     /// Method of the request.
     pub method: &'static str,
-    /// The child is to be told: the request says nothing of a trace by itself.
-    told: bool,
-    waited: Option<Waited>,
+    /// The child needs a `traceparent` line, as the request has none.
+    needs_traceparent: bool,
+    lease_wait: Option<LeaseWait>,
 }
 
-/// When a request waited for a lease.
+/// A request's wait for a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Waited {
-    /// Since its first byte.
+struct LeaseWait {
+    /// Start of the wait, after the request's first byte.
     after: Duration,
     granted: bool,
 }
 
-/// A part of a request's time, counted from its first byte.
+/// A phase of a request, timed from its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct RequestPhase {
     pub(crate) name: &'static str,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
 }
 
 impl Trace {
-    /// The trace of a request with this head, its own or a new one. None where whoever began it does
-    /// not keep it.
+    /// Continues the trace in a request's head, or begins one. None if the client's trace is not sampled.
     pub(super) fn begin(head: &[u8]) -> Option<Self> {
         let traced = TraceParentField::from_head(head);
         let (id, parent, state) = match traced {
@@ -63,71 +64,73 @@ impl Trace {
             span: new_span(),
             parent,
             state,
-            method: method_of(head),
-            told: traced == TraceParentField::Absent,
-            waited: None,
+            method: parse_method(head),
+            needs_traceparent: traced == TraceParentField::Absent,
+            lease_wait: None,
         })
     }
 
-    /// The field line for the child, where it is to be told.
+    /// Returns the field line for the child, if it needs one.
     pub(super) fn line(&self) -> Option<TraceLine> {
-        self.told.then(|| TraceLine::of(self))
+        self.needs_traceparent.then(|| TraceLine::new(self))
     }
 
-    /// It waited for a lease from so long after its first byte on, and got it or not.
-    pub(super) fn waited(&mut self, after: Duration, granted: bool) {
-        let first = self.waited.map_or(after, |first| first.after);
-        self.waited = Some(Waited {
+    /// Records a wait for a lease that began `after` the first byte, and whether it was granted.
+    pub(super) fn set_lease_wait(&mut self, after: Duration, granted: bool) {
+        let first = self.lease_wait.map_or(after, |first| first.after);
+        self.lease_wait = Some(LeaseWait {
             after: first,
             granted,
         });
     }
 
-    /// How many spans it is, with the request's own.
-    pub(super) fn spans(&self, row: &Row) -> usize {
-        1 + self.parts(row).count()
+    /// Returns the number of spans, including the request's own.
+    pub(super) fn span_count(&self, record: &RequestRecord) -> usize {
+        1 + self.phases(record).count()
     }
 
-    /// What the request's time was spent with, one after the other.
-    pub(crate) fn parts(&self, row: &Row) -> impl Iterator<Item = Part> {
-        let began = self.waited.map_or(Duration::ZERO, |waited| waited.after);
-        let loads = (began + row.queue).min(row.total);
-        let leaves = (loads + row.load).min(row.total);
-        let first = row.ttft.map(|first| first.clamp(leaves, row.total));
-        let reached = row.model.is_some()
-            && row.outcome != Outcome::Refused
-            && self.waited.is_none_or(|waited| waited.granted);
-        let part = |name, from, to| Part { name, from, to };
+    /// Returns the request's phases in order.
+    pub(crate) fn phases(&self, record: &RequestRecord) -> impl Iterator<Item = RequestPhase> {
+        let began = self
+            .lease_wait
+            .map_or(Duration::ZERO, |waited| waited.after);
+        let loads = (began + record.queue).min(record.total);
+        let leaves = (loads + record.load).min(record.total);
+        let first = record.ttft.map(|first| first.clamp(leaves, record.total));
+        let reached = record.model.is_some()
+            && record.outcome != Outcome::Refused
+            && self.lease_wait.is_none_or(|waited| waited.granted);
+        let part = |name, from, to| RequestPhase { name, from, to };
         [
-            (!row.queue.is_zero()).then(|| part("queue", began, loads)),
-            (!row.load.is_zero()).then(|| part("load", loads, leaves)),
-            reached.then(|| part("upstream", leaves, first.unwrap_or(row.total))),
-            first.map(|first| part("stream", first, row.total)),
+            (!record.queue.is_zero()).then(|| part("queue", began, loads)),
+            (!record.load.is_zero()).then(|| part("load", loads, leaves)),
+            reached.then(|| part("upstream", leaves, first.unwrap_or(record.total))),
+            first.map(|first| part("stream", first, record.total)),
         ]
         .into_iter()
         .flatten()
     }
 }
 
-/// A new span's id.
+/// Returns a new span id.
 pub(crate) fn new_span() -> [u8; 8] {
     fastrand::u64(1..).to_be_bytes()
 }
 
-fn method_of(head: &[u8]) -> &'static str {
+fn parse_method(head: &[u8]) -> &'static str {
     let is = |method: &&str| {
         let rest = head.strip_prefix(method.as_bytes());
         rest.is_some_and(|rest| rest.first() == Some(&b' '))
     };
-    METHODS.into_iter().find(is).unwrap_or("_OTHER")
+    KNOWN_METHODS.into_iter().find(is).unwrap_or("_OTHER")
 }
 
 /// The `traceparent` field line of a span.
 #[derive(Debug, Clone, Copy)]
-pub struct TraceLine([u8; LINE]);
+pub struct TraceLine([u8; TRACEPARENT_LINE_BYTES]);
 
 impl TraceLine {
-    fn of(trace: &Trace) -> Self {
+    fn new(trace: &Trace) -> Self {
         let mut line = *b"traceparent: 00-????????????????????????????????-????????????????-01\r\n";
         let (head, span) = line.split_at_mut(49);
         write_hex(&trace.id, &mut head[16..]);
@@ -150,7 +153,7 @@ fn write_hex(bytes: &[u8], out: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::tests::row;
+    use super::super::request_record::tests::sample_record;
     use super::*;
 
     const HEAD: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n";
@@ -217,17 +220,20 @@ mod tests {
             ("", "_OTHER"),
             ("GET", "_OTHER"),
         ] {
-            assert_eq!(method_of(head.as_bytes()), method, "{head}");
+            assert_eq!(parse_method(head.as_bytes()), method, "{head}");
         }
     }
 
-    /// The parts, in milliseconds.
-    fn parts(row: &Row, waited: Option<(u64, bool)>) -> Vec<(&'static str, u128, u128)> {
+    /// Returns the phases in milliseconds.
+    fn parts(
+        record: &RequestRecord,
+        lease_wait: Option<(u64, bool)>,
+    ) -> Vec<(&'static str, u128, u128)> {
         let mut trace = begin("").unwrap();
-        if let Some((after, granted)) = waited {
-            trace.waited(Duration::from_millis(after), granted);
+        if let Some((after, granted)) = lease_wait {
+            trace.set_lease_wait(Duration::from_millis(after), granted);
         }
-        let parts = trace.parts(row);
+        let parts = trace.phases(record);
         parts
             .map(|part| (part.name, part.from.as_millis(), part.to.as_millis()))
             .collect()
@@ -236,44 +242,44 @@ mod tests {
     #[test]
     fn parts_follow_each_other() {
         let ms = Duration::from_millis;
-        let mut row = row();
-        (row.total, row.ttft) = (ms(1000), None);
-        assert_eq!(parts(&row, None), [("upstream", 0, 1000)]);
-        row.ttft = Some(ms(400));
+        let mut record = sample_record();
+        (record.total, record.ttft) = (ms(1000), None);
+        assert_eq!(parts(&record, None), [("upstream", 0, 1000)]);
+        record.ttft = Some(ms(400));
         let streamed = [("upstream", 0, 400), ("stream", 400, 1000)];
-        assert_eq!(parts(&row, None), streamed);
-        row.queue = ms(100);
-        row.load = ms(200);
+        assert_eq!(parts(&record, None), streamed);
+        record.queue = ms(100);
+        record.load = ms(200);
         let waited = [
             ("queue", 5, 105),
             ("load", 105, 305),
             ("upstream", 305, 400),
             ("stream", 400, 1000),
         ];
-        assert_eq!(parts(&row, Some((5, true))), waited);
-        // Clocks are read one after the other: no part begins before the one ahead of it has ended.
-        row.queue = ms(300);
+        assert_eq!(parts(&record, Some((5, true))), waited);
+        // Clocks are read one after the other; a phase never begins before the previous one ends.
+        record.queue = ms(300);
         let crossed = [
             ("queue", 5, 305),
             ("load", 305, 505),
             ("upstream", 505, 505),
             ("stream", 505, 1000),
         ];
-        assert_eq!(parts(&row, Some((5, true))), crossed);
+        assert_eq!(parts(&record, Some((5, true))), crossed);
     }
 
     #[test]
     fn who_gets_no_lease_does_not_reach_the_child() {
-        let mut row = row();
-        (row.queue, row.total) = (Duration::from_millis(90), Duration::from_millis(100));
+        let mut record = sample_record();
+        (record.queue, record.total) = (Duration::from_millis(90), Duration::from_millis(100));
         for outcome in [Outcome::ClientGone, Outcome::Cancelled, Outcome::Refused] {
-            row.outcome = outcome;
-            assert_eq!(parts(&row, Some((10, false))), [("queue", 10, 100)]);
+            record.outcome = outcome;
+            assert_eq!(parts(&record, Some((10, false))), [("queue", 10, 100)]);
         }
-        row.queue = Duration::ZERO;
-        assert_eq!(parts(&row, None), []);
-        row.outcome = Outcome::Complete;
-        row.model = None;
-        assert_eq!(parts(&row, None), []);
+        record.queue = Duration::ZERO;
+        assert_eq!(parts(&record, None), []);
+        record.outcome = Outcome::Complete;
+        record.model = None;
+        assert_eq!(parts(&record, None), []);
     }
 }

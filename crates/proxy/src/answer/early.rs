@@ -77,7 +77,7 @@ impl Replaced {
             self.passing.reusable = false;
         }
         let data = bytes.get(..kept).unwrap_or_default();
-        client.record.piece(data, client.watchdog.last());
+        client.record.read_data(data, client.watchdog.last());
         let room = MAX_ERROR.saturating_sub(self.data.len());
         self.data.extend_from_slice(&data[..kept.min(room)]);
         buffer.truncate(0);

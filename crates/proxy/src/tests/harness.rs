@@ -11,7 +11,7 @@ use paddock_admission::phase::ServicePhase;
 use paddock_config::{AllowedOrigins, ApiKey, Collector, KeyHash, Scope};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
-use paddock_telemetry::{Batch, Otlp, Row, Trace};
+use paddock_telemetry::{OtlpHandle, RecordBatch, RequestRecord, Trace};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ const BODY: u64 = 100 * 1024 * 1024;
 pub(super) struct Harness {
     pub(super) worker: Rc<Worker>,
     pub(super) model: Arc<Model>,
-    rows: RefCell<mpsc::Receiver<Arc<Batch>>>,
-    traced: RefCell<mpsc::Receiver<Arc<Batch>>>,
+    rows: RefCell<mpsc::Receiver<Arc<RecordBatch>>>,
+    traced: RefCell<mpsc::Receiver<Arc<RecordBatch>>>,
     /// What the runtime says, without the worker having heard it.
     pub(super) phase: watch::Sender<ServicePhase>,
 }
@@ -57,19 +57,19 @@ impl Harness {
         Self::of(
             &[model(0, "m", limits, Some(address))],
             BODY,
-            &Otlp::new(None),
+            &OtlpHandle::new(None),
         )
     }
 
     /// Bodies of at most this many bytes.
     pub(super) fn taking(body_limit: u64) -> Self {
-        let nowhere = Otlp::new(None);
+        let nowhere = OtlpHandle::new(None);
         Self::of(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
     }
 
     /// Somebody collects traces.
     pub(super) fn tracing() -> Self {
-        let somewhere = Otlp::new(Collector::without_fields("http://127.0.0.1:4318").ok());
+        let somewhere = OtlpHandle::new(Collector::without_fields("http://127.0.0.1:4318").ok());
         Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
     }
 
@@ -77,22 +77,22 @@ impl Harness {
     pub(super) fn waiting(limits: Limits) -> (Self, AdmissionReceiver) {
         let (admission, queue) = AdmissionHandle::new();
         let model = Arc::new(shut_model(0, "m", limits));
-        let harness = Self::with_runtime(&[model], BODY, &Otlp::new(None), admission);
+        let harness = Self::with_runtime(&[model], BODY, &OtlpHandle::new(None), admission);
         (harness, queue)
     }
 
-    fn of(models: &[Arc<Model>], body_limit: u64, otlp: &Otlp) -> Self {
+    fn of(models: &[Arc<Model>], body_limit: u64, otlp: &OtlpHandle) -> Self {
         Self::with_runtime(models, body_limit, otlp, AdmissionHandle::new().0)
     }
 
     fn with_runtime(
         models: &[Arc<Model>],
         body_limit: u64,
-        otlp: &Otlp,
+        otlp: &OtlpHandle,
         admission: AdmissionHandle,
     ) -> Self {
         let (to, rows) = mpsc::channel(64);
-        let (spans, traced) = otlp.rows();
+        let (spans, traced) = otlp.batch_channel();
         let site = Site {
             body_limit,
             max_idle_upstreams: 64,
@@ -138,7 +138,7 @@ impl Harness {
         clippy::await_holding_refcell_ref,
         reason = "a test waits for one thing at a time"
     )]
-    pub(super) async fn records(&self) -> Vec<(Row, String)> {
+    pub(super) async fn records(&self) -> Vec<(RequestRecord, String)> {
         let mut rows = self.rows.borrow_mut();
         let batch = tokio::select! {
             batch = rows.recv() => batch.unwrap(),
@@ -146,7 +146,7 @@ impl Harness {
         };
         let text = |id: &[u8]| String::from_utf8(id.to_vec()).unwrap();
         batch
-            .rows()
+            .records()
             .map(|(row, id)| (row.clone(), text(id)))
             .collect()
     }

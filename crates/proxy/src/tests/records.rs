@@ -2,7 +2,7 @@
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use paddock_admission::phase::ServicePhase;
-use paddock_telemetry::{Operation, Outcome, Row};
+use paddock_telemetry::{Operation, Outcome, RequestRecord};
 use paddock_wire::Usage;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, DuplexStream};
@@ -39,13 +39,13 @@ async fn begun(harness: &Harness) -> (DuplexStream, DuplexStream) {
 }
 
 /// The one request that has ended.
-async fn record(harness: &Harness) -> Row {
+async fn record(harness: &Harness) -> RequestRecord {
     let records = harness.records().await;
     assert_eq!(records.len(), 1, "{records:?}");
     assert_eq!(records[0].1, "r7");
     let (counts, names) = harness.worker.meter.counts();
     assert_eq!(names[0].as_deref(), Some("m"));
-    let counted = counts.models.iter().chain([&counts.nowhere]);
+    let counted = counts.models.iter().chain([&counts.without_model]);
     let counted: Vec<_> = counted.flat_map(|model| &model.requests).collect();
     assert_eq!(counted.len(), 1, "{counted:?}");
     let (row, _) = records.into_iter().next().unwrap();
@@ -58,7 +58,7 @@ async fn record(harness: &Harness) -> Row {
     row
 }
 
-fn ended(row: &Row) -> (Option<u16>, Outcome, Option<&'static str>) {
+fn ended(row: &RequestRecord) -> (Option<u16>, Outcome, Option<&'static str>) {
     (row.status, row.outcome, row.error)
 }
 

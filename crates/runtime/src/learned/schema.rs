@@ -6,7 +6,7 @@ use paddock_telemetry::database::Database;
 /// Where lessons are kept.
 pub(super) const FILE: Database = Database {
     name: "learned.sqlite",
-    holds: "what loads taught",
+    description: "what loads taught",
     pragmas: "",
     migrations: &["
     CREATE TABLE lessons (
@@ -25,5 +25,5 @@ pub(super) const FILE: Database = Database {
     CREATE INDEX lessons_by_use ON lessons (used_at);
 "],
     probes: &[SELECT],
-    checked: true,
+    check_on_open: true,
 };

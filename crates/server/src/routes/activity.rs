@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use paddock_api::EndedRequests;
-use paddock_telemetry::Wanted;
+use paddock_telemetry::ActivityQuery;
 use std::collections::HashMap;
 
 /// The most that are given at once, and how many unless it is said.
@@ -42,7 +42,7 @@ pub(super) async fn list(
 }
 
 /// Which of what is listed is asked for.
-pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
+pub(super) fn wanted(query: &HashMap<String, String>) -> Result<ActivityQuery, Misread> {
     let limit = match query.get("limit") {
         None => USUAL,
         Some(limit) => limited(limit, MOST)
@@ -53,7 +53,7 @@ pub(super) fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread>
         let misread = || (name, format!("`{name}` is a `seq` of an answer before"));
         place.map(|place| place.ok_or_else(misread)).transpose()
     };
-    Ok(Wanted {
+    Ok(ActivityQuery {
         limit,
         before: place("before")?,
         after: place("after")?,

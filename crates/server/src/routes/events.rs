@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use paddock_api::EndedRequest;
 use paddock_proxy::AllAtHand;
-use paddock_telemetry::Ended;
+use paddock_telemetry::NumberedRequest;
 use serde::Serialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -55,7 +55,7 @@ pub(super) async fn events(State(admin): State<Admin>) -> Response {
 struct Reader {
     admin: Admin,
     changes: watch::Receiver<u64>,
-    ended: broadcast::Receiver<Ended>,
+    ended: broadcast::Receiver<NumberedRequest>,
     seen: Option<Seen>,
     in_flight: AllAtHand,
     /// When changes are looked at, if there are any.
@@ -71,7 +71,7 @@ impl Reader {
         let now = Instant::now();
         Self {
             changes: admin.view.runtime.changes(),
-            ended: admin.activity.follow(),
+            ended: admin.activity.subscribe(),
             admin,
             seen: None,
             in_flight: AllAtHand::default(),
@@ -141,7 +141,11 @@ impl Reader {
     }
 
     /// Tells of requests that have ended: this one, and those behind it.
-    fn tell_ended(&mut self, first: Result<Ended, RecvError>, text: &mut String) -> Option<()> {
+    fn tell_ended(
+        &mut self,
+        first: Result<NumberedRequest, RecvError>,
+        text: &mut String,
+    ) -> Option<()> {
         self.look_soon();
         match first {
             Ok(listed) => tell(text, "request", &ended_request(&listed)),
@@ -170,7 +174,7 @@ fn tell(text: &mut String, event: &str, data: &impl Serialize) {
     }
 }
 
-fn ended_request(ended: &Ended) -> EndedRequest {
+fn ended_request(ended: &NumberedRequest) -> EndedRequest {
     let (seq, request) = &**ended;
     request.to_api(*seq)
 }

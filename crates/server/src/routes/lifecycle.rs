@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use paddock_api::LifecycleEvents;
-use paddock_telemetry::Wanted;
+use paddock_telemetry::ActivityQuery;
 use std::collections::HashMap;
 
 /// What happened to models and to paddock, newest first.
@@ -23,8 +23,8 @@ pub(super) async fn list(
     }
 }
 
-fn wanted(query: &HashMap<String, String>) -> Result<Wanted, Misread> {
-    Ok(Wanted {
+fn wanted(query: &HashMap<String, String>) -> Result<ActivityQuery, Misread> {
+    Ok(ActivityQuery {
         id: None,
         ..activity::wanted(query)?
     })

@@ -16,7 +16,10 @@ use paddock_proxy::Connections;
 use paddock_runtime::{self as runtime, ModelView};
 use paddock_scheduler::Memory;
 use paddock_telemetry::sink;
-use paddock_telemetry::{Counts, Family, Histogram, ModelCounts, Names, Sample, Times, Value};
+use paddock_telemetry::{
+    Histogram, LatencyHistograms, MetricFamily, MetricSample, MetricValue, ModelCounts, ModelNames,
+    WorkerCounts,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use engines::Engines;
@@ -53,7 +56,7 @@ async fn answer(admin: &Admin, key: &ShownKey) -> impl IntoResponse + use<> {
 }
 
 /// Leaves out what is said of models other than these.
-fn keep_models(families: &mut [Family], names: &BTreeSet<&str>) {
+fn keep_models(families: &mut [MetricFamily], names: &BTreeSet<&str>) {
     let is_known = |(label, value): &(String, String)| {
         label != "model" || value.is_empty() || names.contains(value.as_str())
     };
@@ -65,12 +68,12 @@ fn keep_models(families: &mut [Family], names: &BTreeSet<&str>) {
 }
 
 /// Everything that is counted here, now, as OpenTelemetry wants it.
-pub(crate) async fn families(admin: &Admin) -> Vec<Family> {
+pub(crate) async fn families(admin: &Admin) -> Vec<MetricFamily> {
     let look = admin.view.runtime.look().await;
     counted(admin, look.as_ref(), Apart::Operations).await
 }
 
-async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> Vec<Family> {
+async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> Vec<MetricFamily> {
     let counts = admin.errands.counts().await;
     let told = Told {
         lost_rows: admin.activity.lost(),
@@ -94,16 +97,16 @@ struct Told<'a> {
     /// Rows that are counted and not listed, besides those that the workers have dropped.
     lost_rows: u64,
     lost_spans: u64,
-    events: Option<&'a sink::Counts>,
+    events: Option<&'a sink::PostCounts>,
     connections: Option<&'a Connections>,
 }
 
 fn page(
     look: Option<&runtime::View>,
-    counted: Vec<(Counts, Names)>,
+    counted: Vec<(WorkerCounts, ModelNames)>,
     told: &Told<'_>,
     apart: Apart,
-) -> Vec<Family> {
+) -> Vec<MetricFamily> {
     let mut page = Page::default();
     page.family(
         "paddock_build_info",
@@ -163,7 +166,7 @@ fn clients(page: &mut Page, connections: &Connections) {
 }
 
 /// What became of events that are posted.
-fn events(page: &mut Page, counts: &sink::Counts) {
+fn events(page: &mut Page, counts: &sink::PostCounts) {
     let name = "paddock_events_posted_total";
     page.family(name, "counter", "Events that their receiver has taken.");
     page.sample(name, &[], float(counts.posted()));
@@ -175,14 +178,14 @@ fn events(page: &mut Page, counts: &sink::Counts) {
 }
 
 /// What all workers have counted, by the model's name; the empty name is for what reached none.
-fn by_name(counted: Vec<(Counts, Names)>) -> (BTreeMap<String, ModelCounts>, u64) {
+fn by_name(counted: Vec<(WorkerCounts, ModelNames)>) -> (BTreeMap<String, ModelCounts>, u64) {
     let mut models: BTreeMap<String, ModelCounts> = BTreeMap::new();
     let mut dropped = 0;
     for (counts, names) in counted {
         models
             .entry(String::new())
             .or_default()
-            .merge(&counts.nowhere);
+            .merge(&counts.without_model);
         dropped += counts.dropped;
         for (place, model) in counts.models.iter().enumerate() {
             if let Some(Some(name)) = names.get(place) {
@@ -215,7 +218,7 @@ fn requests(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
 }
 
 fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) {
-    type Of = fn(&Times) -> &Histogram;
+    type Of = fn(&LatencyHistograms) -> &Histogram;
     let families: [(&str, &str, Of); 3] = [
         (
             "paddock_request_duration_seconds",
@@ -239,7 +242,7 @@ fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) 
             let labels = [("model", model.as_str())];
             match apart {
                 Apart::Models => {
-                    if let Some(all) = counts.all(of) {
+                    if let Some(all) = counts.merged_latencies(of) {
                         page.histogram(name, &labels, &all);
                     }
                 }
@@ -410,11 +413,11 @@ fn memory(page: &mut Page, look: &runtime::View) {
 
 /// The metrics, as far as they are put together.
 #[derive(Default)]
-struct Page(Vec<Family>);
+struct Page(Vec<MetricFamily>);
 
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.0.push(Family {
+        self.0.push(MetricFamily {
             name: name.to_owned(),
             kind: kind.to_owned(),
             help: help.to_owned(),
@@ -424,23 +427,23 @@ impl Page {
 
     /// Adds a value of the family that was begun last, whose name is this.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.add(name, labels, Value::Number(value));
+        self.add(name, labels, MetricValue::Number(value));
     }
 
     fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
         if histogram.count() > 0 {
-            let value = Value::Histogram(histogram.clone());
+            let value = MetricValue::Histogram(histogram.clone());
             self.add(name, labels, value);
         }
     }
 
-    fn add(&mut self, name: &str, labels: &[(&str, &str)], value: Value) {
+    fn add(&mut self, name: &str, labels: &[(&str, &str)], value: MetricValue) {
         let family = self.0.last_mut().filter(|family| family.name == name);
         debug_assert!(family.is_some(), "{name} has no family");
         if let Some(family) = family {
             let labels = labels.iter();
             let owned = |(label, value): &(&str, &str)| ((*label).to_owned(), (*value).to_owned());
-            family.samples.push(Sample {
+            family.samples.push(MetricSample {
                 labels: labels.map(owned).collect(),
                 value,
             });

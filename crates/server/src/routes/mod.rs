@@ -40,7 +40,7 @@ use paddock_proxy::{Connections, Errands};
 use paddock_runtime::RuntimeHandle;
 use paddock_scheduler::ModelId;
 use paddock_telemetry::sink;
-use paddock_telemetry::{Asker, Otlp};
+use paddock_telemetry::{ActivityHandle, OtlpHandle};
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
@@ -63,13 +63,13 @@ pub(crate) struct Admin {
     pub(crate) errands: Errands,
     pub(crate) reloader: Reloader,
     /// The requests that have ended, and what happened to models.
-    pub(crate) activity: Asker,
+    pub(crate) activity: ActivityHandle,
     /// What nobody took of traces.
-    pub(crate) otlp: Otlp,
+    pub(crate) otlp: OtlpHandle,
     /// What children say when `/metrics` is asked for.
     pub(crate) engines: Engines,
     /// What has become of events that are posted, where they are.
-    pub(crate) events: Option<Arc<sink::Counts>>,
+    pub(crate) events: Option<Arc<sink::PostCounts>>,
 }
 
 impl View {

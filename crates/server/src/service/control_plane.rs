@@ -9,7 +9,7 @@ use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::{CommandEnd, Runtime, RuntimeHandle, Setup};
 use paddock_supervisor::Spawner;
 use paddock_supervisor::sandbox::SandboxSupport;
-use paddock_telemetry::Biographer;
+use paddock_telemetry::LifecycleSender;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -23,7 +23,7 @@ pub(super) struct ControlPlaneSetup<'a> {
     /// Restrictions that the sandbox can use on this system.
     pub(super) parts: SandboxSupport,
     pub(super) learned: Option<learned::Handle>,
-    pub(super) biographer: Biographer,
+    pub(super) lifecycle_sender: LifecycleSender,
     /// Receives the end of a wrapped command that has never served.
     pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
@@ -59,7 +59,7 @@ impl ControlPlane {
             run: setup.runtime_dir.run().clone(),
             parts: setup.parts,
             learned: setup.learned,
-            biographer: setup.biographer,
+            lifecycle_sender: setup.lifecycle_sender,
             phase,
             hangups,
             catalog,

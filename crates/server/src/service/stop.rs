@@ -126,7 +126,7 @@ impl Service {
         // Past the limit an operator's connection is closed as it is.
         let last_answers = timeout(LAST_ANSWERS, self.tasks.wait());
         let _ = tokio::join!(last_answers, self.workers.join());
-        self.activity.join(telemetry::stopped(broken)).await;
+        self.activity.join(telemetry::stopped_event(broken)).await;
         let posted = async {
             if let Some(sink) = self.sink {
                 sink.finish().await;

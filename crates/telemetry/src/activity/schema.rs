@@ -1,15 +1,15 @@
 use crate::database::Database;
 
-/// Where requests and events are kept.
+/// The file of requests and events.
 ///
-/// Rows are small: words are numbers, times are microseconds. `id_hash` stands for the id in an index of
-/// blocks of 65,536 rows one after the other: names are random, and an index that is sorted by them alone
-/// would be written to all over for every row.
-pub(super) const FILE: Database = Database {
+/// Rows are small: words are numbers, times are microseconds. `id_hash` indexes the id within blocks of 65,536
+/// consecutive rows: ids are random, and an index sorted by id alone would write to random pages for every
+/// row.
+pub(super) const ACTIVITY_DATABASE: Database = Database {
     name: "activity.sqlite",
-    holds: "the record of requests",
-    // Pages that are free can be given back to the system, which is decided before there is a table. What
-    // was written ahead is cut to this size again after a burst.
+    description: "the record of requests",
+    // `auto_vacuum` lets free pages be returned to the system, and must be set before the first table. The
+    // size limit truncates the write-ahead log after a burst.
     pragmas: "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_size_limit = 8388608;",
     migrations: &[
         "
@@ -59,13 +59,13 @@ pub(super) const FILE: Database = Database {
 ",
     ],
     probes: &[
-        super::words::ALL,
+        super::interned_words::SELECT_WORDS,
         super::store::INSERT_REQUEST,
         super::store::INSERT_EVENT,
-        super::tidy::DELETED,
+        super::prune::UPSERT_DELETED,
     ],
-    checked: false,
+    check_on_open: false,
 };
 
-/// How many bits of a place number the rows of a block of the index by id.
-pub(super) const BLOCK: u32 = 16;
+/// Low bits of a sequence number that number the rows within one block of the id index.
+pub(super) const BLOCK_BITS: u32 = 16;

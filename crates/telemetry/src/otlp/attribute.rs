@@ -4,16 +4,16 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What engines of this kind are called among the providers.
+/// Value of `gen_ai.provider.name` for llama.cpp.
 pub(super) const PROVIDER: &str = "llama.cpp";
 
-/// An attribute whose value is a text.
-pub(super) fn text(key: &str, value: impl Into<String>) -> KeyValue {
+/// Returns an attribute with a text value.
+pub(super) fn text_attribute(key: &str, value: impl Into<String>) -> KeyValue {
     attribute(key, Value::StringValue(value.into()))
 }
 
-/// An attribute whose value is a number.
-pub(super) fn number(key: &str, value: u64) -> KeyValue {
+/// Returns an attribute with an integer value.
+pub(super) fn integer_attribute(key: &str, value: u64) -> KeyValue {
     let value = i64::try_from(value).unwrap_or(i64::MAX);
     attribute(key, Value::IntValue(value))
 }
@@ -26,19 +26,19 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     }
 }
 
-/// Who says all this: this run of paddock.
+/// Returns the resource: this run of paddock.
 pub(super) fn resource(run: &str) -> Resource {
     Resource {
         attributes: vec![
-            text("service.name", "paddock"),
-            text("service.version", VERSION),
-            text("service.instance.id", run),
+            text_attribute("service.name", "paddock"),
+            text_attribute("service.version", VERSION),
+            text_attribute("service.instance.id", run),
         ],
         ..Resource::default()
     }
 }
 
-/// What part of it says it.
+/// Returns the instrumentation scope.
 pub(super) fn scope() -> InstrumentationScope {
     InstrumentationScope {
         name: "paddock".to_owned(),

@@ -1,34 +1,34 @@
-use super::retry::{Then, Tried, then};
-use crate::outgoing::{Answer, Client, Silent, in_words};
+use super::retry_policy::{Attempt, RetryDecision, decide_retry};
+use crate::http_client::{HttpAnswer, HttpClient, HttpClientError, describe};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use hyper::body::Bytes;
 use paddock_config::Collector;
 use tokio::time::{Instant, sleep};
 
-/// The longest answer that is read, in bytes.
-const MOST: usize = 64 * 1024;
+/// Maximum bytes read of an answer.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Sends one signal, and remembers whether that went well.
+/// Sends one signal, and logs changes between success and failure.
 #[derive(Debug)]
 pub(super) struct Delivery {
     signal: &'static str,
-    client: Client,
-    /// What has been said of it in the log, until it goes well again.
-    trouble: bool,
+    client: HttpClient,
+    /// The last attempt failed, and that has been logged.
+    failing: bool,
 }
 
 impl Delivery {
-    /// Of `traces` or `metrics`.
-    pub(super) fn of(signal: &'static str, client: Client) -> Self {
+    /// Creates the delivery of `traces` or `metrics`.
+    pub(super) fn new(signal: &'static str, client: HttpClient) -> Self {
         Self {
             signal,
             client,
-            trouble: false,
+            failing: false,
         }
     }
 
-    /// Sends, as often as can help. What was answered by whoever took it.
+    /// Sends `body`, with retries. Returns the collector's answer, or None if the body was dropped.
     pub(super) async fn send(&mut self, to: &Collector, body: Vec<u8>) -> Option<Bytes> {
         let target = format!("{}/v1/{}", to.url.path(), self.signal);
         let protobuf = HeaderValue::from_static("application/x-protobuf");
@@ -38,41 +38,48 @@ impl Delivery {
         let (began, mut tries) = (Instant::now(), 0);
         loop {
             let (fields, body) = (fields.clone(), body.clone());
-            let posting = self.client.post(&to.url, &target, fields, body, MOST);
+            let posting = self
+                .client
+                .post(&to.url, &target, fields, body, MAX_ANSWER_BYTES);
             let answer = posting.await;
-            let tried = match &answer {
-                Ok(answer) => Tried::Status(answer.status.as_u16(), answer.retry_after),
-                Err(_) => Tried::Silence,
+            let attempt = match &answer {
+                Ok(answer) => Attempt::Status(answer.status.as_u16(), answer.retry_after),
+                Err(_) => Attempt::NoAnswer,
             };
-            match then(tried, tries, began.elapsed(), fastrand::f64()) {
-                Then::Done => {
-                    self.went_well(to);
+            match decide_retry(attempt, tries, began.elapsed(), fastrand::f64()) {
+                RetryDecision::Done => {
+                    self.report_recovery(to);
                     return answer.ok().map(|answer| answer.body);
                 }
-                Then::Again(wait) => {
-                    self.went_badly(to, &answer, true);
+                RetryDecision::RetryAfter(wait) => {
+                    self.report_failure(to, &answer, true);
                     sleep(wait).await;
                     tries += 1;
                 }
-                Then::Never => {
-                    self.went_badly(to, &answer, false);
+                RetryDecision::GiveUp => {
+                    self.report_failure(to, &answer, false);
                     return None;
                 }
             }
         }
     }
 
-    fn went_well(&mut self, to: &Collector) {
-        if std::mem::take(&mut self.trouble) {
+    fn report_recovery(&mut self, to: &Collector) {
+        if std::mem::take(&mut self.failing) {
             tracing::info!(endpoint = %to.url, "{} are taken again", self.signal);
         }
     }
 
-    /// Says it once.
-    fn went_badly(&mut self, to: &Collector, answer: &Result<Answer, Silent>, again: bool) {
-        let error = in_words(answer);
+    /// Logs the first failure as a warning, later ones at debug level.
+    fn report_failure(
+        &mut self,
+        to: &Collector,
+        answer: &Result<HttpAnswer, HttpClientError>,
+        again: bool,
+    ) {
+        let error = describe(answer);
         let signal = self.signal;
-        if std::mem::replace(&mut self.trouble, true) {
+        if std::mem::replace(&mut self.failing, true) {
             tracing::debug!(endpoint = %to.url, %error, "{signal} are still not taken");
         } else if again {
             tracing::warn!(

@@ -1,10 +1,14 @@
+//! The two tasks that send spans and metrics, and their shutdown.
+//!
+//! Each task sends one signal, so that a failing delivery of one does not delay the other.
+
 use super::attribute::{resource, scope};
 use super::delivery::Delivery;
-use super::metric::{Period, metrics_of};
-use super::span::{nanoseconds, spans_of};
-use super::{Otlp, Spans};
-use crate::outgoing::Client;
-use crate::{Batch, Family};
+use super::metric::{Period, metrics_from_families};
+use super::span::{spans_from_batch, unix_nanos};
+use super::{OtlpHandle, SpanSender};
+use crate::http_client::HttpClient;
+use crate::{MetricFamily, RecordBatch};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
@@ -23,80 +27,80 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-/// How many portions of ended requests may wait to be sent.
-pub(super) const BATCHES: usize = 64;
+/// Maximum queued batches of ended requests.
+pub(super) const MAX_QUEUED_BATCHES: usize = 64;
 
-/// The most spans that are sent at once.
-const MOST: usize = 512;
+/// Maximum spans in one request.
+const MAX_SPANS_PER_REQUEST: usize = 512;
 
-/// How long spans are gathered at most.
-const GATHER: Duration = Duration::from_secs(5);
+/// Maximum time that spans are gathered.
+const GATHER_TIME: Duration = Duration::from_secs(5);
 
-/// How often metrics are sent: as often as OpenTelemetry's own exporters do.
-const METRICS: Duration = Duration::from_mins(1);
+/// Time between metrics, the default of OpenTelemetry's own exporters.
+const METRICS_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long the last spans and metrics may take when paddock stops.
-const LAST: Duration = Duration::from_secs(3);
+/// Time limit for the last spans and metrics at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long putting the last metrics together may take.
-const LAST_LOOK: Duration = Duration::from_millis(500);
+/// Time limit for collecting the last metrics.
+const LAST_METRICS_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The tasks that send.
+/// The running exporter tasks.
 #[derive(Debug)]
-pub struct Exporter {
+pub struct OtlpExporter {
     tasks: TaskTracker,
-    /// Until when, once paddock stops.
+    /// Shutdown deadline, once set.
     end: watch::Sender<Option<Instant>>,
-    /// The last metrics have been put together.
+    /// Resolves once the last metrics are collected.
     counted: oneshot::Receiver<()>,
 }
 
-/// What sends a signal.
-struct Sending {
-    otlp: Otlp,
+/// Sends one signal.
+struct SignalExporter {
+    otlp: OtlpHandle,
     collector: watch::Receiver<Option<Collector>>,
     resource: Resource,
     delivery: Delivery,
     end: watch::Receiver<Option<Instant>>,
 }
 
-impl Otlp {
-    /// The way of rows to the exporter, and its end.
-    pub fn rows(&self) -> (Spans, mpsc::Receiver<Arc<Batch>>) {
-        let (to, rows) = mpsc::channel(BATCHES);
-        (Spans::new(self.clone(), to), rows)
+impl OtlpHandle {
+    /// Returns both ends of the queue of traced records.
+    pub fn batch_channel(&self) -> (SpanSender, mpsc::Receiver<Arc<RecordBatch>>) {
+        let (to, batches) = mpsc::channel(MAX_QUEUED_BATCHES);
+        (SpanSender::new(self.clone(), to), batches)
     }
 }
 
-impl Exporter {
-    /// Sends what comes in these batches, and the metrics that `families` puts together, as of this run of
-    /// paddock. While there is no collector nothing wakes it.
+impl OtlpExporter {
+    /// Starts sending spans of these batches, and the metrics that `families` collects, for this run of
+    /// paddock. Without a collector nothing wakes the tasks.
     pub fn start<F>(
-        otlp: &Otlp,
+        otlp: &OtlpHandle,
         run: &str,
-        rows: mpsc::Receiver<Arc<Batch>>,
+        batches: mpsc::Receiver<Arc<RecordBatch>>,
         families: impl Fn() -> F + Send + 'static,
     ) -> Self
     where
-        F: Future<Output = Vec<Family>> + Send + 'static,
+        F: Future<Output = Vec<MetricFamily>> + Send + 'static,
     {
-        let (end, ends) = watch::channel(None);
-        let (count, counted) = oneshot::channel();
+        let (end, end_watch) = watch::channel(None);
+        let (counted_sender, counted) = oneshot::channel();
         let tasks = TaskTracker::new();
-        let client = Client::default();
-        let sending = |signal| Sending {
+        let client = HttpClient::default();
+        let sending = |signal| SignalExporter {
             otlp: otlp.clone(),
             collector: otlp.collector(),
             resource: resource(run),
-            delivery: Delivery::of(signal, client.clone()),
-            end: ends.clone(),
+            delivery: Delivery::new(signal, client.clone()),
+            end: end_watch.clone(),
         };
-        tasks.spawn(sending("traces").spans(rows));
-        let metrics = sending("metrics").metrics(families, count);
+        tasks.spawn(sending("traces").run_spans(batches));
+        let metrics = sending("metrics").run_metrics(families, counted_sender);
         tasks.spawn(async move {
             tokio::select! {
                 () = metrics => {}
-                () = over(ends) => {}
+                () = deadline_passed(end_watch) => {}
             }
         });
         tasks.close();
@@ -107,33 +111,34 @@ impl Exporter {
         }
     }
 
-    /// paddock stops. Waits until what the workers have counted is known; they may end then.
+    /// Begins the shutdown, and waits until the last metrics are collected; the workers may stop then.
     pub async fn finish(&mut self) {
-        self.end.send_replace(Some(Instant::now() + LAST));
-        // A task that panicked has nothing to say, and one that hangs is not waited for.
-        let _ = timeout(LAST, &mut self.counted).await;
+        self.end
+            .send_replace(Some(Instant::now() + SHUTDOWN_TIMEOUT));
+        // A panicked task never reports, and a hanging one is not waited for.
+        let _ = timeout(SHUTDOWN_TIMEOUT, &mut self.counted).await;
     }
 
-    /// Waits until the last is sent, or the time for it is over. It has been told to finish, and nobody
-    /// hands rows over any more.
+    /// Waits for the last delivery or the deadline. Requires [`Self::finish`], and that all [`SpanSender`]s
+    /// are dropped.
     pub async fn join(self) {
         self.tasks.wait().await;
     }
 }
 
-impl Sending {
-    /// Sends spans until nobody hands rows over any more.
-    async fn spans(mut self, mut rows: mpsc::Receiver<Arc<Batch>>) {
+impl SignalExporter {
+    /// Sends spans until every sender of batches is dropped.
+    async fn run_spans(mut self, mut batches: mpsc::Receiver<Arc<RecordBatch>>) {
         let mut spans = Vec::new();
         let mut open = true;
         while open {
-            let over = over(self.end.clone());
+            let deadline = deadline_passed(self.end.clone());
             tokio::select! {
-                more = gather(&mut rows, &mut spans) => open = more,
-                () = over => open = false,
+                more = gather_spans(&mut batches, &mut spans) => open = more,
+                () = deadline => open = false,
             }
             while !spans.is_empty() {
-                let rest = spans.split_off(spans.len().min(MOST));
+                let rest = spans.split_off(spans.len().min(MAX_SPANS_PER_REQUEST));
                 let some = std::mem::replace(&mut spans, rest);
                 self.send_spans(some).await;
             }
@@ -157,60 +162,64 @@ impl Sending {
             }],
         };
         let Some(answer) = self.send(&collector, request.encode_to_vec()).await else {
-            return self.otlp.lose(count);
+            return self.otlp.count_lost(count);
         };
-        // An answer in other words says that all was taken as well.
+        // An undecodable answer with a success status counts as full acceptance.
         let answer = ExportTraceServiceResponse::decode(&*answer).unwrap_or_default();
-        if let Some(partly) = answer.partial_success.filter(|it| it.rejected_spans > 0) {
-            let rejected = usize::try_from(partly.rejected_spans).unwrap_or(count);
-            self.otlp.lose(rejected.min(count));
-            let (why, endpoint) = (partly.error_message, &collector.url);
+        if let Some(partial) = answer.partial_success.filter(|it| it.rejected_spans > 0) {
+            let rejected = usize::try_from(partial.rejected_spans).unwrap_or(count);
+            self.otlp.count_lost(rejected.min(count));
+            let (why, endpoint) = (partial.error_message, &collector.url);
             tracing::warn!(%endpoint, rejected, %why, "some spans are not taken");
         }
     }
 
-    /// Sends metrics every minute, and once more at the end.
-    async fn metrics<F>(mut self, families: impl Fn() -> F, counted: oneshot::Sender<()>)
+    /// Sends metrics every minute, and once more at shutdown.
+    async fn run_metrics<F>(mut self, families: impl Fn() -> F, counted: oneshot::Sender<()>)
     where
-        F: Future<Output = Vec<Family>>,
+        F: Future<Output = Vec<MetricFamily>>,
     {
-        let from = nanoseconds(SystemTime::now());
+        let from = unix_nanos(SystemTime::now());
         let mut end = self.end.clone();
         let mut counted = Some(counted);
         while counted.is_some() {
-            let ends = tokio::select! {
-                () = due(&mut self.collector) => false,
+            let stopping = tokio::select! {
+                () = metrics_due(&mut self.collector) => false,
                 _ = end.wait_for(Option::is_some) => true,
             };
             let collector = self.collector.borrow().clone();
-            let limit = if ends { LAST_LOOK } else { METRICS };
-            let put_together = match collector {
+            let limit = if stopping {
+                LAST_METRICS_TIMEOUT
+            } else {
+                METRICS_INTERVAL
+            };
+            let families_now = match collector {
                 Some(_) => timeout(limit, families()).await.ok(),
                 None => None,
             };
-            if ends && let Some(counted) = counted.take() {
-                // Nobody may wait for it.
+            if stopping && let Some(counted) = counted.take() {
+                // The receiver may have stopped waiting.
                 let _ = counted.send(());
             }
-            if let Some((collector, families)) = collector.zip(put_together) {
-                let to = nanoseconds(SystemTime::now());
+            if let Some((collector, families)) = collector.zip(families_now) {
+                let to = unix_nanos(SystemTime::now());
                 let sending = self.send_metrics(&collector, families, Period { from, to });
-                // The last ones say what these say, and more.
+                // The last metrics supersede these.
                 tokio::select! {
                     () = sending => {}
-                    _ = end.wait_for(Option::is_some), if !ends => {}
+                    _ = end.wait_for(Option::is_some), if !stopping => {}
                 }
             }
         }
     }
 
-    async fn send_metrics(&mut self, to: &Collector, families: Vec<Family>, period: Period) {
+    async fn send_metrics(&mut self, to: &Collector, families: Vec<MetricFamily>, period: Period) {
         let request = ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics {
                 resource: Some(self.resource.clone()),
                 scope_metrics: vec![ScopeMetrics {
                     scope: Some(scope()),
-                    metrics: metrics_of(families, period),
+                    metrics: metrics_from_families(families, period),
                     ..ScopeMetrics::default()
                 }],
                 ..ResourceMetrics::default()
@@ -220,53 +229,56 @@ impl Sending {
             return;
         };
         let answer = ExportMetricsServiceResponse::decode(&*answer).unwrap_or_default();
-        if let Some(partly) = answer
+        if let Some(partial) = answer
             .partial_success
             .filter(|it| it.rejected_data_points > 0)
         {
-            let (rejected, why) = (partly.rejected_data_points, partly.error_message);
+            let (rejected, why) = (partial.rejected_data_points, partial.error_message);
             tracing::warn!(endpoint = %to.url, rejected, %why, "some metrics are not taken");
         }
     }
 
-    /// Sends something, as long as there is time. What was answered by whoever took it.
+    /// Sends `body` to the collector and returns its answer, or None once the shutdown deadline passes.
     async fn send(&mut self, to: &Collector, body: Vec<u8>) -> Option<hyper::body::Bytes> {
         tokio::select! {
             answer = self.delivery.send(to, body) => answer,
-            () = over(self.end.clone()) => None,
+            () = deadline_passed(self.end.clone()) => None,
         }
     }
 }
 
-/// Gathers spans until there are enough of them or time has passed. Whether there may be more.
-async fn gather(rows: &mut mpsc::Receiver<Arc<Batch>>, spans: &mut Vec<Span>) -> bool {
-    let Some(first) = rows.recv().await else {
+/// Gathers spans until the limit or the end of the gather time. Returns false once no more can come.
+async fn gather_spans(
+    batches: &mut mpsc::Receiver<Arc<RecordBatch>>,
+    spans: &mut Vec<Span>,
+) -> bool {
+    let Some(first) = batches.recv().await else {
         return false;
     };
-    spans.extend(spans_of(&first));
-    let until = Instant::now() + GATHER;
-    while spans.len() < MOST {
+    spans.extend(spans_from_batch(&first));
+    let until = Instant::now() + GATHER_TIME;
+    while spans.len() < MAX_SPANS_PER_REQUEST {
         let batch = tokio::select! {
-            batch = rows.recv() => batch,
+            batch = batches.recv() => batch,
             () = sleep_until(until) => return true,
         };
         match batch {
-            Some(batch) => spans.extend(spans_of(&batch)),
+            Some(batch) => spans.extend(spans_from_batch(&batch)),
             None => return false,
         }
     }
     true
 }
 
-/// Waits until metrics are due. Never, while there is no collector.
-async fn due(collector: &mut watch::Receiver<Option<Collector>>) {
-    // Whoever could change it is there for as long as this.
+/// Waits until metrics are due; forever without a collector.
+async fn metrics_due(collector: &mut watch::Receiver<Option<Collector>>) {
+    // The sender lives as long as this task, so waiting cannot fail.
     let _ = collector.wait_for(Option::is_some).await;
-    sleep(METRICS).await;
+    sleep(METRICS_INTERVAL).await;
 }
 
-/// Waits until there is no time left.
-async fn over(mut end: watch::Receiver<Option<Instant>>) {
+/// Waits until the shutdown deadline has passed.
+async fn deadline_passed(mut end: watch::Receiver<Option<Instant>>) {
     let end = end
         .wait_for(Option::is_some)
         .await
@@ -274,7 +286,7 @@ async fn over(mut end: watch::Receiver<Option<Instant>>) {
         .and_then(|end| *end);
     match end {
         Some(end) => sleep_until(end).await,
-        // Nobody can say any more that it ends: the runtime does.
+        // The sender is gone: the runtime will end this task.
         None => std::future::pending().await,
     }
 }

@@ -1,35 +1,35 @@
-use crate::Batch;
+use crate::RecordBatch;
 use paddock_config::Collector;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
-/// Where traces and metrics go, and how much of them went nowhere.
+/// Current collector of traces and metrics, and the count of lost spans.
 #[derive(Debug, Clone)]
-pub struct Otlp(Arc<Shared>);
+pub struct OtlpHandle(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     collector: watch::Sender<Option<Collector>>,
-    /// There is a collector: workers read it with each request.
-    wanted: AtomicBool,
-    /// How many spans nobody took.
+    /// True while there is a collector; workers read this flag for each request.
+    enabled: AtomicBool,
+    /// Number of lost spans.
     lost: AtomicU64,
 }
 
-impl Otlp {
-    /// Sends to this one, if there is any.
+impl OtlpHandle {
+    /// Creates a handle with this collector, if any.
     pub fn new(collector: Option<Collector>) -> Self {
         Self(Arc::new(Shared {
-            wanted: AtomicBool::new(collector.is_some()),
+            enabled: AtomicBool::new(collector.is_some()),
             collector: watch::Sender::new(collector),
             lost: AtomicU64::new(0),
         }))
     }
 
-    /// Sends to this one from now on.
-    pub fn send_to(&self, collector: Option<Collector>) {
-        self.0.wanted.store(collector.is_some(), Ordering::Relaxed);
+    /// Replaces the collector.
+    pub fn set_collector(&self, collector: Option<Collector>) {
+        self.0.enabled.store(collector.is_some(), Ordering::Relaxed);
         self.0.collector.send_if_modified(|now| {
             let differs = *now != collector;
             *now = collector;
@@ -37,49 +37,51 @@ impl Otlp {
         });
     }
 
-    /// Where to, now and later.
+    /// Subscribes to the current collector.
     pub(super) fn collector(&self) -> watch::Receiver<Option<Collector>> {
         self.0.collector.subscribe()
     }
 
-    /// Nobody took so many spans.
-    pub(super) fn lose(&self, spans: usize) {
+    /// Counts lost spans.
+    pub(super) fn count_lost(&self, spans: usize) {
         self.0.lost.fetch_add(spans as u64, Ordering::Relaxed);
     }
 
-    /// How many spans nobody took.
+    /// Returns the number of lost spans.
     pub fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
 }
 
-/// Takes the traces of requests that have ended.
+/// Sends traced records to the exporter.
 #[derive(Debug, Clone)]
-pub struct Spans {
-    otlp: Otlp,
-    to: mpsc::Sender<Arc<Batch>>,
+pub struct SpanSender {
+    otlp: OtlpHandle,
+    batches: mpsc::Sender<Arc<RecordBatch>>,
 }
 
-impl Spans {
-    pub(crate) fn new(otlp: Otlp, to: mpsc::Sender<Arc<Batch>>) -> Self {
-        Self { otlp, to }
+impl SpanSender {
+    pub(crate) fn new(otlp: OtlpHandle, batches: mpsc::Sender<Arc<RecordBatch>>) -> Self {
+        Self { otlp, batches }
     }
 
-    /// Somebody collects.
-    pub(crate) fn are_wanted(&self) -> bool {
-        self.otlp.0.wanted.load(Ordering::Relaxed)
+    /// Returns true while there is a collector.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.otlp.0.enabled.load(Ordering::Relaxed)
     }
 
-    /// Hands a batch over, without waiting. If the exporter is that far behind, its spans are lost.
-    pub(crate) fn offer(&self, batch: &Arc<Batch>) {
-        if batch.has_traces() && self.to.try_send(Arc::clone(batch)).is_err() {
-            let spans = batch.traced().map(|(row, _, trace)| trace.spans(row));
-            self.otlp.lose(spans.sum());
+    /// Queues a batch without waiting. If the queue is full, its spans are counted as lost.
+    pub(crate) fn offer(&self, batch: &Arc<RecordBatch>) {
+        if batch.has_traces() && self.batches.try_send(Arc::clone(batch)).is_err() {
+            let spans = batch
+                .traced()
+                .map(|(record, _, trace)| trace.span_count(record));
+            self.otlp.count_lost(spans.sum());
         }
     }
 
-    /// These spans come too late to be handed over.
-    pub(crate) fn lose(&self, spans: usize) {
-        self.otlp.lose(spans);
+    /// Counts spans that were dropped before they were queued.
+    pub(crate) fn count_lost(&self, spans: usize) {
+        self.otlp.count_lost(spans);
     }
 }

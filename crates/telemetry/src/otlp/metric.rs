@@ -1,5 +1,7 @@
-use super::attribute::{PROVIDER, text};
-use crate::{Family, Sample, Value};
+//! Converts metrics to OTLP, with OpenTelemetry's names and units.
+
+use super::attribute::{PROVIDER, text_attribute};
+use crate::{MetricFamily, MetricSample, MetricValue};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
@@ -7,8 +9,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
 };
 
-/// The metrics that OpenTelemetry has names for.
-const KNOWN: [(&str, &str); 3] = [
+/// Metrics that OpenTelemetry's semantic conventions name.
+const SEMANTIC_CONVENTION_NAMES: [(&str, &str); 3] = [
     (
         "paddock_request_duration_seconds",
         "gen_ai.server.request.duration",
@@ -23,38 +25,42 @@ const KNOWN: [(&str, &str); 3] = [
     ),
 ];
 
-/// From when to when something was counted, in nanoseconds since 1970.
+/// Period of a measurement, in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
     pub(super) from: u64,
     pub(super) to: u64,
 }
 
-/// The metrics that have values.
-pub(super) fn metrics_of(families: Vec<Family>, period: Period) -> Vec<Metric> {
+/// Converts the metrics that have values.
+pub(super) fn metrics_from_families(families: Vec<MetricFamily>, period: Period) -> Vec<Metric> {
     let some = families
         .into_iter()
         .filter(|family| !family.samples.is_empty());
-    some.map(|family| metric(family, period)).collect()
+    some.map(|family| convert_metric(family, period)).collect()
 }
 
-fn metric(family: Family, period: Period) -> Metric {
-    let Naming { name, unit, known } = Naming::of(&family.name);
+fn convert_metric(family: MetricFamily, period: Period) -> Metric {
+    let MetricName {
+        name,
+        unit,
+        is_semantic,
+    } = MetricName::from_prometheus(&family.name);
     let cumulative = AggregationTemporality::Cumulative.into();
     let mut numbers = Vec::new();
     let mut histograms = Vec::new();
-    for Sample { labels, value } in family.samples {
-        let attributes = attributes(labels, known);
+    for MetricSample { labels, value } in family.samples {
+        let attributes = convert_labels(labels, is_semantic);
         match value {
-            Value::Number(value) => numbers.push(NumberDataPoint {
+            MetricValue::Number(value) => numbers.push(NumberDataPoint {
                 attributes,
                 start_time_unix_nano: period.from,
                 time_unix_nano: period.to,
                 value: Some(Number::AsDouble(value)),
                 ..NumberDataPoint::default()
             }),
-            Value::Histogram(histogram) => {
-                histograms.push(point(&histogram, attributes, period));
+            MetricValue::Histogram(histogram) => {
+                histograms.push(histogram_point(&histogram, attributes, period));
             }
         }
     }
@@ -81,24 +87,27 @@ fn metric(family: Family, period: Period) -> Metric {
     }
 }
 
-/// What a metric is called, and what its numbers are of.
+/// Name and unit of a metric.
 #[derive(Debug, PartialEq, Eq)]
-struct Naming {
+struct MetricName {
     name: String,
     unit: &'static str,
-    /// The name is OpenTelemetry's own.
-    known: bool,
+    /// The name is from OpenTelemetry's semantic conventions.
+    is_semantic: bool,
 }
 
-impl Naming {
-    /// Takes the words out of a name that a collector puts in when it tells Prometheus, which has the same
-    /// names then. Without a unit it puts none in.
-    fn of(name: &str) -> Self {
-        if let Some((_, known)) = KNOWN.iter().find(|(ours, _)| *ours == name) {
+impl MetricName {
+    /// Removes the suffixes that a collector adds when it exports to Prometheus, so that both names agree
+    /// there. A metric without a unit gets no suffix.
+    fn from_prometheus(name: &str) -> Self {
+        if let Some((_, is_semantic)) = SEMANTIC_CONVENTION_NAMES
+            .iter()
+            .find(|(ours, _)| *ours == name)
+        {
             return Self {
-                name: (*known).to_owned(),
+                name: (*is_semantic).to_owned(),
                 unit: "s",
-                known: true,
+                is_semantic: true,
             };
         }
         let name = name.strip_suffix("_total").unwrap_or(name);
@@ -111,26 +120,26 @@ impl Naming {
         Self {
             name: name.replacen('_', ".", 1),
             unit,
-            known: false,
+            is_semantic: false,
         }
     }
 }
 
-/// What reached no model has no name of one.
-fn attributes(labels: Vec<(String, String)>, known: bool) -> Vec<KeyValue> {
+/// Converts labels. An empty model label is left out.
+fn convert_labels(labels: Vec<(String, String)>, is_semantic: bool) -> Vec<KeyValue> {
     let some = labels
         .into_iter()
         .filter(|(label, value)| label != "model" || !value.is_empty());
     let all = some.map(|(label, value)| match label.as_str() {
-        "model" if known => text("gen_ai.request.model", value),
-        "operation" if known => text("gen_ai.operation.name", value),
-        label => text(label, value),
+        "model" if is_semantic => text_attribute("gen_ai.request.model", value),
+        "operation" if is_semantic => text_attribute("gen_ai.operation.name", value),
+        label => text_attribute(label, value),
     });
-    let provider = known.then(|| text("gen_ai.provider.name", PROVIDER));
+    let provider = is_semantic.then(|| text_attribute("gen_ai.provider.name", PROVIDER));
     all.chain(provider).collect()
 }
 
-fn point(
+fn histogram_point(
     histogram: &crate::Histogram,
     attributes: Vec<KeyValue>,
     period: Period,
@@ -174,17 +183,20 @@ mod tests {
                 "s",
             ),
         ] {
-            let naming = Naming::of(name);
-            assert_eq!((naming.name.as_str(), naming.unit), (expected, unit));
+            let metric_name = MetricName::from_prometheus(name);
+            assert_eq!(
+                (metric_name.name.as_str(), metric_name.unit),
+                (expected, unit)
+            );
         }
     }
 
-    fn family(name: &str, kind: &str, samples: Vec<(&str, Value)>) -> Family {
-        let sample = |(model, value): (&str, Value)| Sample {
+    fn family(name: &str, kind: &str, samples: Vec<(&str, MetricValue)>) -> MetricFamily {
+        let sample = |(model, value): (&str, MetricValue)| MetricSample {
             labels: vec![("model".to_owned(), model.to_owned())],
             value,
         };
-        Family {
+        MetricFamily {
             name: name.to_owned(),
             kind: kind.to_owned(),
             help: String::new(),
@@ -194,14 +206,14 @@ mod tests {
 
     #[test]
     fn a_histogram_has_its_buckets_apart() {
-        let mut histogram = crate::Histogram::long();
+        let mut histogram = crate::Histogram::with_request_bounds();
         for seconds in [0, 1, 1, 1_000] {
             histogram.add(Duration::from_secs(seconds));
         }
-        let values = vec![("m", Value::Histogram(histogram))];
+        let values = vec![("m", MetricValue::Histogram(histogram))];
         let family = family("paddock_request_duration_seconds", "histogram", values);
         let period = Period { from: 1, to: 2 };
-        let metrics = metrics_of(vec![family], period);
+        let metrics = metrics_from_families(vec![family], period);
         let Some(Data::Histogram(histogram)) = &metrics[0].data else {
             panic!("{metrics:?}");
         };
@@ -218,13 +230,18 @@ mod tests {
 
     #[test]
     fn counters_grow_and_gauges_do_not() {
-        let values = || vec![("m", Value::Number(3.0)), ("", Value::Number(4.0))];
+        let values = || {
+            vec![
+                ("m", MetricValue::Number(3.0)),
+                ("", MetricValue::Number(4.0)),
+            ]
+        };
         let families = vec![
             family("paddock_requests_total", "counter", values()),
             family("paddock_in_flight", "gauge", values()),
             family("paddock_restarts_total", "counter", Vec::new()),
         ];
-        let metrics = metrics_of(families, Period { from: 1, to: 2 });
+        let metrics = metrics_from_families(families, Period { from: 1, to: 2 });
         assert_eq!(metrics.len(), 2, "nothing is no metric: {metrics:?}");
         let Some(Data::Sum(sum)) = &metrics[0].data else {
             panic!("{metrics:?}");

@@ -1,39 +1,38 @@
-use super::Fact;
+use super::SinkEvent;
 use bytes::Bytes;
 use paddock_api::PostedEvent;
 
-/// The most facts in a batch: some 300 KB.
-pub(super) const MOST: usize = 500;
+/// Maximum events in a batch: about 300 KB.
+pub(super) const MAX_BATCH_EVENTS: usize = 500;
 
-/// Facts that are posted together.
+/// Events that are posted together.
 #[derive(Debug)]
-pub(crate) struct Batch {
-    /// What is posted, every time the same.
+pub(crate) struct PostBatch {
+    /// JSON body, the same for every attempt.
     pub(super) body: Bytes,
-    /// By this the receiver knows a batch that it has taken before.
+    /// Idempotency key: tells the receiver that it has seen the batch before.
     pub(super) key: String,
-    /// How many there are.
-    pub(super) facts: usize,
+    /// Number of events.
+    pub(super) events: usize,
 }
 
-impl Batch {
-    /// Puts facts together, in their order, as an array of what the admin plane lists; what each is stands
-    /// with it as its `type`.
-    pub(super) fn of(facts: &[Fact], key: String) -> Self {
-        let events: Vec<PostedEvent> = facts.iter().map(posted).collect();
-        // These types have no map whose keys could be anything but text, which is all that can fail.
-        let body = serde_json::to_vec(&events).unwrap_or_default();
+impl PostBatch {
+    /// Serializes events in order as an array of the admin API's types, each tagged with its `type`.
+    pub(super) fn new(events: &[SinkEvent], key: String) -> Self {
+        let posted: Vec<PostedEvent> = events.iter().map(to_posted).collect();
+        // Serializing fails only for maps with non-text keys, which these types do not have.
+        let body = serde_json::to_vec(&posted).unwrap_or_default();
         Self {
             body: body.into(),
             key,
-            facts: facts.len(),
+            events: events.len(),
         }
     }
 }
 
-fn posted(fact: &Fact) -> PostedEvent {
-    match fact {
-        Fact::Request(ended) => PostedEvent::Request(ended.1.to_api(ended.0)),
-        Fact::Lifecycle(event) => PostedEvent::Lifecycle(event.1.to_api(event.0)),
+fn to_posted(event: &SinkEvent) -> PostedEvent {
+    match event {
+        SinkEvent::Request(ended) => PostedEvent::Request(ended.1.to_api(ended.0)),
+        SinkEvent::Lifecycle(event) => PostedEvent::Lifecycle(event.1.to_api(event.0)),
     }
 }

@@ -1,7 +1,7 @@
-//! What is posted with a batch, and the token.
+//! Posts a batch: header fields and the bearer token.
 
-use super::batch::Batch;
-use crate::outgoing::{Answer, Client, LIMIT, Silent};
+use super::batch::PostBatch;
+use crate::http_client::{HttpAnswer, HttpClient, HttpClientError, REQUEST_TIMEOUT};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 use paddock_config::Events;
@@ -11,49 +11,55 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
-/// The longest token, in bytes.
-const TOKEN: u64 = 4096;
+/// Maximum length of a token, in bytes.
+const MAX_TOKEN_BYTES: u64 = 4096;
 
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Why there is no answer.
+/// Reason for a missing answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
     #[error(transparent)]
-    Silent(#[from] Silent),
-    #[error("the token in {} cannot be read: {why}", path.display())]
-    Token { path: PathBuf, why: io::Error },
+    NoAnswer(#[from] HttpClientError),
+    #[error("the token in {} cannot be read: {cause}", path.display())]
+    Token { path: PathBuf, cause: io::Error },
     #[error("it cannot be asked so: {0}")]
     Field(#[from] InvalidHeaderValue),
 }
 
-/// Posts a batch. What is answered besides the status is not read.
-pub(super) async fn post(client: &Client, to: &Events, batch: &Batch) -> Result<Answer, PostError> {
+/// Posts a batch. Of the answer only the head is read.
+pub(super) async fn post(
+    client: &HttpClient,
+    to: &Events,
+    batch: &PostBatch,
+) -> Result<HttpAnswer, PostError> {
     let mut fields = HeaderMap::new();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    fields.insert(KEY, HeaderValue::from_str(&batch.key)?);
+    fields.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&batch.key)?);
     if let Some(path) = &to.token_file {
-        let token = timeout(LIMIT, token(path)).await;
-        let token = token.unwrap_or(Err(Silent::Late(LIMIT).into()))?;
-        let mut shown = HeaderValue::from_str(&format!("Bearer {token}"))?;
-        shown.set_sensitive(true);
-        fields.insert(AUTHORIZATION, shown);
+        let token = timeout(REQUEST_TIMEOUT, read_token(path)).await;
+        let token = token.unwrap_or(Err(HttpClientError::Timeout(REQUEST_TIMEOUT).into()))?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        bearer.set_sensitive(true);
+        fields.insert(AUTHORIZATION, bearer);
     }
     let (target, body) = (to.url.target(), batch.body.clone());
     Ok(client.post(&to.url, target, fields, body, 0).await?)
 }
 
-/// What is in the file now: it may be another since the last post.
-async fn token(path: &Path) -> Result<String, PostError> {
+/// Reads the token file anew for each post, as the token may have been replaced.
+async fn read_token(path: &Path) -> Result<String, PostError> {
     let file = path.to_owned();
     let reading = blocking::run(move || {
         let mut text = String::new();
-        File::open(file)?.take(TOKEN).read_to_string(&mut text)?;
+        File::open(file)?
+            .take(MAX_TOKEN_BYTES)
+            .read_to_string(&mut text)?;
         io::Result::Ok(text.trim().to_owned())
     });
     let read = reading.await.flatten();
-    read.map_err(|why| PostError::Token {
+    read.map_err(|cause| PostError::Token {
         path: path.to_owned(),
-        why,
+        cause,
     })
 }

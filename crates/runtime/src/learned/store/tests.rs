@@ -249,7 +249,7 @@ fn a_place_that_cannot_be_written_is_said_in_words() {
     let error = Learned::open(place.0.path(), NOW).unwrap_err();
     assert!(matches!(
         error,
-        LearnedError::File(DatabaseError::Planted(_))
+        LearnedError::File(DatabaseError::Untrusted(_))
     ));
     let words = error.to_string();
     assert!(

@@ -4,7 +4,7 @@ use crate::routes::Admin;
 use crate::routes::in_flight;
 use paddock_admission::error::unix;
 use paddock_proxy::{AtHand, Stage};
-use paddock_telemetry::{Listed, Outcome, Wanted};
+use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
@@ -37,10 +37,10 @@ pub(super) async fn find(admin: &Admin, id: &str) -> Option<Passage> {
     if let Some(request) = active.oldest.iter().find(|request| request.id == id) {
         return Some(Passage::in_flight(request));
     }
-    let wanted = Wanted {
+    let wanted = ActivityQuery {
         limit: 1,
         id: Some(id.to_owned()),
-        ..Wanted::default()
+        ..ActivityQuery::default()
     };
     let ended = admin.activity.requests(wanted).await;
     ended.first().map(|(_, listed)| Passage::ended(listed))
@@ -63,7 +63,7 @@ impl Passage {
         }
     }
 
-    fn ended(listed: &Listed) -> Self {
+    fn ended(listed: &LoggedRequest) -> Self {
         let is_refused = listed.outcome == Outcome::Refused.as_str();
         Self {
             model: listed.model.as_deref().map(str::to_owned),

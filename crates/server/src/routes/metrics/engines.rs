@@ -13,7 +13,7 @@ use paddock_proxy::Stream;
 use paddock_runtime::{ModelView, View};
 use paddock_scheduler::ModelId;
 use paddock_supervisor::{Address, ChildProcesses, State};
-use paddock_telemetry::outgoing::{self, Silent};
+use paddock_telemetry::http_client::{self, HttpClientError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,7 +55,7 @@ struct Child<'a> {
 #[derive(Debug, thiserror::Error)]
 enum Unsaid {
     #[error(transparent)]
-    Silent(#[from] Silent),
+    Silent(#[from] HttpClientError),
     #[error("it answered with {0}")]
     Status(StatusCode),
 }
@@ -155,9 +155,11 @@ impl<'a> Child<'a> {
 /// Asks a child for its metrics.
 async fn ask(child: Child<'_>) -> Result<Bytes, Unsaid> {
     let request = Request::get("/metrics").header(HOST, "localhost");
-    let request = request.body(Full::default()).map_err(Silent::from)?;
+    let request = request
+        .body(Full::default())
+        .map_err(HttpClientError::from)?;
     let connecting = Stream::connect(child.address, child.processes);
-    let answer = outgoing::ask(connecting, request, MOST, LIMIT).await?;
+    let answer = http_client::send_request(connecting, request, MOST, LIMIT).await?;
     match answer.status {
         StatusCode::OK => Ok(answer.body),
         status => Err(Unsaid::Status(status)),

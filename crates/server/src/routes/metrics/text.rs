@@ -1,16 +1,16 @@
 //! Prometheus' text format.
 
 use super::float;
-use paddock_telemetry::{Family, Histogram, Sample, Value};
+use paddock_telemetry::{Histogram, MetricFamily, MetricSample, MetricValue};
 use std::fmt::Write;
 
 /// Version 0.0.4 of it.
 pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The metrics in the format's words.
-pub(super) fn of(families: &[Family]) -> String {
+pub(super) fn of(families: &[MetricFamily]) -> String {
     let mut out = String::new();
-    for Family {
+    for MetricFamily {
         name,
         kind,
         help,
@@ -19,10 +19,10 @@ pub(super) fn of(families: &[Family]) -> String {
     {
         // Writing to a string does not fail.
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for Sample { labels, value } in samples {
+        for MetricSample { labels, value } in samples {
             match value {
-                Value::Number(number) => line(&mut out, name, labels, *number),
-                Value::Histogram(histogram) => lines(&mut out, name, labels, histogram),
+                MetricValue::Number(number) => line(&mut out, name, labels, *number),
+                MetricValue::Histogram(histogram) => lines(&mut out, name, labels, histogram),
             }
         }
     }
@@ -76,7 +76,7 @@ mod tests {
         page.family("a_total", "counter", "What it is.");
         page.sample("a_total", &[("model", "odd \"name\"\\\n")], 3.0);
         page.sample("a_total", &[], 0.5);
-        let mut histogram = Histogram::long();
+        let mut histogram = Histogram::with_request_bounds();
         histogram.add(std::time::Duration::from_secs(601));
         page.family("t", "histogram", "Time.");
         page.histogram("t", &[("model", "m")], &histogram);

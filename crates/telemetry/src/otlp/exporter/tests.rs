@@ -1,6 +1,8 @@
+//! Tests of the exporter against a collector on a real socket.
+
 use super::*;
-use crate::row::tests::row;
-use crate::{Names, Sample, Trace, Value};
+use crate::request_record::tests::sample_record;
+use crate::{MetricSample, MetricValue, ModelNames, Trace};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,19 +14,19 @@ use paddock_config as config;
 use std::sync::Mutex;
 use tokio::net::TcpListener;
 
-/// A collector that answers as it is told, and then that all is well.
+/// A collector that sends the given answers, then 200 to every request.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Told>>);
 
 #[derive(Default)]
 struct Told {
     answers: Vec<(u16, HeaderMap, Vec<u8>)>,
-    /// Path and body of what was posted.
+    /// Path and body of each post.
     posted: Vec<(String, Vec<u8>)>,
 }
 
 impl Collector {
-    /// Starts it; the address is where it listens.
+    /// Starts the collector on a free port.
     async fn start(answers: Vec<(u16, HeaderMap, Vec<u8>)>) -> (Self, config::Collector) {
         let collector = Self::default();
         collector.0.lock().unwrap().answers = answers;
@@ -34,7 +36,7 @@ impl Collector {
             .with_state(collector.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        // The test's runtime ends it.
+        // The test's runtime ends the server.
         drop(tokio::task::spawn_local(async move {
             axum::serve(listener, router).await.unwrap();
         }));
@@ -47,7 +49,7 @@ impl Collector {
         some.map(|(_, body)| body.clone()).collect()
     }
 
-    /// The spans of each request.
+    /// Returns the number of spans in each request.
     fn spans(&self) -> Vec<usize> {
         let posted = self.posted("/in/v1/traces");
         let count = |body: Vec<u8>| {
@@ -79,31 +81,31 @@ fn collector_at(text: &str) -> config::Collector {
     config::Collector::without_fields(text).unwrap()
 }
 
-/// A batch of requests with two spans each.
-fn batch(requests: usize) -> Arc<Batch> {
+/// Returns a batch of requests with two spans each.
+fn batch(requests: usize) -> Arc<RecordBatch> {
     let trace = Trace::begin(b"").unwrap();
-    Arc::new(Batch {
-        rows: (0..requests).map(|_| (row(), 0)).collect(),
+    Arc::new(RecordBatch {
+        records: (0..requests).map(|_| (sample_record(), 0)).collect(),
         ids: Vec::new(),
         traces: (0..requests).map(|at| (at, trace.clone())).collect(),
-        names: Names::default(),
+        names: ModelNames::default(),
         clocks: (Instant::now(), SystemTime::now()),
     })
 }
 
-async fn families() -> Vec<Family> {
-    vec![Family {
+async fn families() -> Vec<MetricFamily> {
+    vec![MetricFamily {
         name: "paddock_requests_total".to_owned(),
         kind: "counter".to_owned(),
         help: "Requests.".to_owned(),
-        samples: vec![Sample {
+        samples: vec![MetricSample {
             labels: Vec::new(),
-            value: Value::Number(3.0),
+            value: MetricValue::Number(3.0),
         }],
     }]
 }
 
-/// Runs a test on the real clock: there are real sockets.
+/// Runs a test on the real clock, as it uses real sockets.
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -112,11 +114,11 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime, test)
 }
 
-/// Sends requests of two spans each and stops. How many spans were lost.
+/// Sends requests of two spans each, stops, and returns the number of lost spans.
 async fn send(to: Option<config::Collector>, requests: &[usize]) -> u64 {
-    let otlp = Otlp::new(to);
-    let (spans, rows) = otlp.rows();
-    let mut exporter = Exporter::start(&otlp, "this-run", rows, families);
+    let otlp = OtlpHandle::new(to);
+    let (spans, records) = otlp.batch_channel();
+    let mut exporter = OtlpExporter::start(&otlp, "this-run", records, families);
     for requests in requests {
         spans.offer(&batch(*requests));
     }
@@ -152,9 +154,9 @@ fn a_collector_that_has_no_time_is_asked_again() {
         soon.insert("retry-after", "0".parse().unwrap());
         let busy = [429, 502, 503, 504].map(|status| (status, soon.clone(), Vec::new()));
         let (collector, at) = Collector::start(busy.into()).await;
-        let otlp = Otlp::new(Some(at));
-        let (spans, rows) = otlp.rows();
-        let mut exporter = Exporter::start(&otlp, "this-run", rows, families);
+        let otlp = OtlpHandle::new(Some(at));
+        let (spans, records) = otlp.batch_channel();
+        let mut exporter = OtlpExporter::start(&otlp, "this-run", records, families);
         spans.offer(&batch(256));
         let limit = Instant::now() + Duration::from_secs(10);
         while collector.spans().len() < 5 {
@@ -183,7 +185,7 @@ fn what_is_refused_is_lost_and_counted() {
             ((200, HeaderMap::new(), partly.encode_to_vec()), 7),
             ((200, HeaderMap::new(), b"what?".to_vec()), 0),
         ] {
-            // Whichever comes first, traces or metrics, is answered so.
+            // Both signals get this answer, in either order.
             let (_, at) = Collector::start(vec![answer.clone(), answer]).await;
             assert_eq!(send(Some(at), &[10]).await, lost);
         }
@@ -193,12 +195,12 @@ fn what_is_refused_is_lost_and_counted() {
 #[test]
 fn nobody_there_costs_the_last_seconds_and_the_spans() {
     run(async {
-        // The system takes connections, and nobody answers.
+        // The kernel accepts connections, and no answer ever comes.
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent = format!("http://{}", silent.local_addr().unwrap());
         let began = Instant::now();
         assert_eq!(send(Some(collector_at(&silent)), &[10]).await, 20);
-        assert!(began.elapsed() < LAST + Duration::from_secs(2));
+        assert!(began.elapsed() < SHUTDOWN_TIMEOUT + Duration::from_secs(2));
         assert_eq!(
             send(None, &[10]).await,
             0,
@@ -209,13 +211,13 @@ fn nobody_there_costs_the_last_seconds_and_the_spans() {
 
 #[test]
 fn what_is_too_much_is_lost_and_counted() {
-    let otlp = Otlp::new(Some(collector_at("http://127.0.0.1:4318")));
-    let (spans, rows) = otlp.rows();
-    for _ in 0..BATCHES {
+    let otlp = OtlpHandle::new(Some(collector_at("http://127.0.0.1:4318")));
+    let (spans, records) = otlp.batch_channel();
+    for _ in 0..MAX_QUEUED_BATCHES {
         spans.offer(&batch(256));
     }
     assert_eq!(otlp.lost(), 0);
     spans.offer(&batch(10));
     assert_eq!(otlp.lost(), 20);
-    drop(rows);
+    drop(records);
 }

@@ -1,5 +1,7 @@
+//! Tests of spans: names, attributes, times and errors.
+
 use super::*;
-use crate::row::tests::row;
+use crate::request_record::tests::sample_record;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use paddock_wire::Usage;
 use std::collections::BTreeMap;
@@ -18,21 +20,21 @@ fn trace(lines: &str) -> Trace {
     Trace::begin(format!("POST /x HTTP/1.1\r\nHost: h\r\n{lines}\r\n").as_bytes()).unwrap()
 }
 
-/// The spans of one request, whose first byte came at `BEGIN`.
-fn spans(row: Row, trace: Trace) -> Vec<Span> {
+/// Returns the spans of one request that arrived at `BEGIN`.
+fn spans(record: RequestRecord, trace: Trace) -> Vec<Span> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(BEGIN);
-    let batch = Batch {
-        clocks: (row.arrived + ms(2_000), time + ms(2_000)),
-        rows: vec![(row, 2)],
+    let batch = RecordBatch {
+        clocks: (record.arrived + ms(2_000), time + ms(2_000)),
+        records: vec![(record, 2)],
         ids: b"r7".to_vec(),
         traces: vec![(0, trace)],
         names: Arc::new([Some("gemma".into())]),
     };
-    spans_of(&batch).collect()
+    spans_from_batch(&batch).collect()
 }
 
-fn of(row: Row) -> Span {
-    spans(row, trace("")).swap_remove(0)
+fn root_span_of(record: RequestRecord) -> Span {
+    spans(record, trace("")).swap_remove(0)
 }
 
 fn attributes_of(span: &Span) -> BTreeMap<&str, String> {
@@ -47,12 +49,12 @@ fn attributes_of(span: &Span) -> BTreeMap<&str, String> {
 
 #[test]
 fn a_stream_that_waited_has_a_span_for_each_part() {
-    let mut row = row();
-    (row.queue, row.load) = (ms(100), ms(200));
-    (row.ttft, row.total) = (Some(ms(400)), ms(1_000));
+    let mut record = sample_record();
+    (record.queue, record.load) = (ms(100), ms(200));
+    (record.ttft, record.total) = (Some(ms(400)), ms(1_000));
     let mut trace = trace(&format!("{THEIRS}tracestate: a=1\r\n"));
-    trace.waited(ms(5), true);
-    let spans = spans(row, trace);
+    trace.set_lease_wait(ms(5), true);
+    let spans = spans(record, trace);
     let shown: Vec<_> = spans
         .iter()
         .map(|span| {
@@ -88,15 +90,15 @@ fn a_stream_that_waited_has_a_span_for_each_part() {
 
 #[test]
 fn a_span_says_what_is_known_of_the_request() {
-    let mut row = row();
-    row.usage = Usage {
+    let mut record = sample_record();
+    record.usage = Usage {
         prompt_tokens: Some(26),
         cached_tokens: Some(20),
         generated_tokens: Some(5),
         ..Usage::default()
     };
-    (row.bytes_in, row.bytes_out) = (10, 20);
-    let span = of(row);
+    (record.bytes_in, record.bytes_out) = (10, 20);
+    let span = root_span_of(record);
     assert_eq!(span.parent_span_id, b"");
     assert_eq!(span.flags, 0x101);
     let expected = [
@@ -129,12 +131,12 @@ fn spans_are_named_after_what_is_asked() {
         (Route::Slots, true, "POST /slots"),
         (Route::Other, true, "POST"),
     ] {
-        let mut row = row();
-        row.route = route;
-        row.model = row.model.filter(|_| model);
-        assert_eq!(of(row).name, name);
+        let mut record = sample_record();
+        record.route = route;
+        record.model = record.model.filter(|_| model);
+        assert_eq!(root_span_of(record).name, name);
     }
-    let mut unreadable = row();
+    let mut unreadable = sample_record();
     (unreadable.route, unreadable.model) = (Route::Other, None);
     let trace = Trace::begin(b"").unwrap();
     let spans = spans(unreadable, trace);
@@ -178,9 +180,9 @@ fn errors_are_the_servers_or_the_clients() {
             Some("upstream_error"),
         ),
     ] {
-        let mut row = row();
-        (row.status, row.outcome, row.error) = (status, outcome, error);
-        let span = of(row);
+        let mut record = sample_record();
+        (record.status, record.outcome, record.error) = (status, outcome, error);
+        let span = root_span_of(record);
         let failed = span
             .status
             .as_ref()
@@ -193,10 +195,10 @@ fn errors_are_the_servers_or_the_clients() {
 
 #[test]
 fn what_breaks_an_answer_is_in_its_last_part() {
-    let mut row = row();
-    row.outcome = Outcome::UpstreamError;
-    (row.ttft, row.total) = (Some(ms(10)), ms(20));
-    let spans = spans(row, trace(""));
+    let mut record = sample_record();
+    record.outcome = Outcome::UpstreamError;
+    (record.ttft, record.total) = (Some(ms(10)), ms(20));
+    let spans = spans(record, trace(""));
     let failed = spans.iter().filter(|span| span.status.is_some());
     let failed: Vec<_> = failed.map(|span| span.name.as_str()).collect();
     assert_eq!(failed, ["chat gemma", "stream"]);
@@ -204,13 +206,13 @@ fn what_breaks_an_answer_is_in_its_last_part() {
 
 #[test]
 fn times_that_cannot_be_stay_in_bounds() {
-    assert_eq!(nanoseconds(SystemTime::UNIX_EPOCH - ms(1)), 0);
-    assert_eq!(after(u64::MAX, ms(1)), u64::MAX);
-    assert_eq!(after(1, Duration::MAX), u64::MAX);
-    let mut row = row();
-    row.arrived = Instant::now() + ms(500);
-    row.ttft = Some(ms(5));
-    for span in spans(row, trace("")) {
+    assert_eq!(unix_nanos(SystemTime::UNIX_EPOCH - ms(1)), 0);
+    assert_eq!(add_nanos(u64::MAX, ms(1)), u64::MAX);
+    assert_eq!(add_nanos(1, Duration::MAX), u64::MAX);
+    let mut record = sample_record();
+    record.arrived = Instant::now() + ms(500);
+    record.ttft = Some(ms(5));
+    for span in spans(record, trace("")) {
         assert!(span.start_time_unix_nano <= span.end_time_unix_nano);
     }
 }

@@ -60,14 +60,14 @@ async fn an_answer_is_read_whole_or_not_at_all() {
     assert_eq!(answered(of_length(MOST)).await.unwrap().len(), MOST);
     let long = answered(of_length(MOST + 1)).await;
     assert!(
-        matches!(long, Err(Unsaid::Silent(Silent::Body { .. }))),
+        matches!(long, Err(Unsaid::Silent(HttpClientError::Body { .. }))),
         "{long:?}"
     );
     let mut cut = of_length(10);
     cut.pop();
     let cut = answered(cut).await;
     assert!(
-        matches!(cut, Err(Unsaid::Silent(Silent::Body { .. }))),
+        matches!(cut, Err(Unsaid::Silent(HttpClientError::Body { .. }))),
         "{cut:?}"
     );
     let refused = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n";

@@ -1,9 +1,9 @@
-//! What writing and reading cost in a file of many rows.
+//! Measures writing and reading in a file of many rows.
 
 use super::*;
 
-/// What is asked of a file of so many rows.
-fn pages(rows: u64) -> [(&'static str, Wanted); 10] {
+/// Returns queries for a file of `rows` rows.
+fn pages(rows: u64) -> [(&'static str, ActivityQuery); 10] {
     let id = |seq| Some(request(seq).1.id);
     let model = |name: &str| Some(name.to_owned());
     [
@@ -11,35 +11,35 @@ fn pages(rows: u64) -> [(&'static str, Wanted); 10] {
         ("newest 1000", some(1_000)),
         (
             "before",
-            Wanted {
+            ActivityQuery {
                 before: Some(rows / 2),
                 ..some(100)
             },
         ),
         (
             "after",
-            Wanted {
+            ActivityQuery {
                 after: Some(rows / 3),
                 ..some(100)
             },
         ),
         (
             "of a busy model",
-            Wanted {
+            ActivityQuery {
                 model: model("busy"),
                 ..some(100)
             },
         ),
         (
             "of a rare model",
-            Wanted {
+            ActivityQuery {
                 model: model("rare"),
                 ..some(100)
             },
         ),
         (
             "of a model, before",
-            Wanted {
+            ActivityQuery {
                 model: model("often"),
                 before: Some(rows / 2),
                 ..some(100)
@@ -47,21 +47,21 @@ fn pages(rows: u64) -> [(&'static str, Wanted); 10] {
         ),
         (
             "of a new id",
-            Wanted {
+            ActivityQuery {
                 id: id(rows - 5),
                 ..some(1)
             },
         ),
         (
             "of the oldest id",
-            Wanted {
+            ActivityQuery {
                 id: id(1),
                 ..some(1)
             },
         ),
         (
             "of no id",
-            Wanted {
+            ActivityQuery {
                 id: id(2 * rows),
                 ..some(1)
             },
@@ -69,9 +69,9 @@ fn pages(rows: u64) -> [(&'static str, Wanted); 10] {
     ]
 }
 
-/// The cost of writing, and the time of each page in a file of so many rows.
+/// Measures the cost of a write, and the time of each page.
 ///
-/// `PADDOCK_ACTIVITY_ROWS=10000000 cargo test --release -p paddock-server --lib -- --ignored --nocapture million`
+/// `PADDOCK_ACTIVITY_ROWS=10000000 cargo test --release -p paddock-telemetry --lib -- --ignored --nocapture million`
 #[test]
 #[ignore = "takes minutes: a measurement"]
 fn pages_of_ten_million_rows_take_milliseconds() {
@@ -87,13 +87,13 @@ fn pages_of_ten_million_rows_take_milliseconds() {
     };
     let mut spent = Duration::ZERO;
     for start in (1..=rows).step_by(1_000) {
-        let rows: Page<Listed> = (start..start + 1_000).map(request).collect();
+        let rows: Page<LoggedRequest> = (start..start + 1_000).map(request).collect();
         let before = processor();
         store.write(rows.iter(), [].iter()).unwrap();
         spent += processor().saturating_sub(before);
     }
     let each = spent.as_nanos() / u128::from(rows);
-    let size = std::fs::metadata(place.path().join(FILE.name))
+    let size = std::fs::metadata(place.path().join(ACTIVITY_DATABASE.name))
         .unwrap()
         .len();
     println!(
@@ -101,13 +101,13 @@ fn pages_of_ten_million_rows_take_milliseconds() {
         size / rows
     );
     drop(store);
-    let mut store = Store::open(place.path()).unwrap();
-    for (what, wanted) in pages(rows) {
+    let mut store = ActivityStore::open(place.path()).unwrap();
+    for (what, query) in pages(rows) {
         let begun = tokio::time::Instant::now();
-        let found = store.requests(&wanted).unwrap().len();
+        let found = store.requests(&query).unwrap().len();
         let first = begun.elapsed();
         let begun = tokio::time::Instant::now();
-        store.requests(&wanted).unwrap();
+        store.requests(&query).unwrap();
         let again = begun.elapsed();
         println!("{what}: {found} in {first:?}, then {again:?}");
         assert!(first < Duration::from_millis(50), "{what}: {first:?}");
@@ -116,7 +116,7 @@ fn pages_of_ten_million_rows_take_milliseconds() {
     let begun = tokio::time::Instant::now();
     while steps < 100 {
         let step = tokio::time::Instant::now();
-        store.tidy(at(rows), u64::MAX).unwrap();
+        store.prune(at(rows), u64::MAX).unwrap();
         longest = longest.max(step.elapsed());
         steps += 1;
     }

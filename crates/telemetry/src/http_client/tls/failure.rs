@@ -1,20 +1,22 @@
+//! Classifies TLS failures, each with a remedy for the operator.
+
 use std::error::Error;
 use std::io;
 use tokio_rustls::rustls::{
     AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError,
 };
 
-/// The longest that is repeated of what somebody else has written, in characters.
-const MOST: usize = 200;
+/// Maximum characters quoted from a peer's text.
+const MAX_QUOTED_CHARS: usize = 200;
 
-/// Why there is no TLS with somebody, and what to do about it.
+/// Reason for a failed TLS session, and the remedy.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum TlsFailure {
     #[error(
         "no certificates of authorities can be read ({0}): install ca-certificates, or name a file of them in \
          SSL_CERT_FILE"
     )]
-    Authorities(String),
+    NoRoots(String),
     #[error(
         "its certificate is not trusted: if it is the right one, name a file with the certificate of the \
          authority that signed it in SSL_CERT_FILE, or add that one to the system's"
@@ -24,18 +26,18 @@ pub enum Flaw {
         "its certificate is an authority's own (CA:TRUE), which no server may show: give it one for a server, \
          and name a file with the authority's in SSL_CERT_FILE"
     )]
-    Authority,
+    CaCertificate,
     #[error("its certificate has expired: renew it there, or set the clock of this machine")]
     Expired,
     #[error(
         "its certificate is not valid yet: set the clock of this machine, or of where it was made"
     )]
-    NotYet,
+    NotYetValid,
     #[error(
         "its certificate is for other names ({0}): write the address with one of them, or have one made for the \
          host that is written"
     )]
-    Name(String),
+    WrongName(String),
     #[error("its certificate will not do ({0}): give it another")]
     Certificate(String),
     #[error(
@@ -51,11 +53,11 @@ pub enum Flaw {
     Other(String),
 }
 
-impl Flaw {
-    /// Why a handshake has failed.
-    pub(super) fn of_handshake(error: &io::Error) -> Self {
-        match (within(error), error.kind()) {
-            (Some(error), _) => Self::of(error),
+impl TlsFailure {
+    /// Classifies a failed handshake.
+    pub(super) fn from_handshake(error: &io::Error) -> Self {
+        match (rustls_error(error), error.kind()) {
+            (Some(error), _) => Self::from_rustls(error),
             (
                 None,
                 io::ErrorKind::UnexpectedEof
@@ -66,15 +68,20 @@ impl Flaw {
         }
     }
 
-    /// What of TLS is behind an error, if anything is.
-    pub(in crate::outgoing) fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
+    /// Returns the TLS failure among an error's causes, if any.
+    pub(in crate::http_client) fn find_in(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut errors = std::iter::successors(Some(error), |error| (*error).source());
-        errors.find_map(|error| error.downcast_ref().and_then(within).map(Self::of))
+        errors.find_map(|error| {
+            error
+                .downcast_ref()
+                .and_then(rustls_error)
+                .map(Self::from_rustls)
+        })
     }
 
-    fn of(error: &TlsError) -> Self {
+    fn from_rustls(error: &TlsError) -> Self {
         match error {
-            TlsError::InvalidCertificate(error) => Self::of_certificate(error),
+            TlsError::InvalidCertificate(error) => Self::from_certificate(error),
             TlsError::InvalidMessage(
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
             ) => Self::NotTls,
@@ -84,34 +91,34 @@ impl Flaw {
             TlsError::AlertReceived(alert) => Self::Refused(format!("{alert:?}")),
             TlsError::PeerIncompatible(why) => Self::Refused(format!("{why:?}")),
             TlsError::NoApplicationProtocol => Self::Refused("no HTTP/1.1".to_owned()),
-            other => Self::Other(cut(&other.to_string())),
+            other => Self::Other(truncate(&other.to_string())),
         }
     }
 
-    fn of_certificate(error: &CertificateError) -> Self {
+    fn from_certificate(error: &CertificateError) -> Self {
         match error {
-            // The signature is bad where an authority of the same name has another key.
+            // The signature is bad if an authority of the same name has another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Self::NotYet
+                Self::NotYetValid
             }
             CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::Name(names(presented))
+                Self::WrongName(format_names(presented))
             }
-            CertificateError::Other(OtherError(why)) if is_authority(&**why) => Self::Authority,
-            other => Self::Certificate(cut(&other.to_string())),
+            CertificateError::Other(OtherError(why)) if is_authority(&**why) => Self::CaCertificate,
+            other => Self::Certificate(truncate(&other.to_string())),
         }
     }
 }
 
-/// What of TLS is in an error of a stream.
-fn within(error: &io::Error) -> Option<&TlsError> {
+/// Returns the rustls error inside an I/O error.
+fn rustls_error(error: &io::Error) -> Option<&TlsError> {
     error.get_ref()?.downcast_ref()
 }
 
-/// The names that a certificate is for, of which each comes as `DnsName("collector.lan")`.
-fn names(presented: &[String]) -> String {
+/// Returns the names in a certificate; rustls shows each as `DnsName("collector.lan")`.
+fn format_names(presented: &[String]) -> String {
     if presented.is_empty() {
         return "none as subjectAltName".to_owned();
     }
@@ -119,13 +126,13 @@ fn names(presented: &[String]) -> String {
         let inner = name.split_once('(').map_or(&**name, |(_, inner)| inner);
         inner.trim_matches(['"', ')'])
     });
-    cut(&bare.collect::<Vec<_>>().join(", "))
+    truncate(&bare.collect::<Vec<_>>().join(", "))
 }
 
 fn is_authority(error: &(dyn Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(MOST).collect()
+fn truncate(text: &str) -> String {
+    text.chars().take(MAX_QUOTED_CHARS).collect()
 }

@@ -1,53 +1,55 @@
-use crate::{Batch, Outcome, Row};
+//! Entries of the activity log, and the query that selects them.
+
+use crate::{Outcome, RecordBatch, RequestRecord};
 use paddock_admission::error::unix;
-use paddock_api::{EndedRequest, LifecycleEvent, Tokens};
+use paddock_api::{EndedRequest, Tokens};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A word out of few.
-pub(crate) type Word = Cow<'static, str>;
+/// A word from a small fixed set.
+pub(crate) type Keyword = Cow<'static, str>;
 
-/// A request that has ended.
+/// An ended request, as the activity log keeps it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
-    /// When its first byte came.
+pub struct LoggedRequest {
+    /// Arrival of the request's first byte.
     pub at: SystemTime,
     pub(crate) id: String,
-    /// The model it reached.
+    /// Model that received the request.
     pub model: Option<Arc<str>>,
-    /// What the key is called that it came with.
+    /// Name of the API key.
     pub(crate) key: Option<Arc<str>>,
-    pub(crate) route: Word,
-    /// What the client was told.
+    pub(crate) route: Keyword,
+    /// Status sent to the client.
     pub(crate) status: Option<u16>,
     /// End of the exchange.
-    pub outcome: Word,
-    /// The kind of paddock's own error, where there was one.
-    pub error: Option<Word>,
-    /// How long it waited for its turn.
+    pub outcome: Keyword,
+    /// Kind of paddock's own error, if any.
+    pub error: Option<Keyword>,
+    /// Time in the queue.
     pub queue: Duration,
-    /// How long, besides, the model was loading while it waited.
+    /// Time spent waiting for the model to load (not included in `queue`).
     pub load: Duration,
-    /// The time that it waited inside the child for a slot, by estimate.
+    /// Estimated wait inside the child for a slot.
     pub engine_wait: Duration,
-    /// From its first byte to the first of a streamed answer's body.
+    /// Time from the request's first byte to the first body byte of a streamed answer.
     pub(crate) ttft: Option<Duration>,
-    /// From its first byte to the answer's last one.
+    /// Time from the request's first byte to the answer's last.
     pub(crate) total: Duration,
-    /// How long a token took after the first one.
+    /// Time per token after the first.
     pub(crate) per_token: Option<Duration>,
-    /// Tokens, as the answer states them.
+    /// Tokens, as stated by the answer.
     pub(crate) prompt: Option<u64>,
     pub(crate) cached: Option<u64>,
     pub(crate) generated: Option<u64>,
-    /// Of its body.
+    /// Bytes of the request's body.
     pub(crate) bytes_in: u64,
-    /// Of the answer's body.
+    /// Bytes of the answer's body.
     pub(crate) bytes_out: u64,
 }
 
-impl Listed {
+impl LoggedRequest {
     /// Returns the request as the admin API shows it.
     pub fn to_api(&self, seq: u64) -> EndedRequest {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
@@ -77,57 +79,57 @@ impl Listed {
         }
     }
 
-    /// True for rows of which [`Row::is_anonymous_refusal`] is true.
+    /// Returns true if [`RequestRecord::is_anonymous_refusal`] was true of the request.
     pub(super) fn is_anonymous_refusal(&self) -> bool {
         self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused.as_str()
     }
 
-    /// A row of a batch, with its id.
-    pub(super) fn of(row: &Row, id: &[u8], batch: &Batch) -> Self {
+    /// Creates the entry for one record of a batch.
+    pub(super) fn from_record(record: &RequestRecord, id: &[u8], batch: &RecordBatch) -> Self {
         let name = |model: paddock_scheduler::ModelId| batch.names.get(model.0).cloned();
         Self {
-            at: batch.time_of(row.arrived),
+            at: batch.time_of(record.arrived),
             id: String::from_utf8_lossy(id).into_owned(),
-            model: row.model.and_then(name).flatten(),
-            key: row.key.as_ref().map(|key| Arc::clone(&key.name)),
-            route: row.route.as_str().into(),
-            status: row.status,
-            outcome: row.outcome.as_str().into(),
-            error: row.error.map(Word::from),
-            queue: row.queue,
-            load: row.load,
-            engine_wait: row.engine_wait,
-            ttft: row.ttft,
-            total: row.total,
-            per_token: row.time_per_token(),
-            prompt: row.usage.prompt_tokens,
-            cached: row.usage.cached_tokens,
-            generated: row.usage.generated_tokens,
-            bytes_in: row.bytes_in,
-            bytes_out: row.bytes_out,
+            model: record.model.and_then(name).flatten(),
+            key: record.key.as_ref().map(|key| Arc::clone(&key.name)),
+            route: record.route.as_str().into(),
+            status: record.status,
+            outcome: record.outcome.as_str().into(),
+            error: record.error.map(Keyword::from),
+            queue: record.queue,
+            load: record.load,
+            engine_wait: record.engine_wait,
+            ttft: record.ttft,
+            total: record.total,
+            per_token: record.time_per_token(),
+            prompt: record.usage.prompt_tokens,
+            cached: record.usage.cached_tokens,
+            generated: record.usage.generated_tokens,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
         }
     }
 }
 
-/// Something that happened to a model, or to paddock.
+/// An event in the life of a model, or of paddock itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lifecycle {
+pub struct LifecycleEvent {
     /// Time of the event.
     pub at: SystemTime,
     /// The model; empty for paddock itself.
     pub model: Arc<str>,
-    /// What it was, in one word.
-    pub event: Word,
-    /// Why, in one word.
-    pub reason: Option<Word>,
-    /// All of it, in a sentence.
+    /// Event name, one word.
+    pub event: Keyword,
+    /// Reason, one word.
+    pub reason: Option<Keyword>,
+    /// Sentence that describes the event.
     pub message: String,
 }
 
-impl Lifecycle {
+impl LifecycleEvent {
     /// Returns the event as the admin API shows it.
-    pub fn to_api(&self, seq: u64) -> LifecycleEvent {
-        LifecycleEvent {
+    pub fn to_api(&self, seq: u64) -> paddock_api::LifecycleEvent {
+        paddock_api::LifecycleEvent {
             seq,
             at: unix(self.at),
             model: Some(self.model.to_string()).filter(|model| !model.is_empty()),
@@ -138,27 +140,27 @@ impl Lifecycle {
     }
 }
 
-/// Some of them, each with its place: a later one has a greater one.
+/// Entries with their sequence numbers; later entries have greater numbers.
 pub(crate) type Page<T> = Vec<(u64, T)>;
 
-/// Which of them are wanted.
+/// Selects entries of the activity log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The most that are given.
+pub struct ActivityQuery {
+    /// Maximum number of entries.
     pub limit: usize,
-    /// Of this model.
+    /// Only entries of this model.
     pub model: Option<String>,
-    /// Of this name.
+    /// Only requests with this id.
     pub id: Option<String>,
-    /// Only those that ended before this one.
+    /// Only entries with a smaller sequence number.
     pub before: Option<u64>,
-    /// Only those that ended after this one, and of those the first.
+    /// Only entries with a greater sequence number, starting with the oldest.
     pub after: Option<u64>,
 }
 
-impl Wanted {
-    /// Whether a place is among them.
-    pub(super) fn has(&self, seq: u64) -> bool {
+impl ActivityQuery {
+    /// Returns true if `seq` lies between `after` and `before`.
+    pub(super) fn includes(&self, seq: u64) -> bool {
         self.before.is_none_or(|before| seq < before) && self.after.is_none_or(|after| seq > after)
     }
 }

@@ -1,5 +1,7 @@
-//! What paddock itself asks of others by HTTP: one exchange on a connection of its own, since there is one in
-//! seconds at most. Each is bounded in time and in what is read of the answer; whoever stops waiting closes it.
+//! HTTP client for paddock's own requests: collectors, event receivers and children's metrics.
+//!
+//! Each exchange has its own connection, since there is at most one in seconds, and is bounded in time and in
+//! the bytes read. Dropping the future closes the connection.
 
 mod backoff;
 mod tls;
@@ -25,157 +27,157 @@ use tokio_util::either::Either;
 
 pub(crate) use backoff::Backoff;
 
-/// How long a post may take.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+/// Time limit of a post.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-const AGENT: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
+const PADDOCK_USER_AGENT: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
 
-/// What was answered.
+/// Response to one of paddock's own requests.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// Status of the answer.
     pub status: StatusCode,
-    /// What `Retry-After` says, if that is a number of seconds.
+    /// Value of `Retry-After`, if given in seconds.
     pub(crate) retry_after: Option<Duration>,
-    /// Empty where none was to be read.
+    /// Body of the answer; empty if none was to be read.
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// Reason for a missing answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Silent {
-    /// No connection.
+pub enum HttpClientError {
+    /// The connection failed.
     #[error("no connection to it: {0}")]
     Connect(#[from] io::Error),
-    /// No TLS session.
+    /// The TLS handshake failed.
     #[error(transparent)]
-    Tls(#[from] tls::Flaw),
-    /// No HTTP answer.
+    Tls(#[from] tls::TlsFailure),
+    /// The peer sent no HTTP answer.
     #[error("no answer from it: {0}")]
     Http(#[source] hyper::Error),
     /// The answer's body is too long or broke off.
-    #[error("its answer is cut off, or longer than {most} bytes: {why}")]
+    #[error("its answer is cut off, or longer than {max_body} bytes: {cause}")]
     Body {
         /// Limit of the body, in bytes.
-        most: usize,
+        max_body: usize,
         /// Cause.
-        why: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The request cannot be built.
     #[error("it cannot be asked so: {0}")]
     Request(#[from] http::Error),
-    /// No answer within this time.
+    /// The time limit passed.
     #[error("no answer within {} s", .0.as_secs())]
-    Late(Duration),
+    Timeout(Duration),
 }
 
-impl From<hyper::Error> for Silent {
-    /// Some refuse a handshake only once it is over for this side.
+impl From<hyper::Error> for HttpClientError {
+    /// Finds the TLS error inside: some peers reject a handshake only after this side has finished it.
     fn from(error: hyper::Error) -> Self {
-        tls::Flaw::behind(&error).map_or(Self::Http(error), Self::Tls)
+        tls::TlsFailure::find_in(&error).map_or(Self::Http(error), Self::Tls)
     }
 }
 
-/// Posts to addresses by http and https.
+/// Posts over HTTP and HTTPS.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Client {
-    trust: tls::Trust,
+pub(crate) struct HttpClient {
+    roots: tls::TrustedRoots,
 }
 
-impl Client {
-    /// Posts a body with these fields, and [`ask`]s so.
+impl HttpClient {
+    /// Posts a body with these header fields, with the limits of [`send_request`].
     pub(crate) async fn post(
         &self,
         to: &HttpUrl,
         target: &str,
         fields: HeaderMap,
         body: Bytes,
-        most: usize,
-    ) -> Result<Answer, Silent> {
+        max_body: usize,
+    ) -> Result<HttpAnswer, HttpClientError> {
         let mut request = Request::post(target)
             .header(HOST, to.authority())
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, PADDOCK_USER_AGENT)
             .body(Full::new(body))?;
         request.headers_mut().extend(fields);
         let connecting = async {
             let stream = connect(to.host_and_port()).await?;
-            Ok::<_, Silent>(match to.tls() {
-                Some(name) => Either::Left(self.trust.shake(name.clone(), stream).await?),
+            Ok::<_, HttpClientError>(match to.tls() {
+                Some(name) => Either::Left(self.roots.handshake(name.clone(), stream).await?),
                 None => Either::Right(stream),
             })
         };
-        // Apart, since whoever never posts by https has neither room nor stack for a handshake.
-        ask(connecting.boxed(), request, most, LIMIT).await
+        // Boxed, so that plain HTTP needs no room for the state of a TLS handshake.
+        send_request(connecting.boxed(), request, max_body, REQUEST_TIMEOUT).await
     }
 }
 
-/// Connects to the first address of a host that takes connections. Names are looked up on a thread that the
-/// system may refuse, unlike the one that tokio would start.
+/// Connects to the first address of a host that accepts. Name lookups run on a thread whose start may fail,
+/// unlike tokio's own.
 async fn connect((host, port): (&str, u16)) -> io::Result<TcpStream> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return TcpStream::connect((address, port)).await;
     }
     let host = host.to_owned();
-    let looking = blocking::run(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()));
-    let found: Vec<SocketAddr> = looking.await.flatten()?;
+    let lookup = blocking::run(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()));
+    let found: Vec<SocketAddr> = lookup.await.flatten()?;
     TcpStream::connect(found.as_slice()).await
 }
 
-/// Asks whoever a connection leads to. Of the answer's body up to `most` bytes are read, and more is an error; 0
-/// reads none.
-pub async fn ask<S, E>(
+/// Sends a request over a new connection. Reads at most `max_body` bytes of the answer's body; more is an
+/// error, and 0 reads none.
+pub async fn send_request<S, E>(
     connecting: impl Future<Output = Result<S, E>>,
     mut request: Request<Full<Bytes>>,
-    most: usize,
+    max_body: usize,
     limit: Duration,
-) -> Result<Answer, Silent>
+) -> Result<HttpAnswer, HttpClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    Silent: From<E>,
+    HttpClientError: From<E>,
 {
     let close = HeaderValue::from_static("close");
     request.headers_mut().insert(CONNECTION, close);
     let exchange = async {
         let stream = connecting.await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let asking = async {
+        let exchanging = async {
             let answer = sender.send_request(request).await?;
-            Ok(Answer {
+            Ok(HttpAnswer {
                 status: answer.status(),
-                retry_after: answer.headers().get(RETRY_AFTER).and_then(seconds),
-                body: match most {
+                retry_after: answer.headers().get(RETRY_AFTER).and_then(parse_seconds),
+                body: match max_body {
                     0 => Bytes::new(),
-                    _ => Limited::new(answer.into_body(), most)
+                    _ => Limited::new(answer.into_body(), max_body)
                         .collect()
                         .await
-                        .map_err(|why| Silent::Body { most, why })?
+                        .map_err(|cause| HttpClientError::Body { max_body, cause })?
                         .to_bytes(),
                 },
             })
         };
-        let going = async {
-            // How it ends the answer tells.
+        let driving = async {
+            // The exchange reports a failed connection.
             let _ = connection.await;
             pending().await
         };
         tokio::select! {
-            answer = asking => answer,
-            never = going => never,
+            answer = exchanging => answer,
+            never = driving => never,
         }
     };
     let answer = timeout(limit, Box::pin(exchange)).await;
-    answer.unwrap_or(Err(Silent::Late(limit)))
+    answer.unwrap_or(Err(HttpClientError::Timeout(limit)))
 }
 
-/// What came of it, in words.
-pub(crate) fn in_words(answer: &Result<Answer, impl fmt::Display>) -> String {
+/// Describes the outcome in words.
+pub(crate) fn describe(answer: &Result<HttpAnswer, impl fmt::Display>) -> String {
     match answer {
         Ok(answer) => format!("it answers with {}", answer.status),
-        Err(silent) => silent.to_string(),
+        Err(error) => error.to_string(),
     }
 }
 
-fn seconds(value: &HeaderValue) -> Option<Duration> {
+fn parse_seconds(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
 }
@@ -196,13 +198,16 @@ mod tests {
             ("99999999999999999999999", None),
             ("", None),
         ] {
-            let heard = seconds(&HeaderValue::from_static(value));
-            assert_eq!(heard, expected.map(Duration::from_secs), "{value:?}");
+            let parsed = parse_seconds(&HeaderValue::from_static(value));
+            assert_eq!(parsed, expected.map(Duration::from_secs), "{value:?}");
         }
     }
 
-    /// Asks somebody who answers so and then stays, and reads so much of it.
-    async fn asked(answer: &'static str, most: usize) -> Result<Answer, Silent> {
+    /// Sends a request to a peer that sends `answer` and then stays connected.
+    async fn exchange_with(
+        answer: &'static str,
+        max_body: usize,
+    ) -> Result<HttpAnswer, HttpClientError> {
         let (near, mut far) = tokio::io::duplex(1024);
         let answering = async {
             far.read_u8().await.unwrap();
@@ -211,7 +216,7 @@ mod tests {
         };
         let request = Request::new(Full::default());
         tokio::select! {
-            answer = ask(async { io::Result::Ok(near) }, request, most, LIMIT) => answer,
+            answer = send_request(async { io::Result::Ok(near) }, request, max_body, REQUEST_TIMEOUT) => answer,
             never = answering => never,
         }
     }
@@ -219,12 +224,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_what_is_to_be_read_is_waited_for() {
         let begun = "HTTP/1.1 200 OK\r\nretry-after: 7\r\ncontent-length: 9\r\n\r\n+";
-        let answer = asked(begun, 0).await.unwrap();
-        let heard = (answer.status, answer.retry_after, answer.body.len());
-        assert_eq!(heard, (StatusCode::OK, Some(Duration::from_secs(7)), 0));
-        for (answer, most) in [(begun, 9), ("HTTP/1.1 200 OK\r\n", 0)] {
-            let late = asked(answer, most).await;
-            assert!(matches!(late, Err(Silent::Late(LIMIT))), "{late:?}");
+        let answer = exchange_with(begun, 0).await.unwrap();
+        let parsed = (answer.status, answer.retry_after, answer.body.len());
+        assert_eq!(parsed, (StatusCode::OK, Some(Duration::from_secs(7)), 0));
+        for (answer, max_body) in [(begun, 9), ("HTTP/1.1 200 OK\r\n", 0)] {
+            let late = exchange_with(answer, max_body).await;
+            assert!(
+                matches!(late, Err(HttpClientError::Timeout(REQUEST_TIMEOUT))),
+                "{late:?}"
+            );
         }
     }
 }

@@ -1,25 +1,25 @@
 use foldhash::HashMap;
 use rusqlite::{Connection, Result};
 
-pub(super) const ALL: &str = "SELECT id, word FROM words";
+pub(super) const SELECT_WORDS: &str = "SELECT id, word FROM words";
 
-const INSERT: &str = "INSERT INTO words (word) VALUES (?1)";
+const INSERT_WORD: &str = "INSERT INTO words (word) VALUES (?1)";
 
-/// Words that recur, as small numbers: names of models and keys, and those out of paddock's own lists.
+/// Stores recurring words as small numbers: names of models and keys, and paddock's own keywords.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct WordInterner {
     numbers: HashMap<String, i64>,
     words: HashMap<i64, String>,
 }
 
-impl Words {
-    /// Reads those that the file has.
+impl WordInterner {
+    /// Reads the words that the file has.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut read = Self {
             numbers: HashMap::default(),
             words: HashMap::default(),
         };
-        let mut statement = connection.prepare(ALL)?;
+        let mut statement = connection.prepare(SELECT_WORDS)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             read.add(row.get(0)?, row.get(1)?);
@@ -32,22 +32,21 @@ impl Words {
         self.numbers.insert(word, number);
     }
 
-    /// Gives a word a number that has none. That is a write of its own, so that what comes after it may
-    /// fail.
-    pub(super) fn learn(&mut self, connection: &Connection, word: &str) -> Result<()> {
+    /// Assigns a number to a new word. This is a separate write, which persists even if the next one fails.
+    pub(super) fn intern(&mut self, connection: &Connection, word: &str) -> Result<()> {
         if !self.numbers.contains_key(word) {
-            connection.execute(INSERT, [word])?;
+            connection.execute(INSERT_WORD, [word])?;
             self.add(connection.last_insert_rowid(), word.to_owned());
         }
         Ok(())
     }
 
-    /// The number of a word.
-    pub(super) fn number(&self, word: &str) -> Option<i64> {
+    /// Returns the number of a word.
+    pub(super) fn number_of(&self, word: &str) -> Option<i64> {
         self.numbers.get(word).copied()
     }
 
-    /// The word of a number; nothing where the file has lost it.
+    /// Returns the word of a number; empty if the file has lost it.
     pub(super) fn word(&self, number: i64) -> &str {
         self.words.get(&number).map_or("", String::as_str)
     }

@@ -1,30 +1,30 @@
 use super::Histogram;
 
-/// A metric with its values, whatever the words are that it is told in.
+/// A metric with its values, independent of the output format.
 #[derive(Debug, Clone)]
-pub struct Family {
-    /// As Prometheus calls it.
+pub struct MetricFamily {
+    /// Prometheus name.
     pub name: String,
     /// `counter`, `gauge` or `histogram`.
     pub kind: String,
     /// Description for people.
     pub help: String,
     /// Samples, one per set of labels.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<MetricSample>,
 }
 
-/// One value of a metric.
+/// Value of a metric with its labels.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub struct MetricSample {
     /// Label names and values.
     pub labels: Vec<(String, String)>,
     /// The value.
-    pub value: Value,
+    pub value: MetricValue,
 }
 
 /// Value of a sample.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum MetricValue {
     /// A counter or gauge.
     Number(f64),
     /// A histogram.

@@ -1,5 +1,7 @@
+//! Tests of the activity log: restarts, full disks and damaged files.
+
 use super::*;
-use crate::{Outcome, Route, Row};
+use crate::{Outcome, RequestRecord, Route};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -7,8 +9,8 @@ use tokio::time::Instant;
 
 const MONTH: Option<Duration> = Some(Duration::from_hours(24 * 30));
 
-fn batch(ids: &[String]) -> Batch {
-    let row = Row {
+fn batch(ids: &[String]) -> RecordBatch {
+    let record = RequestRecord {
         arrived: Instant::now(),
         key: None,
         model: Some(paddock_scheduler::ModelId(0)),
@@ -26,12 +28,12 @@ fn batch(ids: &[String]) -> Batch {
         bytes_out: 2,
     };
     let mut end = 0;
-    let rows = ids.iter().map(|id| {
+    let records = ids.iter().map(|id| {
         end += id.len();
-        (row.clone(), end)
+        (record.clone(), end)
     });
-    Batch {
-        rows: rows.collect(),
+    RecordBatch {
+        records: records.collect(),
         ids: ids.concat().into_bytes(),
         traces: Vec::new(),
         names: Arc::new([Some("m".into())]),
@@ -39,34 +41,34 @@ fn batch(ids: &[String]) -> Batch {
     }
 }
 
-fn keeper(directory: &Path) -> Keeper {
-    Keeper::new(Some(directory.to_owned()), MONTH, Arc::default())
+fn open_log(directory: &Path) -> ActivityLog {
+    ActivityLog::new(Some(directory.to_owned()), MONTH, Arc::default())
 }
 
-fn take(keeper: &mut Keeper, numbers: std::ops::Range<usize>) {
+fn take(log: &mut ActivityLog, numbers: std::ops::Range<usize>) {
     let ids: Vec<String> = numbers.map(|number| number.to_string()).collect();
     for ids in ids.chunks(1_000) {
-        keeper.take(&batch(ids));
+        log.add_requests(&batch(ids));
     }
 }
 
-fn page(keeper: &mut Keeper, wanted: &Wanted) -> Vec<(u64, String)> {
-    let page = keeper.requests(wanted).into_iter();
-    page.map(|(seq, listed)| (seq, listed.id)).collect()
+fn page(log: &mut ActivityLog, query: &ActivityQuery) -> Vec<(u64, String)> {
+    let page = log.requests(query).into_iter();
+    page.map(|(seq, logged)| (seq, logged.id)).collect()
 }
 
-/// The newest, by their ids.
-fn newest(keeper: &mut Keeper, limit: usize) -> Vec<String> {
-    let wanted = Wanted {
+/// Returns the ids of the newest requests.
+fn newest(log: &mut ActivityLog, limit: usize) -> Vec<String> {
+    let query = ActivityQuery {
         limit,
-        ..Wanted::default()
+        ..ActivityQuery::default()
     };
-    let page = page(keeper, &wanted).into_iter();
+    let page = page(log, &query).into_iter();
     page.map(|(_, id)| id).collect()
 }
 
-fn event(word: &'static str) -> Lifecycle {
-    Lifecycle {
+fn event(word: &'static str) -> LifecycleEvent {
+    LifecycleEvent {
         at: SystemTime::now(),
         model: "m".into(),
         event: word.into(),
@@ -75,27 +77,27 @@ fn event(word: &'static str) -> Lifecycle {
     }
 }
 
-fn lost(keeper: &Keeper) -> u64 {
-    keeper.lost.load(Ordering::Relaxed)
+fn lost(log: &ActivityLog) -> u64 {
+    log.lost.load(Ordering::Relaxed)
 }
 
 #[test]
 fn what_is_in_memory_and_what_is_in_the_file_is_one_list() {
     let place = tempfile::tempdir().unwrap();
-    let mut keeper = keeper(place.path());
-    take(&mut keeper, 0..3);
-    keeper.note(event("ready"));
-    keeper.write();
-    take(&mut keeper, 3..5);
-    keeper.note(event("unloaded"));
-    assert_eq!(newest(&mut keeper, 4), ["4", "3", "2", "1"]);
-    let wanted = Wanted {
+    let mut log = open_log(place.path());
+    take(&mut log, 0..3);
+    log.add_event(event("ready"));
+    log.write();
+    take(&mut log, 3..5);
+    log.add_event(event("unloaded"));
+    assert_eq!(newest(&mut log, 4), ["4", "3", "2", "1"]);
+    let query = ActivityQuery {
         limit: 3,
         after: Some(2),
         model: Some("m".to_owned()),
-        ..Wanted::default()
+        ..ActivityQuery::default()
     };
-    let after = page(&mut keeper, &wanted);
+    let after = page(&mut log, &query);
     assert_eq!(
         after,
         [
@@ -105,24 +107,24 @@ fn what_is_in_memory_and_what_is_in_the_file_is_one_list() {
         ]
     );
     let after = page(
-        &mut keeper,
-        &Wanted {
+        &mut log,
+        &ActivityQuery {
             limit: 1,
-            ..wanted.clone()
+            ..query.clone()
         },
     );
     assert_eq!(after, [(3, "2".to_owned())]);
     let found = page(
-        &mut keeper,
-        &Wanted {
+        &mut log,
+        &ActivityQuery {
             id: Some("4".to_owned()),
-            ..wanted
+            ..query
         },
     );
     assert_eq!(found, [(5, "4".to_owned())]);
-    let events = keeper.events(&Wanted {
+    let events = log.events(&ActivityQuery {
         limit: 9,
-        ..Wanted::default()
+        ..ActivityQuery::default()
     });
     let words: Vec<_> = events
         .iter()
@@ -134,17 +136,17 @@ fn what_is_in_memory_and_what_is_in_the_file_is_one_list() {
 #[test]
 fn places_go_on_after_a_restart() {
     let place = tempfile::tempdir().unwrap();
-    let mut first = keeper(place.path());
+    let mut first = open_log(place.path());
     take(&mut first, 0..3);
     first.write();
     drop(first);
-    let mut second = keeper(place.path());
+    let mut second = open_log(place.path());
     take(&mut second, 3..4);
     let all = page(
         &mut second,
-        &Wanted {
+        &ActivityQuery {
             limit: 2,
-            ..Wanted::default()
+            ..ActivityQuery::default()
         },
     );
     assert_eq!(all, [(4, "3".to_owned()), (3, "2".to_owned())]);
@@ -152,16 +154,16 @@ fn places_go_on_after_a_restart() {
 
 #[test]
 fn without_a_directory_the_last_are_in_memory() {
-    let mut keeper = Keeper::new(None, MONTH, Arc::default());
-    take(&mut keeper, 0..REQUESTS + 5);
-    keeper.write();
-    assert!(!keeper.tidy(SystemTime::now()));
-    assert_eq!(newest(&mut keeper, usize::MAX).len(), REQUESTS);
-    assert_eq!((lost(&keeper), keeper.is_troubled()), (0, false));
+    let mut log = ActivityLog::new(None, MONTH, Arc::default());
+    take(&mut log, 0..MAX_BUFFERED_REQUESTS + 5);
+    log.write();
+    assert!(!log.prune(SystemTime::now()));
+    assert_eq!(newest(&mut log, usize::MAX).len(), MAX_BUFFERED_REQUESTS);
+    assert_eq!((lost(&log), log.is_failing()), (0, false));
 }
 
-fn pages(keeper: &Keeper, pragma: &str) -> u32 {
-    let connection = &keeper.store.as_ref().unwrap().connection;
+fn pages(log: &ActivityLog, pragma: &str) -> u32 {
+    let connection = &log.store.as_ref().unwrap().connection;
     let pages = connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0));
     pages.unwrap()
 }
@@ -169,51 +171,51 @@ fn pages(keeper: &Keeper, pragma: &str) -> u32 {
 #[test]
 fn a_full_disk_costs_what_memory_does_not_hold_and_is_got_over() {
     let place = tempfile::tempdir().unwrap();
-    let mut keeper = keeper(place.path());
-    take(&mut keeper, 0..3);
-    keeper.write();
-    let now = pages(&keeper, "page_count");
-    pages(&keeper, &format!("max_page_count = {now}"));
-    take(&mut keeper, 3..REQUESTS + 10);
+    let mut log = open_log(place.path());
+    take(&mut log, 0..3);
+    log.write();
+    let now = pages(&log, "page_count");
+    pages(&log, &format!("max_page_count = {now}"));
+    take(&mut log, 3..MAX_BUFFERED_REQUESTS + 10);
     for _ in 0..3 {
-        keeper.write();
-        assert!(keeper.is_troubled());
+        log.write();
+        assert!(log.is_failing());
     }
-    assert_eq!(lost(&keeper), 7);
-    let all = newest(&mut keeper, usize::MAX >> 1);
-    assert_eq!(all.len(), REQUESTS + 3);
-    pages(&keeper, "max_page_count = 1000000");
-    keeper.write();
-    assert!(!keeper.is_troubled());
-    assert!(keeper.requests.rows().is_empty());
-    assert_eq!(newest(&mut keeper, usize::MAX >> 1), all);
+    assert_eq!(lost(&log), 7);
+    let all = newest(&mut log, usize::MAX >> 1);
+    assert_eq!(all.len(), MAX_BUFFERED_REQUESTS + 3);
+    pages(&log, "max_page_count = 1000000");
+    log.write();
+    assert!(!log.is_failing());
+    assert!(log.requests.entries().is_empty());
+    assert_eq!(newest(&mut log, usize::MAX >> 1), all);
 }
 
 #[test]
 fn a_place_that_comes_later_takes_what_has_waited() {
     let place = tempfile::tempdir().unwrap();
-    let mut first = keeper(place.path());
+    let mut first = open_log(place.path());
     take(&mut first, 0..3);
     first.write();
     drop(first);
-    let file = place.path().join(FILE.name);
+    let file = place.path().join(ACTIVITY_DATABASE.name);
     let elsewhere = place.path().join("elsewhere");
     fs::rename(&file, &elsewhere).unwrap();
     fs::create_dir(&file).unwrap();
-    let mut second = keeper(place.path());
-    assert!(second.is_troubled());
+    let mut second = open_log(place.path());
+    assert!(second.is_failing());
     take(&mut second, 3..5);
     second.write();
     assert_eq!(newest(&mut second, 9), ["4", "3"]);
     fs::remove_dir(&file).unwrap();
     fs::rename(&elsewhere, &file).unwrap();
     second.write();
-    assert!(!second.is_troubled());
+    assert!(!second.is_failing());
     assert_eq!(newest(&mut second, 9), ["4", "3", "2", "1", "0"]);
 }
 
 fn damage(place: &TempDir) {
-    let file = place.path().join(FILE.name);
+    let file = place.path().join(ACTIVITY_DATABASE.name);
     let mut bytes = fs::read(&file).unwrap();
     assert!(bytes.len() > 16_384);
     bytes[4_096..].fill(0x5a);
@@ -222,21 +224,21 @@ fn damage(place: &TempDir) {
 
 #[test]
 fn a_file_that_turns_out_to_be_damaged_is_moved_aside() {
-    let writes: fn(&mut Keeper) = Keeper::write;
-    let reads: fn(&mut Keeper) = |keeper| drop(newest(keeper, 9));
+    let writes: fn(&mut ActivityLog) = ActivityLog::write;
+    let reads: fn(&mut ActivityLog) = |log| drop(newest(log, 9));
     for notices in [writes, reads] {
         let place = tempfile::tempdir().unwrap();
-        let mut first = keeper(place.path());
+        let mut first = open_log(place.path());
         take(&mut first, 0..2_000);
         first.write();
         drop(first);
         damage(&place);
-        let mut second = keeper(place.path());
+        let mut second = open_log(place.path());
         take(&mut second, 0..1);
         notices(&mut second);
         second.write();
         assert_eq!(
-            (newest(&mut second, 9), second.is_troubled()),
+            (newest(&mut second, 9), second.is_failing()),
             (vec!["0".to_owned()], false)
         );
         assert!(place.path().join("activity.sqlite.broken").exists());
@@ -246,72 +248,78 @@ fn a_file_that_turns_out_to_be_damaged_is_moved_aside() {
 #[test]
 fn what_is_not_to_be_kept_is_removed_and_kept_again_when_it_is() {
     let place = tempfile::tempdir().unwrap();
-    let mut keeper = keeper(place.path());
-    take(&mut keeper, 0..3);
-    keeper.write();
-    keeper.keep_for(None);
+    let mut log = open_log(place.path());
+    take(&mut log, 0..3);
+    log.write();
+    log.set_retention(None);
     let files = || fs::read_dir(place.path()).unwrap().count();
     assert_eq!(files(), 0);
-    take(&mut keeper, 3..5);
-    keeper.write();
+    take(&mut log, 3..5);
+    log.write();
     assert_eq!(
-        (newest(&mut keeper, 9), files()),
+        (newest(&mut log, 9), files()),
         (vec!["4".to_owned(), "3".to_owned()], 0)
     );
-    keeper.keep_for(MONTH);
-    keeper.write();
+    log.set_retention(MONTH);
+    log.write();
     let all = page(
-        &mut keeper,
-        &Wanted {
+        &mut log,
+        &ActivityQuery {
             limit: 9,
-            ..Wanted::default()
+            ..ActivityQuery::default()
         },
     );
     assert_eq!(all, [(5, "4".to_owned()), (4, "3".to_owned())]);
-    assert!(keeper.requests.rows().is_empty());
+    assert!(log.requests.entries().is_empty());
 }
 
 #[test]
 fn what_is_older_than_it_may_be_is_deleted() {
     let place = tempfile::tempdir().unwrap();
-    let mut keeper = keeper(place.path());
-    take(&mut keeper, 0..3);
-    keeper.write();
+    let mut log = open_log(place.path());
+    take(&mut log, 0..3);
+    log.write();
     let soon = SystemTime::now() + Duration::from_mins(1);
-    assert!(!keeper.tidy(soon));
-    keeper.keep_for(Some(Duration::from_secs(30)));
-    while keeper.tidy(soon) {}
-    assert!(newest(&mut keeper, 9).is_empty());
+    assert!(!log.prune(soon));
+    log.set_retention(Some(Duration::from_secs(30)));
+    while log.prune(soon) {}
+    assert!(newest(&mut log, 9).is_empty());
 }
 
 #[test]
 fn a_run_that_did_not_say_that_it_ended_is_noticed_by_the_next() {
     let directory = tempfile::tempdir().unwrap();
-    let run = |notes: &[Lifecycle]| {
-        let mut keeper = keeper(directory.path());
-        let cut_off = keeper.was_cut_off();
-        keeper.note(paddock::started(cut_off));
+    let run = |notes: &[LifecycleEvent]| {
+        let mut log = open_log(directory.path());
+        let cut_off = log.was_previous_run_cut_off();
+        log.add_event(paddock_events::started_event(cut_off));
         for note in notes {
-            keeper.note(note.clone());
+            log.add_event(note.clone());
         }
-        keeper.write();
+        log.write();
         cut_off
     };
-    let of_a_model = Lifecycle {
+    let of_a_model = LifecycleEvent {
         model: "m".into(),
-        ..paddock::started(false)
+        ..paddock_events::started_event(false)
     };
-    assert!(!run(&[paddock::stopped(None)]), "there was none before");
+    assert!(
+        !run(&[paddock_events::stopped_event(None)]),
+        "there was none before"
+    );
     assert!(!run(&[]));
-    assert!(run(&[paddock::stopped(Some("a part")), of_a_model]));
+    assert!(run(&[
+        paddock_events::stopped_event(Some("a part")),
+        of_a_model
+    ]));
     assert!(!run(&[]));
-    let mut keeper = keeper(directory.path());
-    let all = Wanted {
+    let mut log = open_log(directory.path());
+    let all = ActivityQuery {
         limit: 10,
         model: Some(String::new()),
-        ..Wanted::default()
+        ..ActivityQuery::default()
     };
-    let reasons: Vec<_> = keeper
+    let reasons: Vec<_> = log
         .events(&all)
         .into_iter()
         .map(|(_, event)| event.reason)

@@ -1,4 +1,6 @@
-use super::super::{LIMIT, ask};
+//! Tests of handshakes with right, wrong and absent certificates.
+
+use super::super::{REQUEST_TIMEOUT, send_request};
 use super::*;
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -12,7 +14,7 @@ use tokio_rustls::rustls::{ServerConfig, version};
 
 const NAME: &str = "collector.lan";
 
-/// An authority, and whoever trusts it.
+/// A certificate authority, and a root store that trusts it.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     roots: RootCertStore,
@@ -31,7 +33,7 @@ impl Authority {
         Self { issuer, roots }
     }
 
-    /// A server that shows a certificate for [`NAME`], or what this makes of it.
+    /// Returns a server with a certificate for [`NAME`], as altered by `change`.
     fn server(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
         let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
         change(&mut params);
@@ -41,7 +43,7 @@ impl Authority {
     }
 
     fn config(&self) -> Arc<ClientConfig> {
-        Arc::new(config(self.roots.clone()).unwrap())
+        Arc::new(build_client_config(self.roots.clone()).unwrap())
     }
 }
 
@@ -53,27 +55,27 @@ fn showing(certificate: CertificateDer<'static>, key: &KeyPair) -> ServerConfig 
     builder.with_single_cert(vec![certificate], key).unwrap()
 }
 
-/// Asks a server that lives at the other end.
-async fn asked(
+/// Sends a request to a server at the other end of a pipe.
+async fn exchange_with(
     known: Arc<ClientConfig>,
     server: impl AsyncFnOnce(DuplexStream) -> io::Result<()>,
-) -> Result<(), Flaw> {
-    let trust = Trust(Arc::new(Mutex::new(Some(known))));
+) -> Result<(), TlsFailure> {
+    let roots = TrustedRoots(Arc::new(Mutex::new(Some(known))));
     let (near, far) = duplex(64 * 1024);
     let name = ServerName::try_from(NAME).unwrap();
-    let shaking = trust.shake(name, near);
-    let asking = ask(shaking, Request::new(Full::default()), 0, LIMIT);
+    let shaking = roots.handshake(name, near);
+    let asking = send_request(shaking, Request::new(Full::default()), 0, REQUEST_TIMEOUT);
     match tokio::join!(asking, server(far)).0 {
         Ok(answer) => {
             assert_eq!(answer.status, StatusCode::NO_CONTENT);
             Ok(())
         }
-        Err(Silent::Tls(flaw)) => Err(flaw),
+        Err(HttpClientError::Tls(flaw)) => Err(flaw),
         Err(other) => panic!("{other:?}"),
     }
 }
 
-/// Answers as soon as it is asked something.
+/// Answers the first byte with 204.
 async fn answer(server: ServerConfig, stream: DuplexStream) -> io::Result<()> {
     let mut stream = TlsAcceptor::from(Arc::new(server)).accept(stream).await?;
     stream.read_u8().await?;
@@ -85,7 +87,7 @@ async fn answer(server: ServerConfig, stream: DuplexStream) -> io::Result<()> {
 async fn who_shows_a_trusted_certificate_of_that_name_is_spoken_to() {
     let authority = Authority::called("one");
     let server = authority.server(|_| {});
-    let result = asked(authority.config(), async |far| answer(server, far).await).await;
+    let result = exchange_with(authority.config(), async |far| answer(server, far).await).await;
     assert_eq!(result, Ok(()));
 }
 
@@ -102,18 +104,27 @@ async fn a_certificate_that_is_not_right_is_refused_with_a_reason() {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     };
     for (server, flaw) in [
-        (Authority::called("two").server(|_| {}), Flaw::Untrusted),
-        (Authority::called("one").server(|_| {}), Flaw::Untrusted),
-        (authority.server(expired), Flaw::Expired),
-        (authority.server(not_yet), Flaw::NotYet),
+        (
+            Authority::called("two").server(|_| {}),
+            TlsFailure::Untrusted,
+        ),
+        (
+            Authority::called("one").server(|_| {}),
+            TlsFailure::Untrusted,
+        ),
+        (authority.server(expired), TlsFailure::Expired),
+        (authority.server(not_yet), TlsFailure::NotYetValid),
         (
             named(&["other.lan", "192.0.2.7"]),
-            Flaw::Name("other.lan, 192.0.2.7".to_owned()),
+            TlsFailure::WrongName("other.lan, 192.0.2.7".to_owned()),
         ),
-        (named(&[]), Flaw::Name("none as subjectAltName".to_owned())),
-        (authority.server(ca), Flaw::Authority),
+        (
+            named(&[]),
+            TlsFailure::WrongName("none as subjectAltName".to_owned()),
+        ),
+        (authority.server(ca), TlsFailure::CaCertificate),
     ] {
-        let result = asked(authority.config(), async |far| answer(server, far).await).await;
+        let result = exchange_with(authority.config(), async |far| answer(server, far).await).await;
         assert_eq!(result, Err(flaw));
     }
 }
@@ -125,12 +136,15 @@ async fn who_is_not_trusted_makes_the_authorities_be_read_again() {
         (authority.server(|_| {}), true),
         (other.server(|_| {}), false),
     ] {
-        let trust = Trust(Arc::new(Mutex::new(Some(authority.config()))));
+        let roots = TrustedRoots(Arc::new(Mutex::new(Some(authority.config()))));
         let (near, far) = duplex(64 * 1024);
         let name = ServerName::try_from(NAME).unwrap();
         let accepting = TlsAcceptor::from(Arc::new(server)).accept(far);
-        let (shaken, _) = tokio::join!(trust.shake(name, near), accepting);
-        assert_eq!((shaken.is_ok(), trust.slot().is_some()), (known, known));
+        let (shaken, _) = tokio::join!(roots.handshake(name, near), accepting);
+        assert_eq!(
+            (shaken.is_ok(), roots.cached_config().is_some()),
+            (known, known)
+        );
     }
 }
 
@@ -139,22 +153,22 @@ async fn who_refuses_the_handshake_is_said_to() {
     let authority = Authority::called("one");
     let mut picky = authority.server(|_| {});
     picky.alpn_protocols = vec![b"h2".to_vec()];
-    let result = asked(authority.config(), async |far| answer(picky, far).await).await;
+    let result = exchange_with(authority.config(), async |far| answer(picky, far).await).await;
     assert_eq!(
         result,
-        Err(Flaw::Refused("NoApplicationProtocol".to_owned()))
+        Err(TlsFailure::Refused("NoApplicationProtocol".to_owned()))
     );
     for version in [&version::TLS12, &version::TLS13] {
         let wants = wants_a_certificate(&authority, version);
-        let result = asked(authority.config(), async |far| answer(wants, far).await).await;
+        let result = exchange_with(authority.config(), async |far| answer(wants, far).await).await;
         assert!(
-            matches!(&result, Err(Flaw::Refused(_))),
+            matches!(&result, Err(TlsFailure::Refused(_))),
             "{version:?}: {result:?}"
         );
     }
 }
 
-/// A server that wants a certificate of whoever speaks to it.
+/// Returns a server that demands a client certificate.
 fn wants_a_certificate(
     authority: &Authority,
     version: &'static tokio_rustls::rustls::SupportedProtocolVersion,
@@ -176,11 +190,11 @@ fn wants_a_certificate(
 #[tokio::test]
 async fn who_does_not_speak_tls_is_said_not_to() {
     for (says, flaw) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], Flaw::NotTls),
-        (b"220 mail ESMTP\r\n", Flaw::NotTls),
-        (b"", Flaw::Closed),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], TlsFailure::NotTls),
+        (b"220 mail ESMTP\r\n", TlsFailure::NotTls),
+        (b"", TlsFailure::Closed),
     ] {
-        let result = asked(Authority::called("one").config(), async |mut far| {
+        let result = exchange_with(Authority::called("one").config(), async |mut far| {
             far.write_all(says).await
         });
         assert_eq!(result.await, Err(flaw));

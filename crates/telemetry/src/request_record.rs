@@ -1,4 +1,6 @@
-use super::{Names, Route, Trace};
+//! Measurements of an ended request, and batches of them.
+
+use super::{ModelNames, Route, Trace};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::Key;
 use paddock_scheduler::ModelId;
@@ -7,24 +9,24 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// How an exchange ended.
+/// End of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The answer passed to its end.
+    /// The answer passed completely.
     Complete,
-    /// The child failed, before its answer or inside it.
+    /// The child failed, before its answer or within it.
     UpstreamError,
-    /// The client left, or failed, before its answer was whole.
+    /// The client left or failed before the answer was complete.
     ClientGone,
-    /// paddock answered in the model's place.
+    /// paddock answered instead of the model.
     Refused,
-    /// paddock ended it: the operator said so, or paddock stops.
+    /// The operator cancelled the request, or paddock stopped.
     Cancelled,
 }
 
 impl Outcome {
-    /// How an exchange has ended for this reason, its answer begun or not.
-    pub(super) fn of(error: &ProxyError, begun: bool) -> Self {
+    /// Classifies an error; `begun` says that the answer had begun.
+    pub(super) fn from_error(error: &ProxyError, begun: bool) -> Self {
         match error {
             ProxyError::UpstreamUnreachable(_)
             | ProxyError::UpstreamClosed(_)
@@ -39,7 +41,7 @@ impl Outcome {
         }
     }
 
-    /// Its name in metrics and lists.
+    /// Returns the name used in metrics and lists.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -51,50 +53,49 @@ impl Outcome {
     }
 }
 
-/// What is known of a request that has ended.
+/// Measurements of an ended request, as the worker hands them over.
 #[derive(Debug, Clone)]
-pub struct Row {
-    /// When its first byte came.
+pub struct RequestRecord {
+    /// Arrival of the request's first byte.
     pub(crate) arrived: Instant,
-    /// The model it reached.
+    /// Model that received the request.
     pub model: Option<ModelId>,
-    /// The key that it came with.
+    /// API key of the request.
     pub(crate) key: Option<Arc<Key>>,
     /// Route of the request.
     pub route: Route,
-    /// What the client was told.
+    /// Status sent to the client.
     pub status: Option<u16>,
     /// End of the exchange.
     pub outcome: Outcome,
-    /// The kind of paddock's own error, where there was one.
+    /// Kind of paddock's own error, if any.
     pub error: Option<&'static str>,
-    /// How long it waited for its turn.
+    /// Time in the queue.
     pub queue: Duration,
-    /// How long, besides, the model was loading while it waited.
+    /// Time spent waiting for the model to load (not included in `queue`).
     pub load: Duration,
-    /// The time that it waited inside the child for a slot, by estimate.
+    /// Estimated wait inside the child for a slot.
     pub(crate) engine_wait: Duration,
-    /// From its first byte to the first of a streamed answer's body.
+    /// Time from the request's first byte to the first body byte of a streamed answer.
     pub ttft: Option<Duration>,
-    /// From its first byte to the answer's last one.
+    /// Time from the request's first byte to the answer's last.
     pub total: Duration,
-    /// Tokens and times that the answer states.
+    /// Tokens and times, as stated by the answer.
     pub usage: Usage,
-    /// Of its body.
+    /// Bytes of the request's body.
     pub bytes_in: u64,
-    /// Of the answer's body.
+    /// Bytes of the answer's body.
     pub bytes_out: u64,
 }
 
-impl Row {
-    /// Returns whether paddock refused a request without a key before it reached a model. Anybody can have as many of
-    /// these as they like.
+impl RequestRecord {
+    /// Returns true if paddock refused a request without a key before it reached a model. Anyone can cause any
+    /// number of these.
     pub(crate) fn is_anonymous_refusal(&self) -> bool {
         self.key.is_none() && self.model.is_none() && self.outcome == Outcome::Refused
     }
 
-    /// How long a token took after the first one: as the answer states it, else as a stream of it
-    /// was seen to take.
+    /// Returns the time per token after the first: as stated by the answer, else as measured on a stream.
     pub fn time_per_token(&self) -> Option<Duration> {
         let tokens = u32::try_from(self.usage.generated_tokens?).ok()?;
         let (time, tokens) = match (self.usage.generation_time, self.ttft) {
@@ -108,51 +109,53 @@ impl Row {
     }
 }
 
-/// Rows on their way out of a worker.
+/// Records on their way out of a worker.
 #[derive(Debug)]
-pub struct Batch {
-    /// Each with where its id ends in `ids`; they lie there one behind the other.
-    pub(super) rows: Vec<(Row, usize)>,
+pub struct RecordBatch {
+    /// Records, each with the end of its id in `ids`.
+    pub(super) records: Vec<(RequestRecord, usize)>,
     pub(super) ids: Vec<u8>,
-    /// The traces of those that have one, by their places.
+    /// Traces, each with the index of its record.
     pub(super) traces: Vec<(usize, Trace)>,
-    /// What their models are called.
-    pub(crate) names: Names,
-    /// One moment by both clocks, to tell the time of each row.
+    /// Model names by index.
+    pub(crate) names: ModelNames,
+    /// The same moment by both clocks, to convert times.
     pub(crate) clocks: (Instant, SystemTime),
 }
 
-impl Batch {
-    /// Its rows with their ids, in the order in which they ended.
-    pub fn rows(&self) -> impl Iterator<Item = (&Row, &[u8])> {
+impl RecordBatch {
+    /// Returns the records with their ids, in the order in which they ended.
+    pub fn records(&self) -> impl Iterator<Item = (&RequestRecord, &[u8])> {
         let mut start = 0;
-        self.rows.iter().map(move |(row, end)| {
+        self.records.iter().map(move |(record, end)| {
             let id = self.ids.get(start..*end).unwrap_or_default();
             start = *end;
-            (row, id)
+            (record, id)
         })
     }
 
-    /// Whether there are any with a trace.
+    /// Returns true if any record has a trace.
     pub(crate) fn has_traces(&self) -> bool {
         !self.traces.is_empty()
     }
 
-    /// Those that have a trace, with their ids.
-    pub fn traced(&self) -> impl Iterator<Item = (&Row, &[u8], &Trace)> {
+    /// Returns the traced records with their ids.
+    pub fn traced(&self) -> impl Iterator<Item = (&RequestRecord, &[u8], &Trace)> {
         let mut traces = self.traces.iter().peekable();
-        self.rows().enumerate().filter_map(move |(at, (row, id))| {
-            let (_, trace) = traces.next_if(|(of, _)| *of == at)?;
-            Some((row, id, trace))
-        })
+        self.records()
+            .enumerate()
+            .filter_map(move |(at, (record, id))| {
+                let (_, trace) = traces.next_if(|(of, _)| *of == at)?;
+                Some((record, id, trace))
+            })
     }
 
-    /// How many there are.
+    /// Returns the number of records.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.records.len()
     }
 
-    /// When a moment was, by the clock on the wall.
+    /// Converts a time to the wall clock.
     pub(crate) fn time_of(&self, at: Instant) -> SystemTime {
         let (instant, time) = self.clocks;
         let before = instant.saturating_duration_since(at);
@@ -165,9 +168,9 @@ pub(super) mod tests {
     use super::*;
     use paddock_scheduler::ModelId;
 
-    /// A chat that was answered whole, in no time.
-    pub(crate) fn row() -> Row {
-        Row {
+    /// Returns a complete chat that took no time.
+    pub(crate) fn sample_record() -> RequestRecord {
+        RequestRecord {
             arrived: Instant::now(),
             key: None,
             model: Some(ModelId(0)),
@@ -189,11 +192,15 @@ pub(super) mod tests {
     #[test]
     fn rows_are_found_that_have_a_trace() {
         let trace = Trace::begin(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        let batch = Batch {
-            rows: vec![(row(), 1), (row(), 2), (row(), 3)],
+        let batch = RecordBatch {
+            records: vec![
+                (sample_record(), 1),
+                (sample_record(), 2),
+                (sample_record(), 3),
+            ],
             ids: b"abc".to_vec(),
             traces: vec![(0, trace.clone()), (2, trace)],
-            names: Names::default(),
+            names: ModelNames::default(),
             clocks: (Instant::now(), SystemTime::now()),
         };
         let ids: Vec<&[u8]> = batch.traced().map(|(_, id, _)| id).collect();

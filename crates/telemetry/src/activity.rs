@@ -1,0 +1,37 @@
+//! Activity log: ended requests and lifecycle events, kept in `activity.sqlite` in the state directory for the
+//! configured retention, and in memory without a file.
+//!
+//! No request waits for this: records arrive through bounded queues that drop the excess, and one thread
+//! writes them. An entry describes a request, never its prompt or answer.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `entries.rs` | a logged request, a lifecycle event, and the query that selects them |
+//! | `paddock_events.rs` | paddock's own starts and stops, as lifecycle events |
+//! | `recent_entries.rs` | the newest entries, in memory |
+//! | `schema.rs` | the file's tables |
+//! | `interned_words.rs` | recurring words, stored as small numbers |
+//! | `store.rs` | writing entries to the file and reading pages of them; blocks |
+//! | `prune.rs` | deleting old or excess entries in small steps; blocks |
+//! | `activity_log.rs` | memory and file as one list, and the reaction to a failing disk |
+//! | `thread.rs` | the thread that owns the log, and the handles for async code |
+
+mod activity_log;
+mod entries;
+mod interned_words;
+mod paddock_events;
+mod prune;
+mod recent_entries;
+mod schema;
+mod store;
+mod thread;
+
+use entries::Keyword;
+pub use entries::LoggedRequest;
+pub(crate) use entries::Page;
+pub use entries::{ActivityQuery, LifecycleEvent};
+pub use paddock_events::stopped_event;
+pub use thread::{
+    ActivityHandle, ActivityRetention, ActivityThread, LifecycleSender, NumberedRequest,
+    start_activity_thread,
+};
