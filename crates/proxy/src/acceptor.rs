@@ -1,7 +1,9 @@
-use super::connections::{Connections, Place};
-use super::desk::Desk;
-use super::refused::Refused;
-use super::workers::{Accepted, Workers};
+//! Accepts clients' connections and assigns them to workers.
+
+use super::connection_limiter::{ConnectionLimiter, ConnectionPermit};
+use super::refused_connections::RefusedConnections;
+use super::worker::handle::WorkerHandle;
+use super::worker::threads::{AcceptedConnection, WorkerThreads};
 use paddock_admission::error::ProxyError;
 use std::io;
 use std::net::IpAddr;
@@ -9,11 +11,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
 
-/// Wait before accepting again when the system has no more file descriptors: connections end meanwhile.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Wait before accepting again when the process has no free file descriptor: meanwhile connections end.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Longest time for idle connections to close that make room for others.
-const CLOSING_TIME: Duration = Duration::from_millis(500);
+/// Longest wait for idle connections to close so that a new one fits.
+const CLOSE_IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A bound socket that takes clients' connections.
 #[derive(Debug)]
@@ -25,17 +27,17 @@ pub enum Acceptor {
 }
 
 impl Acceptor {
-    /// Hands each connection to the worker with the fewest. Runs until it is dropped: no error
-    /// of a single connection, and no want of file descriptors, ends it.
+    /// Assigns each connection to the worker with the fewest. Runs until dropped: neither an error of a single
+    /// connection nor a lack of file descriptors ends the loop.
     pub fn run(
         self,
-        workers: &Workers,
-        connections: Connections,
+        workers: &WorkerThreads,
+        connections: ConnectionLimiter,
     ) -> impl Future<Output = ()> + use<> {
-        let desks = workers.desks.clone();
+        let handles = workers.handles.clone();
         async move {
-            let mut said = false;
-            let mut refused = Refused::default();
+            let mut has_warned = false;
+            let mut refused = RefusedConnections::default();
             loop {
                 let accepted = tokio::select! {
                     accepted = self.accept() => accepted,
@@ -43,68 +45,69 @@ impl Acceptor {
                 };
                 match accepted {
                     Ok((accepted, from)) => {
-                        said = false;
-                        match find_place(&desks, &connections, from).await {
-                            // A worker that has ended serves nobody.
-                            Ok(place) => {
-                                let _ = Desk::hand_over(&desks, accepted, Some(place)).await;
+                        has_warned = false;
+                        match acquire_permit(&handles, &connections, from).await {
+                            // Fails only if the worker has ended; the connection closes then.
+                            Ok(permit) => {
+                                let _ =
+                                    WorkerHandle::assign(&handles, accepted, Some(permit)).await;
                             }
                             Err(error) => {
-                                connections.refuse();
+                                connections.count_refusal();
                                 refused.refuse(accepted, &error);
                             }
                         }
                     }
                     Err(error) => {
-                        if !said {
+                        if !has_warned {
                             tracing::warn!(%error, "cannot accept connections; retrying");
                         }
-                        said = true;
-                        sleep(PAUSE).await;
+                        has_warned = true;
+                        sleep(RETRY_INTERVAL).await;
                     }
                 }
             }
         }
     }
 
-    /// Waits for a connection. Returns its client's address as well, where it has one.
-    pub async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
+    /// Waits for a connection. Returns the client's address too, if the connection is over TCP.
+    pub async fn accept(&self) -> io::Result<(AcceptedConnection, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                let accepted = stream.into_std().map(Accepted::Tcp)?;
+                let accepted = stream.into_std().map(AcceptedConnection::Tcp)?;
                 Ok((accepted, Some(from.ip())))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                let accepted = stream.into_std().map(Accepted::Unix)?;
+                let accepted = stream.into_std().map(AcceptedConnection::Unix)?;
                 Ok((accepted, None))
             }
         }
     }
 }
 
-/// Finds a place for a connection, if necessary that of connections that have been idle longest.
-async fn find_place(
-    desks: &[Desk],
-    connections: &Connections,
+/// Acquires a permit for a connection, closing idle connections if there is no free one.
+async fn acquire_permit(
+    handles: &[WorkerHandle],
+    connections: &ConnectionLimiter,
     from: Option<IpAddr>,
-) -> Result<Place, ProxyError> {
-    let counted = connections.count(from).map_err(|most| {
+) -> Result<ConnectionPermit, ProxyError> {
+    let counted = connections.admit_address(from).map_err(|most| {
         let most = most as usize;
         ProxyError::TooManyConnections {
             most,
             of_address: true,
         }
     })?;
-    let counted = match connections.try_enter(counted) {
-        Ok(place) => return Ok(place),
+    let counted = match connections.try_acquire(counted) {
+        Ok(permit) => return Ok(permit),
         Err(counted) => counted,
     };
-    if Desk::close_idle(desks).await > 0
-        && let Ok(Some(place)) = timeout(CLOSING_TIME, connections.enter(counted)).await
+    if WorkerHandle::close_idle(handles).await > 0
+        && let Ok(Some(permit)) = timeout(CLOSE_IDLE_TIMEOUT, connections.acquire(counted)).await
     {
-        return Ok(place);
+        return Ok(permit);
     }
     Err(ProxyError::TooManyConnections {
         most: connections.limit(),

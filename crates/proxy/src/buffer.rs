@@ -1,3 +1,5 @@
+//! Buffers that bytes pass through, and the pool that each worker keeps of them.
+
 use super::stream::Stream;
 use paddock_wire::MAX_HEAD;
 use std::cell::RefCell;
@@ -6,16 +8,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
-/// Free space before the bytes, so that a head can grow without its body being moved.
-const HEADROOM: usize = 1024;
+/// Free space in front of the bytes, so that a head can grow without moving the body.
+const HEADROOM_BYTES: usize = 1024;
 
-/// What a buffer holds at most, in bytes: a head of the greatest length fits.
-const ROOM: usize = MAX_HEAD;
+/// Capacity of a buffer in bytes: enough for the longest head.
+const CAPACITY_BYTES: usize = MAX_HEAD;
 
-/// How many free buffers a worker keeps: a megabyte and a quarter of them.
-const KEPT: usize = 20;
+/// Free buffers that a worker keeps: 1.25 MiB.
+const MAX_FREE_BUFFERS: usize = 20;
 
-/// Bytes on their way from one side to the other. The default has no room.
+/// Bytes on their way from one side to the other. The default has no capacity.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     data: Vec<u8>,
@@ -23,16 +25,16 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    fn with_room() -> Self {
-        let mut data = Vec::with_capacity(HEADROOM + ROOM);
-        data.resize(HEADROOM, 0);
+    fn with_capacity_for_head() -> Self {
+        let mut data = Vec::with_capacity(HEADROOM_BYTES + CAPACITY_BYTES);
+        data.resize(HEADROOM_BYTES, 0);
         Self {
             data,
-            start: HEADROOM,
+            start: HEADROOM_BYTES,
         }
     }
 
-    /// The bytes it holds.
+    /// Returns the buffered bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.data.get(self.start..).unwrap_or_default()
     }
@@ -46,31 +48,30 @@ impl Buffer {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.data.len() >= HEADROOM + ROOM
+        self.data.len() >= HEADROOM_BYTES + CAPACITY_BYTES
     }
 
-    /// How many bytes more it takes.
+    /// Returns how many more bytes fit.
     pub(crate) fn room(&self) -> usize {
-        (HEADROOM + ROOM).saturating_sub(self.data.len())
+        (HEADROOM_BYTES + CAPACITY_BYTES).saturating_sub(self.data.len())
     }
 
-    /// Forgets the first `count` bytes.
+    /// Drops the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.data.len());
     }
 
-    /// Forgets all but the first `count` bytes.
+    /// Drops all except the first `count` bytes.
     pub(crate) fn truncate(&mut self, count: usize) {
         self.data.truncate(self.start + count);
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.data.extend_from_slice(bytes);
     }
 
-    /// Puts `head` in the place of the first `len` bytes. What follows stays where it lies as
-    /// long as the headroom lasts.
+    /// Replaces the first `len` bytes by `head`. The bytes behind do not move while the headroom lasts.
     pub(crate) fn replace_head(&mut self, len: usize, head: &[u8]) {
         let body = self.start + len;
         if let Some(start) = body.checked_sub(head.len()) {
@@ -81,16 +82,15 @@ impl Buffer {
         }
     }
 
-    /// Reads once what has arrived, behind what `to` holds. Where that is nothing, a buffer is taken from the
-    /// pool once there is something to read, and none is left there without a byte. `Ok(0)` is the end, or no
-    /// room.
+    /// Reads once, appending to `to`. If `to` is None, takes a buffer from the pool only once there is
+    /// something to read. `Ok(0)` is the end of the stream, or a full buffer.
     pub(crate) fn poll_read(
         to: &mut Option<Self>,
-        pool: &Pool,
+        pool: &BufferPool,
         from: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let room = to.as_ref().map_or(ROOM, Self::room);
+        let room = to.as_ref().map_or(CAPACITY_BYTES, Self::room);
         let slot = &mut *to;
         let read = from.poll_read_into(
             cx,
@@ -103,7 +103,7 @@ impl Buffer {
         read
     }
 
-    /// Writes all of it, and forgets what is written.
+    /// Writes all bytes and drops those that are written.
     pub(crate) fn poll_write_all(
         &mut self,
         to: &mut Stream,
@@ -120,43 +120,45 @@ impl Buffer {
     }
 }
 
-/// A worker's free buffers. A connection that has nothing on its way holds none.
+/// Free buffers of a worker. A connection with nothing on its way holds none.
 #[derive(Debug, Default)]
-pub(crate) struct Pool {
+pub(crate) struct BufferPool {
     free: RefCell<Vec<Buffer>>,
     #[cfg(test)]
-    lent: std::cell::Cell<isize>,
+    outstanding: std::cell::Cell<isize>,
 }
 
-impl Pool {
-    /// An empty buffer.
+impl BufferPool {
+    /// Takes an empty buffer.
     pub(crate) fn take(&self) -> Buffer {
         #[cfg(test)]
-        self.lent.set(self.lent.get() + 1);
+        self.outstanding.set(self.outstanding.get() + 1);
         let free = self.free.borrow_mut().pop();
-        free.unwrap_or_else(Buffer::with_room)
+        free.unwrap_or_else(Buffer::with_capacity_for_head)
     }
 
-    /// Takes a buffer back, whatever it holds.
+    /// Returns a buffer, empty or not, to the pool.
     pub(crate) fn give(&self, mut buffer: Buffer) {
-        if buffer.data.len() < HEADROOM {
+        if buffer.data.len() < HEADROOM_BYTES {
             return;
         }
         #[cfg(test)]
-        self.lent.set(self.lent.get() - 1);
+        self.outstanding.set(self.outstanding.get() - 1);
         let mut free = self.free.borrow_mut();
-        // One that a long head has made larger is not kept: it would hold more for good.
-        if free.len() < KEPT && buffer.data.capacity() <= HEADROOM + ROOM {
-            buffer.data.truncate(HEADROOM);
-            buffer.start = HEADROOM;
+        // A buffer that a long head has grown is dropped: kept, it would occupy the extra memory for good.
+        if free.len() < MAX_FREE_BUFFERS
+            && buffer.data.capacity() <= HEADROOM_BYTES + CAPACITY_BYTES
+        {
+            buffer.data.truncate(HEADROOM_BYTES);
+            buffer.start = HEADROOM_BYTES;
             free.push(buffer);
         }
     }
 
-    /// Buffers taken and not given back.
+    /// Returns how many buffers are taken and not given back.
     #[cfg(test)]
-    pub(crate) fn lent(&self) -> isize {
-        self.lent.get()
+    pub(crate) fn outstanding(&self) -> isize {
+        self.outstanding.get()
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
 
     fn holding(bytes: &[u8]) -> Buffer {
-        let mut buffer = Buffer::with_room();
+        let mut buffer = Buffer::with_capacity_for_head();
         buffer.extend(bytes);
         buffer
     }
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_returned_buffer_is_empty_again() {
-        let pool = Pool::default();
+        let pool = BufferPool::default();
         let mut buffer = holding(b"some bytes");
         buffer.replace_head(4, b"more and more");
         pool.give(buffer);
@@ -190,9 +192,9 @@ mod tests {
 
     #[test]
     fn a_buffer_that_has_grown_is_not_kept() {
-        let pool = Pool::default();
-        for (grown, kept) in [(HEADROOM, 1), (HEADROOM + 1, 0)] {
-            let mut buffer = holding(&vec![b'x'; ROOM]);
+        let pool = BufferPool::default();
+        for (grown, kept) in [(HEADROOM_BYTES, 1), (HEADROOM_BYTES + 1, 0)] {
+            let mut buffer = holding(&vec![b'x'; CAPACITY_BYTES]);
             buffer.replace_head(0, &vec![b'h'; grown]);
             pool.give(buffer);
             assert_eq!(pool.free.take().len(), kept, "{grown}");

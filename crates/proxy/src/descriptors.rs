@@ -1,41 +1,41 @@
-//! Numbers of connections that fit into the limit of open files.
+//! Derives the numbers of connections that fit into the limit of open files.
 
 use paddock_config::Config;
 use rustix::process::{Resource, getrlimit};
 
-/// Descriptors of paddock itself: three runtimes and up, listeners, databases, watches, logs, outgoing
-/// connections, and the connections that are being refused.
-const OWN: usize = 64;
+/// Descriptors of paddock itself: at least three runtimes, listeners, databases, watches, logs, outgoing
+/// connections, and connections that are being refused.
+const RESERVED_DESCRIPTORS: usize = 64;
 
-/// Descriptors of a child at most: its pid, three pipes, a probe, and both ends of the pipes while it starts;
-/// its model's file is read besides.
-const PER_CHILD: usize = 10;
+/// Descriptors per child: its pid, three pipes, a probe, and both ends of the pipes while it starts; also its
+/// model's file.
+const DESCRIPTORS_PER_CHILD: usize = 10;
 
-/// Descriptors of a connection to the admin plane on average: itself, and three more for each chat.
-const PER_ADMIN_CONNECTION: usize = 2;
+/// Average descriptors per connection of the admin plane: one, and three more for each chat.
+const DESCRIPTORS_PER_ADMIN_CONNECTION: usize = 2;
 
-/// Descriptors of a client's connection: itself and its upstream connection.
-const PER_CONNECTION: usize = 2;
+/// Descriptors per client's connection: one, and one for its upstream connection.
+const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
-/// The part of what is left that is for idle upstream connections, and for unix sockets that wait for room
-/// (`proxy/stream/socket.rs` registers these twice): a sixteenth.
-const SPARE_PART: usize = 16;
+/// Free descriptors per one that is kept for idle upstream connections, and for unix sockets that wait to write
+/// (`proxy/src/stream/socket.rs` registers those twice).
+const SPARE_DIVISOR: usize = 16;
 
-/// The fewest client connections with which paddock starts.
+/// Fewest client connections with which paddock starts.
 const MIN_CONNECTIONS: usize = 4;
 
-/// The most client connections that are derived from a large limit: each can occupy a buffer of 65 KiB with
-/// an unfinished head, so these are a gigabyte.
-const MAX_DERIVED: usize = 16_384;
+/// Most client connections derived from a large limit: each can occupy a 65 KiB buffer with an unfinished
+/// head, so these are one gigabyte.
+const MAX_DERIVED_CONNECTIONS: usize = 16_384;
 
-/// The fewest and the most connections to the admin plane.
-const MIN_ADMIN: usize = 4;
-const MAX_ADMIN: usize = 64;
+/// Bounds of the number of connections to the admin plane.
+const MIN_ADMIN_CONNECTIONS: usize = 4;
+const MAX_ADMIN_CONNECTIONS: usize = 64;
 
-/// A limit of open files that is enough in nearly every case, for messages.
-const RECOMMENDED: usize = 1024;
+/// Limit of open files that is enough in nearly every case, for messages.
+const RECOMMENDED_LIMIT: usize = 1024;
 
-/// Numbers of connections that fit.
+/// Numbers of connections that fit into the limit of open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Clients' connections.
@@ -52,12 +52,13 @@ pub enum TooFewDescriptors {
     /// Not even the fewest connections fit.
     #[error(
         "this process may open {limit} files, and paddock needs {needs} at least: raise the limit with \
-         `LimitNOFILE={RECOMMENDED}` in the systemd unit, or with `ulimit -n {RECOMMENDED}` before the start"
+         `LimitNOFILE={RECOMMENDED_LIMIT}` in the systemd unit, or with `ulimit -n {RECOMMENDED_LIMIT}` before \
+         the start"
     )]
     Start {
         /// The limit.
         limit: usize,
-        /// The lowest with which paddock starts.
+        /// The lowest limit with which paddock starts.
         needs: usize,
     },
     /// The configured number of connections does not fit.
@@ -78,10 +79,10 @@ pub enum TooFewDescriptors {
     },
 }
 
-/// Derives how many connections there may be from this process's limit of open files.
+/// Derives the numbers of connections from this process's limit of open files.
 ///
 /// # Errors
-/// The limit is too low for paddock, or for what is configured.
+/// The limit is too low for paddock, or for the configured number.
 pub fn connection_limits(config: &Config) -> Result<ConnectionLimits, TooFewDescriptors> {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -93,37 +94,46 @@ pub fn connection_limits(config: &Config) -> Result<ConnectionLimits, TooFewDesc
     derive(limit, children, config.server.max_connections as usize)
 }
 
-/// Shares `limit` descriptors out. `configured` connections are wanted; 0: as many as fit.
+/// Divides `limit` descriptors. `configured` is the wanted number of client connections; 0: as many as fit.
 fn derive(
     limit: usize,
     children: usize,
     configured: usize,
 ) -> Result<ConnectionLimits, TooFewDescriptors> {
-    let admin = (limit / 16).clamp(MIN_ADMIN, MAX_ADMIN);
-    // Of many models only some fit into memory at once.
+    let admin = (limit / 16).clamp(MIN_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS);
+    // Only some of many models fit into memory at once.
     let children = children.clamp(1, (limit / 64).max(1));
-    let reserved = OWN + children * PER_CHILD + admin * PER_ADMIN_CONNECTION;
+    let reserved = RESERVED_DESCRIPTORS
+        + children * DESCRIPTORS_PER_CHILD
+        + admin * DESCRIPTORS_PER_ADMIN_CONNECTION;
     let free = limit.saturating_sub(reserved);
-    let spare = free / SPARE_PART;
-    let most = (free - spare) / PER_CONNECTION;
+    let spare = free / SPARE_DIVISOR;
+    let most = (free - spare) / DESCRIPTORS_PER_CONNECTION;
     if most < MIN_CONNECTIONS {
-        // A higher limit lets more connections to the admin plane in.
-        let admin = 2 * MIN_ADMIN * PER_ADMIN_CONNECTION;
-        let needs = OWN + PER_CHILD + admin + (MIN_CONNECTIONS + 1) * PER_CONNECTION;
+        // A higher limit also admits more connections to the admin plane.
+        let admin = 2 * MIN_ADMIN_CONNECTIONS * DESCRIPTORS_PER_ADMIN_CONNECTION;
+        let needs = RESERVED_DESCRIPTORS
+            + DESCRIPTORS_PER_CHILD
+            + admin
+            + (MIN_CONNECTIONS + 1) * DESCRIPTORS_PER_CONNECTION;
         return Err(TooFewDescriptors::Start { limit, needs });
     }
     if configured > most {
-        let rest = MAX_ADMIN * PER_ADMIN_CONNECTION + children * PER_CHILD;
-        let clients = configured.saturating_mul(PER_CONNECTION);
+        let rest = MAX_ADMIN_CONNECTIONS * DESCRIPTORS_PER_ADMIN_CONNECTION
+            + children * DESCRIPTORS_PER_CHILD;
+        let clients = configured.saturating_mul(DESCRIPTORS_PER_CONNECTION);
         return Err(TooFewDescriptors::Configured {
             configured,
             limit,
-            needs: OWN + rest + clients.saturating_add(clients / (SPARE_PART - 1)) + SPARE_PART,
+            needs: RESERVED_DESCRIPTORS
+                + rest
+                + clients.saturating_add(clients / (SPARE_DIVISOR - 1))
+                + SPARE_DIVISOR,
             most,
         });
     }
     let clients = match configured {
-        0 => most.min(MAX_DERIVED),
+        0 => most.min(MAX_DERIVED_CONNECTIONS),
         configured => configured,
     };
     Ok(ConnectionLimits {
@@ -144,8 +154,13 @@ mod tests {
             (256, 1, 70, 16),
             (1024, 1, 385, 64),
             (1024, 500, 315, 64),
-            (1 << 20, 3, MAX_DERIVED, MAX_ADMIN),
-            (usize::MAX, 0, MAX_DERIVED, MAX_ADMIN),
+            (1 << 20, 3, MAX_DERIVED_CONNECTIONS, MAX_ADMIN_CONNECTIONS),
+            (
+                usize::MAX,
+                0,
+                MAX_DERIVED_CONNECTIONS,
+                MAX_ADMIN_CONNECTIONS,
+            ),
         ] {
             let derived = derive(limit, children, 0).unwrap();
             assert_eq!(
@@ -153,7 +168,7 @@ mod tests {
                 (clients, admin),
                 "{limit}"
             );
-            assert!(OWN + 2 * clients + derived.idle_upstreams < limit);
+            assert!(RESERVED_DESCRIPTORS + 2 * clients + derived.idle_upstreams < limit);
         }
     }
 

@@ -1,9 +1,10 @@
-//! Comments to streaming clients whose requests wait for a load or a place, where `loading_heartbeat` is on: many
-//! clients, and proxies between, give up after a minute without a byte.
+//! Sends comments to streaming clients whose requests wait for a load or a slot, if `loading_heartbeat` is on:
+//! many clients and proxies give up after a minute without a byte.
 
 use super::client::Client;
-use super::early::EarlyStream;
-use super::exchange::{Denied, poll_with_client};
+use super::client_disconnect::poll_with_client;
+use super::early_stream::EarlyStream;
+use super::exchange::ExchangeError;
 use super::request::Request;
 use super::worker::Worker;
 use paddock_admission::model::Model;
@@ -16,14 +17,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Time between two comments, and before the first.
-const INTERVAL: Duration = Duration::from_secs(10);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Largest body, in bytes, that is read for its `stream`. The worker parses it on its thread, once.
-pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Largest body, in bytes, parsed for its `stream` member. The worker parses it once, on its own thread.
+pub(super) const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// Facts of a request that decide whether its client may be sent comments.
+/// Facts that decide whether a client may get comments.
 #[derive(Debug, Clone, Copy)]
-struct Facts {
+struct HeartbeatConditions {
     /// The model's `loading_heartbeat`.
     is_on: bool,
     is_post: bool,
@@ -31,11 +32,11 @@ struct Facts {
     route: Route,
 }
 
-/// Decides whether a client may be sent comments if its body asks for a stream: its route can answer with one, and
-/// the client reads chunks, behind which the child's own follow.
-fn may_be_sent(facts: Facts) -> bool {
+/// Returns true if a client whose body asks for a stream may get comments: the route can stream, and the
+/// client reads chunks, as the child's own follow the comments.
+fn can_send_comments(conditions: HeartbeatConditions) -> bool {
     let streams = matches!(
-        facts.route,
+        conditions.route,
         Route::ChatCompletions
             | Route::Completions
             | Route::Responses
@@ -43,102 +44,108 @@ fn may_be_sent(facts: Facts) -> bool {
             | Route::Completion
             | Route::Infill
     );
-    facts.is_on && facts.is_post && facts.version == Version::Http11 && streams
+    conditions.is_on && conditions.is_post && conditions.version == Version::Http11 && streams
 }
 
-/// Decides whether a request's JSON body asks for a stream. One that is malformed, or says so twice, does not.
-fn asks_for_stream(body: &[u8]) -> bool {
+/// Returns true if a JSON body asks for a stream. A malformed body, or one with two `stream` members, does
+/// not.
+fn has_stream_true(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Asked {
+    struct StreamField {
         stream: Option<bool>,
     }
-    let asked: Result<Asked, _> = serde_json::from_slice(body);
+    let asked: Result<StreamField, _> = serde_json::from_slice(body);
     asked.is_ok_and(|asked| asked.stream == Some(true))
 }
 
-/// Returns whether a request's client may be sent comments once its body has come.
-pub(super) fn is_possible(client: &Client, request: &Request, model: &Model) -> bool {
-    may_be_sent(Facts {
+/// Returns true if a request's client may get comments once the body has come.
+pub(super) fn can_stream(client: &Client, request: &Request, model: &Model) -> bool {
+    can_send_comments(HeartbeatConditions {
         is_on: model.limits.loading_heartbeat,
         is_post: request.head.method.slice(request.buffer.bytes()) == b"POST",
         version: request.head.version,
-        route: client.card.route(),
+        route: client.status.route(),
     })
 }
 
-/// Waits for something as [`with_client`](super::exchange) does, and sends the client comments meanwhile.
+/// Waits as [`wait_with_client`](super::client_disconnect::wait_with_client) does, and sends the client
+/// comments meanwhile.
 pub(super) async fn wait<T>(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
     model: &Model,
     waiting: impl Future<Output = T>,
-) -> Result<T, Denied> {
-    let mut is_possible = is_possible(client, request, model);
-    client.watchdog.look();
-    client.watchdog.progress();
+) -> Result<T, ExchangeError> {
+    let mut can_stream = can_stream(client, request, model);
+    client.timer.read_clock();
+    client.timer.record_progress();
     let mut waiting = pin!(waiting);
     let done = poll_fn(|cx| {
         if let done @ Poll::Ready(_) = poll_with_client(worker, client, waiting.as_mut(), cx) {
             return done;
         }
-        poll_beat(worker, client, request, &mut is_possible, cx).map(Err)
+        poll_comment(worker, client, request, &mut can_stream, cx).map(Err)
     });
     let done = done.await?;
-    if let Some(early) = &mut request.early
+    if let Some(early) = &mut request.early_stream
         && !early.flush(client).await
     {
-        return Err(Denied::ClientGone);
+        return Err(ExchangeError::ClientGone);
     }
     Ok(done)
 }
 
 /// Sends a comment when one is due. Ready when the client has left.
-fn poll_beat(
+fn poll_comment(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
-    is_possible: &mut bool,
+    can_stream: &mut bool,
     cx: &mut Context<'_>,
-) -> Poll<Denied> {
-    while *is_possible {
-        if let Some(early) = &mut request.early
+) -> Poll<ExchangeError> {
+    while *can_stream {
+        if let Some(early) = &mut request.early_stream
             && let Poll::Ready(Err(_)) = early.poll_flush(client, cx)
         {
-            return Poll::Ready(Denied::ClientGone);
+            return Poll::Ready(ExchangeError::ClientGone);
         }
-        client.watchdog.look();
-        if client.watchdog.poll_silent(INTERVAL, cx).is_pending() {
+        client.timer.read_clock();
+        if client
+            .timer
+            .poll_silent(HEARTBEAT_INTERVAL, cx)
+            .is_pending()
+        {
             return Poll::Pending;
         }
-        client.watchdog.progress();
-        if let Some(early) = &mut request.early {
+        client.timer.record_progress();
+        if let Some(early) = &mut request.early_stream {
             early.add_comment();
-        } else if body_asks_for_stream(request) {
+        } else if has_streaming_body(request) {
             let early = EarlyStream::begin(worker, client, request);
-            request.early = Some(Box::new(early));
+            request.early_stream = Some(Box::new(early));
         } else {
-            *is_possible = false;
+            *can_stream = false;
         }
     }
     Poll::Pending
 }
 
-/// Returns whether a request's body, which has to be in memory as a whole, asks for a stream.
-fn body_asks_for_stream(request: &Request) -> bool {
-    if !request.body.is_complete() || request.buffered_bytes() > MAX_BODY {
+/// Returns true if a request's body is whole in memory and asks for a stream.
+fn has_streaming_body(request: &Request) -> bool {
+    if !request.body.is_complete() || request.buffered_bytes() > MAX_BODY_BYTES {
         return false;
     }
     let first = request.buffer.bytes().get(request.head_len..);
     let mut follower = Body::for_request(request.head.framing);
     let mut body = Vec::with_capacity(request.buffered_bytes());
-    for piece in first.into_iter().chain(request.held.pieces()) {
+    for piece in first.into_iter().chain(request.buffered_body.pieces()) {
         let followed = follower.follow_with(piece, |data| body.extend_from_slice(data));
         if followed.is_err() {
             return false;
         }
     }
-    asks_for_stream(&body)
+    has_stream_true(&body)
 }
 
 #[cfg(test)]
@@ -147,13 +154,13 @@ mod tests {
 
     #[test]
     fn only_streams_that_a_client_can_read_are_begun() {
-        let chat = Facts {
+        let chat = HeartbeatConditions {
             is_on: true,
             is_post: true,
             version: Version::Http11,
             route: Route::ChatCompletions,
         };
-        assert!(may_be_sent(chat));
+        assert!(can_send_comments(chat));
         for (path, streams) in [
             ("/v1/chat/completions", true),
             ("/upstream/m/v1/chat/completions", true),
@@ -170,23 +177,27 @@ mod tests {
             ("/", false),
         ] {
             let route = Route::from_path(path.as_bytes());
-            assert_eq!(may_be_sent(Facts { route, ..chat }), streams, "{path}");
+            assert_eq!(
+                can_send_comments(HeartbeatConditions { route, ..chat }),
+                streams,
+                "{path}"
+            );
         }
         for other in [
-            Facts {
+            HeartbeatConditions {
                 is_on: false,
                 ..chat
             },
-            Facts {
+            HeartbeatConditions {
                 is_post: false,
                 ..chat
             },
-            Facts {
+            HeartbeatConditions {
                 version: Version::Http10,
                 ..chat
             },
         ] {
-            assert!(!may_be_sent(other), "{other:?}");
+            assert!(!can_send_comments(other), "{other:?}");
         }
     }
 
@@ -208,7 +219,7 @@ mod tests {
             (r#"[{"stream":true}]"#, false),
             ("", false),
         ] {
-            assert_eq!(asks_for_stream(body.as_bytes()), asks, "{body}");
+            assert_eq!(has_stream_true(body.as_bytes()), asks, "{body}");
         }
     }
 }

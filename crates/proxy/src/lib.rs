@@ -1,106 +1,99 @@
-//! The data plane: HTTP/1.1 requests pass to children, and their answers pass back, unaltered.
+//! The data plane: HTTP/1.1 requests pass to children, and their responses pass back, unaltered.
 //!
 //! Invariant: a request that finds its model's gate open takes no lock, sends no message and waits for no
 //! other thread. This crate depends on neither axum nor rusqlite.
 //!
-//! A few workers, each a thread with a runtime of its own, serve the clients' connections from
-//! first to last byte; nothing of a request crosses threads but the model's gate.
+//! A few workers, each a thread with its own runtime, serve clients' connections from the first to the last
+//! byte. A request shares nothing with other threads except its model's gate.
 //!
-//! | file | what happens there |
+//! | file | contents |
 //! |---|---|
-//! | `acceptor` | a new connection goes to the least busy worker |
-//! | `connections` | how many there may be |
-//! | `refused` | those that are too many |
-//! | `workers` | threads, each with its connections |
-//! | `worker` | what the connections of a thread share |
-//! | `connection` | requests of one client, one after the other |
+//! | `acceptor` | assigns each new connection to the least busy worker |
+//! | `connection_limiter`, `descriptors` | how many connections may be open |
+//! | `refused_connections` | answers and closes connections above the limit |
+//! | `worker` | state that a thread's connections share; `worker/threads`, `worker/handle`, `worker/command` |
+//! | `client_connection` | serves the requests of one connection, one after the other |
 //! | `client` | the client's side of its connection |
-//! | `request` | a whole head arrives, and is judged |
-//! | `route` | whose the request is |
-//! | `key` | who asks, and whether they may |
-//! | `named` | which model it names in its body |
-//! | `nameless` | the model of a request that names none, or why it has none |
-//! | `observation` | requests that neither load their model nor count as use |
-//! | `ollama` | the routes of another protocol, which are refused |
-//! | `buffering` | bodies are read before their requests take a place |
-//! | `held` | what has come of a body before that is known, or of an answer before it is taken |
-//! | `pace` | how slow a client may be |
-//! | `streams` | whose stream it wants to open, read or stop, where there are API keys |
-//! | `heartbeat` | comments to streaming clients that wait |
-//! | `early` | a stream that begins before the child's answer |
-//! | `waits` | who it is that waits for a lease, and for what |
+//! | `client_disconnect` | notices that a client has disconnected |
+//! | `silence_timer` | the one timer of a connection |
+//! | `request`, `request_id` | reads and parses a request's head; names the request |
+//! | `request_status` | what other tasks of the worker may know of a connection's request |
+//! | `active_requests`, `cancellation` | lists and cancels requests that have begun and not ended |
+//! | `cors`, `preflight` | which web pages may send requests and read responses |
+//! | `authentication` | requires an API key that allows the request, if keys are configured |
+//! | `stream_access` | keeps the resumable streams of one API key from another |
+//! | `route`, `ollama`, `observation` | decides where a request goes, and whether it counts as use of a model |
+//! | `model_in_body`, `unnamed_model` | the model that a body names; the model of a request that names none |
+//! | `body_reader`, `buffered_body` | reads bodies before their requests get a lease |
+//! | `min_rate` | how slow a client may be |
+//! | `lease_request` | the client and the slot that a request queues for |
+//! | `heartbeat`, `early_stream` | comments to streaming clients that wait for their model |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
-//! | `relay` | request and answer pass, both at once |
-//! | `end` | how that ended |
-//! | `answer` | the answer's side of a relay; `answer/early`: behind a head that the client has had |
-//! | `outbox` | what the client has not taken yet of its answer |
+//! | `upstream_pool` | idle connections to children |
+//! | `relay`, `relay_outcome` | passes request and response on, both at once |
 //! | `upload` | the request's side of a relay |
-//! | `reply` | paddock's own errors, before an answer and inside a stream |
-//! | `own` | paddock's own routes |
-//! | `origin` | which web pages may ask, and read the answer |
-//! | `preflight` | the browser's question whether a page may ask |
-//! | `upstreams` | idle connections to the child |
-//! | `watchdog` | the one timer of a connection |
-//! | `desk` | where workers are given connections and errands |
-//! | `at_hand` | which requests have begun and not ended |
-//! | `linger` | closing without losing the last answer |
+//! | `response`, `outbox` | the response's side of a relay; bytes that the client has not taken yet |
+//! | `inference_errors` | counts a child's server errors |
+//! | `local_reply`, `own_routes` | paddock's own errors and responses |
+//! | `lingering_close`, `linger_limits` | closes a connection without losing the last response |
+//! | `forward_proxy` | the proxy as a tower service for other programs |
 
 mod acceptor;
-mod answer;
-mod at_hand;
+mod active_requests;
+mod authentication;
+mod body_reader;
 mod buffer;
-mod buffering;
+mod buffered_body;
+mod cancellation;
 mod client;
-mod connection;
-mod connections;
+mod client_connection;
+mod client_disconnect;
+mod connection_limiter;
+mod cors;
 pub mod descriptors;
-mod desk;
-mod early;
-mod end;
-mod errand;
+mod early_stream;
 mod exchange;
-pub mod forward;
+pub mod forward_proxy;
 mod heartbeat;
-mod held;
-mod inference;
-mod key;
-mod linger;
-pub mod lingering;
-mod named;
-mod nameless;
+mod inference_errors;
+mod lease_request;
+pub mod linger_limits;
+mod lingering_close;
+mod local_reply;
+mod min_rate;
+mod model_in_body;
 mod observation;
 mod ollama;
-mod origin;
 mod outbox;
-mod own;
-mod pace;
+mod own_routes;
 mod preflight;
-mod refused;
+mod refused_connections;
 mod relay;
-mod reply;
+mod relay_outcome;
 mod request;
 mod request_id;
+mod request_status;
+mod response;
 mod route;
+mod silence_timer;
 mod stream;
-mod streams;
+mod stream_access;
+mod unnamed_model;
 mod upload;
-mod upstreams;
-mod waits;
-mod watchdog;
+mod upstream_pool;
 mod worker;
-mod workers;
 
 #[cfg(test)]
 mod tests;
 
 pub use acceptor::Acceptor;
-pub use at_hand::{AllAtHand, AtHand, Stage};
-pub use connections::Connections;
-pub use errand::Errands;
-pub use forward::{
+pub use active_requests::{ActiveRequest, ActiveRequests, RequestStage};
+pub use connection_limiter::ConnectionLimiter;
+pub use forward_proxy::{
     EngineError, ForwardBody, ForwardProxy, InferenceCause, Upstream, UpstreamError,
 };
-pub use own::{OwnBody, OwnRequest, OwnRoutes};
+pub use own_routes::{OwnBody, OwnRequest, OwnRoutes};
 pub use stream::Stream;
-pub use worker::Site;
-pub use workers::{Accepted, News, Workers};
+pub use worker::WorkerContext;
+pub use worker::command::WorkersHandle;
+pub use worker::threads::{AcceptedConnection, WorkerThreads, WorkerUpdates};

@@ -1,17 +1,17 @@
-//! Requests that watch a model's server, or fetch parts of a web page from it. They neither load the model nor count
-//! as use of it: only a loaded model answers them.
+//! Recognises requests that watch a model's server, or fetch parts of a web page from it. They neither load
+//! the model nor count as use of it: only a loaded model answers them.
 
 use paddock_wire::field_lines;
 
-/// Routes that monitoring asks (llama.cpp b11434, tools/server/README.md).
-const MONITORING: [&str; 4] = ["/health", "/v1/health", "/metrics", "/slots"];
+/// Monitoring routes (llama.cpp b11434, tools/server/README.md).
+const MONITORING_PATHS: [&str; 4] = ["/health", "/v1/health", "/metrics", "/slots"];
 
-/// The page of llama-server's web interface. A browser that opens it is a use.
-const PAGES: [&str; 2] = ["/", "/index.html"];
+/// Page of llama-server's web interface. A browser that opens it counts as use.
+const PAGE_PATHS: [&str; 2] = ["/", "/index.html"];
 
 /// Files that browsers and crawlers fetch unasked, and those of llama-server's web interface
 /// (tools/ui/src/lib/constants/pwa.constants.ts).
-const FILES: [&str; 17] = [
+const FILE_PATHS: [&str; 17] = [
     "/.well-known/appspecific/com.chrome.devtools.json",
     "/.well-known/security.txt",
     "/apple-touch-icon-precomposed.png",
@@ -31,7 +31,7 @@ const FILES: [&str; 17] = [
     "/version.json",
 ];
 
-/// Beginnings and ends of file names of the web interface in between which there is a hash or a size, or a path.
+/// Prefixes and suffixes of the web interface's files whose names contain a hash, a size or a path.
 const FILE_PATTERNS: [(&str, &str); 9] = [
     ("/_app/", ""),
     ("/apple-splash-", ".png"),
@@ -44,33 +44,37 @@ const FILE_PATTERNS: [(&str, &str); 9] = [
     ("/workbox-", ".js"),
 ];
 
-/// The method of a request, as far as it matters here.
+/// Method of a request, as far as observations need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub(super) enum RequestMethod {
     Get,
     Head,
     Other,
 }
 
-/// Returns whether a request only observes its model's server. `path` is the path without its first slash, as that
-/// server gets it.
-pub(super) fn is_observation(method: Method, path: &[u8], head: &[u8]) -> bool {
+/// Returns true if a request only observes its model's server. `path` has no leading slash.
+pub(super) fn is_observation(method: RequestMethod, path: &[u8], head: &[u8]) -> bool {
     let is = |known: &&str| path == &known.as_bytes()[1..];
     let fits = |(start, end): &(&str, &str)| {
         let inside = path.strip_prefix(&start.as_bytes()[1..]);
         inside.is_some_and(|rest| rest.ends_with(end.as_bytes()))
     };
     match method {
-        Method::Other => false,
-        Method::Get if PAGES.iter().any(&is) => !wants_page(head),
-        Method::Get | Method::Head => {
-            MONITORING.iter().chain(&PAGES).chain(&FILES).any(is) || FILE_PATTERNS.iter().any(fits)
+        RequestMethod::Other => false,
+        RequestMethod::Get if PAGE_PATHS.iter().any(&is) => !is_page_request(head),
+        RequestMethod::Get | RequestMethod::Head => {
+            MONITORING_PATHS
+                .iter()
+                .chain(&PAGE_PATHS)
+                .chain(&FILE_PATHS)
+                .any(is)
+                || FILE_PATTERNS.iter().any(fits)
         }
     }
 }
 
-/// Returns whether the client asks for a page to show. Browsers do, and probes such as `curl` do not.
-fn wants_page(head: &[u8]) -> bool {
+/// Returns true if the client asks for a page to display. Browsers do; probes such as `curl` do not.
+fn is_page_request(head: &[u8]) -> bool {
     field_lines(head)
         .filter(|field| field.has_name("accept"))
         .flat_map(|field| field.value.split(|byte| *byte == b','))
@@ -80,7 +84,7 @@ fn wants_page(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Method::{Get, Head, Other};
+    use super::RequestMethod::{Get, Head, Other};
     use super::*;
 
     const PROBE: &[u8] = b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n";

@@ -1,8 +1,8 @@
-//! The routes of Ollama's own API, which clients probe on any address they are given.
+//! Routes of Ollama's own API, which clients probe on any address they are given.
 
-/// Paths of github.com/ollama/ollama, `docs/api.md`. The API is not `/api/` as a whole: a later llama-server may
-/// have routes there.
-const PATHS: [&str; 13] = [
+/// Paths of github.com/ollama/ollama, `docs/api.md`. Not all of `/api/`: a later llama-server may have routes
+/// there.
+const OLLAMA_PATHS: [&str; 13] = [
     "/api/chat",
     "/api/copy",
     "/api/create",
@@ -18,13 +18,14 @@ const PATHS: [&str; 13] = [
     "/api/version",
 ];
 
-/// The path of an uploaded layer ends in its digest.
-const BLOBS: &[u8] = b"/api/blobs/";
+/// Prefix of an uploaded layer's path, which ends in its digest.
+const BLOB_PATH_PREFIX: &[u8] = b"/api/blobs/";
 
-/// Returns whether a path is one of Ollama's.
-pub(super) fn has_route(path: &[u8]) -> bool {
+/// Returns true for a path of Ollama's API.
+pub(super) fn is_ollama_path(path: &[u8]) -> bool {
     path.starts_with(b"/api/")
-        && (path.starts_with(BLOBS) || PATHS.iter().any(|known| path == known.as_bytes()))
+        && (path.starts_with(BLOB_PATH_PREFIX)
+            || OLLAMA_PATHS.iter().any(|known| path == known.as_bytes()))
 }
 
 #[cfg(test)]
@@ -34,10 +35,10 @@ mod tests {
     #[test]
     fn only_whole_paths_are_ollamas() {
         for path in ["/api/tags", "/api/generate", "/api/blobs/sha256:00"] {
-            assert!(has_route(path.as_bytes()), "{path}");
+            assert!(is_ollama_path(path.as_bytes()), "{path}");
         }
         for path in ["/api", "/api/", "/api/props", "/api/tags/x", "/v1/api/tags"] {
-            assert!(!has_route(path.as_bytes()), "{path}");
+            assert!(!is_ollama_path(path.as_bytes()), "{path}");
         }
     }
 }

@@ -1,26 +1,26 @@
-//! An answer's bytes on their way to the client.
+//! Bytes of a response that the client has not taken yet.
 
+use super::body_reader::MAX_READ_AHEAD_BYTES;
 use super::buffer::Buffer;
-use super::buffering::MAX_BUFFERED;
+use super::buffered_body::BufferedBody;
 use super::client::Client;
-use super::held::Held;
-use super::pace::{MinRate, Pace};
+use super::min_rate::{MinRate, TransferPace};
 use super::worker::Worker;
 use std::io;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
-/// Bytes of an answer that are read ahead of a slow client at most.
-const MAX_BACKLOG: usize = 1024 * 1024;
+/// Limit of bytes read ahead of a slow client.
+const MAX_BACKLOG_BYTES: usize = 1024 * 1024;
 
-/// Pieces of an answer that the client has not taken yet: one, and more of them only where the child is to
-/// finish before a slow client has read.
+/// Pieces of a response for the client: usually one; more only while others wait for the slot of a client that
+/// reads slowly.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// Empty before the first byte and between two pieces, where `backlog` is empty too.
+    /// None before the first byte and between two pieces, when `backlog` is empty too.
     piece: Option<Buffer>,
-    backlog: Held,
-    pace: Pace,
+    backlog: BufferedBody,
+    pace: TransferPace,
 }
 
 impl Outbox {
@@ -30,24 +30,25 @@ impl Outbox {
 
     /// Returns true if another piece may be read from the child while the client takes none.
     pub(super) fn has_room(&self, worker: &Worker) -> bool {
-        self.backlog.bytes() < MAX_BACKLOG && worker.held.get() < MAX_BUFFERED
+        self.backlog.bytes() < MAX_BACKLOG_BYTES
+            && worker.buffered_bytes.get() < MAX_READ_AHEAD_BYTES
     }
 
-    /// Returns when the client is slower than `rate` if it takes nothing until then.
+    /// Returns when the client falls below `rate` if it takes nothing.
     pub(super) fn deadline(&self, rate: MinRate) -> Option<Instant> {
         self.pace.deadline(rate)
     }
 
-    /// Adds a piece behind the others.
+    /// Appends a piece.
     pub(super) fn push(&mut self, worker: &Worker, piece: Buffer) {
         if self.piece.is_none() {
             self.piece = Some(piece);
         } else {
-            self.backlog.keep(worker, piece);
+            self.backlog.push(worker, piece);
         }
     }
 
-    /// Adds bytes behind the others.
+    /// Appends bytes.
     pub(super) fn extend(&mut self, worker: &Worker, bytes: &[u8]) {
         match &mut self.piece {
             Some(piece) if self.backlog.is_empty() => piece.extend(bytes),
@@ -59,7 +60,7 @@ impl Outbox {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all pieces.
     pub(super) fn poll_write(
         &mut self,
         worker: &Worker,
@@ -69,13 +70,13 @@ impl Outbox {
         while let Some(piece) = &mut self.piece {
             let left = piece.bytes().len();
             let written = piece.poll_write_all(&mut client.stream, cx);
-            let now = client.watchdog.now();
-            self.pace.moved(left - piece.bytes().len(), now);
+            let now = client.timer.now();
+            self.pace.add_bytes(left - piece.bytes().len(), now);
             match written {
-                Poll::Ready(Ok(())) => client.watchdog.progress(),
+                Poll::Ready(Ok(())) => client.timer.record_progress(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.pace.wait(now);
+                    self.pace.start_waiting(now);
                     return Poll::Pending;
                 }
             }
@@ -87,7 +88,7 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Gives back what is left.
+    /// Returns the remaining buffers to the pool.
     pub(super) fn clear(&mut self, worker: &Worker) {
         if let Some(piece) = self.piece.take() {
             worker.pool.give(piece);

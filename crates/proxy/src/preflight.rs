@@ -1,11 +1,11 @@
-//! The question of a browser whether a page may send its request, answered in the children's place.
+//! Answers CORS preflights in place of the children.
 //!
-//! A preflight has no body and no key, so with several models nobody can tell which child it is for, and a child
-//! that it reached would have been loaded for nothing. The answer is that of llama-server (llama.cpp b11434,
-//! tools/server/server-http.cpp), with the `--cors-*` flags of the model if the target names one.
+//! A preflight has neither body nor key, so with several models it names no child, and forwarding it would
+//! load a model for nothing. The response is llama-server's (llama.cpp b11434, tools/server/server-http.cpp),
+//! with the `--cors-*` flags of the model if the target names one.
 
-use super::client::{After, Client};
-use super::reply::{self, Payload};
+use super::client::{Client, NextStep};
+use super::local_reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
 use paddock_admission::catalog::Catalog;
@@ -13,13 +13,17 @@ use paddock_admission::phase::ServicePhase;
 use paddock_scheduler::ModelId;
 use paddock_wire::{UpstreamTarget, field_lines, find_model_in_query};
 
-/// Answers a preflight of a page that may ask.
-pub(super) async fn answer(worker: &Worker, client: &mut Client, request: &mut Request) -> After {
+/// Answers a preflight of a page that is allowed.
+pub(super) async fn answer(
+    worker: &Worker,
+    client: &mut Client,
+    request: &mut Request,
+) -> NextStep {
     let closes = request.head.close || worker.phase() != ServicePhase::Serving;
     let head = head(worker, client, request);
-    request.give_back(worker);
+    request.release_buffers(worker);
     client.record.set_own_answer(200, 0);
-    reply::write(worker, client, head, Payload::Body(b""), closes).await
+    local_reply::write(worker, client, head, Payload::Body(b""), closes).await
 }
 
 fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
@@ -31,7 +35,7 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
         .engine(model(&catalog, request.head.target.slice(bytes)));
     let origin = request.head.origin.map(|span| span.slice(bytes));
     let asked = field_lines(bytes).find(|field| field.has_name("access-control-request-headers"));
-    let mut head = reply::head_of(200);
+    let mut head = local_reply::status_line(200);
     let mut push = |name: &str, value: &[u8]| {
         head.push_str(name);
         head.push_str(": ");
@@ -52,7 +56,7 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
         },
     );
     push("Access-Control-Allow-Methods", engine.methods.as_bytes());
-    // `*` stands for every field but `Authorization` (Fetch §4.9), so the names are repeated.
+    // `*` covers every field except `Authorization` (Fetch §4.9), so the names are echoed.
     let headers = match (engine.headers.as_str(), &asked) {
         ("*", Some(asked)) if !asked.value.is_empty() => asked.value,
         (headers, _) => headers.as_bytes(),
@@ -62,7 +66,7 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
     head
 }
 
-/// The model that a target names.
+/// Returns the model that a target names.
 fn model(catalog: &Catalog, target: &[u8]) -> Option<ModelId> {
     if let Some(upstream) = UpstreamTarget::parse(target) {
         let mut names = upstream.candidates();

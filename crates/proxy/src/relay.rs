@@ -1,13 +1,15 @@
-use super::answer::{Answer, Piece, Wrong};
+//! Passes one request and its response on at the same time, and enforces the time limits of both.
+
 use super::buffer::Buffer;
-use super::client::{After, Client};
-use super::end::End;
-use super::inference;
+use super::client::{Client, NextStep};
+use super::inference_errors;
+use super::min_rate::MinRate;
 use super::outbox::Outbox;
-use super::pace::MinRate;
-use super::request::{Request, SILENCE};
-use super::upload::{Upload, Waits};
-use super::upstreams::Connection;
+use super::relay_outcome::RelayOutcome;
+use super::request::{Request, SILENCE_TIMEOUT};
+use super::response::{ResponseError, ResponsePiece, UpstreamResponse};
+use super::upload::{Upload, UploadWait};
+use super::upstream_pool::UpstreamConnection;
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::model::{Lease, Model};
@@ -18,40 +20,40 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a request waits for a byte before the child is asked whether it lives.
-const DOUBT: Duration = Duration::from_secs(10);
+/// Silence of a child after which the supervisor is asked to check that it is alive.
+const STALL_AFTER: Duration = Duration::from_secs(10);
 
-/// Interval of looks at a slow client while no other request waits for its place.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Interval of checks on a slow client while no other request waits for its slot.
+const SLOW_READER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// One request and its answer on their way, both at once. Each direction holds at most one
-/// buffer, and none while it is waiting for its next piece. Only while others wait for the place of a
-/// client that reads slowly, more of its answer is read ahead.
+/// A request and its response on their way. Each direction holds at most one buffer, and none while it waits
+/// for its next piece. More of a response is read ahead only while others wait for the slot of a client that
+/// reads slowly.
 #[derive(Debug)]
 pub(super) struct Relay<'a> {
     worker: &'a Worker,
     client: &'a mut Client,
     request: &'a mut Request,
     model: &'a Model,
-    /// Ends with the answer's last byte from upstream, however slowly the client reads.
+    /// Released after the response's last byte from upstream, however slowly the client reads.
     lease: &'a mut Option<Lease>,
-    upstream: Option<Connection>,
+    upstream: Option<UpstreamConnection>,
     upload: Upload,
-    answer: Answer,
-    /// On its way to the client.
-    out: Outbox,
-    /// An incomplete head of the answer.
-    partial: Option<Buffer>,
-    /// What came behind an interim answer, to be looked at once that has passed.
-    behind: Option<Buffer>,
-    /// Nothing more comes, for this reason: what is in `out` is the last.
+    response: UpstreamResponse,
+    /// Bytes for the client.
+    outbox: Outbox,
+    /// Incomplete head of the response.
+    partial_head: Option<Buffer>,
+    /// Bytes behind an interim response, processed once that has been written.
+    after_interim: Option<Buffer>,
+    /// Set once nothing more comes: `outbox` holds the last bytes.
     ending: Option<Ending>,
     begun: Instant,
-    /// It has waited long for the child's next byte.
+    /// Held while the child has been silent for [`STALL_AFTER`].
     stall: Option<StallGuard>,
 }
 
-/// Why an answer that has begun comes to its end.
+/// The end of a response that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Whole,
@@ -64,14 +66,14 @@ impl<'a> Relay<'a> {
         client: &'a mut Client,
         request: &'a mut Request,
         model: &'a Model,
-        upstream: Connection,
+        upstream: UpstreamConnection,
         lease: &'a mut Option<Lease>,
     ) -> Self {
-        let answer = Answer::new(request, worker.phase() != ServicePhase::Serving);
-        // The lease or the connection may have taken their time.
-        client.watchdog.look();
+        let response = UpstreamResponse::new(request, worker.phase() != ServicePhase::Serving);
+        // Acquiring the lease or the connection may have taken time.
+        client.timer.read_clock();
         Self {
-            begun: client.watchdog.now(),
+            begun: client.timer.now(),
             worker,
             client,
             request,
@@ -79,21 +81,21 @@ impl<'a> Relay<'a> {
             lease,
             upstream: Some(upstream),
             upload: Upload::new(),
-            answer,
-            out: Outbox::default(),
-            partial: None,
-            behind: None,
+            response,
+            outbox: Outbox::default(),
+            partial_head: None,
+            after_interim: None,
             ending: None,
             stall: None,
         }
     }
 
-    /// Runs until the answer has passed or cannot.
-    pub(super) async fn run(&mut self) -> End {
-        self.client.watchdog.progress();
+    /// Runs until the response has passed or failed.
+    pub(super) async fn run(&mut self) -> RelayOutcome {
+        self.client.timer.record_progress();
         let end = poll_fn(|cx| self.poll(cx)).await;
-        self.out.clear(self.worker);
-        for buffer in [self.partial.take(), self.behind.take()]
+        self.outbox.clear(self.worker);
+        for buffer in [self.partial_head.take(), self.after_interim.take()]
             .into_iter()
             .flatten()
         {
@@ -102,32 +104,33 @@ impl<'a> Relay<'a> {
         end
     }
 
-    /// Ends what the exchange has of the model: nothing more comes from it.
+    /// Releases lease and connection, or pools the connection if it is reusable: nothing more comes from the
+    /// model.
     fn release(&mut self) {
         if let Some(upstream) = self.upstream.take()
-            && self.answer.leaves_upstream_reusable()
+            && self.response.is_upstream_reusable()
             && self.worker.phase() == ServicePhase::Serving
         {
-            let may_close = self.answer.is_chunked();
-            let now = self.client.watchdog.now();
+            let may_close = self.response.is_chunked();
+            let now = self.client.timer.now();
             self.worker.upstreams.give(upstream, may_close, now);
         }
         *self.lease = None;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.client.card.watch(cx);
-        self.client.watchdog.look();
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
+        self.client.status.register_waker(cx);
+        self.client.timer.read_clock();
         if let end @ Poll::Ready(_) = self.poll_upload(cx) {
             return end;
         }
-        if let end @ Poll::Ready(_) = self.poll_answer(cx) {
+        if let end @ Poll::Ready(_) = self.poll_response(cx) {
             return end;
         }
-        if self.upload.waits(self.request) != Waits::Client
-            && self.client.poll_left(self.worker, cx).is_ready()
+        if self.upload.waiting_for(self.request) != UploadWait::Client
+            && self.client.poll_disconnect(self.worker, cx).is_ready()
         {
-            return Poll::Ready(End::ClientGone);
+            return Poll::Ready(RelayOutcome::ClientGone);
         }
         if let end @ Poll::Ready(_) = self.poll_phase(cx) {
             return end;
@@ -135,7 +138,7 @@ impl<'a> Relay<'a> {
         self.poll_silence(cx)
     }
 
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Pending;
         };
@@ -147,31 +150,33 @@ impl<'a> Relay<'a> {
             cx,
         );
         match passing {
-            // An answer that has begun cannot be replaced by another one.
-            Poll::Ready(End::Failed(error)) if self.answer.has_begun() => {
+            // A response that has begun cannot be replaced by another.
+            Poll::Ready(RelayOutcome::Failed(error)) if self.response.has_begun() => {
                 self.client.record.set_failure(&error);
-                Poll::Ready(self.broken())
+                Poll::Ready(self.broken_outcome())
             }
             passing => passing,
         }
     }
 
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         loop {
-            match self.out.poll_write(self.worker, self.client, cx) {
-                Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
-                Poll::Pending if !self.may_read_ahead() => return Poll::Pending,
+            match self.outbox.poll_write(self.worker, self.client, cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(RelayOutcome::ClientGone),
+                Poll::Pending if !self.can_read_ahead() => return Poll::Pending,
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             match self.ending {
-                Some(_) if !self.out.is_empty() => return Poll::Pending,
-                Some(Ending::Whole) => return Poll::Ready(self.answered()),
-                Some(Ending::Broken) => return Poll::Ready(self.broken()),
+                Some(_) if !self.outbox.is_empty() => return Poll::Pending,
+                Some(Ending::Whole) => return Poll::Ready(self.answered_outcome()),
+                Some(Ending::Broken) => return Poll::Ready(self.broken_outcome()),
                 None => {}
             }
-            let more = match self.behind.take() {
-                Some(behind) if !behind.is_empty() => Poll::Ready(self.take(behind)),
-                _ => self.poll_more(cx),
+            let more = match self.after_interim.take() {
+                Some(after_interim) if !after_interim.is_empty() => {
+                    Poll::Ready(self.process(after_interim))
+                }
+                _ => self.poll_upstream(cx),
             };
             match more {
                 Poll::Ready(None) => {}
@@ -181,69 +186,72 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Returns true if the answer is to be read although the client has not taken what has come: then the
-    /// child is done with it sooner, and others get its place.
-    fn may_read_ahead(&self) -> bool {
+    /// Returns true if the response should be read although the client has not taken the last piece: the child
+    /// finishes sooner, and others get its slot.
+    fn can_read_ahead(&self) -> bool {
         self.ending.is_none()
-            && self.answer.has_begun()
+            && self.response.has_begun()
             && self.model.gate.is_contended()
-            && self.out.has_room(self.worker)
+            && self.outbox.has_room(self.worker)
     }
 
-    /// Reads one piece of the answer, and decides what it means.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
+    /// Reads and processes one piece of the response.
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayOutcome>> {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Pending;
         };
         let (pool, stream) = (&self.worker.pool, &mut upstream.stream);
-        let read = ready!(Buffer::poll_read(&mut self.partial, pool, stream, cx));
+        let read = ready!(Buffer::poll_read(&mut self.partial_head, pool, stream, cx));
         if !matches!(read, Ok(1..)) {
             return Poll::Ready(self.upstream_closed());
         }
-        let Some(buffer) = self.partial.take() else {
+        let Some(buffer) = self.partial_head.take() else {
             return Poll::Ready(None);
         };
-        self.upload.answered(self.worker, self.request);
-        self.client.watchdog.progress();
+        self.upload.forbid_repeat(self.worker, self.request);
+        self.client.timer.record_progress();
         self.model.stalls.record_byte();
         self.stall = None;
-        Poll::Ready(self.take(buffer))
+        Poll::Ready(self.process(buffer))
     }
 
-    fn take(&mut self, buffer: Buffer) -> Option<End> {
-        let had_begun = self.answer.has_begun();
+    fn process(&mut self, buffer: Buffer) -> Option<RelayOutcome> {
+        let had_begun = self.response.has_begun();
         let done = self.upload.is_complete(self.request);
-        match self.answer.take(self.worker, self.client, buffer, done) {
-            Ok(Piece::Out(out)) => self.out.push(self.worker, out),
-            Ok(Piece::Partial(partial)) => self.keep_partial(partial),
-            Ok(Piece::OutThen(out, behind)) => {
-                self.out.push(self.worker, out);
-                self.behind = Some(behind);
+        match self
+            .response
+            .process(self.worker, self.client, buffer, done)
+        {
+            Ok(ResponsePiece::Forward(out)) => self.outbox.push(self.worker, out),
+            Ok(ResponsePiece::Partial(partial)) => self.keep_partial_head(partial),
+            Ok(ResponsePiece::ForwardThen(out, after_interim)) => {
+                self.outbox.push(self.worker, out);
+                self.after_interim = Some(after_interim);
             }
-            Err(wrong) => return self.wrong(wrong),
+            Err(error) => return self.fail_response(error),
         }
-        if !had_begun && self.answer.has_begun() {
-            inference::note_answer(self.client, self.model);
+        if !had_begun && self.response.has_begun() {
+            inference_errors::record_response(self.client, self.model);
         }
-        if self.answer.is_complete() {
+        if self.response.is_complete() {
             self.ending = Some(Ending::Whole);
             self.release();
         }
         None
     }
 
-    fn keep_partial(&mut self, buffer: Buffer) {
+    fn keep_partial_head(&mut self, buffer: Buffer) {
         if buffer.is_empty() {
             self.worker.pool.give(buffer);
         } else {
-            self.partial = Some(buffer);
+            self.partial_head = Some(buffer);
         }
     }
 
-    fn upstream_closed(&mut self) -> Option<End> {
-        if self.answer.is_complete_at_close() {
-            if let Some(end) = self.answer.end_at_close() {
-                self.out.extend(self.worker, &end);
+    fn upstream_closed(&mut self) -> Option<RelayOutcome> {
+        if self.response.is_complete_at_close() {
+            if let Some(end) = self.response.end_at_close() {
+                self.outbox.extend(self.worker, &end);
             }
             self.ending = Some(Ending::Whole);
             self.release();
@@ -257,68 +265,67 @@ impl<'a> Relay<'a> {
                 .kill_reason()
                 .map(ProxyError::UpstreamHung)
         };
-        if self.answer.has_begun() {
+        if self.response.has_begun() {
             let closed = ProxyError::UpstreamClosed("in the middle of the answer");
             self.break_off(&killed.unwrap_or(closed));
             return None;
         }
         if let Some(killed) = killed {
-            return Some(End::Failed(killed));
+            return Some(RelayOutcome::Failed(killed));
         }
-        Some(End::Unanswered {
+        Some(RelayOutcome::Unanswered {
             repeatable: self.upload.is_repeatable(),
         })
     }
 
-    fn wrong(&mut self, wrong: Wrong) -> Option<End> {
-        let error = match wrong {
-            Wrong::Malformed(malformed) => ProxyError::UpstreamMalformed(malformed),
-            Wrong::Chunks => ProxyError::UpstreamClosed("by malformed chunks"),
+    fn fail_response(&mut self, error: ResponseError) -> Option<RelayOutcome> {
+        let error = match error {
+            ResponseError::Malformed(malformed) => ProxyError::UpstreamMalformed(malformed),
+            ResponseError::Chunks => ProxyError::UpstreamClosed("by malformed chunks"),
         };
-        if self.answer.has_begun() {
+        if self.response.has_begun() {
             self.break_off(&error);
             return None;
         }
-        Some(End::Failed(error))
+        Some(RelayOutcome::Failed(error))
     }
 
-    /// Ends an answer that has begun: with an event where it is a stream, and never as if it
-    /// were whole.
+    /// Ends a response that has begun: a stream with an error event, and never as if it were complete.
     fn break_off(&mut self, error: &ProxyError) {
         self.client.record.set_failure(error);
         self.upstream = None;
         self.release();
         self.ending = Some(Ending::Broken);
-        if let Some(words) = self.answer.last_words(error) {
-            self.out.extend(self.worker, &words);
-        } else if self.answer.ends_with_connection() {
+        if let Some(words) = self.response.error_ending(error) {
+            self.outbox.extend(self.worker, &words);
+        } else if self.response.is_delimited_by_close() {
             self.client.stream.reset_on_close();
         }
     }
 
-    fn answered(&self) -> End {
-        let after = if self.answer.closes_client() {
-            After::Linger
+    fn answered_outcome(&self) -> RelayOutcome {
+        let after = if self.response.is_client_closing() {
+            NextStep::Linger
         } else {
-            After::Next
+            NextStep::KeepOpen
         };
-        End::Answered { after }
+        RelayOutcome::Answered { after }
     }
 
-    /// The end of an answer that broke off. A client that still sends is read on, so that what it was told reaches
-    /// it; but a close must not pass for the answer's end.
-    fn broken(&self) -> End {
-        let after = if self.request.body.is_complete() || self.answer.ends_with_connection() {
-            After::Drop
+    /// Returns the outcome of a response that broke off. A client that still sends is read on, so that the
+    /// error reaches it, unless a plain close would look like the response's end.
+    fn broken_outcome(&self) -> RelayOutcome {
+        let after = if self.request.body.is_complete() || self.response.is_delimited_by_close() {
+            NextStep::Drop
         } else {
-            After::Linger
+            NextStep::Linger
         };
-        End::Broken { after }
+        RelayOutcome::Broken { after }
     }
 
-    /// At the end of a drain what is still in flight is told so and ended.
-    fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        if self.client.card.is_cancelled() {
+    /// Ends the exchange with an error if the operator has cancelled it, or at the end of a drain.
+    fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
+        if self.client.status.is_cancelled() {
             return self.give_up(ProxyError::Cancelled, cx);
         }
         if self.worker.phase() != ServicePhase::Cut {
@@ -327,39 +334,39 @@ impl<'a> Relay<'a> {
         self.give_up(ProxyError::ShuttingDown, cx)
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         let limits = self.model.limits;
         let waits_for_client =
-            self.out.is_empty() && self.upload.waits(self.request) == Waits::Client;
+            self.outbox.is_empty() && self.upload.waiting_for(self.request) == UploadWait::Client;
         if let end @ Poll::Ready(_) = self.poll_pace(waits_for_client, cx) {
             return end;
         }
         let limit = if waits_for_client {
-            SILENCE
-        } else if !self.out.is_empty() || self.answer.has_begun() {
+            SILENCE_TIMEOUT
+        } else if !self.outbox.is_empty() || self.response.has_begun() {
             limits.stream_idle
         } else {
             limits.first_byte
         };
-        let waits_for_child = self.out.is_empty() && !waits_for_client;
+        let waits_for_child = self.outbox.is_empty() && !waits_for_client;
         if waits_for_child
             && self.stall.is_none()
-            && DOUBT < limit
-            && self.client.watchdog.poll_silent(DOUBT, cx).is_ready()
+            && STALL_AFTER < limit
+            && self.client.timer.poll_silent(STALL_AFTER, cx).is_ready()
         {
             self.stall = Some(self.model.stalls.begin_stall());
         }
-        let shorter = waits_for_child && self.stall.is_none() && DOUBT < limit;
-        if shorter || self.client.watchdog.poll_silent(limit, cx).is_pending() {
+        let shorter = waits_for_child && self.stall.is_none() && STALL_AFTER < limit;
+        if shorter || self.client.timer.poll_silent(limit, cx).is_pending() {
             return Poll::Pending;
         }
         if waits_for_child {
             self.model.stalls.record_timeout(self.begun);
         }
-        if !self.out.is_empty() {
-            return Poll::Ready(End::ClientGone);
+        if !self.outbox.is_empty() {
+            return Poll::Ready(RelayOutcome::ClientGone);
         }
-        self.client.watchdog.progress();
+        self.client.timer.record_progress();
         let error = if waits_for_client {
             ProxyError::RequestTimeout(limit)
         } else {
@@ -368,19 +375,19 @@ impl<'a> Relay<'a> {
         self.give_up(error, cx)
     }
 
-    /// Ends the exchange of a client that sends or reads slowly, once others wait for its place. Otherwise
-    /// the task wakes in time to look again.
-    fn poll_pace(&mut self, waits_for_client: bool, cx: &mut Context<'_>) -> Poll<End> {
+    /// Ends the exchange of a client that sends or reads slowly, once others wait for its slot. Otherwise
+    /// wakes the task for the next check.
+    fn poll_pace(&mut self, waits_for_client: bool, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         let rate = MinRate::WITH_LEASE;
         let deadline = if waits_for_client {
             self.upload.deadline(rate)
         } else {
-            self.out.deadline(rate)
+            self.outbox.deadline(rate)
         };
         let (Some(deadline), Some(_)) = (deadline, &*self.lease) else {
             return Poll::Pending;
         };
-        let now = self.client.watchdog.now();
+        let now = self.client.timer.now();
         let contended = self.model.gate.is_contended();
         if contended && now >= deadline {
             let rate = rate.bytes_per_second();
@@ -391,33 +398,33 @@ impl<'a> Relay<'a> {
             };
             return self.give_up(error, cx);
         }
-        // A client that reads slowly is to be read ahead for as soon as others wait.
+        // Wakes early: a client that reads slowly is read ahead for as soon as others wait.
         let again = if contended {
             deadline
         } else {
-            now + LOOK_AGAIN
+            now + SLOW_READER_CHECK_INTERVAL
         };
-        let wait = again.saturating_duration_since(self.client.watchdog.last());
-        if self.client.watchdog.poll_silent(wait, cx).is_ready() {
+        let wait = again.saturating_duration_since(self.client.timer.last_progress());
+        if self.client.timer.poll_silent(wait, cx).is_ready() {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// Ends the exchange for this reason: by an error in the answer's place, or inside it.
-    fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<End> {
+    /// Ends the exchange with an error, in place of the response or inside it.
+    fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         if self.ending.is_some() {
             self.client.record.set_failure(&error);
-            return if self.out.is_empty() || self.worker.phase() == ServicePhase::Cut {
-                Poll::Ready(self.broken())
+            return if self.outbox.is_empty() || self.worker.phase() == ServicePhase::Cut {
+                Poll::Ready(self.broken_outcome())
             } else {
                 Poll::Pending
             };
         }
-        if !self.answer.has_begun() {
-            return Poll::Ready(End::Failed(error));
+        if !self.response.has_begun() {
+            return Poll::Ready(RelayOutcome::Failed(error));
         }
         self.break_off(&error);
-        self.poll_answer(cx)
+        self.poll_response(cx)
     }
 }

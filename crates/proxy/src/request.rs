@@ -1,7 +1,9 @@
+//! Reads the next request's head from a client's connection, and parses it.
+
 use super::buffer::Buffer;
+use super::buffered_body::BufferedBody;
 use super::client::Client;
-use super::early::EarlyStream;
-use super::held::Held;
+use super::early_stream::EarlyStream;
 use super::worker::Worker;
 use paddock_admission::error::{Dialect, ProxyError};
 use paddock_admission::phase::ServicePhase;
@@ -10,86 +12,86 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// How long a client may keep a connection without asking anything.
-const IDLE: Duration = Duration::from_secs(75);
+/// Longest time a client may keep a connection without a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long a client may be silent in the middle of a request.
-pub(super) const SILENCE: Duration = Duration::from_secs(30);
+/// Longest silence of a client in the middle of a request.
+pub(super) const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest time for a head to arrive while others need the connection's place.
-const HEAD_TIME: Duration = Duration::from_secs(1);
+/// Longest time for a head to arrive while others need the connection's permit.
+const CONTENDED_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A request whose head has arrived and may be passed on.
+/// A request whose head has arrived and is well-formed.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) head: RequestHead,
-    /// The head, and what has come of the body.
+    /// Head and first part of the body.
     pub(super) buffer: Buffer,
-    /// What has come of the body besides.
-    pub(super) held: Held,
-    /// The length of the head in the buffer.
+    /// Further pieces of the body.
+    pub(super) buffered_body: BufferedBody,
+    /// Length of the head in `buffer`.
     pub(super) head_len: usize,
-    /// Followed over what is in the buffer.
+    /// Framing state after the bytes received so far.
     pub(super) body: Body,
-    pub(super) to_head: bool,
+    pub(super) is_head: bool,
     pub(super) dialect: Dialect,
     /// The request neither loads its model nor counts as use of it.
-    pub(super) observes: bool,
-    /// paddock has told the client to go on and send its body.
-    pub(super) invited: bool,
-    /// The answer has begun while the request waited.
-    pub(super) early: Option<Box<EarlyStream>>,
+    pub(super) is_observation: bool,
+    /// paddock has sent `100 Continue`.
+    pub(super) sent_continue: bool,
+    /// Set if the response has begun while the request waited.
+    pub(super) early_stream: Option<Box<EarlyStream>>,
 }
 
 impl Request {
-    /// Gives back what it holds.
-    pub(super) fn give_back(&mut self, worker: &Worker) {
+    /// Returns the buffers to the pool.
+    pub(super) fn release_buffers(&mut self, worker: &Worker) {
         worker.pool.give(std::mem::take(&mut self.buffer));
-        self.held.clear(worker);
+        self.buffered_body.clear(worker);
     }
 
-    /// Returns how many bytes of the body, framing and all, are in memory.
+    /// Returns how many bytes of the body, framing included, are in memory.
     pub(super) fn buffered_bytes(&self) -> usize {
-        (self.buffer.bytes().len() - self.head_len) + self.held.bytes()
+        (self.buffer.bytes().len() - self.head_len) + self.buffered_body.bytes()
     }
 
-    /// All of it is in its buffer, so that it can be sent again on another connection.
+    /// Returns true if the whole request is in `buffer`, and can thus be sent again on another connection.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.body.is_complete() && self.held.is_empty()
+        self.body.is_complete() && self.buffered_body.is_empty()
     }
 
-    /// The body is known to be larger than `limit` bytes.
+    /// Returns true if the body is known to be larger than `limit` bytes.
     pub(super) fn is_larger_than(&self, limit: u64) -> bool {
         matches!(self.head.framing, Framing::Length(length) if length > limit)
             || self.body.data_bytes() > limit
     }
 }
 
-/// What came next on a client's connection.
+/// Result of waiting for a request.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "it is nearly always the large one, and moved once"
 )]
-pub(super) enum Next {
+pub(super) enum HeadOutcome {
     Request(Request),
-    /// Nothing more, or nothing for too long.
+    /// The client closed, or sent nothing for too long.
     Closed,
     Refused(ProxyError),
 }
 
 /// Waits for the next request's head.
-pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
+pub(super) async fn read_request(worker: &Worker, client: &mut Client) -> HeadOutcome {
     let mut scan = HeadScan::default();
-    client.watchdog.progress();
+    client.timer.record_progress();
     client.id_line.clear();
     loop {
-        match look(worker, client, &mut scan) {
-            Ok(Some(head_len)) => return judge(worker, client, head_len),
+        match find_head_end(worker, client, &mut scan) {
+            Ok(Some(head_len)) => return accept_head(worker, client, head_len),
             Ok(None) => {}
-            Err(refusal) => return Next::Refused(refusal.into()),
+            Err(refusal) => return HeadOutcome::Refused(refusal.into()),
         }
-        let idle = client.ahead.is_none();
+        let idle = client.read_ahead.is_none();
         let phase = worker.phase();
         let closes = match phase {
             ServicePhase::Serving => false,
@@ -97,123 +99,125 @@ pub(super) async fn next(worker: &Worker, client: &mut Client) -> Next {
             ServicePhase::Cut => true,
         };
         if closes {
-            return Next::Closed;
+            return HeadOutcome::Closed;
         }
-        let limit = if idle { IDLE } else { SILENCE };
+        let limit = if idle { IDLE_TIMEOUT } else { SILENCE_TIMEOUT };
         let more = poll_fn(|cx| {
-            client.card.watch(cx);
+            client.status.register_waker(cx);
             if worker.phase() != phase {
-                return Poll::Ready(More::Phase);
+                return Poll::Ready(HeadWait::Phase);
             }
             let more = poll_more(worker, client, limit, cx);
-            if more.is_pending() && gives_way(client, idle) {
-                return Poll::Ready(More::End);
+            if more.is_pending() && must_close_for_others(client, idle) {
+                return Poll::Ready(HeadWait::Closed);
             }
             more
         });
         match more.await {
-            // The time for a head counts from its first byte.
-            More::Bytes if idle => client.watchdog.progress(),
-            More::Bytes | More::Phase => {}
-            More::End => return Next::Closed,
-            More::Silence if idle => return Next::Closed,
-            More::Silence => return Next::Refused(ProxyError::RequestTimeout(SILENCE)),
+            // The limit for a head counts from its first byte.
+            HeadWait::Bytes if idle => client.timer.record_progress(),
+            HeadWait::Bytes | HeadWait::Phase => {}
+            HeadWait::Closed => return HeadOutcome::Closed,
+            HeadWait::Silence if idle => return HeadOutcome::Closed,
+            HeadWait::Silence => {
+                return HeadOutcome::Refused(ProxyError::RequestTimeout(SILENCE_TIMEOUT));
+            }
         }
     }
 }
 
-/// Returns true if others need the connection's place and no request is coming. A head that has only just
-/// begun is waited for: it arrives in one piece, nearly always.
-fn gives_way(client: &Client, idle: bool) -> bool {
-    if !client.card.is_unwanted() {
+/// Returns true if others need the connection's permit and no request is coming. Waits for a head that has
+/// just begun: nearly always the rest arrives at once.
+fn must_close_for_others(client: &Client, idle: bool) -> bool {
+    if !client.status.must_yield() {
         return false;
     }
-    let since = client.watchdog.now() - client.watchdog.last();
-    let gives_way = idle || since > HEAD_TIME;
-    if !gives_way {
-        client.card.stay();
+    let since = client.timer.now() - client.timer.last_progress();
+    let must_close_for_others = idle || since > CONTENDED_HEAD_TIMEOUT;
+    if !must_close_for_others {
+        client.status.keep_open();
     }
-    gives_way
+    must_close_for_others
 }
 
-/// Why waiting for more of a head ended.
-enum More {
+/// Result of waiting for more bytes of a head.
+enum HeadWait {
     Bytes,
-    End,
+    Closed,
     Silence,
     Phase,
 }
 
-/// Reads what has come.
+/// Reads bytes from the client.
 fn poll_more(
     worker: &Worker,
     client: &mut Client,
     limit: Duration,
     cx: &mut Context<'_>,
-) -> Poll<More> {
-    client.watchdog.look();
-    if client.watchdog.poll_silent(limit, cx).is_ready() {
-        return Poll::Ready(More::Silence);
+) -> Poll<HeadWait> {
+    client.timer.read_clock();
+    if client.timer.poll_silent(limit, cx).is_ready() {
+        return Poll::Ready(HeadWait::Silence);
     }
     match ready!(client.poll_read_ahead(worker, cx)) {
-        Ok(0) | Err(_) => Poll::Ready(More::End),
-        Ok(_) => Poll::Ready(More::Bytes),
+        Ok(0) | Err(_) => Poll::Ready(HeadWait::Closed),
+        Ok(_) => Poll::Ready(HeadWait::Bytes),
     }
 }
 
-/// Whether a whole head lies ahead, and how long it is.
-fn look(
+/// Returns the length of the head, if a whole one has arrived.
+fn find_head_end(
     worker: &Worker,
     client: &mut Client,
     scan: &mut HeadScan,
 ) -> Result<Option<usize>, InvalidRequest> {
-    let Some(ahead) = &mut client.ahead else {
+    let Some(ahead) = &mut client.read_ahead else {
         return Ok(None);
     };
-    // Empty lines before a request are to be ignored (RFC 9112 §2.2).
+    // A server should ignore empty lines before a request (RFC 9112 §2.2).
     while ahead.bytes().starts_with(b"\r\n") {
         ahead.consume(2);
     }
     match ahead.bytes() {
-        [] => client.give_back_ahead(worker),
+        [] => client.release_read_ahead(worker),
         [b'\r'] => {}
         bytes => return scan.find_end(bytes),
     }
     Ok(None)
 }
 
-/// Judges the head that lies ahead, and takes the request with what has come of its body. What
-/// follows the request stays ahead.
-fn judge(worker: &Worker, client: &mut Client, mut head_len: usize) -> Next {
-    let Some(mut buffer) = client.ahead.take() else {
-        return Next::Closed;
+/// Parses the head and takes the request with the first part of its body. Bytes behind the request stay in
+/// `read_ahead`.
+fn accept_head(worker: &Worker, client: &mut Client, mut head_len: usize) -> HeadOutcome {
+    let Some(mut buffer) = client.read_ahead.take() else {
+        return HeadOutcome::Closed;
     };
-    match take(worker, client, &mut buffer, &mut head_len) {
-        Ok((head, body)) => Next::Request(Request {
-            to_head: head.method.slice(buffer.bytes()) == b"HEAD",
+    match parse_head(worker, client, &mut buffer, &mut head_len) {
+        Ok((head, body)) => HeadOutcome::Request(Request {
+            is_head: head.method.slice(buffer.bytes()) == b"HEAD",
             dialect: Dialect::of_path(head.path(buffer.bytes())),
             head,
             buffer,
-            held: Held::default(),
+            buffered_body: BufferedBody::default(),
             head_len,
             body,
-            observes: false,
-            invited: false,
-            early: None,
+            is_observation: false,
+            sent_continue: false,
+            early_stream: None,
         }),
         Err(refusal) => {
             if client.id_line.is_empty() {
                 let head = buffer.bytes().get(..head_len).unwrap_or_default();
-                worker.ids.write_refused_line(head, &mut client.id_line);
+                worker.ids.write_line_for_refused(head, &mut client.id_line);
             }
-            // The answer depends on who asks.
-            client.ahead = Some(buffer);
-            Next::Refused(refusal.into())
+            // The response depends on the `Origin` in these bytes.
+            client.read_ahead = Some(buffer);
+            HeadOutcome::Refused(refusal.into())
         }
     }
 }
 
-fn take(
+fn parse_head(
     worker: &Worker,
     client: &mut Client,
     buffer: &mut Buffer,
@@ -221,27 +225,30 @@ fn take(
 ) -> Result<(RequestHead, Body), InvalidRequest> {
     let mut parsed = RequestHead::parse(&buffer.bytes()[..*head_len]);
     if matches!(parsed, Err(InvalidRequest::Target)) {
-        parsed = rewrite(buffer, head_len);
+        parsed = rewrite_to_origin_form(buffer, head_len);
     }
     let head = parsed?;
     let (bytes, rest) = buffer.bytes().split_at(*head_len);
     worker.ids.write_line(&head, bytes, &mut client.id_line);
-    client.card.begin(&client.id_line);
+    client.status.begin(&client.id_line);
     let mut body = Body::for_request(head.framing);
     let taken = body.follow(rest)?;
     if taken < rest.len() {
         let mut ahead = worker.pool.take();
         ahead.extend(&rest[taken..]);
-        client.ahead = Some(ahead);
+        client.read_ahead = Some(ahead);
         buffer.truncate(*head_len + taken);
     }
     Ok((head, body))
 }
 
-/// Puts a path and the URL's host in the place of a target that is a whole URL (RFC 9112 §3.2.2). From here on
-/// the request is the one that a client without a proxy would send.
+/// Replaces an absolute target by its path, and `Host` by the URL's host (RFC 9112 §3.2.2): the request
+/// becomes the one that a client without a proxy would send.
 #[cold]
-fn rewrite(buffer: &mut Buffer, head_len: &mut usize) -> Result<RequestHead, InvalidRequest> {
+fn rewrite_to_origin_form(
+    buffer: &mut Buffer,
+    head_len: &mut usize,
+) -> Result<RequestHead, InvalidRequest> {
     let head = &buffer.bytes()[..*head_len];
     let origin = to_origin_form(head)?.ok_or(InvalidRequest::Target)?;
     let parsed = RequestHead::parse(&origin)?;

@@ -1,13 +1,15 @@
+//! Names requests: every request has an `x-request-id`, the client's or a generated one.
+
 use paddock_wire::{RequestHead, field_lines};
 use std::cell::Cell;
 
-/// The start of the field line.
-const NAME: &[u8] = b"x-request-id: ";
+/// Start of the field line.
+const FIELD_PREFIX: &[u8] = b"x-request-id: ";
 
-/// The longest name that is repeated in the answer to a refused head, in bytes: as much of an id as lists show.
-const MAX_REPEATED: usize = paddock_telemetry::MAX_REQUEST_ID_BYTES;
+/// Longest id echoed in the response to a refused head, in bytes: as much as lists show.
+const MAX_REPEATED_ID_BYTES: usize = paddock_telemetry::MAX_REQUEST_ID_BYTES;
 
-/// Names requests that come without a name: eight random digits of the worker, and a count.
+/// Generates ids: eight random digits of the worker, and a count.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     worker: u32,
@@ -22,11 +24,10 @@ impl RequestIds {
         }
     }
 
-    /// Writes the whole field line of the request's name into `line`: the client's own name, or
-    /// a new one.
+    /// Writes the request's whole `x-request-id` line into `line`: the client's id, or a new one.
     pub(super) fn write_line(&self, head: &RequestHead, bytes: &[u8], line: &mut Vec<u8>) {
         line.clear();
-        line.extend_from_slice(NAME);
+        line.extend_from_slice(FIELD_PREFIX);
         if let Some(named) = head.request_id {
             line.extend_from_slice(named.slice(bytes));
         } else {
@@ -35,12 +36,12 @@ impl RequestIds {
         line.extend_from_slice(b"\r\n");
     }
 
-    /// Writes the field line of a request whose head is refused: the client's own name, if these first bytes
-    /// of the head hold one that is safe to repeat, or a new one.
-    pub(super) fn write_refused_line(&self, head: &[u8], line: &mut Vec<u8>) {
+    /// Writes the line for a refused head: the client's id, if `head` has one that is safe to echo, or a new
+    /// one.
+    pub(super) fn write_line_for_refused(&self, head: &[u8], line: &mut Vec<u8>) {
         line.clear();
-        line.extend_from_slice(NAME);
-        match name_in(head) {
+        line.extend_from_slice(FIELD_PREFIX);
+        match repeatable_id_in(head) {
             Some(name) => line.extend_from_slice(name),
             None => self.write_new(line),
         }
@@ -56,15 +57,15 @@ impl RequestIds {
     }
 }
 
-/// Returns the name that a head gives its request, of several the last, as
-/// [`RequestHead::parse`](paddock_wire::RequestHead::parse) does. Such a head is malformed or not whole:
-/// only a short row of visible ASCII characters on a whole line is repeated in an answer.
-fn name_in(head: &[u8]) -> Option<&[u8]> {
+/// Returns the id in a head, the last if there are several, as
+/// [`RequestHead::parse`](paddock_wire::RequestHead::parse) does. Such a head is malformed or incomplete: only
+/// a short id of visible ASCII characters, on a whole line, is echoed.
+fn repeatable_id_in(head: &[u8]) -> Option<&[u8]> {
     let whole = |field: &paddock_wire::FieldLine<'_>| field.line.slice(head).ends_with(b"\n");
     let named = field_lines(head).filter(|field| field.has_name("x-request-id") && whole(field));
     let name = named.last()?.value;
     let is_safe = name.iter().all(u8::is_ascii_graphic);
-    (is_safe && (1..=MAX_REPEATED).contains(&name.len())).then_some(name)
+    (is_safe && (1..=MAX_REPEATED_ID_BYTES).contains(&name.len())).then_some(name)
 }
 
 fn push_hex(line: &mut Vec<u8>, number: u32) {
@@ -95,10 +96,10 @@ mod tests {
         let line = |fields: &str| {
             let mut line = Vec::new();
             let head = format!("GET / HTTP/1.1\r\n{fields}");
-            ids.write_refused_line(head.as_bytes(), &mut line);
+            ids.write_line_for_refused(head.as_bytes(), &mut line);
             String::from_utf8(line).unwrap()
         };
-        let long = "x".repeat(MAX_REPEATED);
+        let long = "x".repeat(MAX_REPEATED_ID_BYTES);
         for (fields, name) in [
             ("Host: a\r\nX-Request-ID: mine\r\nHost: b\r\n\r\n", "mine"),
             ("x-request-id:  a/b:c=1  \r\nbroken", "a/b:c=1"),
@@ -124,7 +125,7 @@ mod tests {
             &format!("x-request-id: {long}x\r\n"),
         ] {
             let new = line(fields);
-            assert_eq!(new.len(), NAME.len() + 17 + 2, "{fields:?}: {new}");
+            assert_eq!(new.len(), FIELD_PREFIX.len() + 17 + 2, "{fields:?}: {new}");
         }
     }
 
@@ -132,9 +133,9 @@ mod tests {
     fn new_names_differ() {
         let ids = RequestIds::new();
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        ids.write_refused_line(b"", &mut one);
-        ids.write_refused_line(b"", &mut two);
+        ids.write_line_for_refused(b"", &mut one);
+        ids.write_line_for_refused(b"", &mut two);
         assert_ne!(one, two);
-        assert_eq!(one.len(), NAME.len() + 17 + 2);
+        assert_eq!(one.len(), FIELD_PREFIX.len() + 17 + 2);
     }
 }

@@ -1,3 +1,5 @@
+//! Byte streams to clients and upstreams.
+
 mod socket;
 
 pub(crate) use socket::Socket;
@@ -12,30 +14,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
 
-/// A connection, to a client or to an upstream.
+/// A connection to a client or an upstream.
 #[derive(Debug)]
 pub enum Stream {
     /// A socket.
     Socket(Socket),
-    /// A pipe in memory.
+    /// An in-memory pipe.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
 }
 
-/// How long a connection attempt may go on.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Longest connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Stream {
-    /// Where the other side is, as far as it tells one client from another.
-    pub(super) fn peer(&self) -> Option<IpAddr> {
+    /// Returns the peer's IP address, if it has one.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Socket(socket) => socket.peer(),
+            Self::Socket(socket) => socket.peer_ip(),
             #[cfg(test)]
             Self::Memory(_) => None,
         }
     }
 
-    /// Returns whether the connection goes to a loopback address of this machine.
+    /// Returns true if the connection goes to a loopback address of this machine.
     pub(super) fn is_over_loopback(&self) -> bool {
         match self {
             Self::Socket(socket) => socket.is_over_loopback(),
@@ -44,8 +46,8 @@ impl Stream {
         }
     }
 
-    /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
-    /// `Ok(0)` is the end, or no room.
+    /// Reads once, at most `room` bytes. Calls `to` for the destination only when there are bytes. `Ok(0)` is
+    /// the end of the stream, or no room.
     pub(super) fn poll_read_into<'a>(
         &mut self,
         cx: &mut Context<'_>,
@@ -62,17 +64,17 @@ impl Stream {
         }
     }
 
-    /// Nothing is on its way: what only that needs is given back.
-    pub(super) fn rest(&mut self) {
+    /// Releases what only a blocked write needs, for a connection that becomes idle.
+    pub(super) fn release_write_registration(&mut self) {
         match self {
-            Self::Socket(socket) => socket.rest(),
+            Self::Socket(socket) => socket.release_write_registration(),
             #[cfg(test)]
             Self::Memory(_) => {}
         }
     }
 
-    /// Makes the close that follows a reset, so that a client which takes the close for the
-    /// answer's end learns that it is not.
+    /// Makes the next close a reset, so that a client which takes a close for the response's end learns that
+    /// it is not.
     pub(super) fn reset_on_close(&self) {
         match self {
             Self::Socket(socket) => socket.reset_on_close(),
@@ -81,15 +83,15 @@ impl Stream {
         }
     }
 
-    /// Connects to an upstream, and to no process but these.
+    /// Connects to an upstream, and refuses a unix socket of any process except `processes`.
     ///
     /// # Errors
-    /// What the system said, `TimedOut` after 5 s, or `PermissionDenied` where another process listens.
+    /// The system's error, `TimedOut` after 5 s, or `PermissionDenied` if another process listens.
     pub async fn connect(
         address: &Address,
         processes: Option<&ChildProcesses>,
     ) -> io::Result<Self> {
-        let deadline = Instant::now() + CONNECT_LIMIT;
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
         let connecting = async {
             match address {
                 Address::Unix(path) => connect_unix(path, processes).await,
@@ -106,8 +108,8 @@ impl Stream {
     }
 }
 
-/// A unix socket whose backlog is full answers `WouldBlock` instead of making the caller wait
-/// (connect(2), EAGAIN), so the waiting is done here.
+/// Connects to a unix socket. A full backlog answers `WouldBlock` instead of blocking the caller (connect(2),
+/// EAGAIN), so this function retries.
 async fn connect_unix(
     path: &std::path::Path,
     processes: Option<&ChildProcesses>,
@@ -158,7 +160,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets keep nothing back.
+        // Sockets buffer nothing.
         Poll::Ready(Ok(()))
     }
 

@@ -1,4 +1,4 @@
-//! The proxy without a child: both ends of every connection in the test's hands.
+//! Tests of the proxy without a child: the test holds both ends of every connection.
 
 mod absolute;
 mod bytes;

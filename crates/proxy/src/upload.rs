@@ -1,7 +1,9 @@
+//! The request's side of a relay: sends head, buffered body and the rest of the body to the upstream.
+
 use super::buffer::Buffer;
 use super::client::Client;
-use super::end::End;
-use super::pace::{MinRate, Pace};
+use super::min_rate::{MinRate, TransferPace};
+use super::relay_outcome::RelayOutcome;
 use super::request::Request;
 use super::stream::Stream;
 use super::worker::Worker;
@@ -12,23 +14,23 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
-/// The request's side of a relay.
+/// A request on its way from the client to the child.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// How much of the request's own buffer is written.
+    /// Bytes of the request's own buffer that are written.
     sent: usize,
-    /// A further piece of the body, on its way.
+    /// Further piece of the body, partly written.
     piece: Option<Buffer>,
-    /// All that was sent is still in the request's buffer, so it could be sent again.
+    /// All bytes sent are still in the request's buffer, and can be sent again.
     repeatable: bool,
-    /// The upstream takes no more. It may have answered all the same.
-    refused: bool,
-    pace: Pace,
+    /// The upstream takes no more. It may have responded all the same.
+    upstream_closed: bool,
+    pace: TransferPace,
 }
 
-/// What an upload waits for.
+/// The side that an upload waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waits {
+pub(super) enum UploadWait {
     Client,
     Upstream,
     Nothing,
@@ -40,51 +42,51 @@ impl Upload {
             sent: 0,
             piece: None,
             repeatable: true,
-            refused: false,
-            pace: Pace::default(),
+            upstream_closed: false,
+            pace: TransferPace::default(),
         }
     }
 
-    /// Returns when the client is slower than `rate` if it sends nothing until then.
+    /// Returns when the client falls below `rate` if it sends nothing.
     pub(super) fn deadline(&self, rate: MinRate) -> Option<Instant> {
         self.pace.deadline(rate)
     }
 
-    /// Whether the whole request could be sent again on another connection.
+    /// Returns true if the whole request can be sent again on another connection.
     pub(super) fn is_repeatable(&self) -> bool {
         self.repeatable
     }
 
-    /// The answer has begun: nothing will be sent again.
-    pub(super) fn answered(&mut self, worker: &Worker, request: &mut Request) {
+    /// Notes that the response has begun: the request will not be sent again.
+    pub(super) fn forbid_repeat(&mut self, worker: &Worker, request: &mut Request) {
         self.repeatable = false;
-        self.let_go(worker, request);
+        self.release_buffer(worker, request);
     }
 
-    /// What the request's side waits for.
-    pub(super) fn waits(&self, request: &Request) -> Waits {
-        if self.refused {
-            return Waits::Nothing;
+    /// Returns the side that the upload waits for.
+    pub(super) fn waiting_for(&self, request: &Request) -> UploadWait {
+        if self.upstream_closed {
+            return UploadWait::Nothing;
         }
         if self.piece.is_some()
             || self.sent < request.buffer.bytes().len()
-            || !request.held.is_empty()
+            || !request.buffered_body.is_empty()
         {
-            return Waits::Upstream;
+            return UploadWait::Upstream;
         }
         if request.body.is_complete() {
-            Waits::Nothing
+            UploadWait::Nothing
         } else {
-            Waits::Client
+            UploadWait::Client
         }
     }
 
-    /// The whole request has been passed on.
+    /// Returns true if the whole request has been passed on.
     pub(super) fn is_complete(&self, request: &Request) -> bool {
-        !self.refused && self.waits(request) == Waits::Nothing
+        !self.upstream_closed && self.waiting_for(request) == UploadWait::Nothing
     }
 
-    /// Passes on what can be. Ready only with an end; an upstream that takes no more is none.
+    /// Passes bytes on. Ready only if the exchange ends; an upstream that takes no more does not end it.
     pub(super) fn poll(
         &mut self,
         worker: &Worker,
@@ -92,18 +94,18 @@ impl Upload {
         request: &mut Request,
         upstream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<End> {
+    ) -> Poll<RelayOutcome> {
         loop {
-            self.let_go(worker, request);
-            match self.waits(request) {
-                Waits::Nothing => return Poll::Pending,
-                Waits::Upstream => match self.poll_write(worker, request, upstream, cx) {
-                    Poll::Ready(Ok(())) => client.watchdog.progress(),
-                    Poll::Ready(Err(_)) => self.refused = true,
+            self.release_buffer(worker, request);
+            match self.waiting_for(request) {
+                UploadWait::Nothing => return Poll::Pending,
+                UploadWait::Upstream => match self.poll_write(worker, request, upstream, cx) {
+                    Poll::Ready(Ok(())) => client.timer.record_progress(),
+                    Poll::Ready(Err(_)) => self.upstream_closed = true,
                     Poll::Pending => return Poll::Pending,
                 },
-                Waits::Client => match self.poll_read(worker, client, request, cx) {
-                    Poll::Ready(Ok(())) => client.watchdog.progress(),
+                UploadWait::Client => match self.poll_read(worker, client, request, cx) {
+                    Poll::Ready(Ok(())) => client.timer.record_progress(),
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => return Poll::Pending,
                 },
@@ -111,8 +113,8 @@ impl Upload {
         }
     }
 
-    /// Gives the request's buffer back once it is sent and will not be sent again.
-    fn let_go(&mut self, worker: &Worker, request: &mut Request) {
+    /// Returns the request's buffer to the pool once it is sent and will not be sent again.
+    fn release_buffer(&mut self, worker: &Worker, request: &mut Request) {
         if !self.repeatable && self.sent > 0 && self.sent == request.buffer.bytes().len() {
             worker.pool.give(std::mem::take(&mut request.buffer));
             self.sent = 0;
@@ -136,9 +138,9 @@ impl Upload {
         }
         let unsent = request.buffer.bytes().get(self.sent..).unwrap_or_default();
         if unsent.is_empty() {
-            // What was held comes next, and is given back piece by piece: it cannot be sent again.
+            // Buffered pieces follow. They are released one by one, so the request cannot be sent again.
             self.repeatable = false;
-            self.piece = request.held.pop(worker);
+            self.piece = request.buffered_body.pop(worker);
             return Poll::Ready(Ok(()));
         }
         match Pin::new(upstream).poll_write(cx, unsent) {
@@ -158,37 +160,39 @@ impl Upload {
         client: &mut Client,
         request: &mut Request,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), End>> {
-        // What came while the request waited, for its turn or for the upstream, comes first.
-        if client.ahead.is_none() {
+    ) -> Poll<Result<(), RelayOutcome>> {
+        // Bytes that came while the request waited come first.
+        if client.read_ahead.is_none() {
             let read = client.poll_read_ahead(worker, cx);
-            let now = client.watchdog.now();
+            let now = client.timer.now();
             match read {
                 Poll::Pending => {
-                    self.pace.wait(now);
+                    self.pace.start_waiting(now);
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::ClientGone)),
-                Poll::Ready(Ok(read)) => self.pace.moved(read, now),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(RelayOutcome::ClientGone)),
+                Poll::Ready(Ok(read)) => self.pace.add_bytes(read, now),
             }
         }
         self.repeatable = false;
-        let Some(mut piece) = client.ahead.take() else {
+        let Some(mut piece) = client.read_ahead.take() else {
             return Poll::Ready(Ok(()));
         };
         let taken = match request.body.follow(piece.bytes()) {
             Ok(taken) => taken,
             Err(error) => {
                 let error = ProxyError::BadRequest(InvalidRequest::Chunk(error));
-                return Poll::Ready(Err(End::Failed(error)));
+                return Poll::Ready(Err(RelayOutcome::Failed(error)));
             }
         };
         client.record.set_body_bytes(request.body.data_bytes());
-        let limit = worker.site.body_limit;
+        let limit = worker.context.body_limit;
         if request.body.data_bytes() > limit {
-            return Poll::Ready(Err(End::Failed(ProxyError::BodyTooLarge { limit })));
+            return Poll::Ready(Err(RelayOutcome::Failed(ProxyError::BodyTooLarge {
+                limit,
+            })));
         }
-        client.keep_ahead(worker, &mut piece, taken);
+        client.keep_read_ahead(worker, &mut piece, taken);
         self.piece = Some(piece);
         Poll::Ready(Ok(()))
     }

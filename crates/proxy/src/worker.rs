@@ -1,9 +1,14 @@
-use super::at_hand::AllAtHand;
-use super::buffer::Pool;
-use super::client::Card;
-use super::own::OwnRoutes;
+//! The state that the connections of one worker thread share.
+
+pub(crate) mod command;
+pub(crate) mod handle;
+pub(crate) mod threads;
+
+use super::buffer::BufferPool;
+use super::own_routes::OwnRoutes;
 use super::request_id::RequestIds;
-use super::upstreams::Upstreams;
+use super::request_status::RequestStatus;
+use super::upstream_pool::UpstreamPool;
 use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
@@ -14,177 +19,149 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// What all workers share: what is served.
+/// Configuration and channels that all workers share.
 #[derive(Debug)]
-pub struct Site {
-    /// The largest request body, in bytes.
+pub struct WorkerContext {
+    /// Largest request body, in bytes.
     pub body_limit: u64,
-    /// The most idle connections to children that a worker keeps.
+    /// Limit of idle connections to children per worker.
     pub max_idle_upstreams: usize,
     /// Queue for requests that cannot pass their model's gate.
     pub admission: AdmissionHandle,
-    /// paddock's own routes; none where every request is the model's.
-    pub own: Option<OwnRoutes>,
-    /// Who lists the requests that have ended.
+    /// paddock's own routes; None if every request is for the model.
+    pub own_routes: Option<OwnRoutes>,
+    /// Receiver of the requests that have ended.
     pub rows: Option<mpsc::Sender<Arc<RecordBatch>>>,
-    /// Who sends their traces on.
+    /// Receiver of their traces.
     pub spans: Option<SpanSender>,
 }
 
-impl Site {
-    pub(super) fn body_limit_bytes(&self) -> usize {
+impl WorkerContext {
+    pub(crate) fn body_limit_bytes(&self) -> usize {
         usize::try_from(self.body_limit).unwrap_or(usize::MAX)
     }
 }
 
-/// What a worker's connections share. It never leaves its thread.
+/// State that the connections of a worker share. Never leaves its thread.
 #[derive(Debug)]
-pub(super) struct Worker {
-    pub(super) site: Arc<Site>,
-    pub(super) pool: Pool,
-    pub(super) upstreams: Upstreams,
-    pub(super) ids: RequestIds,
-    pub(super) meter: Rc<Meter>,
-    /// For heads that are being edited.
-    pub(super) scratch: RefCell<Vec<u8>>,
-    /// Bytes of bodies that are held.
-    pub(super) held: Cell<usize>,
-    /// The models there are.
+pub(crate) struct Worker {
+    pub(crate) context: Arc<WorkerContext>,
+    pub(crate) pool: BufferPool,
+    pub(crate) upstreams: UpstreamPool,
+    pub(crate) ids: RequestIds,
+    pub(crate) meter: Rc<Meter>,
+    /// Scratch buffer for edited heads.
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    /// Bytes of bodies and responses in memory.
+    pub(crate) buffered_bytes: Cell<usize>,
+    /// Current models, keys and rules for web pages.
     catalog: RefCell<Arc<Catalog>>,
-    /// Its connections' requests, for those who look for one.
-    cards: RefCell<Vec<Weak<Card>>>,
+    /// Status of each connection, also of some that have closed.
+    pub(crate) statuses: RefCell<Vec<Weak<RequestStatus>>>,
     phase: Cell<ServicePhase>,
-    /// The same as the runtime says it, which the worker may not have heard yet.
-    newest: watch::Receiver<ServicePhase>,
+    /// Phase as the runtime has set it; the worker may not have processed the change yet.
+    latest_phase: watch::Receiver<ServicePhase>,
 }
 
-/// The most idle connections that are closed at once to make room.
-const MAX_CLOSED: usize = 32;
+/// Most idle connections closed at once to make room.
+const MAX_IDLE_CLOSED_AT_ONCE: usize = 32;
 
-/// How many connections come before those that are gone are forgotten.
-const FORGET: usize = 64;
+/// Number of connections before statuses of closed ones are removed.
+const MIN_STATUSES_BEFORE_CLEANUP: usize = 64;
 
 impl Worker {
-    pub(super) fn new(
-        site: Arc<Site>,
+    pub(crate) fn new(
+        context: Arc<WorkerContext>,
         catalog: Arc<Catalog>,
-        newest: watch::Receiver<ServicePhase>,
+        latest_phase: watch::Receiver<ServicePhase>,
     ) -> Self {
-        let meter = Meter::new(site.rows.clone(), site.spans.clone());
+        let meter = Meter::new(context.rows.clone(), context.spans.clone());
         meter.update_names(&catalog);
         Self {
-            pool: Pool::default(),
-            upstreams: Upstreams::new(site.max_idle_upstreams),
-            site,
+            pool: BufferPool::default(),
+            upstreams: UpstreamPool::new(context.max_idle_upstreams),
+            context,
             ids: RequestIds::new(),
             meter: Rc::new(meter),
             scratch: RefCell::default(),
-            held: Cell::new(0),
+            buffered_bytes: Cell::new(0),
             catalog: RefCell::new(catalog),
-            cards: RefCell::default(),
+            statuses: RefCell::default(),
             phase: Cell::new(ServicePhase::Serving),
-            newest,
+            latest_phase,
         }
     }
 
-    pub(super) fn phase(&self) -> ServicePhase {
+    pub(crate) fn phase(&self) -> ServicePhase {
         self.phase.get()
     }
 
-    /// What is in flight is to end. That is said before a child is killed for it, so whoever sees the
-    /// child's end knows here why.
-    pub(super) fn is_cut(&self) -> bool {
-        *self.newest.borrow() == ServicePhase::Cut
+    /// Returns true if everything in flight is to end. The runtime sets this phase before it kills a child, so
+    /// that the connection's task can tell why the child ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        *self.latest_phase.borrow() == ServicePhase::Cut
     }
 
-    /// The models there are.
-    pub(super) fn catalog(&self) -> Ref<'_, Catalog> {
+    /// Returns the current catalog.
+    pub(crate) fn catalog(&self) -> Ref<'_, Catalog> {
         Ref::map(self.catalog.borrow(), AsRef::as_ref)
     }
 
-    /// Returns whether paddock answers preflights itself: not in front of a wrapped command, unless keys protect
-    /// it, which no preflight shows.
-    pub(super) fn answers_preflights(&self) -> bool {
-        self.site.own.is_some() || !self.catalog().keys().is_empty()
+    /// Returns true if paddock answers preflights itself: not in front of a wrapped command, unless keys
+    /// protect it, as a preflight has no key.
+    pub(crate) fn can_answer_preflights(&self) -> bool {
+        self.context.own_routes.is_some() || !self.catalog().keys().is_empty()
     }
 
-    /// Goes on with other models.
-    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
+    /// Replaces the catalog.
+    pub(crate) fn set_catalog(&self, catalog: Arc<Catalog>) {
         self.meter.update_names(&catalog);
         *self.catalog.borrow_mut() = catalog;
     }
 
-    /// Closes idle connections to children that are to stop.
-    pub(super) fn hang_up(&self) {
-        self.upstreams.hang_up(&self.catalog());
+    /// Closes idle connections to children that are stopping.
+    pub(crate) fn close_stopping_upstreams(&self) {
+        self.upstreams.close_stopping(&self.catalog());
     }
 
-    /// Takes note of a connection.
-    pub(super) fn register(&self, card: &Rc<Card>) {
-        let mut cards = self.cards.borrow_mut();
-        if cards.len() >= FORGET && cards.len() == cards.capacity() {
-            cards.retain(|card| card.strong_count() > 0);
+    /// Registers a connection's status.
+    pub(crate) fn register(&self, status: &Rc<RequestStatus>) {
+        let mut statuses = self.statuses.borrow_mut();
+        if statuses.len() >= MIN_STATUSES_BEFORE_CLEANUP && statuses.len() == statuses.capacity() {
+            statuses.retain(|status| status.strong_count() > 0);
         }
-        cards.push(Rc::downgrade(card));
+        statuses.push(Rc::downgrade(status));
     }
 
-    /// Has some of the connections close that have waited longest for a request: an eighth of them, so that
-    /// not every new connection has to ask. Returns how many.
-    pub(super) fn close_idle(&self) -> usize {
-        let cards = self.cards.borrow();
-        let live = cards.iter().filter_map(Weak::upgrade);
-        let mut idle: Vec<(Instant, Rc<Card>)> = live
-            .filter_map(|card| Some((card.idle_since()?, card)))
+    /// Closes the connections that have been idle longest, an eighth of them, so that not every new connection
+    /// has to ask. Returns how many.
+    pub(crate) fn close_idle(&self) -> usize {
+        let statuses = self.statuses.borrow();
+        let live = statuses.iter().filter_map(Weak::upgrade);
+        let mut idle: Vec<(Instant, Rc<RequestStatus>)> = live
+            .filter_map(|status| Some((status.idle_since()?, status)))
             .collect();
         if idle.is_empty() {
             return 0;
         }
-        let count = (idle.len() / 8).clamp(1, MAX_CLOSED);
+        let count = (idle.len() / 8).clamp(1, MAX_IDLE_CLOSED_AT_ONCE);
         idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);
         idle.truncate(count);
-        for (_, card) in &idle {
-            card.close_if_idle();
+        for (_, status) in &idle {
+            status.close_if_idle();
         }
         count
     }
 
-    /// Ends the requests of a name. Whether there were any.
-    pub(super) fn cancel(&self, name: &[u8]) -> bool {
-        let line = [b"x-request-id: ", name, b"\r\n"].concat();
-        let cards = self.cards.borrow();
-        let live = cards.iter().filter_map(Weak::upgrade);
-        live.filter(|card| card.cancel(&line)).count() > 0
-    }
-
-    /// The oldest requests at hand, up to so many.
-    pub(super) fn at_hand(&self, most: usize) -> AllAtHand {
-        let cards = self.cards.borrow();
-        let live = cards.iter().filter_map(Weak::upgrade);
-        let busy = live.filter_map(|card| Some((card.since()?, card)));
-        let mut busy: Vec<(Instant, Rc<Card>)> = busy.collect();
-        let total = busy.len();
-        if total > most {
-            busy.select_nth_unstable_by_key(most, |(since, _)| *since);
-            busy.truncate(most);
-        }
-        busy.sort_by_key(|(since, _)| *since);
-        let names = self.meter.names();
-        let oldest = busy.iter().filter_map(|(_, card)| card.at_hand(&names));
-        AllAtHand {
-            oldest: oldest.collect(),
-            total,
-        }
-    }
-
-    /// Takes note of a new phase. A child that is to stop waits for its connections to close
-    /// (llama.cpp b11434, httplib's `Server::stop`), so idle ones are closed at once.
-    pub(super) fn set_phase(&self, phase: ServicePhase) {
+    /// Sets the phase. A stopping child waits for its connections to close (llama.cpp b11434, httplib's
+    /// `Server::stop`), so idle ones are closed at once.
+    pub(crate) fn set_phase(&self, phase: ServicePhase) {
         self.phase.set(phase);
         if phase != ServicePhase::Serving {
             self.upstreams.clear();
         }
-        for card in self.cards.borrow().iter().filter_map(Weak::upgrade) {
-            card.wake();
+        for status in self.statuses.borrow().iter().filter_map(Weak::upgrade) {
+            status.wake();
         }
     }
 }

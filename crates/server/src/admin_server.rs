@@ -10,8 +10,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use paddock_proxy::lingering::LingerLimits;
-use paddock_proxy::{Accepted, Acceptor};
+use paddock_proxy::linger_limits::LingerLimits;
+use paddock_proxy::{AcceptedConnection, Acceptor};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -206,19 +206,19 @@ pub(crate) async fn serve(
 }
 
 async fn serve_accepted(
-    accepted: Accepted,
+    accepted: AcceptedConnection,
     router: Router,
     activity: Arc<Activity>,
     closing: CancellationToken,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     match accepted {
-        Accepted::Tcp(stream) => {
+        AcceptedConnection::Tcp(stream) => {
             // Events are small, and each is to go at once.
             stream.set_nodelay(true)?;
             let stream = TcpStream::from_std(stream)?;
             serve_connection(stream, router, activity, closing).await
         }
-        Accepted::Unix(stream) | Accepted::Inside(stream) => {
+        AcceptedConnection::Unix(stream) | AcceptedConnection::InProcess(stream) => {
             let stream = UnixStream::from_std(stream)?;
             serve_connection(stream, router, activity, closing).await
         }

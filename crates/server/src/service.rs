@@ -21,7 +21,10 @@ use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
 use paddock_config::{Config, Listen, Mode};
 use paddock_proxy::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
-use paddock_proxy::{Acceptor, Connections, News, OwnBody, OwnRequest, OwnRoutes, Site, Workers};
+use paddock_proxy::{
+    Acceptor, ConnectionLimiter, OwnBody, OwnRequest, OwnRoutes, WorkerContext, WorkerThreads,
+    WorkerUpdates,
+};
 use paddock_runtime::learned;
 use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::sandbox;
@@ -114,7 +117,7 @@ pub struct Service {
     sockets: Vec<PathBuf>,
     runtime: RuntimeHandle,
     reloader: Reloader,
-    workers: Workers,
+    workers: WorkerThreads,
     accepting: CancellationToken,
     admin_open: CancellationToken,
     tasks: TaskTracker,
@@ -198,12 +201,13 @@ impl Service {
         let runtime = control.runtime;
         let view = view(&runtime, &control.catalog, &connections);
         let (site, counted) = site(&config, control.admission, &view, limits, (rows, spans));
-        let news = News {
+        let news = WorkerUpdates {
             phase: control.phase,
             hangups: control.hangups,
             catalog: control.catalog,
         };
-        let workers = Workers::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
+        let workers =
+            WorkerThreads::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
         let telling = Telling::new();
         let reloader = Reloader {
             source,
@@ -215,7 +219,7 @@ impl Service {
         };
         let admin_routes = routes::Admin {
             view,
-            errands: workers.errands(),
+            workers: workers.handle(),
             reloader: reloader.clone(),
             activity: asker,
             otlp: otlp.clone(),
@@ -256,7 +260,7 @@ impl Service {
         Ok(service)
     }
 
-    fn open_public(&self, acceptors: Vec<Acceptor>, connections: &Connections) {
+    fn open_public(&self, acceptors: Vec<Acceptor>, connections: &ConnectionLimiter) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
             let taking = acceptor.run(&self.workers, connections.clone());
@@ -321,7 +325,7 @@ impl Service {
 fn view(
     runtime: &RuntimeHandle,
     catalog: &watch::Receiver<Arc<Catalog>>,
-    connections: &Connections,
+    connections: &ConnectionLimiter,
 ) -> View {
     View {
         runtime: runtime.clone(),
@@ -345,10 +349,10 @@ fn watch_command(
 /// Derives how many connections there may be, and makes what counts clients'.
 fn limit_connections(
     config: &Config,
-) -> Result<(ConnectionLimits, Connections), TooFewDescriptors> {
+) -> Result<(ConnectionLimits, ConnectionLimiter), TooFewDescriptors> {
     let limits = connection_limits(config)?;
     let per_address = config.server.max_connections_per_address;
-    Ok((limits, Connections::new(limits.clients, per_address)))
+    Ok((limits, ConnectionLimiter::new(limits.clients, per_address)))
 }
 
 /// Starts to send traces, and what `/metrics` says, by OTLP.
@@ -371,13 +375,13 @@ fn site(
     view: &View,
     limits: ConnectionLimits,
     (rows, spans): (mpsc::Sender<Arc<RecordBatch>>, SpanSender),
-) -> (Arc<Site>, routes::Counted) {
+) -> (Arc<WorkerContext>, routes::Counted) {
     let counted = routes::Counted::default();
-    let site = Site {
+    let site = WorkerContext {
         body_limit: config.server.body_limit,
         max_idle_upstreams: (limits.idle_upstreams / worker_count()).max(1),
         admission,
-        own: match config.mode {
+        own_routes: match config.mode {
             Mode::Serve => Some(own_routes(routes::public(
                 view.clone(),
                 Arc::clone(&counted),

@@ -1,4 +1,4 @@
-//! Sockets that are woken by what arrives, and not by the other side's reading.
+//! Sockets that wake their task when bytes arrive, but not when the peer reads.
 
 use bytes::BufMut;
 use rustix::buffer::{Buffer, spare_capacity};
@@ -17,73 +17,73 @@ use tokio_util::io::poll_read_buf;
 
 /// A connection over TCP or a unix socket.
 ///
-/// A write is tried at once, and waits only where it has found no room.
+/// Writes at once, and waits only if the socket buffer is full.
 #[derive(Debug)]
 pub struct Socket {
     socket: AsyncFd<OwnedFd>,
-    room: Room,
+    write_readiness: WriteReadiness,
 }
 
-/// How a socket learns that there is room again for what it writes.
+/// Registration for the socket buffer having room again.
 #[derive(Debug)]
-enum Room {
-    /// TCP says so only to who has found none: it is registered for both.
-    Told,
-    /// Linux tells a unix socket that it can write each time the other side has read from it, whether there
-    /// had been no room or not (`unix_write_space` in `net/unix/af_unix.c`): a request would wake its worker
-    /// once more when the child has read it. So the socket is registered for reading alone, and the same
-    /// socket for writing from the first write on that finds no room.
-    Asked(Option<Box<AsyncFd<OwnedFd>>>),
+enum WriteReadiness {
+    /// TCP reports room only after a write has found none: registered for reading and writing.
+    Registered,
+    /// Linux reports a unix socket as writable each time the peer reads, even if the buffer was never full
+    /// (`unix_write_space` in `net/unix/af_unix.c`): a request would wake its worker once more when the child
+    /// reads it. So the socket is registered for reading alone, and a duplicate for writing from the first
+    /// write that finds no room.
+    OnDemand(Option<Box<AsyncFd<OwnedFd>>>),
 }
 
 impl Socket {
-    /// A TCP connection on this runtime, that sends small pieces at once: an event must not wait for the
-    /// next one.
+    /// Registers a TCP connection with this runtime. Disables Nagle's algorithm: an event must not wait for
+    /// the next.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         Ok(Self {
             socket: register(stream.into(), Interest::READABLE | Interest::WRITABLE)?,
-            room: Room::Told,
+            write_readiness: WriteReadiness::Registered,
         })
     }
 
-    /// A connection over a unix socket, on this runtime.
+    /// Registers a unix socket connection with this runtime.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub fn unix(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self {
             socket: register(stream.into(), Interest::READABLE)?,
-            room: Room::Asked(None),
+            write_readiness: WriteReadiness::OnDemand(None),
         })
     }
 
-    /// Where the other side is, as far as it tells one client from another.
-    pub(super) fn peer(&self) -> Option<IpAddr> {
+    /// Returns the peer's IP address, if it has one.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
         let peer = rustix::net::getpeername(&self.socket).ok()??;
         SocketAddr::try_from(peer).ok().map(|at| at.ip())
     }
 
-    /// Returns whether this is a TCP connection to a loopback address of this machine.
+    /// Returns true for a TCP connection to a loopback address of this machine.
     pub(super) fn is_over_loopback(&self) -> bool {
         let local = rustix::net::getsockname(&self.socket).ok();
         let local = local.and_then(|at| SocketAddr::try_from(at).ok());
         local.is_some_and(|at| at.ip().to_canonical().is_loopback())
     }
 
-    /// Makes the close that follows a reset.
+    /// Makes the next close a reset.
     pub(super) fn reset_on_close(&self) {
-        // Where the system refuses, the close is a plain one.
+        // If the system refuses, the close is a plain one.
         let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 
-    /// Reads once what has arrived, at most `room` bytes. Where they are to go is asked once there are some.
-    /// `Ok(0)` is the end, or no room.
+    /// Reads once, at most `room` bytes. Calls `to` for the destination only when there are bytes. `Ok(0)` is
+    /// the end of the stream, or no room.
     pub(super) fn poll_read_into<'a>(
         &mut self,
         cx: &mut Context<'_>,
@@ -102,19 +102,19 @@ impl Socket {
         poll_read_buf(Pin::new(self), cx, &mut to.limit(room))
     }
 
-    /// Gives back what a write that found no room has taken.
-    pub(super) fn rest(&mut self) {
-        if let Room::Asked(asked) = &mut self.room {
+    /// Drops the duplicate that a blocked write has registered.
+    pub(super) fn release_write_registration(&mut self) {
+        if let WriteReadiness::OnDemand(asked) = &mut self.write_readiness {
             *asked = None;
         }
     }
 
-    /// Writes once there is room, after a write that has found none.
+    /// Writes once there is room, after a write that found none.
     fn poll_room(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let socket = match &mut self.room {
-            Room::Told => &self.socket,
-            Room::Asked(Some(asked)) => &**asked,
-            Room::Asked(none) => {
+        let socket = match &mut self.write_readiness {
+            WriteReadiness::Registered => &self.socket,
+            WriteReadiness::OnDemand(Some(asked)) => &**asked,
+            WriteReadiness::OnDemand(none) => {
                 let same = self.socket.get_ref().try_clone()?;
                 none.insert(Box::new(register(same, Interest::WRITABLE)?))
             }
@@ -128,7 +128,7 @@ impl Socket {
     }
 }
 
-/// One try to read what has arrived.
+/// Tries to read once.
 fn receive(
     guard: &mut AsyncFdReadyGuard<'_, OwnedFd>,
     to: impl Buffer<u8>,
@@ -136,7 +136,7 @@ fn receive(
 ) -> Result<usize, Errno> {
     let read = rustix::net::recv(guard.get_inner(), to, RecvFlags::empty());
     let read = read.map(|(_, count)| count);
-    // After less than there was room for nothing is left, and the next arrival is told anew.
+    // A read that did not fill its room has emptied the socket, and the next arrival is reported again.
     if read == Err(Errno::AGAIN) || read.is_ok_and(|count| 0 < count && count < room) {
         guard.clear_ready();
     }
@@ -187,7 +187,7 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let is_waiting = matches!(this.room, Room::Asked(Some(_)));
+        let is_waiting = matches!(this.write_readiness, WriteReadiness::OnDemand(Some(_)));
         if !is_waiting {
             match send(this.socket.get_ref(), bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -198,7 +198,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket keeps nothing back.
+        // A socket buffers nothing.
         Poll::Ready(Ok(()))
     }
 
@@ -216,24 +216,24 @@ mod tests {
     use std::task::Waker;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// How long a write may wait for room that there is.
+    /// Longest wait for room that must be there.
     const LIMIT: Duration = Duration::from_secs(20);
 
-    /// Of each end of a TCP connection, in bytes.
+    /// Socket buffer of each end of a TCP connection, in bytes.
     const BUFFER: usize = 64 * 1024;
 
-    /// A connection, and its other end, which blocks.
+    /// Returns a connection, and its blocking other end.
     fn pair() -> (Socket, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Socket::unix(ours).unwrap(), theirs)
     }
 
-    /// The same over TCP.
+    /// Returns a TCP connection, and its blocking other end.
     fn tcp_pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (ours, _) = listener.accept().unwrap();
-        // Left alone they grow to what the system allows, which may be more than a test sends.
+        // By default the kernel grows them, perhaps beyond what a test sends.
         sockopt::set_socket_send_buffer_size(&ours, BUFFER).unwrap();
         sockopt::set_socket_recv_buffer_size(&theirs, BUFFER).unwrap();
         (Socket::tcp(ours).unwrap(), theirs)
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(end.unwrap(), 0);
     }
 
-    /// Writes more than there is room for before the other side reads.
+    /// Writes more than fits before the peer reads.
     async fn overfill(ours: &mut Socket, mut theirs: impl Read + Send + 'static) {
         let sent: Vec<u8> = (0..4_000_000_u32).map(|at| at.to_le_bytes()[1]).collect();
         let mut cx = Context::from_waker(Waker::noop());
@@ -288,16 +288,22 @@ mod tests {
         overfill(&mut ours, theirs).await;
         let (mut ours, theirs) = pair();
         overfill(&mut ours, theirs).await;
-        assert!(matches!(ours.room, Room::Asked(Some(_))));
-        ours.rest();
-        assert!(matches!(ours.room, Room::Asked(None)));
+        assert!(matches!(
+            ours.write_readiness,
+            WriteReadiness::OnDemand(Some(_))
+        ));
+        ours.release_write_registration();
+        assert!(matches!(
+            ours.write_readiness,
+            WriteReadiness::OnDemand(None)
+        ));
     }
 
     #[tokio::test]
     async fn a_peer_has_an_address_where_it_has_come_by_tcp() {
         let (ours, theirs) = tcp_pair();
-        assert_eq!(ours.peer(), Some(theirs.local_addr().unwrap().ip()));
-        assert_eq!(pair().0.peer(), None);
+        assert_eq!(ours.peer_ip(), Some(theirs.local_addr().unwrap().ip()));
+        assert_eq!(pair().0.peer_ip(), None);
     }
 
     #[tokio::test]
@@ -314,7 +320,7 @@ mod tests {
         let (mut ours, mut theirs) = pair();
         ours.write_all(b"a request").await.unwrap();
         theirs.read_exact(&mut [0; 9]).unwrap();
-        // What comes behind it has been told, so whatever there is to tell of the reading has been too.
+        // This byte arrives after any report of the peer's reading.
         theirs.write_all(b"x").unwrap();
         ours.read_u8().await.unwrap();
         let mut cx = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! Requests whose targets are whole URLs.
+//! Requests with absolute targets.
 
 use super::harness::{Harness, expect, head, run, send, without_id};
 
@@ -32,7 +32,7 @@ fn the_child_gets_the_path_and_the_host_of_the_url() {
     });
 }
 
-/// The status of the answer to a page's request.
+/// Returns the status of the response to a page's request.
 async fn status(harness: &Harness, url: &str, host: &str, origin: &str) -> String {
     let mut upstream = harness.upstream();
     let mut client = harness.client();

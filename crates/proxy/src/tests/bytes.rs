@@ -1,4 +1,4 @@
-//! Whatever is legal passes as it is, wherever it is cut, both ways.
+//! Any legal message passes unaltered in both directions, however it is cut into pieces.
 
 mod driver;
 mod generate;

@@ -1,5 +1,7 @@
+//! Limits and unusual but legal exchanges, one by one.
+
 use super::harness::{Harness, expect, head, rest, run, send, without_id};
-use crate::request::SILENCE;
+use crate::request::SILENCE_TIMEOUT;
 use paddock_admission::phase::ServicePhase;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,7 +95,7 @@ fn a_slow_head_is_a_408_counted_from_its_first_byte() {
         }
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(start.elapsed() < SILENCE + Duration::from_mins(1));
+        assert!(start.elapsed() < SILENCE_TIMEOUT + Duration::from_mins(1));
     });
 }
 
@@ -149,7 +151,7 @@ fn a_head_is_made_no_longer_than_the_child_takes() {
                 "X: y\r\n"
             };
             let fields = "X: y\r\n".repeat(sent - 1);
-            // What is cut does not count.
+            // Removed fields do not count.
             let cut = "Keep-Alive: timeout=5\r\n";
             send(
                 &mut client,
@@ -174,14 +176,14 @@ fn a_reused_connection_that_died_is_replaced_once_without_a_word() {
         drop(harness.upstream());
         let mut second = harness.upstream();
         let mut client = harness.client();
-        // The dead one is the older: make it the one that is tried, and found dead only later.
+        // The dead connection is the older one: make the proxy try it, and find it dead only later.
         send(&mut client, GET).await;
         head(&mut second).await;
         send(&mut second, OK).await;
         head(&mut client).await;
         expect(&mut client, b"ok").await;
-        // Now the connection dies with the request on its way: the address leads nowhere, so
-        // the retry fails, and the client is told.
+        // The connection dies with the request on its way. The address leads nowhere, so the retry fails, and
+        // the client gets an error.
         send(&mut client, GET).await;
         head(&mut second).await;
         drop(second);
@@ -205,7 +207,7 @@ fn interim_answers_pass_and_trailers_too() {
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
         )
         .await;
-        // paddock asks for the body itself, before the child is asked anything.
+        // paddock asks for the body before the child gets the request.
         expect(&mut client, b"HTTP/1.1 100 Continue\r\n\r\n").await;
         send(&mut client, "body").await;
         let asked = head(&mut upstream).await;
@@ -233,7 +235,7 @@ fn a_refused_upload_still_delivers_the_answer() {
             "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 90000000\r\n\r\n",
         )
         .await;
-        // As much as is read before the child is asked.
+        // As much as is read before the child gets the request.
         send(&mut client, vec![b'x'; 1 << 20]).await;
         head(&mut upstream).await;
         send(
@@ -254,7 +256,7 @@ fn a_body_above_the_limit_is_refused_in_the_clients_own_terms() {
             "Content-Length: 5\r\n\r\nhello",
             "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         ] {
-            let harness = Harness::taking(4);
+            let harness = Harness::with_body_limit(4);
             let mut upstream = harness.upstream();
             let mut client = harness.client();
             let ask = "POST /v1/messages HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n";
@@ -371,6 +373,6 @@ fn a_connection_without_traffic_holds_no_buffer() {
         head(&mut client).await;
         let waiting = timeout(Duration::from_secs(1), client.read_u8()).await;
         assert!(waiting.is_err());
-        assert_eq!(harness.worker.pool.lent(), 0);
+        assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }

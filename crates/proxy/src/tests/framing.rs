@@ -1,5 +1,5 @@
-//! Every way in which an answer may state its body: the client sees a well-framed one, and the upstream's
-//! connection serves another request only if nothing of this answer can still come on it.
+//! Every way in which a response may state its body: the client gets a well-framed one, and the upstream's
+//! connection serves another request only if no byte of this response can still come.
 
 use super::harness::{GENERATION, Harness, expect, head, run, send};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Framing {
         }
     }
 
-    /// The body, and its data.
+    /// Returns the body as sent, and its data.
     fn body(self) -> (&'static str, &'static str) {
         match self {
             Self::Nothing => ("till the end", "till the end"),
@@ -69,7 +69,7 @@ impl Case {
             client: if versions.ends_with('1') { '1' } else { '0' },
             close,
         })
-        // Chunks in HTTP/1.0 are refused.
+        // HTTP/1.0 responses in chunks are refused.
         .filter(|case| case.upstream == '1' || case.framing != Framing::Chunked || !case.has_body())
     }
 
@@ -77,7 +77,7 @@ impl Case {
         self.method != "HEAD" && !matches!(self.status, 204 | 304)
     }
 
-    /// Bytes of this answer may come behind its end.
+    /// Returns true if bytes of this response may follow its end.
     fn may_leave_bytes(&self) -> bool {
         let announces = match self.framing {
             Framing::Chunked => true,
@@ -121,7 +121,7 @@ impl Case {
         if self.has_body() {
             send(&mut upstream, body).await;
         }
-        // Nobody may be waiting for it any more.
+        // The client may have closed already.
         let mut dead = None;
         if self.close || (self.has_body() && self.framing == Framing::Nothing) {
             drop(upstream);
@@ -166,7 +166,7 @@ impl Case {
     }
 }
 
-/// Reads a body as RFC 9112 §6.3 says, from what its head says.
+/// Reads a body as its head says (RFC 9112 §6.3).
 async fn received(client: &mut DuplexStream, method: &str, status: u16, head: &str) -> String {
     let lower = head.to_ascii_lowercase();
     if status == 204 {
@@ -178,7 +178,7 @@ async fn received(client: &mut DuplexStream, method: &str, status: u16, head: &s
     }
     let mut body = Vec::new();
     if method == "HEAD" || matches!(status, 204 | 304) {
-        // There is none, whatever the fields say.
+        // No body, whatever the fields say.
     } else if lower.contains("transfer-encoding: chunked") {
         while !body.ends_with(b"0\r\n\r\n") {
             body.push(client.read_u8().await.unwrap());
@@ -208,7 +208,7 @@ fn every_answer_is_well_framed_and_leaves_no_bytes_to_another() {
     });
 }
 
-/// llama-server passes on the framing of what it asked itself (llama.cpp b11434, `/cors-proxy`).
+/// llama-server passes on the framing of a response that it fetched (llama.cpp b11434, `/cors-proxy`).
 #[test]
 fn the_end_of_a_body_that_cannot_be_there_reaches_no_other_request() {
     run(async {

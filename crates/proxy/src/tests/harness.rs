@@ -1,7 +1,9 @@
-use crate::connection;
+//! A worker between a client and an upstream that the test plays.
+
+use crate::client_connection;
 use crate::stream::Stream;
-use crate::upstreams::Connection;
-use crate::worker::{Site, Worker};
+use crate::upstream_pool::UpstreamConnection;
+use crate::worker::{Worker, WorkerContext};
 use paddock_admission::admission::{AdmissionHandle, AdmissionReceiver};
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
@@ -23,8 +25,8 @@ use tokio::time::Instant;
 
 pub(super) const GENERATION: Generation = Generation(1);
 
-/// How much a connection of the harness holds, as a socket's buffers would.
-const HOLDS: usize = 256 * 1024;
+/// Bytes that a connection of the harness holds, as a socket's buffers would.
+const CONNECTION_CAPACITY: usize = 256 * 1024;
 
 pub(super) const LIMITS: Limits = Limits {
     first_byte: Duration::from_mins(10),
@@ -34,54 +36,54 @@ pub(super) const LIMITS: Limits = Limits {
 
 const BODY: u64 = 100 * 1024 * 1024;
 
-/// A worker in front of an upstream that the test plays itself.
+/// A worker in front of an upstream that the test plays.
 pub(super) struct Harness {
     pub(super) worker: Rc<Worker>,
     pub(super) model: Arc<Model>,
     rows: RefCell<mpsc::Receiver<Arc<RecordBatch>>>,
     traced: RefCell<mpsc::Receiver<Arc<RecordBatch>>>,
-    /// What the runtime says, without the worker having heard it.
+    /// Phase as the runtime sets it; the worker has not processed the change.
     pub(super) phase: watch::Sender<ServicePhase>,
 }
 
 impl Harness {
     pub(super) fn new() -> Self {
-        Self::with(
+        Self::with_address(
             LIMITS,
             Address::Unix("/proc/nonexistent/paddock-test.sock".into()),
         )
     }
 
-    /// An upstream at an address, for what needs real sockets.
-    pub(super) fn with(limits: Limits, address: Address) -> Self {
-        Self::of(
+    /// Makes a harness whose upstream has an address, for tests with real sockets.
+    pub(super) fn with_address(limits: Limits, address: Address) -> Self {
+        Self::with_models(
             &[model(0, "m", limits, Some(address))],
             BODY,
             &OtlpHandle::new(None),
         )
     }
 
-    /// Bodies of at most this many bytes.
-    pub(super) fn taking(body_limit: u64) -> Self {
+    /// Makes a harness that accepts bodies of at most `body_limit` bytes.
+    pub(super) fn with_body_limit(body_limit: u64) -> Self {
         let nowhere = OtlpHandle::new(None);
-        Self::of(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
+        Self::with_models(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
     }
 
-    /// Somebody collects traces.
-    pub(super) fn tracing() -> Self {
+    /// Makes a harness that collects traces.
+    pub(super) fn with_traces() -> Self {
         let somewhere = OtlpHandle::new(Collector::without_fields("http://127.0.0.1:4318").ok());
-        Self::of(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
+        Self::with_models(&[model(0, "m", LIMITS, None)], BODY, &somewhere)
     }
 
-    /// A model that is not loaded, whose requests wait until the test answers them.
-    pub(super) fn waiting(limits: Limits) -> (Self, AdmissionReceiver) {
+    /// Makes a harness whose model is not loaded: requests wait until the test grants them.
+    pub(super) fn with_unloaded_model(limits: Limits) -> (Self, AdmissionReceiver) {
         let (admission, queue) = AdmissionHandle::new();
         let model = Arc::new(shut_model(0, "m", limits));
         let harness = Self::with_runtime(&[model], BODY, &OtlpHandle::new(None), admission);
         (harness, queue)
     }
 
-    fn of(models: &[Arc<Model>], body_limit: u64, otlp: &OtlpHandle) -> Self {
+    fn with_models(models: &[Arc<Model>], body_limit: u64, otlp: &OtlpHandle) -> Self {
         Self::with_runtime(models, body_limit, otlp, AdmissionHandle::new().0)
     }
 
@@ -93,11 +95,11 @@ impl Harness {
     ) -> Self {
         let (to, rows) = mpsc::channel(64);
         let (spans, traced) = otlp.batch_channel();
-        let site = Site {
+        let context = WorkerContext {
             body_limit,
             max_idle_upstreams: 64,
             admission,
-            own: None,
+            own_routes: None,
             rows: Some(to),
             spans: Some(spans),
         };
@@ -105,7 +107,7 @@ impl Harness {
         let catalog = Catalog::new(named.collect(), None);
         let (phase, newest) = watch::channel(ServicePhase::Serving);
         Self {
-            worker: Rc::new(Worker::new(Arc::new(site), Arc::new(catalog), newest)),
+            worker: Rc::new(Worker::new(Arc::new(context), Arc::new(catalog), newest)),
             phase,
             model: Arc::clone(&models[0]),
             rows: RefCell::new(rows),
@@ -113,7 +115,7 @@ impl Harness {
         }
     }
 
-    /// From here on pages of these origins may ask.
+    /// Allows pages of these origins from now on.
     pub(super) fn set_origins(&self, entries: &[&str]) {
         let entries = entries.iter().map(|entry| entry.parse().unwrap());
         let browsers = BrowserPolicy::from_origins(AllowedOrigins::new(entries.collect()));
@@ -122,7 +124,7 @@ impl Harness {
             .set_catalog(Arc::new(catalog.with_browsers(browsers)));
     }
 
-    /// From here on clients show one of these keys.
+    /// Requires one of these keys from now on.
     pub(super) fn set_keys(&self, keys: &[ApiKey]) {
         let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
         let place_of = |name: &str| catalog.named(name).map(|model| model.id);
@@ -133,7 +135,7 @@ impl Harness {
             .set_catalog(Arc::new(catalog.with_browsers(browsers)));
     }
 
-    /// What is recorded next of requests that have ended: at least one, each with its id.
+    /// Waits for records of ended requests. Returns at least one, each with its id.
     #[expect(
         clippy::await_holding_refcell_ref,
         reason = "a test waits for one thing at a time"
@@ -151,7 +153,7 @@ impl Harness {
             .collect()
     }
 
-    /// The traces of what [`Self::records`] has told last, each with its request's id.
+    /// Returns the traces of the requests that [`Self::records`] returned last, each with its id.
     pub(super) fn traces(&self) -> Vec<(Trace, String)> {
         let Ok(batch) = self.traced.borrow_mut().try_recv() else {
             return Vec::new();
@@ -163,14 +165,14 @@ impl Harness {
             .collect()
     }
 
-    /// The next request finds a connection to this upstream.
+    /// Pools an upstream connection for the next request, and returns its other end.
     pub(super) fn upstream(&self) -> DuplexStream {
-        self.upstream_holding(HOLDS)
+        self.upstream_holding(CONNECTION_CAPACITY)
     }
 
     pub(super) fn upstream_holding(&self, bytes: usize) -> DuplexStream {
         let (ours, theirs) = duplex(bytes);
-        let connection = Connection {
+        let connection = UpstreamConnection {
             stream: Stream::Memory(theirs),
             model: self.model.id,
             generation: GENERATION,
@@ -182,21 +184,22 @@ impl Harness {
         ours
     }
 
-    /// A client's connection.
+    /// Opens a client's connection.
     pub(super) fn client(&self) -> DuplexStream {
-        self.client_holding(HOLDS)
+        self.client_holding(CONNECTION_CAPACITY)
     }
 
     pub(super) fn client_holding(&self, bytes: usize) -> DuplexStream {
         let (ours, theirs) = duplex(bytes);
-        let serving = connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs), false);
-        // The test's LocalSet ends it.
+        let serving =
+            client_connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs), false);
+        // The test's LocalSet ends the task.
         drop(tokio::task::spawn_local(serving));
         ours
     }
 }
 
-/// A key of this name and this secret that may use every model.
+/// Returns a key with `secret` as its name and secret, for every model.
 pub(super) fn key(secret: &str) -> ApiKey {
     ApiKey {
         name: secret.to_owned(),
@@ -210,7 +213,7 @@ pub(super) fn key(secret: &str) -> ApiKey {
     }
 }
 
-/// A model that lets requests pass.
+/// Returns a model that lets requests pass.
 fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
     let model = shut_model(id, name, limits);
     model.gate.open_for_tests(GENERATION);
@@ -222,7 +225,7 @@ fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc
     Arc::new(model)
 }
 
-/// A model that lets no request pass.
+/// Returns a model that lets no request pass.
 fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
     let epoch = Epoch::new(Instant::now().into_std());
     let released = Released::new(epoch, mpsc::channel(1).0);
@@ -233,7 +236,7 @@ fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
     Model::new(ModelId(id), name.into(), capacity, limits, released)
 }
 
-/// Runs a test on a worker's kind of runtime. The clock is paused: nothing here is a real socket.
+/// Runs a test on a worker's kind of runtime, with a paused clock: no socket here is real.
 pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -278,7 +281,7 @@ pub(super) async fn send(stream: &mut DuplexStream, bytes: impl AsRef<[u8]>) {
     stream.write_all(bytes.as_ref()).await.unwrap();
 }
 
-/// Takes the line paddock adds out of a head.
+/// Removes the lines that paddock adds from a head.
 pub(super) fn without_id(head: &str) -> String {
     let lines: Vec<&str> = head
         .split_inclusive("\r\n")

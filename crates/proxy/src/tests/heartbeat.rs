@@ -26,7 +26,7 @@ fn ask(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Waits for a request, and returns its model and the way to answer it.
+/// Waits for a request, and returns its model and the channel to answer on.
 async fn next(
     queue: &mut AdmissionReceiver,
 ) -> (
@@ -39,7 +39,7 @@ async fn next(
     }
 }
 
-/// Waits for a request to leave.
+/// Waits until a request has left the queue.
 async fn left(queue: &mut AdmissionReceiver) {
     let message = queue.messages.recv().await;
     assert!(
@@ -48,7 +48,7 @@ async fn left(queue: &mut AdmissionReceiver) {
     );
 }
 
-/// Loads the model for a request that waits.
+/// Grants a waiting request its lease.
 async fn grant(harness: &Harness, queue: &mut AdmissionReceiver) {
     let (model, reply) = next(queue).await;
     harness.model.gate.open_for_tests(GENERATION);
@@ -59,13 +59,13 @@ async fn grant(harness: &Harness, queue: &mut AdmissionReceiver) {
     assert!(reply.send(Ok(granted)).is_ok());
 }
 
-/// Refuses a request that waits.
+/// Refuses a waiting request.
 async fn refuse(queue: &mut AdmissionReceiver) {
     let (_, reply) = next(queue).await;
     assert!(reply.send(Err(ProxyError::ShuttingDown)).is_ok());
 }
 
-/// A client that has been sent a comment.
+/// Opens a client's connection that has got a comment.
 async fn begun(harness: &Harness, path: &str) -> DuplexStream {
     let mut client = harness.client();
     let start = Instant::now();
@@ -76,7 +76,7 @@ async fn begun(harness: &Harness, path: &str) -> DuplexStream {
     client
 }
 
-/// The last event of a stream that ends as a whole one does.
+/// Returns the last event of a stream, and checks for the regular end.
 async fn last_event(client: &mut DuplexStream) -> String {
     let mut size = Vec::new();
     while !size.ends_with(b"\r\n") {
@@ -92,7 +92,7 @@ async fn last_event(client: &mut DuplexStream) -> String {
 #[test]
 fn a_stream_goes_on_behind_the_comments_without_delay() {
     run(async {
-        let (harness, mut queue) = Harness::waiting(ON);
+        let (harness, mut queue) = Harness::with_unloaded_model(ON);
         let mut client = begun(&harness, CHAT).await;
         let start = Instant::now();
         for _ in 0..2 {
@@ -130,7 +130,7 @@ fn a_failure_is_an_event_and_the_streams_end() {
             (CHAT, "data: {\"error\":{"),
             ("/v1/messages", "event: error\ndata: {\"error\":{"),
         ] {
-            let (harness, mut queue) = Harness::waiting(ON);
+            let (harness, mut queue) = Harness::with_unloaded_model(ON);
             let mut client = begun(&harness, path).await;
             refuse(&mut queue).await;
             let words = last_event(&mut client).await;
@@ -165,7 +165,7 @@ fn an_answer_that_is_no_stream_is_an_event() {
                 "data: {\"error\":{\"code\":\"upstream_closed\"",
             ),
         ] {
-            let (harness, mut queue) = Harness::waiting(ON);
+            let (harness, mut queue) = Harness::with_unloaded_model(ON);
             let mut client = begun(&harness, CHAT).await;
             let mut upstream = harness.upstream();
             grant(&harness, &mut queue).await;
@@ -185,7 +185,7 @@ fn an_answer_that_is_no_stream_is_an_event() {
 #[test]
 fn a_child_that_dies_before_it_has_answered_is_an_event() {
     run(async {
-        let (harness, mut queue) = Harness::waiting(ON);
+        let (harness, mut queue) = Harness::with_unloaded_model(ON);
         let mut client = begun(&harness, CHAT).await;
         let mut upstream = harness.upstream();
         grant(&harness, &mut queue).await;
@@ -205,21 +205,21 @@ fn a_child_that_dies_before_it_has_answered_is_an_event() {
 #[test]
 fn a_client_that_leaves_while_it_is_sent_comments_leaves_the_queue() {
     run(async {
-        let (harness, mut queue) = Harness::waiting(ON);
+        let (harness, mut queue) = Harness::with_unloaded_model(ON);
         let client = begun(&harness, CHAT).await;
         let (_, _reply) = next(&mut queue).await;
         let start = Instant::now();
         drop(client);
         left(&mut queue).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
-        assert_eq!(harness.worker.pool.lent(), 0);
+        assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }
 
 #[test]
 fn a_client_that_takes_no_comment_holds_no_place() {
     run(async {
-        let (harness, mut queue) = Harness::waiting(ON);
+        let (harness, mut queue) = Harness::with_unloaded_model(ON);
         let mut client = harness.client_holding(128);
         send(&mut client, ask(CHAT, STREAMS)).await;
         sleep(Duration::from_mins(3)).await;
@@ -246,7 +246,7 @@ fn nobody_else_is_sent_anything_before_the_answer() {
             (ON, ask(CHAT, STREAMS).replace("HTTP/1.1", "HTTP/1.0")),
             (ON, ask(CHAT, STREAMS).replace("POST", "PUT")),
         ] {
-            let (harness, mut queue) = Harness::waiting(limits);
+            let (harness, mut queue) = Harness::with_unloaded_model(limits);
             let mut client = harness.client();
             send(&mut client, &ask).await;
             let read = timeout(Duration::from_mins(4), client.read_u8()).await;
@@ -258,11 +258,11 @@ fn nobody_else_is_sent_anything_before_the_answer() {
     });
 }
 
-/// A body larger than what is read before a place is taken, and than what comes with its head.
+/// The body is larger than what is read before a lease, and than what comes with its head.
 #[test]
 fn a_large_body_in_chunks_asks_for_a_stream() {
     run(async {
-        let (harness, mut queue) = Harness::waiting(ON);
+        let (harness, mut queue) = Harness::with_unloaded_model(ON);
         let mut client = harness.client();
         let body = format!("{{\"image\":\"{}\",\"stream\":true}}", "x".repeat(3 << 20));
         let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());

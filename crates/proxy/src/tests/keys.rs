@@ -1,4 +1,4 @@
-//! Requests where API keys are configured.
+//! Requests with API keys configured.
 
 use super::harness::{Harness, expect, head, key, rest, run, send, without_id};
 use paddock_config::{ApiKey, Scope};
@@ -8,7 +8,7 @@ use tokio::time::{advance, timeout};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A request with these fields.
+/// Returns a request with these fields.
 fn get(fields: &str) -> String {
     format!("GET /props HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
 }
@@ -21,7 +21,7 @@ fn keyed(keys: &[ApiKey]) -> Harness {
     harness
 }
 
-/// Asks, and returns the head and the body of the answer that the child has no part in.
+/// Sends a request, and returns head and body of paddock's own response.
 async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (String, String) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
@@ -35,7 +35,7 @@ async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (
     (answer, String::from_utf8(body).unwrap())
 }
 
-/// Asks and is answered by the child, which gets this head.
+/// Sends a request that the child answers, and checks the head that the child receives.
 async fn passes(client: &mut DuplexStream, harness: &Harness, asked: &str, passed: &str) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
@@ -60,7 +60,7 @@ fn a_key_goes_no_further_and_all_else_does() {
                 "X-A: 1\r\nX-B: 2\r\n",
             ),
             ("X-Api-Key: k\r\n", ""),
-            // Each of several, and one that is somebody else's not.
+            // All lines with known keys are removed; a line with an unknown one stays.
             (
                 "x-api-key: k2\r\nX: y\r\nAuthorization: Bearer k\r\n",
                 "X: y\r\n",
@@ -73,7 +73,7 @@ fn a_key_goes_no_further_and_all_else_does() {
                 "Authorization: Basic azo=\r\nx-api-key: k\r\n",
                 "Authorization: Basic azo=\r\n",
             ),
-            // Among lines that end here anyway, and as one of them.
+            // Among hop-by-hop lines, and as one of them.
             (
                 "TE: a\r\nx-api-key: k\r\nUpgrade: b\r\nX: y\r\n",
                 "X: y\r\n",
@@ -249,7 +249,7 @@ fn so_many_requests_of_a_key_are_under_way_until_one_ends_or_its_client_leaves()
             &get(""),
         )
         .await;
-        // A change of the key does not forget who is under way.
+        // Changing the key does not forget its requests in flight.
         config.requests_per_minute = 1000;
         harness.set_keys(&[config, key("other")]);
         let (answer, _) = refused(&harness, &mut second, &get(SHOWN)).await;
@@ -281,7 +281,7 @@ fn requests_by_the_minute_are_let_in_as_soon_as_was_said() {
         }
         let (answer, _) = refused(&harness, &mut client, &get(SHOWN)).await;
         assert!(answer.contains("\r\nRetry-After: 30\r\n"), "{answer}");
-        // One second has gone by while nothing reached the child.
+        // One second has passed while nothing reached the child.
         advance(Duration::from_secs(28)).await;
         let (answer, _) = refused(&harness, &mut client, &get(SHOWN)).await;
         assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");

@@ -1,4 +1,4 @@
-//! Answers to clients that still send.
+//! Responses to clients that still send.
 
 use super::harness::{Harness, head, rest, run, send};
 use paddock_admission::phase::ServicePhase;
@@ -12,7 +12,7 @@ fn upload(length: usize) -> String {
     format!("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
 }
 
-/// A client whose body is too large, and that goes on sending.
+/// Opens a client's connection whose body is too large, and which goes on sending.
 async fn refused(harness: &Harness) -> DuplexStream {
     let mut client = harness.client_holding(4096);
     send(&mut client, upload(50 * MIB)).await;
@@ -22,7 +22,7 @@ async fn refused(harness: &Harness) -> DuplexStream {
 #[test]
 fn an_error_reaches_a_client_that_sends_all_of_its_upload_first() {
     run(async {
-        let harness = Harness::taking(4);
+        let harness = Harness::with_body_limit(4);
         let start = Instant::now();
         let mut client = refused(&harness).await;
         for _ in 0..50 {
@@ -32,11 +32,11 @@ fn an_error_reaches_a_client_that_sends_all_of_its_upload_first() {
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         rest(&mut client).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
-        assert_eq!(harness.worker.pool.lent(), 0);
+        assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }
 
-/// How many seconds a client can go on sending a byte every `pause`.
+/// Returns for how many seconds a client can send a byte every `pause`.
 async fn trickle(client: &mut DuplexStream, pause: u64) -> u64 {
     let start = Instant::now();
     while client.write_all(b"x").await.is_ok() {
@@ -49,7 +49,7 @@ async fn trickle(client: &mut DuplexStream, pause: u64) -> u64 {
 fn a_client_that_goes_on_sending_is_closed_in_the_end() {
     run(async {
         for (pause, seconds) in [(1, 29..=32), (20, 20..=20)] {
-            let harness = Harness::taking(4);
+            let harness = Harness::with_body_limit(4);
             let mut client = refused(&harness).await;
             let sent = trickle(&mut client, pause).await;
             assert!(seconds.contains(&sent), "{sent} s, a byte every {pause} s");
@@ -60,14 +60,14 @@ fn a_client_that_goes_on_sending_is_closed_in_the_end() {
 #[test]
 fn a_client_that_goes_on_sending_delays_neither_a_stop_nor_others() {
     run(async {
-        let harness = Harness::taking(4);
+        let harness = Harness::with_body_limit(4);
         let mut client = refused(&harness).await;
         sleep(Duration::from_secs(1)).await;
         harness.worker.set_phase(ServicePhase::Draining);
         let sent = trickle(&mut client, 1).await;
         assert!(sent <= 2, "{sent} s");
 
-        let harness = Harness::taking(4);
+        let harness = Harness::with_body_limit(4);
         let mut client = refused(&harness).await;
         sleep(Duration::from_secs(1)).await;
         assert_eq!(harness.worker.close_idle(), 1, "it makes room");

@@ -12,7 +12,7 @@ fn get(fields: &str) -> String {
     format!("GET /props HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
 }
 
-/// Asks, and returns the head of the answer that the child has no part in.
+/// Sends a request, and returns the head of paddock's own response.
 async fn answered(harness: &Harness, client: &mut DuplexStream, asked: &str) -> String {
     let mut upstream = harness.upstream();
     send(client, asked).await;
@@ -25,7 +25,7 @@ async fn answered(harness: &Harness, client: &mut DuplexStream, asked: &str) -> 
     answer
 }
 
-/// The head that a client gets when the child answers with these fields.
+/// Returns the head that a client receives when the child responds with these fields.
 async fn passed(harness: &Harness, client: &mut DuplexStream, asked: &str, said: &str) -> String {
     let mut upstream = harness.upstream();
     send(client, asked).await;
@@ -102,7 +102,7 @@ fn pages_that_may_not_ask_reach_no_child() {
 #[test]
 fn paddocks_own_answers_can_be_read_by_pages_that_may_ask() {
     run(async {
-        let harness = Harness::taking(3);
+        let harness = Harness::with_body_limit(3);
         let large = "POST / HTTP/1.1\r\nHost: h\r\nOrigin: http://localhost:3000\r\nContent-Length: 4\r\n\r\n";
         let many = format!("Origin: {PAGE}\r\n{}", "x: y\r\n".repeat(200));
         for (asked, status) in [(large, "413"), (&get(&many), "431")] {

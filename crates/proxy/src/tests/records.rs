@@ -1,4 +1,4 @@
-//! What is recorded of a request, however it ends.
+//! Records of requests, for every way in which a request can end.
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use paddock_admission::phase::ServicePhase;
@@ -19,7 +19,7 @@ fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }
 
-/// A request that has reached the child.
+/// Sends a request that reaches the child.
 async fn asked(harness: &Harness) -> (DuplexStream, DuplexStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
@@ -29,7 +29,7 @@ async fn asked(harness: &Harness) -> (DuplexStream, DuplexStream) {
     (client, upstream)
 }
 
-/// A stream that has begun.
+/// Begins a stream.
 async fn begun(harness: &Harness) -> (DuplexStream, DuplexStream) {
     let (mut client, mut upstream) = asked(harness).await;
     send(&mut upstream, format!("{STREAM}{}", chunk("data: 1\n\n"))).await;
@@ -38,7 +38,7 @@ async fn begun(harness: &Harness) -> (DuplexStream, DuplexStream) {
     (client, upstream)
 }
 
-/// The one request that has ended.
+/// Returns the record of the one request that has ended.
 async fn record(harness: &Harness) -> RequestRecord {
     let records = harness.records().await;
     assert_eq!(records.len(), 1, "{records:?}");
@@ -220,7 +220,7 @@ fn a_client_that_leaves_is_gone() {
 #[test]
 fn what_paddock_refuses_is_refused() {
     run(async {
-        let harness = Harness::taking(1);
+        let harness = Harness::with_body_limit(1);
         let mut client = harness.client();
         send(&mut client, ASK).await;
         assert!(head(&mut client).await.starts_with("HTTP/1.1 413 "));
@@ -253,7 +253,7 @@ fn what_is_cut_is_cancelled() {
 
         let harness = Harness::new();
         let (mut client, _upstream) = begun(&harness).await;
-        assert!(harness.worker.cancel(b"r7"));
+        assert!(harness.worker.cancel_requests(b"r7"));
         rest(&mut client).await;
         let row = record(&harness).await;
         let cancelled = Some("cancelled");
@@ -266,7 +266,7 @@ fn a_connection_that_is_let_go_of_is_recorded_all_the_same() {
     let harness = Harness::new();
     run(async {
         let (client, upstream) = begun(&harness).await;
-        // The sockets outlive the worker's tasks.
+        // The sockets must outlive the worker's tasks.
         std::mem::forget((client, upstream));
     });
     run(async {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-/// What the table of the wire crate refuses, here seen not to reach the child. Each is the head's
-/// first lines and body; `Host` comes first.
+/// Requests that the wire crate's table refuses; here none reaches the child. Each is the first lines of the
+/// head and the body; `Host` comes first.
 const REFUSED: &[&str] = &[
     "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
@@ -56,7 +56,7 @@ fn malformed_chunks_that_come_late_end_the_request_unfinished() {
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
         )
         .await;
-        // More than is read before the child is asked.
+        // More than is read before the child gets the request.
         let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
         send(&mut client, &chunk).await;
         head(&mut upstream).await;

@@ -1,3 +1,5 @@
+//! Retries of requests whose reused connection was dead, with real sockets.
+
 use super::harness::{GENERATION, Harness, LIMITS, head, send};
 use paddock_admission::model::{ChildExit, Endpoint};
 use paddock_scheduler::Generation;
@@ -12,15 +14,19 @@ use tokio::time::timeout;
 const ASK: &str = "POST /completion HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nagain";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A worker whose upstream can be connected to, and the upstream's listener.
+/// Makes a worker whose upstream listens on a socket, and returns the listener.
 fn listening() -> (TempDir, UnixListener, Harness) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("child.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    (dir, listener, Harness::with(LIMITS, Address::Unix(path)))
+    (
+        dir,
+        listener,
+        Harness::with_address(LIMITS, Address::Unix(path)),
+    )
 }
 
-/// Runs a test with real sockets, and so in real time.
+/// Runs a test in real time, with real sockets.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -60,7 +66,7 @@ fn a_request_that_met_the_end_of_a_reused_connection_is_sent_again_as_it_was() {
     });
 }
 
-/// Its child is dead: nothing listens any more, or what listens is about to close.
+/// The child is dead: nothing listens, or the listener is about to close.
 #[test]
 fn a_request_whose_child_has_exited_is_sent_to_the_next_child() {
     for accepts in [false, true] {
@@ -81,7 +87,7 @@ fn a_request_whose_child_has_exited_is_sent_to_the_next_child() {
             let next = Generation(GENERATION.0 + 1);
             let path = dir.path().join("next.sock");
             let listener = UnixListener::bind(&path).unwrap();
-            // The runtime has a child ready before it lets requests pass to it.
+            // The runtime has a child ready before it opens the gate.
             harness.model.endpoint.send_replace(Some(Endpoint {
                 generation: next,
                 address: Address::Unix(path),
@@ -91,7 +97,7 @@ fn a_request_whose_child_has_exited_is_sent_to_the_next_child() {
             let mut fresh = accept(&listener).await;
             assert_eq!(asked(&mut fresh).await, first);
             if accepts {
-                // It reaches no third child.
+                // The request reaches no third child.
                 drop(fresh);
                 harness.model.exit.send_replace(Some(exit_of(next)));
                 let answer = head(&mut client).await;
@@ -150,7 +156,7 @@ fn it_is_sent_again_only_once() {
     });
 }
 
-/// The child may have begun to work on it.
+/// The child may have begun to work on the request.
 #[test]
 fn a_request_on_a_fresh_connection_is_never_sent_again() {
     run(async {
@@ -180,7 +186,7 @@ fn a_request_whose_answer_has_begun_or_whose_bytes_are_gone_is_not_sent_again() 
         assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
 
         let mut old = harness.upstream();
-        // The body comes in another piece than the head.
+        // Head and body come in two pieces.
         let mut client = harness.client_holding(ASK.len() - "again".len());
         send(&mut client, ASK).await;
         head(&mut old).await;

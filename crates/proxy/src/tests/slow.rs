@@ -1,4 +1,4 @@
-//! Clients that send or read slowly, while others wait for the same model or do not.
+//! Clients that send or read slowly, with and without others waiting for the same model.
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep, timeout};
 const ASK: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
 const MIB: usize = 1 << 20;
 
-/// A limit on waiting for what happens without any time passing.
+/// Limit for events that need no time to pass.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 fn upload(length: usize) -> String {
     format!("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
 }
 
-/// Sends a byte every `pause` until the connection takes none. Returns the answer.
+/// Sends a byte every `pause` until the connection takes none. Returns the response.
 async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
     loop {
         sleep(pause).await;
@@ -31,7 +31,7 @@ async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
     }
 }
 
-/// A client whose body of many megabytes is on its way to the upstream, and that upstream.
+/// Opens a client's connection with a body of many megabytes on its way, and the upstream.
 async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
@@ -43,7 +43,7 @@ async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
     (client, upstream)
 }
 
-/// A client that reads nothing of an answer of `length` bytes, and the upstream before it has sent any.
+/// Opens a client's connection that reads nothing of a response of `length` bytes, and the upstream.
 async fn reading(harness: &Harness, length: usize) -> (DuplexStream, DuplexStream) {
     let mut upstream = harness.upstream_holding(1024);
     let mut client = harness.client_holding(1024);
@@ -107,7 +107,7 @@ fn a_client_below_the_rate_of_an_upload_is_buffered_as_a_whole() {
         head(&mut upstream).await;
         let mut body = vec![0; 2 * MIB];
         upstream.read_exact(&mut body).await.unwrap();
-        assert_eq!(harness.worker.held.get(), 0);
+        assert_eq!(harness.worker.buffered_bytes.get(), 0);
     });
 }
 
@@ -162,7 +162,7 @@ fn a_place_ends_with_the_last_byte_from_the_child() {
         send(&mut upstream, answer).await;
         sleep(AT_ONCE).await;
         assert_eq!(harness.model.gate.in_flight(), 0);
-        // Its connection serves the next request already.
+        // The upstream's connection serves the next request already.
         let mut other = harness.client();
         send(&mut other, ASK).await;
         head(&mut upstream).await;
@@ -180,7 +180,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
         let sent = timeout(Duration::from_secs(100), upstream.write_all(&body));
         assert!(sent.await.is_err(), "nobody waits: the child is held back");
         assert_eq!(harness.model.gate.in_flight(), 1);
-        assert_eq!(harness.worker.held.get(), 0);
+        assert_eq!(harness.worker.buffered_bytes.get(), 0);
 
         let harness = Harness::new();
         let (mut slow, mut upstream) = reading(&harness, 700_000).await;
@@ -193,7 +193,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
             sleep(Duration::from_mins(1)).await;
             expect(&mut slow, &vec![b'x'; 100_000]).await;
         }
-        assert_eq!(harness.worker.held.get(), 0);
+        assert_eq!(harness.worker.buffered_bytes.get(), 0);
         drop(client);
     });
 }
@@ -215,7 +215,7 @@ fn an_endless_answer_is_cut_for_a_slow_client_once_others_wait() {
         assert_eq!(harness.model.gate.in_flight(), 0);
         let read = rest(&mut client).await;
         assert!(read.len() > MIB && read.len() < 100 * MIB, "it is cut");
-        assert_eq!(harness.worker.held.get(), 0);
-        assert_eq!(harness.worker.pool.lent(), 0);
+        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }

@@ -1,3 +1,5 @@
+//! Streams: their ends, their errors, and clients that leave.
+
 use super::harness::{Harness, LIMITS, expect, head, rest, run, send};
 use paddock_admission::model::Limits;
 use paddock_admission::phase::ServicePhase;
@@ -14,7 +16,7 @@ fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }
 
-/// A stream that has begun.
+/// Begins a stream.
 async fn begin(harness: &Harness, ask: &str) -> (DuplexStream, DuplexStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
@@ -139,7 +141,7 @@ fn a_client_without_chunks_is_told_wherever_the_child_dies() {
     });
 }
 
-/// A part of an event has gone on, and the rest has come and is not taken, when the client is cut off for others.
+/// The client is cut off for others in the middle of an event.
 #[test]
 fn a_client_that_is_cut_off_in_an_event_is_told() {
     run(async {
@@ -155,7 +157,7 @@ fn a_client_that_is_cut_off_in_an_event_is_told() {
         while upstream.write_all(event.as_bytes()).await.is_ok() {}
         let last = String::from_utf8(rest(&mut client).await).unwrap();
         assert!(last.contains("request_timeout"), "no word of it");
-        assert_eq!(harness.worker.pool.lent(), 0);
+        assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }
 
@@ -200,7 +202,7 @@ fn a_slow_reader_stops_the_child_and_not_the_memory() {
         send(&mut upstream, STREAM).await;
         let event = chunk(&format!("data: {}\n\n", "x".repeat(1000)));
         let mut taken = 0;
-        // What nobody reads fills both connections and one buffer, and then no more is taken.
+        // Unread bytes fill both connections and one buffer; then the proxy takes no more.
         while timeout(Duration::from_secs(1), upstream.write_all(event.as_bytes()))
             .await
             .is_ok()
@@ -268,7 +270,7 @@ fn a_trickle_inside_a_piece_counts_as_life() {
             ..LIMITS
         };
         let address = Address::Unix("/proc/nonexistent/paddock-test.sock".into());
-        let harness = Harness::with(limits, address);
+        let harness = Harness::with_address(limits, address);
         let (mut client, mut upstream) = begin(&harness, ASK).await;
         for byte in "40\r\n".bytes().chain([b'x'; 0x40]).chain("\r\n".bytes()) {
             send(&mut upstream, [byte]).await;

@@ -1,4 +1,4 @@
-//! Where a request stands in a trace, and what the child is told of it.
+//! Position of a request in a trace, and the trace fields that the child gets.
 
 use super::harness::{Harness, expect, head, run, send, without_id};
 use paddock_telemetry::Trace;
@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// What the child sees of a request with these lines, and its trace.
+/// Returns the head that the child receives for a request with these lines, and its trace.
 async fn pass(harness: &Harness, lines: &str) -> (String, Option<Trace>) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
@@ -39,7 +39,7 @@ async fn pass(harness: &Harness, lines: &str) -> (String, Option<Trace>) {
 #[test]
 fn the_child_is_told_of_the_trace_that_is_begun() {
     run(async {
-        let harness = Harness::tracing();
+        let harness = Harness::with_traces();
         let (added, trace) = pass(&harness, "").await;
         let trace = trace.unwrap();
         let (id, span) = (hex(&trace.id), hex(&trace.span));
@@ -53,7 +53,7 @@ fn the_child_is_told_of_the_trace_that_is_begun() {
 #[test]
 fn the_clients_trace_passes_as_it_is() {
     run(async {
-        let harness = Harness::tracing();
+        let harness = Harness::with_traces();
         let line = |flags: &str| format!("TraceParent: 00-{TRACE}-{PARENT}-{flags}\r\n");
         let (added, trace) = pass(&harness, &line("01")).await;
         let trace = trace.unwrap();
@@ -71,7 +71,7 @@ fn the_clients_trace_passes_as_it_is() {
 #[test]
 fn a_trace_that_does_not_count_passes_and_is_not_doubled() {
     run(async {
-        let harness = Harness::tracing();
+        let harness = Harness::with_traces();
         let valid = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
         for lines in ["traceparent: what\r\n".to_owned(), valid.repeat(2)] {
             let (added, trace) = pass(&harness, &lines).await;
@@ -85,7 +85,7 @@ fn a_trace_that_does_not_count_passes_and_is_not_doubled() {
 #[test]
 fn requests_of_a_connection_have_traces_of_their_own() {
     run(async {
-        let harness = Harness::tracing();
+        let harness = Harness::with_traces();
         let mut upstream = harness.upstream();
         let mut client = harness.client();
         let sampled = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
@@ -96,7 +96,7 @@ fn requests_of_a_connection_have_traces_of_their_own() {
             send(&mut upstream, EMPTY).await;
             head(&mut client).await;
         }
-        // Its head cannot be read: no trace of the one before is its own.
+        // The head is malformed: the request must not inherit the previous one's trace.
         send(&mut client, "GET / HTTP/1.1\r\nHost\r\n\r\n").await;
         head(&mut client).await;
         assert_eq!(harness.records().await.len(), 4);

@@ -1,4 +1,4 @@
-//! Which texts are a child's address.
+//! Texts that are a child's address, and texts that are not.
 
 use paddock_proxy::Upstream;
 

@@ -1,4 +1,4 @@
-//! What arrives on the other side.
+//! Bytes that arrive on the other side.
 
 use crate::support::{Child, Head, KINDS, Mounted, chunked, large, run};
 
@@ -21,7 +21,7 @@ const ARRIVES: &[(&str, &str)] = &[
 
 const FRAMING: &[&str] = &["content-length", "transfer-encoding"];
 
-/// Bodies as they are sent, with their framing's line, and what they hold.
+/// Returns bodies: the framing's line, the bytes sent, and the data.
 fn bodies() -> Vec<(String, Vec<u8>, Vec<u8>)> {
     let binary: Vec<u8> = (0..=255).collect();
     let large = large();
@@ -169,7 +169,7 @@ fn answers_without_a_body_have_none() {
             assert_eq!(head.first, format!("HTTP/1.1 {status}"));
             assert_eq!(head.without(FRAMING), ANSWER_ARRIVES);
             assert_eq!(head.value("content-length"), length);
-            // What comes next is a head again, and no body.
+            // The next bytes are a head, not a body.
             client.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n").await;
         }
     });

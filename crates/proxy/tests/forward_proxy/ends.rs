@@ -11,7 +11,7 @@ fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }
 
-/// A router in front of a child, and a request that has arrived there.
+/// Starts a router in front of a child, with a request that has arrived there.
 async fn asked(kind: Kind) -> (Mounted, Child, Wire, Wire) {
     let child = Child::listen(kind).await;
     let mounted = Mounted::of(child.upstream.clone()).await;

@@ -1,4 +1,4 @@
-//! What a caller is told when the child does not answer.
+//! Errors that a caller gets when the child does not answer.
 
 use crate::support::{Child, KINDS, Kind, Mounted, run};
 use axum::body::Body;
@@ -11,7 +11,7 @@ fn ask() -> Request<Body> {
     Request::get("/props").body(Body::empty()).unwrap()
 }
 
-/// Two addresses where nobody listens, and what the system says to them.
+/// Returns two addresses where no process listens, and the system's errors for them.
 fn nobody() -> [(Upstream, io::ErrorKind); 2] {
     [
         (
@@ -25,7 +25,7 @@ fn nobody() -> [(Upstream, io::ErrorKind); 2] {
     ]
 }
 
-/// The error's causes, the error itself first.
+/// Returns the error and its causes.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }

@@ -1,4 +1,4 @@
-//! A router that serves nothing but the proxy, and both its neighbours in the test's hands.
+//! A router that serves only the proxy; the test plays both neighbours.
 
 use crate::example::serve;
 use paddock_proxy::Upstream;
@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 
-/// The longest wait for anything that has to happen.
+/// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Eight mebibytes of every byte there is.
+/// Returns eight mebibytes that contain every byte value.
 pub(crate) fn large() -> Vec<u8> {
     (0..8 << 20)
         .map(|at: u32| at.to_le_bytes()[0] ^ at.to_le_bytes()[2])
         .collect()
 }
 
-/// Runs a test, with a limit.
+/// Runs a test with a time limit.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -28,7 +28,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.unwrap() });
 }
 
-/// Where a child can listen.
+/// Kind of address that a child listens on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Tcp,
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 
 pub(crate) const KINDS: [Kind; 2] = [Kind::Tcp, Kind::Unix];
 
-/// A listener in the place of a child.
+/// A listener in place of a child.
 pub(crate) struct Child {
     pub(crate) upstream: Upstream,
     listener: Listener,
@@ -72,7 +72,7 @@ impl Child {
         }
     }
 
-    /// The proxy's next connection.
+    /// Accepts the proxy's next connection.
     pub(crate) async fn accept(&self) -> Wire {
         match &self.listener {
             Listener::Tcp(listener) => Wire::over(listener.accept().await.unwrap().0),
@@ -81,7 +81,7 @@ impl Child {
     }
 }
 
-/// A router with the proxy in it, served until this is dropped.
+/// A router with the proxy in it, served until dropped.
 pub(crate) struct Mounted {
     address: SocketAddr,
     _serving: JoinSet<()>,
@@ -107,7 +107,7 @@ impl Mounted {
 trait Io: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
-/// A connection that is spoken to in bytes.
+/// A connection that the test reads and writes byte by byte.
 pub(crate) struct Wire(BufStream<Box<dyn Io>>);
 
 impl Wire {
@@ -128,7 +128,7 @@ impl Wire {
         Head::of(&bytes)
     }
 
-    /// The body behind this head, chunks taken apart.
+    /// Reads the body behind this head, without framing.
     pub(crate) async fn body(&mut self, head: &Head) -> Vec<u8> {
         match (
             head.value("content-length"),
@@ -152,7 +152,7 @@ impl Wire {
         }
     }
 
-    /// The next chunk's data.
+    /// Reads the next chunk's data.
     pub(crate) async fn chunk(&mut self) -> Vec<u8> {
         let mut size = Vec::new();
         while !size.ends_with(b"\r\n") {
@@ -170,7 +170,7 @@ impl Wire {
         bytes
     }
 
-    /// What comes until the other side closes or resets.
+    /// Reads until the other side closes or resets.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest).await {
@@ -183,8 +183,7 @@ impl Wire {
     }
 }
 
-/// A head, its fields' names in lower case. Fields are sorted by name, those of one name in
-/// their order.
+/// A head with field names in lower case, sorted by name; fields of one name keep their order.
 pub(crate) struct Head {
     pub(crate) first: String,
     pub(crate) fields: Vec<(String, String)>,
@@ -192,7 +191,7 @@ pub(crate) struct Head {
 
 impl Head {
     fn of(bytes: &[u8]) -> Self {
-        // One character a byte.
+        // Each byte becomes one character.
         let text: String = bytes.iter().copied().map(char::from).collect();
         let mut lines = text.trim_end().split("\r\n");
         let first = lines.next().unwrap().to_owned();
@@ -210,7 +209,7 @@ impl Head {
         values.next().map(|(_, value)| value.as_str())
     }
 
-    /// Every field but those of these names.
+    /// Returns every field except those of these names.
     pub(crate) fn without(&self, names: &[&str]) -> Vec<(&str, &str)> {
         let all = self
             .fields

@@ -1,6 +1,6 @@
 //! Closes connections of the admin plane without losing their last answers.
 
-use paddock_proxy::lingering::{LingerLimits, Lingering};
+use paddock_proxy::linger_limits::{LingerLimits, LingerTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -13,7 +13,7 @@ pub(super) async fn close(mut stream: impl AsyncRead + AsyncWrite + Unpin, limit
         return;
     }
     let mut discarded = vec![0; PIECE];
-    let mut lingering = Lingering::new(Instant::now());
+    let mut lingering = LingerTimer::new(Instant::now());
     while let Some(deadline) = lingering.deadline(limits, Instant::now()) {
         match timeout_at(deadline, stream.read(&mut discarded)).await {
             Ok(Ok(read @ 1..)) => lingering.received(read, Instant::now()),

@@ -68,7 +68,7 @@ enum ChatError {
 
 async fn ask(admin: &Admin, request: Request) -> Result<Response, ChatError> {
     let (ours, theirs) = UnixStream::pair()?;
-    if !admin.errands.serve(theirs.into_std()?).await {
+    if !admin.workers.accept(theirs.into_std()?).await {
         return Err(ChatError::NoWorker);
     }
     let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await?;

@@ -15,7 +15,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use paddock_api::EndedRequest;
-use paddock_proxy::AllAtHand;
+use paddock_proxy::ActiveRequests;
 use paddock_telemetry::NumberedRequest;
 use serde::Serialize;
 use serde_json::json;
@@ -57,7 +57,7 @@ struct Reader {
     changes: watch::Receiver<u64>,
     ended: broadcast::Receiver<NumberedRequest>,
     seen: Option<Seen>,
-    in_flight: AllAtHand,
+    in_flight: ActiveRequests,
     /// When changes are looked at, if there are any.
     look: Option<Instant>,
     /// When the workers are asked again.
@@ -74,7 +74,7 @@ impl Reader {
             ended: admin.activity.subscribe(),
             admin,
             seen: None,
-            in_flight: AllAtHand::default(),
+            in_flight: ActiveRequests::default(),
             look: None,
             ask: now,
             comment: now + SILENCE,
@@ -131,7 +131,7 @@ impl Reader {
     /// Tells which requests are in flight, where that has changed. A request passes its model's gate
     /// without a word to the runtime actor, so this is also how a change of its count is noticed.
     async fn ask(&mut self, text: &mut String) {
-        let in_flight = self.admin.errands.at_hand(in_flight::MOST).await;
+        let in_flight = self.admin.workers.active_requests(in_flight::MOST).await;
         if in_flight != self.in_flight {
             tell(text, "in_flight", &in_flight::to_api(&in_flight));
             self.in_flight = in_flight;

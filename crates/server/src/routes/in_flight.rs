@@ -6,7 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::unix;
 use paddock_api::{ActiveRequest, ActiveRequests};
-use paddock_proxy::{AllAtHand, AtHand};
+use paddock_proxy as proxy;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -23,7 +23,7 @@ pub(super) async fn list(admin: &Admin, query: &HashMap<String, String>) -> Resp
             return bad_query("limit", &message);
         }
     };
-    let mut all = admin.errands.at_hand(MOST).await;
+    let mut all = admin.workers.active_requests(MOST).await;
     if let Some(model) = query.get("model") {
         all.oldest
             .retain(|request| request.model.as_deref() == Some(model));
@@ -33,14 +33,14 @@ pub(super) async fn list(admin: &Admin, query: &HashMap<String, String>) -> Resp
 }
 
 /// Returns these requests as the admin API shows them.
-pub(super) fn to_api(all: &AllAtHand) -> ActiveRequests {
+pub(super) fn to_api(all: &proxy::ActiveRequests) -> ActiveRequests {
     ActiveRequests {
         requests: all.oldest.iter().map(active_request).collect(),
         total: all.total as u64,
     }
 }
 
-fn active_request(request: &AtHand) -> ActiveRequest {
+fn active_request(request: &proxy::ActiveRequest) -> ActiveRequest {
     let age = request.since.elapsed();
     let now = SystemTime::now();
     ActiveRequest {

@@ -12,7 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::ShownKey;
-use paddock_proxy::Connections;
+use paddock_proxy::ConnectionLimiter;
 use paddock_runtime::{self as runtime, ModelView};
 use paddock_scheduler::Memory;
 use paddock_telemetry::sink;
@@ -74,7 +74,7 @@ pub(crate) async fn families(admin: &Admin) -> Vec<MetricFamily> {
 }
 
 async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> Vec<MetricFamily> {
-    let counts = admin.errands.counts().await;
+    let counts = admin.workers.counts().await;
     let told = Told {
         lost_rows: admin.activity.lost(),
         lost_spans: admin.otlp.lost(),
@@ -98,7 +98,7 @@ struct Told<'a> {
     lost_rows: u64,
     lost_spans: u64,
     events: Option<&'a sink::PostCounts>,
-    connections: Option<&'a Connections>,
+    connections: Option<&'a ConnectionLimiter>,
 }
 
 fn page(
@@ -148,11 +148,11 @@ fn page(
 }
 
 /// Clients' connections.
-fn clients(page: &mut Page, connections: &Connections) {
+fn clients(page: &mut Page, connections: &ConnectionLimiter) {
     let count = |count: usize| float(u64::try_from(count).unwrap_or(u64::MAX));
     let name = "paddock_connections";
     page.family(name, "gauge", "Clients' connections that are open, now.");
-    page.sample(name, &[], count(connections.open()));
+    page.sample(name, &[], count(connections.open_count()));
     let name = "paddock_connections_limit";
     page.family(
         name,
@@ -162,7 +162,7 @@ fn clients(page: &mut Page, connections: &Connections) {
     page.sample(name, &[], count(connections.limit()));
     let name = "paddock_connections_refused_total";
     page.family(name, "counter", "Clients' connections that were refused.");
-    page.sample(name, &[], float(connections.refused()));
+    page.sample(name, &[], float(connections.refused_count()));
 }
 
 /// What became of events that are posted.

@@ -36,7 +36,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use paddock_admission::catalog::Catalog;
 use paddock_admission::error::{Dialect, ProxyError};
-use paddock_proxy::{Connections, Errands};
+use paddock_proxy::{ConnectionLimiter, WorkersHandle};
 use paddock_runtime::RuntimeHandle;
 use paddock_scheduler::ModelId;
 use paddock_telemetry::sink;
@@ -51,7 +51,7 @@ pub(crate) struct View {
     pub(crate) runtime: RuntimeHandle,
     pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
     /// Clients' connections.
-    pub(crate) connections: Connections,
+    pub(crate) connections: ConnectionLimiter,
     /// When paddock started, in seconds since 1970.
     pub(crate) started: u64,
 }
@@ -60,7 +60,7 @@ pub(crate) struct View {
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     pub(crate) view: View,
-    pub(crate) errands: Errands,
+    pub(crate) workers: WorkersHandle,
     pub(crate) reloader: Reloader,
     /// The requests that have ended, and what happened to models.
     pub(crate) activity: ActivityHandle,

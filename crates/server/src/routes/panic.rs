@@ -10,7 +10,7 @@ pub(super) async fn panic(State(admin): State<Admin>, Path(part): Path<String>) 
     match part.as_str() {
         "runtime" => admin.view.runtime.panic(Part::Runtime).await,
         "spawner" => admin.view.runtime.panic(Part::Spawner).await,
-        "worker" => admin.errands.panic().await,
+        "worker" => admin.workers.panic().await,
         "admin" => panic!("the admin plane was told to panic"),
         _ => return StatusCode::NOT_FOUND,
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// Ends a request that is queued or in flight, by its `x-request-id`. Its client is told so.
 pub(super) async fn cancel(State(admin): State<Admin>, Name(name): Name) -> Response {
-    match admin.errands.cancel(&name).await {
+    match admin.workers.cancel(&name).await {
         0 => {
             let error = json!({ "error": {
                 "message": "no request of this id is queued or in flight",

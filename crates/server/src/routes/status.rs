@@ -14,9 +14,9 @@ pub(super) async fn status(axum::extract::State(view): axum::extract::State<View
         None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
     };
     status["connections"] = json!({
-        "open": view.connections.open(),
+        "open": view.connections.open_count(),
         "limit": view.connections.limit(),
-        "refused": view.connections.refused(),
+        "refused": view.connections.refused_count(),
     });
     Json(status)
 }

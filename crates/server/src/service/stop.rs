@@ -100,7 +100,7 @@ impl Service {
         tokio::select! {
             () = self.stopped.wait() => RUNTIME,
             () = self.spawner.wait_closed() => "the thread that starts children",
-            () = self.workers.broken() => "a thread that serves clients",
+            () = self.workers.panicked() => "a thread that serves clients",
         }
     }
 

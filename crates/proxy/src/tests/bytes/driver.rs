@@ -1,4 +1,4 @@
-//! Plays both neighbours of the proxy, and compares what each gets with what the other sent.
+//! Plays the client and the upstream, and compares what each receives with what the other sent.
 
 use super::super::harness::Harness;
 use super::generate;
@@ -10,18 +10,18 @@ use std::cell::RefCell;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, split};
 use tokio::task::yield_now;
 
-/// The line that names a request that has no name.
+/// Line of a generated request id.
 const NEW_ID: &[u8] = b"x-request-id: 01234567-01234567\r\n";
 
 /// Exchanges on one connection of a client, up to the first that closes it.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     exchanges: Vec<Exchange>,
-    /// The client waits for no answer before its next request.
+    /// The client sends its next request before the response.
     pipelined: bool,
     client_cuts: Vec<usize>,
     upstream_cuts: Vec<usize>,
-    /// How much the connections hold before they take no more.
+    /// Bytes that a client's connection holds before writes block.
     client_holds: usize,
     upstream_holds: usize,
 }
@@ -46,7 +46,7 @@ impl Case {
         let harness = Harness::new();
         let upstream = harness.upstream_holding(self.upstream_holds);
         let client = harness.client_holding(self.client_holds);
-        // The line that names each request, as the upstream learns it.
+        // Request id lines, as the upstream sees them.
         let ids = RefCell::new(Vec::new());
         tokio::try_join!(
             self.ask(client, &ids),
@@ -55,20 +55,20 @@ impl Case {
         Ok(())
     }
 
-    /// The exchanges that take place.
+    /// Returns the exchanges that take place.
     fn served(&self) -> &[Exchange] {
         let last = self.exchanges.iter().position(Exchange::closes_client);
         &self.exchanges[..last.map_or(self.exchanges.len(), |last| last + 1)]
     }
 
-    /// The client's part.
+    /// Plays the client.
     async fn ask(&self, client: DuplexStream, ids: &RefCell<Vec<Vec<u8>>>) -> TestCaseResult {
         let (mut from, mut to) = split(client);
         if self.pipelined {
             let all = self.exchanges.iter().map(|exchange| exchange.ask.sent());
             let all: Vec<u8> = all.flatten().collect();
             let asking = async {
-                // Behind a request that closes nothing need be taken.
+                // The proxy need not take bytes behind the last request.
                 let _ = send(&mut to, &all, &self.client_cuts).await;
                 Ok::<(), TestCaseError>(())
             };
@@ -98,7 +98,7 @@ impl Case {
         Ok(())
     }
 
-    /// The upstream's part.
+    /// Plays the upstream.
     async fn answer(
         &self,
         harness: &Harness,
@@ -114,7 +114,7 @@ impl Case {
                 .map(|id| [b"x-request-id: ", &id.0[..], b"\r\n"].concat());
             ids.borrow_mut().push(given.unwrap_or(id));
             expect(&mut upstream, "the request's body", &ask.body.framed.0).await?;
-            // There when the next request looks for it.
+            // Pooled before the next request looks for a connection.
             let next = exchange
                 .closes_upstream()
                 .then(|| harness.upstream_holding(self.upstream_holds));
@@ -131,7 +131,7 @@ impl Case {
     }
 }
 
-/// Ends a connection that serves no more: nothing else may have been sent on it.
+/// Ends a connection that serves no more, and checks that nothing else was sent on it.
 async fn end(mut upstream: DuplexStream, first: bool) -> TestCaseResult {
     if first {
         upstream.shutdown().await?;
@@ -164,7 +164,7 @@ async fn expect_answer(
     expect_behind(from, "the answer", vec![first], &head).await
 }
 
-/// Reads a head up to what is added, and returns the added line.
+/// Reads a head up to the added lines, and returns the added line.
 async fn expect_head(
     from: &mut (impl AsyncRead + Unpin),
     expected: &[u8],
@@ -181,7 +181,7 @@ async fn expect_head(
     Ok(id)
 }
 
-/// The same with every hexadecimal digit a zero.
+/// Replaces every hexadecimal digit by a zero.
 fn shape(line: &[u8]) -> Vec<u8> {
     let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     line.iter()
@@ -197,7 +197,7 @@ async fn expect(
     expect_behind(from, what, Vec::new(), expected).await
 }
 
-/// Reads as many bytes as are expected; `got` are the first of them.
+/// Reads as many bytes as are expected; `got` holds the first of them.
 async fn expect_behind(
     from: &mut (impl AsyncRead + Unpin),
     what: &str,
@@ -209,7 +209,7 @@ async fn expect_behind(
     same(what, expected, &got)
 }
 
-/// Shows where two texts part ways.
+/// Compares two texts, and reports where they differ.
 fn same(what: &str, expected: &[u8], got: &[u8]) -> TestCaseResult {
     if expected == got {
         return Ok(());
@@ -231,13 +231,13 @@ fn same(what: &str, expected: &[u8], got: &[u8]) -> TestCaseResult {
     )))
 }
 
-/// Sends bytes in pieces, each of which can be taken before the next is sent.
+/// Sends bytes in pieces, and lets the other side take each before the next.
 async fn send(
     to: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],
     cuts: &[usize],
 ) -> std::io::Result<()> {
-    // Large bodies in no more than so many pieces.
+    // Limits the number of pieces of large bodies.
     let least = bytes.len() / 500;
     for cut in cuts.iter().cycle() {
         if bytes.is_empty() {

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Names with a meaning to the proxy, which are put in on purpose and not by chance.
+/// Names with a meaning to the proxy, which are generated only on purpose.
 const RESERVED: &[&str] = &[
     "host",
     "connection",
@@ -22,7 +22,7 @@ const RESERVED: &[&str] = &[
     "x-request-id",
 ];
 
-/// Names that are often seen, or nearly others.
+/// Common names, and names similar to special ones.
 const KNOWN: &[&str] = &[
     "Accept",
     "X-A",
@@ -44,14 +44,14 @@ fn spaces() -> impl Strategy<Value = String> {
     prop_oneof![3 => Just(" ".to_owned()), 1 => "[ \t]{0,3}"]
 }
 
-/// Any bytes a field value may hold, without white space around.
+/// Generates any bytes legal in a field value, without surrounding white space.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     let byte =
         prop_oneof![6 => 0x21..=0x7e_u8, 1 => Just(b' '), 1 => Just(b'\t'), 2 => 0x80..=0xff_u8];
     vec(byte, 0..24).prop_map(|bytes| bytes.trim_ascii().to_vec())
 }
 
-/// A field line of this name.
+/// Generates a field line of this name.
 fn line(
     name: impl Strategy<Value = String>,
     value: impl Strategy<Value = Vec<u8>>,
@@ -92,7 +92,7 @@ fn ordinary() -> impl Strategy<Value = Field> {
     line(name, value(), Goes::On)
 }
 
-/// Lines that end at every hop, by their own name or because Connection names them.
+/// Generates hop-by-hop lines, by their own name or because Connection names them.
 fn hop_by_hop() -> impl Strategy<Value = Vec<Field>> {
     let listed = prop_oneof![named("Keep-Alive"), named("Proxy-Connection"), named("TE")];
     let listed = line(
@@ -112,7 +112,7 @@ fn hop_by_hop() -> impl Strategy<Value = Vec<Field>> {
     })
 }
 
-/// A list that names `Hop-A` and `Hop-B`, and things that are not there.
+/// Generates a list that names `Hop-A`, `Hop-B` and absent fields.
 fn options() -> impl Strategy<Value = Vec<u8>> {
     let other = select(&["keep-alive", "", "TE", "Upgrade", "hop-nobody", "Hop-A"][..]);
     let list = vec(other, 0..4).prop_map(|mut list| {
@@ -123,7 +123,7 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(list, comma)| list.join(comma).into_bytes())
 }
 
-/// `Connection: close` or nothing.
+/// Generates `Connection: close` or nothing.
 fn close() -> impl Strategy<Value = Option<Field>> {
     let line = line(
         named("Connection"),
@@ -133,7 +133,7 @@ fn close() -> impl Strategy<Value = Option<Field>> {
     prop::option::weighted(0.15, line)
 }
 
-/// A body's bytes, now and then more than a buffer holds.
+/// Generates a body's bytes, sometimes more than a buffer holds.
 fn data() -> impl Strategy<Value = Vec<u8>> {
     let large =
         (vec(any::<u8>(), 1..256), 0..1000_usize).prop_map(|(piece, times)| piece.repeat(times));
@@ -154,7 +154,7 @@ fn empty() -> (Framing, Content) {
     (Framing::Nothing, Content::default())
 }
 
-/// Names of [`KNOWN`] that a request's trailer section may not bring.
+/// Names of [`KNOWN`] that a request's trailer section must not contain.
 const NOT_REQUEST_TRAILERS: &[&str] = &[
     "Content-Type",
     "Content-Encoding",
@@ -162,7 +162,7 @@ const NOT_REQUEST_TRAILERS: &[&str] = &[
     "Authorization",
 ];
 
-/// A trailer field that a request may have.
+/// Generates a trailer field that is legal in a request.
 fn request_trailer() -> impl Strategy<Value = Field> {
     ordinary().prop_filter("a trailer that a request may have", |field| {
         let name = field.line.0.split(|byte| *byte == b':').next();
@@ -172,7 +172,7 @@ fn request_trailer() -> impl Strategy<Value = Field> {
     })
 }
 
-/// Chunks of any sizes, with extensions and these trailers.
+/// Generates chunks of any sizes, with extensions and trailers.
 fn chunked(trailer: impl Strategy<Value = Field>) -> impl Strategy<Value = (Framing, Content)> {
     let extension = prop_oneof![
         3 => Just(Vec::new()),
@@ -210,7 +210,7 @@ fn chunked(trailer: impl Strategy<Value = Field>) -> impl Strategy<Value = (Fram
         })
 }
 
-/// The line that tells of a framing.
+/// Returns the field line of a framing.
 fn framing_line(framing: Framing, content: &Content) -> Option<Field> {
     let (line, goes) = match framing {
         Framing::Nothing => return None,
@@ -226,7 +226,7 @@ fn framing_line(framing: Framing, content: &Content) -> Option<Field> {
     })
 }
 
-/// Fields that go on and fields that do not.
+/// Generates fields that pass and fields that do not.
 fn mixed() -> impl Strategy<Value = Vec<Field>> {
     (vec(ordinary(), 0..12), hop_by_hop()).prop_map(|(ordinary, hop)| [ordinary, hop].concat())
 }
@@ -358,7 +358,7 @@ pub(super) fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
-/// How long the pieces are in which bytes are sent.
+/// Generates the lengths of the pieces that bytes are sent in.
 pub(super) fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![
         Just(vec![1]),
@@ -368,7 +368,7 @@ pub(super) fn cuts() -> impl Strategy<Value = Vec<usize>> {
     ]
 }
 
-/// How many bytes a connection holds.
+/// Generates the number of bytes a connection holds.
 pub(super) fn holds() -> impl Strategy<Value = usize> {
     select(&[1 << 18, 1 << 14, 1000][..])
 }

@@ -1,8 +1,8 @@
-//! Messages in parts, and what becomes of them on their way.
+//! Messages in parts, and the parts that arrive.
 
 use std::fmt;
 
-/// Bytes that are shown as text.
+/// Bytes displayed as text.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Text(pub(super) Vec<u8>);
 
@@ -31,27 +31,27 @@ impl fmt::Debug for Field {
     }
 }
 
-/// Where a field line goes.
+/// Reach of a field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goes {
-    /// All the way.
+    /// Forwarded.
     On,
-    /// No further than this hop.
+    /// Ends at this hop.
     Nowhere,
-    /// To a client of HTTP/1.1 alone.
+    /// Forwarded to HTTP/1.1 clients only.
     To11,
 }
 
 /// A body.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
-    /// As it lies on the connection.
+    /// Bytes on the connection.
     pub(super) framed: Text,
-    /// Its own bytes.
+    /// Data without framing.
     pub(super) data: Text,
 }
 
-/// How a body's end is known.
+/// Framing of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     Nothing,
@@ -61,14 +61,14 @@ pub(super) enum Framing {
 
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
-    /// Empty lines before it.
+    /// Number of empty lines before the request.
     pub(super) blank: usize,
     pub(super) method: String,
     pub(super) target: String,
     pub(super) is_10: bool,
     pub(super) has_host: bool,
     pub(super) fields: Vec<Field>,
-    /// The name that the client gives it.
+    /// The client's request id.
     pub(super) id: Option<Text>,
     pub(super) closes: bool,
     pub(super) body: Content,
@@ -92,7 +92,7 @@ pub(super) struct Answer {
     pub body: Content,
 }
 
-/// A request, and all that is said to it.
+/// A request, and all responses to it.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) ask: Ask,
@@ -119,7 +119,7 @@ impl Ask {
         self.method == "HEAD"
     }
 
-    /// What the client sends.
+    /// Returns the bytes that the client sends.
     pub(super) fn sent(&self) -> Vec<u8> {
         let head = join(self.first(self.is_10).as_bytes(), &self.fields, |_| true);
         [
@@ -131,7 +131,7 @@ impl Ask {
         .concat()
     }
 
-    /// The head that arrives, up to what may be added to it.
+    /// Returns the head that the upstream receives, up to the added lines.
     pub(super) fn arrives(&self) -> Vec<u8> {
         let mut head = join(self.first(false).as_bytes(), &self.fields, |goes| {
             goes == Goes::On
@@ -178,7 +178,8 @@ impl Answer {
         self.has_body(to) && self.framing == Framing::Nothing
     }
 
-    /// Announces a body where none follows, which the upstream may send all the same.
+    /// Returns true if the head announces a body that is not part of the response, but that the upstream may
+    /// send.
     fn may_leave_bytes(&self, to: &Ask) -> bool {
         match self.framing {
             Framing::Nothing => false,
@@ -187,7 +188,7 @@ impl Answer {
         }
     }
 
-    /// What the upstream sends.
+    /// Returns the bytes that the upstream sends.
     pub(super) fn sent(&self, to: &Ask) -> Vec<u8> {
         let head = join(&self.first(self.is_10), &self.fields, |_| true);
         let body: &[u8] = if self.has_body(to) {
@@ -198,7 +199,7 @@ impl Answer {
         [&head[..], b"\r\n", body].concat()
     }
 
-    /// The head that arrives, up to what may be added to it.
+    /// Returns the head that the client receives, up to the added lines.
     pub(super) fn arrives(&self, to: &Ask) -> Vec<u8> {
         join(&self.first(false), &self.fields, |goes| match goes {
             Goes::On => true,
@@ -207,7 +208,7 @@ impl Answer {
         })
     }
 
-    /// The body that arrives.
+    /// Returns the body that the client receives.
     pub(super) fn body(&self, to: &Ask) -> &[u8] {
         match self.has_body(to) {
             true if to.is_10 => &self.body.data.0,
@@ -218,12 +219,12 @@ impl Answer {
 }
 
 impl Exchange {
-    /// The client's connection closes with this answer.
+    /// Returns true if the client's connection closes with this response.
     pub(super) fn closes_client(&self) -> bool {
         self.ask.closes || self.ask.is_10 || self.answer.ends_with_connection(&self.ask)
     }
 
-    /// The upstream's connection serves no other request.
+    /// Returns true if the upstream's connection serves no other request.
     pub(super) fn closes_upstream(&self) -> bool {
         self.answer.closes
             || self.answer.is_10

@@ -3,7 +3,7 @@
 use crate::routes::Admin;
 use crate::routes::in_flight;
 use paddock_admission::error::unix;
-use paddock_proxy::{AtHand, Stage};
+use paddock_proxy::{ActiveRequest, RequestStage};
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -33,7 +33,7 @@ enum PassageState {
 
 /// Finds a request by its `x-request-id`, among those in flight first.
 pub(super) async fn find(admin: &Admin, id: &str) -> Option<Passage> {
-    let active = admin.errands.at_hand(in_flight::MOST).await;
+    let active = admin.workers.active_requests(in_flight::MOST).await;
     if let Some(request) = active.oldest.iter().find(|request| request.id == id) {
         return Some(Passage::in_flight(request));
     }
@@ -47,7 +47,7 @@ pub(super) async fn find(admin: &Admin, id: &str) -> Option<Passage> {
 }
 
 impl Passage {
-    fn in_flight(request: &AtHand) -> Self {
+    fn in_flight(request: &ActiveRequest) -> Self {
         let now = SystemTime::now();
         Self {
             model: request.model.as_deref().map(str::to_owned),
@@ -55,10 +55,10 @@ impl Passage {
             queued: Duration::ZERO,
             engine_wait: request.engine_wait,
             state: match request.stage {
-                Stage::Queued => PassageState::Queued,
-                Stage::WaitingInEngine => PassageState::WaitsInEngine,
-                Stage::Waiting if request.model.is_none() => PassageState::Queued,
-                Stage::Waiting | Stage::Streaming => PassageState::Passed,
+                RequestStage::Queued => PassageState::Queued,
+                RequestStage::WaitingInEngine => PassageState::WaitsInEngine,
+                RequestStage::Waiting if request.model.is_none() => PassageState::Queued,
+                RequestStage::Waiting | RequestStage::Streaming => PassageState::Passed,
             },
         }
     }

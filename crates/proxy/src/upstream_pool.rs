@@ -1,4 +1,6 @@
-use super::buffer::{Buffer, Pool};
+//! Keeps idle connections to children for reuse.
+
+use super::buffer::{Buffer, BufferPool};
 use super::stream::Stream;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::model::Endpoint;
@@ -10,35 +12,35 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a connection is kept without use. llama-server closes it after 5 s
-/// (llama.cpp b11434, `Keep-Alive: timeout=5, max=100`).
-const KEEP: Duration = Duration::from_secs(4);
+/// Longest time a connection is kept idle. llama-server closes it after 5 s (llama.cpp b11434, `Keep-Alive:
+/// timeout=5, max=100`).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a connection may have been idle for a request that could not be sent again: long before
-/// the child's 5 s, however late a busy machine lets either of them act.
-const KEEP_FOR_ONE_TRY: Duration = Duration::from_secs(1);
+/// Longest idle time of a connection for a request that cannot be sent again: far below the child's 5 s,
+/// however late a busy machine lets either side act.
+const MAX_IDLE_FOR_UNREPEATABLE: Duration = Duration::from_secs(1);
 
-/// How long at least between two looks for connections that are kept no longer.
-const LOOK: Duration = Duration::from_secs(1);
+/// Shortest interval between two searches for expired connections.
+const MIN_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most idle connections a worker keeps to an instance.
-const MOST: usize = 256;
+/// Limit of a worker's idle connections per instance.
+const MAX_IDLE_PER_INSTANCE: usize = 256;
 
-/// A worker's idle connections to instances, in each model's place.
+/// A worker's idle connections, by model index.
 #[derive(Debug, Default)]
-pub(super) struct Upstreams {
-    idle: RefCell<Vec<Vec<Idle>>>,
-    /// How many there are.
+pub(super) struct UpstreamPool {
+    idle: RefCell<Vec<Vec<IdleConnection>>>,
+    /// Number of idle connections.
     count: Cell<usize>,
-    /// How many there may be.
-    most: usize,
-    /// There is something to look after, and [`Self::look_after`] knows.
-    watched: Cell<bool>,
-    first: Notify,
+    /// Limit of idle connections.
+    max_idle: usize,
+    /// [`Self::run_cleanup`] is waiting for a connection to expire.
+    cleanup_runs: Cell<bool>,
+    first_idle: Notify,
 }
 
 #[derive(Debug)]
-struct Idle {
+struct IdleConnection {
     stream: Stream,
     generation: Generation,
     since: Instant,
@@ -48,50 +50,50 @@ struct Idle {
 
 /// A connection to an upstream, in use.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct UpstreamConnection {
     pub(super) stream: Stream,
     pub(super) model: ModelId,
     pub(super) generation: Generation,
-    /// It has served a request before, so the child may be about to close it.
+    /// The connection has served a request before, so the child may be about to close it.
     pub(super) reused: bool,
 }
 
-impl Upstreams {
-    /// Keeps at most so many.
-    pub(super) fn new(most: usize) -> Self {
+impl UpstreamPool {
+    /// Keeps at most `max_idle` connections.
+    pub(super) fn new(max_idle: usize) -> Self {
         Self {
-            most,
+            max_idle,
             ..Self::default()
         }
     }
 
-    /// An idle connection that looks alive, the youngest first. Not `repeatable` is a request of
-    /// which more is to come than is at hand: what crossed with the child's close would be lost.
+    /// Takes the youngest idle connection that looks alive. A request that is not `repeatable` gets only one
+    /// that the child is not about to close: bytes that cross with a close are lost.
     pub(super) fn take(
         &self,
         model: ModelId,
         generation: Generation,
         repeatable: bool,
         now: Instant,
-        pool: &Pool,
-    ) -> Option<Connection> {
+        pool: &BufferPool,
+    ) -> Option<UpstreamConnection> {
         let mut all = self.idle.borrow_mut();
         let idle = all.get_mut(model.0)?;
         while let Some(mut candidate) = idle.pop() {
             self.count.set(self.count.get() - 1);
             let unused = now.saturating_duration_since(candidate.since);
-            // Those below are older still.
-            if candidate.generation != generation || unused > KEEP {
-                self.close(idle);
+            // The connections below are older still.
+            if candidate.generation != generation || unused > IDLE_TIMEOUT {
+                self.close_list(idle);
                 return None;
             }
-            if !repeatable && (candidate.may_close || unused > KEEP_FOR_ONE_TRY) {
+            if !repeatable && (candidate.may_close || unused > MAX_IDLE_FOR_UNREPEATABLE) {
                 self.count.set(self.count.get() + 1);
                 idle.push(candidate);
                 return None;
             }
             if is_quiet(&mut candidate.stream, pool) {
-                return Some(Connection {
+                return Some(UpstreamConnection {
                     stream: candidate.stream,
                     model,
                     generation,
@@ -102,12 +104,15 @@ impl Upstreams {
         None
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     ///
     /// # Errors
-    /// What the system said, or that a process that is not the child's listens there.
-    pub(super) async fn connect(model: ModelId, endpoint: &Endpoint) -> io::Result<Connection> {
-        Ok(Connection {
+    /// The system's error, or a process other than the child's listens there.
+    pub(super) async fn connect(
+        model: ModelId,
+        endpoint: &Endpoint,
+    ) -> io::Result<UpstreamConnection> {
+        Ok(UpstreamConnection {
             stream: Stream::connect(&endpoint.address, endpoint.processes.as_ref()).await?,
             model,
             generation: endpoint.generation,
@@ -115,67 +120,67 @@ impl Upstreams {
         })
     }
 
-    /// Keeps a connection whose answer is whole, for those that can be sent again if the child
-    /// `may_close` it now.
-    pub(super) fn give(&self, mut connection: Connection, may_close: bool, now: Instant) {
+    /// Keeps a connection whose response is complete. If the child `may_close` it now, only repeatable
+    /// requests get it.
+    pub(super) fn give(&self, mut connection: UpstreamConnection, may_close: bool, now: Instant) {
         let mut all = self.idle.borrow_mut();
-        let place = connection.model.0;
-        if all.len() <= place {
-            all.resize_with(place + 1, Vec::new);
+        let index = connection.model.0;
+        if all.len() <= index {
+            all.resize_with(index + 1, Vec::new);
         }
-        let Some(idle) = all.get_mut(place) else {
+        let Some(idle) = all.get_mut(index) else {
             return;
         };
         if idle
             .last()
             .is_some_and(|last| last.generation != connection.generation)
         {
-            self.close(idle);
+            self.close_list(idle);
         }
-        if idle.len() < MOST && self.count.get() < self.most {
+        if idle.len() < MAX_IDLE_PER_INSTANCE && self.count.get() < self.max_idle {
             self.count.set(self.count.get() + 1);
-            connection.stream.rest();
-            idle.push(Idle {
+            connection.stream.release_write_registration();
+            idle.push(IdleConnection {
                 stream: connection.stream,
                 generation: connection.generation,
                 since: now,
                 may_close,
             });
-            if !self.watched.replace(true) {
-                self.first.notify_one();
+            if !self.cleanup_runs.replace(true) {
+                self.first_idle.notify_one();
             }
         }
     }
 
-    /// Closes what nobody has used for too long. Never completes; where nothing is idle, nothing
-    /// wakes it.
-    pub(super) async fn look_after(&self) {
+    /// Closes expired connections. Never completes; nothing wakes the task while no connection is idle.
+    pub(super) async fn run_cleanup(&self) {
         loop {
-            self.first.notified().await;
-            while let Some(oldest) = self.close_old() {
-                sleep_until((oldest + KEEP).max(Instant::now() + LOOK)).await;
+            self.first_idle.notified().await;
+            while let Some(oldest) = self.close_expired() {
+                sleep_until((oldest + IDLE_TIMEOUT).max(Instant::now() + MIN_CLEANUP_INTERVAL))
+                    .await;
             }
         }
     }
 
-    /// Closes what is kept no longer. Since when the oldest of what is left is idle.
-    fn close_old(&self) -> Option<Instant> {
+    /// Closes expired connections. Returns since when the oldest remaining one has been idle.
+    fn close_expired(&self) -> Option<Instant> {
         let mut all = self.idle.borrow_mut();
         for idle in all.iter_mut() {
-            idle.retain(|kept| kept.since.elapsed() <= KEEP);
+            idle.retain(|kept| kept.since.elapsed() <= IDLE_TIMEOUT);
         }
         self.count.set(all.iter().map(Vec::len).sum());
         let oldest = all.iter().flatten().map(|kept| kept.since).min();
-        self.watched.set(oldest.is_some());
+        self.cleanup_runs.set(oldest.is_some());
         oldest
     }
 
-    /// Closes idle connections to instances that are to stop, or belong to no model any more.
-    pub(super) fn hang_up(&self, catalog: &Catalog) {
-        for (place, idle) in self.idle.borrow_mut().iter_mut().enumerate() {
-            let model = catalog.models().iter().find(|model| model.id.0 == place);
+    /// Closes idle connections to instances that are stopping, or whose model is gone.
+    pub(super) fn close_stopping(&self, catalog: &Catalog) {
+        for (index, idle) in self.idle.borrow_mut().iter_mut().enumerate() {
+            let model = catalog.models().iter().find(|model| model.id.0 == index);
             if model.is_none_or(|model| model.endpoint.borrow().is_none()) {
-                self.close(idle);
+                self.close_list(idle);
                 *idle = Vec::new();
             }
         }
@@ -187,21 +192,21 @@ impl Upstreams {
         self.count.set(0);
     }
 
-    /// Closes those of one model.
-    fn close(&self, idle: &mut Vec<Idle>) {
+    /// Closes all connections in one model's list.
+    fn close_list(&self, idle: &mut Vec<IdleConnection>) {
         self.count.set(self.count.get() - idle.len());
         idle.clear();
     }
 }
 
-/// Nothing has arrived on an idle connection, not even its end. Costs no system call unless
+/// Returns true if nothing has arrived on an idle connection, not even its end. Costs no system call unless
 /// something has.
-fn is_quiet(stream: &mut Stream, pool: &Pool) -> bool {
-    let mut said = None;
+fn is_quiet(stream: &mut Stream, pool: &BufferPool) -> bool {
+    let mut received = None;
     let mut cx = Context::from_waker(Waker::noop());
-    let quiet = Buffer::poll_read(&mut said, pool, stream, &mut cx).is_pending();
-    if let Some(said) = said {
-        pool.give(said);
+    let quiet = Buffer::poll_read(&mut received, pool, stream, &mut cx).is_pending();
+    if let Some(received) = received {
+        pool.give(received);
     }
     quiet
 }
@@ -215,29 +220,29 @@ mod tests {
     const MODEL: ModelId = ModelId(0);
     const GENERATION: Generation = Generation(1);
 
-    /// A connection that nobody has used for so long, and its other end.
-    fn unused(seconds: u64, may_close: bool) -> (Upstreams, UnixStream) {
+    /// Returns a pool with one connection that has been idle for `seconds`, and its other end.
+    fn unused(seconds: u64, may_close: bool) -> (UpstreamPool, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let since = Instant::now()
             .checked_sub(Duration::from_secs(seconds))
             .unwrap();
-        let idle = Idle {
+        let idle = IdleConnection {
             stream: Stream::Socket(Socket::unix(ours.into_std().unwrap()).unwrap()),
             generation: GENERATION,
             since,
             may_close,
         };
-        let upstreams = Upstreams {
+        let upstreams = UpstreamPool {
             idle: RefCell::new(vec![vec![idle]]),
             count: Cell::new(1),
-            ..Upstreams::new(1)
+            ..UpstreamPool::new(1)
         };
         (upstreams, theirs)
     }
 
     #[tokio::test]
     async fn what_cannot_be_sent_again_goes_where_nothing_is_about_to_close() {
-        let pool = Pool::default();
+        let pool = BufferPool::default();
         let (upstreams, _theirs) = unused(2, false);
         let take =
             |repeatable| upstreams.take(MODEL, GENERATION, repeatable, Instant::now(), &pool);
@@ -261,10 +266,10 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_uses_is_closed() {
         let (upstreams, theirs) = unused(2, false);
-        assert!(upstreams.close_old().is_some());
+        assert!(upstreams.close_expired().is_some());
         assert!(theirs.try_read(&mut [0]).is_err(), "it is open");
         let (upstreams, theirs) = unused(5, false);
-        assert_eq!(upstreams.close_old(), None);
+        assert_eq!(upstreams.close_expired(), None);
         theirs.readable().await.unwrap();
         assert_eq!(theirs.try_read(&mut [0]).unwrap(), 0, "it is closed");
     }

@@ -1,4 +1,4 @@
-//! Requests that name no model.
+//! Finds the model of a request that names none, or explains why there is none.
 
 use super::request::Request;
 use paddock_admission::catalog::Catalog;
@@ -10,19 +10,19 @@ use serde::de::IgnoredAny;
 use std::iter;
 use std::sync::Arc;
 
-/// Bytes of a body in which the first mistake is looked for.
-const MAX_EXAMINED: usize = 1024 * 1024;
+/// Bytes of a body that are searched for a JSON error.
+const MAX_EXAMINED_BYTES: usize = 1024 * 1024;
 
 /// Longest part of a Content-Encoding that an error repeats, in bytes.
-const MAX_CODING: usize = 100;
+const MAX_CODING_BYTES: usize = 100;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Returns the model of requests that name none.
 ///
 /// # Errors
-/// There is none: with the reason why this request names no model, if the request is at fault.
-pub(super) fn model(catalog: &Catalog, request: &Request) -> Result<Arc<Model>, ProxyError> {
+/// There is none. If the request is at fault, the error says why it names no model.
+pub(super) fn resolve(catalog: &Catalog, request: &Request) -> Result<Arc<Model>, ProxyError> {
     catalog.unnamed().map_err(|error| match explain(request) {
         Some(reason) => ProxyError::Unroutable(reason),
         None => error,
@@ -43,15 +43,15 @@ fn explain(request: &Request) -> Option<Unroutable> {
     json_fault(request, head).map(|fault| Unroutable::InvalidJson(fault.to_string()))
 }
 
-/// Returns the coding of a body that is not as it would be read.
+/// Returns the body's content coding, unless it is `identity`.
 fn content_coding(head: &[u8]) -> Option<String> {
     let mut codings = field_lines(head).filter(|field| field.has_name("content-encoding"));
     let coded = codings.find(|field| !field.value.eq_ignore_ascii_case(b"identity"))?;
-    let shown = coded.value.get(..MAX_CODING).unwrap_or(coded.value);
+    let shown = coded.value.get(..MAX_CODING_BYTES).unwrap_or(coded.value);
     Some(String::from_utf8_lossy(shown).into_owned())
 }
 
-/// Returns the first mistake in what is in memory of a body that should be JSON.
+/// Returns the first JSON error in the buffered part of a body that should be JSON.
 fn json_fault(request: &Request, head: &[u8]) -> Option<serde_json::Error> {
     let kind = request.head.content_type.map(|span| span.slice(head));
     if !ModelScan::for_content_type(kind).is_json() {
@@ -60,23 +60,23 @@ fn json_fault(request: &Request, head: &[u8]) -> Option<serde_json::Error> {
     let (data, is_whole) = data_in_memory(request)?;
     let text = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&data);
     let fault = serde_json::from_slice::<IgnoredAny>(text).err()?;
-    // What has not come may be what is missing.
+    // An unexpected end is no error while more of the body may come.
     (is_whole || !fault.is_eof()).then_some(fault)
 }
 
-/// Returns the beginning of the body without its framing, and whether that is all of it.
+/// Returns the buffered part of the body without framing, and true if that is the whole body.
 fn data_in_memory(request: &Request) -> Option<(Vec<u8>, bool)> {
     let first = request.buffer.bytes().get(request.head_len..)?;
-    // Followed already, and not kept without its framing.
+    // Followed again: only the framed bytes are kept.
     let mut body = Body::for_request(request.head.framing);
     let mut data = Vec::new();
-    for piece in iter::once(first).chain(request.held.pieces()) {
+    for piece in iter::once(first).chain(request.buffered_body.pieces()) {
         let copy = |run: &[u8]| {
-            let room = MAX_EXAMINED - data.len();
+            let room = MAX_EXAMINED_BYTES - data.len();
             data.extend_from_slice(run.get(..room).unwrap_or(run));
         };
         body.follow_with(piece, copy).ok()?;
-        if data.len() == MAX_EXAMINED {
+        if data.len() == MAX_EXAMINED_BYTES {
             return Some((data, false));
         }
     }

@@ -1,9 +1,9 @@
-//! Connections for which there is no place.
+//! Answers and closes connections above the limit.
 
-use super::reply::head_of;
+use super::local_reply::status_line;
 use super::stream::Stream;
-use super::workers::Accepted;
-use crate::lingering::{LingerLimits, Lingering};
+use super::worker::threads::AcceptedConnection;
+use crate::linger_limits::{LingerLimits, LingerTimer};
 use paddock_admission::error::{Dialect, ProxyError};
 use rustix::net::{SendFlags, Shutdown};
 use std::collections::VecDeque;
@@ -11,40 +11,40 @@ use std::future::{pending, poll_fn};
 use std::task::{Context, Poll};
 use tokio::time::{Instant, sleep_until};
 
-/// Refused connections that stay open at once.
+/// Most refused connections open at once.
 const MAX_LINGERING: usize = 8;
 
-/// Bytes that are read from a refused connection at once.
-const PIECE: usize = 64 * 1024;
+/// Bytes read from a refused connection at once.
+const DISCARD_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Refused connections whose clients are to read why.
+/// Refused connections that stay open so that their clients can read the reason.
 #[derive(Debug, Default)]
-pub(super) struct Refused {
+pub(super) struct RefusedConnections {
     open: VecDeque<RefusedConnection>,
-    /// For what is read and discarded.
+    /// Buffer for discarded bytes.
     discarded: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct RefusedConnection {
     stream: Stream,
-    lingering: Lingering,
+    timer: LingerTimer,
 }
 
-impl Refused {
-    /// Answers a connection with an error, whatever it is going to ask, and closes it a little later.
-    pub(super) fn refuse(&mut self, connection: Accepted, error: &ProxyError) {
+impl RefusedConnections {
+    /// Sends an error without reading the request, and keeps the connection open for a moment.
+    pub(super) fn refuse(&mut self, connection: AcceptedConnection, error: &ProxyError) {
         let body = error.body(Dialect::OpenAi).to_string();
         let answer = format!(
             "{}Content-Type: application/json; charset=utf-8\r\nx-paddock-error: {}\r\n\
              Retry-After: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            head_of(error.status()),
+            status_line(error.status()),
             error.kind(),
             error.retry_after().unwrap_or(1),
             body.len(),
         );
         tracing::debug!(kind = error.kind(), %error, "refused");
-        // Nothing has been sent before, so there is room; a client that has left reads nothing.
+        // Nothing has been sent yet, so the socket buffer has room. A client that has left reads nothing.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let _ = rustix::net::send(&connection, answer.as_bytes(), flags);
         let _ = rustix::net::shutdown(&connection, Shutdown::Write);
@@ -54,18 +54,18 @@ impl Refused {
         match connection.register() {
             Ok(stream) => self.open.push_back(RefusedConnection {
                 stream,
-                lingering: Lingering::new(Instant::now()),
+                timer: LingerTimer::new(Instant::now()),
             }),
             Err(error) => tracing::debug!(%error, "a refused connection is closed at once"),
         }
     }
 
-    /// Discards what comes, until a connection has stayed long enough or its client has closed it, and closes it.
-    /// Never ends if there is none.
+    /// Discards bytes until a connection's time is over or its client has closed, and closes that connection.
+    /// Pending forever if none is open.
     pub(super) async fn linger(&mut self) {
         let now = Instant::now();
         let deadline = |open: &RefusedConnection| {
-            let deadline = open.lingering.deadline(LingerLimits::REFUSED, now);
+            let deadline = open.timer.deadline(LingerLimits::REFUSED, now);
             deadline.unwrap_or(now)
         };
         let Some(first) = self.open.iter().map(deadline).min() else {
@@ -76,11 +76,8 @@ impl Refused {
             () = sleep_until(first) => {}
         }
         let now = Instant::now();
-        self.open.retain(|open| {
-            open.lingering
-                .deadline(LingerLimits::REFUSED, now)
-                .is_some()
-        });
+        self.open
+            .retain(|open| open.timer.deadline(LingerLimits::REFUSED, now).is_some());
     }
 
     /// Ready when a connection has been closed.
@@ -98,23 +95,21 @@ impl Refused {
 }
 
 impl RefusedConnection {
-    /// Ready when the client has closed its side, or has sent as much as it may.
+    /// Ready when the client has closed its side, or has sent the maximum.
     fn poll_discard(&mut self, discarded: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             discarded.clear();
-            discarded.reserve(PIECE);
-            let read = self.stream.poll_read_into(cx, || &mut *discarded, PIECE);
+            discarded.reserve(DISCARD_BUFFER_BYTES);
+            let read = self
+                .stream
+                .poll_read_into(cx, || &mut *discarded, DISCARD_BUFFER_BYTES);
             let now = Instant::now();
             match read {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(read)) => self.lingering.received(read, now),
+                Poll::Ready(Ok(read)) => self.timer.received(read, now),
                 Poll::Pending => return Poll::Pending,
             }
-            if self
-                .lingering
-                .deadline(LingerLimits::REFUSED, now)
-                .is_none()
-            {
+            if self.timer.deadline(LingerLimits::REFUSED, now).is_none() {
                 return Poll::Ready(());
             }
         }
@@ -134,8 +129,8 @@ mod tests {
             most: 1,
             of_address: false,
         };
-        let mut refused = Refused::default();
-        refused.refuse(Accepted::Unix(ours), &error);
+        let mut refused = RefusedConnections::default();
+        refused.refuse(AcceptedConnection::Unix(ours), &error);
         let client = tokio::task::spawn_blocking(move || {
             theirs.write_all(&vec![b'x'; 8 << 20])?;
             let mut answer = String::new();

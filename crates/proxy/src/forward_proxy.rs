@@ -37,20 +37,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::Service;
 
-/// How long an idle connection is kept: less than the 5 s after which llama-server closes it.
-const KEEP: Duration = Duration::from_secs(4);
+/// Longest time an idle connection is kept: less than the 5 s after which llama-server closes it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A child's address: `unix:/run/model.sock` or `http://127.0.0.1:11436`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream(Address);
 
-/// Why a text is not a child's address.
+/// A text is not a child's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an upstream address; expected unix:PATH or http://HOST:PORT")]
 pub struct UpstreamError(String);
 
 impl Upstream {
-    /// The unix socket at this path.
+    /// Returns the address of a unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self(Address::Unix(path.into()))
     }
@@ -82,15 +82,15 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Why a request could not be forwarded.
+/// A request could not be forwarded.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The child is unreachable, or left before it answered.
+    /// The child is unreachable, or closed before it answered.
     #[error("the child at {upstream} did not answer")]
     Inference {
         /// The child's address.
         upstream: Upstream,
-        /// What went wrong on the way.
+        /// Cause of the failure.
         #[source]
         source: InferenceCause,
     },
@@ -99,18 +99,18 @@ pub enum EngineError {
     Target(Uri),
 }
 
-/// What went wrong between the proxy and the child.
+/// Failure between the proxy and the child.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceCause {
-    /// Nobody takes connections at the address.
+    /// No process accepts connections at the address.
     #[error("no connection to it: {0}")]
     Connect(#[source] legacy::Error),
-    /// The connection ended, or carried something other than HTTP, before the answer's head.
+    /// The connection ended, or carried something other than HTTP, before the response's head.
     #[error("no answer from it: {0}")]
     Exchange(#[source] legacy::Error),
 }
 
-/// The body of an answer: the child's, or that of an error.
+/// The body of a response: the child's, or an error's.
 pub type ForwardBody = Either<Incoming, Full<Bytes>>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -118,7 +118,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 impl EngineError {
-    /// Returns the answer for a client, in the `OpenAI` error shape: 502 for a child that cannot be reached
+    /// Returns the response for a client, in the `OpenAI` error shape: 502 for a child that cannot be reached
     /// (RFC 9110 §15.6.3).
     pub fn to_response(&self) -> Response<ForwardBody> {
         let (status, kind, class) = match self {
@@ -150,11 +150,10 @@ impl EngineError {
     }
 }
 
-/// Forwards requests to one child and returns its answers: status, headers and unread body.
+/// Forwards requests to one child and returns its responses: status, headers and unread body.
 ///
-/// Nothing is altered but the hop-by-hop fields (RFC 9110 §7.6.1). It sets no time limits: the
-/// router it is mounted in may. Dropping the response drops the connection, which is how the
-/// child learns that its client has left.
+/// Alters nothing except the hop-by-hop fields (RFC 9110 §7.6.1). Sets no time limits: the router around it
+/// may. Dropping the response drops the connection, which tells the child that its client has left.
 #[derive(Debug, Clone)]
 pub struct ForwardProxy {
     upstream: Upstream,
@@ -162,11 +161,11 @@ pub struct ForwardProxy {
 }
 
 impl ForwardProxy {
-    /// A proxy to the child at this address. Connects when there is a request.
+    /// Returns a proxy to the child at this address. Connects on the first request.
     pub fn new(upstream: Upstream) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEEP)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_preserve_header_case(true)
             .build(Connector(upstream.0.clone()));
         Self { upstream, client }
@@ -175,7 +174,7 @@ impl ForwardProxy {
     /// Forwards one request.
     ///
     /// # Errors
-    /// The child is unreachable, or gives no answer.
+    /// The child is unreachable, or does not answer.
     pub async fn forward<B>(
         &self,
         request: Request<B>,
@@ -201,8 +200,8 @@ impl ForwardProxy {
     }
 }
 
-/// The client wants an absolute target, of which it sends the path alone. Its host is sent where
-/// the request names none, as HTTP/1.1 demands one.
+/// Returns the target as the HTTP client needs it: absolute, although the client sends only the path. The
+/// client also sends the host if the request has none, as HTTP/1.1 requires.
 fn target(uri: &Uri) -> Result<Uri, EngineError> {
     let path = uri
         .path_and_query()
@@ -255,7 +254,7 @@ where
     }
 }
 
-/// Connects to the child, whatever the target's host.
+/// Connects to the child and ignores the target's host.
 #[derive(Debug, Clone)]
 struct Connector(Address);
 

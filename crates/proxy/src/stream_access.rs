@@ -1,13 +1,14 @@
-//! Keeps the streams of one API key from another: a child tells conversations apart by their ids alone.
+//! Keeps the resumable streams of one API key from another: a child tells conversations apart by their ids
+//! alone.
 //!
-//! Where keys are configured, a request that names a conversation binds it to its key
-//! ([`keys::Streams`](paddock_admission::keys::Streams)); only that key reads, stops, finds or replaces the stream.
-//! Without keys nothing is looked at.
+//! If keys are configured, a request that names a conversation binds it to its key
+//! ([`keys::Streams`](paddock_admission::keys::Streams)); only that key may read, stop, find or replace the
+//! stream. Without keys nothing is checked.
 
-use super::buffering::{read_piece, say_continue};
+use super::body_reader::{read_piece, send_continue};
 use super::client::Client;
-use super::exchange::Denied;
-use super::pace::Pace;
+use super::exchange::ExchangeError;
+use super::min_rate::TransferPace;
 use super::request::Request;
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
@@ -17,38 +18,38 @@ use paddock_wire::{Body, Framing, field_lines};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// The longest id of a conversation, in bytes.
-const MAX_ID: usize = 512;
+/// Longest id of a conversation, in bytes.
+const MAX_ID_BYTES: usize = 512;
 
-/// The longest body of a lookup, in bytes.
-const MAX_LOOKUP: u64 = 64 * 1024;
+/// Largest body of a lookup, in bytes.
+const MAX_LOOKUP_BYTES: u64 = 64 * 1024;
 
-/// Checks what a request wants of streams before it goes on to its model.
-pub(super) async fn admit(
+/// Checks that a request's key may use the streams it asks for.
+pub(super) async fn check(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
     model: &Model,
     wants: StreamUse,
-) -> Result<(), Denied> {
+) -> Result<(), ExchangeError> {
     let checked = match wants {
-        StreamUse::Opens(conversation) => open(worker, client, model, &conversation),
-        StreamUse::Resumes => resume(worker, client, request, model),
+        StreamUse::Opens(conversation) => check_open(worker, client, model, &conversation),
+        StreamUse::Resumes => check_resume(worker, client, request, model),
         StreamUse::LooksUp => {
-            let body = whole_body(worker, client, request).await?;
-            look_up(worker, client, request, model, &body)
+            let body = read_whole_body(worker, client, request).await?;
+            check_lookup(worker, client, request, model, &body)
         }
     };
-    checked.map_err(Denied::Error)
+    checked.map_err(ExchangeError::Refused)
 }
 
-fn open(
+fn check_open(
     worker: &Worker,
     client: &mut Client,
     model: &Model,
     conversation: &[u8],
 ) -> Result<(), ProxyError> {
-    if conversation.len() > MAX_ID {
+    if conversation.len() > MAX_ID_BYTES {
         return Err(ProxyError::BadStream(
             "its X-Conversation-Id is longer than 512 bytes",
         ));
@@ -66,9 +67,9 @@ fn open(
     Ok(())
 }
 
-/// The child takes a conversation from a form in the body too, and of several the last: a body is refused,
-/// and every id has to be the key's own.
-fn resume(
+/// Checks a request that reads or stops a stream. The child also takes a conversation from a form in the body,
+/// and the last of several: so a body is refused, and every id must belong to the key.
+fn check_resume(
     worker: &Worker,
     client: &Client,
     request: &Request,
@@ -85,29 +86,29 @@ fn resume(
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
     let target = request.head.target.slice(request.buffer.bytes());
-    let all_own = conversations(target).all(|id| streams.are_of(model.id, &id, &key.name));
+    let all_own = conversation_ids_in(target).all(|id| streams.are_of(model.id, &id, &key.name));
     match all_own {
         true => Ok(()),
         false => Err(ProxyError::UnknownStream),
     }
 }
 
-/// The ids in a target's query, read as the child reads them (llama.cpp b11434,
-/// vendor/cpp-httplib/httplib.cpp, `parse_query_text`, `decode_query_component`). It answers an empty one, or
-/// none, itself.
-fn conversations(target: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+/// Returns the conversation ids in a target's query, parsed as the child parses it (llama.cpp b11434,
+/// vendor/cpp-httplib/httplib.cpp, `parse_query_text`, `decode_query_component`). The child itself answers a
+/// request with an empty id or none.
+fn conversation_ids_in(target: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let start = target.iter().position(|byte| *byte == b'?');
     let query = start.and_then(|start| target.get(start + 1..));
     let pairs = query.unwrap_or_default().split(|byte| *byte == b'&');
     pairs.filter_map(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
-        let name = decoded(parts.next().unwrap_or_default());
-        let value = decoded(parts.next().unwrap_or_default());
+        let name = percent_decode(parts.next().unwrap_or_default());
+        let value = percent_decode(parts.next().unwrap_or_default());
         (&*name == b"conv_id" && !value.is_empty()).then_some(value)
     })
 }
 
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
@@ -132,20 +133,20 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// The part of a lookup's body that the child reads.
+/// Part of a lookup's body that the child reads.
 #[derive(Debug, Deserialize)]
-struct Lookup {
+struct LookupBody {
     conversation_ids: Option<serde_json::Value>,
 }
 
-fn look_up(
+fn check_lookup(
     worker: &Worker,
     client: &Client,
     request: &Request,
     model: &Model,
     body: &[u8],
 ) -> Result<(), ProxyError> {
-    // The child would make another document of a form or of a coded body.
+    // The child parses a form or an encoded body differently.
     let head = request.buffer.bytes().get(..request.head_len);
     let mut fields = field_lines(head.unwrap_or_default());
     let is_recoded = fields.any(|field| {
@@ -163,7 +164,7 @@ fn look_up(
     let Some(key) = client.record.key() else {
         return Ok(());
     };
-    let ids = ids_of(body).ok_or(ProxyError::BadStream(
+    let ids = parse_lookup_ids(body).ok_or(ProxyError::BadStream(
         "a lookup is a JSON object with one member `conversation_ids`, an array of strings",
     ))?;
     let catalog = worker.catalog();
@@ -175,10 +176,10 @@ fn look_up(
     }
 }
 
-/// The ids that a lookup asks for, or nothing if it is not certain what the child reads. It passes over
-/// values that are no strings, and empty ones.
-fn ids_of(body: &[u8]) -> Option<Vec<String>> {
-    let lookup: Lookup = serde_json::from_slice(body).ok()?;
+/// Returns the ids that a lookup asks for; None if the child might read the body otherwise. Skips empty
+/// strings and values of other types, as the child does.
+fn parse_lookup_ids(body: &[u8]) -> Option<Vec<String>> {
+    let lookup: LookupBody = serde_json::from_slice(body).ok()?;
     let Some(serde_json::Value::Array(ids)) = lookup.conversation_ids else {
         return Some(Vec::new());
     };
@@ -189,29 +190,29 @@ fn ids_of(body: &[u8]) -> Option<Vec<String>> {
     Some(texts.collect())
 }
 
-/// Reads a request's whole body, and keeps it to be passed on. Returns what it holds, framing left out.
-async fn whole_body(
+/// Reads and buffers a request's whole body. Returns the data without framing.
+async fn read_whole_body(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
-) -> Result<Vec<u8>, Denied> {
-    let too_large = || Denied::Error(ProxyError::BadStream("a lookup has at most 64 KiB"));
-    if request.is_larger_than(MAX_LOOKUP) {
+) -> Result<Vec<u8>, ExchangeError> {
+    let too_large = || ExchangeError::Refused(ProxyError::BadStream("a lookup has at most 64 KiB"));
+    if request.is_larger_than(MAX_LOOKUP_BYTES) {
         return Err(too_large());
     }
-    say_continue(client, request).await?;
-    let mut pace = Pace::default();
+    send_continue(client, request).await?;
+    let mut pace = TransferPace::default();
     while !request.body.is_complete() {
         read_piece(worker, client, request, &mut pace, |_| {}).await?;
-        if request.body.data_bytes() > MAX_LOOKUP {
+        if request.body.data_bytes() > MAX_LOOKUP_BYTES {
             return Err(too_large());
         }
     }
     let mut whole = Vec::new();
     let mut body = Body::for_request(request.head.framing);
     let first = request.buffer.bytes().get(request.head_len..);
-    for piece in first.into_iter().chain(request.held.pieces()) {
-        // It has been followed already, and had no flaw.
+    for piece in first.into_iter().chain(request.buffered_body.pieces()) {
+        // Cannot fail: the body has been followed once already.
         let _ = body.follow_with(piece, |data| whole.extend_from_slice(data));
     }
     Ok(whole)
@@ -233,7 +234,7 @@ mod tests {
             ("/v1/stream?conv_id=%zz%4", &["%zz%4"]),
             ("/v1/stream?conv_idd=a&CONV_ID=b&conv_id", &[]),
         ] {
-            let found: Vec<_> = conversations(target.as_bytes()).collect();
+            let found: Vec<_> = conversation_ids_in(target.as_bytes()).collect();
             let found: Vec<_> = found.iter().map(|id| String::from_utf8_lossy(id)).collect();
             assert_eq!(found, ids, "{target}");
         }
@@ -250,7 +251,7 @@ mod tests {
             ("{}", &[]),
             (r#"{"conversation_ids":"a"}"#, &[]),
         ] {
-            assert_eq!(ids_of(body.as_bytes()).unwrap(), ids, "{body}");
+            assert_eq!(parse_lookup_ids(body.as_bytes()).unwrap(), ids, "{body}");
         }
         for body in [
             "",
@@ -261,7 +262,7 @@ mod tests {
             r#"{"conversation_ids":["a"]}{}"#,
             "\u{feff}{}",
         ] {
-            assert_eq!(ids_of(body.as_bytes()), None, "{body}");
+            assert_eq!(parse_lookup_ids(body.as_bytes()), None, "{body}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Measures the silence on a connection with a single timer.
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -5,24 +7,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The one timer of a connection.
 ///
-/// Progress only notes the time; the timer itself is moved when it goes off too early, or when a
-/// shorter limit than the one it waits for comes into force. The clock is read once whenever the
-/// connection's task runs, by [`look`](Self::look): what it does takes no time that counts here.
+/// Progress only stores the time. The timer itself is moved when it fires too early, or when a shorter limit
+/// than its own applies. The clock is read once per run of the connection's task, by
+/// [`read_clock`](Self::read_clock): work within a run takes no time that matters here.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(super) struct SilenceTimer {
     now: Instant,
     last: Instant,
     timer: Option<Timer>,
 }
 
-/// A timer, and whether it will wake the task. A connection has one task all its life.
+/// A timer, and whether it will wake the task. A connection has the same task all its life.
 #[derive(Debug)]
 struct Timer {
     sleep: Pin<Box<Sleep>>,
     set: bool,
 }
 
-impl Watchdog {
+impl SilenceTimer {
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
@@ -33,26 +35,26 @@ impl Watchdog {
     }
 
     /// Reads the clock.
-    pub(super) fn look(&mut self) {
+    pub(super) fn read_clock(&mut self) {
         self.now = Instant::now();
     }
 
-    /// The time of the last look.
+    /// Returns the time of the last [`read_clock`](Self::read_clock).
     pub(super) fn now(&self) -> Instant {
         self.now
     }
 
-    /// Something passed.
-    pub(super) fn progress(&mut self) {
+    /// Notes that bytes have passed.
+    pub(super) fn record_progress(&mut self) {
         self.last = self.now;
     }
 
-    /// When something passed last.
-    pub(super) fn last(&self) -> Instant {
+    /// Returns when bytes last passed.
+    pub(super) fn last_progress(&self) -> Instant {
         self.last
     }
 
-    /// Ready when nothing has passed for `limit`.
+    /// Ready when no bytes have passed for `limit`.
     pub(super) fn poll_silent(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.last + limit;
         let timer = self.timer.get_or_insert_with(|| Timer {
@@ -87,15 +89,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_counted_from_the_last_progress() {
         let start = Instant::now();
-        let mut watchdog = Watchdog::new();
+        let mut timer = SilenceTimer::new();
         for _ in 0..10 {
             tokio::time::advance(Duration::from_secs(7)).await;
-            watchdog.look();
-            watchdog.progress();
+            timer.read_clock();
+            timer.record_progress();
         }
         let silent = poll_fn(|cx| {
-            watchdog.look();
-            watchdog.poll_silent(Duration::from_secs(10), cx)
+            timer.read_clock();
+            timer.poll_silent(Duration::from_secs(10), cx)
         });
         silent.await;
         assert_eq!(start.elapsed().as_secs(), 80);
@@ -104,15 +106,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_shorter_limit_counts_at_once() {
         let start = Instant::now();
-        let mut watchdog = Watchdog::new();
+        let mut timer = SilenceTimer::new();
         let long = poll_fn(|cx| {
-            assert!(
-                watchdog
-                    .poll_silent(Duration::from_mins(1), cx)
-                    .is_pending()
-            );
-            watchdog.look();
-            watchdog.poll_silent(Duration::from_secs(5), cx)
+            assert!(timer.poll_silent(Duration::from_mins(1), cx).is_pending());
+            timer.read_clock();
+            timer.poll_silent(Duration::from_secs(5), cx)
         });
         long.await;
         assert_eq!(start.elapsed().as_secs(), 5);

@@ -1,4 +1,4 @@
-//! Who it is that waits for a lease, and for what.
+//! Describes a request to the queue: its client, and whether it occupies a slot.
 
 use super::client::Client;
 use super::request::Request;
@@ -8,9 +8,9 @@ use paddock_scheduler::ClientId;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Ends of paths whose requests occupy none of the child's slots: they are answered beside those
-/// that do (llama.cpp b11434, tools/server/server-context.cpp).
-const SLOTLESS: [&[u8]; 11] = [
+/// Path suffixes of requests that occupy no slot of the child, which answers them besides the slots' work
+/// (llama.cpp b11434, tools/server/server-context.cpp).
+const SLOTLESS_PATH_SUFFIXES: [&[u8]; 11] = [
     b"/tokenize",
     b"/detokenize",
     b"/apply-template",
@@ -24,7 +24,7 @@ const SLOTLESS: [&[u8]; 11] = [
     b"/cors-proxy",
 ];
 
-/// What a request says when it queues.
+/// Returns the queue entry of a request.
 pub(super) fn lease_request(
     client: &Client,
     request: &Request,
@@ -37,29 +37,28 @@ pub(super) fn lease_request(
     let name = name.unwrap_or_default().trim_ascii_end();
     LeaseRequest {
         model: Arc::clone(model),
-        client: client_of(client, head),
+        client: client_id(client, head),
         takes_slot,
         name: String::from_utf8_lossy(name).into_owned(),
     }
 }
 
-/// Requests of one client take turns with those of others: it is who shows the same API key, where there are
-/// some, else who sends the same credentials, or, without any, who comes from the same address.
-fn client_of(client: &Client, head: &[u8]) -> ClientId {
+/// Identifies the client for fair queueing, by API key name, else by the credentials sent, else by IP address.
+fn client_id(client: &Client, head: &[u8]) -> ClientId {
     let mut hasher = DefaultHasher::new();
     if let Some(key) = client.record.key() {
         key.name.hash(&mut hasher);
         return ClientId(hasher.finish());
     }
-    match field(head, b"authorization").or_else(|| field(head, b"x-api-key")) {
+    match field_value(head, b"authorization").or_else(|| field_value(head, b"x-api-key")) {
         Some(credentials) => credentials.hash(&mut hasher),
-        None => client.stream.peer().hash(&mut hasher),
+        None => client.stream.peer_ip().hash(&mut hasher),
     }
     ClientId(hasher.finish())
 }
 
-/// The value of the first field of this name, in lower case.
-fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+/// Returns the value of the first field of this name, which must be in lower case.
+fn field_value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     head.split(|byte| *byte == b'\n').find_map(|line| {
         let (start, rest) = line.split_at_checked(name.len())?;
         let value = rest.strip_prefix(b":")?;
@@ -67,7 +66,7 @@ fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// Returns whether a request occupies one of the child's slots.
+/// Returns true if a request occupies one of the child's slots.
 pub(super) fn occupies_slot(request: &Request) -> bool {
     let bytes = request.buffer.bytes();
     takes_slot(request.head.method.slice(bytes), request.head.path(bytes))
@@ -76,7 +75,7 @@ pub(super) fn occupies_slot(request: &Request) -> bool {
 fn takes_slot(method: &[u8], path: &[u8]) -> bool {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     method == b"POST"
-        && !SLOTLESS.iter().any(|end| path.ends_with(end))
+        && !SLOTLESS_PATH_SUFFIXES.iter().any(|end| path.ends_with(end))
         && !path.starts_with(b"/slots/")
 }
 
@@ -108,7 +107,7 @@ mod tests {
     #[test]
     fn a_field_is_found_by_its_whole_name() {
         let head = b"POST / HTTP/1.1\r\nX-Authorization: a\r\nAUTHORIZATION:  Bearer b \r\n\r\n";
-        assert_eq!(field(head, b"authorization"), Some(&b"Bearer b"[..]));
-        assert_eq!(field(head, b"x-api-key"), None);
+        assert_eq!(field_value(head, b"authorization"), Some(&b"Bearer b"[..]));
+        assert_eq!(field_value(head, b"x-api-key"), None);
     }
 }

@@ -1,5 +1,7 @@
-use super::client::{After, Client};
-use super::reply::{self, Payload};
+//! Passes requests for paddock's own routes to an in-process service, and writes the response.
+
+use super::client::{Client, NextStep};
+use super::local_reply::{self, Payload};
 use super::request::Request;
 use super::worker::Worker;
 use bytes::Bytes;
@@ -13,37 +15,37 @@ use std::fmt::Write as _;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-/// The service that answers paddock's own routes. Requests arrive without a body.
+/// Service for paddock's own routes. Requests have no body.
 pub type OwnRoutes = BoxCloneSyncService<OwnRequest, Response<OwnBody>, Infallible>;
 
 /// A request for one of paddock's own routes.
 pub type OwnRequest = http::Request<Empty<Bytes>>;
 
-/// The body of an answer of paddock's own.
+/// Body of a response of paddock's own routes.
 pub type OwnBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The longest answer of paddock's own, in bytes: `/metrics` has some 2,000 for each model.
-const MOST: usize = 64 * 1024 * 1024;
+/// Largest response of paddock's own routes, in bytes: `/metrics` has about 2,000 per model.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Passes a request to paddock's own routes, and writes their answer out.
-pub(super) async fn answer(
+/// Passes a request to paddock's own routes and writes their response.
+pub(super) async fn serve(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
     routes: OwnRoutes,
-) -> After {
+) -> NextStep {
     let closes = request.head.close
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
-    let asked = http::Request::builder()
+    let own_request = http::Request::builder()
         .extension(ShownKey(client.record.key().cloned()))
         .method(request.head.method.slice(request.buffer.bytes()))
         .uri(request.head.target.slice(request.buffer.bytes()))
         .body(Empty::new());
-    request.give_back(worker);
-    let response = match asked {
-        Ok(asked) => routes
-            .oneshot(asked)
+    request.release_buffers(worker);
+    let response = match own_request {
+        Ok(own_request) => routes
+            .oneshot(own_request)
             .await
             .unwrap_or_else(|never| match never {}),
         Err(error) => {
@@ -54,7 +56,7 @@ pub(super) async fn answer(
         }
     };
     let status = response.status().as_u16();
-    let mut head = reply::head_of(status);
+    let mut head = local_reply::status_line(status);
     for (name, value) in response.headers() {
         if name != http::header::CONTENT_LENGTH {
             let _ = write!(
@@ -64,21 +66,24 @@ pub(super) async fn answer(
             );
         }
     }
-    // Set for answers to HEAD, which have no body.
+    // Present in responses to HEAD, which have no body.
     let length = response.headers().get(http::header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = match Limited::new(response.into_body(), MOST).collect().await {
+    let body = match Limited::new(response.into_body(), MAX_RESPONSE_BYTES)
+        .collect()
+        .await
+    {
         Ok(body) => body.to_bytes(),
         Err(error) => {
             tracing::error!(%error, "an answer of our own is too long");
-            return After::Drop;
+            return NextStep::Drop;
         }
     };
-    let (payload, sent) = if request.to_head {
+    let (payload, sent) = if request.is_head {
         (Payload::Head(length), 0)
     } else {
         (Payload::Body(&body), body.len())
     };
     client.record.set_own_answer(status, sent);
-    reply::write(worker, client, head, payload, closes).await
+    local_reply::write(worker, client, head, payload, closes).await
 }

@@ -1,4 +1,4 @@
-//! The number of clients' connections, and its limits.
+//! Limits the number of clients' connections, in all and per address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bits of an IPv6 address that tell one client from another: whoever has one address has its whole /64.
-const IPV6_CLIENT: u128 = !0 << 64;
+/// Bits of an IPv6 address that identify a client: a host can use its whole /64.
+const IPV6_CLIENT_MASK: u128 = !0 << 64;
 
-/// All connections of clients, on every address and worker.
+/// Counts and limits clients' connections, on every address and worker.
 #[derive(Debug, Clone)]
-pub struct Connections {
+pub struct ConnectionLimiter {
     shared: Arc<Shared>,
 }
 
@@ -19,28 +19,28 @@ pub struct Connections {
 struct Shared {
     limit: usize,
     free: Arc<Semaphore>,
-    /// The most of one address; 0: any number.
+    /// Limit per address; 0: none.
     per_address: u32,
     addresses: Mutex<HashMap<IpAddr, u32>>,
     refused: AtomicU64,
 }
 
-/// The place of one connection. Its end frees the place.
+/// Permission for one open connection; released on drop.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
-    _address: Option<CountedAddress>,
+    _address: Option<AddressPermit>,
 }
 
-/// A connection's share of what its address may have.
+/// A connection's share of its address's limit; released on drop.
 #[derive(Debug)]
-pub(super) struct CountedAddress {
+pub(super) struct AddressPermit {
     shared: Arc<Shared>,
     address: IpAddr,
 }
 
-impl Connections {
-    /// Lets `limit` connections in, of each address `per_address` at most; 0: any number.
+impl ConnectionLimiter {
+    /// Admits `limit` connections, at most `per_address` from each address; 0: any number.
     pub fn new(limit: usize, per_address: u32) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
@@ -54,11 +54,11 @@ impl Connections {
         }
     }
 
-    /// Counts a connection of an address. `Err` if the address has as many as it may. Reverse proxies, and
-    /// everything on this machine, share an address: loopback never counts.
-    pub(super) fn count(&self, from: Option<IpAddr>) -> Result<Option<CountedAddress>, u32> {
+    /// Counts a connection from an address. Returns the limit as `Err` if the address has reached it. Loopback
+    /// never counts: reverse proxies and all local clients share it.
+    pub(super) fn admit_address(&self, from: Option<IpAddr>) -> Result<Option<AddressPermit>, u32> {
         let most = self.shared.per_address;
-        let Some(address) = from.map(client_of).filter(|at| !at.is_loopback()) else {
+        let Some(address) = from.map(client_prefix).filter(|at| !at.is_loopback()) else {
             return Ok(None);
         };
         if most == 0 {
@@ -71,56 +71,56 @@ impl Connections {
         }
         *count += 1;
         let shared = Arc::clone(&self.shared);
-        Ok(Some(CountedAddress { shared, address }))
+        Ok(Some(AddressPermit { shared, address }))
     }
 
-    /// A place for a connection, if there is one. The connection is given back where there is none.
-    pub(super) fn try_enter(
+    /// Acquires a permit if one is free; else returns the address's share.
+    pub(super) fn try_acquire(
         &self,
-        address: Option<CountedAddress>,
-    ) -> Result<Place, Option<CountedAddress>> {
+        address: Option<AddressPermit>,
+    ) -> Result<ConnectionPermit, Option<AddressPermit>> {
         match Arc::clone(&self.shared.free).try_acquire_owned() {
-            Ok(permit) => Ok(place(permit, address)),
+            Ok(permit) => Ok(new_permit(permit, address)),
             Err(_) => Err(address),
         }
     }
 
-    /// Waits for a place.
-    pub(super) async fn enter(&self, address: Option<CountedAddress>) -> Option<Place> {
+    /// Waits for a permit.
+    pub(super) async fn acquire(&self, address: Option<AddressPermit>) -> Option<ConnectionPermit> {
         let permit = Arc::clone(&self.shared.free).acquire_owned().await.ok()?;
-        Some(place(permit, address))
+        Some(new_permit(permit, address))
     }
 
-    /// Counts a connection that was refused.
-    pub(super) fn refuse(&self) {
+    /// Counts a refused connection.
+    pub(super) fn count_refusal(&self) {
         self.shared.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The most connections there may be.
+    /// Returns the limit of open connections.
     pub fn limit(&self) -> usize {
         self.shared.limit
     }
 
-    /// Connections that are open.
-    pub fn open(&self) -> usize {
+    /// Returns how many connections are open.
+    pub fn open_count(&self) -> usize {
         let free = self.shared.free.available_permits();
         self.shared.limit.saturating_sub(free)
     }
 
-    /// Connections that were refused so far.
-    pub fn refused(&self) -> u64 {
+    /// Returns how many connections were refused so far.
+    pub fn refused_count(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }
 }
 
-fn place(permit: OwnedSemaphorePermit, address: Option<CountedAddress>) -> Place {
-    Place {
+fn new_permit(permit: OwnedSemaphorePermit, address: Option<AddressPermit>) -> ConnectionPermit {
+    ConnectionPermit {
         _permit: permit,
         _address: address,
     }
 }
 
-impl Drop for CountedAddress {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         let mut addresses = lock(&self.shared.addresses);
         if let Some(count) = addresses.get_mut(&self.address) {
@@ -132,16 +132,16 @@ impl Drop for CountedAddress {
     }
 }
 
-/// Counts are whole after every change, so a panic elsewhere does not matter.
+/// Locks despite poisoning: every change leaves the counts consistent.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The part of an address that belongs to one client.
-fn client_of(address: IpAddr) -> IpAddr {
+/// Returns the part of an address that identifies one client.
+fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & IPV6_CLIENT))
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & IPV6_CLIENT_MASK))
         }
         other => other,
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_no_more() {
-        let connections = Connections::new(100, 2);
+        let connections = ConnectionLimiter::new(100, 2);
         let mut open = Vec::new();
         for (address, enters) in [
             ("192.0.2.1", true),
@@ -175,24 +175,24 @@ mod tests {
             ("::1", true),
             ("::1", true),
         ] {
-            let counted = connections.count(Some(from(address)));
+            let counted = connections.admit_address(Some(from(address)));
             assert_eq!(counted.is_ok(), enters, "{address}");
             open.push((address, counted));
         }
         open.retain(|(address, _)| *address != "::ffff:192.0.2.1");
-        assert!(connections.count(Some(from("192.0.2.1"))).is_ok());
+        assert!(connections.admit_address(Some(from("192.0.2.1"))).is_ok());
         drop(open);
         assert!(lock(&connections.shared.addresses).is_empty());
     }
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
-        let connections = Connections::new(1, 0);
-        let first = connections.try_enter(None).unwrap();
-        assert!(connections.try_enter(None).is_err());
-        assert_eq!((connections.open(), connections.limit()), (1, 1));
+        let connections = ConnectionLimiter::new(1, 0);
+        let first = connections.try_acquire(None).unwrap();
+        assert!(connections.try_acquire(None).is_err());
+        assert_eq!((connections.open_count(), connections.limit()), (1, 1));
         drop(first);
-        assert_eq!(connections.open(), 0);
-        assert!(connections.try_enter(None).is_ok());
+        assert_eq!(connections.open_count(), 0);
+        assert!(connections.try_acquire(None).is_ok());
     }
 }

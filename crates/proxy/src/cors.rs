@@ -1,8 +1,8 @@
-//! Requests that web pages send: which are let in, and what lets the page read the answer.
+//! Decides which web pages may send requests, and adds the fields with which a page can read the response.
 //!
-//! The rules are in `browser_policy.rs`. A page reads an answer only if `Access-Control-Allow-Origin` has its
-//! origin (Fetch §4.10). Each of paddock's own answers carries the field for a page that may ask; a child sends
-//! it by itself, and its field passes as it is. No answer to a request without `Origin` is touched.
+//! The rules are in `browser_policy.rs`. A page can read a response only if `Access-Control-Allow-Origin` has
+//! its origin (Fetch §4.10). paddock adds the field to its own responses for pages that are allowed. A child
+//! sends the field itself, and it passes unaltered. Responses to requests without `Origin` are not touched.
 
 use super::client::Client;
 use super::request::Request;
@@ -11,25 +11,24 @@ use paddock_admission::browser_policy::PageFacts;
 use paddock_admission::error::ProxyError;
 use paddock_wire::{Framing, field_lines};
 
-const ALLOW_ORIGIN: &[u8] = b"Access-Control-Allow-Origin: ";
+const ALLOW_ORIGIN_PREFIX: &[u8] = b"Access-Control-Allow-Origin: ";
 
-/// Refuses a request of a page that may not ask, and keeps the fields with which a page that may can read the
-/// answer.
-pub(super) fn admit(
+/// Refuses a request of a page that is not allowed. For an allowed page, stores the response's CORS fields.
+pub(super) fn check_origin(
     worker: &Worker,
     client: &mut Client,
     request: &Request,
 ) -> Result<(), ProxyError> {
     client.cors_lines.clear();
-    // The admin plane has let in whoever asks from inside.
-    if client.inside {
+    // The admin plane has checked the origin already.
+    if client.is_in_process {
         return Ok(());
     }
     let head = request.buffer.bytes().get(..request.head_len);
     let head = head.unwrap_or_default();
     let origin = request.head.origin.map(|span| span.slice(head));
-    let reads = request.to_head || request.head.method.slice(head) == b"GET";
-    // Clients that are no browsers end here, unless they read.
+    let reads = request.is_head || request.head.method.slice(head) == b"GET";
+    // Requests that are not from browsers end here, except GET and HEAD.
     if origin.is_none() && !reads {
         return Ok(());
     }
@@ -49,28 +48,32 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// Returns the fields to add to a child's answer: none if it says itself which pages may read it, or would
-/// not let this one.
-pub(super) fn lines_for<'a>(worker: &Worker, client: &'a Client, is_said: bool) -> &'a [u8] {
-    if is_said || client.cors_lines.is_empty() {
+/// Returns the fields to add to a child's response: none if the child sent its own, or if its flags do not
+/// allow the page.
+pub(super) fn response_lines<'a>(
+    worker: &Worker,
+    client: &'a Client,
+    has_own_field: bool,
+) -> &'a [u8] {
+    if has_own_field || client.cors_lines.is_empty() {
         return b"";
     }
-    let origin = &client.cors_lines[ALLOW_ORIGIN.len()..];
+    let origin = &client.cors_lines[ALLOW_ORIGIN_PREFIX.len()..];
     let end = origin.iter().position(|byte| *byte == b'\r');
     let origin = &origin[..end.unwrap_or(origin.len())];
     let catalog = worker.catalog();
-    let engine = catalog.browsers().engine(client.card.model());
+    let engine = catalog.browsers().engine(client.status.model());
     match engine.allow_origin(origin) {
         Some(_) => &client.cors_lines,
         None => b"",
     }
 }
 
-/// Keeps the same fields for the answer to a head that is refused for its form, if it states one origin, and
-/// that is allowed by the configuration alone.
-pub(super) fn admit_malformed(worker: &Worker, client: &mut Client) {
+/// Stores the CORS fields for the response to a malformed head, if the head has exactly one origin and the
+/// configuration alone allows it.
+pub(super) fn allow_for_malformed(worker: &Worker, client: &mut Client) {
     client.cors_lines.clear();
-    let Some(bytes) = client.ahead.as_ref().map(super::buffer::Buffer::bytes) else {
+    let Some(bytes) = client.read_ahead.as_ref().map(super::buffer::Buffer::bytes) else {
         return;
     };
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
@@ -90,7 +93,7 @@ pub(super) fn admit_malformed(worker: &Worker, client: &mut Client) {
     }
 }
 
-/// Returns whether a browser asks by itself if a page may send its request (Fetch §4.8, CORS-preflight fetch).
+/// Returns true for a CORS preflight (Fetch §4.8, CORS-preflight fetch).
 pub(super) fn is_preflight(request: &Request) -> bool {
     let head = request.buffer.bytes().get(..request.head_len);
     let head = head.unwrap_or_default();
@@ -100,17 +103,18 @@ pub(super) fn is_preflight(request: &Request) -> bool {
         && field_lines(head).any(|field| field.has_name("access-control-request-method"))
 }
 
-/// Adds the fields for this origin. Browsers write origins in visible ASCII; anything else is not repeated.
+/// Appends the fields for `origin`. Browsers write origins in visible ASCII; other values are not echoed.
 fn push_lines(lines: &mut Vec<u8>, origin: &[u8]) {
     if origin.is_empty() || !origin.iter().all(u8::is_ascii_graphic) {
         return;
     }
-    lines.extend_from_slice(ALLOW_ORIGIN);
+    lines.extend_from_slice(ALLOW_ORIGIN_PREFIX);
     lines.extend_from_slice(origin);
     lines.extend_from_slice(b"\r\nVary: Origin\r\n");
 }
 
-/// Returns whether the answer becomes a page of its own, as behind a link, which no other page can read.
+/// Returns true if the response becomes a document of its own, as after a click on a link: no other page can
+/// read it.
 fn is_navigation(head: &[u8]) -> bool {
     let has = |name: &str, value: &[u8]| {
         field_lines(head).any(|field| field.has_name(name) && field.value == value)

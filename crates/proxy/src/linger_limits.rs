@@ -1,38 +1,38 @@
-//! How long a connection stays open after its last answer for a client that still sends.
+//! Limits how long a connection stays open after its last response, for a client that still sends.
 //!
-//! A plain close would make the system answer unread bytes with a reset, which can destroy the answer on its way
-//! (RFC 9112 §9.6). So only the sending side is closed, and what comes is read and discarded, as nginx does with
-//! `lingering_close`. The connection keeps its place among the others meanwhile.
+//! A plain close would make the kernel answer unread bytes with a reset, which can destroy the response on its
+//! way (RFC 9112 §9.6). So only the sending side is closed, and what comes is discarded, as nginx does with
+//! `lingering_close`. The connection keeps its permit meanwhile.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bounds of the wait for the client's close.
+/// Limits of the wait for the client's close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LingerLimits {
     total: Duration,
     /// Longest time without a byte.
     silence: Duration,
-    /// Bytes that are discarded at most.
+    /// Limit of discarded bytes.
     bytes: u64,
 }
 
 impl LingerLimits {
-    /// While paddock serves: the times are those of nginx (`lingering_time`, `lingering_timeout`).
+    /// Limits while paddock serves: nginx's times (`lingering_time`, `lingering_timeout`).
     pub const SERVING: Self = Self {
         total: Duration::from_secs(30),
         silence: Duration::from_secs(5),
         bytes: 1024 * 1024 * 1024,
     };
 
-    /// While paddock stops.
+    /// Limits while paddock stops.
     pub const STOPPING: Self = Self {
         total: Duration::from_secs(2),
         silence: Duration::from_secs(2),
         bytes: Self::SERVING.bytes,
     };
 
-    /// For a connection that never had a place.
+    /// Limits for a connection that never got a permit.
     pub(crate) const REFUSED: Self = Self {
         total: Duration::from_secs(2),
         silence: Duration::from_secs(2),
@@ -42,13 +42,13 @@ impl LingerLimits {
 
 /// The wait for one client's close.
 #[derive(Debug, Clone, Copy)]
-pub struct Lingering {
+pub struct LingerTimer {
     begun: Instant,
     last: Instant,
     bytes: u64,
 }
 
-impl Lingering {
+impl LingerTimer {
     /// Begins the wait.
     pub fn new(now: Instant) -> Self {
         Self {
@@ -58,13 +58,13 @@ impl Lingering {
         }
     }
 
-    /// Counts bytes that were discarded.
+    /// Counts discarded bytes.
     pub fn received(&mut self, bytes: usize, now: Instant) {
         self.bytes += bytes as u64;
         self.last = now;
     }
 
-    /// Returns when the wait ends if nothing comes until then; `None` if it is over.
+    /// Returns when the wait ends if nothing comes; `None` if it is over.
     pub fn deadline(&self, limits: LingerLimits, now: Instant) -> Option<Instant> {
         let deadline = (self.begun + limits.total).min(self.last + limits.silence);
         (now < deadline && self.bytes < limits.bytes).then_some(deadline)
@@ -85,7 +85,7 @@ mod tests {
     fn a_client_has_so_much_time_and_so_many_bytes() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut lingering = Lingering::new(start);
+        let mut lingering = LingerTimer::new(start);
         assert_eq!(lingering.deadline(LIMITS, at(4)), Some(at(5)));
         assert_eq!(lingering.deadline(LIMITS, at(5)), None, "silence");
         for second in [4, 8, 12, 16, 20, 24, 28] {
@@ -102,7 +102,7 @@ mod tests {
             None,
             "it has begun to stop"
         );
-        let mut lingering = Lingering::new(start);
+        let mut lingering = LingerTimer::new(start);
         lingering.received(99, at(1));
         assert_eq!(lingering.deadline(LIMITS, at(1)), Some(at(6)));
         lingering.received(1, at(1));

@@ -1,93 +1,93 @@
-//! Answers whose client has had a head already, while its request waited: a stream goes on, and anything else
-//! becomes an error event.
+//! Continues a stream whose head the client got while its request waited. A response that is no stream becomes
+//! an error event.
 
-use super::{Answer, Passing, Piece, State, Wrong, chunk};
+use super::{ResponseBody, ResponseError, ResponsePiece, ResponseState, UpstreamResponse, chunk};
 use crate::buffer::Buffer;
 use crate::client::Client;
-use crate::reply::error_event;
+use crate::local_reply::error_event;
 use paddock_admission::error::{Dialect, ProxyError};
 use paddock_wire::ResponseHead;
 use serde_json::{Value, json};
 
-/// Bytes of an answer's body that are kept at most to make an error event of them.
-const MAX_ERROR: usize = 64 * 1024;
+/// Limit of bytes collected from a body for an error event.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// The end of a chunked body.
+/// End of a chunked body.
 pub(crate) const LAST_CHUNK: &str = "0\r\n\r\n";
 
-/// An answer that cannot go on in the stream that the client was promised.
+/// Collects a response that cannot continue the client's stream.
 #[derive(Debug)]
-pub(super) struct Replaced {
-    pub(super) passing: Passing,
+pub(super) struct CollectedError {
+    pub(super) response_body: ResponseBody,
     status: u16,
     data: Vec<u8>,
 }
 
-impl Answer {
-    /// Goes on behind the head that the client has had: this one, the first `len` bytes of `buffer`, is left out.
+impl UpstreamResponse {
+    /// Continues the early stream: drops the head, the first `len` bytes of `buffer`.
     #[cold]
-    pub(super) fn go_on(
+    pub(super) fn continue_early_stream(
         &mut self,
         client: &mut Client,
         head: &ResponseHead,
-        mut passing: Passing,
+        mut response_body: ResponseBody,
         mut buffer: Buffer,
         len: usize,
-    ) -> Result<Piece, Wrong> {
-        // What the client gets is in chunks, whatever the child sends.
-        passing.closes &= self.client_closes || !passing.until_close;
-        passing.until_close = false;
+    ) -> Result<ResponsePiece, ResponseError> {
+        // The client gets chunks, whatever the child sends.
+        response_body.closes &= self.client_closes || !response_body.until_close;
+        response_body.until_close = false;
         buffer.consume(len);
-        if head.status == 200 && passing.is_event_stream && passing.body.is_chunked() {
-            passing.follow(&mut buffer, 0, self.client, client)?;
-            self.state = State::Body(passing);
-            return Ok(Piece::Out(buffer));
+        if head.status == 200 && response_body.is_event_stream && response_body.body.is_chunked() {
+            response_body.follow(&mut buffer, 0, self.client, client)?;
+            self.state = ResponseState::Body(response_body);
+            return Ok(ResponsePiece::Forward(buffer));
         }
-        let mut replaced = Box::new(Replaced {
-            passing,
+        let mut collected = Box::new(CollectedError {
+            response_body,
             status: head.status,
             data: Vec::new(),
         });
-        let piece = replaced.take(buffer, self.dialect, client)?;
-        self.state = State::Replaced(replaced);
+        let piece = collected.process(buffer, self.dialect, client)?;
+        self.state = ResponseState::Collected(collected);
         Ok(piece)
     }
 
-    /// Returns the stream's end where it comes with that of the child's connection.
+    /// Returns the stream's end, if the response ends with the child's connection.
     pub(crate) fn end_at_close(&self) -> Option<Vec<u8>> {
         match &self.state {
-            State::Replaced(replaced) => Some(replaced.end(self.dialect)),
-            State::Head(_) | State::Body(_) => None,
+            ResponseState::Collected(collected) => Some(collected.end(self.dialect)),
+            ResponseState::Head(_) | ResponseState::Body(_) => None,
         }
     }
 }
 
-impl Replaced {
-    /// Reads on, and lets nothing pass before the body's end.
-    pub(super) fn take(
+impl CollectedError {
+    /// Collects the body; forwards nothing before its end.
+    pub(super) fn process(
         &mut self,
         mut buffer: Buffer,
         dialect: Dialect,
         client: &mut Client,
-    ) -> Result<Piece, Wrong> {
+    ) -> Result<ResponsePiece, ResponseError> {
         let bytes = buffer.bytes_mut();
-        let followed = self.passing.body.follow_and_unframe(bytes);
-        let (taken, kept) = followed.map_err(|_| Wrong::Chunks)?;
+        let followed = self.response_body.body.follow_and_unframe(bytes);
+        let (taken, kept) = followed.map_err(|_| ResponseError::Chunks)?;
         if taken < bytes.len() {
-            self.passing.reusable = false;
+            self.response_body.reusable = false;
         }
         let data = bytes.get(..kept).unwrap_or_default();
-        client.record.read_data(data, client.watchdog.last());
-        let room = MAX_ERROR.saturating_sub(self.data.len());
+        client.record.read_data(data, client.timer.last_progress());
+        let room = MAX_ERROR_BYTES.saturating_sub(self.data.len());
         self.data.extend_from_slice(&data[..kept.min(room)]);
         buffer.truncate(0);
-        if self.passing.body.is_complete() {
+        if self.response_body.body.is_complete() {
             buffer.extend(&self.end(dialect));
         }
-        Ok(Piece::Out(buffer))
+        Ok(ResponsePiece::Forward(buffer))
     }
 
-    /// Returns the error event, and the stream's regular end: the client gets all there is of this answer.
+    /// Returns the error event and the stream's regular end: nothing more follows.
     fn end(&self, dialect: Dialect) -> Vec<u8> {
         let error = typed_error(self.status, &self.data, dialect);
         let event = chunk(&error_event(dialect, &error));
@@ -95,7 +95,7 @@ impl Replaced {
     }
 }
 
-/// Returns the child's own error if `body` is one, else what paddock knows of it.
+/// Returns the child's own error if `body` is one, else paddock's.
 fn typed_error(status: u16, body: &[u8], dialect: Dialect) -> Value {
     let mut error = match serde_json::from_slice(body) {
         Ok(Value::Object(error)) if error.contains_key("error") => Value::Object(error),

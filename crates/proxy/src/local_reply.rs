@@ -1,7 +1,9 @@
+//! Responses that paddock sends itself: errors, and the bytes of its own routes.
+
 use super::buffer::Buffer;
-use super::client::{After, Client};
-use super::origin;
-use super::request::{Request, SILENCE};
+use super::client::{Client, NextStep};
+use super::cors;
+use super::request::{Request, SILENCE_TIMEOUT};
 use super::worker::Worker;
 use http::StatusCode;
 use paddock_admission::error::{Dialect, ProxyError};
@@ -13,31 +15,31 @@ use std::future::poll_fn;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Answers a request in the model's place, or ends the stream that has begun while it waited. The connection goes
-/// on if all of the request has been read.
-pub(super) async fn instead(
+/// Sends an error in place of the model's response, or ends the early stream with it. Keeps the connection
+/// open if the whole request has been read.
+pub(super) async fn send_error(
     worker: &Worker,
     client: &mut Client,
     request: &mut Request,
     error: &ProxyError,
-) -> After {
+) -> NextStep {
     let closes = request.head.close
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
-    request.give_back(worker);
-    if let Some(early) = request.early.take() {
+    request.release_buffers(worker);
+    if let Some(early) = request.early_stream.take() {
         return early.end(client, error, request.dialect, closes).await;
     }
-    let mut head = head_of(error.status());
+    let mut head = status_line(error.status());
     let body = error.body(request.dialect).to_string();
     push_error_fields(&mut head, error);
-    let (payload, sent) = if request.to_head {
+    let (payload, sent) = if request.is_head {
         (Payload::Head(Some(body.len() as u64)), 0)
     } else {
         (Payload::Body(body.as_bytes()), body.len())
     };
     if matches!(error, ProxyError::NotLoaded { .. }) {
-        // Nothing was refused to anybody who uses the model: alerts on refusals would tell of a model that is idle.
+        // Not counted as a refusal: alerts on refusals would fire for a model that is merely idle.
         client.record.set_own_answer(error.status(), sent);
     } else {
         client.record.set_refusal(error, sent);
@@ -45,25 +47,29 @@ pub(super) async fn instead(
     write(worker, client, head, payload, closes).await
 }
 
-/// Answers what is not a request that can be passed on, and closes.
-pub(super) async fn refuse(worker: &Worker, client: &mut Client, error: &ProxyError) -> After {
-    origin::admit_malformed(worker, client);
+/// Answers a malformed request and closes.
+pub(super) async fn refuse_malformed(
+    worker: &Worker,
+    client: &mut Client,
+    error: &ProxyError,
+) -> NextStep {
+    cors::allow_for_malformed(worker, client);
     if client.id_line.is_empty() {
-        let head = client.ahead.as_ref().map_or(&[][..], Buffer::bytes);
-        worker.ids.write_refused_line(head, &mut client.id_line);
+        let head = client.read_ahead.as_ref().map_or(&[][..], Buffer::bytes);
+        worker.ids.write_line_for_refused(head, &mut client.id_line);
     }
-    client.give_back_ahead(worker);
-    let first = client.watchdog.last();
+    client.release_read_ahead(worker);
+    let first = client.timer.last_progress();
     client.record.begin(first, Route::Other, &client.id_line);
     client.record.start_trace(b"");
-    let mut head = head_of(error.status());
+    let mut head = status_line(error.status());
     let body = error.body(Dialect::OpenAi).to_string();
     push_error_fields(&mut head, error);
     client.record.set_refusal(error, body.len());
     write(worker, client, head, Payload::Body(body.as_bytes()), true).await
 }
 
-/// Returns the event that tells of an error in a stream.
+/// Returns the stream event for an error.
 pub(super) fn error_event(dialect: Dialect, error: &Value) -> String {
     let name = match dialect {
         Dialect::OpenAi => "",
@@ -72,8 +78,8 @@ pub(super) fn error_event(dialect: Dialect, error: &Value) -> String {
     format!("{name}data: {error}\n\n")
 }
 
-/// The status line.
-pub(super) fn head_of(status: u16) -> String {
+/// Returns the status line.
+pub(super) fn status_line(status: u16) -> String {
     let reason = StatusCode::from_u16(status)
         .ok()
         .and_then(|status| status.canonical_reason())
@@ -99,23 +105,22 @@ fn push_error_fields(head: &mut String, error: &ProxyError) {
     }
 }
 
-/// The content of an answer of paddock's own.
+/// Content of a local reply.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Payload<'a> {
     Body(&'a [u8]),
-    /// An answer to HEAD: only the length that the answer to GET would have, if that is known
-    /// (RFC 9110 §9.3.2).
+    /// Response to HEAD: only the length that GET would return, if known (RFC 9110 §9.3.2).
     Head(Option<u64>),
 }
 
-/// Writes an answer whose head lacks its length, its name, and whether the connection closes.
+/// Completes a head with length, request id and `Connection`, and writes the response.
 pub(super) async fn write(
     worker: &Worker,
     client: &mut Client,
     mut head: String,
     payload: Payload<'_>,
     closes: bool,
-) -> After {
+) -> NextStep {
     let (body, length) = match payload {
         Payload::Body(body) => (body, Some(body.len() as u64)),
         Payload::Head(length) => (&[][..], length),
@@ -134,32 +139,35 @@ pub(super) async fn write(
     out.extend(body);
     let written = write_out(client, &mut out).await;
     worker.pool.give(out);
-    conclude(client, written, closes)
+    finish(client, written, closes)
 }
 
-/// What follows an answer of paddock's own that the client took, or did not.
-pub(super) fn conclude(client: &mut Client, written: bool, closes: bool) -> After {
+/// Records the end of a local reply. Returns what happens to the connection.
+pub(super) fn finish(client: &mut Client, written: bool, closes: bool) -> NextStep {
     if written {
         client.record.finish(Instant::now());
     } else {
         client.record.finish_client_left();
     }
     match written {
-        false => After::Drop,
-        true if closes => After::Linger,
-        true => After::Next,
+        false => NextStep::Drop,
+        true if closes => NextStep::Linger,
+        true => NextStep::KeepOpen,
     }
 }
 
-/// Whether the client took it all.
+/// Writes all of `out`. Returns true if the client took it.
 async fn write_out(client: &mut Client, out: &mut Buffer) -> bool {
-    client.watchdog.look();
-    client.watchdog.progress();
+    client.timer.read_clock();
+    client.timer.record_progress();
     poll_fn(|cx| match out.poll_write_all(&mut client.stream, cx) {
         Poll::Ready(written) => Poll::Ready(written.is_ok()),
         Poll::Pending => {
-            client.watchdog.look();
-            client.watchdog.poll_silent(SILENCE, cx).map(|()| false)
+            client.timer.read_clock();
+            client
+                .timer
+                .poll_silent(SILENCE_TIMEOUT, cx)
+                .map(|()| false)
         }
     })
     .await
