@@ -1,18 +1,20 @@
+//! The runtime actor: one task that owns the scheduler and all models, and handles one event at a time.
+
 use super::command_end::CommandEnd;
-use super::entry::Entry;
 #[cfg(debug_assertions)]
-use super::handle::Part;
+use super::handle::PanicTarget;
 use super::handle::{Command, RuntimeHandle, RuntimeReceiver};
-use super::inspect::Inspected;
-use super::journal::{Journal, Names};
-use super::measure::Measured;
-use super::trial::MAX_TRIALS;
-use super::waiting::Waiting;
+use super::inspection::InspectionResult;
+use super::journal::{DisplayNames, Journal};
+use super::measure::MeasuredLoad;
+use super::model_entry::ModelEntry;
+use super::trial_load::MAX_TRIALS;
+use super::waiting_requests::WaitingRequest;
 use crate::engine::Engine;
-use crate::learned;
+use crate::load_history;
 use crate::memory::host;
-use crate::rules;
-use crate::runtime_dir::Run;
+use crate::runtime_dir::RunId;
+use crate::scheduler_policy;
 use paddock_admission::admission::AdmissionReceiver;
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
@@ -32,63 +34,63 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-/// How much news of instances and inspections may stand before it.
-const NEWS: usize = 256;
+/// Capacity of the channel for messages from instances and inspections. Senders beyond it wait.
+const MAX_MESSAGES: usize = 256;
 
-/// What the actor is made of.
+/// Everything that [`Runtime::new`] needs.
 #[derive(Debug)]
-pub struct Setup {
+pub struct RuntimeSetup {
     /// The configuration.
     pub config: Arc<Config>,
     /// Requests that wait for a lease.
     pub requests: AdmissionReceiver,
     /// Thread that starts children.
     pub spawner: Spawner,
-    /// Where children's sockets go.
+    /// Directory of the children's sockets.
     pub runtime_dir: PathBuf,
-    /// What children's environments name, so that they are known again.
-    pub run: Run,
-    /// What of a sandbox this system has.
-    pub parts: SandboxSupport,
-    /// What earlier loads taught, where it can be kept.
-    pub learned: Option<learned::Handle>,
-    /// Who is told what happens to models.
+    /// Run that the children's environments name, so that a later cleanup recognizes them.
+    pub run: RunId,
+    /// Restrictions that the sandbox can use on this system.
+    pub sandbox_support: SandboxSupport,
+    /// Measurements of earlier loads; `None` without a writable state directory.
+    pub load_history: Option<load_history::LoadHistoryHandle>,
+    /// Receives lifecycle events of models.
     pub lifecycle_sender: LifecycleSender,
-    /// Where the actor publishes the phase of the service.
+    /// Publishes the phase of the service.
     pub phase: watch::Sender<ServicePhase>,
-    /// Changes when idle connections to a child are to be closed.
+    /// Incremented when idle connections to a child must be closed.
     pub hangups: watch::Sender<u64>,
-    /// Where the actor publishes models, keys and rules for web pages.
+    /// Publishes models, keys and rules for web pages.
     pub catalog: watch::Sender<Arc<Catalog>>,
-    /// Where instances and errands run. They have ended when it is empty.
+    /// Tracks instances and helper tasks. All have ended when it is empty.
     pub tasks: TaskTracker,
-    /// Hears of the end of a wrapped command that has never served.
+    /// Receives the end of a wrapped command that has never served.
     pub command_end: Option<oneshot::Sender<CommandEnd>>,
 }
 
-/// What the actor works with, and does not change by itself.
+/// Configuration and services that the actor uses but does not own.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct RuntimeContext {
     pub(super) config: Arc<Config>,
     pub(super) spawner: Spawner,
     pub(super) runtime_dir: PathBuf,
-    pub(super) run: Run,
-    pub(super) parts: SandboxSupport,
-    /// Where the kernel counts the processes that it kills for want of memory.
+    pub(super) run: RunId,
+    pub(super) sandbox_support: SandboxSupport,
+    /// Kernel counters of processes killed for lack of memory.
     pub(super) oom: OomCounters,
-    pub(super) learned: Option<learned::Handle>,
+    pub(super) load_history: Option<load_history::LoadHistoryHandle>,
     pub(super) lifecycle_sender: LifecycleSender,
-    /// What the engine is and can, once that is known.
+    /// The engine's identity, devices and flags, once known.
     pub(super) engine: Option<Arc<Engine>>,
 }
 
-/// What has been found out meanwhile.
+/// A message to the actor from one of its tasks.
 #[derive(Debug)]
-pub enum News {
-    /// What the engine is and can.
-    Engine(Box<Engine>),
+pub enum RuntimeMessage {
+    /// The engine was probed.
+    EngineProbed(Box<Engine>),
     /// An instance's state has changed.
-    State {
+    StateChanged {
         /// The model.
         model: ModelId,
         /// Serial number of the instance.
@@ -96,82 +98,82 @@ pub enum News {
         /// The new state.
         state: State,
     },
-    /// What an instance held is seen to be free.
-    Freed {
+    /// The memory of a stopped instance is free.
+    MemoryFreed {
         /// The model.
         model: ModelId,
         /// Serial number of the instance.
         serial: u64,
     },
-    /// A model's files have been looked at.
+    /// A model's files were inspected.
     Inspected {
         /// The model.
         model: ModelId,
         /// Number of the inspection.
-        inspection: u64,
-        /// What the inspection found.
-        found: Inspected,
+        inspection_id: u64,
+        /// The inspection's result.
+        inspection: InspectionResult,
     },
-    /// A loaded model has been measured.
+    /// A loaded model was measured.
     Measured {
         /// The model.
         model: ModelId,
         /// Serial number of the instance.
         serial: u64,
         /// The measurement.
-        measured: Measured,
+        measured: MeasuredLoad,
     },
 }
 
-/// The actor. Everything it owns is changed by [`Runtime::run`] alone.
+/// The actor. Only [`Runtime::run`] changes its fields.
 #[derive(Debug)]
 pub struct Runtime {
-    pub(super) world: World,
+    pub(super) context: RuntimeContext,
     pub(super) scheduler: Scheduler,
-    pub(super) entries: Vec<Entry>,
-    pub(super) waiting: HashMap<RequestId, Waiting>,
+    pub(super) entries: Vec<ModelEntry>,
+    pub(super) waiting: HashMap<RequestId, WaitingRequest>,
     pub(super) journal: Journal,
     pub(super) epoch: Epoch,
     pub(super) last_serial: u64,
-    /// Models that are to be looked at as soon as the engine is known.
-    pub(super) before_engine: Vec<ModelId>,
-    /// Bounds how many files are tried at once.
+    /// Models to inspect as soon as the engine is known.
+    pub(super) waiting_for_engine: Vec<ModelId>,
+    /// Limits concurrent trial loads.
     pub(super) trials: Arc<Semaphore>,
     commands: mpsc::Receiver<Command>,
-    /// Nobody is left who could ask for anything.
-    deserted: bool,
+    /// All handles have been dropped, so no more commands can arrive.
+    handles_dropped: bool,
     released: mpsc::Receiver<ModelId>,
     pub(super) releases: mpsc::Sender<ModelId>,
     requests: AdmissionReceiver,
-    news: mpsc::Receiver<News>,
-    pub(super) tell: mpsc::Sender<News>,
+    messages: mpsc::Receiver<RuntimeMessage>,
+    pub(super) messages_sender: mpsc::Sender<RuntimeMessage>,
     changes: watch::Sender<u64>,
     pub(super) phase: watch::Sender<ServicePhase>,
     pub(super) hangups: watch::Sender<u64>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     pub(super) tasks: TaskTracker,
-    /// Nothing once the command has served.
+    /// `None` once the command has served.
     pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
 
 impl Runtime {
-    /// An actor for the models of a configuration, and a way to reach it.
-    pub fn new(setup: Setup) -> (Self, RuntimeHandle) {
+    /// Creates the actor for the models of a configuration, and its handle.
+    pub fn new(setup: RuntimeSetup) -> (Self, RuntimeHandle) {
         let (handle, RuntimeReceiver { commands, changes }) = RuntimeHandle::new();
-        let (releases, released) = mpsc::channel(MOST_MODELS);
-        let (tell, news) = mpsc::channel(NEWS);
+        let (releases, released) = mpsc::channel(MAX_PENDING_RELEASES);
+        let (messages_sender, messages) = mpsc::channel(MAX_MESSAGES);
         let epoch = Epoch::new(Instant::now().into_std());
-        let policy = rules::policy(&setup.config);
+        let policy = scheduler_policy::policy(&setup.config);
         let mut runtime = Self {
             scheduler: Scheduler::new(policy, Memory::NONE, epoch),
-            world: World {
+            context: RuntimeContext {
                 config: Arc::clone(&setup.config),
                 spawner: setup.spawner,
                 runtime_dir: setup.runtime_dir,
                 run: setup.run,
-                parts: setup.parts,
+                sandbox_support: setup.sandbox_support,
                 oom: host::oom_counters(),
-                learned: setup.learned,
+                load_history: setup.load_history,
                 lifecycle_sender: setup.lifecycle_sender,
                 engine: None,
             },
@@ -180,15 +182,15 @@ impl Runtime {
             journal: Journal::default(),
             epoch,
             last_serial: 0,
-            before_engine: Vec::new(),
+            waiting_for_engine: Vec::new(),
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             commands,
-            deserted: false,
+            handles_dropped: false,
             released,
             releases,
             requests: setup.requests,
-            news,
-            tell,
+            messages,
+            messages_sender,
             changes,
             phase: setup.phase,
             hangups: setup.hangups,
@@ -203,74 +205,73 @@ impl Runtime {
         (runtime, handle)
     }
 
-    /// Takes a model in.
+    /// Adds a model.
     pub(super) fn add(&mut self, config: Arc<config::Model>) -> ModelId {
         let id = ModelId(self.entries.len());
         let released = Released::new(self.epoch, self.releases.clone());
         let limits = Limits::of(&config);
-        let capacity = Capacity::of(&config, self.world.config.mode);
+        let capacity = Capacity::of(&config, self.context.config.mode);
         let model = Model::new(id, config.id.clone(), capacity, limits, released);
-        let spec = rules::spec(&self.world.config, &config);
+        let spec = scheduler_policy::spec(&self.context.config, &config);
         let now = Instant::now().into_std();
         let added = self.scheduler.add(spec, Arc::clone(&model.gate), now);
         debug_assert_eq!(added, id, "each model has one place in both lists");
-        self.entries.push(Entry::new(config, Arc::new(model)));
+        self.entries.push(ModelEntry::new(config, Arc::new(model)));
         id
     }
 
-    /// Runs until a shutdown is asked for and every instance has stopped.
+    /// Runs until shutdown was requested and every instance has stopped.
     pub async fn run(mut self) {
-        self.tasks.spawn(Engine::find(
-            Arc::clone(&self.world.config),
-            self.world.spawner.clone(),
-            self.world.run.clone(),
-            self.tell.clone(),
+        self.tasks.spawn(Engine::probe(
+            Arc::clone(&self.context.config),
+            self.context.spawner.clone(),
+            self.context.run.clone(),
+            self.messages_sender.clone(),
         ));
-        for (at, entry) in self.entries.iter().enumerate() {
+        for (index, entry) in self.entries.iter().enumerate() {
             if entry.config.preload {
-                self.before_engine.push(ModelId(at));
+                self.waiting_for_engine.push(ModelId(index));
             }
         }
-        for model in std::mem::take(&mut self.before_engine) {
-            self.handle(Event::Load { model });
+        for model in std::mem::take(&mut self.waiting_for_engine) {
+            self.handle_event(Event::Load { model });
         }
         self.inspect_faults();
         while !self.scheduler.is_stopped() {
             let now = Instant::now().into_std();
             let deadline = self.scheduler.next_deadline(now);
             tokio::select! {
-                command = self.commands.recv(), if !self.deserted => self.command(command),
-                Some(news) = self.news.recv() => self.learn_of(news),
+                command = self.commands.recv(), if !self.handles_dropped => self.handle_command(command),
+                Some(message) = self.messages.recv() => self.handle_message(message),
                 Some(model) = self.released.recv() => self.lease_released(model),
                 Some(message) = self.requests.messages.recv() => {
-                    // A client that has pinned a model, say, may rely on that in the request it sends then.
+                    // A client may pin a model and rely on that in its next request: run earlier commands first.
                     while let Ok(command) = self.commands.try_recv() {
-                        self.command(Some(command));
+                        self.handle_command(Some(command));
                     }
-                    self.admission(message);
+                    self.handle_admission(message);
                 }
-                () = self.requests.left.notified() => self.clients_left(),
-                () = sleep_until(deadline.map_or_else(far_away, Instant::from_std)),
-                    if deadline.is_some() => self.handle(Event::Tick),
+                () = self.requests.left.notified() => self.cancel_abandoned(),
+                () = sleep_until(deadline.map_or_else(far_future, Instant::from_std)),
+                    if deadline.is_some() => self.handle_event(Event::Tick),
             }
         }
-        // Those who wait for news would wait for each other, and an engine that has not answered yet need
-        // not any more.
-        self.news.close();
+        // Closing the channel ends tasks that wait to send, and an engine probe that is still running.
+        self.messages.close();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    fn command(&mut self, command: Option<Command>) {
+    fn handle_command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Load(model)) => self.handle(Event::Load { model }),
-            Some(Command::Unload(model)) => self.handle(Event::Unload { model }),
-            Some(Command::Pin(model, pinned)) => self.handle(Event::Pin { model, pinned }),
-            Some(Command::Look(reply)) => {
-                let _ = reply.send(self.view());
+            Some(Command::Load(model)) => self.handle_event(Event::Load { model }),
+            Some(Command::Unload(model)) => self.handle_event(Event::Unload { model }),
+            Some(Command::Pin(model, pinned)) => self.handle_event(Event::Pin { model, pinned }),
+            Some(Command::Snapshot(reply)) => {
+                let _ = reply.send(self.snapshot());
             }
             Some(Command::ExplainModel(model, reply)) => {
-                let _ = reply.send(self.journal.told(model, &self.names()));
+                let _ = reply.send(self.journal.entries(model, &self.names()));
             }
             Some(Command::ExplainRequest(name, reply)) => {
                 let _ = reply.send(self.explain_request(&name));
@@ -286,20 +287,20 @@ impl Runtime {
             Some(Command::ShutdownNow) => self.shutdown_now(),
             #[cfg(debug_assertions)]
             Some(Command::Panic(part)) => self.panic(part),
-            // The service has gone without a word: nobody is left to drain for.
+            // The service ended without a shutdown command: there is nothing to drain for.
             None => {
-                self.deserted = true;
+                self.handles_dropped = true;
                 self.shutdown_now();
             }
         }
     }
 
     #[cfg(debug_assertions)]
-    fn panic(&self, part: Part) {
+    fn panic(&self, part: PanicTarget) {
         match part {
-            Part::Runtime => panic!("the runtime was told to panic"),
-            Part::Spawner => {
-                let spawner = self.world.spawner.clone();
+            PanicTarget::Runtime => panic!("the runtime was told to panic"),
+            PanicTarget::Spawner => {
+                let spawner = self.context.spawner.clone();
                 self.tasks.spawn(async move { spawner.panic().await });
             }
         }
@@ -308,116 +309,119 @@ impl Runtime {
     fn shutdown(&mut self, deadline: Instant) {
         self.phase.send_replace(ServicePhase::Draining);
         let deadline = deadline.into_std();
-        self.handle(Event::Shutdown { deadline });
+        self.handle_event(Event::Shutdown { deadline });
     }
 
     fn shutdown_now(&mut self) {
         let deadline = Instant::now().into_std();
-        self.handle(Event::Shutdown { deadline });
-        self.handle(Event::Tick);
+        self.handle_event(Event::Shutdown { deadline });
+        self.handle_event(Event::Tick);
         self.kill();
     }
 
-    fn learn_of(&mut self, news: News) {
-        match news {
-            News::Engine(engine) => self.engine_found(*engine),
-            News::State {
+    fn handle_message(&mut self, message: RuntimeMessage) {
+        match message {
+            RuntimeMessage::EngineProbed(engine) => self.on_engine_probed(*engine),
+            RuntimeMessage::StateChanged {
                 model,
                 serial,
                 state,
-            } => self.state_changed(model, serial, &state),
-            News::Freed { model, serial } => self.freed(model, serial),
-            News::Inspected {
+            } => self.on_state_change(model, serial, &state),
+            RuntimeMessage::MemoryFreed { model, serial } => self.on_memory_freed(model, serial),
+            RuntimeMessage::Inspected {
                 model,
+                inspection_id,
                 inspection,
-                found,
-            } => self.inspected(model, inspection, found),
-            News::Measured {
+            } => self.on_inspected(model, inspection_id, inspection),
+            RuntimeMessage::Measured {
                 model,
                 serial,
                 measured,
-            } => self.measured(model, serial, measured),
+            } => self.on_measured(model, serial, measured),
         }
     }
 
     fn lease_released(&mut self, model: ModelId) {
-        // First the flag: a release from here on is told again.
+        // Clear the flag first: later releases then send a new message.
         if let Some(entry) = self.entries.get(model.0) {
             entry.model.look();
         }
-        self.handle(Event::Released { model });
+        self.handle_event(Event::Released { model });
     }
 
-    /// Tells the scheduler what happened, and does what it says.
-    pub(super) fn handle(&mut self, event: Event) {
+    /// Passes an event to the scheduler and performs its actions.
+    pub(super) fn handle_event(&mut self, event: Event) {
         let now = Instant::now().into_std();
         for action in self.scheduler.handle(event, now) {
             tracing::trace!(?action, "scheduler");
-            self.act(action);
+            self.perform(action);
         }
-        self.changed();
+        self.notify_watchers();
     }
 
-    /// Something that people may see has changed.
-    pub(super) fn changed(&self) {
+    /// Wakes watchers of [`RuntimeHandle::changes`].
+    pub(super) fn notify_watchers(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn names(&self) -> Names {
+    pub(super) fn names(&self) -> DisplayNames {
         let models = self.entries.iter().map(|entry| entry.config.id.clone());
-        Names {
+        DisplayNames {
             models: models.collect(),
             devices: self.devices(),
         }
     }
 
     pub(super) fn devices(&self) -> Vec<String> {
-        let devices = self.world.engine.iter().flat_map(|engine| &engine.devices);
+        let devices = self
+            .context
+            .engine
+            .iter()
+            .flat_map(|engine| &engine.devices);
         devices.map(|device| device.name.clone()).collect()
     }
 
-    /// Returns the error for a name that no model has any more, while the catalog with its model is still the
-    /// published one.
-    pub(super) fn gone(&self, name: &str) -> ProxyError {
-        self.models_now().unknown(name)
+    /// Returns the error for a removed model that the published catalog still contains.
+    pub(super) fn unknown_model_error(&self, name: &str) -> ProxyError {
+        self.build_catalog().unknown(name)
     }
 
-    /// Returns the models that are configured, without keys.
-    fn models_now(&self) -> Catalog {
+    /// Builds a catalog of the configured models, without keys.
+    fn build_catalog(&self) -> Catalog {
         let entries = self.entries.iter().filter(|entry| !entry.removed);
         let models = entries.map(|entry| {
             let aliases = entry.config.aliases.as_slice();
             (Arc::clone(&entry.model), aliases)
         });
-        let default = self.world.config.server.default_model.as_deref();
+        let default = self.context.config.server.default_model.as_deref();
         Catalog::new(models.collect(), default)
     }
 
-    /// Says to the workers which models there are.
+    /// Publishes models, keys and rules for web pages to the workers.
     pub(super) fn publish_catalog(&self) {
-        let catalog = self.models_now();
-        let place_of = |name: &str| catalog.named(name).map(|model| model.id);
+        let catalog = self.build_catalog();
+        let find_model = |name: &str| catalog.named(name).map(|model| model.id);
         let before = Arc::clone(&self.catalog.borrow());
-        let keys = Keys::new(&self.world.config.api_keys, place_of, before.keys());
+        let keys = Keys::new(&self.context.config.api_keys, find_model, before.keys());
         let entries = self.entries.iter().filter(|entry| !entry.removed);
         let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
-        let browsers = BrowserPolicy::new(&self.world.config, configured);
+        let browsers = BrowserPolicy::new(&self.context.config, configured);
         let catalog = catalog.with_keys(keys).with_browsers(browsers);
-        let catalog = catalog.with_exact_names(self.world.config.discovers);
+        let catalog = catalog.with_exact_names(self.context.config.discovers);
         self.catalog.send_replace(Arc::new(catalog));
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // However it has ended: nothing is left that a request could go to.
+        // However the actor ended, no child is left to serve requests.
         self.phase.send_replace(ServicePhase::Cut);
     }
 }
 
-/// The most models that tell of releases at once, over all reloads.
-const MOST_MODELS: usize = 1 << 20;
+/// Capacity of the channel for released leases; exceeds the number of models over all reloads.
+const MAX_PENDING_RELEASES: usize = 1 << 20;
 
-fn far_away() -> Instant {
+fn far_future() -> Instant {
     Instant::now() + std::time::Duration::from_hours(24)
 }

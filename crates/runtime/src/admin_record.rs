@@ -1,19 +1,19 @@
-//! The admin addresses of wrapped commands, for the client commands.
+//! Records the admin addresses of wrapped commands, so that client commands find them.
 //!
-//! `paddock wrap` takes another port where that of the default is taken. Its runtime directory, which only this user can
-//! enter and which is locked while it runs, says which.
+//! `paddock wrap` takes another port if the default one is in use. Its runtime directory, which only this user can
+//! enter and which stays locked while it runs, holds the addresses.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::runtime_dir;
-use crate::sweep;
+use crate::stale_cleanup;
 use paddock_config::Listen;
 use paddock_telemetry::private_dir;
 
-/// The file in a runtime directory that has the addresses, one a line.
-const FILE: &str = "admin";
+/// File in a runtime directory with one address a line.
+const ADDRESSES_FILE: &str = "admin";
 
 /// Writes the addresses into a runtime directory.
 ///
@@ -28,29 +28,29 @@ pub fn write(directory: &Path, addresses: &[Listen]) -> io::Result<()> {
             format!("unix:{}\n", path.display())
         }
     });
-    fs::write(directory.join(FILE), lines.collect::<String>())
+    fs::write(directory.join(ADDRESSES_FILE), lines.collect::<String>())
 }
 
-/// Returns an admin address of each `paddock wrap` of this user that runs.
+/// Returns an admin address of each running `paddock wrap` of this user.
 pub fn wrapped_admin_addresses() -> Vec<String> {
-    let mut places = vec![runtime_dir::place(None), std::env::temp_dir()];
+    let mut places = vec![runtime_dir::parent_dir(None), std::env::temp_dir()];
     places.dedup();
     places
         .iter()
-        .flat_map(|place| addresses_in(place))
+        .flat_map(|parent| addresses_in(parent))
         .collect()
 }
 
-fn addresses_in(place: &Path) -> Vec<String> {
-    let entries = fs::read_dir(place).into_iter().flatten().flatten();
-    let ours = entries.filter(|entry| sweep::is_ours(entry).unwrap_or(false));
+fn addresses_in(parent: &Path) -> Vec<String> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| stale_cleanup::is_own_runtime_dir(entry).unwrap_or(false));
     ours.filter_map(|entry| first_address(&entry.path()))
         .collect()
 }
 
-/// Returns the first address of a runtime directory whose paddock runs.
+/// Returns the first address in a runtime directory if its paddock is running.
 fn first_address(directory: &Path) -> Option<String> {
-    let file: PathBuf = directory.join(FILE);
+    let file: PathBuf = directory.join(ADDRESSES_FILE);
     private_dir::check_file(&file).ok()?;
     let text = fs::read_to_string(file).ok()?;
     let lock = File::open(directory).ok()?;
@@ -68,21 +68,21 @@ mod tests {
 
     #[test]
     fn an_address_is_found_while_its_paddock_runs_in_a_directory_of_its_own() {
-        let place = tempfile::tempdir().unwrap();
-        let made = RuntimeDir::make(place.path(), None).unwrap();
-        assert_eq!(addresses_in(place.path()), [""; 0]);
+        let parent = tempfile::tempdir().unwrap();
+        let made = RuntimeDir::create(parent.path(), None).unwrap();
+        assert_eq!(addresses_in(parent.path()), [""; 0]);
         let addresses = ["127.0.0.1:4711", "unix:/run/a.sock"];
         write(made.path(), &addresses.map(|text| text.parse().unwrap())).unwrap();
-        assert_eq!(addresses_in(place.path()), ["127.0.0.1:4711"]);
-        // Somebody else could have written into such a directory.
+        assert_eq!(addresses_in(parent.path()), ["127.0.0.1:4711"]);
+        // Other users could have written into a directory of this mode.
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(made.path(), open).unwrap();
-        assert_eq!(addresses_in(place.path()), [""; 0]);
-        // One whose paddock was killed is not locked.
-        let left = place.path().join("paddock-left");
+        assert_eq!(addresses_in(parent.path()), [""; 0]);
+        // The directory of a killed paddock is not locked.
+        let left = parent.path().join("paddock-left");
         fs::create_dir(&left).unwrap();
         fs::set_permissions(&left, fs::Permissions::from_mode(0o700)).unwrap();
         write(&left, &addresses.map(|text| text.parse().unwrap())).unwrap();
-        assert_eq!(addresses_in(place.path()), [""; 0]);
+        assert_eq!(addresses_in(parent.path()), [""; 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a wrapped command that has never served.
 //!
-//! Its user would see what it says, and its exit status. So does whoever starts it by `paddock wrap`: paddock ends with
-//! it. A command that has served once is started again when it ends.
+//! Without paddock, the user would see the command's output and exit status. So if the command ends before it has
+//! served, paddock ends with the same status. A command that has served once is restarted instead.
 
 use super::actor::Runtime;
 use paddock_scheduler::ModelId;
@@ -12,20 +12,20 @@ use paddock_supervisor::{ChildPhase, Exit, Failure, FailureClass};
 pub struct CommandEnd {
     /// The exit status, as a shell would show it.
     pub status: u8,
-    /// What happened, in one line.
+    /// The failure in one line.
     pub message: String,
-    /// What the command has written, as far as it is kept.
+    /// The last lines of the command's output.
     pub lines: Vec<String>,
 }
 
 impl Runtime {
-    /// Tells the service of the end of a wrapped command, unless another start can help or it has served before.
-    /// Returns whether it has.
-    pub(super) fn ends_command(&mut self, id: ModelId, failure: &Failure) -> bool {
-        let Some(status) = status(failure) else {
+    /// Reports the end of a wrapped command to the service, unless a restart can help or the command has served
+    /// before. Returns true if it was reported.
+    pub(super) fn report_command_end(&mut self, id: ModelId, failure: &Failure) -> bool {
+        let Some(status) = exit_status(failure) else {
             return false;
         };
-        let Some(tell) = self.command_end.take() else {
+        let Some(sender) = self.command_end.take() else {
             return false;
         };
         let end = CommandEnd {
@@ -33,15 +33,15 @@ impl Runtime {
             message: failure.message.clone(),
             lines: self.entries[id.0].logs.last_child_lines(),
         };
-        // The service is stopping already if it does not listen.
-        let _ = tell.send(end);
+        // The receiver is gone only if the service is already stopping.
+        let _ = sender.send(end);
         true
     }
 }
 
-/// Returns the status to end with after a failure that is the command's own: it has ended by itself, or would end in
-/// the same way each time. Where something was used up, or somebody has ended it, another start can help.
-fn status(failure: &Failure) -> Option<u8> {
+/// Returns the exit status for paddock if the command ended by itself or would fail the same way each time; `None`
+/// if a resource was exhausted or someone killed it, since a restart can help then.
+fn exit_status(failure: &Failure) -> Option<u8> {
     let exit = failure
         .exit
         .filter(|_| failure.phase != ChildPhase::Ready)?;
@@ -145,7 +145,7 @@ mod tests {
                 message: String::new(),
                 log_tail: Vec::new(),
             };
-            assert_eq!(status(&failure), expected, "{failure:?}");
+            assert_eq!(exit_status(&failure), expected, "{failure:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What the engine is and can: found out once, before the first model is looked at.
+//! Probes the engine once, before the first inspection: its identity, devices and flags.
 
-use crate::News;
-use crate::learned::FileIdentity;
+use crate::RuntimeMessage;
+use crate::load_history::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
-use crate::memory::{self, Device, devices, help};
-use crate::runtime_dir::{RUN_VARIABLE, Run};
+use crate::memory::{self, Device, devices, engine_help};
+use crate::runtime_dir::{RUN_VARIABLE, RunId};
 use crate::sandbox;
 use paddock_config::{Config, Mode};
 use paddock_scheduler::MAX_DEVICES;
@@ -15,38 +15,37 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// An engine, as far as scheduling depends on it.
+/// The properties of an engine that scheduling depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
-    /// Which file it is.
+    /// Identity of the program file.
     pub(crate) identity: Option<FileIdentity>,
-    /// Its accelerators, in its own order.
+    /// Accelerators, in the engine's order.
     pub(crate) devices: Vec<Device>,
-    /// What the driver of NVIDIA's cards says, where there is one.
+    /// NVIDIA's driver library, if present.
     pub(crate) nvml: Option<Arc<Nvml>>,
-    /// How much of the host's memory models may use, where that can be told.
+    /// RAM available for models in bytes, if known.
     pub(crate) host: Option<u64>,
-    /// It can be told not to fit a model's context to the free memory (`--fit off`).
-    pub(crate) takes_fit: bool,
-    /// It can be told to say more (`--log-verbosity 4`).
-    pub(crate) takes_verbosity: bool,
-    /// It can be told to count for Prometheus (`--metrics`).
-    pub(crate) takes_metrics: bool,
-    /// A limit can be set for its prompt cache (`--cache-ram`).
-    pub(crate) takes_cache_ram: bool,
-    /// It can be told to load a model without devices, out of a mapping of its file (`--device none`,
-    /// `--load-mode mmap`).
-    pub(crate) takes_trials: bool,
+    /// Supports `--fit off`: does not shorten the context to fit free memory.
+    pub(crate) supports_fit: bool,
+    /// Supports `--log-verbosity 4`.
+    pub(crate) supports_verbosity: bool,
+    /// Supports `--metrics` (Prometheus).
+    pub(crate) supports_metrics: bool,
+    /// Supports `--cache-ram`, a limit for the prompt cache.
+    pub(crate) supports_cache_ram: bool,
+    /// Supports loading a model without devices from a mapped file (`--device none`, `--load-mode mmap`).
+    pub(crate) supports_trials: bool,
 }
 
 impl Engine {
-    /// Looks at the machine and asks the engine, which runs for that as a child does: in a sandbox, and no
-    /// longer than paddock. It ends at once when nobody is left to tell. A wrapped command is not asked anything.
-    pub(crate) async fn find(
+    /// Reads the machine's memory and runs the engine with `--help` and `--list-devices`, in a sandbox like a
+    /// child's. Stops early if the receiver is dropped. A wrapped command is not run.
+    pub(crate) async fn probe(
         config: Arc<Config>,
         spawner: Spawner,
-        run: Run,
-        to: mpsc::Sender<News>,
+        run: RunId,
+        sender: mpsc::Sender<RuntimeMessage>,
     ) {
         let mut engine = Self::default();
         if config.mode == Mode::Serve {
@@ -54,77 +53,79 @@ impl Engine {
             let mut env = env::build_child_env(std::env::vars_os(), &config.engine.env);
             env.push((RUN_VARIABLE.into(), run.as_str().into()));
             let launch = |flag: &str| Launch {
-                sandbox: sandbox::of_engine(&config, &env),
+                sandbox: sandbox::engine_sandbox(&config, &env),
                 program: program.clone(),
                 args: vec![flag.into()],
                 env: env.clone(),
             };
             let (devices, help) = tokio::join!(
-                devices::list(&spawner, launch(devices::FLAG), to.closed()),
-                help::text(&spawner, launch(help::FLAG), to.closed())
+                devices::list_devices(&spawner, launch(devices::LIST_FLAG), sender.closed()),
+                engine_help::read_help(&spawner, launch(engine_help::HELP_FLAG), sender.closed())
             );
             let help = help.unwrap_or_default();
-            let knows = |flag: &str| help.contains(flag);
+            let supports = |flag: &str| help.contains(flag);
             engine = Self {
-                identity: identity(&program),
-                devices: with_memory(devices),
+                identity: program_identity(&program),
+                devices: keep_devices_with_memory(devices),
                 nvml: None,
-                host: memory::host::available(),
-                takes_fit: knows("--fit "),
-                takes_verbosity: knows("--log-verbosity"),
-                takes_metrics: knows("--metrics"),
-                takes_cache_ram: knows("--cache-ram "),
-                takes_trials: knows("--device ") && knows("--load-mode "),
+                host: memory::host::available_bytes(),
+                supports_fit: supports("--fit "),
+                supports_verbosity: supports("--log-verbosity"),
+                supports_metrics: supports("--metrics"),
+                supports_cache_ram: supports("--cache-ram "),
+                supports_trials: supports("--device ") && supports("--load-mode "),
             };
         }
         if !engine.devices.is_empty() {
-            // Loading a driver's library may take a while.
+            // Loading the driver's library may block.
             let loading = blocking::run(Nvml::load);
             let nvml = tokio::select! {
                 nvml = loading => nvml,
-                () = to.closed() => return,
+                () = sender.closed() => return,
             };
             engine.nvml = nvml.ok().flatten().map(Arc::new);
         }
-        // Nobody to tell is nobody who needs it.
-        let _ = to.send(News::Engine(Box::new(engine))).await;
+        // The receiver is gone only if the actor has ended.
+        let _ = sender
+            .send(RuntimeMessage::EngineProbed(Box::new(engine)))
+            .await;
     }
 }
 
-fn identity(program: &Path) -> Option<FileIdentity> {
-    FileIdentity::of(&[program.to_owned()]).ok()
+fn program_identity(program: &Path) -> Option<FileIdentity> {
+    FileIdentity::from_paths(&[program.to_owned()]).ok()
 }
 
 impl Engine {
-    /// What the driver says that a process holds, by the engine's names. It is not said where a
-    /// name cannot be told, nor without a driver to ask. Blocks.
-    pub(crate) fn seen_on_devices(&self, pid: u32) -> BTreeMap<String, u64> {
-        let cards = self.cards(pid);
-        let used = |card: nvml::Card| card.name.zip(card.used);
+    /// Returns a process's memory on each device, by the engine's names. Devices whose name is uncertain are left
+    /// out, and the map is empty without a driver. Blocks.
+    pub(crate) fn device_usage(&self, pid: u32) -> BTreeMap<String, u64> {
+        let gpus = self.gpus(pid);
+        let used = |gpu: nvml::Gpu| gpu.name.zip(gpu.used);
         if let [only] = self.devices.as_slice() {
-            let all = nvml::used_of_all(&cards);
+            let all = nvml::total_used(&gpus);
             return all
                 .map(|used| (only.name.clone(), used))
                 .into_iter()
                 .collect();
         }
-        cards.into_iter().filter_map(used).collect()
+        gpus.into_iter().filter_map(used).collect()
     }
 
-    /// Whether the driver still counts memory as a process's. Blocks.
-    pub(crate) fn still_holds(&self, pid: u32) -> bool {
-        nvml::used_of_all(&self.cards(pid)).is_some_and(|used| used > 0)
+    /// Returns true if the driver still counts device memory for a process. Blocks.
+    pub(crate) fn has_device_memory(&self, pid: u32) -> bool {
+        nvml::total_used(&self.gpus(pid)).is_some_and(|used| used > 0)
     }
 
-    fn cards(&self, pid: u32) -> Vec<nvml::Card> {
+    fn gpus(&self, pid: u32) -> Vec<nvml::Gpu> {
         let env: Vec<_> = std::env::vars_os().collect();
         let nvml = self.nvml.as_ref();
-        nvml.map(|nvml| nvml.cards(pid, &env)).unwrap_or_default()
+        nvml.map(|nvml| nvml.gpus(pid, &env)).unwrap_or_default()
     }
 }
 
-/// Those that have memory of their own, as many as are told apart.
-fn with_memory(listed: Result<Vec<Device>, devices::DevicesError>) -> Vec<Device> {
+/// Keeps the devices with memory of their own, at most [`MAX_DEVICES`].
+fn keep_devices_with_memory(listed: Result<Vec<Device>, devices::ListDevicesError>) -> Vec<Device> {
     let mut devices = listed.unwrap_or_else(|error| {
         tracing::warn!(%error, "the engine does not say which devices it has");
         Vec::new()

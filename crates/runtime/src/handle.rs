@@ -1,6 +1,8 @@
-use super::journal::{Explained, Told};
-use super::reload::Reloaded;
-use super::view::View;
+//! The handle through which other tasks send commands to the runtime actor.
+
+use super::journal::{JournalEntry, RequestExplanation};
+use super::reload::ReloadReport;
+use super::snapshot::RuntimeSnapshot;
 use paddock_config::Config;
 use paddock_scheduler::ModelId;
 use paddock_supervisor::LogReader;
@@ -19,40 +21,40 @@ pub(super) enum Command {
     Unload(ModelId),
     /// Pin a model, or unpin it.
     Pin(ModelId, bool),
-    /// Say how everything is.
-    Look(oneshot::Sender<View>),
-    /// Say why a model is what it is.
-    ExplainModel(ModelId, oneshot::Sender<Vec<Told>>),
-    /// Say what became of a request.
-    ExplainRequest(String, oneshot::Sender<Option<Explained>>),
-    /// Give a model's last lines of output.
+    /// Take a snapshot.
+    Snapshot(oneshot::Sender<RuntimeSnapshot>),
+    /// List the decisions about a model.
+    ExplainModel(ModelId, oneshot::Sender<Vec<JournalEntry>>),
+    /// Explain a request.
+    ExplainRequest(String, oneshot::Sender<Option<RequestExplanation>>),
+    /// Open a reader of a model's output.
     Logs(ModelId, oneshot::Sender<Option<LogReader>>),
-    /// Go on with another configuration.
-    Reload(Box<Config>, oneshot::Sender<Reloaded>),
+    /// Apply another configuration.
+    Reload(Box<Config>, oneshot::Sender<ReloadReport>),
     /// Drain until the deadline, then stop.
     Shutdown(Instant),
-    /// Stop now; where a child does not, kill it.
+    /// Stop now and kill every child.
     ShutdownNow,
-    /// Panic, for tests of what follows.
+    /// Panic, for tests of the reaction.
     #[cfg(debug_assertions)]
-    Panic(Part),
+    Panic(PanicTarget),
 }
 
-/// What can be told to panic.
+/// The part of paddock that a test makes panic.
 #[cfg(debug_assertions)]
 #[derive(Debug, Clone, Copy)]
-pub enum Part {
+pub enum PanicTarget {
     /// The actor itself.
     Runtime,
     /// The thread that forks.
     Spawner,
 }
 
-/// A way to reach the runtime actor.
+/// Sends commands to the runtime actor; clones share its channel.
 #[derive(Debug, Clone)]
 pub struct RuntimeHandle {
     commands: mpsc::Sender<Command>,
-    /// Counts changes that people may see.
+    /// Counts changes visible in a snapshot.
     changes: watch::Receiver<u64>,
 }
 
@@ -64,7 +66,7 @@ pub struct RuntimeReceiver {
 }
 
 impl RuntimeHandle {
-    /// Creates a handle and the end at which its commands arrive.
+    /// Creates a handle and the receiver of its commands.
     pub fn new() -> (Self, RuntimeReceiver) {
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let (changes, changed) = watch::channel(0);
@@ -75,75 +77,77 @@ impl RuntimeHandle {
         (handle, RuntimeReceiver { commands, changes })
     }
 
-    /// Wants a model loaded. Nobody waits for it here.
+    /// Requests a load, without waiting for it.
     pub async fn load(&self, model: ModelId) {
         let _ = self.commands.send(Command::Load(model)).await;
     }
 
-    /// Wants a model unloaded, when what is in flight to it has ended.
+    /// Requests an unload once the model's in-flight requests have ended.
     pub async fn unload(&self, model: ModelId) {
         let _ = self.commands.send(Command::Unload(model)).await;
     }
 
-    /// Pins a model, or unpins it. What is asked for after this is answered of what is true then.
+    /// Pins a model, or unpins it. Later requests and snapshots see the change.
     pub async fn pin(&self, model: ModelId, pinned: bool) {
         let _ = self.commands.send(Command::Pin(model, pinned)).await;
     }
 
-    /// How everything is. Nothing when the actor has ended.
-    pub async fn look(&self) -> Option<View> {
-        self.ask(Command::Look).await
+    /// Takes a snapshot; `None` if the actor has ended.
+    pub async fn snapshot(&self) -> Option<RuntimeSnapshot> {
+        self.query(Command::Snapshot).await
     }
 
-    /// Why a model is what it is, the newest last.
-    pub async fn explain_model(&self, model: ModelId) -> Vec<Told> {
-        let told = self.ask(|reply| Command::ExplainModel(model, reply)).await;
+    /// Returns the decisions about a model, the newest last.
+    pub async fn explain_model(&self, model: ModelId) -> Vec<JournalEntry> {
+        let told = self
+            .query(|reply| Command::ExplainModel(model, reply))
+            .await;
         told.unwrap_or_default()
     }
 
-    /// What became of a request that had to wait.
-    pub async fn explain_request(&self, name: String) -> Option<Explained> {
-        self.ask(|reply| Command::ExplainRequest(name, reply))
+    /// Explains a request that had to wait, or returns `None` if it is unknown.
+    pub async fn explain_request(&self, name: String) -> Option<RequestExplanation> {
+        self.query(|reply| Command::ExplainRequest(name, reply))
             .await
             .flatten()
     }
 
-    /// The output of a model's children. Nothing when the actor has ended.
+    /// Returns a reader of the output of a model's children; `None` if the actor has ended.
     pub async fn logs(&self, model: ModelId) -> Option<LogReader> {
-        self.ask(|reply| Command::Logs(model, reply))
+        self.query(|reply| Command::Logs(model, reply))
             .await
             .flatten()
     }
 
-    /// Goes on with another configuration.
-    pub async fn reload(&self, config: Config) -> Option<Reloaded> {
-        self.ask(|reply| Command::Reload(Box::new(config), reply))
+    /// Applies another configuration and reports the differences.
+    pub async fn reload(&self, config: Config) -> Option<ReloadReport> {
+        self.query(|reply| Command::Reload(Box::new(config), reply))
             .await
     }
 
-    /// Lets nothing new in, and stops every instance when it is idle or at the deadline.
+    /// Refuses new requests, and stops every instance when it is idle or at the deadline.
     pub async fn shutdown(&self, deadline: Instant) {
-        // A closed channel means that it has ended already.
+        // A closed channel means that the actor has already ended.
         let _ = self.commands.send(Command::Shutdown(deadline)).await;
     }
 
-    /// Ends what is in flight, and every child, now.
+    /// Aborts in-flight requests and kills every child.
     pub async fn shutdown_now(&self) {
         let _ = self.commands.send(Command::ShutdownNow).await;
     }
 
     /// Makes a part of paddock panic.
     #[cfg(debug_assertions)]
-    pub async fn panic(&self, part: Part) {
+    pub async fn panic(&self, part: PanicTarget) {
         let _ = self.commands.send(Command::Panic(part)).await;
     }
 
-    /// Changes with everything that people may see.
+    /// Returns a counter that changes whenever a snapshot would differ.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    async fn query<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

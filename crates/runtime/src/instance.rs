@@ -1,12 +1,12 @@
-//! A child is started, and its states become events.
+//! Starts and stops children, and turns the states of an instance into scheduler events.
 
-use super::actor::{News, Runtime};
-use super::death::{Death, Then};
-use super::entry::{Failed, Running};
-use super::inspect::parts;
+use super::actor::{Runtime, RuntimeMessage};
+use super::child_failure::{ChildFailure, RestartDecision};
+use super::inspection::part_paths;
+use super::model_entry::{FailedLoad, RunningInstance};
 use crate::inference_probes;
 use crate::runtime_dir::RUN_VARIABLE;
-use crate::sandbox::{self, Opened};
+use crate::sandbox::{self, SandboxExemptions};
 use paddock_admission::error::LoadFailure;
 use paddock_admission::model::{ChildExit, Endpoint, Model};
 use paddock_admission::phase::ServicePhase;
@@ -24,17 +24,17 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// How a child is stopped once nothing is in flight to it.
-const STOP: StopPolicy = StopPolicy {
+/// Grace periods of a child that has no in-flight requests.
+const STOP_POLICY: StopPolicy = StopPolicy {
     first_grace: Duration::from_millis(750),
     second_grace: Duration::from_millis(750),
 };
 
-/// How long a driver may take to see that a process is gone.
-const FREED: Duration = Duration::from_secs(5);
+/// Longest wait for the driver to release an ended process's memory.
+const FREE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is asked.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval between queries of the driver.
+const FREE_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Runtime {
     /// Starts an instance of the model.
@@ -42,16 +42,16 @@ impl Runtime {
         let Some(spec) = self.spec(id) else {
             return;
         };
-        let instance = Instance::start(spec, &self.world.spawner, &self.tasks);
+        let instance = Instance::start(spec, &self.context.spawner, &self.tasks);
         self.last_serial += 1;
         let serial = self.last_serial;
-        let forward = forward_states(id, serial, instance.watch(), self.tell.clone());
+        let forward = forward_states(id, serial, instance.watch(), self.messages_sender.clone());
         self.tasks.spawn(forward);
         let entry = &mut self.entries[id.0];
-        if let Some(found) = &entry.found {
-            self.journal.caches(id, found.prompt_cache);
+        if let Some(inspection) = &entry.inspection {
+            self.journal.prompt_cache(id, inspection.prompt_cache);
         }
-        entry.running = Some(Running {
+        entry.running = Some(RunningInstance {
             instance,
             serial,
             pid: 0,
@@ -63,71 +63,77 @@ impl Runtime {
     /// Describes the model's next child.
     pub(super) fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
         let entry = self.entries.get(id.0)?;
-        let config = &self.world.config;
+        let config = &self.context.config;
         let mut command = config.command(&entry.config);
-        if let Some(found) = &entry.found {
-            command.args.extend(found.args.iter().cloned());
+        if let Some(inspection) = &entry.inspection {
+            command.args.extend(inspection.args.iter().cloned());
         }
         let env = self.environment(&command.env);
         let sandbox = self.sandbox(&entry.config, &env);
         let policy = RestartPolicy::default();
-        let broke = entry.failed.as_ref().is_some_and(|failed| failed.broke);
+        let breaker_opened = entry
+            .failed
+            .as_ref()
+            .is_some_and(|failed| failed.breaker_opened);
         Some(InstanceSpec {
             name: entry.config.id.clone(),
             program: command.program,
             args: command.args,
             env,
             sandbox,
-            runtime_dir: self.world.runtime_dir.clone(),
+            runtime_dir: self.context.runtime_dir.clone(),
             transport: Transport::Unix,
             address_variable: config.mode.is_launched(),
             ready_event: !matches!(config.mode, Mode::Wrap { router: true, .. }),
             startup_timeout: entry.config.startup_timeout,
-            // After the breaker has opened one child is tried.
-            restarts_used: if broke { policy.budget } else { 0 },
+            // An open breaker allows one attempt.
+            restarts_used: if breaker_opened { policy.budget } else { 0 },
             restart: policy,
             generations: entry.generations,
-            stop: STOP,
+            stop: STOP_POLICY,
             liveness: LivenessPolicy::default(),
             stalls: entry.model.stalls.clone(),
             inference: inference_probes::policy(config.mode),
             inference_errors: entry.model.inference_errors.clone(),
-            oom: self.world.oom.clone(),
+            oom: self.context.oom.clone(),
             logs: entry.logs.clone(),
         })
     }
 
-    /// What the child may do. What its configuration leaves open to it is said.
+    /// Returns the child's sandbox and logs any exemptions.
     fn sandbox(&self, model: &config::Model, env: &[(OsString, OsString)]) -> Option<Sandbox> {
-        let config = &self.world.config;
-        let opened = Opened::of(config, model);
-        if !opened.by.is_empty() {
-            let holds = sandbox::parts(self.world.parts, config, &opened);
+        let config = &self.context.config;
+        let exemptions = SandboxExemptions::from_config(config, model);
+        if !exemptions.by.is_empty() {
+            let holds =
+                sandbox::effective_support(self.context.sandbox_support, config, &exemptions);
             tracing::info!(
                 model = model.id,
-                by = opened.by.join(", "),
+                by = exemptions.by.join(", "),
                 open = holds.missing().join(", "),
                 "its flags need what the sandbox would deny, which is open to it"
             );
         }
         let own = [&model.path, &model.draft].into_iter().flatten();
-        let own = own.flat_map(|path| parts(path)).chain(model.mmproj.clone());
-        sandbox::rules(config, model, &own.collect::<Vec<_>>(), env)
+        let own = own
+            .flat_map(|path| part_paths(path))
+            .chain(model.mmproj.clone());
+        sandbox::child_sandbox(config, model, &own.collect::<Vec<_>>(), env)
     }
 
-    /// What the child may see, and the run it belongs to.
+    /// Returns the child's environment, including the run it belongs to.
     fn environment(&self, added: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
-        let mut env = match self.world.config.mode {
+        let mut env = match self.context.config.mode {
             Mode::Serve => env::build_child_env(std::env::vars_os(), added),
-            // All that `added` holds is in it.
+            // `added` is already part of it.
             Mode::Wrap { .. } => config::wrapped_environment(),
         };
-        env.push((RUN_VARIABLE.into(), self.world.run.as_str().into()));
+        env.push((RUN_VARIABLE.into(), self.context.run.as_str().into()));
         env
     }
 
-    /// Stops the model's instance. Idle connections to it are closed, for a child waits for them
-    /// (llama.cpp b11434, httplib's `Server::stop`).
+    /// Stops the model's instance. Closes idle connections first, because a child waits for them (llama.cpp b11434,
+    /// httplib's `Server::stop`).
     pub(super) fn stop(&mut self, id: ModelId) {
         let Some(entry) = self.entries.get(id.0) else {
             return;
@@ -140,8 +146,8 @@ impl Runtime {
         }
     }
 
-    /// An instance's state has changed.
-    pub(super) fn state_changed(&mut self, id: ModelId, serial: u64, state: &State) {
+    /// Handles a state change of an instance.
+    pub(super) fn on_state_change(&mut self, id: ModelId, serial: u64, state: &State) {
         let Some(entry) = self.entries.get_mut(id.0) else {
             return;
         };
@@ -162,7 +168,7 @@ impl Runtime {
                 ..
             } => {
                 entry.generations = *generation;
-                InstanceStatus::Listening(publish(&entry.model, *generation, listener))
+                InstanceStatus::Listening(publish_endpoint(&entry.model, *generation, listener))
             }
             State::Starting { generation, .. } => {
                 entry.generations = *generation;
@@ -177,31 +183,34 @@ impl Runtime {
                 if running
                     .is_some_and(|running| running.ready.replace(*generation) == Some(*generation))
                 {
-                    // What is thought of it has changed, and nothing else.
-                    return self.changed();
+                    // Only the liveness of the same generation changed.
+                    return self.notify_watchers();
                 }
                 entry.failed = None;
-                entry.proven = entry.found.as_ref().and_then(|found| found.files.clone());
+                entry.proven = entry
+                    .inspection
+                    .as_ref()
+                    .and_then(|inspection| inspection.files.clone());
                 self.command_end = None;
-                InstanceStatus::Ready(publish(&entry.model, *generation, listener))
+                InstanceStatus::Ready(publish_endpoint(&entry.model, *generation, listener))
             }
-            State::Backoff { failure, .. } if self.ends_command(id, failure) => {
-                self.failed(id, failure, None)
+            State::Backoff { failure, .. } if self.report_command_end(id, failure) => {
+                self.on_child_failed(id, failure, None)
             }
             State::Backoff {
                 failure,
                 attempt,
                 left,
                 until,
-            } => self.hurt(id, failure, (*attempt, *left), *until),
+            } => self.on_child_backoff(id, failure, (*attempt, *left), *until),
             State::Failed { failure, retry_at } => {
-                self.ends_command(id, failure);
-                self.failed(id, failure, *retry_at)
+                self.report_command_end(id, failure);
+                self.on_child_failed(id, failure, *retry_at)
             }
             State::Stopping { .. } => return,
-            State::Stopped => return self.stopped(id, serial),
+            State::Stopped => return self.on_instance_stopped(id, serial),
         };
-        self.handle(Event::Instance { model: id, status });
+        self.handle_event(Event::Instance { model: id, status });
         if let State::Backoff { failure, .. } | State::Failed { failure, .. } = state {
             self.publish_exit(id, failure);
         }
@@ -210,8 +219,8 @@ impl Runtime {
         }
     }
 
-    /// Publishes the exit of the newest child, for requests whose connections broke with it. Its gate is
-    /// shut by now: requests that learn of the exit queue for the next child.
+    /// Publishes the exit of the newest child for requests whose connections broke with it. The gate is already
+    /// closed, so requests that retry queue for the next child.
     fn publish_exit(&self, id: ModelId, failure: &Failure) {
         let Some(entry) = self.entries.get(id.0) else {
             return;
@@ -224,25 +233,24 @@ impl Runtime {
         }
     }
 
-    /// A child is gone: what it held is free at once in the host's memory, and on devices when their
-    /// driver says so.
-    fn stopped(&mut self, id: ModelId, serial: u64) {
+    /// Handles a stopped instance: its RAM is free at once, its device memory when the driver says so.
+    fn on_instance_stopped(&mut self, id: ModelId, serial: u64) {
         let Some(engine) = self
-            .world
+            .context
             .engine
             .clone()
             .filter(|engine| engine.nvml.is_some())
         else {
-            return self.freed(id, serial);
+            return self.on_memory_freed(id, serial);
         };
         let running = self.entries[id.0].running.as_ref();
         let pid = running.map_or(0, |running| running.pid);
-        let tell = self.tell.clone();
+        let sender = self.messages_sender.clone();
         self.tasks.spawn(async move {
-            let deadline = Instant::now() + FREED;
+            let deadline = Instant::now() + FREE_TIMEOUT;
             loop {
                 let engine = Arc::clone(&engine);
-                let holds = blocking::run(move || engine.still_holds(pid)).await;
+                let holds = blocking::run(move || engine.has_device_memory(pid)).await;
                 if !holds.unwrap_or(false) {
                     break;
                 }
@@ -253,15 +261,17 @@ impl Runtime {
                     );
                     break;
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(FREE_POLL_INTERVAL).await;
             }
-            // The actor hears it unless it has ended.
-            let _ = tell.send(News::Freed { model: id, serial }).await;
+            // Sending fails only if the actor has ended.
+            let _ = sender
+                .send(RuntimeMessage::MemoryFreed { model: id, serial })
+                .await;
         });
     }
 
-    /// What an instance held is free.
-    pub(super) fn freed(&mut self, id: ModelId, serial: u64) {
+    /// Removes an instance whose memory is free.
+    pub(super) fn on_memory_freed(&mut self, id: ModelId, serial: u64) {
         let Some(entry) = self.entries.get_mut(id.0) else {
             return;
         };
@@ -271,38 +281,38 @@ impl Runtime {
             .is_some_and(|running| running.serial == serial)
         {
             entry.running = None;
-            self.handle(Event::Instance {
+            self.handle_event(Event::Instance {
                 model: id,
                 status: InstanceStatus::Stopped,
             });
         }
     }
 
-    /// A child has died, and its instance would start another one. Where it had asked for more
-    /// memory than there is that is the scheduler's to decide.
-    fn hurt(
+    /// Handles a failed child that its instance would restart. If it ran out of memory, the scheduler decides
+    /// instead.
+    fn on_child_backoff(
         &mut self,
         id: ModelId,
         failure: &Arc<Failure>,
         (attempt, left): (u32, u32),
         until: Instant,
     ) -> InstanceStatus {
-        let starved = self.is_refused_memory(failure);
-        let at = on_the_clock(until);
-        let told = LoadFailure {
+        let out_of_memory = self.is_out_of_memory(failure);
+        let at = to_system_time(until);
+        let load_failure = LoadFailure {
             cause: Arc::clone(failure),
-            retry_at: (!starved).then_some(at),
+            retry_at: (!out_of_memory).then_some(at),
             restarts_left: left,
         };
-        self.remember(id, told, None, false);
-        // The budget was full: this is the first restart of it, or one that costs nothing.
-        let then = match starved {
-            true => Then::Asked,
-            false => Then::Again { at, left },
+        self.store_failure(id, load_failure, None, false);
+        // The restart budget was full: this is the first restart, or a free one.
+        let decision = match out_of_memory {
+            true => RestartDecision::SchedulerDecides,
+            false => RestartDecision::Restart { at, left },
         };
-        self.died(id, failure, attempt <= 1, then);
-        if starved {
-            self.dispose(id);
+        self.record_failure(id, failure, attempt <= 1, decision);
+        if out_of_memory {
+            self.stop_childless(id);
             return InstanceStatus::OutOfMemory;
         }
         InstanceStatus::Restarting {
@@ -310,28 +320,28 @@ impl Runtime {
         }
     }
 
-    fn failed(
+    fn on_child_failed(
         &mut self,
         id: ModelId,
         failure: &Arc<Failure>,
         until: Option<Instant>,
     ) -> InstanceStatus {
-        let starved = self.is_refused_memory(failure);
-        let at = until.filter(|_| !starved).map(on_the_clock);
-        let told = LoadFailure {
+        let out_of_memory = self.is_out_of_memory(failure);
+        let at = until.filter(|_| !out_of_memory).map(to_system_time);
+        let load_failure = LoadFailure {
             cause: Arc::clone(failure),
             retry_at: at,
             restarts_left: 0,
         };
-        self.remember(id, told, until, until.is_some());
-        let then = match at {
-            _ if starved => Then::Asked,
-            Some(until) => Then::Paused { until },
-            None => Then::GivenUp,
+        self.store_failure(id, load_failure, until, until.is_some());
+        let decision = match at {
+            _ if out_of_memory => RestartDecision::SchedulerDecides,
+            Some(until) => RestartDecision::BreakerOpen { until },
+            None => RestartDecision::GiveUp,
         };
-        self.died(id, failure, false, then);
-        self.dispose(id);
-        if starved {
+        self.record_failure(id, failure, false, decision);
+        self.stop_childless(id);
+        if out_of_memory {
             return InstanceStatus::OutOfMemory;
         }
         InstanceStatus::Failed {
@@ -339,49 +349,70 @@ impl Runtime {
         }
     }
 
-    fn is_refused_memory(&self, failure: &Failure) -> bool {
+    fn is_out_of_memory(&self, failure: &Failure) -> bool {
         failure.class == FailureClass::OutOfMemory
             && failure.phase != paddock_supervisor::ChildPhase::Ready
-            && self.world.config.mode == Mode::Serve
+            && self.context.config.mode == Mode::Serve
     }
 
-    /// Says of a death what follows.
-    fn died(&mut self, id: ModelId, failure: &Failure, afresh: bool, then: Then) {
-        let death = Death {
+    /// Counts and records a child's failure with the decision that follows.
+    fn record_failure(
+        &mut self,
+        id: ModelId,
+        failure: &Failure,
+        is_first: bool,
+        decision: RestartDecision,
+    ) {
+        let child_failure = ChildFailure {
             class: failure.class,
             message: failure.message.clone(),
-            row: self.entries[id.0].deaths.add(afresh, Instant::now()),
-            then,
+            streak: self.entries[id.0]
+                .failure_streak
+                .add(is_first, Instant::now()),
+            decision,
         };
         self.entries[id.0]
-            .tally
-            .died(death.class, failure.phase, then);
-        self.tell_death(id, failure.phase, &death);
-        self.journal.died(id, death);
+            .counters
+            .count_failure(child_failure.class, failure.phase, decision);
+        self.record_child_failure(id, failure.phase, &child_failure);
+        self.journal.child_failed(id, child_failure);
     }
 
-    fn remember(&mut self, id: ModelId, failure: LoadFailure, until: Option<Instant>, broke: bool) {
+    fn store_failure(
+        &mut self,
+        id: ModelId,
+        failure: LoadFailure,
+        until: Option<Instant>,
+        breaker_opened: bool,
+    ) {
         let entry = &mut self.entries[id.0];
-        let files = entry.found.as_ref().and_then(|found| found.files.clone());
-        let broke = broke || entry.failed.as_ref().is_some_and(|failed| failed.broke);
-        entry.repeats.failed(&failure.cause);
-        entry.failed = Some(Failed {
+        let files = entry
+            .inspection
+            .as_ref()
+            .and_then(|inspection| inspection.files.clone());
+        let breaker_opened = breaker_opened
+            || entry
+                .failed
+                .as_ref()
+                .is_some_and(|failed| failed.breaker_opened);
+        entry.failure_dedup.record_failure(&failure.cause);
+        entry.failed = Some(FailedLoad {
             until,
             files: files.filter(|_| !failure.cause.class.is_retryable()),
             failure,
-            broke,
+            breaker_opened,
         });
     }
 
-    /// Lets go of an instance that has no child.
-    fn dispose(&mut self, id: ModelId) {
+    /// Stops an instance that has no child.
+    fn stop_childless(&mut self, id: ModelId) {
         if let Some(running) = self.entries[id.0].running.take() {
             self.tasks
                 .spawn(async move { running.instance.stop().await });
         }
     }
 
-    /// Ends every child at once.
+    /// Kills every child.
     pub(super) fn kill(&self) {
         self.phase.send_replace(ServicePhase::Cut);
         for running in self
@@ -395,8 +426,8 @@ impl Runtime {
     }
 }
 
-/// When a moment is, by the clock on the wall.
-fn on_the_clock(at: Instant) -> SystemTime {
+/// Converts a monotonic time to wall-clock time.
+fn to_system_time(at: Instant) -> SystemTime {
     SystemTime::now() + at.saturating_duration_since(Instant::now())
 }
 
@@ -404,8 +435,8 @@ fn generation_of(count: u64) -> Generation {
     Generation(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Makes the generation's address known before any lease names it.
-fn publish(model: &Model, generation: u64, listener: &Listener) -> Generation {
+/// Publishes the generation's address before any lease names it.
+fn publish_endpoint(model: &Model, generation: u64, listener: &Listener) -> Generation {
     let generation = generation_of(generation);
     let endpoint = Endpoint {
         generation,
@@ -420,22 +451,22 @@ fn publish(model: &Model, generation: u64, listener: &Listener) -> Generation {
     generation
 }
 
-/// Passes an instance's states on, the first one at once, until it has stopped.
+/// Forwards an instance's states to the actor, starting with the current one, until it has stopped.
 async fn forward_states(
     model: ModelId,
     serial: u64,
     mut states: watch::Receiver<State>,
-    to: mpsc::Sender<News>,
+    to: mpsc::Sender<RuntimeMessage>,
 ) {
     loop {
         let state = states.borrow_and_update().clone();
         let stopped = matches!(state, State::Stopped);
-        let news = News::State {
+        let message = RuntimeMessage::StateChanged {
             model,
             serial,
             state,
         };
-        if to.send(news).await.is_err() || stopped || states.changed().await.is_err() {
+        if to.send(message).await.is_err() || stopped || states.changed().await.is_err() {
             return;
         }
     }

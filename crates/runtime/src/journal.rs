@@ -1,8 +1,8 @@
-//! Why everything was done: the last decisions about each model, and the last requests that waited.
+//! Keeps the latest decisions about each model and the latest requests that waited, for `explain`.
 
-use super::death::{Death, clock};
-use super::inspect::PromptCache;
-use crate::memory::Bytes;
+use super::child_failure::{ChildFailure, format_clock};
+use super::inspection::PromptCache;
+use crate::memory::ByteSize;
 use paddock_scheduler::{Memory, ModelId, Note, PinnedBy, WantedBy};
 use paddock_supervisor::Failure;
 use std::collections::{HashMap, VecDeque};
@@ -10,41 +10,41 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// How many decisions are kept of each model.
-const NOTES: usize = 100;
+/// Notes kept for each model.
+const MAX_NOTES_PER_MODEL: usize = 100;
 
-/// How many requests are kept that have been answered.
-const REQUESTS: usize = 1_000;
+/// Answered requests kept.
+const MAX_REQUESTS: usize = 1_000;
 
-/// What has been decided.
+/// Recent decisions and waits.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    notes: HashMap<ModelId, VecDeque<Entry>>,
-    requests: VecDeque<Waited>,
+    notes: HashMap<ModelId, VecDeque<JournalNote>>,
+    requests: VecDeque<WaitRecord>,
 }
 
-/// Something that is remembered of a model.
+/// A note about a model.
 #[derive(Debug)]
-struct Entry {
+struct JournalNote {
     at: SystemTime,
-    happened: Happened,
+    event: JournalEvent,
     /// The number of later refusals for the same reason, and the time of the last one.
     again: Option<(u64, SystemTime)>,
 }
 
 #[derive(Debug)]
-enum Happened {
+enum JournalEvent {
     Decided(Note),
-    Died(Death),
+    ChildFailed(ChildFailure),
     Unloadable(Arc<Failure>),
-    /// A child is started with this prompt cache.
-    Caches(PromptCache),
+    /// A child starts with this prompt cache.
+    PromptCache(PromptCache),
 }
 
-impl Happened {
-    /// Returns whether the note has the cause of a failure.
+impl JournalEvent {
+    /// Returns true if the note holds the cause of a failure.
     fn is_cause(&self) -> bool {
-        matches!(self, Self::Died(_) | Self::Unloadable(_))
+        matches!(self, Self::ChildFailed(_) | Self::Unloadable(_))
     }
 
     fn is_refusal(&self) -> bool {
@@ -53,42 +53,42 @@ impl Happened {
     }
 }
 
-/// A request that had to wait, or was refused.
+/// A request that had to wait or was refused.
 #[derive(Debug, Clone)]
-pub(super) struct Waited {
+pub(super) struct WaitRecord {
     pub(super) name: String,
     pub(super) model: ModelId,
     pub(super) arrived: SystemTime,
     pub(super) since: Instant,
-    /// How long it waited, and how that ended; nothing while it waits.
-    pub(super) ended: Option<(Duration, Ended)>,
+    /// Time waited and outcome; `None` while it waits.
+    pub(super) outcome: Option<(Duration, WaitOutcome)>,
 }
 
-/// How waiting ended.
+/// The outcome of a wait.
 #[derive(Debug, Clone)]
-pub(crate) enum Ended {
-    /// It went to the model.
+pub(crate) enum WaitOutcome {
+    /// The request got a lease.
     Granted,
-    /// It was refused, in these words.
-    Refused { kind: &'static str, words: String },
-    /// Its client left.
+    /// The request was refused with this message.
+    Refused { kind: &'static str, message: String },
+    /// The client left.
     Left,
 }
 
-/// One decision, for people.
+/// A decision about a model, for people.
 #[derive(Debug, Clone)]
-pub struct Told {
-    /// When.
+pub struct JournalEntry {
+    /// Time of the decision.
     pub at: SystemTime,
-    /// What it was, in one word.
-    pub what: &'static str,
-    /// All of it, in a sentence.
-    pub words: String,
+    /// The kind of decision, in one word.
+    pub kind: &'static str,
+    /// The decision as a sentence.
+    pub message: String,
 }
 
-/// What became of a request, for people.
+/// The history of a request, for people.
 #[derive(Debug, Clone)]
-pub struct Explained {
+pub struct RequestExplanation {
     /// The `x-request-id` of the request.
     pub request: String,
     /// Name of the model.
@@ -99,40 +99,41 @@ pub struct Explained {
     pub waited: Duration,
     /// `waiting`, `granted`, `refused` or `left`.
     pub outcome: &'static str,
-    /// Why it was refused.
+    /// Kind and message of the refusal.
     pub error: Option<(&'static str, String)>,
-    /// What happened to its model meanwhile, and what had led to that.
-    pub meanwhile: Vec<Told>,
+    /// Decisions about the model during the wait, preceded by the one that led to them.
+    pub meanwhile: Vec<JournalEntry>,
 }
 
 impl Journal {
     pub(super) fn note(&mut self, model: ModelId, note: Note) {
-        self.happened(model, Happened::Decided(note));
+        self.push(model, JournalEvent::Decided(note));
     }
 
-    pub(super) fn died(&mut self, model: ModelId, death: Death) {
-        self.happened(model, Happened::Died(death));
+    pub(super) fn child_failed(&mut self, model: ModelId, failure: ChildFailure) {
+        self.push(model, JournalEvent::ChildFailed(failure));
     }
 
-    /// Notes why its files, or its last child, say that it does not load.
+    /// Notes that the model's files, or its last child, show that it cannot be loaded.
     pub(super) fn unloadable(&mut self, model: ModelId, cause: Arc<Failure>) {
-        self.happened(model, Happened::Unloadable(cause));
+        self.push(model, JournalEvent::Unloadable(cause));
     }
 
-    /// Notes the prompt cache of a child that is started, unless nothing is known of one.
-    pub(super) fn caches(&mut self, model: ModelId, cache: PromptCache) {
+    /// Notes the prompt cache of a starting child, if known.
+    pub(super) fn prompt_cache(&mut self, model: ModelId, cache: PromptCache) {
         if cache.is_known() {
-            self.happened(model, Happened::Caches(cache));
+            self.push(model, JournalEvent::PromptCache(cache));
         }
     }
 
-    /// Notes that the model was wanted again and refused for the reason that was noted last.
+    /// Counts another refusal for the reason that was noted last.
     pub(super) fn refused_again(&mut self, model: ModelId) {
         let notes = self.notes.entry(model).or_default();
-        let Some(last) = notes.iter().rposition(|note| note.happened.is_refusal()) else {
+        let Some(last) = notes.iter().rposition(|note| note.event.is_refusal()) else {
             return;
         };
-        let wanted = |note: &Entry| matches!(note.happened, Happened::Decided(Note::Wanted { .. }));
+        let wanted =
+            |note: &JournalNote| matches!(note.event, JournalEvent::Decided(Note::Wanted { .. }));
         if let Some(wanted) = notes.iter().rposition(wanted).filter(|at| *at > last) {
             notes.remove(wanted);
         }
@@ -142,84 +143,84 @@ impl Journal {
         }
     }
 
-    fn happened(&mut self, model: ModelId, happened: Happened) {
+    fn push(&mut self, model: ModelId, event: JournalEvent) {
         let notes = self.notes.entry(model).or_default();
-        if notes.len() == NOTES {
-            // The last cause of a failure stays, whatever has been decided since.
-            let cause = notes.iter().rposition(|note| note.happened.is_cause());
+        if notes.len() == MAX_NOTES_PER_MODEL {
+            // The last cause of a failure stays, whatever was decided since.
+            let cause = notes.iter().rposition(|note| note.event.is_cause());
             notes.remove(usize::from(cause == Some(0)));
         }
-        notes.push_back(Entry {
+        notes.push_back(JournalNote {
             at: SystemTime::now(),
-            happened,
+            event,
             again: None,
         });
     }
 
-    pub(super) fn ended(&mut self, waited: Waited) {
-        if self.requests.len() == REQUESTS {
+    pub(super) fn record_wait(&mut self, record: WaitRecord) {
+        if self.requests.len() == MAX_REQUESTS {
             self.requests.pop_front();
         }
-        self.requests.push_back(waited);
+        self.requests.push_back(record);
     }
 
-    /// The last request of that name that has been answered.
-    pub(super) fn request(&self, name: &str) -> Option<&Waited> {
+    /// Returns the newest answered request of that name.
+    pub(super) fn request(&self, name: &str) -> Option<&WaitRecord> {
         self.requests
             .iter()
             .rev()
-            .find(|waited| waited.name == name)
+            .find(|record| record.name == name)
     }
 
-    /// The decisions about a model, the newest last.
-    pub(super) fn told(&self, model: ModelId, names: &Names) -> Vec<Told> {
+    /// Returns the decisions about a model, the newest last.
+    pub(super) fn entries(&self, model: ModelId, names: &DisplayNames) -> Vec<JournalEntry> {
         let notes = self.notes.get(&model).into_iter().flatten();
-        let tell = |entry: &Entry| {
+        let describe = |entry: &JournalNote| {
             let name = names.name(model);
-            let (what, mut words) = match &entry.happened {
-                Happened::Decided(note) => (what(note), sentence(name, note, names)),
-                Happened::Died(death) => ("died", death.sentence(name)),
-                Happened::Unloadable(cause) => {
+            let (kind, mut message) = match &entry.event {
+                JournalEvent::Decided(note) => (note_kind(note), describe_note(name, note, names)),
+                JournalEvent::ChildFailed(failure) => ("died", failure.sentence(name)),
+                JournalEvent::Unloadable(cause) => {
                     ("unloadable", format!("{name} is not loaded: {cause}"))
                 }
-                Happened::Caches(cache) => ("prompt_cache", cache.sentence(name)),
+                JournalEvent::PromptCache(cache) => ("prompt_cache", cache.sentence(name)),
             };
             if let Some((times, last)) = entry.again {
                 let since = format!("; requests were refused so {times} more times, last at ");
-                words += &since;
-                words += &clock(last);
+                message += &since;
+                message += &format_clock(last);
             }
-            Told {
+            JournalEntry {
                 at: entry.at,
-                what,
-                words,
+                kind,
+                message,
             }
         };
-        notes.map(tell).collect()
+        notes.map(describe).collect()
     }
 
-    pub(super) fn explain(&self, waited: &Waited, names: &Names) -> Explained {
-        let (time, outcome, error) = match &waited.ended {
-            None => (waited.since.elapsed(), "waiting", None),
-            Some((time, Ended::Granted)) => (*time, "granted", None),
-            Some((time, Ended::Left)) => (*time, "left", None),
-            Some((time, Ended::Refused { kind, words })) => {
-                (*time, "refused", Some((*kind, words.clone())))
+    pub(super) fn explain(&self, record: &WaitRecord, names: &DisplayNames) -> RequestExplanation {
+        let (time, outcome, error) = match &record.outcome {
+            None => (record.since.elapsed(), "waiting", None),
+            Some((time, WaitOutcome::Granted)) => (*time, "granted", None),
+            Some((time, WaitOutcome::Left)) => (*time, "left", None),
+            Some((time, WaitOutcome::Refused { kind, message })) => {
+                (*time, "refused", Some((*kind, message.clone())))
             }
         };
-        let mut meanwhile = self.told(waited.model, names);
-        let end = waited.arrived + time + Duration::from_millis(1);
-        meanwhile.retain(|told| told.at <= end);
-        // What led to it: the last decision before it came, and all that came after.
+        let mut meanwhile = self.entries(record.model, names);
+        let end = record.arrived + time + Duration::from_millis(1);
+        meanwhile.retain(|entry| entry.at <= end);
+        // Keep the last decision before the arrival, and all later ones.
         let before = meanwhile
             .iter()
-            .filter(|told| told.at < waited.arrived)
+            .filter(|entry| entry.at < record.arrived)
             .count();
         meanwhile.drain(..before.saturating_sub(1));
-        Explained {
-            request: waited.name.clone(),
-            model: names.name(waited.model).to_owned(),
-            arrived: waited.arrived,
+        RequestExplanation {
+            request: record.name.clone(),
+            model: names.name(record.model).to_owned(),
+            arrived: record.arrived,
             waited: time,
             outcome,
             error,
@@ -228,25 +229,25 @@ impl Journal {
     }
 }
 
-/// What models and devices are called, each in its place.
+/// Names of models and devices by index.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct DisplayNames {
     pub(super) models: Vec<String>,
     pub(super) devices: Vec<String>,
 }
 
-impl Names {
+impl DisplayNames {
     pub(super) fn name(&self, model: ModelId) -> &str {
         self.models.get(model.0).map_or("a model", String::as_str)
     }
 
-    /// An amount: the host's and each device's.
-    fn memory(&self, memory: &Memory) -> String {
-        memory_words(memory, &self.devices)
+    /// Formats an amount: the host's and each device's.
+    fn format_memory(&self, memory: &Memory) -> String {
+        format_memory(memory, &self.devices)
     }
 }
 
-fn what(note: &Note) -> &'static str {
+fn note_kind(note: &Note) -> &'static str {
     match note {
         Note::Wanted { .. } => "wanted",
         Note::WaitsForRoom { .. } => "waits_for_room",
@@ -269,8 +270,8 @@ fn what(note: &Note) -> &'static str {
     }
 }
 
-pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
-    let memory = |memory: &Memory| names.memory(memory);
+pub(super) fn describe_note(name: &str, note: &Note, names: &DisplayNames) -> String {
+    let memory = |memory: &Memory| names.format_memory(memory);
     let list = |models: &[ModelId]| {
         let names: Vec<_> = models.iter().map(|model| names.name(*model)).collect();
         names.join(", ")
@@ -280,7 +281,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
         models => format!("{what}{}", list(models)),
     };
     match note {
-        Note::Wanted { by } => wanted(name, *by),
+        Note::Wanted { by } => describe_wanted(name, *by),
         Note::WaitsForRoom {
             needs,
             free,
@@ -293,7 +294,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             among("; in use or loaded a moment ago: ", kept),
             among("; pinned: ", pinned)
         ),
-        Note::Tries => tries(name),
+        Note::Tries => describe_tries(name),
         Note::MakesRoom { needs, victims } => {
             format!(
                 "{name} needs {}: {} made room",
@@ -306,7 +307,7 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             memory(needs),
             memory(free)
         ),
-        Note::Ready { took } => format!("{name} was ready after {}", time(*took)),
+        Note::Ready { took } => format!("{name} was ready after {}", format_duration(*took)),
         Note::Evicted {
             by,
             idle,
@@ -316,12 +317,12 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             "{name} was evicted for {}: idle for {}, it was the cheapest to lose (worth {worth:.2}: \
              uses lately × seconds to load) and freed {}",
             names.name(*by),
-            time(*idle),
+            format_duration(*idle),
             memory(frees)
         ),
         Note::OverBudget { idle, over } => format!(
             "{name} was evicted, idle for {}: models were seen to hold {} more than they may",
-            time(*idle),
+            format_duration(*idle),
             memory(over)
         ),
         Note::DrainsFor {
@@ -332,25 +333,25 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
             "{name} lets nobody new in, and goes when its {in_flight} requests in flight have ended: \
              {} has waited {} for its memory",
             names.name(*to),
-            time(*waited)
+            format_duration(*waited)
         ),
         Note::DrainCancelled => format!("{name} stays: nobody waits for its memory any more"),
         Note::KeepAliveExpired { idle } => {
             format!(
                 "{name} was unloaded: nobody used it for {}, its keep_alive",
-                time(*idle)
+                format_duration(*idle)
             )
         }
         Note::Unloaded => format!("{name} was unloaded by the operator"),
-        Note::Pinned { by } => pinned(name, *by),
-        Note::Unpinned { by } => unpinned(name, *by),
+        Note::Pinned { by } => describe_pinned(name, *by),
+        Note::Unpinned { by } => describe_unpinned(name, *by),
         Note::Reconfigured => format!("{name} has another configuration now, or none"),
         Note::OutOfMemory { free } => format!(
             "{name} ran out of memory though {} was thought to be free: another model goes, and it \
              is tried once more",
             memory(free)
         ),
-        Note::Failed { retry } => failed(name, *retry),
+        Note::Failed { retry } => describe_failed(name, *retry),
         Note::DoesNotFit {
             needs,
             available,
@@ -370,13 +371,13 @@ pub(super) fn sentence(name: &str, note: &Note, names: &Names) -> String {
     }
 }
 
-fn tries(name: &str) -> String {
+fn describe_tries(name: &str) -> String {
     format!(
         "{name} was tried in the engine before any model makes room for it: its files have not been loaded before"
     )
 }
 
-fn wanted(name: &str, by: WantedBy) -> String {
+fn describe_wanted(name: &str, by: WantedBy) -> String {
     match by {
         WantedBy::Request(_) => format!("{name} was asked for by a request"),
         WantedBy::Operator => format!("{name} was asked for by the operator or the configuration"),
@@ -384,21 +385,24 @@ fn wanted(name: &str, by: WantedBy) -> String {
     }
 }
 
-fn failed(name: &str, retry: Option<Duration>) -> String {
+fn describe_failed(name: &str, retry: Option<Duration>) -> String {
     match retry {
-        Some(after) => format!("{name} failed; it may be tried again after {}", time(after)),
+        Some(after) => format!(
+            "{name} failed; it may be tried again after {}",
+            format_duration(after)
+        ),
         None => {
             format!("{name} failed; it is not tried again until something about it has changed")
         }
     }
 }
 
-fn pinned(name: &str, by: PinnedBy) -> String {
+fn describe_pinned(name: &str, by: PinnedBy) -> String {
     let by = author(by);
     format!("{name} was pinned by {by}: it goes for no other model, nor for being idle")
 }
 
-fn unpinned(name: &str, by: PinnedBy) -> String {
+fn describe_unpinned(name: &str, by: PinnedBy) -> String {
     let by = author(by);
     format!("{name} was unpinned by {by}: it goes like any other model")
 }
@@ -410,7 +414,7 @@ fn author(by: PinnedBy) -> &'static str {
     }
 }
 
-fn time(duration: Duration) -> String {
+fn format_duration(duration: Duration) -> String {
     match duration.as_secs() {
         0..10 => format!("{:.2} s", duration.as_secs_f64()),
         10..120 => format!("{} s", duration.as_secs()),
@@ -418,18 +422,18 @@ fn time(duration: Duration) -> String {
     }
 }
 
-/// Words an amount: the host's and each device's.
-pub(super) fn memory_words(memory: &Memory, devices: &[String]) -> String {
+/// Formats an amount: the host's and each device's.
+pub(super) fn format_memory(memory: &Memory, devices: &[String]) -> String {
     let mut parts = Vec::new();
-    for (at, device) in devices
+    for (index, device) in devices
         .iter()
         .enumerate()
-        .filter(|(at, _)| memory.device(*at) > 0)
+        .filter(|(index, _)| memory.device(*index) > 0)
     {
-        parts.push(format!("{} on {device}", Bytes(memory.device(at))));
+        parts.push(format!("{} on {device}", ByteSize(memory.device(index))));
     }
     if memory.host() > 0 || parts.is_empty() {
-        parts.insert(0, Bytes(memory.host()).to_string());
+        parts.insert(0, ByteSize(memory.host()).to_string());
     }
     parts.join(" and ")
 }

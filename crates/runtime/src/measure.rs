@@ -1,69 +1,72 @@
-//! What a loaded model was seen to take: its child's own report, and what the system shows.
+//! Measures a loaded model's memory: its child's own report, and what the system shows.
 
-use super::actor::{News, Runtime};
-use super::inspect::Found;
+use super::actor::{Runtime, RuntimeMessage};
+use super::inspection::ModelInspection;
 use crate::engine::Engine;
-use crate::learned::{self, Lesson};
-use crate::memory::report::Report;
-use crate::memory::{buffers, process};
+use crate::load_history::{self, LoadMeasurement};
+use crate::memory::report::MemoryReport;
+use crate::memory::{buffer_log, process};
 use paddock_scheduler::{Event, Memory, ModelId};
 use paddock_supervisor::Logs;
 use paddock_supervisor::blocking;
 use std::time::{Duration, SystemTime};
 
-/// What was seen.
+/// A measurement of a loaded model.
 #[derive(Debug, Clone, Copy)]
-pub struct Measured {
+pub struct MeasuredLoad {
     memory: Memory,
-    /// Bytes that the child's prompt cache, empty when it was looked at, may take later.
+    /// Bytes that the child's prompt cache, still empty when measured, may take later.
     prompt_cache: u64,
 }
 
 impl Runtime {
-    /// Looks at what a model takes that has just become ready, and remembers it.
+    /// Measures a model that has just become ready, and records the result.
     pub(super) fn measure(&mut self, id: ModelId) {
-        let (Some(entry), Some(engine)) = (self.entries.get(id.0), self.world.engine.clone())
+        let (Some(entry), Some(engine)) = (self.entries.get(id.0), self.context.engine.clone())
         else {
             return;
         };
-        let (Some(running), Some(found)) = (&entry.running, entry.found.clone()) else {
+        let (Some(running), Some(inspection)) = (&entry.running, entry.inspection.clone()) else {
             return;
         };
         let pid = running.instance.watch().borrow().pid();
-        let (Some(pid), Some(key)) = (pid, found.key.clone()) else {
+        let (Some(pid), Some(key)) = (pid, inspection.key.clone()) else {
             return;
         };
         let serial = running.serial;
-        let prompt_cache = found.prompt_cache.counted;
+        let prompt_cache = inspection.prompt_cache.counted;
         let logs = running.instance.logs();
         let load = self
             .scheduler
             .snapshot(id)
-            .map_or(Duration::ZERO, |look| look.load);
-        let (tell, learned) = (self.tell.clone(), self.world.learned.clone());
+            .map_or(Duration::ZERO, |snapshot| snapshot.load);
+        let (sender, load_history) = (
+            self.messages_sender.clone(),
+            self.context.load_history.clone(),
+        );
         self.tasks.spawn(async move {
-            let seeing = blocking::run(move || see(pid, &logs, &found, &engine));
-            let Ok((reported, observed, memory)) = seeing.await else {
+            let reading = blocking::run(move || read_memory(pid, &logs, &inspection, &engine));
+            let Ok((reported, observed, memory)) = reading.await else {
                 return;
             };
-            if let Some(learned) = learned {
-                let lesson = Lesson {
+            if let Some(load_history) = load_history {
+                let measurement = LoadMeasurement {
                     reported,
                     observed,
                     load,
                     context: None,
                     loads: 1,
-                    at: now(),
+                    measured_at: unix_now(),
                 };
-                learned.learn(key, lesson);
+                load_history.record(key, measurement);
             }
-            let measured = Measured {
+            let measured = MeasuredLoad {
                 memory,
                 prompt_cache,
             };
-            // The actor hears it unless it has ended.
-            let _ = tell
-                .send(News::Measured {
+            // Sending fails only if the actor has ended.
+            let _ = sender
+                .send(RuntimeMessage::Measured {
                     model: id,
                     serial,
                     measured,
@@ -72,7 +75,7 @@ impl Runtime {
         });
     }
 
-    pub(super) fn measured(&mut self, id: ModelId, serial: u64, measured: Measured) {
+    pub(super) fn on_measured(&mut self, id: ModelId, serial: u64, measured: MeasuredLoad) {
         let Some(entry) = self.entries.get_mut(id.0) else {
             return;
         };
@@ -82,7 +85,7 @@ impl Runtime {
         };
         running.measured = Some(measured.memory);
         if entry.config.memory.is_none() {
-            self.handle(Event::Measured {
+            self.handle_event(Event::Measured {
                 model: id,
                 memory: measured.memory.with_host(measured.prompt_cache),
             });
@@ -90,37 +93,46 @@ impl Runtime {
     }
 }
 
-type Seen = (Option<learned::Memory>, Option<learned::Memory>, Memory);
+type MemoryReadings = (
+    Option<load_history::MeasuredMemory>,
+    Option<load_history::MeasuredMemory>,
+    Memory,
+);
 
-/// What the child reports, what the system shows, and what follows of both: in each place the greater
-/// of the two. Where the child does not report, what was expected stands in for it. Pages of the file that were not touched yet are not seen in the process, and will be;
-/// the driver's part is not in the report.
-fn see(pid: u32, logs: &Logs, found: &Found, engine: &Engine) -> Seen {
+/// Returns the memory reported by the child, the memory that the system shows, and for each location the maximum of
+/// both. Without a report the expected memory takes its place. The process does not show pages of the file that
+/// were not touched yet; the report does not include the driver's part.
+fn read_memory(
+    pid: u32,
+    logs: &Logs,
+    inspection: &ModelInspection,
+    engine: &Engine,
+) -> MemoryReadings {
     let lines = logs.last_child_lines();
     let mut last = lines.iter().rev();
     let report = last
-        .find_map(|line| Report::parse(line.as_bytes()))
-        .or_else(|| buffers::read(lines.iter().map(String::as_str)));
+        .find_map(|line| MemoryReport::parse(line.as_bytes()))
+        .or_else(|| buffer_log::parse(lines.iter().map(String::as_str)));
     let names = || engine.devices.iter().map(|device| &device.name);
-    let reported = report.map(|report| learned::Memory {
-        host: report.host_without_copies(),
+    let reported = report.map(|report| load_history::MeasuredMemory {
+        host: report.host_without_repacked(),
         devices: names()
             .map(|name| (name.clone(), report.device(name)))
             .collect(),
     });
-    let observed = process::occupied(pid).map(|host| learned::Memory {
+    let observed = process::used_bytes(pid).map(|host| load_history::MeasuredMemory {
         host,
-        devices: engine.seen_on_devices(pid),
+        devices: engine.device_usage(pid),
     });
-    let expected = || learned::Memory {
-        host: found
+    let expected = || load_history::MeasuredMemory {
+        host: inspection
             .demand
             .memory
             .host()
-            .saturating_sub(found.prompt_cache.counted),
+            .saturating_sub(inspection.prompt_cache.counted),
         devices: names()
             .enumerate()
-            .map(|(at, name)| (name.clone(), found.demand.memory.device(at)))
+            .map(|(index, name)| (name.clone(), inspection.demand.memory.device(index)))
             .collect(),
     };
     let all = [reported.clone().unwrap_or_else(expected)];
@@ -128,14 +140,14 @@ fn see(pid: u32, logs: &Logs, found: &Found, engine: &Engine) -> Seen {
     let host = all().map(|memory| memory.host).max().unwrap_or(0);
     let memory = names()
         .enumerate()
-        .fold(Memory::needed(host), |sum, (at, name)| {
+        .fold(Memory::needed(host), |sum, (index, name)| {
             let seen = all().filter_map(|seen| seen.devices.get(name)).max();
-            sum.with_device(at, seen.copied().unwrap_or(0))
+            sum.with_device(index, seen.copied().unwrap_or(0))
         });
     (reported, observed, memory)
 }
 
-fn now() -> u64 {
+fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

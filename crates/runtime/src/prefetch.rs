@@ -1,10 +1,9 @@
-//! A file is read ahead, into the system's page cache, while another model makes room.
+//! Reads a model's file into the page cache while another model is being unloaded.
 
 use std::fs::File;
 use std::path::Path;
 
-/// Asks the system to read a model's file ahead. It reads on by itself when this has returned, as
-/// far as it has memory to spare.
+/// Asks the kernel to read a model's file ahead. The kernel continues in the background, as far as memory allows.
 pub(super) fn prefetch(path: &Path) {
     let advised = File::open(path).and_then(|file| advise(&file));
     if let Err(error) = advised {
@@ -15,7 +14,7 @@ pub(super) fn prefetch(path: &Path) {
 #[cfg(target_os = "linux")]
 fn advise(file: &File) -> std::io::Result<()> {
     use rustix::fs::{Advice, fadvise};
-    // Without a length it is the whole file.
+    // No length means the whole file.
     Ok(fadvise(file, 0, None, Advice::WillNeed)?)
 }
 

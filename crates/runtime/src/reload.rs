@@ -1,9 +1,8 @@
-//! Another configuration: what changed, and what that touches. A model whose section did not change
-//! is not touched.
+//! Applies another configuration: finds the differences and changes only the models whose sections differ.
 
 use super::actor::Runtime;
-use super::repeats::Repeats;
-use crate::rules;
+use super::failure_dedup::FailureDedup;
+use crate::scheduler_policy;
 use paddock_admission::model::{Capacity, Limits};
 use paddock_config::{self as config, ApiKey, Config};
 use paddock_scheduler::{Event, ModelId, ModelStatus};
@@ -11,28 +10,28 @@ use paddock_supervisor::Logs;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What a reload did, by models' names.
+/// The result of a reload, by model name.
 #[derive(Debug, Default)]
-pub struct Reloaded {
+pub struct ReloadReport {
     pub(crate) added: Vec<String>,
     pub(crate) changed: Vec<String>,
     pub(crate) removed: Vec<String>,
-    pub(crate) api_keys: Changes,
-    /// Keys that take effect only at the next start.
+    pub(crate) api_keys: ApiKeyChanges,
+    /// Configuration keys that need a restart to take effect.
     pub(crate) at_next_start: Vec<&'static str>,
 }
 
-/// What became of things that have names.
+/// Differences between two sets of API keys, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
+pub(crate) struct ApiKeyChanges {
     added: Vec<String>,
     changed: Vec<String>,
     removed: Vec<String>,
 }
 
-impl Changes {
-    /// Of API keys.
-    fn of(before: &[ApiKey], now: &[ApiKey]) -> Self {
+impl ApiKeyChanges {
+    /// Compares the API keys of two configurations.
+    fn between(before: &[ApiKey], now: &[ApiKey]) -> Self {
         let named = |keys: &[ApiKey], name: &str| keys.iter().find(|key| key.name == name).cloned();
         let mut changes = Self::default();
         for key in now {
@@ -48,8 +47,8 @@ impl Changes {
     }
 }
 
-impl Reloaded {
-    pub fn json(&self) -> Value {
+impl ReloadReport {
+    pub fn to_json(&self) -> Value {
         json!({
             "added": self.added,
             "changed": self.changed,
@@ -65,22 +64,22 @@ impl Reloaded {
 }
 
 impl Runtime {
-    pub(super) fn reload(&mut self, config: Config) -> Reloaded {
-        let before = Arc::clone(&self.world.config);
+    pub(super) fn reload(&mut self, config: Config) -> ReloadReport {
+        let before = Arc::clone(&self.context.config);
         let config = Arc::new(config);
-        self.world.config = Arc::clone(&config);
-        let mut reloaded = Reloaded {
-            at_next_start: at_next_start(&before, &config),
-            api_keys: Changes::of(&before.api_keys, &config.api_keys),
-            ..Reloaded::default()
+        self.context.config = Arc::clone(&config);
+        let mut reloaded = ReloadReport {
+            at_next_start: keys_requiring_restart(&before, &config),
+            api_keys: ApiKeyChanges::between(&before.api_keys, &config.api_keys),
+            ..ReloadReport::default()
         };
-        if let Some(engine) = &self.world.engine {
-            let budget = rules::budget(&config, engine.host, &engine.devices);
-            let policy = rules::policy(&config);
-            self.handle(Event::Rules { policy, budget });
+        if let Some(engine) = &self.context.engine {
+            let budget = scheduler_policy::budget(&config, engine.host, &engine.devices);
+            let policy = scheduler_policy::policy(&config);
+            self.handle_event(Event::Rules { policy, budget });
         }
-        for at in 0..self.entries.len() {
-            let entry = &self.entries[at];
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
             if entry.removed {
                 continue;
             }
@@ -89,18 +88,19 @@ impl Runtime {
                 .iter()
                 .find(|model| model.id == entry.config.id)
             {
-                Some(model) => self.change(ModelId(at), model, &before, &mut reloaded),
-                None => self.forget(ModelId(at), &mut reloaded),
+                Some(model) => self.change_model(ModelId(index), model, &before, &mut reloaded),
+                None => self.remove_model(ModelId(index), &mut reloaded),
             }
         }
         for model in &config.models {
-            let known =
-                |entry: &&super::entry::Entry| !entry.removed && entry.config.id == model.id;
+            let known = |entry: &&super::model_entry::ModelEntry| {
+                !entry.removed && entry.config.id == model.id
+            };
             if self.entries.iter().find(known).is_none() {
                 let id = self.add(Arc::new(model.clone()));
                 reloaded.added.push(model.id.clone());
                 if model.preload {
-                    self.handle(Event::Load { model: id });
+                    self.handle_event(Event::Load { model: id });
                 }
             }
         }
@@ -109,14 +109,14 @@ impl Runtime {
         reloaded
     }
 
-    fn change(
+    fn change_model(
         &mut self,
         id: ModelId,
         model: &config::Model,
         before: &Config,
-        reloaded: &mut Reloaded,
+        reloaded: &mut ReloadReport,
     ) {
-        let config = Arc::clone(&self.world.config);
+        let config = Arc::clone(&self.context.config);
         let repaired = self.is_repaired(id, model, before);
         let entry = &mut self.entries[id.0];
         let restart = repaired
@@ -131,37 +131,37 @@ impl Runtime {
         entry.model = Arc::new(entry.model.with(Capacity::of(model, config.mode), limits));
         if restart {
             entry.failed = None;
-            entry.repeats = Repeats::default();
-            entry.inspections += 1;
+            entry.failure_dedup = FailureDedup::default();
+            entry.last_inspection_id += 1;
         }
         reloaded.changed.push(model.id.clone());
-        self.handle(Event::Change {
+        self.handle_event(Event::Change {
             model: id,
-            spec: rules::spec(&config, model),
+            spec: scheduler_policy::spec(&config, model),
             restart,
         });
     }
 
-    /// Returns whether a model that had failed for its files has others now.
+    /// Returns true if a model failed because of its files and those are no longer at fault.
     fn is_repaired(&self, id: ModelId, model: &config::Model, before: &Config) -> bool {
-        let look = self.scheduler.snapshot(id);
-        look.is_some_and(|look| look.status == ModelStatus::Failed)
+        let snapshot = self.scheduler.snapshot(id);
+        snapshot.is_some_and(|snapshot| snapshot.status == ModelStatus::Failed)
             && before.is_at_fault(&self.entries[id.0].config)
-            && !self.world.config.is_at_fault(model)
+            && !self.context.config.is_at_fault(model)
     }
 
-    fn forget(&mut self, id: ModelId, reloaded: &mut Reloaded) {
+    fn remove_model(&mut self, id: ModelId, reloaded: &mut ReloadReport) {
         let entry = &mut self.entries[id.0];
         entry.removed = true;
-        // Who follows its output sees that it ends with its last child.
+        // A reader of the old logs sees their end when the last child ends.
         entry.logs = Logs::new();
         reloaded.removed.push(entry.config.id.clone());
-        self.handle(Event::Remove { model: id });
+        self.handle_event(Event::Remove { model: id });
     }
 }
 
-/// The keys that differ and take effect only at the next start.
-fn at_next_start(before: &Config, now: &Config) -> Vec<&'static str> {
+/// Returns the differing configuration keys that need a restart to take effect.
+fn keys_requiring_restart(before: &Config, now: &Config) -> Vec<&'static str> {
     let url = |config: &Config| config.events.as_ref().map(|events| events.url.clone());
     let token_file = |config: &Config| {
         config

@@ -1,9 +1,9 @@
-//! The runtime directory: where the children's sockets are, for one run of paddock.
+//! The runtime directory, which holds the children's sockets for one run of paddock.
 //!
-//! It is locked for as long as its paddock lives: a process that is killed lets go of it, and no
-//! cleaner of old files (tmpfiles.d(5)) takes it away from one that lives. Its record says which run it
-//! belongs to, signed with the key of the state directory, so that the next paddock can tell what an
-//! earlier one left behind from what somebody else put there: see [`crate::sweep`].
+//! The directory stays locked while its paddock lives: the kernel releases the lock of a killed process, and
+//! cleaners of old files (tmpfiles.d(5)) skip a locked directory. A record in it names the run and is signed with
+//! the state directory's key, so that a later paddock can distinguish an earlier one's directory from a forged one:
+//! see [`crate::stale_cleanup`].
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,29 +13,29 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::state_dir::Key;
+use crate::state_dir::SigningKey;
 use paddock_telemetry::private_dir;
 
-/// Begins the name of each runtime directory.
-pub(crate) const PREFIX: &str = "paddock-";
+/// Prefix of each runtime directory's name.
+pub(crate) const NAME_PREFIX: &str = "paddock-";
 
-/// The file in it that says whose it is.
-const RECORD: &str = "record";
+/// File with the run's signed record.
+const RECORD_FILE: &str = "record";
 
-/// Its first line.
-const TITLE: &str = "paddock run 1";
+/// First line of the record.
+const RECORD_TITLE: &str = "paddock run 1";
 
-/// The most that is read of a record.
-const MOST_OF_RECORD: u64 = 1024;
+/// Maximum number of bytes read of a record.
+const MAX_RECORD_BYTES: u64 = 1024;
 
-/// The variable of a child's environment that names the run it belongs to.
+/// Environment variable of a child that names the run it belongs to.
 pub const RUN_VARIABLE: &str = "PADDOCK_RUN";
 
-/// One run of paddock: 32 hexadecimal digits nobody else has.
+/// The identifier of one run of paddock: 32 random hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run(String);
+pub struct RunId(String);
 
-impl Run {
+impl RunId {
     fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
@@ -48,30 +48,27 @@ impl Run {
     }
 }
 
-/// The runtime directory of this run. Dropped, it is removed.
+/// The runtime directory of this run, removed on drop.
 #[derive(Debug)]
 pub struct RuntimeDir {
     directory: TempDir,
-    run: Run,
+    run: RunId,
     _lock: File,
 }
 
 impl RuntimeDir {
-    /// Makes the directory, which only this user can enter, and writes its record if there is a key.
-    ///
-    /// # Errors
-    /// The system denies it.
-    pub fn make(place: &Path, key: Option<&Key>) -> io::Result<Self> {
+    /// Creates and locks the directory, accessible to this user only, and writes its record if there is a key.
+    pub fn create(parent: &Path, key: Option<&SigningKey>) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
+            .prefix(NAME_PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(place)?;
+            .tempdir_in(parent)?;
         let lock = File::open(directory.path())?;
         lock.lock()?;
-        let run = Run::new()?;
+        let run = RunId::new()?;
         if let Some(key) = key {
-            let record = record(directory.path(), &run, key);
-            fs::write(directory.path().join(RECORD), record)?;
+            let record = signed_record(directory.path(), &run, key);
+            fs::write(directory.path().join(RECORD_FILE), record)?;
         }
         Ok(Self {
             directory,
@@ -86,56 +83,56 @@ impl RuntimeDir {
     }
 
     /// Returns the run that the directory belongs to.
-    pub fn run(&self) -> &Run {
+    pub fn run(&self) -> &RunId {
         &self.run
     }
 
-    /// Removes it with all that is in it.
-    ///
-    /// # Errors
-    /// The system denies it.
+    /// Removes the directory with its contents.
     pub fn close(self) -> io::Result<()> {
         self.directory.close()
     }
 }
 
-/// Chooses the place: the configured one, else the user's own, else that of temporary files. Short
-/// ones are best, for a socket's path has 107 bytes.
-pub fn place(configured: Option<&Path>) -> PathBuf {
+/// Returns the parent of runtime directories: the configured one, else the user's own, else the one for temporary
+/// files. Short paths are best, because a socket's path has at most 107 bytes.
+pub fn parent_dir(configured: Option<&Path>) -> PathBuf {
     configured
         .map(Path::to_owned)
         .or_else(|| std::env::var_os("XDG_RUNTIME_DIR").map(Into::into))
-        .filter(|place| place.is_dir())
+        .filter(|parent| parent.is_dir())
         .unwrap_or_else(std::env::temp_dir)
 }
 
-/// Reads whose run a directory belongs to. `None` if its record is missing, was not signed with this
-/// key, or was signed for another directory.
-pub(crate) fn run_of(directory: &Path, key: &Key) -> Option<Run> {
+/// Returns the run that a directory belongs to; `None` if its record is missing, was not signed with this key, or
+/// was signed for another directory.
+pub(crate) fn read_run_id(directory: &Path, key: &SigningKey) -> Option<RunId> {
     let mut text = String::new();
-    let record = directory.join(RECORD);
+    let record = directory.join(RECORD_FILE);
     private_dir::check_file(&record).ok()?;
     let file = File::open(record).ok()?;
-    file.take(MOST_OF_RECORD).read_to_string(&mut text).ok()?;
+    file.take(MAX_RECORD_BYTES).read_to_string(&mut text).ok()?;
     let mut lines = text.lines();
     let (title, run, signature) = (lines.next()?, lines.next()?, lines.next()?);
-    if title != TITLE || lines.next().is_some() {
+    if title != RECORD_TITLE || lines.next().is_some() {
         return None;
     }
-    let signature = bytes(signature.strip_prefix("signature ")?)?;
-    let run = Run(run.strip_prefix("run ")?.to_owned());
-    key.has_signed(&signed(directory, &run), &signature)
+    let signature = parse_hex(signature.strip_prefix("signature ")?)?;
+    let run = RunId(run.strip_prefix("run ")?.to_owned());
+    key.has_signed(&signed_text(directory, &run), &signature)
         .then_some(run)
 }
 
-fn record(directory: &Path, run: &Run, key: &Key) -> String {
-    let signature = hex(&key.sign(&signed(directory, run)));
-    format!("{TITLE}\nrun {}\nsignature {signature}\n", run.as_str())
+fn signed_record(directory: &Path, run: &RunId, key: &SigningKey) -> String {
+    let signature = hex(&key.sign(&signed_text(directory, run)));
+    format!(
+        "{RECORD_TITLE}\nrun {}\nsignature {signature}\n",
+        run.as_str()
+    )
 }
 
-/// What is signed: the run, and its directory, so that a copy elsewhere counts for nothing.
-fn signed(directory: &Path, run: &Run) -> Vec<u8> {
-    let text = format!("{TITLE}\n{}\n", run.as_str());
+/// Returns the signed text: the run and its directory, so that a copied record is invalid.
+fn signed_text(directory: &Path, run: &RunId) -> Vec<u8> {
+    let text = format!("{RECORD_TITLE}\n{}\n", run.as_str());
     [text.as_bytes(), directory.as_os_str().as_bytes()].concat()
 }
 
@@ -148,7 +145,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+fn parse_hex(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes().chunks(2);
     digits
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
@@ -162,51 +159,51 @@ mod tests {
     #[test]
     fn a_record_is_known_again_by_its_key_and_in_its_place_only() {
         let state = tempfile::tempdir().unwrap();
-        let place = tempfile::tempdir().unwrap();
-        let key = Key::of(state.path()).unwrap();
-        let made = RuntimeDir::make(place.path(), Some(&key)).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let key = SigningKey::load_or_create(state.path()).unwrap();
+        let made = RuntimeDir::create(parent.path(), Some(&key)).unwrap();
         let mode = fs::metadata(made.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        assert_eq!(run_of(made.path(), &key).as_ref(), Some(made.run()));
+        assert_eq!(read_run_id(made.path(), &key).as_ref(), Some(made.run()));
 
         let strange = tempfile::tempdir().unwrap();
-        let strange = Key::of(strange.path()).unwrap();
-        assert_eq!(run_of(made.path(), &strange), None);
+        let strange = SigningKey::load_or_create(strange.path()).unwrap();
+        assert_eq!(read_run_id(made.path(), &strange), None);
         let copy = tempfile::tempdir().unwrap();
-        fs::copy(made.path().join(RECORD), copy.path().join(RECORD)).unwrap();
-        assert_eq!(run_of(copy.path(), &key), None);
+        fs::copy(made.path().join(RECORD_FILE), copy.path().join(RECORD_FILE)).unwrap();
+        assert_eq!(read_run_id(copy.path(), &key), None);
     }
 
     #[test]
     fn a_record_that_was_changed_counts_for_nothing() {
         let state = tempfile::tempdir().unwrap();
-        let key = Key::of(state.path()).unwrap();
-        let place = tempfile::tempdir().unwrap();
-        let made = RuntimeDir::make(place.path(), Some(&key)).unwrap();
-        let path = made.path().join(RECORD);
+        let key = SigningKey::load_or_create(state.path()).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let made = RuntimeDir::create(parent.path(), Some(&key)).unwrap();
+        let path = made.path().join(RECORD_FILE);
         let whole = fs::read_to_string(&path).unwrap();
         for at in 0..whole.len() {
             let mut bytes = whole.clone().into_bytes();
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
-            // The case of the signature's digits means nothing, and a final newline need not be there.
-            if let Some(run) = run_of(made.path(), &key) {
+            // The case of the signature's digits is ignored, and a final newline is optional.
+            if let Some(run) = read_run_id(made.path(), &key) {
                 assert_eq!(&run, made.run(), "byte {at}");
             }
             fs::write(&path, &whole[..at]).unwrap();
-            let cut = run_of(made.path(), &key);
+            let cut = read_run_id(made.path(), &key);
             assert_eq!(cut.is_some(), at == whole.len() - 1, "cut at {at}");
         }
         fs::write(&path, whole.clone() + "more\n").unwrap();
-        assert_eq!(run_of(made.path(), &key), None);
+        assert_eq!(read_run_id(made.path(), &key), None);
         fs::write(&path, [0xff; 4096]).unwrap();
-        assert_eq!(run_of(made.path(), &key), None);
+        assert_eq!(read_run_id(made.path(), &key), None);
     }
 
     #[test]
     fn without_a_key_there_is_no_record() {
-        let place = tempfile::tempdir().unwrap();
-        let made = RuntimeDir::make(place.path(), None).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let made = RuntimeDir::create(parent.path(), None).unwrap();
         assert_eq!(fs::read_dir(made.path()).unwrap().count(), 0);
     }
 }

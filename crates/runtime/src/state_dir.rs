@@ -1,4 +1,4 @@
-//! The state directory: what outlives a run of paddock, in the hands of one at a time.
+//! The state directory, which holds files that outlive a run and is used by one paddock at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,29 +10,28 @@ use sha2::Sha256;
 
 use paddock_telemetry::private_dir;
 
-/// The file that is locked, with the holder's process number in it.
-const LOCK: &str = "lock";
+/// Lock file, which contains the holder's pid.
+const LOCK_FILE: &str = "lock";
 
-/// The file of the [`Key`].
-const KEY: &str = "key";
+/// File of the [`SigningKey`].
+const KEY_FILE: &str = "key";
 
-/// One block of SHA-256.
+/// Length of the key: one block of SHA-256.
 const KEY_BYTES: usize = 64;
 
-/// The most that is read of a lock file: a process number.
-const MOST_OF_LOCK: u64 = 16;
+/// Maximum number of bytes read of a lock file: a pid.
+const MAX_LOCK_BYTES: u64 = 16;
 
-/// The state directory, held until it is dropped; the system lets go of it when the process ends,
-/// however it does.
+/// The state directory, locked until drop; the kernel releases the lock when the process ends.
 #[derive(Debug)]
 pub struct StateDir {
     lock: File,
 }
 
-/// Why the state directory is not to be had.
+/// Reasons why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
-    /// Another paddock has it.
+    /// Another paddock uses it.
     #[error(
         "{}{} uses the state directory {}: stop that one, or give this one its own \
          with `state_dir` under [server]",
@@ -41,32 +40,32 @@ pub enum StateDirError {
     InUse {
         /// The directory.
         path: PathBuf,
-        /// The process that has it, as far as it could say so.
+        /// Pid of the other paddock, if readable.
         pid: Option<u32>,
     },
-    /// The system denies it.
+    /// The system denies access.
     #[error("cannot use the state directory {}: {source}", .path.display())]
     Io {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
 impl StateDir {
-    /// Takes the directory, which is made if it is not there, with no access for others. One that others
-    /// could use is closed to them.
+    /// Locks the directory, creating it without access for others if necessary. Removes the access of others to an
+    /// existing one.
     ///
     /// # Errors
-    /// Another paddock has it, the system denies it, or somebody else may have put something there.
-    pub fn take(path: &Path) -> Result<Self, StateDirError> {
+    /// Another paddock uses it, the system denies access, or another user may have put something there.
+    pub fn lock(path: &Path) -> Result<Self, StateDirError> {
         let denied = |source| StateDirError::Io {
             path: path.to_owned(),
             source,
         };
         private_dir::create(path).map_err(denied)?;
-        let lock = path.join(LOCK);
+        let lock = path.join(LOCK_FILE);
         private_dir::check_file(&lock).map_err(denied)?;
         let mut lock = OpenOptions::new()
             .read(true)
@@ -86,7 +85,7 @@ impl StateDir {
             }
             Err(TryLockError::Error(source)) => return Err(denied(source)),
         }
-        // Only words for whoever comes second: on a full disk they are missing.
+        // The pid only serves another paddock's error message: a full disk is no failure.
         let _ = lock
             .set_len(0)
             .and_then(|()| write!(lock, "{}", std::process::id()));
@@ -96,41 +95,41 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        // Said outright: a process that is being forked at this moment has the file open as well.
+        // Closing is not enough: a process that is being forked at this moment has the file open as well.
         let _ = self.lock.unlock();
     }
 }
 
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
-    lock.take(MOST_OF_LOCK).read_to_string(&mut text).ok()?;
+    lock.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
     text.parse().ok()
 }
 
-/// A secret of this state directory, with which paddock knows again what it has written itself.
+/// A secret of this state directory, with which paddock recognizes what it wrote itself.
 #[derive(Clone)]
-pub struct Key([u8; KEY_BYTES]);
+pub struct SigningKey([u8; KEY_BYTES]);
 
-impl Key {
-    /// Reads the key of a state directory; the first time it is made.
+impl SigningKey {
+    /// Reads the key of a state directory, and creates it the first time.
     ///
     /// # Errors
-    /// The system denies it, or the file holds something else.
-    pub fn of(directory: &Path) -> io::Result<Self> {
+    /// The system denies access, or the file is damaged.
+    pub fn load_or_create(directory: &Path) -> io::Result<Self> {
         private_dir::create(directory)?;
-        let path = directory.join(KEY);
+        let path = directory.join(KEY_FILE);
         private_dir::check_file(&path)?;
         match fs::read(&path) {
             Ok(bytes) => Self::try_from(bytes.as_slice()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(directory, &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(directory, &path),
             Err(error) => Err(error),
         }
     }
 
-    fn make(directory: &Path, path: &Path) -> io::Result<Self> {
+    fn create(directory: &Path, path: &Path) -> io::Result<Self> {
         let mut bytes = [0; KEY_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        // Whole or not there at all, for others read it at the same time. Its mode is 0600.
+        // Created atomically, because others may read it at the same time. The mode is 0600.
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(&bytes)?;
         match file.persist_noclobber(path) {
@@ -147,7 +146,7 @@ impl Key {
         self.mac(text).finalize().into_bytes().into()
     }
 
-    /// Whether this key has signed the text.
+    /// Returns true if this key has signed the text.
     pub(crate) fn has_signed(&self, text: &[u8], signature: &[u8]) -> bool {
         self.mac(text).verify_slice(signature).is_ok()
     }
@@ -157,7 +156,7 @@ impl Key {
     }
 }
 
-impl TryFrom<&[u8]> for Key {
+impl TryFrom<&[u8]> for SigningKey {
     type Error = io::Error;
 
     fn try_from(bytes: &[u8]) -> io::Result<Self> {
@@ -166,9 +165,9 @@ impl TryFrom<&[u8]> for Key {
     }
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key")
+        f.write_str("SigningKey")
     }
 }
 
@@ -179,12 +178,12 @@ mod tests {
 
     #[test]
     fn one_has_it_at_a_time() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("a/b");
-        let first = StateDir::take(&path).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let first = StateDir::lock(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let second = StateDir::take(&path).unwrap_err();
+        let second = StateDir::lock(&path).unwrap_err();
         let StateDirError::InUse { pid, .. } = &second else {
             panic!("{second}");
         };
@@ -194,53 +193,53 @@ mod tests {
         let told = format!("another paddock (process {id}) uses the state directory");
         assert!(words.starts_with(&told), "{words}");
         drop(first);
-        StateDir::take(&path).unwrap();
+        StateDir::lock(&path).unwrap();
     }
 
     #[test]
     fn what_others_put_there_is_not_opened() {
-        let place = tempfile::tempdir().unwrap();
-        let (path, victim) = (place.path().join("state"), place.path().join("victim"));
+        let parent = tempfile::tempdir().unwrap();
+        let (path, victim) = (parent.path().join("state"), parent.path().join("victim"));
         fs::write(&victim, "precious").unwrap();
         fs::create_dir(&path).unwrap();
-        for name in [LOCK, KEY] {
+        for name in [LOCK_FILE, KEY_FILE] {
             std::os::unix::fs::symlink(&victim, path.join(name)).unwrap();
         }
-        let words = StateDir::take(&path).unwrap_err().to_string();
+        let words = StateDir::lock(&path).unwrap_err().to_string();
         assert!(words.contains("lock is a symbolic link"), "{words}");
-        let words = Key::of(&path).unwrap_err().to_string();
+        let words = SigningKey::load_or_create(&path).unwrap_err().to_string();
         assert!(words.contains("key is a symbolic link"), "{words}");
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
     #[test]
     fn what_is_no_directory_is_an_error_of_the_system() {
-        let place = tempfile::NamedTempFile::new().unwrap();
-        let error = StateDir::take(place.path()).unwrap_err();
+        let parent = tempfile::NamedTempFile::new().unwrap();
+        let error = StateDir::lock(parent.path()).unwrap_err();
         assert!(matches!(error, StateDirError::Io { .. }), "{error}");
     }
 
     #[test]
     fn a_key_stays_and_knows_its_own() {
-        let place = tempfile::tempdir().unwrap();
-        let key = Key::of(place.path()).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let key = SigningKey::load_or_create(parent.path()).unwrap();
         let signature = key.sign(b"text");
-        let again = Key::of(place.path()).unwrap();
+        let again = SigningKey::load_or_create(parent.path()).unwrap();
         assert!(again.has_signed(b"text", &signature));
         assert!(!again.has_signed(b"texts", &signature));
         assert!(!again.has_signed(b"text", &signature[..31]));
         let other = tempfile::tempdir().unwrap();
-        let other = Key::of(other.path()).unwrap();
+        let other = SigningKey::load_or_create(other.path()).unwrap();
         assert!(!other.has_signed(b"text", &signature));
-        let file = fs::metadata(place.path().join(KEY)).unwrap();
+        let file = fs::metadata(parent.path().join(KEY_FILE)).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_damaged_key_is_an_error_and_stays() {
-        let place = tempfile::tempdir().unwrap();
-        fs::write(place.path().join(KEY), "short").unwrap();
-        Key::of(place.path()).unwrap_err();
-        assert_eq!(fs::read(place.path().join(KEY)).unwrap(), b"short");
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join(KEY_FILE), "short").unwrap();
+        SigningKey::load_or_create(parent.path()).unwrap_err();
+        assert_eq!(fs::read(parent.path().join(KEY_FILE)).unwrap(), b"short");
     }
 }

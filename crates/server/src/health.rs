@@ -1,4 +1,4 @@
-use paddock_runtime::{ModelView, View};
+use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::ModelStatus;
 
 /// Whether requests can be served, as health routes tell it.
@@ -26,8 +26,8 @@ impl HealthState {
     }
 
     /// The health of one model.
-    pub(crate) fn of_model(model: &ModelView) -> Self {
-        match model.look.status {
+    pub(crate) fn of_model(model: &ModelDetails) -> Self {
+        match model.scheduling.status {
             ModelStatus::Ready | ModelStatus::Unloaded => Self::Ready,
             ModelStatus::Waiting | ModelStatus::Loading => Self::Starting,
             ModelStatus::Draining | ModelStatus::Stopping => Self::Stopping,
@@ -36,15 +36,15 @@ impl HealthState {
     }
 
     /// The health of all models together; without a view everything has stopped.
-    pub(crate) fn of_all(view: Option<&View>) -> Self {
+    pub(crate) fn of_all(view: Option<&RuntimeSnapshot>) -> Self {
         let Some(view) = view else {
             return Self::Stopping;
         };
-        let all = |is: fn(&ModelView) -> bool| view.models.iter().all(is);
-        let any = |is: fn(&ModelView) -> bool| view.models.iter().any(is);
-        if all(|model| model.look.status == ModelStatus::Failed) {
+        let all = |is: fn(&ModelDetails) -> bool| view.models.iter().all(is);
+        let any = |is: fn(&ModelDetails) -> bool| view.models.iter().any(is);
+        if all(|model| model.scheduling.status == ModelStatus::Failed) {
             Self::Unhealthy
-        } else if any(|model| model.look.status == ModelStatus::Ready) {
+        } else if any(|model| model.scheduling.status == ModelStatus::Ready) {
             Self::Ready
         } else if any(|model| model.config.preload && Self::of_model(model) == Self::Starting) {
             Self::Starting

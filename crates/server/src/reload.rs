@@ -188,7 +188,7 @@ impl Reloader {
         }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
-        let reloaded = reloaded.ok_or(ReloadError::Stopping)?.json();
+        let reloaded = reloaded.ok_or(ReloadError::Stopping)?.to_json();
         self.activity
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         self.otlp.set_collector(otlp);

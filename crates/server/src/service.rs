@@ -25,7 +25,7 @@ use paddock_proxy::{
     Acceptor, ConnectionLimiter, OwnBody, OwnRequest, OwnRoutes, WorkerContext, WorkerThreads,
     WorkerUpdates,
 };
-use paddock_runtime::learned;
+use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::sandbox;
 use paddock_runtime::state_dir::{StateDir, StateDirError};
@@ -129,7 +129,7 @@ pub struct Service {
     /// The instances.
     instances: TaskTracker,
     /// Ends when the last lesson is written.
-    learned: Option<learned::Owner>,
+    learned: Option<load_history::LoadHistoryThread>,
     /// Ends when the last request is written, after the workers.
     activity: telemetry::ActivityThread,
     /// Ends when the last traces and metrics are sent, after the workers.
@@ -176,7 +176,7 @@ impl Service {
         let runtime_dir = make_runtime_dir(&config).await?;
         record_admin(&config, &runtime_dir, &admin.at);
         let parts = SandboxSupport::detect();
-        sandbox::announce(parts, &config);
+        sandbox::log_support(parts, &config);
         let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
         let (lessons, learned) = learn(&config).await.unzip();
         let (rows, ended) = mpsc::channel(BATCHES);

@@ -101,7 +101,7 @@ impl ServiceManager {
         loop {
             changes.borrow_and_update();
             let now = *course.borrow_and_update();
-            let Some(view) = runtime.look().await else {
+            let Some(view) = runtime.snapshot().await else {
                 return;
             };
             let line = Counts::of(&view).line(now);
@@ -126,7 +126,7 @@ impl ServiceManager {
         let Some(watchdog) = self.watchdog else {
             return;
         };
-        while runtime.look().await.is_some() {
+        while runtime.snapshot().await.is_some() {
             self.send(&Word::Alive).await;
             sleep(watchdog / 2).await;
         }

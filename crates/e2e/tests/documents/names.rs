@@ -133,10 +133,10 @@ fn events() {
 #[test]
 fn what_became_of_models() {
     let own = "telemetry/src/activity/paddock.rs";
-    let name = "runtime/src/lifecycle.rs";
+    let name = "runtime/src/lifecycle_events.rs";
     let mut decided = in_source(name, "Note::");
     decided.extend(in_source(name, "Phase::"));
-    decided.extend(in_source(name, "self.tell(model, \""));
+    decided.extend(in_source(name, "self.record_lifecycle(model, \""));
     for lines_with in ["const STARTED", "Some(\"", "\"stopped\""] {
         decided.extend(in_source(own, lines_with));
     }

@@ -1,10 +1,12 @@
+//! Tests of the journal.
+
 use super::*;
 use paddock_supervisor::{ChildPhase, FailureClass};
 
 const MODEL: ModelId = ModelId(0);
 
-fn names() -> Names {
-    Names {
+fn names() -> DisplayNames {
+    DisplayNames {
         models: vec!["m".to_owned()],
         devices: Vec::new(),
     }
@@ -33,21 +35,21 @@ fn refusals_for_one_reason_are_one_line_with_their_number() {
         journal.note(MODEL, Note::Wanted { by });
         journal.refused_again(MODEL);
     }
-    let told = journal.told(MODEL, &names());
-    let what: Vec<_> = told.iter().map(|told| told.what).collect();
+    let told = journal.entries(MODEL, &names());
+    let what: Vec<_> = told.iter().map(|told| told.kind).collect();
     assert_eq!(what, ["wanted", "unloadable", "failed"]);
-    assert!(told[1].words.contains("there is no file"));
-    assert!(told[2].words.contains("refused so 105 more times"));
+    assert!(told[1].message.contains("there is no file"));
+    assert!(told[2].message.contains("refused so 105 more times"));
 }
 
 #[test]
 fn the_last_cause_outlives_other_decisions() {
     let mut journal = Journal::default();
     fails(&mut journal);
-    for _ in 0..2 * NOTES {
+    for _ in 0..2 * MAX_NOTES_PER_MODEL {
         journal.note(MODEL, Note::DrainCancelled);
     }
-    let told = journal.told(MODEL, &names());
-    assert_eq!(told.len(), NOTES);
-    assert_eq!(told[0].what, "unloadable");
+    let told = journal.entries(MODEL, &names());
+    assert_eq!(told.len(), MAX_NOTES_PER_MODEL);
+    assert_eq!(told[0].kind, "unloadable");
 }

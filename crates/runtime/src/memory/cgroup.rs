@@ -1,9 +1,8 @@
-//! What the memory cgroups around this process still allow.
+//! Reads how much memory the cgroups around this process still allow.
 //!
-//! Limits hold for all below them, so each directory from the process's own up to the mount point is
-//! asked (Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst). Page cache that has
-//! not been used lately is given back before a limit bites, so it counts as free: the kernel does the
-//! same for `MemAvailable`.
+//! Limits apply to all groups below, so every directory from the process's own group up to the mount point is read
+//! (Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst). Inactive page cache is reclaimed
+//! before a limit takes effect, so it counts as free, as in the kernel's `MemAvailable`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,20 +13,20 @@ use procfs_core::process::{MountInfo, MountInfos};
 use procfs_core::{FromRead, ProcessCGroups};
 
 /// The file names of one version of cgroups.
-struct Files {
-    /// Each may hold a limit; the least counts.
+struct CgroupFiles {
+    /// Files that may hold a limit; the lowest counts.
     limits: &'static [&'static str],
     usage: &'static str,
-    /// The name in `memory.stat` of the page cache that is given back first, of all groups below too.
+    /// Field of `memory.stat` with the page cache that is reclaimed first, including groups below.
     inactive: &'static str,
-    /// Counts processes that were killed for want of memory: of a group and, in version 2, of those below it.
+    /// Counter of processes killed for lack of memory, of the group and, in version 2, of groups below.
     kills: (&'static str, Option<&'static str>),
-    /// Counts how often the group's own limit was reached: in version 2 only where that came to a kill.
+    /// Counter of how often the group reached its own limit; in version 2 only if that led to a kill.
     hits: (&'static str, Option<&'static str>),
 }
 
-/// `memory.high` kills nobody, but slows a process above it to a crawl.
-const V2: Files = Files {
+/// Includes `memory.high`, which kills nothing but slows a process above it to a crawl.
+const V2: CgroupFiles = CgroupFiles {
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
     inactive: "inactive_file",
@@ -35,7 +34,7 @@ const V2: Files = Files {
     hits: ("memory.events.local", Some("oom")),
 };
 
-const V1: Files = Files {
+const V1: CgroupFiles = CgroupFiles {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
     inactive: "total_inactive_file",
@@ -43,27 +42,26 @@ const V1: Files = Files {
     hits: ("memory.failcnt", None),
 };
 
-/// No machine has that much: version 1 writes the largest multiple of a page for "no limit".
+/// Larger than any machine: version 1 writes the largest multiple of a page for "no limit".
 const UNLIMITED: u64 = 1 << 62;
 
-/// One memory control group.
-struct Group {
+/// A memory control group.
+struct Cgroup {
     directory: PathBuf,
-    files: &'static Files,
+    files: &'static CgroupFiles,
 }
 
-/// The bytes that may still be used before the tightest limit bites; `None` where there is no limit.
+/// Returns the bytes left below the tightest limit; `None` without a limit.
 pub(super) fn headroom(root: &Path) -> Option<u64> {
     let groups = groups(root);
-    groups.iter().filter_map(headroom_of).min()
+    groups.iter().filter_map(cgroup_headroom).min()
 }
 
-/// Where the kernel counts what it does to the groups around this process for want of memory, the
-/// innermost first.
-pub(super) fn counters(root: &Path) -> Vec<OomGroup> {
-    // Under both versions a process is in a group of each, and one of them has the memory controller.
-    let counts = |group: &Group| group.directory.join(group.files.kills.0).exists();
-    let counter = |group: &Group, (file, name): (&str, _)| KernelCounter {
+/// Returns the kernel's out-of-memory counters of the groups around this process, the innermost first.
+pub(super) fn oom_groups(root: &Path) -> Vec<OomGroup> {
+    // With both versions mounted a process is in a group of each, and only one has the memory controller.
+    let counts = |group: &Cgroup| group.directory.join(group.files.kills.0).exists();
+    let counter = |group: &Cgroup, (file, name): (&str, _)| KernelCounter {
         file: group.directory.join(file),
         name,
     };
@@ -76,8 +74,8 @@ pub(super) fn counters(root: &Path) -> Vec<OomGroup> {
     groups.collect()
 }
 
-/// The groups around this process, from its own up to the mount point.
-fn groups(root: &Path) -> Vec<Group> {
+/// Returns the groups around this process, from its own up to the mount point.
+fn groups(root: &Path) -> Vec<Cgroup> {
     let known = ProcessCGroups::from_file(root.join("proc/self/cgroup"));
     let mounts = MountInfos::from_file(root.join("proc/self/mountinfo"));
     let (Ok(known), Ok(mounts)) = (known, mounts) else {
@@ -90,14 +88,18 @@ fn groups(root: &Path) -> Vec<Group> {
             continue;
         }
         let files = if unified { &V2 } else { &V1 };
-        let Some(mount) = mounts.0.iter().find(|mount| carries(mount, unified)) else {
+        let Some(mount) = mounts
+            .0
+            .iter()
+            .find(|mount| has_memory_controller(mount, unified))
+        else {
             continue;
         };
         let Ok(top) = mount.mount_point.strip_prefix("/") else {
             continue;
         };
         let below = below_mount(&group.pathname, &mount.root).ancestors();
-        groups.extend(below.map(|directory| Group {
+        groups.extend(below.map(|directory| Cgroup {
             directory: root.join(top).join(directory),
             files,
         }));
@@ -105,8 +107,8 @@ fn groups(root: &Path) -> Vec<Group> {
     groups
 }
 
-/// Whether a mount shows the hierarchy: the unified one, or the memory controller's of version 1.
-fn carries(mount: &MountInfo, unified: bool) -> bool {
+/// Returns true if a mount has the unified hierarchy, or the memory controller's of version 1.
+fn has_memory_controller(mount: &MountInfo, unified: bool) -> bool {
     if unified {
         mount.fs_type == "cgroup2"
     } else {
@@ -114,10 +116,10 @@ fn carries(mount: &MountInfo, unified: bool) -> bool {
     }
 }
 
-/// The group's path below the mount point.
+/// Returns the group's path below the mount point.
 ///
-/// In a container the mount may show only a part of the tree, and the group may lie outside of what it
-/// shows (`cgroup_namespaces(7)`): then the mount point itself is the nearest that can be seen.
+/// A container's mount may show only a part of the tree, and the group may lie outside of it
+/// (`cgroup_namespaces(7)`): the mount point itself is then the nearest visible group.
 fn below_mount<'a>(group: &'a str, mount_root: &str) -> &'a Path {
     let relative = Path::new(group).strip_prefix(mount_root);
     match relative {
@@ -132,8 +134,8 @@ fn below_mount<'a>(group: &'a str, mount_root: &str) -> &'a Path {
     }
 }
 
-fn headroom_of(group: &Group) -> Option<u64> {
-    let Group { directory, files } = group;
+fn cgroup_headroom(group: &Cgroup) -> Option<u64> {
+    let Cgroup { directory, files } = group;
     let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let limit = files
@@ -264,7 +266,7 @@ mod tests {
         ];
         let root = FakeRoot::new(&files);
         let at = |path: &str| root.path().join("sys/fs/cgroup").join(path);
-        let found = counters(root.path());
+        let found = oom_groups(root.path());
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].kills.file, at("memory/a/memory.oom_control"));
         assert_eq!(found[0].hits.file, at("memory/a/memory.failcnt"));
@@ -278,11 +280,11 @@ mod tests {
         ];
         let root = FakeRoot::new(&files);
         let at = |path: &str| root.path().join("sys/fs/cgroup").join(path);
-        let found = counters(root.path());
+        let found = oom_groups(root.path());
         assert_eq!(found.len(), 2, "the topmost group counts nothing");
         assert_eq!(found[0].kills.file, at("outer/inner/memory.events"));
         assert_eq!(found[1].hits.file, at("outer/memory.events.local"));
-        assert!(counters(FakeRoot::new(&[]).path()).is_empty());
+        assert!(oom_groups(FakeRoot::new(&[]).path()).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The accelerators, as the engine names them.
+//! Lists the accelerators by the engine's names.
 //!
 //! `llama-server --list-devices` loads its backends, writes on stdout
 //!
@@ -7,38 +7,38 @@
 //!   CUDA0: NVIDIA GeForce RTX 4090 (24210 MiB, 23790 MiB free)
 //! ```
 //!
-//! or `  (none)`, and exits with 0 (llama.cpp b11434, common/arg.cpp `common_print_available_devices`).
-//! Each device that is no CPU has a line; one that has no memory of its own, such as BLAS, says 0 MiB.
-//! An engine that does not know the flag exits with 1 and says so on stderr.
+//! or `  (none)`, and exits with 0 (llama.cpp b11434, common/arg.cpp `common_print_available_devices`). Each device
+//! except the CPU has a line; one without memory of its own, such as BLAS, shows 0 MiB. An engine that does not
+//! know the flag exits with 1 and an error on stderr.
 
 use std::time::Duration;
 
 use paddock_supervisor::{Exit, Launch, ProgramOutput, RunProgramError, Spawner};
 
-/// How long an engine may take. A cold GPU driver takes seconds.
-const LIMIT: Duration = Duration::from_secs(20);
+/// Longest run of the engine. A cold GPU driver takes seconds.
+const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How much of the last words of an engine that failed is told.
-const WORDS: usize = 300;
+/// Characters of a failed engine's last line that are quoted.
+const MAX_ERROR_CHARS: usize = 300;
 
 const MIB: u64 = 1024 * 1024;
 
 /// An accelerator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Device {
-    /// The engine's name for it, such as `CUDA0`: what `--device` takes.
+    /// The engine's name, such as `CUDA0`, as `--device` takes it.
     pub(crate) name: String,
     pub(crate) description: String,
-    /// Its memory in bytes; 0 if it has none of its own, or its driver does not say.
+    /// Memory in bytes; 0 without memory of its own, or if its driver does not report any.
     pub(crate) total: u64,
     pub(crate) free: u64,
 }
 
-/// Why the devices are not known.
+/// Failures to list the devices.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DevicesError {
+pub(crate) enum ListDevicesError {
     #[error("{program} --list-devices: {source}")]
-    Silent {
+    NotRun {
         program: String,
         source: RunProgramError,
     },
@@ -52,54 +52,54 @@ pub(crate) enum DevicesError {
     NoList { program: String },
 }
 
-/// The argument that asks for them.
-pub(crate) const FLAG: &str = "--list-devices";
+/// Flag that makes the engine list its devices.
+pub(crate) const LIST_FLAG: &str = "--list-devices";
 
-/// Asks an engine which devices it can use: `launch` runs it with [`FLAG`], and its environment decides
-/// which devices are seen.
-pub(crate) async fn list(
+/// Lists the devices that an engine can use. `launch` runs it with [`LIST_FLAG`]; its environment decides which
+/// devices are visible.
+pub(crate) async fn list_devices(
     spawner: &Spawner,
     launch: Launch,
     cancelled: impl Future<Output = ()>,
-) -> Result<Vec<Device>, DevicesError> {
+) -> Result<Vec<Device>, ListDevicesError> {
     let program = launch.program.display().to_string();
-    match spawner.run_program(launch, LIMIT, cancelled).await {
-        Ok(answer) => read(program, &answer),
-        Err(source) => Err(DevicesError::Silent { program, source }),
+    match spawner.run_program(launch, LIST_TIMEOUT, cancelled).await {
+        Ok(answer) => parse_output(program, &answer),
+        Err(source) => Err(ListDevicesError::NotRun { program, source }),
     }
 }
 
-fn read(program: String, answer: &ProgramOutput) -> Result<Vec<Device>, DevicesError> {
+fn parse_output(program: String, answer: &ProgramOutput) -> Result<Vec<Device>, ListDevicesError> {
     if answer.exit != Exit::Code(0) {
-        return Err(DevicesError::Failed {
+        return Err(ListDevicesError::Failed {
             program,
             exit: answer.exit,
-            words: last_words(&answer.stderr),
+            words: last_line(&answer.stderr),
         });
     }
-    parse(&String::from_utf8_lossy(&answer.stdout)).ok_or(DevicesError::NoList { program })
+    parse(&String::from_utf8_lossy(&answer.stdout)).ok_or(ListDevicesError::NoList { program })
 }
 
-/// The last line that says anything.
-fn last_words(err: &[u8]) -> String {
+/// Returns the last nonempty line.
+fn last_line(err: &[u8]) -> String {
     let text = String::from_utf8_lossy(err);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
     line.unwrap_or("it wrote nothing on stderr")
         .chars()
         .filter(|letter| !letter.is_control())
-        .take(WORDS)
+        .take(MAX_ERROR_CHARS)
         .collect()
 }
 
-/// Reads the list; `None` if there is none. What a backend writes in between is passed over.
+/// Parses the list, ignoring other lines; `None` if there is none.
 fn parse(text: &str) -> Option<Vec<Device>> {
     let mut lines = text.lines();
     lines.find(|line| line.trim_end() == "Available devices:")?;
-    Some(lines.filter_map(device).collect())
+    Some(lines.filter_map(parse_device).collect())
 }
 
-/// Reads one line from both ends: a description may hold any of the signs between.
-fn device(line: &str) -> Option<Device> {
+/// Parses one line from both ends, because a description may contain any of the separators.
+fn parse_device(line: &str) -> Option<Device> {
     let (name, rest) = line.strip_prefix("  ")?.split_once(": ")?;
     let (rest, free) = rest
         .trim_end()
@@ -121,13 +121,13 @@ fn device(line: &str) -> Option<Device> {
 mod tests {
     use super::*;
 
-    fn answer(exit: i32, stdout: &str, stderr: &str) -> Result<Vec<Device>, DevicesError> {
+    fn answer(exit: i32, stdout: &str, stderr: &str) -> Result<Vec<Device>, ListDevicesError> {
         let answer = ProgramOutput {
             exit: Exit::Code(exit),
             stdout: stdout.into(),
             stderr: stderr.into(),
         };
-        read("/e/llama-server".to_owned(), &answer)
+        parse_output("/e/llama-server".to_owned(), &answer)
     }
 
     fn named(name: &str, description: &str, total: u64, free: u64) -> Device {
@@ -181,9 +181,9 @@ mod tests {
             "  a b: x (1 MiB, 2 MiB free)",
             "CUDA0: x (1 MiB, 2 MiB free)",
         ] {
-            assert_eq!(device(line), None, "{line}");
+            assert_eq!(parse_device(line), None, "{line}");
         }
-        let huge = device("  A: x (18446744073709551615 MiB, 1 MiB free)").unwrap();
+        let huge = parse_device("  A: x (18446744073709551615 MiB, 1 MiB free)").unwrap();
         assert_eq!(huge.total, u64::MAX);
     }
 
@@ -198,7 +198,7 @@ mod tests {
         );
         let quiet = answer(0, "", "");
         assert!(
-            matches!(quiet, Err(DevicesError::NoList { .. })),
+            matches!(quiet, Err(ListDevicesError::NoList { .. })),
             "{quiet:?}"
         );
         let list = "Available devices:\n  CUDA0: NVIDIA H200 (143771 MiB, 143000 MiB free)\n";

@@ -1,4 +1,4 @@
-//! How much RAM models may use.
+//! Determines how much RAM models may use.
 
 use std::fs;
 use std::path::Path;
@@ -7,22 +7,19 @@ use paddock_supervisor::{KernelCounter, OomCounters};
 
 use super::{ROOT, cgroup, kibibytes};
 
-/// The bytes of RAM that are there for models, as long as none is loaded.
+/// Returns the bytes of RAM available for models before any is loaded: the minimum of what the kernel can provide
+/// without swapping and of what each memory cgroup around this process still allows.
 ///
-/// The least of what the kernel can give without swapping and of what each memory cgroup around this
-/// process still allows. What is loaded already is used and so not counted: the caller asks once,
-/// before the first model. A budget from this question asked again would count the models twice.
-///
-/// `None` where the kernel does not say. Reads some small files: no more than a few of them per level
-/// of cgroups.
-pub(crate) fn available() -> Option<u64> {
-    available_under(Path::new(ROOT))
+/// Memory of loaded models does not count as available, so call this only once, before the first load. Returns
+/// `None` if the kernel does not tell. Reads a few small files for each level of cgroups.
+pub(crate) fn available_bytes() -> Option<u64> {
+    available_bytes_under(Path::new(ROOT))
 }
 
-/// Where the kernel counts the processes that it kills for want of memory.
+/// Returns the kernel's counters of processes killed for lack of memory.
 pub(crate) fn oom_counters() -> OomCounters {
     OomCounters {
-        groups: cgroup::counters(Path::new(ROOT)),
+        groups: cgroup::oom_groups(Path::new(ROOT)),
         machine: Some(KernelCounter {
             file: Path::new(ROOT).join("proc/vmstat"),
             name: Some("oom_kill"),
@@ -30,7 +27,7 @@ pub(crate) fn oom_counters() -> OomCounters {
     }
 }
 
-fn available_under(root: &Path) -> Option<u64> {
+fn available_bytes_under(root: &Path) -> Option<u64> {
     let machine = fs::read_to_string(root.join("proc/meminfo"))
         .ok()
         .and_then(|text| kibibytes(&text, "MemAvailable"));
@@ -55,7 +52,7 @@ mod tests {
     #[test]
     fn without_cgroups_it_is_what_the_kernel_can_give() {
         let root = FakeRoot::new(&[MEMINFO]);
-        assert_eq!(available_under(root.path()), Some(8_000_000 * 1024));
+        assert_eq!(available_bytes_under(root.path()), Some(8_000_000 * 1024));
     }
 
     #[test]
@@ -68,19 +65,19 @@ mod tests {
                 ("sys/fs/cgroup/paddock/memory.max", limit),
                 ("sys/fs/cgroup/paddock/memory.current", "600000"),
             ]);
-            assert_eq!(available_under(root.path()), Some(want), "{limit}");
+            assert_eq!(available_bytes_under(root.path()), Some(want), "{limit}");
         }
     }
 
     #[test]
     fn a_system_that_says_nothing_gives_no_answer() {
         let root = FakeRoot::new(&[]);
-        assert_eq!(available_under(root.path()), None);
+        assert_eq!(available_bytes_under(root.path()), None);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_machine_has_memory() {
-        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
+        assert!(available_bytes().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -1,13 +1,13 @@
-//! The memory of NVIDIA cards, as the driver counts it.
+//! Reads the memory of NVIDIA GPUs as the driver counts it.
 //!
-//! NVML numbers the cards by their place on the PCI bus. The engine's `CUDA{n}` follows the CUDA runtime
-//! (llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_init`), which by default puts the fastest
-//! card first and hides what `CUDA_VISIBLE_DEVICES` leaves out (CUDA C++ Programming Guide, "CUDA
-//! Environment Variables"), and `--list-devices` does not say where a card is. So a card has its engine's name
-//! here only where both orders are certain to agree; otherwise its numbers count towards totals alone.
+//! NVML numbers GPUs by PCI bus order. The engine's `CUDA{n}` follows the CUDA runtime (llama.cpp b11434,
+//! ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_init`), which by default puts the fastest GPU first and hides those
+//! not in `CUDA_VISIBLE_DEVICES` (CUDA C++ Programming Guide, "CUDA Environment Variables"), and `--list-devices`
+//! shows no bus address. So a GPU gets the engine's name only if both orders are certain to agree; otherwise it
+//! counts towards totals alone.
 //!
-//! NVML knows processes by the pid of the outermost namespace: inside a container with pids of its own
-//! nothing is found for a child's pid, and nothing is claimed.
+//! NVML identifies processes by the pid of the outermost namespace: inside a container with its own pids a child is
+//! not found, and no memory is attributed to it.
 
 use std::ffi::{OsStr, OsString};
 
@@ -17,24 +17,23 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use tracing::debug;
 
-/// The driver's library. Its calls may block for milliseconds.
+/// The driver's library. Calls may block for milliseconds.
 #[derive(Debug)]
 pub(crate) struct Nvml(nvml_wrapper::Nvml);
 
-/// One card.
+/// Memory of one GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Card {
-    /// The engine's name for it, where that is certain.
+pub(crate) struct Gpu {
+    /// The engine's name, if certain.
     pub(crate) name: Option<String>,
     pub(crate) total: u64,
     pub(crate) free: u64,
-    /// What the process that was asked for uses of it; `None` if the driver lists no such process, or
-    /// does not say how much.
+    /// Memory of the queried process; `None` if the driver does not list the process or its memory.
     pub(crate) used: Option<u64>,
 }
 
 impl Nvml {
-    /// Loads the library; `None` on a machine without it, or without a working driver.
+    /// Loads the library; `None` without it or without a working driver.
     pub(crate) fn load() -> Option<Self> {
         nvml_wrapper::Nvml::init()
             .inspect_err(
@@ -44,15 +43,15 @@ impl Nvml {
             .map(Self)
     }
 
-    /// All cards, with what `pid` uses of each. `env` is the engine's environment.
-    pub(crate) fn cards(&self, pid: u32, env: &[(OsString, OsString)]) -> Vec<Card> {
-        let read = || -> Result<Vec<Card>, NvmlError> {
+    /// Returns all GPUs with the memory of `pid` on each. `env` is the engine's environment.
+    pub(crate) fn gpus(&self, pid: u32, env: &[(OsString, OsString)]) -> Vec<Gpu> {
+        let read = || -> Result<Vec<Gpu>, NvmlError> {
             let count = self.0.device_count()?;
-            let named = orders_agree(count, env);
+            let named = is_index_order_certain(count, env);
             (0..count)
                 .map(|index| {
                     let name = named.then(|| format!("CUDA{index}"));
-                    card(name, &self.0.device_by_index(index)?, pid)
+                    read_gpu(name, &self.0.device_by_index(index)?, pid)
                 })
                 .collect()
         };
@@ -63,27 +62,27 @@ impl Nvml {
     }
 }
 
-/// What a process uses of all cards; `None` if none knows it.
-pub(crate) fn used_of_all(cards: &[Card]) -> Option<u64> {
-    let known = cards.iter().filter_map(|card| card.used);
+/// Returns a process's memory on all GPUs; `None` if none lists the process.
+pub(crate) fn total_used(gpus: &[Gpu]) -> Option<u64> {
+    let known = gpus.iter().filter_map(|gpu| gpu.used);
     known.reduce(u64::saturating_add)
 }
 
-fn card(name: Option<String>, device: &Device<'_>, pid: u32) -> Result<Card, NvmlError> {
+fn read_gpu(name: Option<String>, device: &Device<'_>, pid: u32) -> Result<Gpu, NvmlError> {
     let memory = device.memory_info()?;
     let compute = device.running_compute_processes().unwrap_or_default();
-    // Where Vulkan is the backend.
+    // The Vulkan backend's processes are in this list.
     let graphics = device.running_graphics_processes().unwrap_or_default();
-    Ok(Card {
+    Ok(Gpu {
         name,
         total: memory.total,
         free: memory.free,
-        // A process that is in both lists has the same number in both.
+        // A process in both lists has the same number in both.
         used: used_by(pid, &compute).max(used_by(pid, &graphics)),
     })
 }
 
-/// What a list says of a process: more than one entry where the card is partitioned.
+/// Sums a process's entries: a partitioned GPU has more than one.
 fn used_by(pid: u32, list: &[ProcessInfo]) -> Option<u64> {
     list.iter()
         .filter(|process| process.pid == pid)
@@ -94,9 +93,9 @@ fn used_by(pid: u32, list: &[ProcessInfo]) -> Option<u64> {
         .reduce(u64::saturating_add)
 }
 
-/// Whether `CUDA{n}` is certain to be the card with the number n: all are shown, none is doubled, and
-/// there is one alone or the order of the bus is asked for.
-fn orders_agree(count: u32, env: &[(OsString, OsString)]) -> bool {
+/// Returns true if `CUDA{n}` is certain to be the GPU with NVML index n: none is hidden or duplicated, and there is
+/// only one or bus order is configured.
+fn is_index_order_certain(count: u32, env: &[(OsString, OsString)]) -> bool {
     let value = |name: &str| {
         env.iter()
             .rfind(|(key, _)| key == name)
@@ -122,19 +121,25 @@ mod tests {
     #[test]
     fn names_are_given_only_where_they_are_certain() {
         let by_bus = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
-        assert!(orders_agree(1, &[]));
-        assert!(!orders_agree(2, &[]));
-        assert!(orders_agree(2, &env(&[by_bus])));
-        assert!(!orders_agree(
+        assert!(is_index_order_certain(1, &[]));
+        assert!(!is_index_order_certain(2, &[]));
+        assert!(is_index_order_certain(2, &env(&[by_bus])));
+        assert!(!is_index_order_certain(
             2,
             &env(&[("CUDA_DEVICE_ORDER", "FASTEST_FIRST")])
         ));
-        assert!(!orders_agree(
+        assert!(!is_index_order_certain(
             2,
             &env(&[by_bus, ("CUDA_VISIBLE_DEVICES", "1")])
         ));
-        assert!(!orders_agree(1, &env(&[("CUDA_VISIBLE_DEVICES", "")])));
-        assert!(!orders_agree(1, &env(&[("GGML_CUDA_DEVICES", "2")])));
+        assert!(!is_index_order_certain(
+            1,
+            &env(&[("CUDA_VISIBLE_DEVICES", "")])
+        ));
+        assert!(!is_index_order_certain(
+            1,
+            &env(&[("GGML_CUDA_DEVICES", "2")])
+        ));
     }
 
     fn process(pid: u32, used: UsedGpuMemory) -> ProcessInfo {
@@ -160,23 +165,23 @@ mod tests {
 
     #[test]
     fn a_total_is_over_the_cards_that_know_the_process() {
-        let card = |used| Card {
+        let gpu = |used| Gpu {
             name: None,
             total: 100,
             free: 50,
             used,
         };
         assert_eq!(
-            used_of_all(&[card(Some(3)), card(None), card(Some(4))]),
+            total_used(&[gpu(Some(3)), gpu(None), gpu(Some(4))]),
             Some(7)
         );
-        assert_eq!(used_of_all(&[card(None)]), None);
+        assert_eq!(total_used(&[gpu(None)]), None);
     }
 
     #[test]
     fn a_machine_without_the_library_is_no_error() {
         if let Some(nvml) = Nvml::load() {
-            assert_eq!(used_of_all(&nvml.cards(u32::MAX, &[])), None);
+            assert_eq!(total_used(&nvml.gpus(u32::MAX, &[])), None);
         }
     }
 }

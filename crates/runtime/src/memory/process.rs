@@ -1,35 +1,35 @@
-//! How much RAM a process occupies.
+//! Reads how much RAM a process uses.
 
 use std::fs;
 use std::path::Path;
 
 use super::{ROOT, kibibytes};
 
-/// The most processes of one family that are looked at. A llama-server has no children.
-const FAMILY: usize = 64;
+/// Maximum number of descendants that are counted. A llama-server has no children.
+const MAX_PROCESSES: usize = 64;
 
-/// The bytes of RAM that a process and its descendants occupy; `None` if there is no such process, or
-/// the kernel does not say.
+/// Returns the bytes of RAM of a process and its descendants; `None` if there is no such process, or the kernel
+/// does not tell.
 ///
-/// The proportional set size: a page shared by two processes counts half for each, so sums are right.
-/// A mapped model file counts with the pages that are in memory. Where that may not be read, the
-/// resident set size is taken, which counts a shared page in full.
+/// Uses the proportional set size, in which a page shared by two processes counts half for each, so that sums are
+/// right; pages of a mapped model file count while they are in memory. If it is not readable, the resident set size
+/// is used, which counts a shared page in full.
 ///
-/// This blocks: the kernel walks all pages of the process for it (27 ms for each GiB of small pages, as
-/// measured on a virtual machine). Async code calls it with `spawn_blocking`.
-pub(crate) fn occupied(pid: u32) -> Option<u64> {
-    occupied_under(Path::new(ROOT), pid)
+/// Blocks: the kernel walks all pages of the process (27 ms for each GiB of small pages, measured on a virtual
+/// machine).
+pub(crate) fn used_bytes(pid: u32) -> Option<u64> {
+    used_bytes_under(Path::new(ROOT), pid)
 }
 
-fn occupied_under(root: &Path, pid: u32) -> Option<u64> {
+fn used_bytes_under(root: &Path, pid: u32) -> Option<u64> {
     let proc = root.join("proc");
-    let mut total = own(&proc, pid)?;
+    let mut total = process_bytes(&proc, pid)?;
     let mut family = children(&proc, pid);
     let mut next = 0;
-    while next < family.len().min(FAMILY) {
+    while next < family.len().min(MAX_PROCESSES) {
         let pid = family[next];
-        // One that has ended meanwhile occupies nothing.
-        total = total.saturating_add(own(&proc, pid).unwrap_or(0));
+        // A process that has ended meanwhile uses nothing.
+        total = total.saturating_add(process_bytes(&proc, pid).unwrap_or(0));
         for child in children(&proc, pid) {
             if !family.contains(&child) {
                 family.push(child);
@@ -40,7 +40,7 @@ fn occupied_under(root: &Path, pid: u32) -> Option<u64> {
     Some(total)
 }
 
-fn own(proc: &Path, pid: u32) -> Option<u64> {
+fn process_bytes(proc: &Path, pid: u32) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(proc.join(pid.to_string()).join(name)).ok();
     // The same number as in `statm`, in a unit that needs no page size.
     let resident = || kibibytes(&read("status")?, "VmRSS");
@@ -49,7 +49,7 @@ fn own(proc: &Path, pid: u32) -> Option<u64> {
         .or_else(resident)
 }
 
-/// The children of all threads of a process, as far as they can be read.
+/// Returns the children of all threads of a process, as far as readable.
 fn children(proc: &Path, pid: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(proc.join(pid.to_string()).join("task")) else {
         return Vec::new();
@@ -59,7 +59,7 @@ fn children(proc: &Path, pid: u32) -> Vec<u32> {
         let Ok(text) = fs::read_to_string(thread.path().join("children")) else {
             continue;
         };
-        let room = FAMILY - children.len();
+        let room = MAX_PROCESSES - children.len();
         let pids = text
             .split_whitespace()
             .filter_map(|pid| pid.parse::<u32>().ok());
@@ -82,13 +82,13 @@ mod tests {
             ("proc/7/smaps_rollup", ROLLUP),
             ("proc/7/status", "VmRSS: 100 kB\n"),
         ]);
-        assert_eq!(occupied_under(root.path(), 7), Some(60 * 1024));
+        assert_eq!(used_bytes_under(root.path(), 7), Some(60 * 1024));
     }
 
     #[test]
     fn the_resident_set_stands_in_for_it() {
         let root = FakeRoot::new(&[("proc/7/status", "Name: x\nVmRSS:\t     100 kB\n")]);
-        assert_eq!(occupied_under(root.path(), 7), Some(100 * 1024));
+        assert_eq!(used_bytes_under(root.path(), 7), Some(100 * 1024));
     }
 
     #[test]
@@ -100,22 +100,22 @@ mod tests {
             ("proc/8/smaps_rollup", ROLLUP),
             ("proc/8/task/8/children", "9 "),
             ("proc/9/smaps_rollup", ROLLUP),
-            // A loop cannot be, and does not hang.
+            // A loop is impossible, and does not hang.
             ("proc/9/task/9/children", "8 "),
         ]);
-        assert_eq!(occupied_under(root.path(), 7), Some(3 * 60 * 1024));
+        assert_eq!(used_bytes_under(root.path(), 7), Some(3 * 60 * 1024));
     }
 
     #[test]
     fn a_process_that_is_not_there_occupies_nothing_known() {
         let root = FakeRoot::new(&[("proc/8/status", "Name: zombie\n")]);
-        assert_eq!(occupied_under(root.path(), 7), None);
-        assert_eq!(occupied_under(root.path(), 8), None);
+        assert_eq!(used_bytes_under(root.path(), 7), None);
+        assert_eq!(used_bytes_under(root.path(), 8), None);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_occupies_memory() {
-        assert!(occupied(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
+        assert!(used_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
     }
 }

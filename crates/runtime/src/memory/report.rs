@@ -1,4 +1,4 @@
-//! What the engine itself counts for a model.
+//! Parses the engine's own memory breakdown of a model.
 //!
 //! With `--log-jsonl` llama-server writes lines such as
 //!
@@ -9,53 +9,54 @@
 //!   {"kind":"buffer_type","name":"CPU_REPACK","self":…,"model":…,"context":…,"compute":…}]}}
 //! ```
 //!
-//! in one line each (llama.cpp b11434, common/fit.cpp `common_memory_breakdown_print`). The parts are
-//! rounded down to whole MiB.
+//! in one line each (llama.cpp b11434, common/fit.cpp `common_memory_breakdown_print`). Values are rounded down to
+//! whole MiB.
 //!
-//! - **Stream**: stdout (common/log.cpp). A child that finds `LLAMA_SERVER_ROUTER_PORT` in its environment
-//!   makes its stdout a copy of its stderr and keeps the old one for its states (tools/server/server-common.cpp
+//! - **Stream**: stdout (common/log.cpp). A child with `LLAMA_SERVER_ROUTER_PORT` in its environment makes its
+//!   stdout a copy of its stderr and keeps the old one for its states (tools/server/server-common.cpp
 //!   `server_reserve_stdout`): then the lines are on **stderr**.
-//! - **While it loads**, only with `--fit on` (the default): one line for each trial, which counts what a
-//!   load *would* take and allocates nothing. One if all fits as asked; one more for each change that is
-//!   tried, and for each time a draft model is measured, which the line does not tell apart
-//!   (common/fit.cpp `common_fit_params`). With `--fit off` there is none.
-//! - **At its end**, one that counts what the model had really taken, written after the last request
-//!   (tools/server/server.cpp). A child that is killed, or told to stop twice, does not write it.
-//! - **Not in it**: a multimodal projector, a draft model (at the end), the prompt cache, and what the driver takes.
+//! - **While it loads**, only with `--fit on` (the default): one line for each trial fit, which counts what a load
+//!   *would* take and allocates nothing. One line if all fits as requested; one more for each change that is tried,
+//!   and for each measurement of a draft model, which the line does not distinguish (common/fit.cpp
+//!   `common_fit_params`). With `--fit off` there is none.
+//! - **At its end**, one line with the memory the model really took, written after the last request
+//!   (tools/server/server.cpp). A child that is killed, or signalled twice, does not write it.
+//! - **Not included**: a multimodal projector, a draft model (at the end), the prompt cache, and the driver's
+//!   memory.
 //!
-//! So the last report of a load is a good guess, and the one at the end is the truth about the main
-//! model. `device` rows come in the order of the model's devices; `buffer_type` rows are what lies in
-//! neither a device's own memory nor plain host memory: repacked weights in RAM, for the most part.
+//! So the last report of a load is a good estimate, and the one at the end is exact for the main model. `device`
+//! rows are in the order of the model's devices; `buffer_type` rows are neither in a device's own memory nor in
+//! plain host memory: mostly repacked weights in RAM.
 
 use serde_json::{Map, Value};
 
-/// A longer line is not read: each row takes about 200 bytes.
-const LONGEST: usize = 64 * 1024;
+/// Longest line that is parsed: each row takes about 200 bytes.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// More rows than that are not read.
-const ROWS: usize = 256;
+/// Maximum number of rows.
+const MAX_ROWS: usize = 256;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What the engine counts for one model.
+/// The engine's memory breakdown of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(crate) rows: Vec<Row>,
+pub(crate) struct MemoryReport {
+    pub(crate) rows: Vec<MemoryRow>,
 }
 
-/// Where the memory of a row is.
+/// The location of a row's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MemoryKind {
     /// On an accelerator.
     Device,
     /// In RAM.
     Host,
-    /// In a buffer that is not listed with a device: in RAM, unless its name begins with a device's.
+    /// In a buffer not listed with a device: in RAM, unless its name begins with a device's.
     Buffer,
 }
 
-impl Kind {
-    fn of(name: &str) -> Option<Self> {
+impl MemoryKind {
+    fn parse(name: &str) -> Option<Self> {
         match name {
             "device" => Some(Self::Device),
             "host" => Some(Self::Host),
@@ -65,45 +66,45 @@ impl Kind {
     }
 }
 
-/// One place, in bytes.
+/// Memory at one location, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) kind: Kind,
+pub(crate) struct MemoryRow {
+    pub(crate) kind: MemoryKind,
     pub(crate) name: String,
     pub model: u64,
     pub(crate) context: u64,
     pub(crate) compute: u64,
 }
 
-impl Row {
+impl MemoryRow {
     pub(crate) fn total(&self) -> u64 {
         self.model
             .saturating_add(self.context)
             .saturating_add(self.compute)
     }
 
-    /// Whether this is `device`'s memory: its own row, or a buffer named after it.
-    fn is_of(&self, device: &str) -> bool {
+    /// Returns true for `device`'s own row, or a buffer named after it.
+    fn is_on(&self, device: &str) -> bool {
         match self.kind {
-            Kind::Device => self.name == device,
-            Kind::Buffer => self
+            MemoryKind::Device => self.name == device,
+            MemoryKind::Buffer => self
                 .name
                 .strip_prefix(device)
-                // CUDA10 is not one of CUDA1's.
+                // CUDA10 is not a buffer of CUDA1.
                 .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit())),
-            Kind::Host => false,
+            MemoryKind::Host => false,
         }
     }
 }
 
-impl Report {
-    /// Reads a line of a child's output; `None` for a line that is no report, or a malformed one.
+impl MemoryReport {
+    /// Parses a line of a child's output; `None` if it is not a well-formed report.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        if line.len() > LONGEST || !line.starts_with(b"{") {
+        if line.len() > MAX_LINE_BYTES || !line.starts_with(b"{") {
             return None;
         }
         let text = std::str::from_utf8(line).ok()?;
-        // Each line of the log is JSON: most need not be parsed.
+        // Every log line is JSON: skip the parser for most of them.
         if !text.contains("\"fit_memory_breakdown\"") {
             return None;
         }
@@ -112,58 +113,61 @@ impl Report {
             return None;
         }
         let rows = event["data"].get("rows")?.as_array()?;
-        if rows.len() > ROWS {
+        if rows.len() > MAX_ROWS {
             return None;
         }
         let mut known = Vec::new();
         for fields in rows {
             let fields = fields.as_object()?;
-            // A kind that is not known here says nothing that could be placed.
-            if let Some(kind) = Kind::of(fields.get("kind")?.as_str()?) {
-                known.push(row(kind, fields)?);
+            // An unknown kind has no known location.
+            if let Some(kind) = MemoryKind::parse(fields.get("kind")?.as_str()?) {
+                known.push(parse_row(kind, fields)?);
             }
         }
         Some(Self { rows: known })
     }
 
-    /// The bytes in RAM, but for weights that were rearranged for the processor: the pages of the file behind
-    /// those are not needed any more, and the prediction counts weights once.
-    pub(crate) fn host_without_copies(&self) -> u64 {
+    /// Returns the bytes in RAM without weights repacked for the CPU: the file's pages behind those are no longer
+    /// needed, and the prediction counts weights once.
+    pub(crate) fn host_without_repacked(&self) -> u64 {
         let copies = self.rows.iter().filter(|row| {
-            row.kind == Kind::Buffer && (row.name.contains("REPACK") || row.name == "AMX")
+            row.kind == MemoryKind::Buffer && (row.name.contains("REPACK") || row.name == "AMX")
         });
         let copies = copies.fold(0_u64, |sum, row| sum.saturating_add(row.model));
         self.host().saturating_sub(copies)
     }
 
-    /// The bytes in RAM.
+    /// Returns the bytes in RAM.
     pub(crate) fn host(&self) -> u64 {
         self.sum(|row| match row.kind {
-            Kind::Host => true,
-            Kind::Device => false,
-            Kind::Buffer => !self.devices().any(|device| row.is_of(device)),
+            MemoryKind::Host => true,
+            MemoryKind::Device => false,
+            MemoryKind::Buffer => !self.devices().any(|device| row.is_on(device)),
         })
     }
 
-    /// The bytes on an accelerator, by the engine's name for it.
+    /// Returns the bytes on an accelerator, by the engine's name.
     pub(crate) fn device(&self, name: &str) -> u64 {
-        self.sum(|row| row.is_of(name))
+        self.sum(|row| row.is_on(name))
     }
 
-    /// The names of the accelerators.
+    /// Returns the names of the accelerators.
     pub(crate) fn devices(&self) -> impl Iterator<Item = &str> {
-        let devices = self.rows.iter().filter(|row| row.kind == Kind::Device);
+        let devices = self
+            .rows
+            .iter()
+            .filter(|row| row.kind == MemoryKind::Device);
         devices.map(|row| row.name.as_str())
     }
 
-    fn sum(&self, which: impl Fn(&Row) -> bool) -> u64 {
+    fn sum(&self, which: impl Fn(&MemoryRow) -> bool) -> u64 {
         let chosen = self.rows.iter().filter(|row| which(row));
         chosen.fold(0, |sum, row| sum.saturating_add(row.total()))
     }
 }
 
-fn row(kind: Kind, fields: &Map<String, Value>) -> Option<Row> {
-    Some(Row {
+fn parse_row(kind: MemoryKind, fields: &Map<String, Value>) -> Option<MemoryRow> {
+    Some(MemoryRow {
         kind,
         name: fields.get("name")?.as_str()?.to_owned(),
         model: bytes(fields, "model")?,
@@ -180,10 +184,10 @@ fn bytes(fields: &Map<String, Value>, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn report(rows: &str) -> Option<Report> {
+    fn report(rows: &str) -> Option<MemoryReport> {
         let line =
             format!(r#"{{"type":"fit_memory_breakdown","data":{{"unit":"MiB","rows":[{rows}]}}}}"#);
-        Report::parse(line.as_bytes())
+        MemoryReport::parse(line.as_bytes())
     }
 
     fn row(kind: &str, name: &str, model: u64) -> String {
@@ -196,7 +200,7 @@ mod tests {
     fn a_line_of_a_real_engine_is_read() {
         // Written by llama-server b11434 for gemma-3-270m with -c 2048.
         let line = br#"{"type":"fit_memory_breakdown","data":{"unit":"MiB","rows":[{"kind":"host","name":"Host","self":293,"model":235,"context":36,"compute":22},{"kind":"buffer_type","name":"CPU_REPACK","self":12,"model":12,"context":0,"compute":0}]}}"#;
-        let report = Report::parse(line).unwrap();
+        let report = MemoryReport::parse(line).unwrap();
         assert_eq!(report.host(), (293 + 12) * MIB);
         assert_eq!(report.devices().count(), 0);
         assert_eq!(report.device("CUDA0"), 0);
@@ -259,18 +263,18 @@ mod tests {
             r#"{"type":"fit_memory_breakdown","data":{"unit":"GiB","rows":[]}}"#,
             r#"{"type":"fit_memory_breakdown","data":{"unit":"MiB","rows":{}}}"#,
         ] {
-            assert_eq!(Report::parse(line.as_bytes()), None, "{line}");
+            assert_eq!(MemoryReport::parse(line.as_bytes()), None, "{line}");
         }
         let mut broken = b"{\"fit_memory_breakdown\"".to_vec();
         broken.push(0xff);
-        assert_eq!(Report::parse(&broken), None);
+        assert_eq!(MemoryReport::parse(&broken), None);
     }
 
     #[test]
     fn size_and_depth_are_bounded() {
-        let many = vec![row("host", "Host", 1); ROWS + 1].join(",");
+        let many = vec![row("host", "Host", 1); MAX_ROWS + 1].join(",");
         assert_eq!(report(&many), None);
-        assert_eq!(report(&row("host", &"x".repeat(LONGEST), 1)), None);
+        assert_eq!(report(&row("host", &"x".repeat(MAX_LINE_BYTES), 1)), None);
         let deep = "[".repeat(30_000);
         assert_eq!(report(&deep), None);
     }

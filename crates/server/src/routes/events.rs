@@ -113,7 +113,7 @@ impl Reader {
     async fn look(&mut self, text: &mut String) -> Option<()> {
         self.look = None;
         self.changes.mark_unchanged();
-        let status = shown(&self.admin.view.runtime.look().await?);
+        let status = shown(&self.admin.view.runtime.snapshot().await?);
         match &mut self.seen {
             Some(seen) => {
                 for (event, data) in seen.news(&status) {

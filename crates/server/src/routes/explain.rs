@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::unix;
-use paddock_runtime::{Explained, Told};
+use paddock_runtime::{JournalEntry, RequestExplanation};
 use passage::Passage;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(super) async fn model(State(view): State<View>, Name(name): Name) -> Respons
         Err(refused) => return *refused,
     };
     let decisions = view.runtime.explain_model(id).await;
-    let look = view.runtime.look().await;
+    let look = view.runtime.snapshot().await;
     let model = look
         .iter()
         .flat_map(|look| &look.models)
@@ -69,7 +69,7 @@ fn unknown() -> Response {
 }
 
 /// Describes a request that had to wait in paddock's queue, or was refused there.
-fn queued(explained: &Explained) -> Value {
+fn queued(explained: &RequestExplanation) -> Value {
     let error = explained.error.as_ref();
     let error = error.map(|(kind, message)| json!({ "kind": kind, "message": message }));
     json!({
@@ -83,8 +83,7 @@ fn queued(explained: &Explained) -> Value {
     })
 }
 
-fn told(decisions: &[Told]) -> Vec<Value> {
-    let one =
-        |told: &Told| json!({ "at": unix(told.at), "what": told.what, "message": told.words });
+fn told(decisions: &[JournalEntry]) -> Vec<Value> {
+    let one = |told: &JournalEntry| json!({ "at": unix(told.at), "what": told.kind, "message": told.message });
     decisions.iter().map(one).collect()
 }

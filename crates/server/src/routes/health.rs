@@ -21,7 +21,7 @@ pub(super) async fn ready(State(view): State<View>) -> Response {
 }
 
 async fn tell(view: &View, in_full: bool) -> Response {
-    let look = view.runtime.look().await;
+    let look = view.runtime.snapshot().await;
     let health = HealthState::of_all(look.as_ref());
     let status = match health {
         HealthState::Ready => StatusCode::OK,

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
 use paddock_admission::error::failure_json;
-use paddock_runtime::ModelView;
+use paddock_runtime::ModelDetails;
 use paddock_scheduler::{ModelId, ModelStatus};
 use serde_json::json;
 use std::collections::HashMap;
@@ -78,12 +78,12 @@ async fn answer(
     let mut changes = view.runtime.changes();
     loop {
         changes.mark_unchanged();
-        let look = view.runtime.look().await;
+        let look = view.runtime.snapshot().await;
         let models = look.into_iter().flat_map(|look| look.models);
         let Some(model) = models.into_iter().find(|model| model.id == id) else {
             return refusal(&ProxyError::ShuttingDown);
         };
-        let status = model.look.status;
+        let status = model.scheduling.status;
         if status == wanted || (waits && done(status)) {
             return ended(view, &model, wanted).await;
         }
@@ -97,13 +97,13 @@ async fn answer(
     }
 }
 
-async fn ended(view: &View, model: &ModelView, wanted: ModelStatus) -> Response {
+async fn ended(view: &View, model: &ModelDetails, wanted: ModelStatus) -> Response {
     let mut body = json!({ "id": model.config.id, "status": word(model) });
-    if model.look.status == wanted {
+    if model.scheduling.status == wanted {
         return (StatusCode::OK, Json(body)).into_response();
     }
     let told = view.runtime.explain_model(model.id).await;
-    body["message"] = json!(told.last().map(|told| &told.words));
+    body["message"] = json!(told.last().map(|told| &told.message));
     if let Some(failed) = &model.failed {
         body["failure"] = failure_json(&failed.failure);
     }

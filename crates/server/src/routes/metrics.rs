@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::ShownKey;
 use paddock_proxy::ConnectionLimiter;
-use paddock_runtime::{self as runtime, ModelView};
+use paddock_runtime::{self as runtime, ModelDetails};
 use paddock_scheduler::Memory;
 use paddock_telemetry::sink;
 use paddock_telemetry::{
@@ -40,7 +40,7 @@ pub(super) async fn public(
 }
 
 async fn answer(admin: &Admin, key: &ShownKey) -> impl IntoResponse + use<> {
-    let look = admin.view.runtime.look().await;
+    let look = admin.view.runtime.snapshot().await;
     let mut families = counted(admin, look.as_ref(), Apart::Models).await;
     if !key.is_for_all() {
         let models = look.iter().flat_map(|look| &look.models);
@@ -69,11 +69,15 @@ fn keep_models(families: &mut [MetricFamily], names: &BTreeSet<&str>) {
 
 /// Everything that is counted here, now, as OpenTelemetry wants it.
 pub(crate) async fn families(admin: &Admin) -> Vec<MetricFamily> {
-    let look = admin.view.runtime.look().await;
+    let look = admin.view.runtime.snapshot().await;
     counted(admin, look.as_ref(), Apart::Operations).await
 }
 
-async fn counted(admin: &Admin, look: Option<&runtime::View>, apart: Apart) -> Vec<MetricFamily> {
+async fn counted(
+    admin: &Admin,
+    look: Option<&runtime::RuntimeSnapshot>,
+    apart: Apart,
+) -> Vec<MetricFamily> {
     let counts = admin.workers.counts().await;
     let told = Told {
         lost_rows: admin.activity.lost(),
@@ -102,7 +106,7 @@ struct Told<'a> {
 }
 
 fn page(
-    look: Option<&runtime::View>,
+    look: Option<&runtime::RuntimeSnapshot>,
     counted: Vec<(WorkerCounts, ModelNames)>,
     told: &Told<'_>,
     apart: Apart,
@@ -302,16 +306,16 @@ fn tokens(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
     }
 }
 
-fn states(page: &mut Page, look: &runtime::View) {
-    type Of = fn(&ModelView) -> f64;
+fn states(page: &mut Page, look: &runtime::RuntimeSnapshot) {
+    type Of = fn(&ModelDetails) -> f64;
     let families: [(&str, &str, Of); 3] = [
         (
             "paddock_in_flight",
             "Requests that are with the child.",
-            |model| f64::from(model.look.in_flight),
+            |model| f64::from(model.scheduling.in_flight),
         ),
         ("paddock_queue_depth", "Requests that wait.", |model| {
-            float(u64::try_from(model.look.queued).unwrap_or(u64::MAX))
+            float(u64::try_from(model.scheduling.queued).unwrap_or(u64::MAX))
         }),
         (
             "paddock_model_ready",
@@ -336,32 +340,32 @@ fn states(page: &mut Page, look: &runtime::View) {
     }
 }
 
-fn lives(page: &mut Page, look: &runtime::View) {
-    type Of = fn(&ModelView) -> &[(&'static str, u64)];
+fn lives(page: &mut Page, look: &runtime::RuntimeSnapshot) {
+    type Of = fn(&ModelDetails) -> &[(&'static str, u64)];
     let families: [(&str, &str, &str, Of); 4] = [
         (
             "paddock_model_loads_total",
             "outcome",
             "Loads, by how they ended.",
-            |model| &model.tally.loads,
+            |model| &model.counters.loads,
         ),
         (
             "paddock_evictions_total",
             "reason",
             "How often a model had to go and went.",
-            |model| &model.tally.evictions,
+            |model| &model.counters.evictions,
         ),
         (
             "paddock_child_failures_total",
             "class",
             "Failures of children; each is started again unless that cannot help.",
-            |model| &model.tally.failures,
+            |model| &model.counters.failures,
         ),
         (
             "paddock_restarts_total",
             "class",
             "Children that were started because the one before failed, by that failure.",
-            |model| &model.tally.restarts,
+            |model| &model.counters.restarts,
         ),
     ];
     for (name, label, help, of) in families {
@@ -377,11 +381,11 @@ fn lives(page: &mut Page, look: &runtime::View) {
     page.family(name, "histogram", "How long loads took that ended well.");
     for model in &look.models {
         let labels = [("model", model.config.id.as_str())];
-        page.histogram(name, &labels, &model.tally.load_time);
+        page.histogram(name, &labels, &model.counters.load_time);
     }
 }
 
-fn memory(page: &mut Page, look: &runtime::View) {
+fn memory(page: &mut Page, look: &runtime::RuntimeSnapshot) {
     let name = "paddock_memory_bytes";
     page.family(
         name,
@@ -456,7 +460,7 @@ impl Page {
         kind: &str,
         model: &str,
         memory: &Memory,
-        look: &runtime::View,
+        look: &runtime::RuntimeSnapshot,
     ) {
         let devices = look.devices.iter().enumerate();
         let devices = devices.map(|(at, device)| (device.as_str(), memory.device(at)));

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use paddock_admission::error::{ProxyError, Unroutable};
 use paddock_admission::keys::ShownKey;
-use paddock_runtime::ModelView;
+use paddock_runtime::ModelDetails;
 use serde_json::{Value, json};
 
 /// The configured models, in `OpenAI`'s shape: those that a key is for, where it is not for all.
@@ -14,7 +14,7 @@ pub(super) async fn list(
     State(view): State<View>,
     Extension(key): Extension<ShownKey>,
 ) -> Json<Value> {
-    let look = view.runtime.look().await;
+    let look = view.runtime.snapshot().await;
     let models = look.iter().flat_map(|look| &look.models);
     let models = models.filter(|model| key.is_for(model.id));
     let data: Vec<Value> = models.map(|model| entry(model, view.started)).collect();
@@ -41,7 +41,7 @@ pub(super) async fn one(
         Ok(model) => model.id,
         Err(error) => return refusal(&error),
     };
-    let look = view.runtime.look().await;
+    let look = view.runtime.snapshot().await;
     let model = look
         .iter()
         .flat_map(|look| &look.models)
@@ -57,7 +57,7 @@ pub(super) async fn not_found() -> Response {
     refusal(&ProxyError::Unroutable(Unroutable::UnknownRoute))
 }
 
-fn entry(model: &ModelView, started: u64) -> Value {
+fn entry(model: &ModelDetails, started: u64) -> Value {
     let mut entry = json!({
         "id": model.config.id,
         "object": "model",

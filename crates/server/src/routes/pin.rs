@@ -26,13 +26,13 @@ async fn set(view: &View, name: &str, pinned: bool) -> Response {
         Err(refused) => return *refused,
     };
     view.runtime.pin(id, pinned).await;
-    let look = view.runtime.look().await;
+    let look = view.runtime.snapshot().await;
     let models = look.into_iter().flat_map(|look| look.models);
     match models.into_iter().find(|model| model.id == id) {
         Some(model) => Json(json!({
             "id": model.config.id,
             "status": word(&model),
-            "pinned": model.look.pinned,
+            "pinned": model.scheduling.pinned,
         }))
         .into_response(),
         None => refusal(&ProxyError::ShuttingDown),

@@ -1,7 +1,7 @@
 use super::View;
 use axum::Json;
 use paddock_admission::error::failure_json;
-use paddock_runtime::{self as runtime, ModelView};
+use paddock_runtime::{self as runtime, ModelDetails};
 use paddock_scheduler::{Memory, ModelStatus};
 use paddock_supervisor::State;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// One snapshot of everything.
 pub(super) async fn status(axum::extract::State(view): axum::extract::State<View>) -> Json<Value> {
-    let mut status = match view.runtime.look().await {
+    let mut status = match view.runtime.snapshot().await {
         Some(look) => shown(&look),
         None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
     };
@@ -22,7 +22,7 @@ pub(super) async fn status(axum::extract::State(view): axum::extract::State<View
 }
 
 /// Everything, as `GET /api/status` answers.
-pub(super) fn shown(look: &runtime::View) -> Value {
+pub(super) fn shown(look: &runtime::RuntimeSnapshot) -> Value {
     let models: Vec<Value> = look
         .models
         .iter()
@@ -39,19 +39,19 @@ pub(super) fn shown(look: &runtime::View) -> Value {
     })
 }
 
-fn model(model: &ModelView, look: &runtime::View) -> Value {
+fn model(model: &ModelDetails, look: &runtime::RuntimeSnapshot) -> Value {
     let failed = model.failed.as_ref();
     let now = Instant::now();
     let until = failed.and_then(|failed| failed.until);
-    let until = until.or(model.look.retry_at.map(Instant::from_std));
+    let until = until.or(model.scheduling.retry_at.map(Instant::from_std));
     let bytes = |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, look));
     json!({
         "id": model.config.id,
         "aliases": model.config.aliases,
         "status": word(model),
-        "pinned": model.look.pinned,
-        "in_flight": model.look.in_flight,
-        "queued": model.look.queued,
+        "pinned": model.scheduling.pinned,
+        "in_flight": model.scheduling.in_flight,
+        "queued": model.scheduling.queued,
         "waiting_in_engine": model.waiting_in_engine.map(|waiting| json!({
             "estimated": waiting.count,
             "longest_seconds": waiting.longest.as_secs_f64(),
@@ -73,7 +73,7 @@ fn model(model: &ModelView, look: &runtime::View) -> Value {
 }
 
 /// Which parts of the sandbox hold for the model's child, and what leaves others open.
-fn sandbox(model: &ModelView) -> Value {
+fn sandbox(model: &ModelDetails) -> Value {
     let (parts, opened) = &model.sandbox;
     let parts = parts.as_named().into_iter();
     let mut shown: Map<String, Value> = parts
@@ -84,7 +84,7 @@ fn sandbox(model: &ModelView) -> Value {
 }
 
 /// Bytes in the host's memory and on each device; none where there is no limit.
-fn memory(memory: &Memory, look: &runtime::View) -> Value {
+fn memory(memory: &Memory, look: &runtime::RuntimeSnapshot) -> Value {
     let bytes = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
     let devices = look.devices.iter().enumerate();
     let devices: Map<String, Value> = devices
@@ -94,8 +94,8 @@ fn memory(memory: &Memory, look: &runtime::View) -> Value {
 }
 
 /// The status of a model, in the words of the API.
-pub(super) fn word(model: &ModelView) -> &'static str {
-    match model.look.status {
+pub(super) fn word(model: &ModelDetails) -> &'static str {
+    match model.scheduling.status {
         ModelStatus::Waiting | ModelStatus::Loading => "loading",
         ModelStatus::Ready => "ready",
         ModelStatus::Draining | ModelStatus::Stopping => "draining",
@@ -124,7 +124,7 @@ fn suspicion(state: &State) -> Option<&str> {
 
 /// How often a child was started after the first one; one that is about to be started counts. Nothing before
 /// there was a child, nor where the first one is gone and nothing says that there will be another.
-fn restarts(model: &ModelView) -> Option<u64> {
+fn restarts(model: &ModelDetails) -> Option<u64> {
     let again = model.generations.saturating_sub(1);
     match &model.state {
         Some(State::Starting { .. } | State::Ready { .. }) => Some(again),

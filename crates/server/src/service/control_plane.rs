@@ -4,9 +4,9 @@ use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
 use paddock_config::Config;
-use paddock_runtime::learned;
+use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::RuntimeDir;
-use paddock_runtime::{CommandEnd, Runtime, RuntimeHandle, Setup};
+use paddock_runtime::{CommandEnd, Runtime, RuntimeHandle, RuntimeSetup};
 use paddock_supervisor::Spawner;
 use paddock_supervisor::sandbox::SandboxSupport;
 use paddock_telemetry::LifecycleSender;
@@ -22,7 +22,7 @@ pub(super) struct ControlPlaneSetup<'a> {
     pub(super) runtime_dir: &'a RuntimeDir,
     /// Restrictions that the sandbox can use on this system.
     pub(super) parts: SandboxSupport,
-    pub(super) learned: Option<learned::Handle>,
+    pub(super) learned: Option<load_history::LoadHistoryHandle>,
     pub(super) lifecycle_sender: LifecycleSender,
     /// Receives the end of a wrapped command that has never served.
     pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
@@ -51,14 +51,14 @@ impl ControlPlane {
         let (catalog, catalogs) = watch::channel(Arc::default());
         let (admission, requests) = AdmissionHandle::new();
         let instances = TaskTracker::new();
-        let (actor, runtime) = Runtime::new(Setup {
+        let (actor, runtime) = Runtime::new(RuntimeSetup {
             config: Arc::clone(setup.config),
             requests,
             spawner: setup.spawner.clone(),
             runtime_dir: setup.runtime_dir.path().to_owned(),
             run: setup.runtime_dir.run().clone(),
-            parts: setup.parts,
-            learned: setup.learned,
+            sandbox_support: setup.parts,
+            load_history: setup.learned,
             lifecycle_sender: setup.lifecycle_sender,
             phase,
             hangups,

@@ -3,10 +3,10 @@
 use super::StartError;
 use paddock_config::{Config, Listen, Mode};
 use paddock_runtime::admin_record;
-use paddock_runtime::learned;
-use paddock_runtime::runtime_dir::{self, RUN_VARIABLE, Run, RuntimeDir};
-use paddock_runtime::state_dir::{Key, StateDir, StateDirError};
-use paddock_runtime::sweep;
+use paddock_runtime::load_history;
+use paddock_runtime::runtime_dir::{self, RUN_VARIABLE, RunId, RuntimeDir};
+use paddock_runtime::stale_cleanup;
+use paddock_runtime::state_dir::{SigningKey, StateDir, StateDirError};
 use paddock_supervisor::blocking;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;
@@ -17,7 +17,7 @@ pub(super) fn take_state(config: &Config) -> Result<Option<StateDir>, StartError
     if config.mode != Mode::Serve {
         return Ok(None);
     }
-    match StateDir::take(&config.server.state_dir) {
+    match StateDir::lock(&config.server.state_dir) {
         Ok(taken) => Ok(Some(taken)),
         Err(error @ StateDirError::InUse { .. }) => Err(StartError::StateInUse(error)),
         Err(error) => {
@@ -31,17 +31,17 @@ pub(super) fn take_state(config: &Config) -> Result<Option<StateDir>, StartError
 pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, StartError> {
     let state = config.server.state_dir.clone();
     let configured = config.server.runtime_dir.clone();
-    let place = runtime_dir::place(configured.as_deref());
+    let place = runtime_dir::parent_dir(configured.as_deref());
     let at = place.clone();
     let made = blocking::run(move || {
-        let key = Key::of(&state).inspect_err(|error| {
+        let key = SigningKey::load_or_create(&state).inspect_err(|error| {
             tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
         });
         let key = key.ok();
         if let Some(key) = &key {
-            sweep::sweep(&place, key);
+            stale_cleanup::remove_stale_state(&place, key);
         }
-        RuntimeDir::make(&place, key.as_ref())
+        RuntimeDir::create(&place, key.as_ref())
     });
     made.await
         .flatten()
@@ -62,7 +62,7 @@ pub(super) fn record_admin(config: &Config, directory: &RuntimeDir, admin: &[Lis
 pub(super) async fn start_spawner(
     shim: Shim,
     adoption: Option<Adoption>,
-    run: &Run,
+    run: &RunId,
 ) -> Result<(Spawner, Option<CleanupProcess>), StartError> {
     let spawner = Spawner::start(shim, adoption).map_err(StartError::Threads)?;
     let watcher = start_watcher(&spawner, run).await;
@@ -72,7 +72,7 @@ pub(super) async fn start_spawner(
 /// Starts the process that kills what children leave behind if this one is killed. Process 1 needs none: the
 /// kernel ends all others of its namespace with it. Without a watcher paddock works all the same, and the
 /// next start cleans up.
-async fn start_watcher(spawner: &Spawner, run: &Run) -> Option<CleanupProcess> {
+async fn start_watcher(spawner: &Spawner, run: &RunId) -> Option<CleanupProcess> {
     if std::process::id() == 1 {
         return None;
     }
@@ -100,11 +100,16 @@ pub(super) fn placeless(error: &io::Error) -> &'static str {
 
 /// What earlier loads taught. Without a place for it paddock works all the same, and learns for as
 /// long as it runs.
-pub(super) async fn learn(config: &Config) -> Option<(learned::Handle, learned::Owner)> {
+pub(super) async fn learn(
+    config: &Config,
+) -> Option<(
+    load_history::LoadHistoryHandle,
+    load_history::LoadHistoryThread,
+)> {
     if config.mode != Mode::Serve {
         return None;
     }
-    match learned::start(config.server.state_dir.clone()).await {
+    match load_history::start(config.server.state_dir.clone()).await {
         Ok(started) => Some(started),
         Err(error) => {
             tracing::warn!(%error, "what loads teach is not kept");

@@ -1,5 +1,5 @@
 use super::course::Course;
-use paddock_runtime::View;
+use paddock_runtime::RuntimeSnapshot;
 use paddock_scheduler::ModelStatus;
 
 /// What the line of status counts. Requests that go straight to a loaded model are not among it: nobody
@@ -16,9 +16,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn of(view: &View) -> Self {
+    pub(super) fn of(view: &RuntimeSnapshot) -> Self {
         let mut counts = Self::default();
-        for look in view.models.iter().map(|model| &model.look) {
+        for look in view.models.iter().map(|model| &model.scheduling) {
             counts.models += 1;
             counts.waiting += look.queued as u64;
             counts.in_flight += u64::from(look.in_flight);

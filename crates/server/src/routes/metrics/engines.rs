@@ -10,7 +10,7 @@ use axum::http::{Request, StatusCode};
 use futures_util::future::join_all;
 use http_body_util::Full;
 use paddock_proxy::Stream;
-use paddock_runtime::{ModelView, View};
+use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::ModelId;
 use paddock_supervisor::{Address, ChildProcesses, State};
 use paddock_telemetry::http_client::{self, HttpClientError};
@@ -63,7 +63,11 @@ enum Unsaid {
 impl Engines {
     /// Returns the metrics of every child that serves a model of which this is true, as a part of a page. Waits a
     /// second at most.
-    pub(super) async fn page(&self, view: &View, is_shown: impl Fn(ModelId) -> bool) -> String {
+    pub(super) async fn page(
+        &self,
+        view: &RuntimeSnapshot,
+        is_shown: impl Fn(ModelId) -> bool,
+    ) -> String {
         let children: Vec<Child<'_>> = view.models.iter().filter_map(Child::of).collect();
         let due = self.due(&children, Instant::now());
         join_all(due.into_iter().map(|child| self.hear(child))).await;
@@ -134,7 +138,7 @@ impl Engines {
 }
 
 impl<'a> Child<'a> {
-    fn of(model: &'a ModelView) -> Option<Self> {
+    fn of(model: &'a ModelDetails) -> Option<Self> {
         match &model.state {
             Some(State::Ready {
                 generation,

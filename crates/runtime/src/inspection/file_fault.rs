@@ -1,0 +1,162 @@
+//! Reasons why a model's files cannot be used, and how long each holds.
+
+use super::super::model_entry::FailedLoad;
+use crate::load_history::FileIdentity;
+use paddock_admission::error::LoadFailure;
+use paddock_gguf as gguf;
+use paddock_supervisor::{ChildPhase, Failure, FailureClass};
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A reason, its class, and its duration.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileFault {
+    class: FailureClass,
+    reason: String,
+    /// True if only another file can help.
+    is_permanent: bool,
+}
+
+impl FileFault {
+    /// Classifies an error in reading a header.
+    pub(super) fn from_gguf_error(path: &Path, error: &gguf::Error) -> Self {
+        let class = match error {
+            gguf::Error::Io(error) => classify(error),
+            _ => FailureClass::BadFile,
+        };
+        Self {
+            class,
+            reason: format!("{} {error}", path.display()),
+            is_permanent: error.is_permanent(),
+        }
+    }
+
+    /// Describes a model whose header shows that it cannot be loaded.
+    pub(super) fn from_unloadable(path: &Path, why: &gguf::Unloadable) -> Self {
+        let hint = match why.is_missing_key() {
+            true => "; if the engine loads it, set `memory` under [models.NAME]",
+            false => "",
+        };
+        Self {
+            class: FailureClass::BadFile,
+            reason: format!("{} {why}{hint}", path.display()),
+            is_permanent: true,
+        }
+    }
+
+    /// Classifies a failed `stat` and names the first missing file.
+    pub(super) fn from_stat_error(files: &[PathBuf], error: &io::Error) -> Self {
+        let missing = files.iter().find(|file| !file.exists());
+        let missing = missing.filter(|_| error.kind() == ErrorKind::NotFound);
+        Self {
+            class: classify(error),
+            reason: match missing {
+                Some(file) => format!("there is no file {}", file.display()),
+                None => format!("its files cannot be looked at: {error}"),
+            },
+            is_permanent: false,
+        }
+    }
+
+    /// Describes a task that ended before it had read the files.
+    pub(super) fn from_task_error(error: &dyn Error) -> Self {
+        Self {
+            class: FailureClass::Unknown,
+            reason: format!("its files cannot be read: {error}"),
+            is_permanent: false,
+        }
+    }
+
+    /// Converts the fault to a failed load, which keeps the files' identity only if they are at fault.
+    pub(super) fn into_failed_load(self, files: Option<FileIdentity>) -> FailedLoad {
+        let remedy = match (self.is_permanent, self.class) {
+            (true, _) => "nothing is started until the file is another",
+            (false, FailureClass::BadFile) => {
+                "the next request looks again: check the path and its permissions"
+            }
+            (false, FailureClass::Unknown) => {
+                "the next request looks again: check the disk or the network"
+            }
+            (false, class) => class.advice(),
+        };
+        FailedLoad {
+            failure: LoadFailure {
+                cause: Arc::new(Failure {
+                    class: self.class,
+                    phase: ChildPhase::Spawn,
+                    exit: None,
+                    message: format!("{}; {remedy}", self.reason),
+                    log_tail: Vec::new(),
+                }),
+                retry_at: None,
+                restarts_left: 0,
+            },
+            until: None,
+            files: files.filter(|_| self.is_permanent),
+            breaker_opened: false,
+        }
+    }
+}
+
+/// Classifies an I/O error. A missing or forbidden file, or a directory in its place, is a configuration fault;
+/// other errors (EIO, ESTALE) prove nothing about the file.
+fn classify(error: &io::Error) -> FailureClass {
+    FailureClass::from_io_error(error).unwrap_or(match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::PermissionDenied
+        | ErrorKind::IsADirectory
+        | ErrorKind::NotADirectory => FailureClass::BadFile,
+        _ => FailureClass::Unknown,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Error numbers of Linux (errno(3)).
+    const CASES: [(i32, FailureClass); 7] = [
+        (24, FailureClass::TooManyFiles),
+        (12, FailureClass::OutOfMemory),
+        (5, FailureClass::Unknown),
+        (116, FailureClass::Unknown),
+        (13, FailureClass::BadFile),
+        (2, FailureClass::BadFile),
+        (21, FailureClass::BadFile),
+    ];
+
+    fn identity() -> FileIdentity {
+        FileIdentity::from_paths(&[PathBuf::from("/")]).unwrap()
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_not_remembered_as_the_files_fault() {
+        for (number, class) in CASES {
+            let error = || io::Error::from_raw_os_error(number);
+            let path = Path::new("m.gguf");
+            for fault in [
+                FileFault::from_gguf_error(path, &gguf::Error::Io(error())),
+                FileFault::from_stat_error(&["/".into()], &error()),
+            ] {
+                let failed = fault.into_failed_load(Some(identity()));
+                assert_eq!(failed.failure.cause.class, class, "{number}");
+                assert_eq!(failed.files, None, "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_contents_prove_is_remembered_with_the_file() {
+        let fault = FileFault::from_gguf_error(Path::new("m.gguf"), &gguf::Error::Empty);
+        let failed = fault.into_failed_load(Some(identity()));
+        assert_eq!(failed.failure.cause.class, FailureClass::BadFile);
+        assert_eq!(failed.files, Some(identity()));
+        let message = &failed.failure.cause.message;
+        assert_eq!(
+            message,
+            "m.gguf is empty; nothing is started until the file is another"
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! Errors of the load history.
+
+use std::io;
+
+use paddock_telemetry::database::DatabaseError;
+
+/// Failures to open, read or write the load history.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadHistoryError {
+    #[error(transparent)]
+    File(#[from] DatabaseError),
+    #[error("cannot start the thread that keeps what loads teach: {0}")]
+    Thread(#[source] io::Error),
+    #[error("cannot read or write what loads teach: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}

@@ -1,0 +1,22 @@
+//! Reads the engine's own help, to find the flags it supports: an older engine does not start with a newer flag.
+
+use std::time::Duration;
+
+use paddock_supervisor::{Launch, Spawner};
+
+/// Longest run of the engine.
+const HELP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Flag that makes the engine print its help.
+pub(crate) const HELP_FLAG: &str = "--help";
+
+/// Returns the engine's help; `None` if it fails. `launch` runs it with [`HELP_FLAG`].
+pub(crate) async fn read_help(
+    spawner: &Spawner,
+    launch: Launch,
+    cancelled: impl Future<Output = ()>,
+) -> Option<String> {
+    let answer = spawner.run_program(launch, HELP_TIMEOUT, cancelled).await;
+    let answer = answer.inspect_err(|error| tracing::warn!(%error, "the engine gives no help"));
+    Some(String::from_utf8_lossy(&answer.ok()?.stdout).into_owned())
+}

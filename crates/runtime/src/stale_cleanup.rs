@@ -1,0 +1,85 @@
+//! Removes what an earlier paddock left behind after SIGKILL, a power cut or the end of its container.
+//!
+//! Children end with their paddock, and its watcher kills the processes they started; but the watcher may have been
+//! killed too, and the runtime directory stays. A stale directory is recognized by its signed record (see
+//! [`crate::runtime_dir`]) and the missing lock, and a stale process by the run in its environment. Anything else
+//! is left alone.
+
+use std::fs::{self, DirEntry, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use paddock_supervisor::kill_marked;
+
+use crate::runtime_dir::{self, RUN_VARIABLE, RunId};
+use crate::state_dir::SigningKey;
+
+/// The directories and processes that were removed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct CleanupReport {
+    /// Removed runtime directories.
+    pub(crate) directories: Vec<PathBuf>,
+    /// Pids of killed processes.
+    pub(crate) processes: Vec<i32>,
+}
+
+/// Removes stale runtime directories below `parent` and kills their processes. Blocks: reads the directory and, if
+/// something is stale, `/proc`, and waits up to two seconds for the killed processes.
+pub fn remove_stale_state(parent: &Path, key: &SigningKey) -> CleanupReport {
+    let mut report = CleanupReport::default();
+    for (path, run, _lock) in find_stale_dirs(parent, key) {
+        let killed = kill_marked(RUN_VARIABLE, run.as_str());
+        report.processes.extend(killed);
+        match fs::remove_dir_all(&path) {
+            Ok(()) => report.directories.push(path),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "an earlier runtime directory stays");
+            }
+        }
+    }
+    if report != CleanupReport::default() {
+        tracing::info!(
+            directories = ?report.directories,
+            processes = ?report.processes,
+            "removed what an earlier paddock left behind"
+        );
+    }
+    report
+}
+
+/// Returns the runtime directories without a running paddock, locked against other cleanups.
+fn find_stale_dirs(parent: &Path, key: &SigningKey) -> Vec<(PathBuf, RunId, File)> {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return Vec::new();
+    };
+    let check = |entry: DirEntry| {
+        if !is_own_runtime_dir(&entry).ok()? {
+            return None;
+        }
+        let path = entry.path();
+        let run = runtime_dir::read_run_id(&path, key)?;
+        let lock = File::open(&path).ok()?;
+        lock.try_lock().ok()?;
+        Some((path, run, lock))
+    };
+    entries.flatten().filter_map(check).collect()
+}
+
+/// Returns true for a runtime directory of this user that only this user can write to.
+pub(crate) fn is_own_runtime_dir(entry: &DirEntry) -> io::Result<bool> {
+    let name = entry.file_name();
+    if !name
+        .as_encoded_bytes()
+        .starts_with(runtime_dir::NAME_PREFIX.as_bytes())
+    {
+        return Ok(false);
+    }
+    // `DirEntry::metadata` does not follow links.
+    let metadata = entry.metadata()?;
+    let mine = metadata.uid() == rustix::process::geteuid().as_raw();
+    Ok(metadata.is_dir() && mine && metadata.mode() & 0o777 == 0o700)
+}
+
+#[cfg(test)]
+mod tests;
