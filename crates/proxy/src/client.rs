@@ -23,7 +23,7 @@ pub(super) struct Client {
     pub(super) timer: SilenceTimer,
     /// Status of the current request, shared with other tasks of the worker.
     pub(super) status: Rc<RequestStatus>,
-    /// RequestRecorder of the current request.
+    /// Recorder of the current request.
     pub(super) record: RequestRecorder,
     /// The client is this process itself, on behalf of an operator.
     pub(super) is_in_process: bool,
