@@ -1,4 +1,4 @@
-//! The models there are, by the names that clients send.
+//! The configured models, found by the names that clients send; also the API keys and the browser policy.
 
 use crate::browser_policy::BrowserPolicy;
 use crate::error::ProxyError;
@@ -8,24 +8,24 @@ use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many names an error lists at most.
-const LISTED: usize = 20;
+/// Maximum number of names that an error lists.
+const MAX_LISTED_NAMES: usize = 20;
 
-/// The configured models. It is replaced as a whole.
+/// The configured models with their keys and browser policy. A reload replaces all of it at once.
 #[derive(Debug, Default)]
 pub struct Catalog {
     models: Vec<Arc<Model>>,
-    /// Names and aliases. They are the configuration's, so nobody can choose them to collide.
+    /// Names and aliases. Clients cannot choose them, so the hash function need not resist collisions.
     names: HashMap<String, Arc<Model>, RandomState>,
     default: Option<Arc<Model>>,
     /// The name in a body counts although there is only one model.
     exact_names: bool,
     keys: Keys,
-    browsers: BrowserPolicy,
+    browser_policy: BrowserPolicy,
 }
 
 impl Catalog {
-    /// Models in their order, each with its aliases; one of all these names is the default's.
+    /// Creates a catalog of models with their aliases; `default` is one of these names.
     pub fn new(models: Vec<(Arc<Model>, &[String])>, default: Option<&str>) -> Self {
         let mut catalog = Self::default();
         for (model, aliases) in models {
@@ -38,39 +38,38 @@ impl Catalog {
         catalog
     }
 
-    /// The same for those who show one of these keys, where there are some.
+    /// Sets the API keys; if there are any, clients must present one.
     #[must_use]
     pub fn with_keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
     }
 
-    /// Returns the same models, where these web pages may ask for them.
+    /// Sets the rules for web pages.
     #[must_use]
-    pub fn with_browsers(mut self, browsers: BrowserPolicy) -> Self {
-        self.browsers = browsers;
+    pub fn with_browser_policy(mut self, policy: BrowserPolicy) -> Self {
+        self.browser_policy = policy;
         self
     }
 
-    /// Returns the same models, of which even a single one answers to its own names alone, or, as llama-server
-    /// does, to any name that a body has.
+    /// Sets whether a single model answers only to its own names, or, as llama-server does, to any name in a body.
     #[must_use]
     pub fn with_exact_names(mut self, exact: bool) -> Self {
         self.exact_names = exact;
         self
     }
 
-    /// The rules for requests that web pages send.
-    pub fn browsers(&self) -> &BrowserPolicy {
-        &self.browsers
+    /// Returns the rules for requests that web pages send.
+    pub fn browser_policy(&self) -> &BrowserPolicy {
+        &self.browser_policy
     }
 
-    /// The keys that clients and operators show.
+    /// Returns the API keys of clients and operators.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Refuses a model that a key is not for.
+    /// Returns an error if a key does not allow a model.
     pub fn check(&self, key: &Key, model: &Model) -> Result<(), ProxyError> {
         if key.is_for(model.id) {
             return Ok(());
@@ -78,95 +77,97 @@ impl Catalog {
         Err(ProxyError::ForbiddenModel {
             key: key.name.to_string(),
             model: model.name.clone(),
-            allowed: self.listed_for(key),
+            allowed: self.list_names_for(key),
         })
     }
 
-    /// An error that lists models, as who has this key is told it: of those it is not for it says nothing.
-    pub fn for_key(&self, key: &Key, mut error: ProxyError) -> ProxyError {
+    /// Removes models this key may not use from an error that lists models.
+    pub fn hide_other_models(&self, key: &Key, mut error: ProxyError) -> ProxyError {
         if let ProxyError::UnknownModel { configured, .. } | ProxyError::NoModel { configured } =
             &mut error
             && !key.is_for_all()
         {
-            *configured = self.listed_for(key);
+            *configured = self.list_names_for(key);
         }
         error
     }
 
-    /// All models, in the order of the configuration.
+    /// Returns all models, in the order of the configuration.
     pub fn models(&self) -> &[Arc<Model>] {
         &self.models
     }
 
-    /// The one model, where there is one.
-    fn only(&self) -> Option<&Arc<Model>> {
+    /// Returns the model if exactly one is configured.
+    fn only_model(&self) -> Option<&Arc<Model>> {
         match self.models.as_slice() {
             [only] => Some(only),
             _ => None,
         }
     }
 
-    /// Returns the model of every request that names none beside its body, if that is certain.
+    /// Returns the model that every request uses unless its path, query or header names one; `None` if bodies count.
     pub fn answers_to_any_name(&self) -> Option<&Arc<Model>> {
-        self.only().filter(|_| !self.exact_names)
+        self.only_model().filter(|_| !self.exact_names)
     }
 
-    /// The model of a name or an alias.
-    pub fn named(&self, name: &str) -> Option<&Arc<Model>> {
+    /// Returns the model of a name or an alias.
+    pub fn get(&self, name: &str) -> Option<&Arc<Model>> {
         self.names.get(name)
     }
 
-    /// The model of a name, or an error that lists what is close.
+    /// Returns the model of a name, or an error that lists similar names.
     pub fn find(&self, name: &str) -> Result<Arc<Model>, ProxyError> {
-        self.named(name).cloned().ok_or_else(|| self.unknown(name))
+        self.get(name)
+            .cloned()
+            .ok_or_else(|| self.unknown_model(name))
     }
 
-    /// The model of requests that name none.
-    pub fn unnamed(&self) -> Result<Arc<Model>, ProxyError> {
-        let model = self.only().or(self.default.as_ref());
+    /// Returns the model of requests that name none.
+    pub fn default_model(&self) -> Result<Arc<Model>, ProxyError> {
+        let model = self.only_model().or(self.default.as_ref());
         model.cloned().ok_or_else(|| ProxyError::NoModel {
-            configured: self.listed(""),
+            configured: self.list_names(""),
         })
     }
 
-    /// What is said of a name that nothing has.
-    pub fn unknown(&self, name: &str) -> ProxyError {
+    /// Returns the error for a name that no model has.
+    pub fn unknown_model(&self, name: &str) -> ProxyError {
         ProxyError::UnknownModel {
             name: name.chars().take(200).collect(),
-            configured: self.listed(name),
+            configured: self.list_names(name),
         }
     }
 
-    /// The names of models, those that are close to this one first.
-    fn listed(&self, name: &str) -> String {
+    /// Lists the names of all models, similar ones first.
+    fn list_names(&self, name: &str) -> String {
         let mut names: Vec<&str> = self
             .models
             .iter()
             .map(|model| model.name.as_str())
             .collect();
         if name.len() <= 100 {
-            // Far ones keep the order of the configuration: the sort is stable.
+            // The sort is stable: dissimilar names keep the order of the configuration.
             names.sort_by_key(|other| match strsim::damerau_levenshtein(name, other) {
                 distance if distance <= 3 => distance,
                 _ => usize::MAX,
             });
         }
-        joined(names)
+        join_names(names)
     }
 
-    /// The names of the models that a key is for.
-    fn listed_for(&self, key: &Key) -> String {
+    /// Lists the names of the models that a key allows.
+    fn list_names_for(&self, key: &Key) -> String {
         let models = self.models.iter().filter(|model| key.is_for(model.id));
-        joined(models.map(|model| model.name.as_str()).collect())
+        join_names(models.map(|model| model.name.as_str()).collect())
     }
 }
 
-fn joined(mut names: Vec<&str>) -> String {
+fn join_names(mut names: Vec<&str>) -> String {
     if names.is_empty() {
         return "nothing".to_owned();
     }
-    let more = names.len().saturating_sub(LISTED);
-    names.truncate(LISTED);
+    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
+    names.truncate(MAX_LISTED_NAMES);
     let listed = names.join(", ");
     match more {
         0 => listed,
@@ -177,20 +178,20 @@ fn joined(mut names: Vec<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Capacity, Limits, Released};
+    use crate::model::{Capacity, ExchangeLimits, ReleaseNotifier};
     use paddock_scheduler::Epoch;
     use std::time::Duration;
     use tokio::sync::mpsc;
     use tokio::time::Instant;
 
     fn test_model(id: usize, name: &str) -> Arc<Model> {
-        let limits = Limits {
+        let limits = ExchangeLimits {
             first_byte: Duration::MAX,
             stream_idle: Duration::MAX,
             loading_heartbeat: false,
         };
         let epoch = Epoch::new(Instant::now().into_std());
-        let released = Released::new(epoch, mpsc::channel(1).0);
+        let released = ReleaseNotifier::new(epoch, mpsc::channel(1).0);
         let id = paddock_scheduler::ModelId(id);
         let capacity = Capacity {
             cap: 1,
@@ -224,9 +225,15 @@ mod tests {
 
     #[test]
     fn requests_without_a_name_go_to_the_only_or_the_default_model() {
-        assert_eq!(catalog(&["a"], None).unnamed().unwrap().name, "a");
-        assert_eq!(catalog(&["a", "b"], Some("b")).unnamed().unwrap().name, "b");
-        let error = catalog(&["a", "b"], None).unnamed().unwrap_err();
+        assert_eq!(catalog(&["a"], None).default_model().unwrap().name, "a");
+        assert_eq!(
+            catalog(&["a", "b"], Some("b"))
+                .default_model()
+                .unwrap()
+                .name,
+            "b"
+        );
+        let error = catalog(&["a", "b"], None).default_model().unwrap_err();
         assert_eq!((error.kind(), error.status()), ("no_model", 400));
     }
 
@@ -236,7 +243,7 @@ mod tests {
         assert!(one().answers_to_any_name().is_some());
         let found = one().with_exact_names(true);
         assert!(found.answers_to_any_name().is_none());
-        assert_eq!(found.unnamed().unwrap().name, "a");
+        assert_eq!(found.default_model().unwrap().name, "a");
         assert!(
             catalog(&["a", "b"], Some("a"))
                 .answers_to_any_name()

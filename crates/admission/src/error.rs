@@ -1,21 +1,21 @@
-//! Errors of paddock's own making, and the one place that turns them into HTTP.
+//! The errors with which paddock itself answers a request, and their status, kind, headers and body.
 
 mod load_failure;
 mod unroutable;
 
 pub use load_failure::LoadFailure;
-pub use load_failure::{failure_json, unix};
+pub use load_failure::{failure_json, unix_seconds};
 pub use unroutable::Unroutable;
 
 use crate::browser_policy::PageRefusal;
-use crate::keys::Limit;
+use crate::keys::KeyLimit;
 use paddock_config::Expiry;
 use paddock_wire as wire;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why paddock answers a request itself.
+/// Reason why paddock answers a request itself.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProxyError {
     /// The client's request is malformed or ambiguous.
@@ -24,14 +24,14 @@ pub enum ProxyError {
     /// The client did not finish its request in time.
     #[error("the request did not arrive in time: nothing came for {} s", .0.as_secs())]
     RequestTimeout(Duration),
-    /// The client sent or read slower than it may.
+    /// The client sent or read below the minimum rate.
     #[error("the client {does} at less than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
     TooSlow {
         /// The slow act, such as `sent its request`.
         does: &'static str,
         /// The minimum.
         bytes_per_second: u32,
-        /// The reason why the client could not go on like that.
+        /// Reason for the limit, appended to the message.
         because: &'static str,
     },
     /// The body is larger than the configuration allows.
@@ -42,7 +42,7 @@ pub enum ProxyError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The name of a model cannot be one.
+    /// The request's model name is malformed.
     #[error("this request names no model that there could be: {0}")]
     BadName(&'static str),
     /// The request names no model, and there is no default.
@@ -51,7 +51,7 @@ pub enum ProxyError {
          `?model=`, as `x-paddock-model`, or in the path as /upstream/MODEL/...; there are: {configured}"
     )]
     NoModel {
-        /// What there is.
+        /// Names of the configured models.
         configured: String,
     },
     /// The request goes to no model, and paddock does not answer it either.
@@ -65,10 +65,10 @@ pub enum ProxyError {
         /// The model's name.
         model: String,
     },
-    /// The request shows no API key, or none that is configured.
+    /// The request has no API key, or one that is not configured.
     #[error("{0}")]
     Unauthorized(&'static str),
-    /// The request's API key is no longer good.
+    /// The request's API key has expired.
     #[error(
         "the API key '{key}' expired at {expired}; the operator can set a later `expires` under \
          [auth.keys.{key}], or make another key with `paddock key new NAME`"
@@ -76,10 +76,10 @@ pub enum ProxyError {
     KeyExpired {
         /// The key's name.
         key: String,
-        /// When.
+        /// Time at which it expired.
         expired: Expiry,
     },
-    /// The request's API key is not for this.
+    /// The request's API key lacks the scope.
     #[error(
         "the API key '{key}' does not allow this: it wants {needs}, and the key allows {allows}; the operator \
          can add that to `allow` under [auth.keys.{key}]"
@@ -87,25 +87,25 @@ pub enum ProxyError {
     ForbiddenScope {
         /// The key's name.
         key: String,
-        /// What it would have to allow.
+        /// The scopes of which one is required.
         needs: String,
-        /// What it allows.
+        /// The scopes that the key has.
         allows: String,
     },
-    /// The request's API key is not for this model.
+    /// The request's API key does not allow this model.
     #[error("the API key '{key}' is not for the model '{model}'; it is for: {allowed}")]
     ForbiddenModel {
         /// The key's name.
         key: String,
         /// The model's name.
         model: String,
-        /// The models it is for.
+        /// Names of the models that the key allows.
         allowed: String,
     },
     /// A web page that may not use models sends the request, or could be sending it.
     #[error(transparent)]
     ForbiddenPage(#[from] PageRefusal),
-    /// The request wants something of streams that cannot be checked.
+    /// The request for a resumable stream cannot be checked.
     #[error("paddock refuses this request: {0}")]
     BadStream(&'static str),
     /// The request's API key has opened no stream of this conversation.
@@ -124,36 +124,36 @@ pub enum ProxyError {
     RateLimited {
         /// The key's name.
         key: String,
-        /// Which one.
-        limit: Limit,
-        /// After how many seconds a retry is let in, if nobody else is.
+        /// The limit that was reached.
+        limit: KeyLimit,
+        /// Seconds until a retry can succeed, unless other requests come first.
         retry_after: u64,
     },
-    /// More of bodies is held than may be, while their models are unknown.
+    /// Bodies of requests whose model is still unknown fill the memory reserved for them.
     #[error(
         "too many large requests that do not name their model at the start; send `x-paddock-model` \
          with this one, or try again in a moment"
     )]
-    TooMuchHeld,
-    /// There are as many connections as there may be.
+    TooMuchBuffered,
+    /// The maximum number of connections is open.
     #[error(
-        "{} as many connections as there may be ({most}): close those that are not used; the operator can \
+        "{} as many connections as there may be ({max}): close those that are not used; the operator can \
          raise `server.max_connections{}`",
-        if *.of_address { "this address has" } else { "paddock has" },
-        if *.of_address { "_per_address" } else { "` and the limit of open files, `LimitNOFILE" }
+        if *.per_address { "this address has" } else { "paddock has" },
+        if *.per_address { "_per_address" } else { "` and the limit of open files, `LimitNOFILE" }
     )]
     TooManyConnections {
         /// The limit.
-        most: usize,
-        /// It is the limit of one address.
-        of_address: bool,
+        max: usize,
+        /// The limit is the one per client address.
+        per_address: bool,
     },
     /// The request names a model that is not configured.
     #[error("there is no model '{name}' here; configured: {configured}")]
     UnknownModel {
-        /// What the client asked for.
+        /// Name in the request.
         name: String,
-        /// What there is.
+        /// Names of the configured models.
         configured: String,
     },
     /// Too many requests wait already.
@@ -161,26 +161,26 @@ pub enum ProxyError {
     QueueFull {
         /// The model's name.
         model: String,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
-    /// The request waited as long as it may for its turn.
+    /// The request waited for a lease until the time limit.
     #[error("'{model}' stayed busy for as long as a request may wait")]
     QueueTimeout {
         /// The model's name.
         model: String,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
-    /// The model was still loading when the request had waited long enough.
+    /// The model was still loading when the request's waiting time ended.
     #[error("'{model}' is still loading; try again in a moment")]
     Loading {
         /// The model's name.
         model: String,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
-    /// Other models were using the memory for as long as the request may wait.
+    /// Other models used the memory until the request's waiting time ended.
     #[error(
         "'{model}' is not loaded, and other models were using the memory it needs for as long as a \
          request may wait"
@@ -188,7 +188,7 @@ pub enum ProxyError {
     NoRoom {
         /// The model's name.
         model: String,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
     /// The operator is unloading the model.
@@ -196,10 +196,10 @@ pub enum ProxyError {
     Draining {
         /// The model's name.
         model: String,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
-    /// The model needs more memory than there could be.
+    /// The model needs more memory than can ever be free.
     #[error(
         "'{model}' does not fit: it needs {needs}, and there is {available} at most{}a shorter \
          context, another quantization or a larger [memory] budget helps",
@@ -212,41 +212,41 @@ pub enum ProxyError {
     DoesNotFit {
         /// The model's name.
         model: String,
-        /// What it needs.
+        /// Memory that the model needs.
         needs: String,
-        /// What there is, less what is pinned.
+        /// Memory available, less that of pinned models.
         available: String,
-        /// It would fit if nothing were pinned. Which models are is not for every client to know.
+        /// The model would fit without pinned models. Their names are not disclosed: a client's key may exclude them.
         pinned: bool,
     },
-    /// The model ran out of memory, although it was thought to fit.
+    /// The model ran out of memory although it was expected to fit.
     #[error(
         "'{model}' ran out of memory while loading: it was expected to need {needs}, of {free} that \
          were thought to be free, and no other model could make more room"
     )]
-    RanOut {
+    OutOfMemory {
         /// The model's name.
         model: String,
-        /// What it was expected to need.
+        /// Memory that the model was expected to need.
         needs: String,
-        /// What was thought to be free.
+        /// Memory that was expected to be free.
         free: String,
-        /// What the child said.
+        /// Failure of the child.
         failure: Option<LoadFailure>,
-        /// After how many seconds a retry has a chance.
+        /// Seconds until a retry may succeed.
         retry_after: Option<u64>,
     },
     /// The operator has ended the request.
     #[error("the operator has cancelled this request")]
     Cancelled,
-    /// The model does not load.
+    /// The model fails to load.
     #[error("'{model}' does not load: {}", .failure.cause.message)]
     LoadFailed {
         /// The model's name.
         model: String,
-        /// What the child said, and how it ended.
+        /// Failure of the child.
         failure: LoadFailure,
-        /// After how many seconds a retry has a chance; nothing where time cannot help.
+        /// Seconds until a retry may succeed; `None` if waiting cannot help.
         retry_after: Option<u64>,
     },
     /// paddock is stopping.
@@ -255,22 +255,22 @@ pub enum ProxyError {
     /// The child cannot be reached.
     #[error("the model's server cannot be reached: {0}")]
     UpstreamUnreachable(String),
-    /// The child closed the connection before it had answered, or in the middle of the answer.
+    /// The child closed the connection before or during its response.
     #[error("the model's server closed the connection {0}")]
     UpstreamClosed(&'static str),
     /// The child exited before it had answered.
     #[error("the model's server exited before it answered: {0}")]
     UpstreamExited(Arc<str>),
-    /// The child no longer answered anything and was ended.
+    /// The child hung and was killed.
     #[error("the model's server hung: {0}")]
     UpstreamHung(Arc<str>),
-    /// The child's answer is not HTTP that can be passed on.
+    /// The child's response is not HTTP that can be forwarded.
     #[error("the model's server gave an answer that cannot be passed on: {0}")]
     UpstreamMalformed(#[from] wire::InvalidResponse),
-    /// The child's answer is not the stream that its client has been promised.
+    /// The child's response is not the event stream that paddock has announced to the client.
     #[error("the model's server answered with status {0} and no event stream")]
     UpstreamNoStream(u16),
-    /// The child said nothing for too long.
+    /// The child sent nothing until the time limit.
     #[error("the model's server said nothing for {} s", .0.as_secs())]
     UpstreamTimeout(Duration),
 }
@@ -287,7 +287,7 @@ impl From<wire::InvalidModelName> for ProxyError {
     }
 }
 
-/// The shape in which a client expects errors.
+/// JSON format of an error body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// `{"error":{"message","type","code","param"}}`
@@ -297,8 +297,8 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect spoken on a path.
-    pub fn of_path(path: &[u8]) -> Self {
+    /// Returns the format that clients of a path expect.
+    pub fn from_path(path: &[u8]) -> Self {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         if path.ends_with(b"/v1/messages") || path.ends_with(b"/v1/messages/count_tokens") {
             Self::Anthropic
@@ -308,29 +308,29 @@ impl Dialect {
     }
 }
 
-/// Reasons to cut off a slow client that occupies a place with its model.
-const OTHERS_WAIT: &str = " while other requests waited for its place with the model";
+/// End of [`ProxyError::TooSlow`] if the slow client held a lease that others waited for.
+const WHILE_OTHERS_WAITED: &str = " while other requests waited for its place with the model";
 
 impl ProxyError {
-    /// A client that sends its request too slowly; with a `lease`, others wait for its place.
+    /// Creates the error for a client that sends its request too slowly; with a `lease`, others wait for it.
     pub fn too_slow_sender(bytes_per_second: u32, lease: bool) -> Self {
         Self::TooSlow {
             does: "sent its request",
             bytes_per_second,
-            because: if lease { OTHERS_WAIT } else { "" },
+            because: if lease { WHILE_OTHERS_WAITED } else { "" },
         }
     }
 
-    /// A client that reads its answer too slowly while others wait for its place.
+    /// Creates the error for a client that reads its response too slowly while others wait for its lease.
     pub fn too_slow_reader(bytes_per_second: u32) -> Self {
         Self::TooSlow {
             does: "read the answer",
             bytes_per_second,
-            because: OTHERS_WAIT,
+            because: WHILE_OTHERS_WAITED,
         }
     }
 
-    /// The HTTP status (RFC 9110 §15).
+    /// Returns the HTTP status (RFC 9110 §15).
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(refusal) => refusal.status(),
@@ -344,13 +344,13 @@ impl ProxyError {
             Self::ConversationTaken => 409,
             Self::RequestTimeout(_) | Self::TooSlow { .. } => 408,
             Self::BodyTooLarge { .. } => 413,
-            Self::QueueFull { .. } | Self::TooMuchHeld | Self::RateLimited { .. } => 429,
+            Self::QueueFull { .. } | Self::TooMuchBuffered | Self::RateLimited { .. } => 429,
             Self::QueueTimeout { .. }
             | Self::NoRoom { .. }
             | Self::Loading { .. }
             | Self::Draining { .. }
             | Self::DoesNotFit { .. }
-            | Self::RanOut { .. }
+            | Self::OutOfMemory { .. }
             | Self::Cancelled
             | Self::LoadFailed { .. }
             | Self::NotLoaded { .. }
@@ -366,7 +366,7 @@ impl ProxyError {
         }
     }
 
-    /// The machine-readable kind, as in the header `x-paddock-error`.
+    /// Returns the machine-readable kind, as in the header `x-paddock-error`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::BadRequest(_) | Self::BadName(_) | Self::BadStream(_) => "bad_request",
@@ -382,14 +382,14 @@ impl ProxyError {
             Self::UnknownModel { .. } => "unknown_model",
             Self::UnknownStream => "unknown_stream",
             Self::ConversationTaken => "conversation_taken",
-            Self::QueueFull { .. } | Self::TooMuchHeld => "queue_full",
+            Self::QueueFull { .. } | Self::TooMuchBuffered => "queue_full",
             Self::QueueTimeout { .. } | Self::NoRoom { .. } => "queue_timeout",
             Self::Draining { .. } => "draining",
             Self::DoesNotFit { .. } => "does_not_fit",
             Self::Cancelled => "cancelled",
             Self::TooManyConnections { .. } => "too_many_connections",
             Self::Loading { .. } => "loading",
-            Self::LoadFailed { .. } | Self::RanOut { .. } => "load_failed",
+            Self::LoadFailed { .. } | Self::OutOfMemory { .. } => "load_failed",
             Self::ShuttingDown => "shutting_down",
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamClosed(_)
@@ -401,7 +401,7 @@ impl ProxyError {
         }
     }
 
-    /// After how many seconds a retry can help, where it can.
+    /// Returns the number of seconds for `Retry-After`, if a retry can succeed.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::QueueFull { retry_after, .. }
@@ -409,16 +409,16 @@ impl ProxyError {
             | Self::Loading { retry_after, .. }
             | Self::NoRoom { retry_after, .. }
             | Self::Draining { retry_after, .. }
-            | Self::RanOut { retry_after, .. }
+            | Self::OutOfMemory { retry_after, .. }
             | Self::LoadFailed { retry_after, .. } => *retry_after,
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
-            Self::TooMuchHeld | Self::TooManyConnections { .. } => Some(1),
+            Self::TooMuchBuffered | Self::TooManyConnections { .. } => Some(1),
             Self::ShuttingDown => Some(5),
             _ => None,
         }
     }
 
-    /// The JSON body.
+    /// Returns the JSON body.
     pub fn body(&self, dialect: Dialect) -> Value {
         let message = self.to_string();
         let mut error = match dialect {
@@ -435,7 +435,7 @@ impl ProxyError {
         };
         match self {
             Self::LoadFailed { failure, .. }
-            | Self::RanOut {
+            | Self::OutOfMemory {
                 failure: Some(failure),
                 ..
             } => error["failure"] = failure_json(failure),
@@ -476,12 +476,12 @@ mod tests {
 
     #[test]
     fn messages_paths_speak_anthropic() {
-        assert_eq!(Dialect::of_path(b"/v1/messages"), Dialect::Anthropic);
+        assert_eq!(Dialect::from_path(b"/v1/messages"), Dialect::Anthropic);
         assert_eq!(
-            Dialect::of_path(b"/upstream/m/v1/messages"),
+            Dialect::from_path(b"/upstream/m/v1/messages"),
             Dialect::Anthropic
         );
-        assert_eq!(Dialect::of_path(b"/v1/chat/completions"), Dialect::OpenAi);
+        assert_eq!(Dialect::from_path(b"/v1/chat/completions"), Dialect::OpenAi);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A model as the request path sees it.
+//! A model as the request path sees it: its gate, the address of its child, its limits, and the leases on it.
 
-use crate::slots::{SlotQueue, SlotTicket, WaitingInEngine};
+use crate::slot_queue::{SlotQueue, SlotTicket, WaitingInEngine};
 use paddock_config::{Mode, Model as ModelConfig};
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
 use paddock_supervisor::{Address, ChildProcesses, InferenceErrors, StallTracker};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Where a generation of an instance listens.
+/// Address of one generation of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Generation of the child.
@@ -37,12 +37,12 @@ pub struct Model {
     pub id: ModelId,
     /// Name of the model.
     pub name: String,
-    /// The most leases at once.
+    /// Maximum number of leases at once.
     pub(crate) cap: u32,
     /// The child's slots; `None` if unknown.
     slots: Option<u32>,
     /// Time limits of its exchanges.
-    pub limits: Limits,
+    pub limits: ExchangeLimits,
     /// The requests that take a slot, across reloads.
     slot_queue: Arc<SlotQueue>,
     /// Gate that counts its leases.
@@ -51,27 +51,27 @@ pub struct Model {
     pub endpoint: Arc<watch::Sender<Option<Endpoint>>>,
     /// The newest exit of a child. Written by the runtime once the gate is shut.
     pub exit: Arc<watch::Sender<Option<ChildExit>>>,
-    /// What its requests see of its child's silence.
+    /// Stalls that requests observe in the child.
     pub stalls: StallTracker,
     /// The server errors of its child's inference routes.
     pub inference_errors: InferenceErrors,
-    released: Released,
+    releases: ReleaseNotifier,
 }
 
-/// How long an exchange may be silent, and what its client gets meanwhile.
+/// Time limits of an exchange, and the heartbeat that its client gets while it waits.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Between the request's last byte and the answer's first one.
+pub struct ExchangeLimits {
+    /// Maximum time between the request's last byte and the response's first.
     pub first_byte: Duration,
-    /// Between two pieces of an answer.
+    /// Maximum time between two reads of a response.
     pub stream_idle: Duration,
-    /// Streaming clients that wait for a load or a place are sent comments.
+    /// Sends SSE comments to streaming clients that wait for a load or a lease.
     pub loading_heartbeat: bool,
 }
 
-impl Limits {
-    /// A model's limits.
-    pub fn of(config: &ModelConfig) -> Self {
+impl ExchangeLimits {
+    /// Returns the limits of a configured model.
+    pub fn from_config(config: &ModelConfig) -> Self {
         Self {
             first_byte: config.first_byte_timeout,
             stream_idle: config.stream_idle_timeout,
@@ -80,20 +80,20 @@ impl Limits {
     }
 }
 
-/// How many requests a child has beyond its slots, at least, so that a slot never waits for the
-/// next one. Few, for those that are with the child are no longer in turn.
-const AHEAD: u32 = 4;
+/// Minimum number of requests that a child has beyond its slots, so that no slot waits for its next request.
+/// Small, because paddock no longer orders the requests that the child has.
+const MIN_QUEUED_IN_CHILD: u32 = 4;
 
-/// How many connections llama-server takes beyond its slots (llama.cpp b11434,
+/// Number of connections that llama-server accepts beyond its slots (llama.cpp b11434,
 /// tools/server/server-http.cpp).
-const CHILD_TAKES: u32 = 1024;
+const MAX_QUEUED_IN_CHILD: u32 = 1024;
 
-/// The most leases of a model at once: as configured, else as many as it has slots and a few more.
-/// Where the slots are unknown the child decides.
-pub fn cap(config: &ModelConfig) -> u32 {
+/// Returns the maximum number of leases of a model: `max_in_flight`, else its slots and a few more, else what the
+/// child accepts.
+pub fn lease_cap(config: &ModelConfig) -> u32 {
     match (config.max_in_flight, config.parallel) {
-        (0, 0) => CHILD_TAKES,
-        (0, slots) => slots.saturating_add(slots.max(AHEAD)),
+        (0, 0) => MAX_QUEUED_IN_CHILD,
+        (0, slots) => slots.saturating_add(slots.max(MIN_QUEUED_IN_CHILD)),
         (cap, _) => cap,
     }
 }
@@ -101,7 +101,7 @@ pub fn cap(config: &ModelConfig) -> u32 {
 /// The requests that a model's child takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// The most leases at once.
+    /// Maximum number of leases at once.
     pub cap: u32,
     /// The requests that the child works on at once; `None` if unknown.
     pub slots: Option<u32>,
@@ -109,19 +109,19 @@ pub struct Capacity {
 
 impl Capacity {
     /// Returns the capacity of a model's child.
-    pub fn of(config: &ModelConfig, mode: Mode) -> Self {
+    pub fn from_config(config: &ModelConfig, mode: Mode) -> Self {
         Self {
-            cap: cap(config),
-            slots: slots(config, mode),
+            cap: lease_cap(config),
+            slots: slot_count(config, mode),
         }
     }
 }
 
-/// The slots that llama-server has unless it is told (llama.cpp b11434, tools/server/server.cpp).
+/// Slots of llama-server without `--parallel` (llama.cpp b11434, tools/server/server.cpp).
 const DEFAULT_SLOTS: u32 = 4;
 
 /// Returns the slots of a model's child; `None` for a router, whose children are its own.
-fn slots(config: &ModelConfig, mode: Mode) -> Option<u32> {
+fn slot_count(config: &ModelConfig, mode: Mode) -> Option<u32> {
     match (mode, config.parallel) {
         (Mode::Wrap { router: true, .. }, _) => None,
         (_, 0) => Some(DEFAULT_SLOTS),
@@ -129,47 +129,47 @@ fn slots(config: &ModelConfig, mode: Mode) -> Option<u32> {
     }
 }
 
-/// How the end of a lease reaches the runtime.
+/// Notifies the runtime that a lease has ended.
 #[derive(Debug, Clone)]
-pub struct Released {
-    /// Where milliseconds count from.
+pub struct ReleaseNotifier {
+    /// Origin of the timestamps in the gate.
     epoch: Epoch,
-    /// It has been told, and has not looked yet.
-    told: Arc<AtomicBool>,
-    to: mpsc::Sender<ModelId>,
+    /// A notification is on its way, and the runtime has not handled it yet.
+    is_notified: Arc<AtomicBool>,
+    sender: mpsc::Sender<ModelId>,
 }
 
-impl Released {
-    /// Tells of releases through here. There is at most one message of a model on its way.
-    pub fn new(epoch: Epoch, to: mpsc::Sender<ModelId>) -> Self {
+impl ReleaseNotifier {
+    /// Creates a notifier that sends to `sender`, with at most one message of a model on its way.
+    pub fn new(epoch: Epoch, sender: mpsc::Sender<ModelId>) -> Self {
         Self {
             epoch,
-            told: Arc::default(),
-            to,
+            is_notified: Arc::default(),
+            sender,
         }
     }
 
-    /// From here on the next release is told again.
-    pub(crate) fn look(&self) {
-        self.told.store(false, Ordering::SeqCst);
+    /// Lets the next release send a notification again.
+    pub(crate) fn rearm(&self) {
+        self.is_notified.store(false, Ordering::SeqCst);
     }
 
-    fn tell(&self, id: ModelId) {
-        if !self.told.swap(true, Ordering::SeqCst) {
-            // There is room for every model; a closed channel has nobody left to tell.
-            let _ = self.to.try_send(id);
+    fn notify(&self, id: ModelId) {
+        if !self.is_notified.swap(true, Ordering::SeqCst) {
+            // The channel has room for every model; it is closed only once the runtime has ended.
+            let _ = self.sender.try_send(id);
         }
     }
 }
 
 impl Model {
-    /// A model with a gate of its own.
+    /// Creates a model with a gate of its own.
     pub fn new(
         id: ModelId,
         name: String,
         Capacity { cap, slots }: Capacity,
-        limits: Limits,
-        released: Released,
+        limits: ExchangeLimits,
+        releases: ReleaseNotifier,
     ) -> Self {
         Self {
             id,
@@ -183,13 +183,13 @@ impl Model {
             exit: Arc::new(watch::Sender::new(None)),
             stalls: StallTracker::default(),
             inference_errors: InferenceErrors::default(),
-            released,
+            releases,
         }
     }
 
-    /// The same model with other limits. Leases of both pass one gate.
+    /// Returns the same model with other limits. Leases of both pass one gate.
     #[must_use]
-    pub fn with(&self, Capacity { cap, slots }: Capacity, limits: Limits) -> Self {
+    pub fn with_limits(&self, Capacity { cap, slots }: Capacity, limits: ExchangeLimits) -> Self {
         Self {
             id: self.id,
             name: self.name.clone(),
@@ -202,17 +202,17 @@ impl Model {
             exit: Arc::clone(&self.exit),
             stalls: self.stalls.clone(),
             inference_errors: self.inference_errors.clone(),
-            released: self.released.clone(),
+            releases: self.releases.clone(),
         }
     }
 
-    /// A lease, if the model is warm and has room.
+    /// Takes a lease if the model is warm and has room.
     pub fn try_acquire(self: &Arc<Self>) -> Option<Lease> {
         let generation = self.gate.try_acquire(self.cap)?;
         Some(self.lease(generation))
     }
 
-    /// A lease that the gate has counted already.
+    /// Returns a lease that the gate has already counted.
     pub fn lease(self: &Arc<Self>, generation: Generation) -> Lease {
         Lease {
             model: Arc::clone(self),
@@ -223,7 +223,7 @@ impl Model {
     }
 
     /// Waits until the child of this generation has exited, and returns the cause.
-    pub async fn exited(&self, generation: Generation) -> Option<Arc<str>> {
+    pub async fn wait_for_exit(&self, generation: Generation) -> Option<Arc<str>> {
         let mut exits = self.exit.subscribe();
         let is_over = |exit: &Option<ChildExit>| {
             exit.as_ref()
@@ -240,14 +240,13 @@ impl Model {
         Some(self.slot_queue.waiting(slots, Instant::now()))
     }
 
-    /// Takes note that a release was told of.
-    pub fn look(&self) {
-        self.released.look();
+    /// Confirms the notification of a release: the next one is sent again.
+    pub fn rearm_release(&self) {
+        self.releases.rearm();
     }
 }
 
-/// Proof that one request may go to a model. It ends when this is dropped, however the exchange
-/// ends.
+/// Permission for one request to use a model. Dropping the lease releases it, however the exchange ends.
 #[derive(Debug)]
 pub struct Lease {
     model: Arc<Model>,
@@ -283,14 +282,14 @@ impl Drop for Lease {
         }
         let gate = &self.model.gate;
         let is_awaited = if self.is_use {
-            let now = self.model.released.epoch.stamp(now.into_std());
+            let now = self.model.releases.epoch.stamp(now.into_std());
             gate.release(now)
         } else {
             gate.release_unused();
             true
         };
         if is_awaited {
-            self.model.released.tell(self.model.id);
+            self.model.releases.notify(self.model.id);
         }
     }
 }

@@ -1,16 +1,16 @@
-//! The routes of llama-server, and what an API key has to allow for each.
+//! The routes of llama-server, and the scope that an API key needs for each.
 //!
 //! A path is read as the child reads it (llama.cpp b11434, vendor/cpp-httplib/httplib.cpp,
 //! `Server::parse_request_line` and `PathParamsMatcher::match`): `%XX` and `%uXXXX` are decoded, and the
-//! result is compared byte for byte with each route. Slashes are not collapsed, `.` and `..` mean nothing,
-//! letters keep their case. A route counts whatever stands before it, since a child serves its routes under
-//! `--api-prefix` too, which a variable or a start script can set as well.
+//! result is compared byte for byte with each route. Slashes are not collapsed, `.` and `..` have no meaning,
+//! and case matters. Any prefix may precede a route, because a child serves its routes under `--api-prefix` too,
+//! which a variable or a start script can also set.
 
 use Methods::{Any, Read};
 use paddock_config::Scope::{self, Control, Inference, Metrics};
 use std::borrow::Cow;
 
-/// Requests to a route.
+/// Methods of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Methods {
     /// GET and HEAD: the child has one handler for both.
@@ -22,17 +22,17 @@ enum Methods {
 /// The use that a route makes of streams that a client can resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamRoute {
-    /// Opens one if the request names a conversation (`X-Conversation-Id`).
+    /// Opens a stream if the request names a conversation (`X-Conversation-Id`).
     MayOpen,
-    /// Reads or stops the one that the query names.
+    /// Reads or stops the stream that the query names.
     Resume,
-    /// Lists those that the body names.
+    /// Lists the streams that the body names.
     Lookup,
-    /// Has nothing to do with them.
+    /// Does not use resumable streams.
     Unrelated,
 }
 
-/// The route of a child that a request asks for.
+/// The requirements of the child's route that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamRoute {
     /// The scope that the API key needs.
@@ -41,7 +41,7 @@ pub struct UpstreamRoute {
     pub stream: StreamRoute,
 }
 
-struct Row {
+struct RouteRule {
     methods: Methods,
     /// The path behind any prefix; a last segment of `:id` stands for a number.
     path: &'static str,
@@ -49,12 +49,12 @@ struct Row {
     stream: StreamRoute,
 }
 
-const fn row(methods: Methods, path: &'static str, scope: Scope) -> Row {
+const fn rule(methods: Methods, path: &'static str, scope: Scope) -> RouteRule {
     let stream = match (methods, scope) {
         (Any, Inference) => StreamRoute::MayOpen,
         _ => StreamRoute::Unrelated,
     };
-    Row {
+    RouteRule {
         methods,
         path,
         scope,
@@ -62,8 +62,8 @@ const fn row(methods: Methods, path: &'static str, scope: Scope) -> Row {
     }
 }
 
-const fn streams(path: &'static str, stream: StreamRoute) -> Row {
-    Row {
+const fn stream_rule(path: &'static str, stream: StreamRoute) -> RouteRule {
+    RouteRule {
         methods: Any,
         path,
         scope: Inference,
@@ -72,61 +72,61 @@ const fn streams(path: &'static str, stream: StreamRoute) -> Row {
 }
 
 /// Every route of llama-server (llama.cpp b11434, tools/server/server.cpp, from "register API routes" on;
-/// server-http.cpp, `register_gcp_compat`). The first row that matches counts; those asked most come first.
-const ROUTES: &[Row] = &[
-    row(Any, "/chat/completions", Inference),
-    row(Any, "/completions", Inference),
-    row(Any, "/completion", Inference),
-    row(Any, "/responses", Inference),
-    row(Any, "/messages", Inference),
-    row(Any, "/embeddings", Inference),
-    row(Any, "/embedding", Inference),
-    row(Any, "/rerank", Inference),
-    row(Any, "/reranking", Inference),
-    row(Any, "/infill", Inference),
-    row(Any, "/audio/transcriptions", Inference),
-    row(Any, "/v1/systemone", Inference),
-    row(Any, "/tokenize", Inference),
-    row(Any, "/detokenize", Inference),
-    row(Any, "/apply-template", Inference),
-    row(Any, "/input_tokens", Inference),
-    row(Any, "/count_tokens", Inference),
-    // Ends the reasoning of a completion, whose id only its own client has.
-    row(Any, "/v1/chat/completions/control", Inference),
-    row(Read, "/health", Inference),
-    row(Any, "/metrics", Metrics),
-    // Reads settings; a POST changes them for everybody.
-    row(Read, "/props", Inference),
-    row(Any, "/props", Control),
-    // Lists models; another method loads, unloads and removes them, where the child is a router.
-    row(Read, "/models", Inference),
-    row(Any, "/models", Control),
-    row(Read, "/models/sse", Inference),
-    row(Any, "/models/sse", Control),
-    row(Any, "/models/load", Control),
-    row(Any, "/models/unload", Control),
-    // Lists adapters; a POST sets their scales for everybody.
-    row(Read, "/lora-adapters", Inference),
-    row(Any, "/lora-adapters", Control),
-    // Shows what other clients' requests set, and with LLAMA_SERVER_SLOTS_DEBUG, or in older releases,
+/// server-http.cpp, `register_gcp_compat`). The first rule that matches counts; the most frequent routes come first.
+const ROUTES: &[RouteRule] = &[
+    rule(Any, "/chat/completions", Inference),
+    rule(Any, "/completions", Inference),
+    rule(Any, "/completion", Inference),
+    rule(Any, "/responses", Inference),
+    rule(Any, "/messages", Inference),
+    rule(Any, "/embeddings", Inference),
+    rule(Any, "/embedding", Inference),
+    rule(Any, "/rerank", Inference),
+    rule(Any, "/reranking", Inference),
+    rule(Any, "/infill", Inference),
+    rule(Any, "/audio/transcriptions", Inference),
+    rule(Any, "/v1/systemone", Inference),
+    rule(Any, "/tokenize", Inference),
+    rule(Any, "/detokenize", Inference),
+    rule(Any, "/apply-template", Inference),
+    rule(Any, "/input_tokens", Inference),
+    rule(Any, "/count_tokens", Inference),
+    // Ends the reasoning of a completion; only its own client knows the id.
+    rule(Any, "/v1/chat/completions/control", Inference),
+    rule(Read, "/health", Inference),
+    rule(Any, "/metrics", Metrics),
+    // Reads settings; a POST changes them for all clients.
+    rule(Read, "/props", Inference),
+    rule(Any, "/props", Control),
+    // Lists models; other methods load, unload and remove them if the child is a router.
+    rule(Read, "/models", Inference),
+    rule(Any, "/models", Control),
+    rule(Read, "/models/sse", Inference),
+    rule(Any, "/models/sse", Control),
+    rule(Any, "/models/load", Control),
+    rule(Any, "/models/unload", Control),
+    // Lists adapters; a POST sets their scales for all clients.
+    rule(Read, "/lora-adapters", Inference),
+    rule(Any, "/lora-adapters", Control),
+    // Shows the settings of other clients' requests, and with LLAMA_SERVER_SLOTS_DEBUG, or in older releases,
     // their prompts and answers (server-context.cpp, `server_slot::to_json`).
-    row(Any, "/slots", Control),
+    rule(Any, "/slots", Control),
     // Saves, restores and erases contexts.
-    row(Any, "/slots/:id", Control),
-    // Runs programs, and asks any address on behalf of the client.
-    row(Any, "/tools", Control),
-    row(Any, "/cors-proxy", Control),
+    rule(Any, "/slots/:id", Control),
+    // Run programs, and send requests to any address on behalf of the client.
+    rule(Any, "/tools", Control),
+    rule(Any, "/cors-proxy", Control),
     // With AIP_MODE=PREDICTION: calls any other route by the name in its body.
-    row(Any, "/predict", Control),
-    streams("/v1/stream", StreamRoute::Resume),
-    streams("/v1/streams/lookup", StreamRoute::Lookup),
+    rule(Any, "/predict", Control),
+    stream_rule("/v1/stream", StreamRoute::Resume),
+    stream_rule("/v1/streams/lookup", StreamRoute::Lookup),
 ];
 
-/// The segment of a pattern that stands for a number.
-const ID: &str = "/:id";
+/// Last segment of a pattern that stands for a number.
+const ID_SEGMENT: &str = "/:id";
 
-/// Beginnings that rows leave out, of the routes that a child has without `--api-prefix`.
-const PARENTS: [&str; 7] = [
+/// Prefixes that rules omit, of the routes that a child has without `--api-prefix`.
+const PATH_PREFIXES: [&str; 7] = [
     "",
     "/v1",
     "/chat/completions",
@@ -136,14 +136,14 @@ const PARENTS: [&str; 7] = [
     "/v1/messages",
 ];
 
-/// Returns whether llama-server may have a route of this path. A path counts as it is: nothing may stand before it.
+/// Returns whether llama-server may have a route of exactly this path, without another prefix.
 pub fn is_route(path: &[u8]) -> bool {
-    let path = decoded(path);
-    ROUTES.iter().any(|row| {
-        let parents = PARENTS.iter();
+    let path = percent_decode(path);
+    ROUTES.iter().any(|rule| {
+        let parents = PATH_PREFIXES.iter();
         let mut behind = parents.filter_map(|parent| path.strip_prefix(parent.as_bytes()));
-        behind.any(|rest| match row.path.strip_suffix(ID) {
-            None => rest == row.path.as_bytes(),
+        behind.any(|rest| match rule.path.strip_suffix(ID_SEGMENT) {
+            None => rest == rule.path.as_bytes(),
             Some(above) => rest
                 .strip_prefix(above.as_bytes())
                 .is_some_and(|id| id.first() == Some(&b'/') && !id[1..].contains(&b'/')),
@@ -152,9 +152,8 @@ pub fn is_route(path: &[u8]) -> bool {
 }
 
 impl UpstreamRoute {
-    /// The route of a method and a path, with or without what comes before it. One that llama-server does
-    /// not have is for inference.
-    pub fn of(method: &[u8], path: &[u8]) -> Self {
+    /// Returns the route of a method and a path with any prefix. Unknown routes need the inference scope.
+    pub fn find(method: &[u8], path: &[u8]) -> Self {
         let reads = matches!(method, b"GET" | b"HEAD");
         let unknown = Self {
             scope: Inference,
@@ -170,12 +169,12 @@ impl UpstreamRoute {
                 ..unknown
             };
         }
-        let path = decoded(path);
-        let mut rows = ROUTES.iter();
-        let found = rows.find(|row| (reads || row.methods == Any) && matches(&path, row.path));
-        found.map_or(unknown, |row| Self {
-            scope: row.scope,
-            stream: match row.stream {
+        let path = percent_decode(path);
+        let mut rules = ROUTES.iter();
+        let found = rules.find(|rule| (reads || rule.methods == Any) && is_match(&path, rule.path));
+        found.map_or(unknown, |rule| Self {
+            scope: rule.scope,
+            stream: match rule.stream {
                 StreamRoute::MayOpen if reads => StreamRoute::Unrelated,
                 stream => stream,
             },
@@ -183,21 +182,23 @@ impl UpstreamRoute {
     }
 }
 
-fn matches(path: &[u8], pattern: &str) -> bool {
-    match pattern.strip_suffix(ID) {
+fn is_match(path: &[u8], pattern: &str) -> bool {
+    match pattern.strip_suffix(ID_SEGMENT) {
         None => path.ends_with(pattern.as_bytes()),
         Some(parent) => is_id_below(path, parent.as_bytes()),
     }
 }
 
-/// Returns whether a path is `parent` and a segment that may be a number. The child takes the segment up to a slash at
-/// the end of the path, decodes it once more and reads it with `std::stoi`, which skips white space and a sign
-/// and ignores what follows the digits. What begins with a letter is none, and may be a route below a prefix.
+/// Returns whether a path is `parent` and a segment that may be a number.
+///
+/// The child takes the segment without a trailing slash, decodes it once more and reads it with `std::stoi`, which
+/// skips white space and a sign and ignores anything after the digits. A segment that begins with a letter is no
+/// number, and may be a route below a prefix.
 fn is_id_below(path: &[u8], parent: &[u8]) -> bool {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     let slash = last_slash(path).unwrap_or_default();
     let (above, id) = path.split_at_checked(slash).unwrap_or((path, &[]));
-    // Of an empty id nothing is left but the route itself.
+    // An empty id leaves only the route itself.
     path.ends_with(parent)
         || above.ends_with(parent) && !id.get(1).is_some_and(u8::is_ascii_alphabetic)
 }
@@ -206,8 +207,8 @@ fn last_slash(path: &[u8]) -> Option<usize> {
     path.iter().rposition(|byte| *byte == b'/')
 }
 
-/// A path as the child sees it (`decode_path_component`).
-fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
+/// Decodes a path as the child does (`decode_path_component`).
+fn percent_decode(path: &[u8]) -> Cow<'_, [u8]> {
     if !path.contains(&b'%') {
         return Cow::Borrowed(path);
     }
@@ -219,9 +220,9 @@ fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
             (b'%', _) => (behind.get(..2), false),
             _ => (None, false),
         };
-        match digits.and_then(hexadecimal) {
+        match digits.and_then(parse_hex) {
             Some(code) if long => {
-                // Half of a surrogate pair is nothing.
+                // The child drops half of a surrogate pair.
                 let char = char::from_u32(code).map(|char| char.to_string());
                 out.extend(char.unwrap_or_default().into_bytes());
                 rest = behind.get(5..).unwrap_or_default();
@@ -239,7 +240,7 @@ fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-fn hexadecimal(digits: &[u8]) -> Option<u32> {
+fn parse_hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| {
         Some(number << 4 | char::from(*digit).to_digit(16)?)
     })
@@ -251,23 +252,23 @@ mod tests {
     use super::*;
 
     fn scope(method: &str, path: &str) -> Scope {
-        UpstreamRoute::of(method.as_bytes(), path.as_bytes()).scope
+        UpstreamRoute::find(method.as_bytes(), path.as_bytes()).scope
     }
 
     #[test]
     fn every_route_has_the_scope_of_its_row() {
-        for row in ROUTES {
-            let path = row.path.replace(ID, "/0");
-            let method = match row.methods {
+        for rule in ROUTES {
+            let path = rule.path.replace(ID_SEGMENT, "/0");
+            let method = match rule.methods {
                 Read => "GET",
                 Any => "POST",
             };
             for prefix in ["", "/v1", "/api/v1.0", "/upstream/org/m"] {
                 let path = format!("{prefix}{path}");
-                assert_eq!(scope(method, &path), row.scope, "{method} {path}");
+                assert_eq!(scope(method, &path), rule.scope, "{method} {path}");
                 let encoded: Vec<_> = path.bytes().map(|byte| format!("%{byte:02x}")).collect();
                 let encoded = encoded.concat();
-                assert_eq!(scope(method, &encoded), row.scope, "{method} {path}");
+                assert_eq!(scope(method, &encoded), rule.scope, "{method} {path}");
             }
         }
     }
@@ -385,8 +386,9 @@ mod tests {
 
     #[test]
     fn streams_that_can_be_resumed_are_found() {
-        let stream =
-            |method: &str, path: &str| UpstreamRoute::of(method.as_bytes(), path.as_bytes()).stream;
+        let stream = |method: &str, path: &str| {
+            UpstreamRoute::find(method.as_bytes(), path.as_bytes()).stream
+        };
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", MayOpen),
             ("POST", "/new-in-a-later-release", MayOpen),
@@ -409,10 +411,10 @@ mod tests {
     #[test]
     fn no_row_hides_a_later_one_that_needs_more() {
         for (index, later) in ROUTES.iter().enumerate() {
-            let path = later.path.replace(ID, "/0");
-            let hides = |earlier: &&Row| {
+            let path = later.path.replace(ID_SEGMENT, "/0");
+            let hides = |earlier: &&RouteRule| {
                 let all = earlier.methods == Any || later.methods == Read;
-                all && matches(path.as_bytes(), earlier.path)
+                all && is_match(path.as_bytes(), earlier.path)
             };
             if let Some(earlier) = ROUTES[..index].iter().find(hides) {
                 assert_eq!(

@@ -1,36 +1,36 @@
-//! An API key as it is configured: what whoever has it may do.
+//! A configured API key: the hash of its secret, its scopes, models and limits.
 
 use sha2::{Digest, Sha256};
 
 use super::Expiry;
-use super::hint::did_you_mean;
+use super::suggestions::did_you_mean;
 
-/// Bytes of a key's name at most.
-const NAME: usize = 64;
+/// Maximum length of a key's name.
+const MAX_NAME_BYTES: usize = 64;
 
-/// What stands before the digits of a hash.
-const ALGORITHM: &str = "sha256:";
+/// Text before the digits of a hash.
+const HASH_PREFIX: &str = "sha256:";
 
-const SCOPES: [&str; 4] = ["inference", "control", "metrics", "admin"];
+const SCOPE_NAMES: [&str; 4] = ["inference", "control", "metrics", "admin"];
 
-/// An API key: who shows the secret of this hash may do this.
+/// An API key and the permissions of clients that present its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// What it is called in lists and messages: letters, digits, `-` and `_`, 64 at most.
+    /// Name in lists and messages: at most 64 letters, digits, `-` and `_`.
     pub name: String,
-    /// The hash of its secret; no two keys have the same.
+    /// The hash of its secret; unique.
     pub hash: KeyHash,
-    /// What it is for; at least one.
+    /// Allowed scopes; at least one.
     pub allow: Vec<Scope>,
-    /// The models it may use, by their `id`; `None` for all there are.
+    /// The `id`s of the allowed models; `None` for all.
     pub models: Option<Vec<String>>,
-    /// From when on it is refused; `None` for never.
+    /// Time from which the key is denied; `None` for never.
     pub expires: Option<Expiry>,
-    /// How many of its requests may be under way at once; 0 for any number.
+    /// Maximum number of in-flight requests; 0 for any number.
     pub max_concurrent: u32,
-    /// How many requests it may begin in a minute; 0 for any number.
+    /// Maximum number of requests per minute; 0 for any number.
     pub requests_per_minute: u32,
-    /// How many tokens, of prompts and answers together, it may use in a minute; 0 for any number.
+    /// Maximum number of prompt and output tokens per minute; 0 for any number.
     pub tokens_per_minute: u32,
 }
 
@@ -38,45 +38,44 @@ pub struct ApiKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash([u8; 32]);
 
-/// What a key may be for.
+/// A group of routes that a key can allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The public address: what models answer.
+    /// The public address: requests that models answer.
     Inference,
-    /// The public address: the routes that change or inspect a model's server
-    /// (`upstream_routes.rs`).
+    /// The public address: routes that change or inspect a model's server (`admission/src/upstream_routes.rs`).
     Control,
     /// `/metrics`, on the admin address and of a model's server on the public one.
     Metrics,
-    /// The admin address: everything there.
+    /// The admin address: all routes.
     Admin,
 }
 
 impl ApiKey {
-    /// Whether it is for this.
+    /// Returns whether the key has a scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.allow.contains(&scope)
     }
 }
 
 impl KeyHash {
-    /// The hash of a secret.
-    pub fn of(secret: &[u8]) -> Self {
+    /// Hashes a secret.
+    pub fn from_secret(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the hash.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// What is said of anything else.
+    /// Error message for any other text.
     pub(super) const EXPECTED: &str = "expected \"sha256:\" and 64 hexadecimal digits, the hash of the \
                                        secret, as `paddock key new NAME` prints it";
 
     /// Reads `sha256:` and 64 hexadecimal digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(ALGORITHM)?.as_bytes();
+        let digits = text.strip_prefix(HASH_PREFIX)?.as_bytes();
         let mut hash = [0; 32];
         if digits.len() != 2 * hash.len() {
             return None;
@@ -94,13 +93,13 @@ impl KeyHash {
 impl std::fmt::Display for KeyHash {
     /// As it is written in the file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(ALGORITHM)?;
+        f.write_str(HASH_PREFIX)?;
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
 impl Scope {
-    /// Its word in the file.
+    /// Returns the scope's name in the configuration file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Inference => "inference",
@@ -123,18 +122,20 @@ impl std::str::FromStr for Scope {
             other => Err(format!(
                 "expected \"inference\", \"control\", \"metrics\" or \"admin\", found `{}`{}",
                 other.escape_debug(),
-                did_you_mean(other, &SCOPES)
+                did_you_mean(other, &SCOPE_NAMES)
             )),
         }
     }
 }
 
-/// Says what keeps a text from being a key's name.
-pub fn bad_key_name(name: &str) -> Option<String> {
+/// Returns why a text cannot be a key's name; `None` if it can.
+pub fn key_name_error(name: &str) -> Option<String> {
     let odd = |char: &char| !char.is_ascii_alphanumeric() && !"-_".contains(*char);
     match name {
         "" => Some("a key's name has at least one letter".to_owned()),
-        name if name.len() > NAME => Some(format!("a key's name has at most {NAME} letters")),
+        name if name.len() > MAX_NAME_BYTES => {
+            Some(format!("a key's name has at most {MAX_NAME_BYTES} letters"))
+        }
         name => name.chars().find(odd).map(|odd| {
             format!(
                 "the name `{}` contains {odd:?}; letters, digits, - and _ make a key's name",
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_read_as_it_is_shown() {
-        let hash = KeyHash::of(b"abc");
+        let hash = KeyHash::from_secret(b"abc");
         let shown = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.to_string(), shown);
         assert_eq!(KeyHash::parse(shown), Some(hash));
@@ -171,10 +172,10 @@ mod tests {
     #[test]
     fn names_are_of_few_letters() {
         for right in ["a", "Alice-2_b", &"x".repeat(64)] {
-            assert_eq!(bad_key_name(right), None);
+            assert_eq!(key_name_error(right), None);
         }
         for wrong in ["", "a b", "a.b", "ä", "a\u{1b}[2J", &"x".repeat(65)] {
-            assert!(bad_key_name(wrong).is_some(), "{wrong:?}");
+            assert!(key_name_error(wrong).is_some(), "{wrong:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold between values, wherever they come from.
+//! Checks between values of files and flags: addresses that overlap or are public, names of models.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,16 +7,16 @@ use std::path::Path;
 use paddock_gguf::strip_part_suffix;
 
 use super::Listen;
-use super::engine::Fault;
+use super::engine::PathFault;
 use super::problem::Problem;
 use super::raw::List;
-use super::section::At;
+use super::toml_section::Sourced;
 
-/// Bytes of a model's name or alias at most.
-const NAME: usize = 200;
+/// Maximum length of a model's name or alias.
+const MAX_NAME_BYTES: usize = 200;
 
-/// Makes a problem of a fault at a value.
-pub(super) fn fault_problem<T>(at: &At<T>, fault: Fault) -> Problem {
+/// Converts a fault of a value's path into a problem.
+pub(super) fn fault_problem<T>(at: &Sourced<T>, fault: PathFault) -> Problem {
     let problem = at.problem(fault.message);
     match fault.help {
         Some(help) => problem.help(help),
@@ -24,33 +24,38 @@ pub(super) fn fault_problem<T>(at: &At<T>, fault: Fault) -> Problem {
     }
 }
 
-/// Returns the addresses that count: the command line's, else the file's, else the default.
-pub(super) fn addresses(
+/// Returns the effective addresses: the command line's, else the file's, else the default.
+pub(super) fn effective_addresses(
     key: &str,
     flags: &[Listen],
     file: Option<List<Listen>>,
     default: ([u8; 4], u16),
 ) -> List<Listen> {
     match file {
-        _ if !flags.is_empty() => named(&format!("--{key}"), flags),
+        _ if !flags.is_empty() => with_key(&format!("--{key}"), flags),
         Some(file) => file,
-        None => named(&format!("server.{key}"), &[Listen::Tcp(default.into())]),
+        None => with_key(&format!("server.{key}"), &[Listen::Tcp(default.into())]),
     }
 }
 
-/// Gives addresses that are not from a file a name to be shown with.
-pub(super) fn named(key: &str, addresses: &[Listen]) -> List<Listen> {
-    let at = At {
+/// Attaches a key to addresses that do not come from a file.
+pub(super) fn with_key(key: &str, addresses: &[Listen]) -> List<Listen> {
+    let at = Sourced {
         value: (),
         key: key.to_owned(),
-        place: None,
+        span: None,
     };
-    let each = addresses.iter().map(|address| at.with(address.clone()));
-    at.with(each.collect())
+    let each = addresses
+        .iter()
+        .map(|address| at.with_value(address.clone()));
+    at.with_value(each.collect())
 }
 
-/// Finds addresses that are open to every network; `keys` says how an API key helps, where it does.
-pub(super) fn check_public(addresses: &[At<Listen>], keys: &str) -> impl Iterator<Item = Problem> {
+/// Reports addresses that are open to every network; `keys` is advice about API keys, if they help.
+pub(super) fn check_public(
+    addresses: &[Sourced<Listen>],
+    keys: &str,
+) -> impl Iterator<Item = Problem> {
     let open = addresses.iter().filter(|at| at.value.is_wildcard());
     open.map(move |at| {
         let message = format!("{} is open to every network this machine is on", at.value);
@@ -61,8 +66,11 @@ pub(super) fn check_public(addresses: &[At<Listen>], keys: &str) -> impl Iterato
     })
 }
 
-/// Finds addresses that cannot be bound together.
-pub(super) fn check_overlaps(listen: &[At<Listen>], admin: &[At<Listen>]) -> Vec<Problem> {
+/// Reports addresses that cannot be bound together.
+pub(super) fn check_overlaps(
+    listen: &[Sourced<Listen>],
+    admin: &[Sourced<Listen>],
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let all: Vec<_> = listen.iter().chain(admin).collect();
     for (index, at) in all.iter().enumerate() {
@@ -82,13 +90,13 @@ pub(super) fn check_overlaps(listen: &[At<Listen>], admin: &[At<Listen>]) -> Vec
     problems
 }
 
-/// Finds names that cannot be sent, and names that mean two things, of all models and aliases.
-pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a At<String>>) -> Vec<Problem> {
+/// Reports names and aliases that clients cannot send, and those that occur twice.
+pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Sourced<String>>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut seen: HashMap<&str, &At<String>> = HashMap::new();
+    let mut seen: HashMap<&str, &Sourced<String>> = HashMap::new();
     for at in names {
         let name = at.value.as_str();
-        if let Some(message) = bad_name(name) {
+        if let Some(message) = model_name_error(name) {
             let help = "letters, digits and . _ - : / @ + are safe, such as \"org/model:q4\"";
             problems.push(at.problem(message).help(help));
         }
@@ -97,7 +105,7 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a At<String>>) -> Ve
                 entry.insert(at);
             }
             Entry::Occupied(first) => {
-                let first = first.get().whereabouts();
+                let first = first.get().location();
                 let message = format!("the name `{name}` is there twice, first in {first}");
                 let help = "no two models share a name or an alias";
                 problems.push(at.problem(message).help(help));
@@ -107,14 +115,16 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a At<String>>) -> Ve
     problems
 }
 
-/// Says what keeps a text from being a model's name.
-pub(super) fn bad_name(name: &str) -> Option<String> {
+/// Returns why a text cannot be a model's name; `None` if it can.
+pub(super) fn model_name_error(name: &str) -> Option<String> {
     let odd =
         |char: &char| char.is_whitespace() || char.is_control() || ",\"'\\?#%".contains(*char);
     match name {
         "" => Some("a model's name has at least one letter".to_owned()),
         "." | ".." => Some(format!("`{name}` cannot be a model's name: it is a path")),
-        name if name.len() > NAME => Some(format!("a model's name has at most {NAME} bytes")),
+        name if name.len() > MAX_NAME_BYTES => {
+            Some(format!("a model's name has at most {MAX_NAME_BYTES} bytes"))
+        }
         name => {
             let odd = name.chars().find(odd)?;
             let shown = name.escape_debug();
@@ -125,7 +135,7 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
     }
 }
 
-/// Names a model after its file.
+/// Returns the name of a model, derived from its file.
 pub(super) fn file_name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     strip_part_suffix(&stem).replace(char::is_whitespace, "-")

@@ -1,6 +1,6 @@
-//! Model files below directories: which of them are models, and what they are called.
+//! Finds models below directories: classifies files by name, names the models and pairs them with projectors.
 //!
-//! Files are not opened here: a broken one is refused when it is asked for, and harms no other.
+//! Files are not opened here: requests for a broken one fail when it is loaded, without affecting other models.
 
 mod names;
 mod walk;
@@ -12,53 +12,53 @@ use std::path::{Path, PathBuf};
 
 use paddock_gguf::strip_part_suffix;
 
-pub(super) use walk::{Walk, unread};
+pub(super) use walk::{Walk, unreadable_dir};
 
-/// A file below the directories of `discover.dirs` that is not served, and why.
+/// A file below the directories of `discover.dirs` that is not served, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedFile {
     /// The file, or a directory that cannot be read.
     pub path: PathBuf,
-    /// Why it is not served, to be read after its path.
+    /// Reason, worded to follow the path.
     pub reason: String,
 }
 
-impl Skipped {
+impl SkippedFile {
     pub(super) fn new(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         let (path, reason) = (path.into(), reason.into());
         Self { path, reason }
     }
 }
 
-impl fmt::Display for Skipped {
+impl fmt::Display for SkippedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What a file is called may come from afar, and this is shown on terminals.
+        // File names may come from untrusted sources, and this text is shown on terminals.
         let text = format!("{} {}", self.path.display(), self.reason);
         f.write_str(&crate::printable(&text))
     }
 }
 
-/// A model found.
+/// A discovered model.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct DiscoveredModel {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// The projector beside it.
+    /// The projector in the same directory.
     pub(super) mmproj: Option<PathBuf>,
 }
 
-/// A file found, and the directory below which it was looked for.
+/// A `*.gguf` file and the directory in which the search began.
 #[derive(Debug)]
-struct File {
+struct GgufFile {
     root: PathBuf,
     path: PathBuf,
     /// The file's name without `.gguf`.
     stem: String,
 }
 
-/// What a file is by its name.
+/// Kind of a file, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Model,
     Projector,
     Draft,
@@ -66,28 +66,28 @@ enum Kind {
     LaterPart,
 }
 
-const IS_A_DRAFT: &str =
+const DRAFT_REASON: &str =
     "is a draft model: name it with `draft` under [models.NAME] of the model it is for";
-const IS_A_MATRIX: &str = "is an importance matrix, which is for quantizing a model";
+const IMPORTANCE_MATRIX_REASON: &str = "is an importance matrix, which is for quantizing a model";
 
-/// Parts of the names of draft models, which guess tokens ahead for another model.
-const DRAFTS: [&str; 4] = ["mtp-", "eagle3-", "dspark-", "dflash-"];
+/// Parts of the names of draft models, which predict tokens for another model.
+const DRAFT_MARKS: [&str; 4] = ["mtp-", "eagle3-", "dspark-", "dflash-"];
 
-impl File {
-    fn kind(&self) -> Kind {
+impl GgufFile {
+    fn kind(&self) -> FileKind {
         let name = strip_part_suffix(&self.stem);
         let part = self.stem.strip_prefix(name).unwrap_or_default();
-        // As the engine tells them apart: llama.cpp b11434, common/download.cpp, `gguf_filename_is_model`.
+        // As in the engine: llama.cpp b11434, common/download.cpp, `gguf_filename_is_model`.
         if self.stem.contains("mmproj") {
-            Kind::Projector
+            FileKind::Projector
         } else if self.stem.contains("imatrix") {
-            Kind::ImportanceMatrix
-        } else if DRAFTS.iter().any(|draft| self.stem.contains(draft)) {
-            Kind::Draft
+            FileKind::ImportanceMatrix
+        } else if DRAFT_MARKS.iter().any(|draft| self.stem.contains(draft)) {
+            FileKind::Draft
         } else if part.is_empty() || part.starts_with("-00001-of-") {
-            Kind::Model
+            FileKind::Model
         } else {
-            Kind::LaterPart
+            FileKind::LaterPart
         }
     }
 
@@ -97,27 +97,29 @@ impl File {
 }
 
 impl Walk {
-    /// Makes models of the files found, ordered by name, and says which files are none.
-    pub(super) fn models(self) -> (Vec<Found>, Vec<Skipped>) {
+    /// Returns the models, sorted by name, and the files that are not served.
+    pub(super) fn models(self) -> (Vec<DiscoveredModel>, Vec<SkippedFile>) {
         let mut skipped = self.skipped;
         let mut models = Vec::new();
         let mut projectors = Vec::new();
         let mut parts = Vec::new();
         for file in self.files {
             match file.kind() {
-                Kind::Model => models.push(file),
-                Kind::Projector => projectors.push(file),
-                Kind::LaterPart => parts.push(file),
-                Kind::Draft => skipped.push(Skipped::new(file.path, IS_A_DRAFT)),
-                Kind::ImportanceMatrix => skipped.push(Skipped::new(file.path, IS_A_MATRIX)),
+                FileKind::Model => models.push(file),
+                FileKind::Projector => projectors.push(file),
+                FileKind::LaterPart => parts.push(file),
+                FileKind::Draft => skipped.push(SkippedFile::new(file.path, DRAFT_REASON)),
+                FileKind::ImportanceMatrix => {
+                    skipped.push(SkippedFile::new(file.path, IMPORTANCE_MATRIX_REASON));
+                }
             }
         }
         skip_orphans(&parts, &models, &mut skipped);
         skip_copies(&mut models);
-        let mut mmproj = pair(&projectors, &models, &mut skipped);
-        let mut found: Vec<_> = names::give(models, &mut skipped)
+        let mut mmproj = pair_projectors(&projectors, &models, &mut skipped);
+        let mut found: Vec<_> = names::assign(models, &mut skipped)
             .into_iter()
-            .map(|(name, path)| Found {
+            .map(|(name, path)| DiscoveredModel {
                 name,
                 mmproj: mmproj.remove(&path),
                 path,
@@ -128,19 +130,22 @@ impl Walk {
     }
 }
 
-/// Says of which parts there is no first one.
-fn skip_orphans(parts: &[File], models: &[File], skipped: &mut Vec<Skipped>) {
-    let place = |file: &File| file.path.with_file_name(strip_part_suffix(&file.stem));
+/// Skips parts whose first part is missing.
+fn skip_orphans(parts: &[GgufFile], models: &[GgufFile], skipped: &mut Vec<SkippedFile>) {
+    let place = |file: &GgufFile| file.path.with_file_name(strip_part_suffix(&file.stem));
     let mut known: HashSet<PathBuf> = models.iter().map(place).collect();
     for part in parts {
         if known.insert(place(part)) {
-            skipped.push(Skipped::new(&part.path, "is a part without the first one"));
+            skipped.push(SkippedFile::new(
+                &part.path,
+                "is a part without the first one",
+            ));
         }
     }
 }
 
-/// Keeps the first of links of one name to one file, as there are in a download cache.
-fn skip_copies(models: &mut Vec<File>) {
+/// Keeps the first of several links with one name to one file, which download caches have.
+fn skip_copies(models: &mut Vec<GgufFile>) {
     let mut seen = HashSet::new();
     models.retain(|file| {
         let target = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -148,13 +153,13 @@ fn skip_copies(models: &mut Vec<File>) {
     });
 }
 
-/// Gives each projector that is the only one in its directory to the only model there.
-fn pair(
-    projectors: &[File],
-    models: &[File],
-    skipped: &mut Vec<Skipped>,
+/// Assigns a projector to a model if each is the only one in its directory; skips other projectors.
+fn pair_projectors(
+    projectors: &[GgufFile],
+    models: &[GgufFile],
+    skipped: &mut Vec<SkippedFile>,
 ) -> BTreeMap<PathBuf, PathBuf> {
-    let mut directories: BTreeMap<&Path, Vec<&File>> = BTreeMap::new();
+    let mut directories: BTreeMap<&Path, Vec<&GgufFile>> = BTreeMap::new();
     for model in models {
         directories
             .entry(model.directory())
@@ -176,7 +181,7 @@ fn pair(
             _ => {
                 let reason = "is a projector, and it is not clear of which model: \
                     name it with `mmproj` under [models.NAME]";
-                skipped.push(Skipped::new(&projector.path, reason));
+                skipped.push(SkippedFile::new(&projector.path, reason));
             }
         }
     }

@@ -1,25 +1,25 @@
-//! Finding the engine's program.
+//! Finds the engine's program.
 
-mod get;
+mod install_help;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(super) use get::{INSTALLED, MACHINE};
+pub(super) use install_help::{INSTALL_PATHS, MACHINE};
 
-use super::Surroundings;
-use super::home::unexpanded;
-use get::how_to_get;
+use super::ProcessEnv;
+use super::home_dir::unexpanded_help;
+use install_help::how_to_get;
 
-/// What is wrong with a program or a file, and what to do about it.
+/// Problem of a program or a file, not yet tied to a key, and advice.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct PathFault {
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
 
-impl Fault {
+impl PathFault {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -27,70 +27,74 @@ impl Fault {
         }
     }
 
-    /// Makes a fault that says by itself what to do.
+    /// Creates a fault whose message needs no advice.
     pub(super) fn bare(message: String) -> Self {
         let help = None;
         Self { message, help }
     }
 }
 
-/// Finds a program: a path with a slash as it is, any other name on the search path.
-pub(super) fn find(command: &Path, around: &Surroundings) -> Result<PathBuf, Fault> {
+/// Finds a program: a path if it contains a slash, else a name on the search path.
+pub(super) fn find(command: &Path, process_env: &ProcessEnv) -> Result<PathBuf, PathFault> {
     let name = command.display();
     if command.as_os_str().is_empty() {
-        return Err(Fault::new("is empty", "write \"llama-server\" or a path"));
+        return Err(PathFault::new(
+            "is empty",
+            "write \"llama-server\" or a path",
+        ));
     }
     if command.components().count() > 1 || command.is_absolute() {
-        return match state(command) {
-            State::Program => Ok(command.to_owned()),
-            State::Missing => {
-                let help = unexpanded(command).unwrap_or_else(|| how_to_get(command, around));
-                Err(Fault::new(format!("there is no file {name}"), help))
+        return match program_state(command) {
+            ProgramState::Program => Ok(command.to_owned()),
+            ProgramState::Missing => {
+                let help =
+                    unexpanded_help(command).unwrap_or_else(|| how_to_get(command, process_env));
+                Err(PathFault::new(format!("there is no file {name}"), help))
             }
-            State::Directory => Err(Fault::new(
+            ProgramState::Directory => Err(PathFault::new(
                 format!("{name} is a directory"),
                 format!("name the program in it, such as {name}/llama-server"),
             )),
-            State::NotExecutable => Err(not_executable(command)),
+            ProgramState::NotExecutable => Err(not_executable_fault(command)),
         };
     }
-    let mut useless = None;
-    for directory in around.search_path.iter().flat_map(env::split_paths) {
+    let mut unusable = None;
+    for directory in process_env.search_path.iter().flat_map(env::split_paths) {
         let candidate = directory.join(command);
-        match state(&candidate) {
-            State::Program => return Ok(candidate),
-            State::NotExecutable => useless = useless.or(Some(candidate)),
-            State::Missing | State::Directory => {}
+        match program_state(&candidate) {
+            ProgramState::Program => return Ok(candidate),
+            ProgramState::NotExecutable => unusable = unusable.or(Some(candidate)),
+            ProgramState::Missing | ProgramState::Directory => {}
         }
     }
-    Err(useless.map_or_else(
+    Err(unusable.map_or_else(
         || {
-            let help = how_to_get(command, around);
-            Fault::new(format!("there is no `{name}` on PATH"), help)
+            let help = how_to_get(command, process_env);
+            PathFault::new(format!("there is no `{name}` on PATH"), help)
         },
-        |candidate| not_executable(&candidate),
+        |candidate| not_executable_fault(&candidate),
     ))
 }
 
-fn not_executable(path: &Path) -> Fault {
+fn not_executable_fault(path: &Path) -> PathFault {
     let path = path.display();
     let help = format!("if it is the right program: chmod +x {path}");
-    Fault::new(format!("{path} is not executable"), help)
+    PathFault::new(format!("{path} is not executable"), help)
 }
 
-enum State {
+enum ProgramState {
     Program,
     NotExecutable,
     Directory,
     Missing,
 }
 
-fn state(path: &Path) -> State {
+fn program_state(path: &Path) -> ProgramState {
     match fs::metadata(path) {
-        Err(_) => State::Missing,
-        Ok(metadata) if metadata.is_dir() => State::Directory,
-        Ok(metadata) if metadata.is_file() && is_executable(&metadata) => State::Program,
-        Ok(_) => State::NotExecutable,
+        Err(_) => ProgramState::Missing,
+        Ok(metadata) if metadata.is_dir() => ProgramState::Directory,
+        Ok(metadata) if metadata.is_file() && is_executable(&metadata) => ProgramState::Program,
+        Ok(_) => ProgramState::NotExecutable,
     }
 }
 

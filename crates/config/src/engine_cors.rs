@@ -1,33 +1,33 @@
-//! CORS fields that a child sends, as its flags and variables say.
+//! The CORS fields that a child sends, derived from its flags and variables.
 //!
 //! Rules, names and defaults as in llama.cpp b11434: common/arg.cpp, common/common.h,
 //! tools/server/server-http.cpp.
 
 use std::borrow::Cow;
 
-use super::argv::Command;
+use super::child_command::Command;
 use super::origins::{AllowedOrigin, AllowedOrigins, split};
-use super::owned::normal;
+use super::owned_flags::normalize_flag;
 
 /// Value of `--cors-origins` for pages whose host is `localhost`, `127.0.0.1` or `::1`.
-const LOCALHOST: &str = "localhost";
+const LOCALHOST_KEYWORD: &str = "localhost";
 
-/// Flags with which llama-server restricts `--cors-origins` to [`LOCALHOST`] unless it is given.
-const TOOLS: [&str; 5] = [
+/// Flags with which llama-server defaults `--cors-origins` to [`LOCALHOST_KEYWORD`].
+const TOOL_FLAGS: [&str; 5] = [
     "--tools",
     "--mcp-servers-config",
     "--mcp-servers-json",
     "-ag",
     "--agent",
 ];
-const TOOLS_VARIABLES: [&str; 4] = [
+const TOOL_VARIABLES: [&str; 4] = [
     "LLAMA_ARG_TOOLS",
     "LLAMA_ARG_MCP_SERVERS_CONFIG",
     "LLAMA_ARG_MCP_SERVERS_JSON",
     "LLAMA_ARG_AGENT",
 ];
 
-/// The answer of a child to a browser's preflight.
+/// The response of a child to a browser's preflight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineCors {
     origins: String,
@@ -54,8 +54,8 @@ impl Default for EngineCors {
 }
 
 impl EngineCors {
-    /// Reads how a child is started. Arguments win over variables, and the last one given wins.
-    pub fn of(command: &Command) -> Self {
+    /// Reads the CORS flags of a child's command. Arguments override variables, and the last one counts.
+    pub fn from_command(command: &Command) -> Self {
         let mut cors = Self::default();
         let set = |name: &str| command.env.get(name).filter(|value| !value.is_empty());
         for (name, flag) in [
@@ -64,7 +64,7 @@ impl EngineCors {
             ("LLAMA_ARG_CORS_HEADERS", "--cors-headers"),
         ] {
             if let Some(value) = command.env.get(name) {
-                cors.take(flag, value);
+                cors.set_flag(flag, value);
             }
         }
         if let Some(value) = set("LLAMA_ARG_CORS_CREDENTIALS") {
@@ -73,29 +73,29 @@ impl EngineCors {
         if command.env.contains_key("LLAMA_ARG_NO_CORS_CREDENTIALS") {
             cors.credentials = false;
         }
-        let mut uses_tools = TOOLS_VARIABLES
+        let mut uses_tools = TOOL_VARIABLES
             .into_iter()
             .filter_map(set)
             .any(|value| !is_falsey(value));
         let args = command.args.iter().map(|arg| arg.to_string_lossy());
         let args: Vec<Cow<'_, str>> = args.collect();
         for (index, arg) in args.iter().enumerate() {
-            let flag = normal(arg);
+            let flag = normalize_flag(arg);
             let value = args.get(index + 1).map_or("", AsRef::as_ref);
             match flag.as_str() {
                 "--cors-credentials" => cors.credentials = true,
                 "--no-cors-credentials" => cors.credentials = false,
-                flag => cors.take(flag, value),
+                flag => cors.set_flag(flag, value),
             }
-            uses_tools |= TOOLS.contains(&flag.as_str());
+            uses_tools |= TOOL_FLAGS.contains(&flag.as_str());
         }
         if uses_tools && !cors.explicit {
-            LOCALHOST.clone_into(&mut cors.origins);
+            LOCALHOST_KEYWORD.clone_into(&mut cors.origins);
         }
         cors
     }
 
-    fn take(&mut self, flag: &str, value: &str) {
+    fn set_flag(&mut self, flag: &str, value: &str) {
         let field = match flag {
             "--cors-origins" => {
                 self.explicit = true;
@@ -112,7 +112,7 @@ impl EngineCors {
     pub fn allow_origin<'a>(&'a self, origin: &'a [u8]) -> Option<&'a [u8]> {
         match self.origins.as_str() {
             "*" if self.credentials => Some(origin),
-            LOCALHOST => is_localhost(origin).then_some(origin),
+            LOCALHOST_KEYWORD => is_localhost(origin).then_some(origin),
             "" => None,
             origins => Some(origins.as_bytes()),
         }
@@ -124,12 +124,12 @@ impl EngineCors {
             return None;
         }
         let entries: Vec<AllowedOrigin> = match self.origins.as_str() {
-            LOCALHOST => ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]
+            LOCALHOST_KEYWORD => ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]
                 .into_iter()
                 .flat_map(|http| [http.to_owned(), http.replacen("http", "https", 1)])
                 .filter_map(|origin| origin.parse().ok())
                 .collect(),
-            // No browser sends what is not an origin.
+            // Browsers never send text that is not an origin.
             list => list
                 .split(',')
                 .filter_map(|entry| entry.trim().parse().ok())
@@ -139,12 +139,12 @@ impl EngineCors {
     }
 }
 
-/// Returns whether a variable switches off what it names (common/arg.cpp, `is_falsey`).
+/// Returns whether the value of a variable switches its flag off (common/arg.cpp, `is_falsey`).
 fn is_falsey(value: &str) -> bool {
     ["off", "disabled", "false", "0"].contains(&value)
 }
 
-/// Returns whether llama-server takes an origin for one of this machine (`origin_is_localhost`).
+/// Returns whether llama-server regards an origin as local (`origin_is_localhost`).
 fn is_localhost(origin: &[u8]) -> bool {
     let Some((b"http" | b"https", authority)) = split(origin) else {
         return false;
@@ -163,7 +163,7 @@ mod tests {
     use std::ffi::OsString;
 
     fn of(args: &str, env: &[(&str, &str)]) -> EngineCors {
-        EngineCors::of(&Command {
+        EngineCors::from_command(&Command {
             program: "llama-server".into(),
             args: args.split_whitespace().map(OsString::from).collect(),
             env: env

@@ -1,4 +1,4 @@
-//! A moment from which on something no longer holds, as RFC 3339 writes it.
+//! Time at which an API key expires, written as in RFC 3339.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,28 +8,30 @@ use toml::value::{Date, Datetime, Offset, Time};
 
 use super::units;
 
-/// What is accepted, for messages.
+/// Accepted forms, for error messages.
 pub(super) const EXPECTED: &str = "a date such as 2027-06-30, which begins at 00:00 UTC, or a date and time with its offset such as \
      2027-06-30T18:00:00Z";
 
-const DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 
-/// A moment by the clock on the wall, to the second.
+/// A wall-clock time, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry {
-    /// Seconds since 1970 in UTC, of the years 1970 to 9999.
+    /// Seconds since the Unix epoch, in the years 1970 to 9999.
     unix: u64,
 }
 
 impl Expiry {
-    /// Reads what `paddock key new --expires` takes: a duration from `now` on such as `90d`, or a moment.
+    /// Parses the value of `paddock key new --expires`: a duration from `now` such as `90d`, or a date or time.
     ///
     /// # Errors
-    /// Neither of them, or a moment that has passed.
+    /// The text is neither, or the time has passed.
     pub fn from_flag(text: &str, now: SystemTime) -> Result<Self, String> {
-        let expiry = match units::duration(text) {
-            Ok(duration) => Self::at(now + duration).ok_or_else(|| expected(text))?,
-            // A duration that is too long is told from what is none.
+        let expiry = match units::parse_duration(text) {
+            Ok(duration) => {
+                Self::from_time(now + duration).ok_or_else(|| expected_message(text))?
+            }
+            // A duration that is too long has its own message.
             Err(message) if message.contains("a year") => {
                 return Err(format!("{message}; write a date"));
             }
@@ -46,19 +48,19 @@ impl Expiry {
         }
     }
 
-    /// Whether it is this moment or an earlier one.
+    /// Returns whether `now` is the expiry or later.
     pub fn has_passed(self, now: SystemTime) -> bool {
         UNIX_EPOCH + Duration::from_secs(self.unix) <= now
     }
 
-    /// The second in which a moment lies.
-    fn at(moment: SystemTime) -> Option<Self> {
+    /// Truncates a time to seconds.
+    fn from_time(moment: SystemTime) -> Option<Self> {
         let unix = moment.duration_since(UNIX_EPOCH).ok()?.as_secs();
         Some(Self { unix })
     }
 }
 
-/// Reads what the file has: a moment, or `""` for none.
+/// Parses the value in the file: a date or time, or `""` for none.
 pub(super) fn parse(text: &str) -> Result<Option<Expiry>, String> {
     match text {
         "" => Ok(None),
@@ -66,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Expiry>, String> {
     }
 }
 
-fn expected(text: &str) -> String {
+fn expected_message(text: &str) -> String {
     format!("expected {EXPECTED}, found `{}`", text.escape_debug())
 }
 
@@ -75,31 +77,35 @@ impl FromStr for Expiry {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed: Option<Datetime> = text.parse().ok();
-        parsed.and_then(moment).ok_or_else(|| expected(text))
+        parsed
+            .and_then(from_datetime)
+            .ok_or_else(|| expected_message(text))
     }
 }
 
-/// Returns the moment of a date, or of a date and a time with its offset; another one has none.
-fn moment(parsed: Datetime) -> Option<Expiry> {
+/// Converts a date, or a date and time with its offset; returns `None` for other forms.
+fn from_datetime(parsed: Datetime) -> Option<Expiry> {
     let (time, offset) = match (parsed.time, parsed.offset) {
         (None, None) => (0, 0),
-        (Some(time), Some(Offset::Z)) => (seconds(time), 0),
-        (Some(time), Some(Offset::Custom { minutes })) => (seconds(time), i64::from(minutes) * 60),
+        (Some(time), Some(Offset::Z)) => (seconds_of_day(time), 0),
+        (Some(time), Some(Offset::Custom { minutes })) => {
+            (seconds_of_day(time), i64::from(minutes) * 60)
+        }
         _ => return None,
     };
-    let days = days_since_1970(parsed.date?);
-    let unix = u64::try_from(days * DAY + time - offset).ok()?;
+    let days = days_from_civil(parsed.date?);
+    let unix = u64::try_from(days * SECONDS_PER_DAY + time - offset).ok()?;
     Some(Expiry { unix })
 }
 
-fn seconds(time: Time) -> i64 {
+fn seconds_of_day(time: Time) -> i64 {
     let seconds = i64::from(time.second.unwrap_or(0));
     i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + seconds
 }
 
-/// Days from 1970-01-01 on in the Gregorian calendar. Years are taken to begin in March, so that a leap day
-/// is a year's last one (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).
-fn days_since_1970(date: Date) -> i64 {
+/// Returns the days since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that a leap day is the
+/// last of its year (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).
+fn days_from_civil(date: Date) -> i64 {
     let (month, day) = (i64::from(date.month), i64::from(date.day));
     let year = i64::from(date.year) - i64::from(month <= 2);
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -107,8 +113,8 @@ fn days_since_1970(date: Date) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The year, month and day that lie so many days behind 1970-01-01: the inverse, `civil_from_days`.
-const fn date_of(days: i64) -> (i64, i64, i64) {
+/// Returns the year, month and day that are `days` after 1970-01-01: the inverse of [`days_from_civil`].
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -124,11 +130,11 @@ const fn date_of(days: i64) -> (i64, i64, i64) {
 }
 
 impl fmt::Display for Expiry {
-    /// In UTC, as the file has it.
+    /// Formats the time in UTC, as in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unix = i64::try_from(self.unix).unwrap_or(i64::MAX);
-        let (year, month, day) = date_of(unix / DAY);
-        let (hour, minute, second) = (unix % DAY / 3600, unix % 3600 / 60, unix % 60);
+        let (year, month, day) = civil_from_days(unix / SECONDS_PER_DAY);
+        let (hour, minute, second) = (unix % SECONDS_PER_DAY / 3600, unix % 3600 / 60, unix % 60);
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
@@ -197,20 +203,20 @@ mod tests {
             "27-06-30",
         ] {
             let error = wrong.parse::<Expiry>().unwrap_err();
-            assert_eq!(error, expected(wrong));
+            assert_eq!(error, expected_message(wrong));
         }
     }
 
     #[test]
     fn every_day_is_found_again() {
         for days in 0..100_000 {
-            let (year, month, day) = date_of(days);
+            let (year, month, day) = civil_from_days(days);
             let date = Date {
                 year: year.try_into().unwrap(),
                 month: month.try_into().unwrap(),
                 day: day.try_into().unwrap(),
             };
-            assert_eq!(days_since_1970(date), days);
+            assert_eq!(days_from_civil(date), days);
         }
     }
 

@@ -8,7 +8,7 @@ use paddock_gguf::{GgmlType, Value, builder::GgufBuilder};
 use paddock_supervisor::sandbox::SandboxSupport;
 use tempfile::TempDir;
 
-use super::{Config, Overrides, Problems, Surroundings, build};
+use super::{Config, Overrides, Problems, ProcessEnv, resolve};
 
 pub(super) struct Fixture(TempDir);
 
@@ -30,7 +30,7 @@ impl Fixture {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// Writes small model files, with the directories they are in.
+    /// Writes small model files and creates their directories.
     pub(super) fn models(&self, names: &[&str]) {
         for name in names {
             fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
@@ -42,8 +42,8 @@ impl Fixture {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    pub(super) fn around(&self) -> Surroundings {
-        Surroundings {
+    pub(super) fn process_env(&self) -> ProcessEnv {
+        ProcessEnv {
             search_path: Some(self.path("bin").into()),
             home: Some(self.0.path().to_owned()),
             state_home: None,
@@ -56,11 +56,11 @@ impl Fixture {
 
     pub(super) fn config(&self, text: &str, overrides: &Overrides) -> Result<Config, Problems> {
         let file = self.path("paddock.toml");
-        build::from_toml(text, &file, overrides, &self.around())
+        resolve::from_toml(text, &file, overrides, &self.process_env())
     }
 
-    /// Reads a file and returns the problems as they are shown, with the directory as `DIR`. Faults of files are
-    /// among them, as `paddock check` shows them.
+    /// Reads a file and returns the displayed problems, with the directory as `DIR`. Includes faults of files, as
+    /// `paddock check` does.
     pub(super) fn problems(&self, text: &str) -> String {
         self.problems_with(text, &Overrides::default())
     }
@@ -82,12 +82,12 @@ impl Fixture {
     }
 }
 
-/// Begins a small model file.
+/// Starts building a small model file.
 pub(super) fn model() -> GgufBuilder {
     GgufBuilder::new("llama").tensor("token_embd.weight", &[32, 4], GgmlType::F32)
 }
 
-/// Begins a part of a split model file.
+/// Starts building a part of a split model file.
 pub(super) fn part(index: u16, count: u16) -> GgufBuilder {
     model()
         .set("split.no", Value::U16(index))

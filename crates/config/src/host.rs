@@ -1,18 +1,17 @@
-//! Hosts that requests and origins name, and which of them nobody can make point elsewhere.
+//! Host names in requests and origins, and the test for names that DNS rebinding cannot abuse.
 //!
-//! A web page reaches this machine by any name of its own site once that name's DNS entry says so (DNS
-//! rebinding): for the browser the page and paddock are then one origin. An address, and a name that public
-//! DNS cannot answer for, cannot be used like that.
+//! A web page reaches this machine by any name of its own site once that name's DNS entry points here (DNS
+//! rebinding): for the browser, the page and paddock are then one origin. Addresses, and names that public DNS
+//! cannot resolve, cannot be abused like this.
 
 use std::net::IpAddr;
 
-/// Top-level names that are reserved for local use: RFC 6761 §6.3, RFC 6762 §3, ICANN resolution
+/// Suffixes that are reserved for local use: RFC 6761 §6.3, RFC 6762 §3, ICANN resolution
 /// 2024.07.29.06, RFC 8375.
-const LOCAL: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
+const LOCAL_SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
 
-/// Returns the host of `HOST:PORT`, without the port, the brackets and zone of an IPv6 address, and the root's
-/// dot behind a name.
-pub fn name_of(authority: &str) -> &str {
+/// Returns the host of `HOST:PORT`, without the port, the brackets and zone of an IPv6 address, and a trailing dot.
+pub fn strip_port(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         let address = rest.split(']').next().unwrap_or(rest);
         return address.split('%').next().unwrap_or(address);
@@ -21,23 +20,23 @@ pub fn name_of(authority: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Returns whether a host is an IP address, or is `localhost` or below it, which browsers never look up
+/// Returns whether a host is an IP address, `localhost` or below `localhost`, which browsers never look up
 /// (RFC 6761 §6.3).
 pub fn is_address_or_localhost(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
-        || ends_with(name, ".localhost")
+        || has_suffix(name, ".localhost")
 }
 
-/// Returns whether only this machine and its own network can say where a host is: an address, a name without
-/// a dot, or one below a name that is reserved for local use.
+/// Returns whether only this machine and its network can resolve a host: an address, a name without a dot, or a name
+/// with a suffix that is reserved for local use.
 pub fn is_local(name: &str) -> bool {
     is_address_or_localhost(name)
         || !name.contains(['.', ':'])
-        || LOCAL.iter().any(|end| ends_with(name, end))
+        || LOCAL_SUFFIXES.iter().any(|end| has_suffix(name, end))
 }
 
-fn ends_with(name: &str, end: &str) -> bool {
+fn has_suffix(name: &str, end: &str) -> bool {
     let start = name.len().checked_sub(end.len());
     start.is_some_and(|start| {
         start > 0 && name.as_bytes()[start..].eq_ignore_ascii_case(end.as_bytes())
@@ -58,7 +57,7 @@ mod tests {
             ("localhost", "localhost"),
             ("", ""),
         ] {
-            assert_eq!(name_of(authority), name, "{authority}");
+            assert_eq!(strip_port(authority), name, "{authority}");
         }
     }
 

@@ -1,19 +1,21 @@
+//! URLs of receivers to which paddock sends telemetry: `http://` or `https://`, with a host and without credentials.
+
 use http::Uri;
 use http::uri::Authority;
 use std::fmt;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// An address such as `https://collector:8090/paddock?from=a`: with a host, and neither a name nor a password.
+/// A URL such as `https://collector:8090/paddock?from=a`, with a host and without user name and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUrl {
     uri: Uri,
-    /// With https, whom the certificate there has to be for.
+    /// With https, the name that the server's certificate must have.
     tls: Option<ServerName<'static>>,
 }
 
-/// Why a text is no such address. It may hold a secret, so nothing of it is repeated.
+/// Reason why a text is not such a URL. The text may contain a secret, so messages do not quote it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Flaw {
+pub(super) enum UrlError {
     #[error("it does not begin with http:// or https://")]
     Scheme,
     #[error("it is no address")]
@@ -31,61 +33,62 @@ pub(super) enum Flaw {
 }
 
 impl HttpUrl {
-    pub(super) fn parse(text: &str) -> Result<Self, Flaw> {
+    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         let https = match scheme.map(str::to_ascii_lowercase).as_deref() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(Flaw::Scheme),
+            _ => return Err(UrlError::Scheme),
         };
-        let uri: Uri = text.parse().map_err(|_| Flaw::Address)?;
-        let authority = uri.authority().ok_or(Flaw::Host)?;
+        let uri: Uri = text.parse().map_err(|_| UrlError::Address)?;
+        let authority = uri.authority().ok_or(UrlError::Host)?;
         if authority.as_str().contains('@') {
-            return Err(Flaw::User);
+            return Err(UrlError::User);
         }
         if authority.host().is_empty() {
-            return Err(Flaw::Host);
+            return Err(UrlError::Host);
         }
         let port = authority.as_str().strip_prefix(authority.host());
         if port != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
-            return Err(Flaw::Port);
+            return Err(UrlError::Port);
         }
         if text.contains('#') {
-            return Err(Flaw::Fragment);
+            return Err(UrlError::Fragment);
         }
-        let name = https.then(|| ServerName::try_from(bare(authority.host()).to_owned()));
-        let tls = name.transpose().map_err(|_| Flaw::Name)?;
+        let name =
+            https.then(|| ServerName::try_from(without_brackets(authority.host()).to_owned()));
+        let tls = name.transpose().map_err(|_| UrlError::Name)?;
         Ok(Self { uri, tls })
     }
 
-    /// Host and, where it is written, port.
+    /// Returns the host with the port, if one is written.
     pub fn authority(&self) -> &str {
         self.uri.authority().map_or("", Authority::as_str)
     }
 
-    /// The host, without the brackets of an IPv6 address, and the port.
+    /// Returns the host, without the brackets of an IPv6 address, and the port.
     pub fn host_and_port(&self) -> (&str, u16) {
         let usual = if self.tls.is_some() { 443 } else { 80 };
-        let host = bare(self.uri.host().unwrap_or_default());
+        let host = without_brackets(self.uri.host().unwrap_or_default());
         (host, self.uri.port_u16().unwrap_or(usual))
     }
 
-    /// Whom the certificate there has to be for, where it is asked by https.
+    /// Returns the name that the server's certificate must have, if the scheme is https.
     pub fn tls(&self) -> Option<&ServerName<'static>> {
         self.tls.as_ref()
     }
 
-    /// Whether a port is written.
-    pub(super) fn names_port(&self) -> bool {
+    /// Returns whether a port is written.
+    pub(super) fn has_port(&self) -> bool {
         self.uri.port().is_some()
     }
 
-    /// What is asked for there: path and query.
+    /// Returns the request target: path and query.
     pub fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", |it| it.as_str())
     }
 
-    /// The path, without slashes at its end.
+    /// Returns the path without trailing slashes.
     pub fn path(&self) -> &str {
         self.uri.path().trim_end_matches('/')
     }
@@ -95,14 +98,14 @@ impl HttpUrl {
     }
 }
 
-/// A host without the brackets of an IPv6 address.
-fn bare(host: &str) -> &str {
+/// Removes the brackets of an IPv6 address.
+fn without_brackets(host: &str) -> &str {
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     bare.unwrap_or(host)
 }
 
 impl fmt::Display for HttpUrl {
-    /// Writes it without the query, which may hold what is nobody's business.
+    /// Formats the URL without its query, which may contain a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority(), self.path())

@@ -1,47 +1,51 @@
-//! The configuration: read from TOML, flags or a wrapped command, and valid once it exists.
+//! The configuration: read from TOML, flags or a wrapped command, then validated.
 //!
-//! Invariant: this crate reads files and parses addresses; it never writes, binds or starts anything. A
-//! [`Config`] exists only valid. All problems are found in one pass, each with its source span.
+//! Invariant: this crate reads files and parses addresses; it never writes, binds or starts anything. Every
+//! [`Config`] is valid. One pass finds all problems, each with its source span.
+//!
+//! Path of a key: `toml_section.rs` reads TOML with spans, `raw.rs` reads each key, `resolve.rs` and `resolve/`
+//! validate them and apply defaults and flags. `wrap.rs` and `wrap_config.rs` do the same for a wrapped command.
+//! `config_keys/` describes every key for people: the example file and the JSON Schema.
 
+mod admin_hosts;
+mod allowed_pages;
 mod api_key;
-mod argv;
-mod browsers;
-mod build;
+mod api_key_edit;
 mod checks;
+mod child_command;
+mod config_keys;
 mod discover;
-mod edit;
 mod engine;
 mod engine_cors;
-mod events;
+mod event_receiver;
 mod expiry;
 mod file_fault;
-mod files;
-mod hint;
-mod home;
+mod home_dir;
 pub mod host;
-mod host_names;
 mod http_url;
-mod keys;
-mod limits;
 mod listen;
 mod log_filter;
 mod model;
+mod model_files;
 mod origins;
 mod otlp;
 mod otlp_headers;
-mod owned;
+mod owned_flags;
 pub mod printable;
 mod problem;
+mod problem_report;
 mod raw;
-mod report;
+mod resolve;
 mod sandbox;
-mod section;
-mod source;
+mod shared_limits;
+mod source_text;
+mod suggestions;
+mod toml_section;
 mod units;
 mod warnings;
 mod wrap;
+mod wrap_config;
 mod wrap_env;
-mod wrapped;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -49,81 +53,81 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use api_key::{ApiKey, KeyHash, Scope, bad_key_name};
-pub use argv::Command;
-pub use discover::Skipped;
-pub use edit::{EditError, with_key, without_key};
+pub use admin_hosts::HostName;
+pub use api_key::{ApiKey, KeyHash, Scope, key_name_error};
+pub use api_key_edit::{EditError, with_key, without_key};
+pub use child_command::Command;
+pub use config_keys::{example, schema};
+pub use discover::SkippedFile;
 pub use engine_cors::EngineCors;
-pub use events::Events;
+pub use event_receiver::EventReceiver;
 pub use expiry::Expiry;
 pub use file_fault::FileFault;
-pub use host_names::HostName;
 pub use http_url::HttpUrl;
-pub use keys::{example, schema};
-pub use limits::{Memory, Ram, Scheduler, Vram};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
 pub use origins::split as split_origin;
 pub use origins::{AllowedOrigin, AllowedOrigins};
 pub use otlp::Collector;
 pub use printable::{printable, printable_lines};
-pub use problem::{Coloured, Place, Problem, Problems};
+pub use problem::{ColouredProblems, Problem, Problems, SourceSpan};
 pub use sandbox::SandboxMode;
+pub use shared_limits::{Memory, Ram, Scheduler, Vram};
 pub use warnings::{Warning, warnings};
 pub use wrap_env::{may_name_files, wrapped_environment};
 
 use paddock_supervisor::sandbox::SandboxSupport;
 
-/// A configuration that can be carried out, as far as can be told without starting anything.
+/// A valid configuration, as far as validity can be checked without starting anything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where the configuration came from.
+    /// Source of the configuration.
     pub mode: Mode,
     /// Paddock's own listeners and limits.
     pub server: Server,
     /// The program that runs models.
     pub engine: Engine,
-    /// How much memory models may take.
+    /// Memory limits of all models together.
     pub memory: Memory,
-    /// Who waits, for how long, and when one model makes room for another.
+    /// Limits of queues, waiting and residency.
     pub scheduler: Scheduler,
-    /// The models: those of the file in its order, those of flags, those found below the directories of
-    /// `discover.dirs` by name. No name or alias is there twice. At least one unless there are such directories.
+    /// The models: those of the file in its order, then those of flags, then those discovered, sorted by name. Names
+    /// and aliases are unique. At least one model, unless directories of models are configured.
     pub models: Vec<Model>,
-    /// Models are looked for in directories too (`discover.dirs`, `--models-dir`).
+    /// Directories are searched for models (`discover.dirs`, `--models-dir`).
     pub discovers: bool,
-    /// The files and directories that cannot be used as they are; their models are refused until that changes.
+    /// Files and directories that are unusable now; requests for their models are denied until that changes.
     pub faults: Vec<FileFault>,
-    /// The files below the directories of `discover.dirs` that are not served.
-    pub skipped: Vec<Skipped>,
-    /// The API keys, in the order of the file; without any, nobody has to show one.
+    /// Files below the directories of `discover.dirs` that are not served.
+    pub skipped: Vec<SkippedFile>,
+    /// The API keys, in the order of the file; without any, clients need none.
     pub api_keys: Vec<ApiKey>,
-    /// For how long requests that have ended are kept on disk; `None` where they are not.
+    /// Time for which finished requests are kept on disk; `None` to keep none.
     pub activity_retention: Option<Duration>,
-    /// Where traces and metrics are sent; `None` where they are not.
+    /// Receiver of traces and metrics, if any.
     pub otlp: Option<Collector>,
-    /// Where events are posted to; `None` where they are not.
-    pub events: Option<Events>,
+    /// Receiver of events, if any.
+    pub events: Option<EventReceiver>,
     /// The log filter, such as `info` or `warn,paddock_server=debug`.
     pub log: String,
 }
 
-/// Where a configuration came from.
+/// Source of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A file or flags that name models.
     Serve,
     /// A `llama-server` command line put behind paddock.
     Wrap {
-        /// Whether that command names no model, so that `llama-server` serves many by itself.
+        /// The command names no model, so `llama-server` is a router that serves many.
         router: bool,
-        /// Whether the program is something else than `llama-server`, which starts it: a script, `env`, `nice`.
+        /// Another program starts `llama-server`: a script, `env`, `nice`.
         is_launched: bool,
     },
 }
 
 impl Mode {
-    /// Returns whether something else than llama-server is wrapped, which may not hand its arguments on.
+    /// Returns whether the wrapped program is not llama-server itself, and so may not pass its arguments on.
     pub const fn is_launched(self) -> bool {
         let Self::Wrap { is_launched, .. } = self else {
             return false;
@@ -135,32 +139,32 @@ impl Mode {
 /// Paddock's own listeners and limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
-    /// Where clients connect; at least one address, no two alike.
+    /// Addresses for clients; at least one, all different.
     pub listen: Vec<Listen>,
-    /// Where the operator connects; may be empty.
+    /// Addresses for the operator; may be empty.
     pub admin: Vec<Listen>,
-    /// Addresses may be open to every network.
+    /// Addresses may be open to every network without an API key.
     pub allow_public: bool,
-    /// The largest request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_limit: u64,
-    /// The most connections of clients; 0: as many as the limit of open files has room for.
+    /// Maximum number of client connections; 0 for as many as the limit of open files allows.
     pub max_connections: u32,
-    /// The most connections of one client address; 0: any number.
+    /// Maximum number of connections per client address; 0 for any number.
     pub max_connections_per_address: u32,
-    /// Whether the admin address is a default that gives way: where it is taken, a free port is.
+    /// The admin address is a default: if it is in use, a free port replaces it.
     pub admin_may_move: bool,
-    /// How long work in flight may go on when paddock stops.
+    /// Time that in-flight requests have to finish when paddock stops.
     pub drain_timeout: Duration,
-    /// Where the children's sockets go; `None` for a place chosen at start.
+    /// Directory of the children's sockets; `None` for one chosen at start.
     pub runtime_dir: Option<PathBuf>,
-    /// Where paddock keeps what outlives it; an absolute path that need not exist yet.
+    /// Directory of files that outlive the process; an absolute path that need not exist yet.
     pub state_dir: PathBuf,
-    /// The model for requests that name none, as its `id`; a name that no model has while directories of models
-    /// cannot be read.
+    /// The `id` of the model for requests that name none. May be the name of no model while a directory of models is
+    /// unreadable.
     pub default_model: Option<String>,
     /// The web pages that may use the public address; `None` for the default.
     pub allowed_origins: Option<AllowedOrigins>,
-    /// The names, besides addresses and `localhost`, under which operators reach the admin address.
+    /// Host names of the admin address, in addition to addresses and `localhost`.
     pub admin_hosts: Vec<HostName>,
 }
 
@@ -171,22 +175,22 @@ pub struct Engine {
     pub program: PathBuf,
     /// Arguments for every model.
     pub args: Vec<OsString>,
-    /// Environment variables beyond those that every child gets.
+    /// Environment variables in addition to those that every child gets.
     pub env: BTreeMap<String, String>,
-    /// Whether children run in a sandbox.
+    /// Use of a sandbox for children.
     pub sandbox: SandboxMode,
 }
 
-/// What the command line says; it wins over the file.
+/// Settings of the command line, which override the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--model`, each time it is given.
     pub models: Vec<ModelFlag>,
-    /// `--models-dir`, each time it is given; they are added to the file's.
+    /// `--models-dir`, each time it is given; added to the file's.
     pub models_dirs: Vec<PathBuf>,
-    /// `--listen`; the file's addresses are not used when there is one.
+    /// `--listen`; replaces the file's addresses if given.
     pub listen: Vec<Listen>,
-    /// `--admin`; the file's addresses are not used when there is one.
+    /// `--admin`; replaces the file's addresses if given.
     pub admin: Vec<Listen>,
     /// `--allow-public`.
     pub allow_public: bool,
@@ -199,14 +203,14 @@ pub struct Overrides {
 /// A model given as `PATH` or `NAME=PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFlag {
-    /// The name clients send; without one, the file's name is it.
+    /// The name that clients send; `None` to name the model after its file.
     pub name: Option<String>,
     /// The model file.
     pub path: PathBuf,
 }
 
 impl From<&OsStr> for ModelFlag {
-    /// Reads `PATH` or `NAME=PATH`; what stands before a `=` is a name if it has no slash.
+    /// Reads `PATH` or `NAME=PATH`; text before a `=` is a name if it has no slash.
     fn from(text: &OsStr) -> Self {
         let named = text.to_str().and_then(|text| text.split_once('='));
         match named.filter(|(name, _)| !name.contains('/')) {
@@ -222,9 +226,9 @@ impl From<&OsStr> for ModelFlag {
     }
 }
 
-/// What reading a configuration takes from the process.
+/// Facts about the process and the system that a configuration depends on.
 #[derive(Debug, Clone, Default)]
-struct Surroundings {
+struct ProcessEnv {
     /// `PATH`.
     search_path: Option<OsString>,
     /// `HOME`.
@@ -233,24 +237,24 @@ struct Surroundings {
     state_home: Option<PathBuf>,
     /// `OTEL_EXPORTER_OTLP_HEADERS`.
     otlp_headers: Option<OsString>,
-    /// What of a sandbox the kernel has.
+    /// The kernel's support for sandboxes.
     parts: SandboxSupport,
     /// The system and the processor, such as `linux-x86_64`.
     machine: &'static str,
-    /// Where the system keeps programs that a service's `PATH` may lack.
+    /// Program directories of the system that a service's `PATH` may lack.
     installed: &'static [&'static str],
 }
 
-impl Surroundings {
+impl ProcessEnv {
     fn current() -> Self {
         Self {
             search_path: env::var_os("PATH"),
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
-            otlp_headers: env::var_os(otlp_headers::VARIABLE),
+            otlp_headers: env::var_os(otlp_headers::HEADERS_VARIABLE),
             parts: SandboxSupport::detect(),
             machine: engine::MACHINE,
-            installed: &engine::INSTALLED,
+            installed: &engine::INSTALL_PATHS,
         }
     }
 }
@@ -260,66 +264,64 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Every problem there is.
+    /// All problems of the configuration.
     pub fn from_toml(text: &str, file: &Path, overrides: &Overrides) -> Result<Self, Problems> {
-        build::from_toml(text, file, overrides, &Surroundings::current())
+        resolve::from_toml(text, file, overrides, &ProcessEnv::current())
     }
 
-    /// Makes a configuration of flags alone, with every other key at its default.
+    /// Creates a configuration from flags, with every other key at its default.
     ///
     /// # Errors
     ///
-    /// Every problem there is.
+    /// All problems of the configuration.
     pub fn from_flags(overrides: &Overrides) -> Result<Self, Problems> {
         Self::from_toml("", Path::new(""), overrides)
     }
 
-    /// Puts a `llama-server` command line behind paddock: its address becomes paddock's, the rest of
-    /// it is the child's.
-    ///
-    /// The command has the environment of this process.
+    /// Creates the configuration of `paddock wrap`: the command's address becomes paddock's, and the child gets the
+    /// rest of the command line and the environment of this process.
     ///
     /// # Errors
     ///
-    /// Every problem there is.
+    /// All problems of the configuration.
     pub fn from_wrap(command: &[OsString], overrides: &Overrides) -> Result<Self, Problems> {
-        let around = Surroundings::current();
-        wrapped::config(command, env::vars_os(), overrides, &around)
+        let process_env = ProcessEnv::current();
+        wrap_config::config(command, env::vars_os(), overrides, &process_env)
     }
 
     /// Returns the model of a name or an alias.
     pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.iter().find(|model| model.is_called(name))
+        self.models.iter().find(|model| model.has_name(name))
     }
 
-    /// Returns whether clients may come from every network: someone has allowed it, or they show a key.
+    /// Returns whether the public address may be open to every network: allowed explicitly, or protected by API keys.
     pub fn public_may_be_open(&self) -> bool {
         self.server.allow_public || !self.api_keys.is_empty()
     }
 
-    /// Returns whether operators may.
+    /// Returns whether the admin address may be open to every network.
     pub fn admin_may_be_open(&self) -> bool {
         let mut keys = self.api_keys.iter();
         self.server.allow_public || keys.any(|key| key.allows(Scope::Admin))
     }
 
-    /// Returns how the child of a model is started, but for where it listens.
+    /// Returns the command of a model's child, without the address to listen on.
     pub fn command(&self, model: &Model) -> Command {
         match self.mode {
-            Mode::Serve => argv::command(&self.engine, model),
-            Mode::Wrap { .. } => argv::wrapped(&self.engine),
+            Mode::Serve => child_command::model_command(&self.engine, model),
+            Mode::Wrap { .. } => child_command::wrapped_command(&self.engine),
         }
     }
 }
 
-/// Writes a flag as `llama-server` compares it.
-pub fn normal_flag(arg: &str) -> String {
-    owned::normal(arg)
+/// Normalizes a flag as `llama-server` does before it compares flags.
+pub fn normalize_flag(arg: &str) -> String {
+    owned_flags::normalize_flag(arg)
 }
 
-/// Whether a flag stands for a model that is downloaded.
+/// Returns whether a flag selects a model preset that `llama-server` downloads.
 pub fn is_preset(flag: &str) -> bool {
-    owned::preset_port(flag).is_some()
+    owned_flags::preset_port(flag).is_some()
 }
 
 #[cfg(test)]

@@ -5,25 +5,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The one host name that is taken.
+/// The only accepted host name.
 pub(super) const LOCALHOST: &str = "localhost";
 
-/// The bytes a unix socket's path may have, with the zero that ends it, on Linux.
-const UNIX_PATH: usize = 108;
+/// Maximum length of a unix socket's path on Linux, with the terminating zero.
+const MAX_UNIX_PATH_BYTES: usize = 108;
 
 /// An address to listen on, written `HOST:PORT` or `unix:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listen {
     /// A TCP address.
     Tcp(SocketAddr),
-    /// A port on this machine's own addresses, of IPv4 and of IPv6: clients that look `localhost` up try either first
+    /// A port on the IPv4 and the IPv6 loopback address: clients that resolve `localhost` may try either first
     /// (RFC 6761 §6.3).
     Localhost(u16),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
 
-/// Why a text is not an address to listen on.
+/// Reason why a text is not an address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
     /// Neither form.
@@ -52,7 +52,7 @@ impl Listen {
         }
     }
 
-    /// Returns whether clients on other machines may get to this address, as far as the address tells.
+    /// Returns whether clients on other machines may be able to reach this address.
     pub fn reaches_other_machines(&self) -> bool {
         match self {
             Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
@@ -60,7 +60,7 @@ impl Listen {
         }
     }
 
-    /// Makes an address of a unix socket, if its path is one that can be bound.
+    /// Creates the address of a unix socket, if its path can be bound.
     ///
     /// # Errors
     ///
@@ -68,12 +68,12 @@ impl Listen {
     pub fn unix(path: &Path) -> Result<Self, ListenError> {
         match path.as_os_str().len() {
             0 => Err(ListenError::NoPath),
-            length if length >= UNIX_PATH => Err(ListenError::LongPath(length)),
+            length if length >= MAX_UNIX_PATH_BYTES => Err(ListenError::LongPath(length)),
             _ => Ok(Self::Unix(path.to_owned())),
         }
     }
 
-    /// Returns the TCP addresses that this stands for.
+    /// Returns the TCP addresses to bind.
     pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
         match self {
             Self::Tcp(address) => vec![*address],
@@ -82,13 +82,13 @@ impl Listen {
         }
     }
 
-    /// Returns whether both cannot be bound by one process at the same time.
+    /// Returns whether one process cannot bind both at the same time.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         if let (Self::Unix(one), Self::Unix(two)) = (self, other) {
             return one == two;
         }
         let others = other.tcp_addresses();
-        let shares = |one: &SocketAddr| others.iter().any(|two| share(one, two));
+        let shares = |one: &SocketAddr| others.iter().any(|two| overlap(one, two));
         self.tcp_addresses().iter().any(shares)
     }
 }
@@ -130,7 +130,7 @@ impl FromStr for Listen {
     }
 }
 
-/// Returns both addresses of this machine's own.
+/// Returns the IPv4 and the IPv6 loopback address.
 fn localhost(port: u16) -> [SocketAddr; 2] {
     [
         (Ipv4Addr::LOCALHOST, port).into(),
@@ -139,7 +139,7 @@ fn localhost(port: u16) -> [SocketAddr; 2] {
 }
 
 /// Returns whether two addresses cannot be bound at the same time.
-fn share(one: &SocketAddr, two: &SocketAddr) -> bool {
+fn overlap(one: &SocketAddr, two: &SocketAddr) -> bool {
     let (a, b) = (one.ip().to_canonical(), two.ip().to_canonical());
     let same = a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()));
     one.port() == two.port() && one.port() != 0 && same

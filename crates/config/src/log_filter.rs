@@ -2,7 +2,7 @@
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Checks a log filter: levels, and levels of targets, separated by commas.
+/// Checks a log filter: comma-separated levels and `TARGET=LEVEL` pairs.
 pub(super) fn check(text: &str) -> Result<String, String> {
     for piece in text.split(',') {
         let (target, level) = piece.rsplit_once('=').unwrap_or(("all", piece));

@@ -1,4 +1,4 @@
-//! A model as it is configured.
+//! A configured model.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,51 +8,51 @@ use std::time::Duration;
 /// A model that clients can ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// The name clients send.
+    /// The name that clients send.
     pub id: String,
-    /// Other names clients may send.
+    /// Other names that clients may send.
     pub aliases: Vec<String>,
-    /// The model file, or its first part; `None` when a wrapped command gets its model elsewhere.
+    /// The model file, or its first part; `None` if a wrapped command gets its model elsewhere.
     ///
-    /// A configured file is whole unless [`Config::faults`](super::Config::faults) names it; one that was
-    /// discovered may be anything.
+    /// A configured file is complete unless [`Config::faults`](super::Config::faults) lists it; discovered files are
+    /// unchecked.
     pub path: Option<PathBuf>,
     /// The projector for images and sound.
     pub mmproj: Option<PathBuf>,
     /// The draft model for speculative decoding.
     pub draft: Option<PathBuf>,
-    /// The context in tokens; 0 for the model's own, as memory allows.
+    /// The context in tokens; 0 for the model's own, if memory allows.
     pub context: u32,
-    /// The number of slots; 0 when a wrapped command leaves it to `llama-server`.
+    /// The number of slots; 0 if a wrapped command leaves it to `llama-server`.
     pub parallel: u32,
-    /// How many layers go to the GPU.
+    /// Number of layers on the GPU.
     pub gpu_layers: GpuLayers,
     /// Arguments for this model.
     pub args: Vec<OsString>,
-    /// Environment variables for this model; they win over the engine's.
+    /// Environment variables for this model, which override the engine's.
     pub env: BTreeMap<String, String>,
-    /// How long the model stays in memory when nobody uses it.
+    /// Time that the model stays in memory while idle.
     pub keep_alive: KeepAlive,
-    /// Whether the model, once loaded, goes for no other and not for being idle, unless the operator says so.
+    /// The model, once loaded, is neither evicted nor unloaded when idle, unless the operator unpins it.
     pub pinned: bool,
-    /// Whether the model is loaded when paddock starts.
+    /// The model is loaded when paddock starts.
     pub preload: bool,
-    /// How much memory the model needs, in bytes; `None` to predict it from the file.
+    /// Memory that the model needs, in bytes; `None` to predict it from the file.
     pub memory: Option<u64>,
-    /// How many requests may be with the child at once; 0 for as many as it takes well.
+    /// Maximum number of requests with the child at once; 0 for a number derived from its slots.
     pub max_in_flight: u32,
-    /// How long a start may go on without a sign of progress.
+    /// Maximum time of a start without a sign of progress.
     pub startup_timeout: Duration,
-    /// How long the first byte of an answer may take.
+    /// Maximum time until the first byte of a response.
     pub first_byte_timeout: Duration,
-    /// How long may pass between two pieces of a stream.
+    /// Maximum time between two reads of a stream.
     pub stream_idle_timeout: Duration,
-    /// Whether streaming clients that wait for a load or a place are sent comments.
+    /// Sends SSE comments to streaming clients that wait for a load or a lease.
     pub loading_heartbeat: bool,
 }
 
 impl Model {
-    /// Returns a model without a name and a file, with every key at its default.
+    /// Returns a model without name and file, with every key at its default.
     pub(super) fn blank() -> Self {
         Self {
             id: String::new(),
@@ -77,20 +77,20 @@ impl Model {
         }
     }
 
-    /// Returns whether clients may call the model so.
-    pub fn is_called(&self, name: &str) -> bool {
+    /// Returns whether `name` is the model's name or an alias.
+    pub fn has_name(&self, name: &str) -> bool {
         self.id == name || self.aliases.iter().any(|alias| alias == name)
     }
 }
 
-/// How many of a model's layers go to the GPU.
+/// Number of a model's layers on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GpuLayers {
     /// As many as fit.
     Auto,
-    /// All of them.
+    /// All layers.
     All,
-    /// This many.
+    /// A fixed number.
     Count(u32),
 }
 
@@ -100,10 +100,10 @@ impl From<u32> for GpuLayers {
     }
 }
 
-/// How long a model that nobody uses stays in memory.
+/// Time that an idle model stays in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepAlive {
-    /// This long; for no time at all, it is unloaded as soon as it is idle.
+    /// A fixed time; with zero, the model is unloaded as soon as it is idle.
     For(Duration),
     /// Until another model needs the memory.
     Forever,

@@ -5,9 +5,9 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// The pages that are allowed without API keys: those of this machine, and those of desktop programs, whose
-/// schemes no web site can have. Ollama's defaults (envconfig/config.go, `AllowedOrigins`).
-const LOCAL: [&str; 10] = [
+/// Origins that are allowed without API keys: those of this machine and of desktop programs, whose schemes no web site
+/// can have. Ollama's defaults (envconfig/config.go, `AllowedOrigins`).
+const LOCAL_ORIGINS: [&str; 10] = [
     "http://localhost:*",
     "https://localhost:*",
     "http://127.0.0.1:*",
@@ -28,7 +28,7 @@ pub struct AllowedOrigin(Pattern);
 enum Pattern {
     /// `*`
     Any,
-    /// `null`: the origin of pages that have none, such as local files and sandboxed frames.
+    /// `null`: the origin of pages without one, such as local files and sandboxed frames.
     Null,
     /// `http://HOST:PORT` or `https://HOST:PORT`
     Site {
@@ -36,7 +36,7 @@ enum Pattern {
         host: Host,
         port: Port,
     },
-    /// Any other scheme: the text behind `://`, or `None` for every text.
+    /// Any other scheme: the text after `://`, or `None` for any text.
     Other {
         scheme: String,
         rest: Option<String>,
@@ -55,7 +55,7 @@ enum Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
     Any,
-    /// The scheme's own port, which browsers leave out.
+    /// The scheme's default port, which browsers omit.
     Default,
     Is(u16),
 }
@@ -65,7 +65,7 @@ enum Port {
 pub struct AllowedOrigins(Vec<AllowedOrigin>);
 
 impl AllowedOrigins {
-    /// Makes a list of entries.
+    /// Creates a list of entries.
     pub fn new(entries: Vec<AllowedOrigin>) -> Self {
         Self(entries)
     }
@@ -75,9 +75,14 @@ impl AllowedOrigins {
         Self(vec![AllowedOrigin(Pattern::Any)])
     }
 
-    /// Allows the pages of this machine, and those of desktop programs.
+    /// Allows the pages of this machine and of desktop programs.
     pub fn local() -> Self {
-        Self(LOCAL.iter().filter_map(|text| text.parse().ok()).collect())
+        Self(
+            LOCAL_ORIGINS
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect(),
+        )
     }
 
     /// Returns whether pages of every site are allowed.
@@ -85,8 +90,8 @@ impl AllowedOrigins {
         self.0.iter().any(|entry| entry.0 == Pattern::Any)
     }
 
-    /// Returns an entry that stands for pages of sites which anybody can have, if there is one.
-    pub(crate) fn of_any_site(&self) -> Option<&AllowedOrigin> {
+    /// Returns an entry that allows pages of arbitrary web sites, if there is one.
+    pub(crate) fn any_site_entry(&self) -> Option<&AllowedOrigin> {
         self.0.iter().find(|entry| {
             matches!(
                 &entry.0,
@@ -104,13 +109,13 @@ impl AllowedOrigins {
         self.0.iter().any(|entry| entry.0 == Pattern::Null)
     }
 
-    /// Returns whether the pages of an origin are allowed, given as the value of `Origin`.
+    /// Returns whether an origin is allowed, given as the value of `Origin`.
     pub fn allows(&self, origin: &[u8]) -> bool {
         self.0.iter().any(|entry| entry.0.matches(origin))
     }
 
-    /// Returns whether an entry is for web pages of this host, on whatever port.
-    pub fn names_host(&self, host: &str) -> bool {
+    /// Returns whether an entry allows web pages of this host, on any port.
+    pub fn has_host(&self, host: &str) -> bool {
         self.0.iter().any(|entry| match &entry.0 {
             Pattern::Any => true,
             Pattern::Site { host: pattern, .. } => pattern.matches(host.as_bytes()),
@@ -167,14 +172,14 @@ impl Port {
     }
 }
 
-/// Splits an origin into its scheme and the text behind `://`.
+/// Splits an origin into its scheme and the text after `://`.
 pub fn split(origin: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = position(origin, b':')?;
     let rest = origin[colon..].strip_prefix(b"://")?;
     Some((&origin[..colon], rest))
 }
 
-/// Splits `HOST:PORT`; the port is absent without a colon behind the host.
+/// Splits `HOST:PORT`; the port is `None` without a colon after the host.
 fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     let host = match authority {
         [b'[', ..] => position(authority, b']').map_or(authority.len(), |end| end + 1),
@@ -182,7 +187,7 @@ fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     };
     match authority.get(host..) {
         Some([b':', port @ ..]) => (&authority[..host], Some(port)),
-        // With text behind `]` that is no port, no pattern has such a host.
+        // Text after `]` that is no port stays in the host, which no pattern matches.
         _ => (authority, None),
     }
 }
@@ -222,9 +227,9 @@ impl std::str::FromStr for AllowedOrigin {
         }
         let scheme = scheme.to_ascii_lowercase();
         let pattern = match scheme.as_str() {
-            "http" => site(false, rest)?,
-            "https" => site(true, rest)?,
-            _ => other(scheme, rest)?,
+            "http" => parse_site(false, rest)?,
+            "https" => parse_site(true, rest)?,
+            _ => parse_other(scheme, rest)?,
         };
         Ok(Self(pattern))
     }
@@ -232,8 +237,8 @@ impl std::str::FromStr for AllowedOrigin {
 
 const EXPECTED: &str = "an origin such as \"https://notes.example\", or \"*\" for every page";
 
-/// Reads the host and port of a web site.
-fn site(secure: bool, rest: &str) -> Result<Pattern, String> {
+/// Parses the host and port of a web site.
+fn parse_site(secure: bool, rest: &str) -> Result<Pattern, String> {
     let scheme = if secure { "https" } else { "http" };
     if rest.contains('@') {
         return Err("an origin has neither a name nor a password in it".to_owned());
@@ -253,7 +258,7 @@ fn site(secure: bool, rest: &str) -> Result<Pattern, String> {
             let number = digits.parse().ok().filter(|number| *number > 0);
             let number = number.filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
             match (number, secure) {
-                // Browsers leave the default port out (RFC 6454 §6.2).
+                // Browsers omit the default port (RFC 6454 §6.2).
                 (Some(80), false) | (Some(443), true) => Port::Default,
                 (Some(number), _) => Port::Is(number),
                 (None, _) => {
@@ -288,7 +293,7 @@ fn host_pattern(host: &str) -> Result<Host, String> {
              domain, as in \"https://*.notes.example\""
         ));
     }
-    if !super::host_names::is_name(name) {
+    if !super::admin_hosts::is_name(name) {
         return Err(format!("`{host}` is not a host"));
     }
     Ok(match below {
@@ -297,8 +302,8 @@ fn host_pattern(host: &str) -> Result<Host, String> {
     })
 }
 
-/// Reads an origin of a desktop program, whose text behind the scheme follows no common form.
-fn other(scheme: String, rest: &str) -> Result<Pattern, String> {
+/// Parses an origin of a desktop program; the text after the scheme has no common form.
+fn parse_other(scheme: String, rest: &str) -> Result<Pattern, String> {
     if rest == "*" {
         return Ok(Pattern::Other { scheme, rest: None });
     }

@@ -1,25 +1,25 @@
-//! `telemetry.otlp_endpoint`: what stands before `/v1/traces` and `/v1/metrics`.
+//! The OTLP collector: `telemetry.otlp_endpoint`.
 
 use super::HttpUrl;
-use super::http_url::Flaw;
+use super::http_url::UrlError;
 use http::HeaderMap;
 
 pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:4318\"";
 
-/// Who is sent traces and metrics.
+/// Collector that receives traces and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector {
-    /// What stands before `/v1/traces` and `/v1/metrics`.
+    /// Base URL, without `/v1/traces` and `/v1/metrics`.
     pub url: HttpUrl,
-    /// The fields to show there. They may be secret.
+    /// Header fields of each request, which may be secret.
     pub fields: HeaderMap,
 }
 
 impl Collector {
-    /// Returns the collector at an address, which is shown no header fields.
+    /// Creates a collector without header fields.
     ///
     /// # Errors
-    /// The text is no address, in words.
+    /// The text is not a valid endpoint; the error is a message.
     pub fn without_fields(text: &str) -> Result<Self, String> {
         let url = read(text)?;
         let fields = HeaderMap::new();
@@ -27,7 +27,7 @@ impl Collector {
     }
 }
 
-/// Reads an address; an empty one stands for none.
+/// Parses an address; an empty one means none.
 pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
     if text.is_empty() {
         return Ok(None);
@@ -39,12 +39,12 @@ pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
 
 fn read(text: &str) -> Result<HttpUrl, String> {
     let url = HttpUrl::parse(text).map_err(|flaw| match flaw {
-        Flaw::Scheme if text.to_ascii_lowercase().starts_with("grpc://") => {
+        UrlError::Scheme if text.to_ascii_lowercase().starts_with("grpc://") => {
             "OTLP goes over HTTP here, customarily to port 4318".to_owned()
         }
         flaw => flaw.to_string(),
     })?;
-    if !url.names_port() && url.tls().is_none() {
+    if !url.has_port() && url.tls().is_none() {
         return Err("it needs a port, customarily :4318".to_owned());
     }
     if url.query().is_some() {

@@ -1,19 +1,19 @@
-//! `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry has it: `name=value,name=value`, values percent-encoded.
+//! `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry defines it: `name=value,name=value`, values percent-encoded.
 
 use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ffi::OsStr;
 
-pub(super) const VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+pub(super) const HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
-pub(super) const HELP: &str = "write NAME=VALUE, with a comma between two, and %20 for a space, %2C for a comma and %25 \
+pub(super) const HEADERS_HELP: &str = "write NAME=VALUE, with a comma between two, and %20 for a space, %2C for a comma and %25 \
      for a % in a value, such as Authorization=Bearer%20TOKEN";
 
-/// The longest text, in bytes: as W3C Baggage has it, whose form this is.
-const MOST: usize = 8192;
+/// Maximum length of the text: the limit of W3C Baggage, whose format this is.
+const MAX_BYTES: usize = 8192;
 
-/// What paddock says itself, or what is about one connection.
-const OWN: [HeaderName; 11] = [
+/// Fields that paddock sets itself, and fields of a single connection.
+const RESERVED_NAMES: [HeaderName; 11] = [
     header::HOST,
     header::USER_AGENT,
     header::CONTENT_TYPE,
@@ -27,11 +27,11 @@ const OWN: [HeaderName; 11] = [
     header::EXPECT,
 ];
 
-/// Why a text holds no fields. It is a secret, so nothing of it is repeated but a field's place, from 1.
+/// Reason why a text is invalid. The text is secret, so messages give only a field's number, from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Flaw {
-    #[error("it is longer than {MOST} bytes")]
-    Long,
+pub(super) enum HeadersError {
+    #[error("it is longer than {MAX_BYTES} bytes")]
+    TooLong,
     #[error("it is not UTF-8")]
     Text,
     #[error("field {0} has no =")]
@@ -39,46 +39,46 @@ pub(super) enum Flaw {
     #[error("field {0} has a name that is none of HTTP's")]
     Name(usize),
     #[error("field {0} is one that paddock says itself")]
-    Own(usize),
+    Reserved(usize),
     #[error("field {0} has the name of one before it")]
-    Twice(usize),
+    Duplicate(usize),
     #[error("field {0} has a % without two hexadecimal digits behind it")]
     Escape(usize),
     #[error("field {0} has a character in its value that no field can have")]
     Value(usize),
 }
 
-/// Reads the variable's value.
-pub(super) fn parse(text: &OsStr) -> Result<HeaderMap, Flaw> {
-    if text.len() > MOST {
-        return Err(Flaw::Long);
+/// Parses the variable's value.
+pub(super) fn parse(text: &OsStr) -> Result<HeaderMap, HeadersError> {
+    if text.len() > MAX_BYTES {
+        return Err(HeadersError::TooLong);
     }
-    let text = text.to_str().ok_or(Flaw::Text)?;
+    let text = text.to_str().ok_or(HeadersError::Text)?;
     let mut fields = HeaderMap::new();
     for (place, pair) in (1..).zip(text.split(',')) {
         if pair.trim().is_empty() {
             continue;
         }
-        let (name, value) = pair.split_once('=').ok_or(Flaw::Pair(place))?;
+        let (name, value) = pair.split_once('=').ok_or(HeadersError::Pair(place))?;
         let name = HeaderName::from_bytes(name.trim().as_bytes());
-        let name = name.map_err(|_| Flaw::Name(place))?;
-        if OWN.contains(&name) {
-            return Err(Flaw::Own(place));
+        let name = name.map_err(|_| HeadersError::Name(place))?;
+        if RESERVED_NAMES.contains(&name) {
+            return Err(HeadersError::Reserved(place));
         }
-        let value = decoded(value.trim()).ok_or(Flaw::Escape(place))?;
+        let value = percent_decode(value.trim()).ok_or(HeadersError::Escape(place))?;
         let value = HeaderValue::from_bytes(&value);
-        let mut value = value.map_err(|_| Flaw::Value(place))?;
+        let mut value = value.map_err(|_| HeadersError::Value(place))?;
         value.set_sensitive(true);
         match fields.entry(name) {
             Entry::Vacant(free) => drop(free.insert(value)),
-            Entry::Occupied(_) => return Err(Flaw::Twice(place)),
+            Entry::Occupied(_) => return Err(HeadersError::Duplicate(place)),
         }
     }
     Ok(fields)
 }
 
-/// What a percent-encoded text stands for.
-fn decoded(text: &str) -> Option<Vec<u8>> {
+/// Decodes a percent-encoded text.
+fn percent_decode(text: &str) -> Option<Vec<u8>> {
     let mut pieces = text.split('%');
     let mut bytes = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {
@@ -94,7 +94,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<(String, String)>, Flaw> {
+    fn read(text: &str) -> Result<Vec<(String, String)>, HeadersError> {
         let fields = parse(OsStr::new(text))?;
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         let fields = fields.iter().map(|(name, value)| {
@@ -132,33 +132,33 @@ mod tests {
     #[test]
     fn what_holds_no_fields_is_refused_with_its_place() {
         for (text, flaw) in [
-            ("s3cret", Flaw::Pair(1)),
-            ("a=b,s3cret", Flaw::Pair(2)),
-            ("a b=s3cret", Flaw::Name(1)),
-            ("=s3cret", Flaw::Name(1)),
-            ("a=b,,Host=s3cret", Flaw::Own(3)),
-            ("content-Type=s3cret", Flaw::Own(1)),
-            ("a=b,A=s3cret", Flaw::Twice(2)),
-            ("a=100%", Flaw::Escape(1)),
-            ("a=%+1", Flaw::Escape(1)),
-            ("a=%2", Flaw::Escape(1)),
-            ("a=%ää", Flaw::Escape(1)),
-            ("a=s3cret%0d%0ab:c", Flaw::Value(1)),
-            ("a=s3cret\nb:c", Flaw::Value(1)),
+            ("s3cret", HeadersError::Pair(1)),
+            ("a=b,s3cret", HeadersError::Pair(2)),
+            ("a b=s3cret", HeadersError::Name(1)),
+            ("=s3cret", HeadersError::Name(1)),
+            ("a=b,,Host=s3cret", HeadersError::Reserved(3)),
+            ("content-Type=s3cret", HeadersError::Reserved(1)),
+            ("a=b,A=s3cret", HeadersError::Duplicate(2)),
+            ("a=100%", HeadersError::Escape(1)),
+            ("a=%+1", HeadersError::Escape(1)),
+            ("a=%2", HeadersError::Escape(1)),
+            ("a=%ää", HeadersError::Escape(1)),
+            ("a=s3cret%0d%0ab:c", HeadersError::Value(1)),
+            ("a=s3cret\nb:c", HeadersError::Value(1)),
         ] {
             let refused = read(text).unwrap_err();
             assert!(!refused.to_string().contains("s3cret"), "{refused}");
             assert_eq!(refused, flaw, "{text:?}");
         }
-        let longest = format!("a={}", "b".repeat(MOST - 2));
+        let longest = format!("a={}", "b".repeat(MAX_BYTES - 2));
         assert_eq!(read(&longest).unwrap().len(), 1);
-        assert_eq!(read(&format!("{longest}b")), Err(Flaw::Long));
+        assert_eq!(read(&format!("{longest}b")), Err(HeadersError::TooLong));
     }
 
     #[test]
     #[cfg(unix)]
     fn what_is_no_text_is_refused() {
         use std::os::unix::ffi::OsStrExt;
-        assert_eq!(parse(OsStr::from_bytes(b"a=\xff")), Err(Flaw::Text));
+        assert_eq!(parse(OsStr::from_bytes(b"a=\xff")), Err(HeadersError::Text));
     }
 }

@@ -1,15 +1,15 @@
-//! Text from elsewhere, made safe to show: model files, file names, clients and configuration files may
-//! hold sequences that steer a terminal, and addresses may hold credentials.
+//! Makes untrusted text safe to show: model files, file names, clients and configuration files may contain terminal
+//! control sequences, and URLs may contain credentials.
 
-/// Replaces every character that could steer a terminal or reorder what it shows, one for one.
+/// Replaces every character that could control a terminal or reorder text, one for one.
 ///
-/// Those are control characters except the tab, and the bidirectional formatting characters of Unicode
+/// These are control characters except the tab, and the bidirectional formatting characters of Unicode
 /// (UAX #9, table 4).
 pub fn printable(text: &str) -> String {
     text.chars().map(printable_char).collect()
 }
 
-/// Does as [`printable`] to each of several lines.
+/// Applies [`printable`] to each line.
 pub fn printable_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(printable).collect();
     lines.join("\n")
@@ -24,8 +24,8 @@ fn printable_char(char: char) -> char {
     }
 }
 
-/// Replaces the credentials of every URL in a text by asterisks, one for one: a name and a password in
-/// front of the host (RFC 3986 §3.2.1), and the values of the query, since tokens travel there.
+/// Replaces the credentials of every URL in a text by asterisks, one for one: a user name and password before the host
+/// (RFC 3986 §3.2.1), and the values of the query, which may be tokens.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -44,7 +44,7 @@ fn ends_url(char: char) -> bool {
     char.is_whitespace() || "\"'`<>|".contains(char)
 }
 
-/// Appends what follows `://`, with its credentials masked.
+/// Appends the URL after `://` with masked credentials.
 fn mask_url(url: &str, to: &mut String) {
     let user = userinfo(url);
     let (user, rest) = url.split_at(user);
@@ -61,8 +61,8 @@ fn mask_url(url: &str, to: &mut String) {
 
 /// Returns the length of the part before the `@` that separates credentials from the host.
 ///
-/// A password may hold a slash that should have been escaped, so text before a slash that is neither a
-/// host nor a host with a port counts as the beginning of one.
+/// A password may contain a slash that should have been escaped, so text before a slash counts as part of a password
+/// unless it is a host or a host with a port.
 fn userinfo(url: &str) -> usize {
     let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
     if let Some(at) = url[..authority].rfind('@') {

@@ -1,4 +1,4 @@
-//! Problems in a configuration, shown as a compiler shows them: all at once, each with its place.
+//! Problems in a configuration, displayed like compiler errors: all at once, each with its source span.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,87 +7,86 @@ use anstyle::{AnsiColor, Style};
 
 use crate::printable::{printable, printable_lines, without_credentials};
 
-/// One thing that is wrong, and what to do about it.
+/// A problem in the configuration, and advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The key or flag it is about, such as `server.listen` or `--listen`.
+    /// The key or flag, such as `server.listen` or `--listen`.
     pub key: Option<String>,
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// What to do about it.
+    /// Advice.
     pub help: Option<String>,
-    /// Where it is written.
-    pub place: Option<Place>,
+    /// Source span of the key or value.
+    pub span: Option<SourceSpan>,
 }
 
-/// A piece of one line of a file.
+/// A part of one line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     /// The file, as the user named it.
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
-    /// How many characters are meant; at least 1.
+    /// Length in characters; at least 1.
     pub width: usize,
     /// The line, without its end.
     pub text: String,
 }
 
-/// Everything that is wrong, at least one thing.
+/// All problems of a configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problem {
-    /// Makes a problem of what is wrong. Credentials and terminal sequences in the text are masked, for it
-    /// may repeat what stands in a file.
+    /// Creates a problem. Credentials and terminal sequences in the text are masked, because it may quote the file.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             key: None,
-            message: shown(&message.into()),
+            message: sanitize(&message.into()),
             help: None,
-            place: None,
+            span: None,
         }
     }
 
-    /// Names the key or flag.
+    /// Sets the key or flag.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(shown(&key.into()));
+        self.key = Some(sanitize(&key.into()));
         self
     }
 
-    /// Says what to do about it.
+    /// Sets the advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(shown(&help.into()));
+        self.help = Some(sanitize(&help.into()));
         self
     }
 
-    pub(crate) fn place(mut self, place: Option<Place>) -> Self {
-        self.place = place;
+    pub(crate) fn span(mut self, span: Option<SourceSpan>) -> Self {
+        self.span = span;
         self
     }
 }
 
-fn shown(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     printable_lines(&without_credentials(text))
 }
 
 impl Problems {
-    /// Makes a value of problems found; `None` when there are none.
+    /// Wraps problems; returns `None` if there are none.
     pub fn new(problems: Vec<Problem>) -> Option<Self> {
         (!problems.is_empty()).then_some(Self(problems))
     }
 
-    /// Makes a value of problems of which the caller knows that there are some.
-    pub(crate) fn of(problems: Vec<Problem>) -> Self {
+    /// Wraps problems that the caller knows to be non-empty.
+    pub(crate) fn from_nonempty(problems: Vec<Problem>) -> Self {
         debug_assert!(!problems.is_empty(), "a refusal has a reason");
         Self(problems)
     }
 
-    /// Returns the problems, in the order in which they are shown.
+    /// Returns the problems in display order.
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
     }
@@ -101,23 +100,22 @@ impl From<Problem> for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Problems in colours, for a terminal.
+/// Displays problems in colours, for a terminal.
 #[derive(Debug)]
-pub struct Coloured<'a>(&'a Problems);
+pub struct ColouredProblems<'a>(&'a Problems);
 
 impl Problems {
-    /// Shows the problems in colours. The text is the same; around its parts stand SGR sequences
-    /// (ECMA-48 §8.3.117).
-    pub fn coloured(&self) -> Coloured<'_> {
-        Coloured(self)
+    /// Returns a display of the same text in colours, with SGR sequences (ECMA-48 §8.3.117).
+    pub fn coloured(&self) -> ColouredProblems<'_> {
+        ColouredProblems(self)
     }
 
-    fn show(&self, f: &mut fmt::Formatter<'_>, paint: &Paint) -> fmt::Result {
+    fn show(&self, f: &mut fmt::Formatter<'_>, styles: &Styles) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            problem.show(f, paint)?;
+            problem.show(f, styles)?;
         }
         Ok(())
     }
@@ -125,42 +123,42 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show(f, &PLAIN)
+        self.show(f, &PLAIN_STYLES)
     }
 }
 
-impl fmt::Display for Coloured<'_> {
+impl fmt::Display for ColouredProblems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.show(f, &COLOURS)
+        self.0.show(f, &COLOUR_STYLES)
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show(f, &PLAIN)
+        self.show(f, &PLAIN_STYLES)
     }
 }
 
-/// How the parts of a problem look.
-struct Paint {
-    /// The word that says how bad it is, and the marks below what is meant.
+/// Styles of the parts of a problem.
+struct Styles {
+    /// The severity, and the marks below the span.
     error: Style,
-    /// What is wrong.
+    /// The description.
     message: Style,
-    /// What frames the line of the file.
+    /// The frame around the line of the file.
     frame: Style,
-    /// The word before what to do.
+    /// The word before the advice.
     help: Style,
 }
 
-const PLAIN: Paint = Paint {
+const PLAIN_STYLES: Styles = Styles {
     error: Style::new(),
     message: Style::new(),
     frame: Style::new(),
     help: Style::new(),
 };
 
-const COLOURS: Paint = Paint {
+const COLOUR_STYLES: Styles = Styles {
     error: AnsiColor::BrightRed.on_default().bold(),
     message: Style::new().bold(),
     frame: AnsiColor::BrightBlue.on_default().bold(),
@@ -168,22 +166,22 @@ const COLOURS: Paint = Paint {
 };
 
 impl Problem {
-    fn show(&self, f: &mut fmt::Formatter<'_>, paint: &Paint) -> fmt::Result {
-        let Paint {
+    fn show(&self, f: &mut fmt::Formatter<'_>, styles: &Styles) -> fmt::Result {
+        let Styles {
             error,
             message,
             frame,
             help: word,
-        } = paint;
+        } = styles;
         write!(f, "{error}error{error:#}{message}: ")?;
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
         write!(f, "{}{message:#}", self.message)?;
         let mut gutter = 1;
-        if let Some(place) = &self.place {
+        if let Some(place) = &self.span {
             gutter = place.line.to_string().len();
-            let Place { line, column, .. } = place;
+            let SourceSpan { line, column, .. } = place;
             let file = printable(&place.file.display().to_string());
             write!(
                 f,

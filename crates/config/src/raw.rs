@@ -1,4 +1,4 @@
-//! The configuration as it is written: each key read on its own, none required.
+//! The configuration as written: reads each key independently, with its source span. No key is required here.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,23 +7,23 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::api_key::KeyHash;
-use super::hint::did_you_mean;
-use super::report::Report;
-use super::section::{At, Section};
+use super::problem_report::ProblemReport;
+use super::suggestions::did_you_mean;
+use super::toml_section::{Section, Sourced};
 use super::{
     AllowedOrigin, Expiry, GpuLayers, HostName, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram,
-    events, expiry, log_filter, otlp, sandbox, units,
+    event_receiver, expiry, log_filter, otlp, sandbox, units,
 };
 
-/// Documented keys that this version does not carry out.
-const LATER: &[&str] = &["tls", "context_cache"];
-const LATER_KEY: &[&str] = &["priority", "weight"];
-const LATER_MODEL: &[&str] = &["kind", "context_cache"];
+/// Documented keys that this version does not support.
+const UNSUPPORTED_TABLES: &[&str] = &["tls", "context_cache"];
+const UNSUPPORTED_API_KEY_KEYS: &[&str] = &["priority", "weight"];
+const UNSUPPORTED_MODEL_KEYS: &[&str] = &["kind", "context_cache"];
 
-const SIZE: &str = "a size such as \"100MiB\"";
+const EXPECTED_SIZE: &str = "a size such as \"100MiB\"";
 
-pub(super) type List<T> = At<Vec<At<T>>>;
-pub(super) type Env = BTreeMap<String, At<String>>;
+pub(super) type List<T> = Sourced<Vec<Sourced<T>>>;
+pub(super) type Env = BTreeMap<String, Sourced<String>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Raw {
@@ -33,97 +33,97 @@ pub(super) struct Raw {
     pub(super) scheduler: RawScheduler,
     pub(super) discover_dirs: Option<List<PathBuf>>,
     pub(super) defaults: RawModel,
-    pub(super) models: Vec<(At<String>, RawModel)>,
-    pub(super) api_keys: Vec<(At<String>, RawKey)>,
-    pub(super) log: Option<At<String>>,
-    /// The inner `None`: nothing is kept.
-    pub(super) activity_retention: Option<At<Option<Duration>>>,
-    /// The inner `None`: an empty text.
-    pub(super) otlp: Option<At<Option<HttpUrl>>>,
-    pub(super) events_url: Option<At<Option<HttpUrl>>>,
-    pub(super) events_token_file: Option<At<PathBuf>>,
+    pub(super) models: Vec<(Sourced<String>, RawModel)>,
+    pub(super) api_keys: Vec<(Sourced<String>, RawApiKey)>,
+    pub(super) log: Option<Sourced<String>>,
+    /// Inner `None`: requests are not kept.
+    pub(super) activity_retention: Option<Sourced<Option<Duration>>>,
+    /// Inner `None`: the text is empty.
+    pub(super) otlp: Option<Sourced<Option<HttpUrl>>>,
+    pub(super) events_url: Option<Sourced<Option<HttpUrl>>>,
+    pub(super) events_token_file: Option<Sourced<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawServer {
     pub(super) listen: Option<List<Listen>>,
     pub(super) admin: Option<List<Listen>>,
-    pub(super) allow_public: Option<At<bool>>,
-    pub(super) body_limit: Option<At<u64>>,
-    pub(super) max_connections: Option<At<u32>>,
-    pub(super) max_connections_per_address: Option<At<u32>>,
-    pub(super) drain_timeout: Option<At<Duration>>,
-    pub(super) runtime_dir: Option<At<PathBuf>>,
-    pub(super) state_dir: Option<At<PathBuf>>,
-    pub(super) default_model: Option<At<String>>,
+    pub(super) allow_public: Option<Sourced<bool>>,
+    pub(super) body_limit: Option<Sourced<u64>>,
+    pub(super) max_connections: Option<Sourced<u32>>,
+    pub(super) max_connections_per_address: Option<Sourced<u32>>,
+    pub(super) drain_timeout: Option<Sourced<Duration>>,
+    pub(super) runtime_dir: Option<Sourced<PathBuf>>,
+    pub(super) state_dir: Option<Sourced<PathBuf>>,
+    pub(super) default_model: Option<Sourced<String>>,
     pub(super) allowed_origins: Option<List<AllowedOrigin>>,
     pub(super) admin_hosts: Option<List<HostName>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawEngine {
-    pub(super) command: Option<At<String>>,
+    pub(super) command: Option<Sourced<String>>,
     pub(super) args: Option<List<String>>,
     pub(super) env: Option<Env>,
-    pub(super) sandbox: Option<At<SandboxMode>>,
+    pub(super) sandbox: Option<Sourced<SandboxMode>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawMemory {
-    pub(super) ram: Option<At<Ram>>,
-    pub(super) vram: Option<At<Vram>>,
-    pub(super) reserve: Option<At<u64>>,
+    pub(super) ram: Option<Sourced<Ram>>,
+    pub(super) vram: Option<Sourced<Vram>>,
+    pub(super) reserve: Option<Sourced<u64>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawScheduler {
-    pub(super) max_loaded: Option<At<u32>>,
-    pub(super) queue_limit: Option<At<u32>>,
-    pub(super) queue_timeout: Option<At<Duration>>,
-    pub(super) max_wait: Option<At<Duration>>,
-    pub(super) min_residency: Option<At<Duration>>,
+    pub(super) max_loaded: Option<Sourced<u32>>,
+    pub(super) queue_limit: Option<Sourced<u32>>,
+    pub(super) queue_timeout: Option<Sourced<Duration>>,
+    pub(super) max_wait: Option<Sourced<Duration>>,
+    pub(super) min_residency: Option<Sourced<Duration>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawModel {
-    pub(super) path: Option<At<PathBuf>>,
+    pub(super) path: Option<Sourced<PathBuf>>,
     pub(super) aliases: Option<List<String>>,
-    pub(super) mmproj: Option<At<PathBuf>>,
-    pub(super) draft: Option<At<PathBuf>>,
-    pub(super) context: Option<At<u32>>,
-    pub(super) parallel: Option<At<u32>>,
-    pub(super) gpu_layers: Option<At<GpuLayers>>,
+    pub(super) mmproj: Option<Sourced<PathBuf>>,
+    pub(super) draft: Option<Sourced<PathBuf>>,
+    pub(super) context: Option<Sourced<u32>>,
+    pub(super) parallel: Option<Sourced<u32>>,
+    pub(super) gpu_layers: Option<Sourced<GpuLayers>>,
     pub(super) args: Option<List<String>>,
     pub(super) env: Option<Env>,
-    pub(super) keep_alive: Option<At<KeepAlive>>,
-    pub(super) pinned: Option<At<bool>>,
-    pub(super) preload: Option<At<bool>>,
-    /// The outer `None`: nothing is written. The inner: it is written that nothing is known.
-    pub(super) memory: Option<At<Option<u64>>>,
-    pub(super) max_in_flight: Option<At<u32>>,
-    pub(super) startup_timeout: Option<At<Duration>>,
-    pub(super) first_byte_timeout: Option<At<Duration>>,
-    pub(super) stream_idle_timeout: Option<At<Duration>>,
-    pub(super) loading_heartbeat: Option<At<bool>>,
+    pub(super) keep_alive: Option<Sourced<KeepAlive>>,
+    pub(super) pinned: Option<Sourced<bool>>,
+    pub(super) preload: Option<Sourced<bool>>,
+    /// Outer `None`: the key is missing. Inner `None`: the memory is to be predicted.
+    pub(super) memory: Option<Sourced<Option<u64>>>,
+    pub(super) max_in_flight: Option<Sourced<u32>>,
+    pub(super) startup_timeout: Option<Sourced<Duration>>,
+    pub(super) first_byte_timeout: Option<Sourced<Duration>>,
+    pub(super) stream_idle_timeout: Option<Sourced<Duration>>,
+    pub(super) loading_heartbeat: Option<Sourced<bool>>,
 }
 
 /// `[auth.keys.NAME]`.
 #[derive(Debug, Default)]
-pub(super) struct RawKey {
-    pub(super) hash: Option<At<KeyHash>>,
-    /// There is something in its place, which may be none.
+pub(super) struct RawApiKey {
+    pub(super) hash: Option<Sourced<KeyHash>>,
+    /// The key `hash` is written, perhaps invalid.
     pub(super) hash_written: bool,
     pub(super) allow: Option<List<String>>,
     pub(super) models: Option<List<String>>,
-    /// The inner `None`: it is written that it never expires.
-    pub(super) expires: Option<At<Option<Expiry>>>,
-    pub(super) max_concurrent: Option<At<u32>>,
-    pub(super) requests_per_minute: Option<At<u32>>,
-    pub(super) tokens_per_minute: Option<At<u32>>,
+    /// Inner `None`: the key never expires.
+    pub(super) expires: Option<Sourced<Option<Expiry>>>,
+    pub(super) max_concurrent: Option<Sourced<u32>>,
+    pub(super) requests_per_minute: Option<Sourced<u32>>,
+    pub(super) tokens_per_minute: Option<Sourced<u32>>,
 }
 
-/// Reads a whole file; what cannot be read is reported and left out.
-pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
+/// Reads a whole file; reports invalid values and omits them.
+pub(super) fn read<'a>(report: &'a ProblemReport<'a>, table: &'a DeTable<'a>) -> Raw {
     let mut root = Section::root(report, table);
     let mut discover = root.table("discover");
     let mut telemetry = root.table("telemetry");
@@ -150,22 +150,26 @@ pub(super) fn read<'a>(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Raw {
         log: telemetry.parse("log", "a string", log_filter::check),
         activity_retention: read_retention(&mut telemetry),
         otlp: telemetry.parse("otlp_endpoint", otlp::EXPECTED, otlp::parse),
-        events_url: telemetry.parse("events_url", events::EXPECTED, events::parse),
+        events_url: telemetry.parse(
+            "events_url",
+            event_receiver::EXPECTED,
+            event_receiver::parse,
+        ),
         events_token_file: telemetry.path("events_token_file"),
     };
     discover.finish(&[]);
     auth.finish(&[]);
     telemetry.finish(&[]);
-    root.finish(LATER);
+    root.finish(UNSUPPORTED_TABLES);
     raw
 }
 
-/// Reads for how long requests are kept; `"off"` and no time at all both mean: not at all.
-fn read_retention(section: &mut Section<'_>) -> Option<At<Option<Duration>>> {
+/// Reads the retention of requests; `"off"` and a zero duration disable it.
+fn read_retention(section: &mut Section<'_>) -> Option<Sourced<Option<Duration>>> {
     let expected = "a duration such as \"30d\" or \"off\"";
     section.parse("activity_retention", expected, |text| match text {
         "off" => Ok(None),
-        other => units::duration(other)
+        other => units::parse_duration(other)
             .map(|age| Some(age).filter(|age| !age.is_zero()))
             .map_err(|message| format!("{message}; or write \"off\"")),
     })
@@ -177,10 +181,10 @@ fn read_server(mut section: Section<'_>) -> RawServer {
         listen: section.list("listen", listen),
         admin: section.list("admin", listen),
         allow_public: section.boolean("allow_public"),
-        body_limit: section.parse("body_limit", SIZE, some_size),
+        body_limit: section.parse("body_limit", EXPECTED_SIZE, parse_nonzero_size),
         max_connections: section.number("max_connections", 0),
         max_connections_per_address: section.number("max_connections_per_address", 0),
-        drain_timeout: duration(&mut section, "drain_timeout", Duration::ZERO),
+        drain_timeout: read_duration(&mut section, "drain_timeout", Duration::ZERO),
         runtime_dir: section.path("runtime_dir"),
         state_dir: section.path("state_dir"),
         default_model: section.string("default_model"),
@@ -194,19 +198,21 @@ fn read_server(mut section: Section<'_>) -> RawServer {
 fn read_memory(mut section: Section<'_>) -> RawMemory {
     let ram = |text: &str| match text {
         "auto" => Ok(Ram::Auto),
-        size => some_size(size).map(Ram::Bytes).map_err(or_auto),
+        size => parse_nonzero_size(size)
+            .map(Ram::Bytes)
+            .map_err(suggest_auto),
     };
     let memory = RawMemory {
         ram: section.parse("ram", "\"auto\" or a size such as \"24GiB\"", ram),
         vram: read_vram(&mut section),
-        reserve: section.parse("reserve", SIZE, units::size),
+        reserve: section.parse("reserve", EXPECTED_SIZE, units::parse_size),
     };
     section.finish(&[]);
     memory
 }
 
 /// Reads `"auto"` or a table of sizes.
-fn read_vram(section: &mut Section<'_>) -> Option<At<Vram>> {
+fn read_vram(section: &mut Section<'_>) -> Option<Sourced<Vram>> {
     if !section.is_table("vram") {
         let expected = "\"auto\" or a table such as { CUDA0 = \"20GiB\" }";
         return section.parse("vram", expected, |text| match text {
@@ -214,17 +220,17 @@ fn read_vram(section: &mut Section<'_>) -> Option<At<Vram>> {
             other => Err(format!("expected {expected}, found `{other}`")),
         });
     }
-    let devices = section.values("vram", SIZE, units::size)?;
-    Some(devices.with(Vram::Devices(devices.value.clone())))
+    let devices = section.values("vram", EXPECTED_SIZE, units::parse_size)?;
+    Some(devices.with_value(Vram::Devices(devices.value.clone())))
 }
 
 fn read_scheduler(mut section: Section<'_>) -> RawScheduler {
     let scheduler = RawScheduler {
         max_loaded: section.number("max_loaded", 0),
         queue_limit: section.number("queue_limit", 0),
-        queue_timeout: duration(&mut section, "queue_timeout", Duration::ZERO),
-        max_wait: duration(&mut section, "max_wait", Duration::ZERO),
-        min_residency: duration(&mut section, "min_residency", Duration::ZERO),
+        queue_timeout: read_duration(&mut section, "queue_timeout", Duration::ZERO),
+        max_wait: read_duration(&mut section, "max_wait", Duration::ZERO),
+        min_residency: read_duration(&mut section, "min_residency", Duration::ZERO),
     };
     section.finish(&[]);
     scheduler
@@ -241,7 +247,7 @@ fn read_engine(mut section: Section<'_>) -> RawEngine {
     engine
 }
 
-/// Reads `[models.NAME]`, or `[defaults]`, which has no keys that name one model.
+/// Reads `[models.NAME]`, or `[defaults]`, which lacks the keys that identify a model.
 fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
     let layers = |text: &str| match text {
         "auto" => Ok(GpuLayers::Auto),
@@ -253,16 +259,16 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
     };
     let keep_alive = |text: &str| match text {
         "forever" => Ok(KeepAlive::Forever),
-        other => units::duration(other)
+        other => units::parse_duration(other)
             .map(KeepAlive::For)
             .map_err(|message| match did_you_mean(other, &["forever"]) {
-                meant if meant.is_empty() => or_write(message, "forever"),
+                meant if meant.is_empty() => suggest_word(message, "forever"),
                 meant => message + &meant,
             }),
     };
     let memory = |text: &str| match text {
         "" => Ok(None),
-        size => some_size(size).map(Some),
+        size => parse_nonzero_size(size).map(Some),
     };
     let limit = Duration::from_millis(1);
     let mut model = RawModel {
@@ -280,11 +286,11 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         ),
         pinned: section.boolean("pinned"),
         preload: section.boolean("preload"),
-        memory: section.parse("memory", SIZE, memory),
+        memory: section.parse("memory", EXPECTED_SIZE, memory),
         max_in_flight: section.number("max_in_flight", 0),
-        startup_timeout: duration(&mut section, "startup_timeout", limit),
-        first_byte_timeout: duration(&mut section, "first_byte_timeout", limit),
-        stream_idle_timeout: duration(&mut section, "stream_idle_timeout", limit),
+        startup_timeout: read_duration(&mut section, "startup_timeout", limit),
+        first_byte_timeout: read_duration(&mut section, "first_byte_timeout", limit),
+        stream_idle_timeout: read_duration(&mut section, "stream_idle_timeout", limit),
         loading_heartbeat: section.boolean("loading_heartbeat"),
         ..RawModel::default()
     };
@@ -292,12 +298,12 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         model.path = section.path("path");
         model.aliases = section.list("aliases", |text| Ok(text.to_owned()));
     }
-    section.finish(LATER_MODEL);
+    section.finish(UNSUPPORTED_MODEL_KEYS);
     model
 }
 
-fn read_key(mut section: Section<'_>) -> RawKey {
-    let key = RawKey {
+fn read_key(mut section: Section<'_>) -> RawApiKey {
+    let key = RawApiKey {
         hash_written: section.has("hash"),
         hash: section.secret("hash", KeyHash::EXPECTED, KeyHash::parse),
         allow: section.list("allow", |text| Ok(text.to_owned())),
@@ -307,13 +313,17 @@ fn read_key(mut section: Section<'_>) -> RawKey {
         requests_per_minute: section.number("requests_per_minute", 0),
         tokens_per_minute: section.number("tokens_per_minute", 0),
     };
-    section.finish(LATER_KEY);
+    section.finish(UNSUPPORTED_API_KEY_KEYS);
     key
 }
 
-fn duration(section: &mut Section<'_>, key: &'static str, least: Duration) -> Option<At<Duration>> {
+fn read_duration(
+    section: &mut Section<'_>,
+    key: &'static str,
+    least: Duration,
+) -> Option<Sourced<Duration>> {
     section.parse(key, "a duration such as \"30s\"", |text| {
-        let duration = units::duration(text)?;
+        let duration = units::parse_duration(text)?;
         if duration < least {
             Err("must be longer than nothing".to_owned())
         } else {
@@ -323,19 +333,19 @@ fn duration(section: &mut Section<'_>, key: &'static str, least: Duration) -> Op
 }
 
 /// Reads a size of at least one byte.
-fn some_size(text: &str) -> Result<u64, String> {
-    match units::size(text)? {
+fn parse_nonzero_size(text: &str) -> Result<u64, String> {
+    match units::parse_size(text)? {
         0 => Err("must be at least 1B".to_owned()),
         bytes => Ok(bytes),
     }
 }
 
-fn or_auto(message: String) -> String {
-    or_write(message, "auto")
+fn suggest_auto(message: String) -> String {
+    suggest_word(message, "auto")
 }
 
-/// Adds a word that is accepted, unless it is clear already what is meant.
-fn or_write(message: String, word: &str) -> String {
+/// Adds an accepted word to a message, unless the message already suggests one.
+fn suggest_word(message: String, word: &str) -> String {
     if message.ends_with('?') {
         return message;
     }

@@ -1,22 +1,22 @@
-//! Whether children run in a sandbox.
+//! The `sandbox` mode of children.
 
 use std::str::FromStr;
 
 use paddock_supervisor::sandbox::SandboxSupport;
 
-use super::hint::did_you_mean;
 use super::problem::Problem;
-use super::section::At;
+use super::suggestions::did_you_mean;
+use super::toml_section::Sourced;
 
-/// Says whether children run in a sandbox.
+/// Use of a sandbox for children.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SandboxMode {
-    /// In as much of it as this kernel has.
+    /// As much of the sandbox as this kernel supports.
     #[default]
     Auto,
-    /// In all of it, or not at all.
+    /// The complete sandbox; children do not start without it.
     On,
-    /// In none.
+    /// No sandbox.
     Off,
 }
 
@@ -28,10 +28,10 @@ impl FromStr for SandboxMode {
     }
 }
 
-/// What a value may be.
+/// Accepted values, for error messages.
 pub(super) const EXPECTED: &str = "\"auto\", \"on\" or \"off\"";
 
-/// Reads a value.
+/// Parses a mode.
 pub(super) fn parse(text: &str) -> Result<SandboxMode, String> {
     match text {
         "auto" => Ok(SandboxMode::Auto),
@@ -44,8 +44,11 @@ pub(super) fn parse(text: &str) -> Result<SandboxMode, String> {
     }
 }
 
-/// Says what a kernel lacks of what is demanded.
-pub(super) fn lacks(mode: &At<SandboxMode>, system: SandboxSupport) -> Option<Problem> {
+/// Reports missing kernel support if the sandbox is required.
+pub(super) fn missing_support(
+    mode: &Sourced<SandboxMode>,
+    system: SandboxSupport,
+) -> Option<Problem> {
     let missing = system.missing();
     if mode.value != SandboxMode::On || missing.is_empty() {
         return None;

@@ -1,3 +1,5 @@
+//! Tests of whole configuration files: values, defaults, paths and flags.
+
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
@@ -180,7 +182,7 @@ fn every_key_is_read() {
     assert!(model.loading_heartbeat);
     let expected = ApiKey {
         name: "laptop".to_owned(),
-        hash: KeyHash::of(b"abc"),
+        hash: KeyHash::from_secret(b"abc"),
         allow: vec![Scope::Inference, Scope::Metrics],
         models: Some(vec!["org/m:q4".to_owned()]),
         expires: "2027-06-30".parse().ok(),
@@ -198,7 +200,7 @@ fn a_model_needs_no_file_but_its_own() {
     let mut overrides = flags(&[path.to_str().unwrap()]);
     overrides.listen = vec!["unix:/tmp/p.sock".parse().unwrap()];
     overrides.log = Some("debug".into());
-    let config = build::from_toml("", Path::new(""), &overrides, &fixture.around()).unwrap();
+    let config = resolve::from_toml("", Path::new(""), &overrides, &fixture.process_env()).unwrap();
     assert_eq!(
         (config.models[0].id.as_str(), config.log.as_str()),
         ("model", "debug")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-const SIZES: [(&str, u64); 9] = [
+const SIZE_UNITS: [(&str, u64); 9] = [
     ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -14,7 +14,7 @@ const SIZES: [(&str, u64); 9] = [
     ("GB", 1_000_000_000),
 ];
 
-const DURATIONS: [(&str, u64); 5] = [
+const DURATION_UNITS: [(&str, u64); 5] = [
     ("ms", 1),
     ("s", 1_000),
     ("m", 60_000),
@@ -22,40 +22,40 @@ const DURATIONS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-/// A year: longer than any wait, short enough to be added to a time without overflow.
-const LONGEST: u64 = 365 * 86_400_000;
+/// Maximum duration, one year: longer than any wait, and short enough to be added to a time without overflow.
+const MAX_DURATION_MILLIS: u64 = 365 * 86_400_000;
 
-/// Reads a size in bytes: a whole number and a unit.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (number, unit, rest) = piece(text).ok_or_else(|| expected_size(text))?;
-    let factor = factor(&SIZES, unit).filter(|_| rest.is_empty());
+/// Parses a size in bytes: a whole number and a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit, rest) = take_piece(text).ok_or_else(|| expected_size(text))?;
+    let factor = unit_factor(&SIZE_UNITS, unit).filter(|_| rest.is_empty());
     let factor = factor.ok_or_else(|| expected_size(text))?;
     number
         .checked_mul(factor)
         .ok_or_else(|| format!("`{text}` is beyond any size"))
 }
 
-/// Reads a duration: whole numbers with units, the sum of which counts.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+/// Parses a duration: the sum of whole numbers with units.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     let mut total = 0u64;
     loop {
-        let (number, unit, after) = piece(rest).ok_or_else(|| expected_duration(text))?;
-        let factor = factor(&DURATIONS, unit).ok_or_else(|| expected_duration(text))?;
+        let (number, unit, after) = take_piece(rest).ok_or_else(|| expected_duration(text))?;
+        let factor = unit_factor(&DURATION_UNITS, unit).ok_or_else(|| expected_duration(text))?;
         total = total.saturating_add(number.saturating_mul(factor));
         rest = after;
         if rest.is_empty() {
             break;
         }
     }
-    if total > LONGEST {
+    if total > MAX_DURATION_MILLIS {
         return Err(format!("`{text}` is more than a year"));
     }
     Ok(Duration::from_millis(total))
 }
 
-/// Takes a number and the letters after it off the front.
-fn piece(text: &str) -> Option<(u64, &str, &str)> {
+/// Splits a number and the letters after it off the front.
+fn take_piece(text: &str) -> Option<(u64, &str, &str)> {
     let digits = text.find(|char: char| !char.is_ascii_digit())?;
     let (number, rest) = text.split_at(digits);
     let rest = rest.trim_start_matches(' ');
@@ -66,14 +66,14 @@ fn piece(text: &str) -> Option<(u64, &str, &str)> {
     Some((number.parse().ok()?, unit, rest))
 }
 
-fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
+fn unit_factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
     let row = units.iter().find(|(name, _)| *name == unit)?;
     Some(row.1)
 }
 
 fn expected_size(text: &str) -> String {
     let units = [("k", "KiB"), ("m", "MiB"), ("g", "GiB"), ("t", "TiB")];
-    let meant = meant(text, &units);
+    let meant = suggest_unit(text, &units);
     format!("expected a size such as \"100MiB\", found `{text}`{meant}")
 }
 
@@ -86,13 +86,13 @@ fn expected_duration(text: &str) -> String {
         ("h", "h"),
         ("d", "d"),
     ];
-    let meant = meant(text, &units);
+    let meant = suggest_unit(text, &units);
     format!("expected a duration such as \"30s\" or \"5m\", found `{text}`{meant}")
 }
 
-/// Asks after a number with the unit whose beginning follows it, as in `24G` or `2 minutes`.
-fn meant(text: &str, units: &[(&str, &str)]) -> String {
-    let Some((number, unit, "")) = piece(text) else {
+/// Suggests the complete unit for a number with a similar one, as in `24G` or `2 minutes`.
+fn suggest_unit(text: &str, units: &[(&str, &str)]) -> String {
+    let Some((number, unit, "")) = take_piece(text) else {
         return String::new();
     };
     let unit = unit.to_ascii_lowercase();
@@ -108,25 +108,25 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(size("100MiB"), Ok(100 << 20));
-        assert_eq!(size("5 GB"), Ok(5_000_000_000));
-        assert_eq!(size("7B"), Ok(7));
+        assert_eq!(parse_size("100MiB"), Ok(100 << 20));
+        assert_eq!(parse_size("5 GB"), Ok(5_000_000_000));
+        assert_eq!(parse_size("7B"), Ok(7));
         for wrong in [
             "", "100", "MiB", "1M", "-1MiB", "1.5GiB", "1MiBx", "1mib", "1KiB1B", "é",
         ] {
-            assert_eq!(size(wrong), Err(expected_size(wrong)));
+            assert_eq!(parse_size(wrong), Err(expected_size(wrong)));
         }
-        assert!(size("99999999TiB").is_err());
-        assert!(size("99999999999999999999999B").is_err());
+        assert!(parse_size("99999999TiB").is_err());
+        assert!(parse_size("99999999999999999999999B").is_err());
     }
 
     #[test]
     fn durations() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("0s"), Ok(Duration::ZERO));
-        assert_eq!(duration("365d"), Ok(Duration::from_hours(8760)));
+        assert_eq!(parse_duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_duration("365d"), Ok(Duration::from_hours(8760)));
         for wrong in [
             "",
             "30",
@@ -138,10 +138,10 @@ mod tests {
             "1s1",
             "1é",
         ] {
-            assert_eq!(duration(wrong), Err(expected_duration(wrong)));
+            assert_eq!(parse_duration(wrong), Err(expected_duration(wrong)));
         }
         assert_eq!(
-            duration("366d"),
+            parse_duration("366d"),
             Err("`366d` is more than a year".to_owned())
         );
     }

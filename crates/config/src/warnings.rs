@@ -1,16 +1,16 @@
-//! Warnings of settings that are valid, and that their operator may not intend.
+//! Warnings about valid settings that the operator may not intend.
 
 use std::fmt;
 
 use super::{Config, FileFault, Listen, Mode};
 use crate::printable::printable_lines;
 
-/// A setting that a configuration allows, and how to close it.
+/// A warning about a valid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The consequence.
     pub message: String,
-    /// The remedy, and the way to confirm that it is meant so.
+    /// The remedy, and how to confirm that the setting is intended.
     pub help: String,
 }
 
@@ -25,24 +25,27 @@ impl fmt::Display for Warning {
 pub fn warnings(config: &Config, public: &[Listen], admin: &[Listen]) -> Vec<Warning> {
     let open = |at: &&Listen| at.reaches_other_machines();
     let clients = public.iter().find(open);
-    let clients = clients.filter(|_| !config.public_may_be_open() && !config.clients_show_a_key());
+    let clients = clients.filter(|_| !config.public_may_be_open() && !config.clients_need_key());
     let operators = admin.iter().find(open);
     let operators = operators.filter(|_| !config.admin_may_be_open());
-    let clients = clients.map(|at| for_clients(config, at));
-    let operators = operators.map(|at| for_operators(config, at));
-    let pages = for_pages(config);
-    let faults = config.faults.iter().map(|fault| for_fault(config, fault));
+    let clients = clients.map(|at| public_warning(config, at));
+    let operators = operators.map(|at| admin_warning(config, at));
+    let pages = pages_warning(config);
+    let faults = config
+        .faults
+        .iter()
+        .map(|fault| fault_warning(config, fault));
     let open = clients.into_iter().chain(operators).chain(pages);
     open.chain(faults).collect()
 }
 
-/// Warns of a file or directory that cannot be used, which models that concerns, and what ends it.
-fn for_fault(config: &Config, fault: &FileFault) -> Warning {
+/// Warns about an unusable file or directory: its models, and what makes them usable.
+fn fault_warning(config: &Config, fault: &FileFault) -> Warning {
     let problem = &fault.problem;
     let key = problem.key.as_ref().map(|key| format!("{key}: "));
-    let place = problem.place.as_ref();
+    let place = problem.span.as_ref();
     let place = place.map(|place| format!(" ({}:{})", place.file.display(), place.line));
-    let models = config.kept_from(fault).map(|model| &*model.id);
+    let models = config.models_affected_by(fault).map(|model| &*model.id);
     let models = models.collect::<Vec<_>>();
     let (consequence, remedy) = match models.as_slice() {
         [] => (
@@ -69,7 +72,7 @@ fn for_fault(config: &Config, fault: &FileFault) -> Warning {
     }
 }
 
-fn for_clients(config: &Config, at: &Listen) -> Warning {
+fn public_warning(config: &Config, at: &Listen) -> Warning {
     let wraps = matches!(config.mode, Mode::Wrap { .. });
     let key = match wraps {
         true => "give the command an --api-key",
@@ -77,11 +80,11 @@ fn for_clients(config: &Config, at: &Listen) -> Warning {
     };
     Warning {
         message: format!("other machines can use {at} without an API key"),
-        help: format!("listen on 127.0.0.1, or {key}; {}", confirm(config)),
+        help: format!("listen on 127.0.0.1, or {key}; {}", confirm_help(config)),
     }
 }
 
-fn for_operators(config: &Config, at: &Listen) -> Warning {
+fn admin_warning(config: &Config, at: &Listen) -> Warning {
     let key = match config.mode {
         Mode::Wrap { .. } => "",
         Mode::Serve => ", or demand a key: `paddock key new NAME --allow admin`",
@@ -90,24 +93,24 @@ fn for_operators(config: &Config, at: &Listen) -> Warning {
         message: format!(
             "other machines can load, unload and watch models at the admin address {at} without an API key"
         ),
-        help: format!("listen on 127.0.0.1{key}; {}", confirm(config)),
+        help: format!("listen on 127.0.0.1{key}; {}", confirm_help(config)),
     }
 }
 
-fn confirm(config: &Config) -> &'static str {
+fn confirm_help(config: &Config) -> &'static str {
     match config.mode {
         Mode::Wrap { .. } => "if that is meant: --allow-public",
         Mode::Serve => "if that is meant: `allow_public = true` under [server], or --allow-public",
     }
 }
 
-/// Warns if the pages of every web site may use models and clients need no key.
-fn for_pages(config: &Config) -> Option<Warning> {
-    if config.clients_show_a_key() {
+/// Warns if pages of every web site may use models without a key.
+fn pages_warning(config: &Config) -> Option<Warning> {
+    if config.clients_need_key() {
         return None;
     }
     let origins = config.allowed_origins();
-    let any = origins.of_any_site().map(ToString::to_string);
+    let any = origins.any_site_entry().map(ToString::to_string);
     let (found, pages) = match &any {
         Some(any) => (
             any.as_str(),
@@ -136,7 +139,7 @@ fn for_pages(config: &Config) -> Option<Warning> {
 mod tests {
     use super::super::Overrides;
     use super::super::fixture::Fixture;
-    use super::super::wrapped;
+    use super::super::wrap_config;
     use super::*;
     use std::ffi::OsString;
 
@@ -192,8 +195,12 @@ mod tests {
             let variables = variables
                 .iter()
                 .map(|(name, value): &(&str, &str)| ((*name).into(), (*value).into()));
-            let config =
-                wrapped::config(&words, variables, &Overrides::default(), &fixture.around());
+            let config = wrap_config::config(
+                &words,
+                variables,
+                &Overrides::default(),
+                &fixture.process_env(),
+            );
             assert_eq!(of(&config.unwrap()), expected, "{command}");
         }
     }

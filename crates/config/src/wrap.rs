@@ -1,4 +1,4 @@
-//! `paddock wrap`: an existing `llama-server` command line, put behind paddock.
+//! Parses the `llama-server` command line of `paddock wrap`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,43 +7,43 @@ use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, Problems};
 use super::wrap_env::{self, Variables};
-use super::{Listen, owned};
+use super::{Listen, owned_flags};
 
-const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const PORT: u16 = 8080;
+const DEFAULT_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const DEFAULT_PORT: u16 = 8080;
 
-/// Words in the file name of every llama-server, however it is called: `llama-server-cuda`, say.
-const SERVER: &str = "llama-server";
+/// Part of the file name of every llama-server, such as `llama-server-cuda`.
+const SERVER_NAME: &str = "llama-server";
 
-/// What a `llama-server` command line says, as far as paddock must know.
+/// The parts of a `llama-server` command line that paddock needs.
 #[derive(Debug, Default)]
-pub(super) struct Wrap {
+pub(super) struct WrapCommand {
     pub(super) program: PathBuf,
     /// The arguments, without the address.
     pub(super) args: Vec<OsString>,
-    /// The variables of the command that paddock can read, without the address.
+    /// The variables of the command that are UTF-8, without the address.
     pub(super) env: BTreeMap<String, String>,
-    /// Whether the program is something else than llama-server, such as a script, `env` or `nice`.
+    /// The program is not llama-server itself, but a script, `env` or `nice`.
     pub(super) is_launched: bool,
-    /// The address the command would listen on.
+    /// The addresses on which the command would listen.
     pub(super) listen: Vec<Listen>,
-    /// Whether the command names no model and would serve many.
+    /// The command names no model and would serve many.
     ///
-    /// A Hugging Face repository can turn out to hold a preset of many; only the child finds that out.
+    /// A Hugging Face repository may contain a preset of many models; only the child finds out.
     pub(super) router: bool,
     /// The names given by `--alias`.
     pub(super) aliases: Vec<String>,
     /// The file given by `--model`.
     pub(super) model: Option<PathBuf>,
-    /// Where the command gets its model from otherwise.
+    /// Source of the model without `--model`, such as a repository.
     pub(super) origin: Option<String>,
-    /// The slots given by `--parallel`; 0 when it leaves them to `llama-server`.
+    /// The slots given by `--parallel`; 0 without it.
     pub(super) parallel: u32,
 }
 
-/// The values of flags that paddock reads; the last one given counts.
+/// Values of the flags that paddock reads; the last one counts.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct WrapFlags {
     host: Option<String>,
     port: Option<String>,
     model: Option<OsString>,
@@ -52,8 +52,8 @@ pub(super) struct Found {
     parallel: Option<String>,
 }
 
-impl Wrap {
-    /// Reads a command line and the environment it is started in.
+impl WrapCommand {
+    /// Parses a command line and its environment.
     pub(super) fn parse(
         command: &[OsString],
         vars: impl Iterator<Item = (OsString, OsString)>,
@@ -62,11 +62,11 @@ impl Wrap {
         let Some((program, words)) = command.split_first() else {
             let help = "write: paddock wrap -- llama-server -m FILE.gguf";
             let problem = Problem::new("there is no command to wrap").help(help);
-            return Err(Problems::of(vec![problem]));
+            return Err(Problems::from_nonempty(vec![problem]));
         };
-        let mut found = Found::default();
+        let mut found = WrapFlags::default();
         let Variables { env, port } = wrap_env::read(vars, &mut found, &mut problems);
-        let (launcher, words) = words.split_at(server_words(command));
+        let (launcher, words) = words.split_at(launcher_word_count(command));
         let mut args = launcher.to_vec();
         args.extend(read_args(words, &mut found, &mut problems));
         found.port = port.or(found.port);
@@ -91,7 +91,7 @@ impl Wrap {
         })
     }
 
-    /// Returns what the model is called: its alias, its file, its origin, or the program.
+    /// Returns the model's name: its alias, else its file, its origin, or the program.
     pub(super) fn name(&self) -> String {
         let file = || self.model.as_deref().map(super::checks::file_name);
         let alias = self.aliases.first().cloned();
@@ -100,29 +100,33 @@ impl Wrap {
     }
 }
 
-/// Returns how many words after the program belong to what starts the server, such as those of `nice -n 5
-/// llama-server`. Flags among them are not the server's.
-fn server_words(command: &[OsString]) -> usize {
+/// Returns the number of words after the program that belong to the launcher, as in `nice -n 5 llama-server`. Flags
+/// among them are not the server's.
+fn launcher_word_count(command: &[OsString]) -> usize {
     command.iter().position(|word| is_server(word)).unwrap_or(0)
 }
 
 fn is_server(word: &OsStr) -> bool {
     let name = Path::new(word).file_name().unwrap_or_default();
-    name.to_string_lossy().contains(SERVER)
+    name.to_string_lossy().contains(SERVER_NAME)
 }
 
 /// Reads the arguments and returns those that the child gets.
 ///
-/// `llama-server` takes a flag's value as the next argument only, never after a `=`.
-fn read_args(words: &[OsString], found: &mut Found, problems: &mut Vec<Problem>) -> Vec<OsString> {
+/// `llama-server` takes a flag's value only as the next argument, never after a `=`.
+fn read_args(
+    words: &[OsString],
+    found: &mut WrapFlags,
+    problems: &mut Vec<Problem>,
+) -> Vec<OsString> {
     let mut args = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let flag = owned::normal(&word.to_string_lossy());
-        if let Some(problem) = no_tls(&flag, flag.starts_with("--ssl-")) {
+        let flag = owned_flags::normalize_flag(&word.to_string_lossy());
+        if let Some(problem) = tls_problem(&flag, flag.starts_with("--ssl-")) {
             problems.push(problem);
         }
-        if let Some(port) = owned::preset_port(&flag) {
+        if let Some(port) = owned_flags::preset_port(&flag) {
             found.port = Some(port.to_string());
             found.origin = Some(flag.trim_start_matches('-').to_owned());
         }
@@ -138,7 +142,7 @@ fn read_args(words: &[OsString], found: &mut Found, problems: &mut Vec<Problem>)
                 read_flag(&flag, value.clone(), found);
                 args.extend((!address).then(|| value.clone()));
             }
-            // The server says what is wrong.
+            // llama-server itself reports the missing value.
             None => args.extend(address.then(|| word.clone())),
         }
     }
@@ -146,11 +150,11 @@ fn read_args(words: &[OsString], found: &mut Found, problems: &mut Vec<Problem>)
 }
 
 fn takes_value(flag: &str) -> bool {
-    read_flag(flag, OsString::new(), &mut Found::default())
+    read_flag(flag, OsString::new(), &mut WrapFlags::default())
 }
 
-/// Remembers a flag's value, and returns whether it is a flag that paddock reads.
-pub(super) fn read_flag(flag: &str, value: OsString, found: &mut Found) -> bool {
+/// Stores a flag's value if paddock reads the flag; returns whether it does.
+pub(super) fn read_flag(flag: &str, value: OsString, found: &mut WrapFlags) -> bool {
     let text = value.to_string_lossy().into_owned();
     match flag {
         "--host" => found.host = Some(text),
@@ -166,25 +170,25 @@ pub(super) fn read_flag(flag: &str, value: OsString, found: &mut Found) -> bool 
     true
 }
 
-pub(super) fn no_tls(key: &str, is_tls: bool) -> Option<Problem> {
+pub(super) fn tls_problem(key: &str, is_tls: bool) -> Option<Problem> {
     let help = "remove it and put a TLS proxy in front of paddock";
     let problem = Problem::new("TLS is not supported in this version").key(key);
     is_tls.then(|| problem.help(help))
 }
 
-/// Returns where the command would listen.
-fn listeners(found: &Found, problems: &mut Vec<Problem>) -> Vec<Listen> {
+/// Returns the addresses on which the command would listen.
+fn listeners(found: &WrapFlags, problems: &mut Vec<Problem>) -> Vec<Listen> {
     let port = found
         .port
         .as_deref()
-        .map_or(Some(PORT), |port| port.trim().parse().ok());
+        .map_or(Some(DEFAULT_PORT), |port| port.trim().parse().ok());
     let Some(port) = port else {
         let text = found.port.as_deref().unwrap_or_default();
         problems.push(Problem::new(format!("`{text}` is not a port")).key("--port"));
         return Vec::new();
     };
     let Some(hosts) = &found.host else {
-        return vec![Listen::Tcp(SocketAddr::new(HOST, port))];
+        return vec![Listen::Tcp(SocketAddr::new(DEFAULT_HOST, port))];
     };
     let mut listen = Vec::new();
     let hosts = hosts.split(',').map(|host| host.trim().trim_matches('"'));

@@ -1,4 +1,4 @@
-//! The environment of a wrapped command.
+//! The environment of a wrapped command: variables that stand for flags, and variables that are withheld.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -6,11 +6,11 @@ use std::ffi::{OsStr, OsString};
 use paddock_supervisor::env::is_inheritable;
 
 use super::problem::Problem;
-use super::wrap::{Found, no_tls, read_flag};
+use super::wrap::{WrapFlags, read_flag, tls_problem};
 
-/// Variables that paddock sets itself, or that a service manager means for paddock (`sd_notify(3)`,
+/// Variables that paddock sets itself, or that a service manager sets for paddock (`sd_notify(3)`,
 /// `sd_watchdog_enabled(3)`, `sd_listen_fds(3)`).
-const NOT_PASSED: [&str; 11] = [
+const WITHHELD_VARIABLES: [&str; 11] = [
     "LLAMA_ARG_HOST",
     "LLAMA_ARG_PORT",
     "LLAMA_ARG_REUSE_PORT",
@@ -24,16 +24,16 @@ const NOT_PASSED: [&str; 11] = [
     "LISTEN_FDNAMES",
 ];
 
-/// Variables of llama-server's mode for Google's Vertex AI, in which a variable chooses the port, whatever `--port`
-/// says (llama.cpp b11434, tools/server/server-http.cpp `gcp_params`).
+/// Variables of llama-server's mode for Google's Vertex AI, in which a variable overrides `--port`
+/// (llama.cpp b11434, tools/server/server-http.cpp `gcp_params`).
 const VERTEX_MODE: (&str, &str) = ("AIP_MODE", "PREDICTION");
 const VERTEX_PORT: &str = "AIP_HTTP_PORT";
 const VERTEX_DEFAULT_PORT: &str = "8080";
 
-/// Families of variables that llama-server reads, of which some name files.
+/// Prefixes of variables that llama-server reads; some name files.
 const SERVER_FAMILIES: [&str; 2] = ["LLAMA_", "HF_"];
 
-/// Single variables that llama-server reads and that may name files.
+/// Other variables that llama-server reads and that may name files.
 const SERVER_NAMES: [&str; 4] = [
     "HUGGINGFACE_HUB_CACHE",
     "MODEL_ENDPOINT",
@@ -41,27 +41,27 @@ const SERVER_NAMES: [&str; 4] = [
     "XDG_CACHE_HOME",
 ];
 
-/// The parts of an environment that paddock must know.
+/// The parts of an environment that paddock needs.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     /// The variables that reach the command, except those that are not UTF-8.
     pub(super) env: BTreeMap<String, String>,
-    /// The port that wins over every flag.
+    /// The port that overrides every flag.
     pub(super) port: Option<String>,
 }
 
-/// Returns the variables of this process that reach a wrapped command: all of the user's own do.
+/// Returns the variables of this process that a wrapped command gets: all of the user's own.
 pub fn wrapped_environment() -> Vec<(OsString, OsString)> {
     let vars = std::env::vars_os();
     vars.filter(|(name, _)| is_passed(name)).collect()
 }
 
 fn is_passed(name: &OsStr) -> bool {
-    !NOT_PASSED.iter().any(|other| name == *other)
+    !WITHHELD_VARIABLES.iter().any(|other| name == *other)
 }
 
-/// Tells whether paths in a variable's value may be read in a sandbox. `PWD` and the like name directories that the
-/// command need not see.
+/// Returns whether a sandboxed command may read the paths in a variable's value. `PWD` and others name directories that
+/// the command need not see.
 pub fn may_name_files(name: &OsStr) -> bool {
     is_inheritable(name)
         || name.to_str().is_some_and(|name| {
@@ -70,20 +70,20 @@ pub fn may_name_files(name: &OsStr) -> bool {
         })
 }
 
-/// Reads the variables that stand for flags, and returns all that reach the command.
+/// Reads the variables that stand for flags, and returns all that the command gets.
 pub(super) fn read(
     vars: impl Iterator<Item = (OsString, OsString)>,
-    found: &mut Found,
+    found: &mut WrapFlags,
     problems: &mut Vec<Problem>,
 ) -> Variables {
     let mut env = BTreeMap::new();
     let (mut mode, mut port) = (None, None);
     for (name, value) in vars {
         let Some(text) = name.to_str() else { continue };
-        if let Some(flag) = flag_of(text) {
+        if let Some(flag) = flag_for_variable(text) {
             read_flag(flag, value.clone(), found);
         }
-        problems.extend(no_tls(text, text.starts_with("LLAMA_ARG_SSL_")));
+        problems.extend(tls_problem(text, text.starts_with("LLAMA_ARG_SSL_")));
         let is_passed = is_passed(&name);
         let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else {
             continue;
@@ -106,7 +106,7 @@ pub(super) fn read(
 }
 
 /// Returns the flag that a variable stands for, of those that paddock reads.
-fn flag_of(name: &str) -> Option<&'static str> {
+fn flag_for_variable(name: &str) -> Option<&'static str> {
     Some(match name {
         "LLAMA_ARG_HOST" => "--host",
         "LLAMA_ARG_PORT" => "--port",

@@ -96,8 +96,8 @@ async fn acquire_permit(
     let counted = connections.admit_address(from).map_err(|most| {
         let most = most as usize;
         ProxyError::TooManyConnections {
-            most,
-            of_address: true,
+            max: most,
+            per_address: true,
         }
     })?;
     let counted = match connections.try_acquire(counted) {
@@ -110,7 +110,7 @@ async fn acquire_permit(
         return Ok(permit);
     }
     Err(ProxyError::TooManyConnections {
-        most: connections.limit(),
-        of_address: false,
+        max: connections.limit(),
+        per_address: false,
     })
 }

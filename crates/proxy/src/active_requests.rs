@@ -132,7 +132,7 @@ impl RequestStatus {
             route,
             since,
             stage,
-            engine_wait: wait.waited(Instant::now()),
+            engine_wait: wait.wait_time(Instant::now()),
         })
     }
 }

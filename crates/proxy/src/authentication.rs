@@ -6,7 +6,7 @@ use super::route::{self, RouteTarget};
 use super::worker::Worker;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::error::ProxyError;
-use paddock_admission::keys::{self, Key, StreamUse, Visit};
+use paddock_admission::keys::{self, Key, KeyUse, StreamUse};
 use paddock_admission::model::Model;
 use paddock_admission::upstream_routes::{StreamRoute, UpstreamRoute};
 use paddock_wire::field_lines;
@@ -35,14 +35,15 @@ pub(super) fn authenticate_and_route<'a>(
         return Err(ProxyError::Unauthorized(MISSING_KEY_MESSAGE));
     };
     client.status.set_key(&key);
-    client.record.set_visit(Visit::new(Arc::clone(&key)));
+    client.record.set_visit(KeyUse::new(Arc::clone(&key)));
     let head = request.buffer.bytes();
-    let asked = UpstreamRoute::of(request.head.method.slice(head), request.head.path(head));
+    let asked = UpstreamRoute::find(request.head.method.slice(head), request.head.path(head));
     key.check(&[asked.scope])?;
     if let Some(wants) = credentials.stream_use(asked.stream)? {
         client.record.set_stream_use(wants);
     }
-    let routed = route::route(worker, request).map_err(|error| catalog.for_key(&key, error))?;
+    let routed =
+        route::route(worker, request).map_err(|error| catalog.hide_other_models(&key, error))?;
     match &routed {
         RouteTarget::OwnRoutes(_) => return Ok(routed),
         RouteTarget::Model(model) => catalog.check(&key, model)?,
@@ -62,7 +63,7 @@ pub(super) fn authorize_model(
     let Some(key) = client.record.key() else {
         return found;
     };
-    let model = found.map_err(|error| catalog.for_key(key, error))?;
+    let model = found.map_err(|error| catalog.hide_other_models(key, error))?;
     catalog.check(key, &model)?;
     Ok(model)
 }
@@ -81,12 +82,12 @@ impl Credentials {
     /// child picks one by the case of the field's name.
     fn stream_use(self, route: StreamRoute) -> Result<Option<StreamUse>, ProxyError> {
         match (route, self.conversation) {
-            (StreamRoute::Resume, _) => Ok(Some(StreamUse::Resumes)),
-            (StreamRoute::Lookup, _) => Ok(Some(StreamUse::LooksUp)),
+            (StreamRoute::Resume, _) => Ok(Some(StreamUse::Resume)),
+            (StreamRoute::Lookup, _) => Ok(Some(StreamUse::Lookup)),
             (StreamRoute::MayOpen, Some(_)) if self.has_several_conversations => Err(
                 ProxyError::BadStream("it has more than one X-Conversation-Id"),
             ),
-            (StreamRoute::MayOpen, Some(id)) => Ok(Some(StreamUse::Opens(id))),
+            (StreamRoute::MayOpen, Some(id)) => Ok(Some(StreamUse::Open(id))),
             (StreamRoute::MayOpen, None) | (StreamRoute::Unrelated, _) => Ok(None),
         }
     }
@@ -105,7 +106,7 @@ fn take_credentials(catalog: &Catalog, request: &mut Request) -> Result<Credenti
                 .conversation
                 .get_or_insert_with(|| field.value.into());
         }
-        let Some(secret) = keys::of_field(field.name, field.value) else {
+        let Some(secret) = keys::credential_in_field(field.name, field.value) else {
             continue;
         };
         let Some(key) = catalog.keys().find(secret) else {

@@ -112,7 +112,7 @@ pub(super) async fn read_piece(
         return Err(ExchangeError::Refused(ProxyError::BodyTooLarge { limit }));
     }
     if !request.buffered_body.try_push(worker, piece) {
-        return Err(ExchangeError::Refused(ProxyError::TooMuchHeld));
+        return Err(ExchangeError::Refused(ProxyError::TooMuchBuffered));
     }
     Ok(())
 }

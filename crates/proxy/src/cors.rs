@@ -36,12 +36,12 @@ pub(super) fn check_origin(
     let facts = PageFacts {
         origin,
         host: request.head.host.slice(head),
-        reads,
-        embeds: fetch_site == Some(b"cross-site") && !is_navigation(head),
+        is_read: reads,
+        is_embed: fetch_site == Some(b"cross-site") && !is_navigation(head),
     };
     let catalog = worker.catalog();
     let is_loopback = || client.stream.is_over_loopback();
-    catalog.browsers().check(&facts, is_loopback)?;
+    catalog.browser_policy().check(&facts, is_loopback)?;
     if let Some(origin) = origin {
         push_lines(&mut client.cors_lines, origin);
     }
@@ -62,7 +62,7 @@ pub(super) fn response_lines<'a>(
     let end = origin.iter().position(|byte| *byte == b'\r');
     let origin = &origin[..end.unwrap_or(origin.len())];
     let catalog = worker.catalog();
-    let engine = catalog.browsers().engine(client.status.model());
+    let engine = catalog.browser_policy().engine_cors(client.status.model());
     match engine.allow_origin(origin) {
         Some(_) => &client.cors_lines,
         None => b"",
@@ -85,10 +85,15 @@ pub(super) fn allow_for_malformed(worker: &Worker, client: &mut Client) {
     let facts = PageFacts {
         origin: Some(field.value),
         host: b"",
-        reads: false,
-        embeds: false,
+        is_read: false,
+        is_embed: false,
     };
-    if worker.catalog().browsers().check(&facts, || false).is_ok() {
+    if worker
+        .catalog()
+        .browser_policy()
+        .check(&facts, || false)
+        .is_ok()
+    {
         push_lines(&mut client.cors_lines, field.value);
     }
 }

@@ -141,7 +141,7 @@ async fn find_exit(
     let Some(generation) = lease.map(|lease| lease.generation) else {
         return Ok(None);
     };
-    let exit = timeout(EXIT_NOTICE_TIMEOUT, model.exited(generation));
+    let exit = timeout(EXIT_NOTICE_TIMEOUT, model.wait_for_exit(generation));
     Ok(wait_with_client(worker, client, exit)
         .await?
         .unwrap_or(None))
@@ -301,7 +301,7 @@ async fn acquire_connection(
         let is_gone = async {
             tokio::select! {
                 _ = endpoint_changes.changed() => {}
-                _ = model.exited(generation) => {}
+                _ = model.wait_for_exit(generation) => {}
             }
         };
         // The next attempt finds out, noticed or not.

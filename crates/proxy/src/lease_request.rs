@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::request::Request;
-use paddock_admission::admission::LeaseRequest;
+use paddock_admission::lease_queue::LeaseRequest;
 use paddock_admission::model::Model;
 use paddock_scheduler::ClientId;
 use std::hash::{DefaultHasher, Hash, Hasher};

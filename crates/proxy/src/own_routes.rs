@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Limited};
-use paddock_admission::keys::ShownKey;
+use paddock_admission::keys::AuthenticatedKey;
 use paddock_admission::phase::ServicePhase;
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ pub(super) async fn serve(
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
     let own_request = http::Request::builder()
-        .extension(ShownKey(client.record.key().cloned()))
+        .extension(AuthenticatedKey(client.record.key().cloned()))
         .method(request.head.method.slice(request.buffer.bytes()))
         .uri(request.head.target.slice(request.buffer.bytes()))
         .body(Empty::new());

@@ -31,8 +31,8 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
     let bytes = bytes.unwrap_or_default();
     let catalog = worker.catalog();
     let engine = catalog
-        .browsers()
-        .engine(model(&catalog, request.head.target.slice(bytes)));
+        .browser_policy()
+        .engine_cors(model(&catalog, request.head.target.slice(bytes)));
     let origin = request.head.origin.map(|span| span.slice(bytes));
     let asked = field_lines(bytes).find(|field| field.has_name("access-control-request-headers"));
     let mut head = local_reply::status_line(200);
@@ -70,8 +70,8 @@ fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
 fn model(catalog: &Catalog, target: &[u8]) -> Option<ModelId> {
     if let Some(upstream) = UpstreamTarget::parse(target) {
         let mut names = upstream.candidates();
-        return names.find_map(|candidate| catalog.named(&candidate.name).map(|model| model.id));
+        return names.find_map(|candidate| catalog.get(&candidate.name).map(|model| model.id));
     }
     let name = find_model_in_query(target).ok().flatten()?;
-    catalog.named(&name).map(|model| model.id)
+    catalog.get(&name).map(|model| model.id)
 }

@@ -126,8 +126,8 @@ mod tests {
     async fn a_client_that_sends_a_large_body_first_reads_why_it_is_refused() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let error = ProxyError::TooManyConnections {
-            most: 1,
-            of_address: false,
+            max: 1,
+            per_address: false,
         };
         let mut refused = RefusedConnections::default();
         refused.refuse(AcceptedConnection::Unix(ours), &error);

@@ -195,7 +195,7 @@ fn accept_head(worker: &Worker, client: &mut Client, mut head_len: usize) -> Hea
     match parse_head(worker, client, &mut buffer, &mut head_len) {
         Ok((head, body)) => HeadOutcome::Request(Request {
             is_head: head.method.slice(buffer.bytes()) == b"HEAD",
-            dialect: Dialect::of_path(head.path(buffer.bytes())),
+            dialect: Dialect::from_path(head.path(buffer.bytes())),
             head,
             buffer,
             buffered_body: BufferedBody::default(),

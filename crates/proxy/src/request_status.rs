@@ -3,7 +3,7 @@
 
 use super::active_requests::RequestStage;
 use paddock_admission::keys::Key;
-use paddock_admission::slots::{EngineWait, SlotTicket};
+use paddock_admission::slot_queue::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
 use paddock_telemetry::Route;
 use std::cell::{Cell, RefCell};

@@ -40,7 +40,7 @@ pub(super) fn route<'a>(
     let catalog = worker.catalog();
     // 1.
     let Some(own) = &worker.context.own_routes else {
-        return catalog.unnamed().map(RouteTarget::Model);
+        return catalog.default_model().map(RouteTarget::Model);
     };
     let bytes = request.buffer.bytes();
     let target = request.head.target.slice(bytes);
@@ -102,11 +102,11 @@ fn find_by_prefix(
     upstream: UpstreamTarget<'_>,
 ) -> Result<(Arc<Model>, paddock_wire::ByteSpan), ProxyError> {
     for candidate in upstream.candidates() {
-        if let Some(model) = catalog.named(&candidate.name) {
+        if let Some(model) = catalog.get(&candidate.name) {
             return Ok((Arc::clone(model), candidate.cut));
         }
     }
     let name = upstream.shortest()?;
     let name = name.as_ref().map_or("", |candidate| &candidate.name);
-    Err(catalog.unknown(name))
+    Err(catalog.unknown_model(name))
 }

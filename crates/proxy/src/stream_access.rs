@@ -2,7 +2,7 @@
 //! alone.
 //!
 //! If keys are configured, a request that names a conversation binds it to its key
-//! ([`keys::Streams`](paddock_admission::keys::Streams)); only that key may read, stop, find or replace the
+//! ([`keys::StreamOwners`](paddock_admission::keys::StreamOwners)); only that key may read, stop, find or replace the
 //! stream. Without keys nothing is checked.
 
 use super::body_reader::{read_piece, send_continue};
@@ -33,9 +33,9 @@ pub(super) async fn check(
     wants: StreamUse,
 ) -> Result<(), ExchangeError> {
     let checked = match wants {
-        StreamUse::Opens(conversation) => check_open(worker, client, model, &conversation),
-        StreamUse::Resumes => check_resume(worker, client, request, model),
-        StreamUse::LooksUp => {
+        StreamUse::Open(conversation) => check_open(worker, client, model, &conversation),
+        StreamUse::Resume => check_resume(worker, client, request, model),
+        StreamUse::Lookup => {
             let body = read_whole_body(worker, client, request).await?;
             check_lookup(worker, client, request, model, &body)
         }
@@ -86,7 +86,8 @@ fn check_resume(
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
     let target = request.head.target.slice(request.buffer.bytes());
-    let all_own = conversation_ids_in(target).all(|id| streams.are_of(model.id, &id, &key.name));
+    let all_own =
+        conversation_ids_in(target).all(|id| streams.is_owned_by(model.id, &id, &key.name));
     match all_own {
         true => Ok(()),
         false => Err(ProxyError::UnknownStream),
@@ -170,7 +171,7 @@ fn check_lookup(
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
     let mut ids = ids.iter().map(String::as_bytes);
-    match ids.any(|id| streams.find_others(model.id, id, &key.name)) {
+    match ids.any(|id| streams.has_other_owner(model.id, id, &key.name)) {
         true => Err(ProxyError::UnknownStream),
         false => Ok(()),
     }

@@ -23,10 +23,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// There is none. If the request is at fault, the error says why it names no model.
 pub(super) fn resolve(catalog: &Catalog, request: &Request) -> Result<Arc<Model>, ProxyError> {
-    catalog.unnamed().map_err(|error| match explain(request) {
-        Some(reason) => ProxyError::Unroutable(reason),
-        None => error,
-    })
+    catalog
+        .default_model()
+        .map_err(|error| match explain(request) {
+            Some(reason) => ProxyError::Unroutable(reason),
+            None => error,
+        })
 }
 
 fn explain(request: &Request) -> Option<Unroutable> {

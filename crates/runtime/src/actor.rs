@@ -15,12 +15,12 @@ use crate::load_history;
 use crate::memory::host;
 use crate::runtime_dir::RunId;
 use crate::scheduler_policy;
-use paddock_admission::admission::AdmissionReceiver;
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::Keys;
-use paddock_admission::model::{Capacity, Limits, Model, Released};
+use paddock_admission::lease_queue::AdmissionReceiver;
+use paddock_admission::model::{Capacity, ExchangeLimits, Model, ReleaseNotifier};
 use paddock_admission::phase::ServicePhase;
 use paddock_config::{self as config, Config};
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
@@ -137,7 +137,7 @@ pub struct Runtime {
     pub(super) last_serial: u64,
     /// Models to inspect as soon as the engine is known.
     pub(super) waiting_for_engine: Vec<ModelId>,
-    /// Limits concurrent trial loads.
+    /// ExchangeLimits concurrent trial loads.
     pub(super) trials: Arc<Semaphore>,
     commands: mpsc::Receiver<Command>,
     /// All handles have been dropped, so no more commands can arrive.
@@ -208,9 +208,9 @@ impl Runtime {
     /// Adds a model.
     pub(super) fn add(&mut self, config: Arc<config::Model>) -> ModelId {
         let id = ModelId(self.entries.len());
-        let released = Released::new(self.epoch, self.releases.clone());
-        let limits = Limits::of(&config);
-        let capacity = Capacity::of(&config, self.context.config.mode);
+        let released = ReleaseNotifier::new(self.epoch, self.releases.clone());
+        let limits = ExchangeLimits::from_config(&config);
+        let capacity = Capacity::from_config(&config, self.context.config.mode);
         let model = Model::new(id, config.id.clone(), capacity, limits, released);
         let spec = scheduler_policy::spec(&self.context.config, &config);
         let now = Instant::now().into_std();
@@ -344,7 +344,7 @@ impl Runtime {
     fn lease_released(&mut self, model: ModelId) {
         // Clear the flag first: later releases then send a new message.
         if let Some(entry) = self.entries.get(model.0) {
-            entry.model.look();
+            entry.model.rearm_release();
         }
         self.handle_event(Event::Released { model });
     }
@@ -383,7 +383,7 @@ impl Runtime {
 
     /// Returns the error for a removed model that the published catalog still contains.
     pub(super) fn unknown_model_error(&self, name: &str) -> ProxyError {
-        self.build_catalog().unknown(name)
+        self.build_catalog().unknown_model(name)
     }
 
     /// Builds a catalog of the configured models, without keys.
@@ -400,13 +400,13 @@ impl Runtime {
     /// Publishes models, keys and rules for web pages to the workers.
     pub(super) fn publish_catalog(&self) {
         let catalog = self.build_catalog();
-        let find_model = |name: &str| catalog.named(name).map(|model| model.id);
+        let find_model = |name: &str| catalog.get(name).map(|model| model.id);
         let before = Arc::clone(&self.catalog.borrow());
         let keys = Keys::new(&self.context.config.api_keys, find_model, before.keys());
         let entries = self.entries.iter().filter(|entry| !entry.removed);
         let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
         let browsers = BrowserPolicy::new(&self.context.config, configured);
-        let catalog = catalog.with_keys(keys).with_browsers(browsers);
+        let catalog = catalog.with_keys(keys).with_browser_policy(browsers);
         let catalog = catalog.with_exact_names(self.context.config.discovers);
         self.catalog.send_replace(Arc::new(catalog));
     }

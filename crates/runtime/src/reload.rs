@@ -3,7 +3,7 @@
 use super::actor::Runtime;
 use super::failure_dedup::FailureDedup;
 use crate::scheduler_policy;
-use paddock_admission::model::{Capacity, Limits};
+use paddock_admission::model::{Capacity, ExchangeLimits};
 use paddock_config::{self as config, ApiKey, Config};
 use paddock_scheduler::{Event, ModelId, ModelStatus};
 use paddock_supervisor::Logs;
@@ -127,8 +127,12 @@ impl Runtime {
             return;
         }
         entry.config = Arc::new(model.clone());
-        let limits = Limits::of(model);
-        entry.model = Arc::new(entry.model.with(Capacity::of(model, config.mode), limits));
+        let limits = ExchangeLimits::from_config(model);
+        entry.model = Arc::new(
+            entry
+                .model
+                .with_limits(Capacity::from_config(model, config.mode), limits),
+        );
         if restart {
             entry.failed = None;
             entry.failure_dedup = FailureDedup::default();

@@ -18,7 +18,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
 /// Returns the scheduling settings of one model.
 pub(crate) fn spec(config: &Config, model: &config::Model) -> ModelSpec {
     ModelSpec {
-        cap: paddock_admission::model::cap(model),
+        cap: paddock_admission::model::lease_cap(model),
         admit: match config.mode {
             Mode::Serve => Admission::WhenReady,
             Mode::Wrap { .. } => Admission::WhenListening,

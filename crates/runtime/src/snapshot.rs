@@ -5,7 +5,7 @@ use super::inspection::{ModelInspection, PromptCache};
 use super::model_counters::ModelCounters;
 use super::model_entry::FailedLoad;
 use crate::sandbox::{self, SandboxExemptions};
-use paddock_admission::slots::WaitingInEngine;
+use paddock_admission::slot_queue::WaitingInEngine;
 use paddock_config as config;
 use paddock_scheduler::{Memory, MemoryUsage, ModelId, ModelSnapshot};
 use paddock_supervisor::State;

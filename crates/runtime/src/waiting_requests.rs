@@ -3,8 +3,8 @@
 use super::actor::Runtime;
 use super::journal::{self, RequestExplanation, WaitOutcome, WaitRecord};
 use super::retry_after::{LoadOutlook, retry_after_seconds};
-use paddock_admission::admission::{AdmissionMessage, GrantedLease, LeaseRequest};
 use paddock_admission::error::ProxyError;
+use paddock_admission::lease_queue::{AdmissionMessage, GrantedLease, LeaseRequest};
 use paddock_admission::model::Lease;
 use paddock_scheduler::{Event, Generation, ModelId, Refusal, RequestId};
 use std::time::SystemTime;
@@ -148,7 +148,7 @@ impl Runtime {
                 available: format(&available),
                 pinned,
             },
-            Refusal::OutOfMemory { needs, free } => ProxyError::RanOut {
+            Refusal::OutOfMemory { needs, free } => ProxyError::OutOfMemory {
                 model,
                 needs: format(&needs),
                 free: format(&free),

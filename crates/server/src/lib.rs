@@ -18,7 +18,7 @@ pub use health::HealthState;
 pub use inherited::{Inherited, InheritedError};
 pub use paddock_admission::browser_policy::PageRefusal;
 pub use paddock_admission::error::{Dialect, ProxyError};
-pub use paddock_admission::keys::Limit;
+pub use paddock_admission::keys::KeyLimit;
 pub use paddock_config as config;
 pub use paddock_config::{printable, printable_lines};
 pub use paddock_proxy::descriptors::TooFewDescriptors;

@@ -17,8 +17,8 @@ use crate::service_manager::{ServiceManager, Telling};
 use axum::Router;
 use axum::response::Response;
 use http_body_util::BodyExt;
-use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
+use paddock_admission::lease_queue::AdmissionHandle;
 use paddock_config::{Config, Listen, Mode};
 use paddock_proxy::descriptors::{ConnectionLimits, TooFewDescriptors, connection_limits};
 use paddock_proxy::{

@@ -5,8 +5,8 @@
 use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, RequestRecord, Route, tokens};
 use paddock_admission::error::ProxyError;
-use paddock_admission::keys::{Key, OpenStream, StreamEnd, StreamUse, Visit};
-use paddock_admission::slots::{EngineWait, SlotTicket};
+use paddock_admission::keys::{Key, KeyUse, OpenStream, StreamEnd, StreamUse};
+use paddock_admission::slot_queue::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
 use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, UsageParser};
 use std::rc::Rc;
@@ -33,7 +33,7 @@ struct InFlightRequest {
     is_own: bool,
     model: Option<ModelId>,
     /// Use of the request's API key.
-    visit: Option<Visit>,
+    visit: Option<KeyUse>,
     status: Option<u16>,
     error: Option<(&'static str, Outcome)>,
     queue: Duration,
@@ -102,7 +102,7 @@ impl RequestRecorder {
     }
 
     /// Sets the use of the request's API key.
-    pub fn set_visit(&mut self, visit: Visit) {
+    pub fn set_visit(&mut self, visit: KeyUse) {
         if let Some(request) = &mut self.in_flight {
             request.visit = Some(visit);
         }
@@ -111,29 +111,29 @@ impl RequestRecorder {
     /// Returns the request's API key.
     pub fn key(&self) -> Option<&Arc<Key>> {
         let visit = self.in_flight.as_ref()?.visit.as_ref();
-        visit.map(Visit::key)
+        visit.map(KeyUse::key)
     }
 
     /// Sets the streams that the request refers to.
     pub fn set_stream_use(&mut self, wants: StreamUse) {
         if let Some(visit) = self.visit_mut() {
-            visit.wants = Some(wants);
+            visit.stream_use = Some(wants);
         }
     }
 
     /// Takes the streams that the request refers to, for a check.
     pub fn take_stream_use(&mut self) -> Option<StreamUse> {
-        self.visit_mut()?.wants.take()
+        self.visit_mut()?.stream_use.take()
     }
 
     /// Sets the stream that the request opens.
     pub fn set_opened_stream(&mut self, stream: OpenStream) {
         if let Some(visit) = self.visit_mut() {
-            visit.opens(stream);
+            visit.set_stream(stream);
         }
     }
 
-    fn visit_mut(&mut self) -> Option<&mut Visit> {
+    fn visit_mut(&mut self) -> Option<&mut KeyUse> {
         self.in_flight.as_mut()?.visit.as_mut()
     }
 
@@ -178,7 +178,7 @@ impl RequestRecorder {
             request.engine_wait.settle(Instant::now());
             request.is_stream = head.is_event_stream;
             let mut usage_parser = UsageParser::for_response(head);
-            if request.visit.as_ref().is_some_and(Visit::pays_for_tokens) {
+            if request.visit.as_ref().is_some_and(KeyUse::has_token_limit) {
                 usage_parser.count_events();
             }
             request.usage_parser = Some(usage_parser);
@@ -293,14 +293,14 @@ impl RequestRecorder {
             _ => outcome,
         };
         if let Some(visit) = &mut request.visit {
-            visit.ends(match outcome {
-                Outcome::Refused => StreamEnd::Unopened,
-                Outcome::Complete => StreamEnd::Whole,
-                _ => StreamEnd::Left,
+            visit.set_end(match outcome {
+                Outcome::Refused => StreamEnd::NotSent,
+                Outcome::Complete => StreamEnd::Complete,
+                _ => StreamEnd::Abandoned,
             });
         }
         if let Some((visit, report)) = request.visit.as_ref().zip(report) {
-            visit.used(
+            visit.debit_tokens(
                 tokens::charged_tokens(&report, request.is_stream, request.bytes_in),
                 at,
             );
@@ -315,7 +315,7 @@ impl RequestRecorder {
             error: request.error.map(|(kind, _)| kind),
             queue: request.queue,
             load: request.load,
-            engine_wait: request.engine_wait.waited(at),
+            engine_wait: request.engine_wait.wait_time(at),
             ttft: request
                 .first_byte
                 .map(|first| first.duration_since(request.arrived)),

@@ -18,7 +18,7 @@ mod retry_policy;
 use crate::http_client::{HttpAnswer, HttpClient, describe};
 use crate::{LifecycleEvent, NumberedRequest};
 use batch::PostBatch;
-use paddock_config::Events;
+use paddock_config::EventReceiver;
 use retry_policy::PostVerdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,7 +106,7 @@ pub struct EventSink {
 }
 
 /// Starts posting, until every [`EventFeed`] is dropped.
-pub fn start(config: Events) -> (EventFeed, EventSink) {
+pub fn start(config: EventReceiver) -> (EventFeed, EventSink) {
     let (queue, events) = mpsc::channel(MAX_QUEUED_EVENTS);
     let counts = Arc::<PostCounts>::default();
     let ending = CancellationToken::new();
@@ -147,7 +147,7 @@ impl EventSink {
 
 /// Gathers and posts events.
 struct EventPoster {
-    config: Events,
+    config: EventReceiver,
     client: HttpClient,
     events: mpsc::Receiver<SinkEvent>,
     counts: Arc<PostCounts>,

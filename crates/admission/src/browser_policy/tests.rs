@@ -1,10 +1,12 @@
+//! Tests of the rules for web pages, as tables of origins and hosts.
+
 use super::*;
 
-fn policy(origins: AllowedOrigins, keyed: bool) -> BrowserPolicy {
+fn policy(origins: AllowedOrigins, requires_key: bool) -> BrowserPolicy {
     BrowserPolicy {
-        any: origins.is_any(),
+        allows_any: origins.is_any(),
         origins,
-        keyed,
+        requires_key,
         admin_hosts: vec!["dash.example".parse().unwrap()],
         ..BrowserPolicy::default()
     }
@@ -19,8 +21,8 @@ fn asked<'a>(method: &str, origin: Option<&'a str>, host: &'a str) -> PageFacts<
     PageFacts {
         origin: origin.map(str::as_bytes),
         host: host.as_bytes(),
-        reads: method == "GET",
-        embeds: false,
+        is_read: method == "GET",
+        is_embed: false,
     }
 }
 
@@ -94,15 +96,15 @@ fn what_states_no_origin_is_let_in_unless_a_page_could_have_sent_it() {
         "browsers state an origin with POST"
     );
     assert!(!check("GET", "127.0.0.1.evil.test", true));
-    let embeds = |method| PageFacts {
-        embeds: true,
+    let is_embed = |method| PageFacts {
+        is_embed: true,
         ..asked(method, None, "localhost")
     };
     assert_eq!(
-        policy.check(&embeds("GET"), || true),
+        policy.check(&is_embed("GET"), || true),
         Err(PageRefusal::CrossSite)
     );
-    assert_eq!(policy.check(&embeds("POST"), || true), Ok(()));
+    assert_eq!(policy.check(&is_embed("POST"), || true), Ok(()));
     let empty = asked("POST", Some(""), "localhost");
     assert_eq!(policy.check(&empty, || true), Ok(()));
 }
@@ -111,7 +113,7 @@ fn what_states_no_origin_is_let_in_unless_a_page_could_have_sent_it() {
 fn where_every_page_may_ask_nothing_is_looked_at() {
     let policy = policy(AllowedOrigins::any(), false);
     let facts = PageFacts {
-        embeds: true,
+        is_embed: true,
         ..asked("GET", Some("null"), "evil.test")
     };
     assert_eq!(policy.check(&facts, || true), Ok(()));
@@ -145,7 +147,7 @@ fn a_refusal_names_the_key_and_what_to_write() {
         message.contains("add \"http://evil.test\" to `server.allowed_origins`"),
         "{message}"
     );
-    policy.wraps = true;
+    policy.is_wrapped = true;
     let message = refused(&policy, "https://notes.example");
     assert!(
         message.contains("`--cors-origins https://notes.example`"),
@@ -207,13 +209,13 @@ fn what_all_children_say_is_said_where_the_model_is_unknown() {
     strict.methods = "GET".to_owned();
     let (a, b) = (ModelId(0), ModelId(1));
     let same = vec![(a, strict.clone()), (b, strict.clone())];
-    assert_eq!(common(&same), strict);
+    assert_eq!(common_cors(&same), strict);
     let other = vec![(a, strict.clone()), (b, EngineCors::default())];
-    assert_eq!(common(&other), EngineCors::default());
+    assert_eq!(common_cors(&other), EngineCors::default());
     let policy = BrowserPolicy {
-        engines: other,
+        engine_cors: other,
         ..BrowserPolicy::default()
     };
-    assert_eq!(policy.engine(Some(a)), &strict);
-    assert_eq!(policy.engine(None), &EngineCors::default());
+    assert_eq!(policy.engine_cors(Some(a)), &strict);
+    assert_eq!(policy.engine_cors(None), &EngineCors::default());
 }

@@ -1,20 +1,22 @@
+//! The failure of a model to load or to stay loaded, as errors and status pages show it.
+
 use paddock_supervisor::Failure;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Why a model does not load, or did not stay, and what is done about it.
+/// Failure of a model to load or to stay loaded, and the restarts that remain.
 #[derive(Debug, Clone)]
 pub struct LoadFailure {
-    /// What the child said, and how it ended.
+    /// Output and exit of the child.
     pub cause: Arc<Failure>,
-    /// When one more child is started, or was; nothing where only a change of the outside can help.
+    /// Time of the next restart; `None` if only a change of the file, the machine or the configuration can help.
     pub retry_at: Option<SystemTime>,
-    /// How many restarts of the budget are left.
+    /// Restarts left in the budget.
     pub restarts_left: u32,
 }
 
-/// A failure as status pages and error bodies show it.
+/// Returns a failure as status pages and error bodies show it.
 pub fn failure_json(failure: &LoadFailure) -> Value {
     let LoadFailure {
         cause,
@@ -27,13 +29,13 @@ pub fn failure_json(failure: &LoadFailure) -> Value {
         "log_tail": cause.log_tail,
         "phase": cause.phase.to_string(),
         "exit": cause.exit.map(|exit| exit.to_string()),
-        "retry_at": retry_at.map(unix),
+        "retry_at": retry_at.map(unix_seconds),
         "restarts_left": restarts_left,
     })
 }
 
-/// Seconds of Unix time.
-pub fn unix(at: SystemTime) -> f64 {
+/// Converts a time to seconds since the Unix epoch.
+pub fn unix_seconds(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
 }

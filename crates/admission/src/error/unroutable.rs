@@ -1,4 +1,6 @@
-/// The reason in a request itself why it goes to no model.
+//! Requests that name no model and that paddock cannot route.
+
+/// Reason in a request itself why it goes to no model.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unroutable {
     /// A client speaks the protocol of Ollama.

@@ -86,7 +86,7 @@ fn refused(problems: &Problems) -> Value {
 }
 
 fn problem(problem: &Problem) -> Value {
-    let place = problem.place.as_ref();
+    let place = problem.span.as_ref();
     json!({
         "key": problem.key,
         "message": problem.message,

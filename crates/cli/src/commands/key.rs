@@ -7,7 +7,7 @@ mod revoke;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use paddock_server::config::{Config, Overrides, bad_key_name};
+use paddock_server::config::{Config, Overrides, key_name_error};
 
 use super::examples;
 use crate::exit::Exit;
@@ -55,7 +55,7 @@ pub(super) fn run(command: KeyCommand) -> Exit {
 
 /// Reads a name that a key can have.
 fn key_name(text: &str) -> Result<String, String> {
-    bad_key_name(text).map_or_else(|| Ok(text.to_owned()), Err)
+    key_name_error(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 impl FileArgs {

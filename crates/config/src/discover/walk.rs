@@ -1,44 +1,43 @@
-//! Looking for files below directories, within bounds.
+//! Searches directories for `*.gguf` files, with limits on depth and number.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, DirEntry};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::super::engine::Fault;
-use super::super::home::unexpanded;
-use super::{File, Skipped};
+use super::super::engine::PathFault;
+use super::super::home_dir::unexpanded_help;
+use super::{GgufFile, SkippedFile};
 
-/// How many directories below a named one are entered in a row.
-const DEPTH: usize = 8;
-/// Model files at most, below all directories together.
-const FILES: usize = 10_000;
-/// Files and directories of any kind that are looked at, below all directories together.
-const ENTRIES: usize = 200_000;
+/// Maximum depth below a configured directory.
+const MAX_DEPTH: usize = 8;
+/// Maximum number of model files below all directories.
+const MAX_FILES: usize = 10_000;
+/// Maximum number of entries of any kind below all directories.
+const MAX_ENTRIES: usize = 200_000;
 
-/// A walk below one directory after another.
+/// A search below one directory after another.
 #[derive(Debug, Default)]
 pub(in super::super) struct Walk {
-    pub(super) files: Vec<File>,
-    pub(super) skipped: Vec<Skipped>,
-    /// The directories entered, without links in their paths.
+    pub(super) files: Vec<GgufFile>,
+    pub(super) skipped: Vec<SkippedFile>,
+    /// Directories entered, by canonical path.
     entered: HashSet<PathBuf>,
-    looked_at: usize,
+    visited: usize,
 }
 
-/// What a directory's entry leads to.
-enum Target {
+/// Target of a directory entry, after links.
+enum EntryTarget {
     Directory,
     Model,
     Other,
 }
 
 impl Walk {
-    /// Collects the `*.gguf` files below a directory, those nearer to it first.
+    /// Collects the `*.gguf` files below a directory, breadth first.
     ///
-    /// As a shell does, it leaves out what begins with a dot. A directory is entered once, however
-    /// many links lead to it.
-    pub(in super::super) fn below(&mut self, root: &Path) -> Result<(), Fault> {
+    /// Skips names that begin with a dot, as a shell does. Enters a directory once, even if several links lead to it.
+    pub(in super::super) fn below(&mut self, root: &Path) -> Result<(), PathFault> {
         let mut waiting = VecDeque::from([(root.to_owned(), 0)]);
         while let Some((directory, depth)) = waiting.pop_front() {
             let real = fs::canonicalize(&directory).unwrap_or_else(|_| directory.clone());
@@ -46,12 +45,14 @@ impl Walk {
                 continue;
             }
             for entry in self.entries(&directory) {
-                self.looked_at += 1;
+                self.visited += 1;
                 let path = entry.path();
                 match self.target(&entry) {
-                    Target::Directory if depth < DEPTH => waiting.push_back((path, depth + 1)),
-                    Target::Model => self.add(root, path),
-                    Target::Directory | Target::Other => {}
+                    EntryTarget::Directory if depth < MAX_DEPTH => {
+                        waiting.push_back((path, depth + 1));
+                    }
+                    EntryTarget::Model => self.add(root, path),
+                    EntryTarget::Directory | EntryTarget::Other => {}
                 }
                 self.check_bounds(root)?;
             }
@@ -59,23 +60,23 @@ impl Walk {
         Ok(())
     }
 
-    /// Returns a directory's entries by name, so that the order on the disk does not matter.
+    /// Returns a directory's entries sorted by name, independent of the order on disk.
     fn entries(&mut self, directory: &Path) -> Vec<DirEntry> {
         let entries = fs::read_dir(directory).map_err(|error| {
             let reason = format!("cannot be read: {error}");
-            self.skipped.push(Skipped::new(directory, reason));
+            self.skipped.push(SkippedFile::new(directory, reason));
         });
-        let rest = ENTRIES.saturating_sub(self.looked_at) + 1;
+        let rest = MAX_ENTRIES.saturating_sub(self.visited) + 1;
         let entries = entries.into_iter().flatten().take(rest);
         let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
         entries.sort_by_key(DirEntry::file_name);
         entries
     }
 
-    fn target(&mut self, entry: &DirEntry) -> Target {
+    fn target(&mut self, entry: &DirEntry) -> EntryTarget {
         let name = entry.file_name();
         if name.as_encoded_bytes().starts_with(b".") {
-            return Target::Other;
+            return EntryTarget::Other;
         }
         let named = Path::new(&name)
             .extension()
@@ -88,17 +89,17 @@ impl Walk {
         match kind {
             Ok(kind) if odd && (kind.is_dir() || named) => {
                 let reason = "has a control character in its name";
-                self.skipped.push(Skipped::new(entry.path(), reason));
-                Target::Other
+                self.skipped.push(SkippedFile::new(entry.path(), reason));
+                EntryTarget::Other
             }
-            Ok(kind) if kind.is_dir() => Target::Directory,
-            Ok(kind) if kind.is_file() && named => Target::Model,
+            Ok(kind) if kind.is_dir() => EntryTarget::Directory,
+            Ok(kind) if kind.is_file() && named => EntryTarget::Model,
             Err(error) if named => {
                 let reason = format!("cannot be read: {error}");
-                self.skipped.push(Skipped::new(entry.path(), reason));
-                Target::Other
+                self.skipped.push(SkippedFile::new(entry.path(), reason));
+                EntryTarget::Other
             }
-            _ => Target::Other,
+            _ => EntryTarget::Other,
         }
     }
 
@@ -106,39 +107,39 @@ impl Walk {
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         if let Some(stem) = stem.map(str::to_owned) {
             let root = root.to_owned();
-            self.files.push(File { root, path, stem });
+            self.files.push(GgufFile { root, path, stem });
         } else {
             let reason = "has a name that is not UTF-8";
-            self.skipped.push(Skipped::new(path, reason));
+            self.skipped.push(SkippedFile::new(path, reason));
         }
     }
 
-    fn check_bounds(&self, root: &Path) -> Result<(), Fault> {
-        let many = if self.files.len() > FILES {
-            format!("more than {FILES} model files")
-        } else if self.looked_at > ENTRIES {
-            format!("more than {ENTRIES} files")
+    fn check_bounds(&self, root: &Path) -> Result<(), PathFault> {
+        let many = if self.files.len() > MAX_FILES {
+            format!("more than {MAX_FILES} model files")
+        } else if self.visited > MAX_ENTRIES {
+            format!("more than {MAX_ENTRIES} files")
         } else {
             return Ok(());
         };
         let message = format!("there are {many} below {}", root.display());
-        Err(Fault::new(
+        Err(PathFault::new(
             message,
             "name directories that hold models only",
         ))
     }
 }
 
-/// Says why a directory that was named cannot be read.
-pub(in super::super) fn unread(root: &Path, error: &Error) -> Fault {
+/// Explains why a configured directory cannot be read.
+pub(in super::super) fn unreadable_dir(root: &Path, error: &Error) -> PathFault {
     let shown = root.display();
     let message = match error.kind() {
         ErrorKind::NotFound => format!("there is no directory {shown}"),
         ErrorKind::NotADirectory => format!("{shown} is not a directory"),
         _ => format!("{shown} cannot be read: {error}"),
     };
-    Fault {
-        help: unexpanded(root).filter(|_| error.kind() == ErrorKind::NotFound),
-        ..Fault::bare(message)
+    PathFault {
+        help: unexpanded_help(root).filter(|_| error.kind() == ErrorKind::NotFound),
+        ..PathFault::bare(message)
     }
 }

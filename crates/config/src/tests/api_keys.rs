@@ -1,3 +1,5 @@
+//! Tests of `[auth.keys]`.
+
 use super::problems::each_has_one;
 use super::*;
 
@@ -14,7 +16,7 @@ fn a_key_with_nothing_but_its_hash_may_use_every_model() {
     let keys = config.unwrap().api_keys;
     let expected = ApiKey {
         name: "me".to_owned(),
-        hash: KeyHash::of(b"abc"),
+        hash: KeyHash::from_secret(b"abc"),
         allow: vec![Scope::Inference],
         models: None,
         expires: None,

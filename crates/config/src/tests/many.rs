@@ -1,4 +1,4 @@
-//! Many models, and what is said of all of them.
+//! Many models and keys that apply to all of them.
 
 use super::super::fixture::Fixture;
 use super::*;
@@ -134,14 +134,14 @@ fn only_a_model_that_is_alone_is_preloaded_unasked() {
 fn the_state_is_kept_where_the_user_keeps_it() {
     let fixture = Fixture::new();
     let state = |text: &str, home: Option<&str>, state_home: Option<&str>| {
-        let around = Surroundings {
+        let process_env = ProcessEnv {
             home: home.map(PathBuf::from),
             state_home: state_home.map(PathBuf::from),
-            ..fixture.around()
+            ..fixture.process_env()
         };
         let text = format!("[server]\n{text}\n{MODEL}");
         let file = fixture.path("paddock.toml");
-        let config = build::from_toml(&text, &file, &Overrides::default(), &around).unwrap();
+        let config = resolve::from_toml(&text, &file, &Overrides::default(), &process_env).unwrap();
         config.server.state_dir
     };
     let here = fixture.path("s");

@@ -1,4 +1,4 @@
-//! Mistakes that people make, and what they are told.
+//! Common mistakes, and their error messages.
 
 use super::super::fixture::Fixture;
 use super::*;
@@ -7,7 +7,7 @@ use super::*;
 pub(in super::super) struct Mistake {
     pub(in super::super) name: &'static str,
     pub(in super::super) text: &'static str,
-    /// Whether it is an unknown key or a wrong type, which the schema can tell too.
+    /// The mistake is an unknown key or a wrong type, which the schema detects too.
     pub(in super::super) of_form: bool,
 }
 

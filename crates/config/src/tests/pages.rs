@@ -1,4 +1,4 @@
-//! Web pages: which ones a configuration lets in, and what it warns of.
+//! Web pages: the allowed origins of a configuration, and its warnings.
 
 use super::*;
 
@@ -18,7 +18,13 @@ fn wrapped(flags: &[&str]) -> Config {
         .map(OsString::from)
         .collect();
     let none = std::iter::empty();
-    wrapped::config(&command, none, &Overrides::default(), &fixture.around()).unwrap()
+    wrap_config::config(
+        &command,
+        none,
+        &Overrides::default(),
+        &fixture.process_env(),
+    )
+    .unwrap()
 }
 
 #[test]

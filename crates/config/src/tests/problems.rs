@@ -1,3 +1,5 @@
+//! Tables of invalid values and their messages.
+
 use super::super::fixture::{self, Fixture, part};
 use super::*;
 
@@ -377,13 +379,13 @@ fn a_sandbox_that_is_demanded_needs_a_kernel_that_has_it() {
     use paddock_supervisor::sandbox::SandboxSupport;
     let fixture = Fixture::new();
     let config = |landlock: u8, mode: &str| {
-        let around = Surroundings {
+        let process_env = ProcessEnv {
             parts: SandboxSupport::for_linux(landlock, true),
-            ..fixture.around()
+            ..fixture.process_env()
         };
         let text = format!("engine.sandbox = '{mode}'\nmodels.m.path = 'model.gguf'");
         let file = fixture.path("paddock.toml");
-        build::from_toml(&text, &file, &Overrides::default(), &around)
+        resolve::from_toml(&text, &file, &Overrides::default(), &process_env)
     };
     for (landlock, mode, starts) in [
         (0, "auto", true),

@@ -1,6 +1,8 @@
+//! Tests of wrapped command lines and their environments.
+
 use super::super::fixture::Fixture;
 use super::super::{
-    Config, KeepAlive, Memory, Mode, Overrides, SandboxMode, Surroundings, wrapped,
+    Config, KeepAlive, Memory, Mode, Overrides, ProcessEnv, SandboxMode, wrap_config,
 };
 use super::*;
 use paddock_supervisor::sandbox::SandboxSupport;
@@ -9,18 +11,18 @@ fn words(command: &str) -> Vec<OsString> {
     command.split(' ').map(OsString::from).collect()
 }
 
-fn parse_with(command: &str, vars: &[(&str, &str)]) -> Result<Wrap, Problems> {
+fn parse_with(command: &str, vars: &[(&str, &str)]) -> Result<WrapCommand, Problems> {
     let vars = vars
         .iter()
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Wrap::parse(&words(command), vars)
+    WrapCommand::parse(&words(command), vars)
 }
 
-fn parse(command: &str) -> Wrap {
+fn parse(command: &str) -> WrapCommand {
     parse_with(command, &[]).unwrap()
 }
 
-fn shown(wrap: &Wrap) -> Vec<String> {
+fn shown(wrap: &WrapCommand) -> Vec<String> {
     wrap.listen.iter().map(ToString::to_string).collect()
 }
 
@@ -198,17 +200,17 @@ fn what_cannot_be_wrapped_is_told() {
     // What is wrong with its arguments the server says itself.
     assert_eq!(parse("llama-server --port").args, words("--port"));
     assert_eq!(parse("llama-server -m x -a").args, words("-m x -a"));
-    let nothing = Wrap::parse(&[], std::iter::empty()).unwrap_err();
+    let nothing = WrapCommand::parse(&[], std::iter::empty()).unwrap_err();
     assert!(nothing.to_string().contains("paddock wrap -- llama-server"));
 }
 
 fn config(fixture: &Fixture, command: &str) -> Result<Config, Problems> {
     let vars = std::iter::empty();
-    wrapped::config(
+    wrap_config::config(
         &words(command),
         vars,
         &Overrides::default(),
-        &fixture.around(),
+        &fixture.process_env(),
     )
 }
 
@@ -259,7 +261,7 @@ fn the_admin_address_gives_way_unless_it_is_given() {
     let fixture = Fixture::new();
     let admin = |command: &str, overrides: &Overrides| {
         let vars = std::iter::empty();
-        let config = wrapped::config(&words(command), vars, overrides, &fixture.around());
+        let config = wrap_config::config(&words(command), vars, overrides, &fixture.process_env());
         let server = config.unwrap().server;
         (server.admin[0].to_string(), server.admin_may_move)
     };
@@ -282,15 +284,15 @@ fn a_sandbox_is_the_one_that_is_asked_for() {
         sandbox: Some(SandboxMode::On),
         ..Overrides::default()
     };
-    let config = |around: &Surroundings| {
+    let config = |process_env: &ProcessEnv| {
         let vars = std::iter::empty();
-        wrapped::config(&words("llama-server"), vars, &overrides, around)
+        wrap_config::config(&words("llama-server"), vars, &overrides, process_env)
     };
-    let whole = config(&fixture.around()).unwrap();
+    let whole = config(&fixture.process_env()).unwrap();
     assert_eq!(whole.engine.sandbox, SandboxMode::On);
-    let lacking = Surroundings {
+    let lacking = ProcessEnv {
         parts: SandboxSupport::default(),
-        ..fixture.around()
+        ..fixture.process_env()
     };
     let problems = config(&lacking).unwrap_err().to_string();
     let lacks = "error: --sandbox: this kernel lacks";

@@ -4,11 +4,11 @@ use crate::client_connection;
 use crate::stream::Stream;
 use crate::upstream_pool::UpstreamConnection;
 use crate::worker::{Worker, WorkerContext};
-use paddock_admission::admission::{AdmissionHandle, AdmissionReceiver};
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::keys::Keys;
-use paddock_admission::model::{Capacity, Endpoint, Limits, Model, Released};
+use paddock_admission::lease_queue::{AdmissionHandle, AdmissionReceiver};
+use paddock_admission::model::{Capacity, Endpoint, ExchangeLimits, Model, ReleaseNotifier};
 use paddock_admission::phase::ServicePhase;
 use paddock_config::{AllowedOrigins, ApiKey, Collector, KeyHash, Scope};
 use paddock_scheduler::{Epoch, Generation, ModelId};
@@ -28,7 +28,7 @@ pub(super) const GENERATION: Generation = Generation(1);
 /// Bytes that a connection of the harness holds, as a socket's buffers would.
 const CONNECTION_CAPACITY: usize = 256 * 1024;
 
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: ExchangeLimits = ExchangeLimits {
     first_byte: Duration::from_mins(10),
     stream_idle: Duration::from_mins(5),
     loading_heartbeat: false,
@@ -55,7 +55,7 @@ impl Harness {
     }
 
     /// Makes a harness whose upstream has an address, for tests with real sockets.
-    pub(super) fn with_address(limits: Limits, address: Address) -> Self {
+    pub(super) fn with_address(limits: ExchangeLimits, address: Address) -> Self {
         Self::with_models(
             &[model(0, "m", limits, Some(address))],
             BODY,
@@ -76,7 +76,7 @@ impl Harness {
     }
 
     /// Makes a harness whose model is not loaded: requests wait until the test grants them.
-    pub(super) fn with_unloaded_model(limits: Limits) -> (Self, AdmissionReceiver) {
+    pub(super) fn with_unloaded_model(limits: ExchangeLimits) -> (Self, AdmissionReceiver) {
         let (admission, queue) = AdmissionHandle::new();
         let model = Arc::new(shut_model(0, "m", limits));
         let harness = Self::with_runtime(&[model], BODY, &OtlpHandle::new(None), admission);
@@ -121,18 +121,18 @@ impl Harness {
         let browsers = BrowserPolicy::from_origins(AllowedOrigins::new(entries.collect()));
         let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
         self.worker
-            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
+            .set_catalog(Arc::new(catalog.with_browser_policy(browsers)));
     }
 
     /// Requires one of these keys from now on.
     pub(super) fn set_keys(&self, keys: &[ApiKey]) {
         let catalog = Catalog::new(vec![(Arc::clone(&self.model), &[])], None);
-        let place_of = |name: &str| catalog.named(name).map(|model| model.id);
+        let place_of = |name: &str| catalog.get(name).map(|model| model.id);
         let keys = Keys::new(keys, place_of, self.worker.catalog().keys());
         let catalog = catalog.with_keys(keys);
         let browsers = BrowserPolicy::from_origins(AllowedOrigins::any());
         self.worker
-            .set_catalog(Arc::new(catalog.with_browsers(browsers)));
+            .set_catalog(Arc::new(catalog.with_browser_policy(browsers)));
     }
 
     /// Waits for records of ended requests. Returns at least one, each with its id.
@@ -203,7 +203,7 @@ impl Harness {
 pub(super) fn key(secret: &str) -> ApiKey {
     ApiKey {
         name: secret.to_owned(),
-        hash: KeyHash::of(secret.as_bytes()),
+        hash: KeyHash::from_secret(secret.as_bytes()),
         allow: vec![Scope::Inference],
         models: None,
         expires: None,
@@ -214,7 +214,7 @@ pub(super) fn key(secret: &str) -> ApiKey {
 }
 
 /// Returns a model that lets requests pass.
-fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc<Model> {
+fn model(id: usize, name: &str, limits: ExchangeLimits, address: Option<Address>) -> Arc<Model> {
     let model = shut_model(id, name, limits);
     model.gate.open_for_tests(GENERATION);
     model.endpoint.send_replace(address.map(|address| Endpoint {
@@ -226,9 +226,9 @@ fn model(id: usize, name: &str, limits: Limits, address: Option<Address>) -> Arc
 }
 
 /// Returns a model that lets no request pass.
-fn shut_model(id: usize, name: &str, limits: Limits) -> Model {
+fn shut_model(id: usize, name: &str, limits: ExchangeLimits) -> Model {
     let epoch = Epoch::new(Instant::now().into_std());
-    let released = Released::new(epoch, mpsc::channel(1).0);
+    let released = ReleaseNotifier::new(epoch, mpsc::channel(1).0);
     let capacity = Capacity {
         cap: 64,
         slots: Some(1),

@@ -1,16 +1,16 @@
 //! Streaming clients that wait for their model.
 
 use super::harness::{GENERATION, Harness, LIMITS, expect, head, run, send, without_id};
-use paddock_admission::admission::{AdmissionMessage, AdmissionReceiver, GrantedLease};
 use paddock_admission::error::ProxyError;
-use paddock_admission::model::{Limits, Model};
+use paddock_admission::lease_queue::{AdmissionMessage, AdmissionReceiver, GrantedLease};
+use paddock_admission::model::{ExchangeLimits, Model};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-const ON: Limits = Limits {
+const ON: ExchangeLimits = ExchangeLimits {
     loading_heartbeat: true,
     ..LIMITS
 };

@@ -1,7 +1,7 @@
 //! Streams: their ends, their errors, and clients that leave.
 
 use super::harness::{Harness, LIMITS, expect, head, rest, run, send};
-use paddock_admission::model::Limits;
+use paddock_admission::model::ExchangeLimits;
 use paddock_admission::phase::ServicePhase;
 use paddock_supervisor::Address;
 use std::time::Duration;
@@ -265,7 +265,7 @@ fn the_end_is_told_in_the_stream_of_a_child_that_is_killed_for_it() {
 #[test]
 fn a_trickle_inside_a_piece_counts_as_life() {
     run(async {
-        let limits = Limits {
+        let limits = ExchangeLimits {
             stream_idle: Duration::from_secs(10),
             ..LIMITS
         };

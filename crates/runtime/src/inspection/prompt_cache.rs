@@ -13,7 +13,7 @@
 
 use super::Inspection;
 use crate::memory::ByteSize;
-use paddock_config::{self as config, normal_flag};
+use paddock_config::{self as config, normalize_flag};
 use paddock_gguf::memory::MemoryOptions;
 use paddock_scheduler::Memory;
 use std::ffi::OsString;
@@ -194,7 +194,7 @@ fn has_flag(command: &config::Command) -> bool {
 }
 
 fn is_flag(arg: &OsString) -> bool {
-    let flag = arg.to_str().map(normal_flag);
+    let flag = arg.to_str().map(normalize_flag);
     flag.is_some_and(|flag| flag == FLAG || flag == SHORT_FLAG)
 }
 

@@ -135,7 +135,7 @@ pub(super) fn required_exemptions<'a>(
 ) -> Vec<(Exemption, &'a str)> {
     let flags = args.iter().filter_map(|arg| arg.to_str());
     let flags = flags.filter_map(|arg| {
-        let flag = paddock_config::normal_flag(arg);
+        let flag = paddock_config::normalize_flag(arg);
         let what = match_word(
             &flag,
             &UNRESTRICTED_FLAGS,
@@ -172,7 +172,7 @@ fn match_word(word: &str, all: &[&str], network: &[&str], projector: &[&str]) ->
 pub(super) fn write_grants(args: &[OsString], env: &[(OsString, OsString)]) -> Vec<PathGrant> {
     let values = args.iter().zip(args.iter().skip(1));
     let flags = values.filter_map(|(flag, value)| {
-        let flag = paddock_config::normal_flag(flag.to_str()?);
+        let flag = paddock_config::normalize_flag(flag.to_str()?);
         let right = match flag.as_str() {
             flag if WRITTEN_DIRECTORY_FLAGS.contains(&flag) => AccessRight::Write,
             flag if WRITTEN_FILE_FLAGS.contains(&flag) => AccessRight::Log,

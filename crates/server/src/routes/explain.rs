@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use paddock_admission::error::unix;
+use paddock_admission::error::unix_seconds;
 use paddock_runtime::{JournalEntry, RequestExplanation};
 use passage::Passage;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ fn queued(explained: &RequestExplanation) -> Value {
     json!({
         "request": explained.request,
         "model": explained.model,
-        "arrived": unix(explained.arrived),
+        "arrived": unix_seconds(explained.arrived),
         "waited_seconds": explained.waited.as_secs_f64(),
         "outcome": explained.outcome,
         "error": error,
@@ -84,6 +84,6 @@ fn queued(explained: &RequestExplanation) -> Value {
 }
 
 fn told(decisions: &[JournalEntry]) -> Vec<Value> {
-    let one = |told: &JournalEntry| json!({ "at": unix(told.at), "what": told.kind, "message": told.message });
+    let one = |told: &JournalEntry| json!({ "at": unix_seconds(told.at), "what": told.kind, "message": told.message });
     decisions.iter().map(one).collect()
 }

@@ -53,7 +53,7 @@ pub(super) async fn guard(
         let is_probe = matches!(path, "/livez" | "/readyz");
         let checks_host =
             transport == Transport::Tcp && !is_probe && !keyed::needs_key(&catalog, path);
-        judge(catalog.browsers(), &request, checks_host)
+        judge(catalog.browser_policy(), &request, checks_host)
     };
     match judged {
         Ok(()) => next.run(request).await,

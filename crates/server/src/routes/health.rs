@@ -16,7 +16,7 @@ pub(super) async fn health(State(view): State<View>) -> Response {
 
 /// The same on the admin plane.
 pub(super) async fn ready(State(view): State<View>) -> Response {
-    let open = !view.catalog.borrow().keys().any_for(&[Scope::Admin]);
+    let open = !view.catalog.borrow().keys().has_key_for(&[Scope::Admin]);
     tell(&view, open).await
 }
 

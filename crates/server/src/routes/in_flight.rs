@@ -4,7 +4,7 @@ use super::activity::limited;
 use super::{Admin, bad_query};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use paddock_admission::error::unix;
+use paddock_admission::error::unix_seconds;
 use paddock_api::{ActiveRequest, ActiveRequests};
 use paddock_proxy as proxy;
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ fn active_request(request: &proxy::ActiveRequest) -> ActiveRequest {
         model: request.model.as_deref().map(str::to_owned),
         key: request.key.as_deref().map(str::to_owned),
         route: request.route.as_str().to_owned(),
-        at: unix(now.checked_sub(age).unwrap_or(now)),
+        at: unix_seconds(now.checked_sub(age).unwrap_or(now)),
         seconds: age.as_secs_f64(),
         state: request.stage.as_str().to_owned(),
         engine_wait_seconds: request.engine_wait.as_secs_f64(),

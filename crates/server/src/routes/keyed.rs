@@ -51,7 +51,7 @@ fn scopes_for(path: &str) -> &'static [Scope] {
 
 /// Returns whether operators have to show a key for a path.
 pub(super) fn needs_key(catalog: &Catalog, path: &str) -> bool {
-    catalog.keys().any_for(scopes_for(path))
+    catalog.keys().has_key_for(scopes_for(path))
 }
 
 /// Whether a key is shown that is for this, where one has to be.
@@ -62,7 +62,9 @@ fn judge(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Result<(), Proxy
     let (keys, scopes) = (catalog.keys(), scopes_for(path));
     let fields = headers.iter();
     let secrets = fields
-        .filter_map(|(name, value)| keys::of_field(name.as_str().as_bytes(), value.as_bytes()))
+        .filter_map(|(name, value)| {
+            keys::credential_in_field(name.as_str().as_bytes(), value.as_bytes())
+        })
         .map(<[u8]>::to_vec);
     let shown: Vec<Vec<u8>> = secrets.chain(password(headers)).collect();
     let mut found = shown.iter().filter_map(|secret| keys.find(secret));
@@ -115,7 +117,7 @@ mod tests {
     fn catalog(keys: &[(&str, &[Scope])]) -> Catalog {
         let keys = keys.iter().map(|(secret, allow)| ApiKey {
             name: (*secret).to_owned(),
-            hash: KeyHash::of(secret.as_bytes()),
+            hash: KeyHash::from_secret(secret.as_bytes()),
             allow: allow.to_vec(),
             models: None,
             expires: None,
@@ -163,7 +165,7 @@ mod tests {
     fn a_key_that_has_expired_says_so_and_guards_on() {
         let config = |secret: &str, expires: &str| ApiKey {
             name: secret.to_owned(),
-            hash: KeyHash::of(secret.as_bytes()),
+            hash: KeyHash::from_secret(secret.as_bytes()),
             allow: vec![Scope::Admin],
             models: None,
             expires: expires.parse().ok(),

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
-use paddock_admission::keys::ShownKey;
+use paddock_admission::keys::AuthenticatedKey;
 use paddock_proxy::ConnectionLimiter;
 use paddock_runtime::{self as runtime, ModelDetails};
 use paddock_scheduler::Memory;
@@ -25,13 +25,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use engines::Engines;
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    answer(&admin, &ShownKey::default()).await
+    answer(&admin, &AuthenticatedKey::default()).await
 }
 
 /// The same on the public plane, without the models that a key is not for.
 pub(super) async fn public(
     State(counted): State<Counted>,
-    Extension(key): Extension<ShownKey>,
+    Extension(key): Extension<AuthenticatedKey>,
 ) -> Response {
     match counted.get() {
         Some(admin) => answer(admin, &key).await.into_response(),
@@ -39,7 +39,7 @@ pub(super) async fn public(
     }
 }
 
-async fn answer(admin: &Admin, key: &ShownKey) -> impl IntoResponse + use<> {
+async fn answer(admin: &Admin, key: &AuthenticatedKey) -> impl IntoResponse + use<> {
     let look = admin.view.runtime.snapshot().await;
     let mut families = counted(admin, look.as_ref(), Apart::Models).await;
     if !key.is_for_all() {

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use paddock_admission::error::{ProxyError, Unroutable};
-use paddock_admission::keys::ShownKey;
+use paddock_admission::keys::AuthenticatedKey;
 use paddock_runtime::ModelDetails;
 use serde_json::{Value, json};
 
 /// The configured models, in `OpenAI`'s shape: those that a key is for, where it is not for all.
 pub(super) async fn list(
     State(view): State<View>,
-    Extension(key): Extension<ShownKey>,
+    Extension(key): Extension<AuthenticatedKey>,
 ) -> Json<Value> {
     let look = view.runtime.snapshot().await;
     let models = look.iter().flat_map(|look| &look.models);
@@ -24,7 +24,7 @@ pub(super) async fn list(
 /// One of them, by its name or an alias.
 pub(super) async fn one(
     State(view): State<View>,
-    Extension(key): Extension<ShownKey>,
+    Extension(key): Extension<AuthenticatedKey>,
     Name(name): Name,
 ) -> Response {
     let found = {
@@ -32,7 +32,7 @@ pub(super) async fn one(
         let found = catalog.find(&name);
         match &key.0 {
             Some(key) => found
-                .map_err(|error| catalog.for_key(key, error))
+                .map_err(|error| catalog.hide_other_models(key, error))
                 .and_then(|model| catalog.check(key, &model).map(|()| model)),
             None => found,
         }

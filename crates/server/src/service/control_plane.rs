@@ -1,7 +1,7 @@
 //! The start of the runtime actor, with the channels by which others follow and ask it.
 
-use paddock_admission::admission::AdmissionHandle;
 use paddock_admission::catalog::Catalog;
+use paddock_admission::lease_queue::AdmissionHandle;
 use paddock_admission::phase::ServicePhase;
 use paddock_config::Config;
 use paddock_runtime::load_history;

@@ -1,7 +1,7 @@
 //! Entries of the activity log, and the query that selects them.
 
 use crate::{Outcome, RecordBatch, RequestRecord};
-use paddock_admission::error::unix;
+use paddock_admission::error::unix_seconds;
 use paddock_api::{EndedRequest, Tokens};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl LoggedRequest {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         EndedRequest {
             seq,
-            at: unix(self.at),
+            at: unix_seconds(self.at),
             id: self.id.clone(),
             model: self.model.as_deref().map(str::to_owned),
             key: self.key.as_deref().map(str::to_owned),
@@ -131,7 +131,7 @@ impl LifecycleEvent {
     pub fn to_api(&self, seq: u64) -> paddock_api::LifecycleEvent {
         paddock_api::LifecycleEvent {
             seq,
-            at: unix(self.at),
+            at: unix_seconds(self.at),
             model: Some(self.model.to_string()).filter(|model| !model.is_empty()),
             event: self.event.clone().into_owned(),
             reason: self.reason.clone().map(Cow::into_owned),

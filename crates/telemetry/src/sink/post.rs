@@ -4,7 +4,7 @@ use super::batch::PostBatch;
 use crate::http_client::{HttpAnswer, HttpClient, HttpClientError, REQUEST_TIMEOUT};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
-use paddock_config::Events;
+use paddock_config::EventReceiver;
 use paddock_supervisor::blocking;
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,7 +30,7 @@ pub(super) enum PostError {
 /// Posts a batch. Of the answer only the head is read.
 pub(super) async fn post(
     client: &HttpClient,
-    to: &Events,
+    to: &EventReceiver,
     batch: &PostBatch,
 ) -> Result<HttpAnswer, PostError> {
     let mut fields = HeaderMap::new();

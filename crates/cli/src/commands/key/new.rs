@@ -50,7 +50,7 @@ pub(super) fn run(args: &NewArgs) -> Exit {
         return Exit::Failed;
     }
     let secret = secret(&random);
-    let hash = KeyHash::of(secret.as_bytes());
+    let hash = KeyHash::from_secret(secret.as_bytes());
     let section = section(args, hash);
     let told = match args.write {
         true => match add(args, &section) {

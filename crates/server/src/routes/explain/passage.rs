@@ -2,7 +2,7 @@
 
 use crate::routes::Admin;
 use crate::routes::in_flight;
-use paddock_admission::error::unix;
+use paddock_admission::error::unix_seconds;
 use paddock_proxy::{ActiveRequest, RequestStage};
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ impl Passage {
         json!({
             "request": name,
             "model": self.model,
-            "arrived": unix(self.at),
+            "arrived": unix_seconds(self.at),
             "waited_seconds": self.queued.as_secs_f64(),
             "outcome": outcome,
             "error": error,
@@ -117,7 +117,7 @@ impl Passage {
                 "it waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
             ),
         };
-        let at = unix(self.at + self.queued + self.engine_wait);
+        let at = unix_seconds(self.at + self.queued + self.engine_wait);
         Some(json!({ "at": at, "what": "engine_wait", "message": message }))
     }
 }

@@ -1,0 +1,195 @@
+//! Flags of `llama-server` that paddock sets itself, and the keys to use instead.
+//!
+//! Names as in llama.cpp b11434, common/arg.cpp.
+
+use super::problem::Problem;
+use super::toml_section::Sourced;
+
+struct OwnedFlags {
+    flags: &'static [&'static str],
+    env: &'static [&'static str],
+    help: &'static str,
+}
+
+const PATH_HELP: &str =
+    "name the file with `path` under [models.NAME]; paddock does not download models";
+const MANY_MODELS_HELP: &str =
+    "name models under [models.NAME], or their directory in `dirs` under [discover]";
+const AUTH_HELP: &str =
+    "clients show paddock's own keys, under [auth.keys.NAME]: `paddock key new NAME`";
+const TLS_HELP: &str = "TLS is not supported in this version; put a TLS proxy in front of paddock";
+const EXITS_HELP: &str = "with it the child would print something and exit; run it without paddock";
+
+const OWNED_FLAGS: &[OwnedFlags] = &[
+    OwnedFlags {
+        flags: &["-m", "--model"],
+        env: &["LLAMA_ARG_MODEL"],
+        help: "use `path` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &[
+            "-mu",
+            "--model-url",
+            "-hf",
+            "-hfr",
+            "--hf-repo",
+            "-hff",
+            "--hf-file",
+            "-dr",
+            "--docker-repo",
+        ],
+        env: &[
+            "LLAMA_ARG_MODEL_URL",
+            "LLAMA_ARG_HF_REPO",
+            "LLAMA_ARG_HF_FILE",
+            "LLAMA_ARG_DOCKER_REPO",
+        ],
+        help: PATH_HELP,
+    },
+    OwnedFlags {
+        flags: &["-a", "--alias"],
+        env: &["LLAMA_ARG_ALIAS"],
+        help: "the model is called NAME of [models.NAME]; use `aliases` for other names",
+    },
+    OwnedFlags {
+        flags: &["--host", "--port", "--reuse-port"],
+        env: &["LLAMA_ARG_HOST", "LLAMA_ARG_PORT", "LLAMA_ARG_REUSE_PORT"],
+        help: "use `listen` under [server]",
+    },
+    OwnedFlags {
+        flags: &["-c", "--ctx-size"],
+        env: &["LLAMA_ARG_CTX_SIZE"],
+        help: "use `context` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &["-np", "--parallel"],
+        env: &["LLAMA_ARG_N_PARALLEL"],
+        help: "use `parallel` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &["-ngl", "--gpu-layers", "--n-gpu-layers"],
+        env: &["LLAMA_ARG_N_GPU_LAYERS"],
+        help: "use `gpu_layers` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &["-mm", "--mmproj", "-mmu", "--mmproj-url"],
+        env: &["LLAMA_ARG_MMPROJ", "LLAMA_ARG_MMPROJ_URL"],
+        help: "use `mmproj` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &[
+            "-md",
+            "--model-draft",
+            "--spec-draft-model",
+            "-hfd",
+            "-hfrd",
+            "--hf-repo-draft",
+            "--spec-draft-hf",
+        ],
+        env: &["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_SPEC_DRAFT_HF_REPO"],
+        help: "use `draft` under [models.NAME]",
+    },
+    OwnedFlags {
+        flags: &["--api-key", "--api-key-file"],
+        env: &["LLAMA_API_KEY", "LLAMA_ARG_API_KEY_FILE"],
+        help: AUTH_HELP,
+    },
+    OwnedFlags {
+        flags: &["--ssl-key-file", "--ssl-cert-file"],
+        env: &["LLAMA_ARG_SSL_KEY_FILE", "LLAMA_ARG_SSL_CERT_FILE"],
+        help: TLS_HELP,
+    },
+    OwnedFlags {
+        flags: &[
+            "--models-dir",
+            "--models-preset",
+            "--models-max",
+            "--models-autoload",
+            "--no-models-autoload",
+        ],
+        env: &[
+            "LLAMA_ARG_MODELS_DIR",
+            "LLAMA_ARG_MODELS_PRESET",
+            "LLAMA_ARG_MODELS_MAX",
+            "LLAMA_ARG_MODELS_AUTOLOAD",
+            "LLAMA_ARG_NO_MODELS_AUTOLOAD",
+        ],
+        help: MANY_MODELS_HELP,
+    },
+    OwnedFlags {
+        flags: &["--api-prefix"],
+        env: &["LLAMA_ARG_API_PREFIX"],
+        help: "it would move the routes that paddock asks whether the child is ready",
+    },
+    OwnedFlags {
+        flags: &[],
+        env: &["LLAMA_SERVER_ROUTER_PORT", "LLAMA_SERVER_CHILD_MODE"],
+        help: "llama-server and paddock speak to each other through it",
+    },
+];
+
+/// Flags that select a model preset and its port.
+const PRESET_PORTS: [(&str, u16); 11] = [
+    ("--embd-gemma-default", 8011),
+    ("--fim-qwen-1.5b-default", 8012),
+    ("--fim-qwen-3b-default", 8012),
+    ("--fim-qwen-7b-default", 8012),
+    ("--fim-qwen-7b-spec", 8012),
+    ("--fim-qwen-14b-spec", 8012),
+    ("--fim-qwen-30b-default", 8012),
+    ("--gpt-oss-20b-default", 8013),
+    ("--gpt-oss-120b-default", 8013),
+    ("--vision-gemma-4b-default", 8014),
+    ("--vision-gemma-12b-default", 8014),
+];
+
+/// Flags with which `llama-server` prints something and exits.
+const EXITING_FLAGS: [&str; 8] = [
+    "-h",
+    "--help",
+    "--usage",
+    "--version",
+    "-cl",
+    "--cache-list",
+    "--completion-bash",
+    "--list-devices",
+];
+
+/// Normalizes a flag as `llama-server` does: underscores in long flags become hyphens.
+pub(super) fn normalize_flag(arg: &str) -> String {
+    if arg.starts_with("--") {
+        arg.replace('_', "-")
+    } else {
+        arg.to_owned()
+    }
+}
+
+/// Returns the port of a preset flag.
+pub(super) fn preset_port(flag: &str) -> Option<u16> {
+    let row = PRESET_PORTS.iter().find(|(name, _)| *name == flag)?;
+    Some(row.1)
+}
+
+/// Returns advice for a flag that makes `llama-server` print something and exit.
+pub(super) fn exit_help(flag: &str) -> Option<&'static str> {
+    EXITING_FLAGS.contains(&flag).then_some(EXITS_HELP)
+}
+
+/// Reports an argument that paddock sets itself.
+pub(super) fn check_arg(arg: &Sourced<String>) -> Option<Problem> {
+    let normal = normalize_flag(&arg.value);
+    let flag = normal.split_once('=').map_or(&*normal, |(flag, _)| flag);
+    let row = OWNED_FLAGS.iter().find(|row| row.flags.contains(&flag));
+    let help = row.map(|row| row.help);
+    let help = help.or_else(|| preset_port(flag).map(|_| PATH_HELP));
+    let help = help.or_else(|| exit_help(flag))?;
+    let message = format!("`{flag}` is not for `args`: paddock sets it or does without");
+    Some(arg.problem(message).help(help))
+}
+
+/// Reports an environment variable that paddock sets itself.
+pub(super) fn check_env(name: &str, value: &Sourced<String>) -> Option<Problem> {
+    let row = OWNED_FLAGS.iter().find(|row| row.env.contains(&name))?;
+    let message = format!("`{name}` is not for `env`: paddock sets it or does without");
+    Some(value.problem(message).help(row.help))
+}
