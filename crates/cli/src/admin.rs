@@ -1,13 +1,13 @@
-//! The commands' side of the admin plane: finding paddock, asking it, saying why it did not go.
+//! The client of the admin API: finds a running paddock, sends requests, and reports errors.
 
 mod address;
 mod client;
-mod find;
+mod discovery;
 mod sse;
 
 pub(crate) use address::Address;
-pub(crate) use client::{Answer, Client, refusal};
-pub(crate) use sse::Sse;
+pub(crate) use client::{AdminAnswer, AdminClient, parse_refusal};
+pub(crate) use sse::SseParser;
 
 use std::future::Future;
 
@@ -19,10 +19,10 @@ use crate::exit::Exit;
 use crate::output;
 use crate::threads::{self, TooFewThreads};
 
-/// What a name may hold in a path as it is.
-const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+/// Characters to escape in a path segment.
+const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// Flags of every command that asks a paddock that runs.
+/// Flags of commands that talk to a running paddock.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
     /// The admin address of the paddock to ask: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or a wrapped command's]
@@ -34,67 +34,67 @@ pub(crate) struct AdminArgs {
     key: Option<std::ffi::OsString>,
 }
 
-/// Why a command has not done what it was asked to.
+/// A reason why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    /// Nobody is there.
+pub(crate) enum CommandError {
+    /// No server answers.
     #[error(
-        "no paddock answers at {at}: {why}\n  = help: start one with `paddock serve`, or give its admin \
+        "no paddock answers at {address}: {why}\n  = help: start one with `paddock serve`, or give its admin \
          address with --admin or PADDOCK_ADMIN"
     )]
     NoAnswer {
-        /// Where it was looked for.
-        at: Address,
-        /// What was met instead.
+        /// The address that was tried.
+        address: Address,
+        /// The cause.
         why: String,
     },
-    /// Somebody else is there.
+    /// Another server answers.
     #[error(
-        "what answers at {at} is not paddock's admin address\n  = help: it is what `server.admin` says, \
+        "what answers at {address} is not paddock's admin address\n  = help: it is what `server.admin` says, \
          and what `paddock serve` shows when it starts; give it with --admin or PADDOCK_ADMIN"
     )]
     NotPaddock {
-        /// Where it was looked for.
-        at: Address,
+        /// The address that was tried.
+        address: Address,
     },
-    /// Nobody is at the usual address, and several are elsewhere.
+    /// No paddock is at the default address, and several wrapped commands are elsewhere.
     #[error(
         "several wrapped commands run, and none at the usual admin address\n  = help: say which with --admin or \
-         PADDOCK_ADMIN: {}", listed(.at)
+         PADDOCK_ADMIN: {}", join_addresses(.addresses)
     )]
-    Several {
-        /// Where they are.
-        at: Vec<Address>,
+    SeveralCandidates {
+        /// Their addresses.
+        addresses: Vec<Address>,
     },
-    /// It wants a key.
-    #[error("the paddock at {at} {}\n  = help: {}", wants(*.shown), wanted(*.shown))]
-    NoKey {
-        /// Where it is.
-        at: Address,
-        /// One was shown.
-        shown: bool,
+    /// The request has no key, or an unknown one.
+    #[error("the paddock at {address} {}\n  = help: {}", key_error(*.has_key), key_help(*.has_key))]
+    Unauthorized {
+        /// The paddock's address.
+        address: Address,
+        /// Set if the request had a key.
+        has_key: bool,
     },
-    /// It was there.
-    #[error("the paddock at {at} has gone")]
-    Gone {
-        /// Where it was.
-        at: Address,
+    /// The connection ended early.
+    #[error("the paddock at {address} has gone")]
+    ConnectionLost {
+        /// The paddock's address.
+        address: Address,
     },
-    /// It says no.
+    /// paddock refused the request.
     #[error("{message}")]
     Refused {
-        /// What it says.
+        /// The error's message.
         message: String,
         /// The kind of an error, as docs/api.md lists them.
         code: Option<String>,
     },
-    /// An answer that began has no end.
+    /// The answer has no end.
     #[error("the answer breaks off")]
-    BrokenOff,
-    /// Somebody at the terminal, or a signal, ended it.
+    AnswerTruncated,
+    /// The user interrupted the command.
     #[error("interrupted")]
     Interrupted,
-    /// This process lacks something.
+    /// The system lacks a resource.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
     /// The system grants too few threads.
@@ -102,20 +102,20 @@ pub(crate) enum Trouble {
     Threads(#[from] TooFewThreads),
 }
 
-fn listed(addresses: &[Address]) -> String {
-    let shown = addresses.iter().map(ToString::to_string);
-    shown.collect::<Vec<_>>().join(", ")
+fn join_addresses(addresses: &[Address]) -> String {
+    let texts = addresses.iter().map(ToString::to_string);
+    texts.collect::<Vec<_>>().join(", ")
 }
 
-fn wants(shown: bool) -> &'static str {
-    match shown {
+fn key_error(has_key: bool) -> &'static str {
+    match has_key {
         true => "does not know the key in PADDOCK_KEY",
         false => "wants an API key",
     }
 }
 
-fn wanted(shown: bool) -> &'static str {
-    match shown {
+fn key_help(has_key: bool) -> &'static str {
+    match has_key {
         true => "it is misspelt, or was revoked; put the secret of a key that allows `admin` there",
         false => {
             "put the secret of a key that allows `admin` into the environment, as PADDOCK_KEY; its operator \
@@ -124,69 +124,69 @@ fn wanted(shown: bool) -> &'static str {
     }
 }
 
-impl Trouble {
-    fn exit(&self) -> Exit {
+impl CommandError {
+    fn exit_code(&self) -> Exit {
         match self {
-            Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::Gone { .. } => {
+            Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::ConnectionLost { .. } => {
                 Exit::Unavailable
             }
             Self::Refused { .. }
-            | Self::NoKey { .. }
-            | Self::BrokenOff
+            | Self::Unauthorized { .. }
+            | Self::AnswerTruncated
             | Self::System(_)
             | Self::Threads(_) => Exit::Failed,
-            Self::Several { .. } => Exit::Usage,
+            Self::SeveralCandidates { .. } => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
         }
     }
 }
 
 impl AdminArgs {
-    /// Does something with the paddock these flags name, and says what went wrong.
-    pub(crate) fn run<F: Future<Output = Result<(), Trouble>>>(
+    /// Runs `work` with a client of the paddock that these flags name, and prints its error.
+    pub(crate) fn run<F: Future<Output = Result<(), CommandError>>>(
         self,
-        work: impl FnOnce(Client) -> F,
+        work: impl FnOnce(AdminClient) -> F,
     ) -> Exit {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let done = runtime.map_err(Trouble::from).and_then(|runtime| {
+        let result = runtime.map_err(CommandError::from).and_then(|runtime| {
             if self.admin.as_ref().is_some_and(Address::has_name) {
-                // tokio looks names up on a thread.
-                threads::ensure(1)?;
+                // tokio resolves host names on a thread.
+                threads::ensure_available(1)?;
             }
-            let done = runtime.block_on(async {
-                let at = match self.admin {
-                    Some(at) => at,
-                    None => find::address(self.key.as_ref()).await?,
+            let result = runtime.block_on(async {
+                let address = match self.admin {
+                    Some(address) => address,
+                    None => discovery::find_address(self.key.as_ref()).await?,
                 };
-                work(Client::new(at, self.key)).await
+                work(AdminClient::new(address, self.key)).await
             });
-            // A write that nobody takes must not hold up the end.
+            // A blocked write must not delay the exit.
             runtime.shutdown_background();
-            done
+            result
         });
-        match done {
+        match result {
             Ok(()) => Exit::Done,
-            Err(trouble) => {
-                output::error(&format!("error: {trouble}"));
-                trouble.exit()
+            Err(error) => {
+                output::print_error(&format!("error: {error}"));
+                error.exit_code()
             }
         }
     }
 }
 
-/// The path of something that belongs to a model.
-pub(crate) fn model_path(model: &str, what: &str) -> String {
-    path("models", model, what)
+/// Returns the API path of a model's action.
+pub(crate) fn model_path(model: &str, action: &str) -> String {
+    api_path("models", model, action)
 }
 
-/// The path of something that belongs to a request.
-pub(crate) fn request_path(id: &str, what: &str) -> String {
-    path("requests", id, what)
+/// Returns the API path of a request's action.
+pub(crate) fn request_path(id: &str, action: &str) -> String {
+    api_path("requests", id, action)
 }
 
-fn path(kind: &str, name: &str, what: &str) -> String {
-    let name = utf8_percent_encode(name, IN_A_PATH);
-    format!("/api/{kind}/{name}/{what}")
+fn api_path(kind: &str, name: &str, action: &str) -> String {
+    let name = utf8_percent_encode(name, PATH_SEGMENT);
+    format!("/api/{kind}/{name}/{action}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The memory allocator. After a thousand streams the C library's keeps most of what they took, and a little more each
-//! time: it returns the ends of its heaps alone, and something lives there. jemalloc returns any page that has been free for
-//! a while, by a thread that sleeps as long as there is none (`background_threads`). How it is set: `.cargo/config.toml`.
+//! Selects jemalloc. After a thousand streams the C library's allocator keeps most of their memory, and more each time: it
+//! returns only the ends of its heaps, where some allocations live on. jemalloc returns any page that has been free for a
+//! while, by a thread that otherwise sleeps (`background_threads`). `.cargo/config.toml` sets its options.
 
 use tikv_jemallocator::Jemalloc;
 

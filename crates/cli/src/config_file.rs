@@ -1,4 +1,4 @@
-//! Finding and reading the configuration file.
+//! Finds and reads the configuration file.
 
 use std::env;
 use std::fs::File;
@@ -8,54 +8,52 @@ use std::path::{Path, PathBuf};
 use paddock_server::FileState;
 use paddock_server::config::{Config, Overrides, Problem, Problems};
 
-const NAME: &str = "paddock.toml";
+const FILE_NAME: &str = "paddock.toml";
 
-/// A configuration and the file it was read from, if there was one.
+/// A configuration and its file, if any.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedConfig {
     pub(crate) config: Config,
-    /// With how it was before it was read.
+    /// The file and its state before it was read.
     pub(crate) file: Option<(PathBuf, FileState)>,
 }
 
-impl Loaded {
+impl LoadedConfig {
     pub(crate) fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|(path, _)| &**path)
     }
 }
 
-/// A file, and what stands in it.
+/// A configuration file and its text.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ConfigText {
     pub(crate) file: PathBuf,
     pub(crate) text: String,
     state: FileState,
 }
 
-/// Reads the file that is named, else the first that is found, and checks all of it.
-///
-/// Without any file, the flags alone make the configuration.
-pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Problems> {
-    let Some(Found { file, text, state }) = text(named)? else {
+/// Reads and validates the named file, else the first that exists, else a configuration of flags alone.
+pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<LoadedConfig, Problems> {
+    let Some(ConfigText { file, text, state }) = read_text(named)? else {
         let config = Config::from_flags(overrides)?;
-        return Ok(Loaded { config, file: None });
+        return Ok(LoadedConfig { config, file: None });
     };
     let config = Config::from_toml(&text, &file, overrides)?;
     let file = Some((file, state));
-    Ok(Loaded { config, file })
+    Ok(LoadedConfig { config, file })
 }
 
-/// Reads the file that is named, else the first that is found, and checks nothing.
-pub(crate) fn text(named: Option<&Path>) -> Result<Option<Found>, Problems> {
+/// Reads the named file, else the first that exists, without validation.
+pub(crate) fn read_text(named: Option<&Path>) -> Result<Option<ConfigText>, Problems> {
     match named {
         Some(path) => Ok(Some(read(path.to_owned())?)),
-        None => find(),
+        None => read_first(),
     }
 }
 
-/// Reads the first file that is there, of `./`, the user's directory and `/etc`.
-fn find() -> Result<Option<Found>, Problems> {
-    for path in candidates() {
+/// Reads the first file that exists in `./`, the user's directory and `/etc`.
+fn read_first() -> Result<Option<ConfigText>, Problems> {
+    for path in candidate_paths() {
         if path.exists() {
             return Ok(Some(read(path)?));
         }
@@ -63,7 +61,7 @@ fn find() -> Result<Option<Found>, Problems> {
     Ok(None)
 }
 
-fn candidates() -> impl Iterator<Item = PathBuf> {
+fn candidate_paths() -> impl Iterator<Item = PathBuf> {
     let absolute = |name| {
         env::var_os(name)
             .map(PathBuf::from)
@@ -71,14 +69,18 @@ fn candidates() -> impl Iterator<Item = PathBuf> {
     };
     let home = || absolute("HOME").map(|home| home.join(".config"));
     let user = absolute("XDG_CONFIG_HOME").or_else(home);
-    let user = user.map(|directory| directory.join("paddock").join(NAME));
-    let here = PathBuf::from(NAME);
-    [Some(here), user, Some(Path::new("/etc/paddock").join(NAME))]
-        .into_iter()
-        .flatten()
+    let user = user.map(|directory| directory.join("paddock").join(FILE_NAME));
+    let local = PathBuf::from(FILE_NAME);
+    [
+        Some(local),
+        user,
+        Some(Path::new("/etc/paddock").join(FILE_NAME)),
+    ]
+    .into_iter()
+    .flatten()
 }
 
-fn read(file: PathBuf) -> Result<Found, Problems> {
+fn read(file: PathBuf) -> Result<ConfigText, Problems> {
     let reading = || {
         let mut open = File::open(&file)?;
         let state = FileState::from(&open.metadata()?);
@@ -87,18 +89,18 @@ fn read(file: PathBuf) -> Result<Found, Problems> {
         io::Result::Ok((text, state))
     };
     let read = reading().map_err(|error| {
-        let shown = file.display();
+        let path = file.display();
         let (message, help) = match error.kind() {
-            ErrorKind::NotFound => (format!("there is no file {shown}"), None),
+            ErrorKind::NotFound => (format!("there is no file {path}"), None),
             ErrorKind::PermissionDenied => {
                 let help = "change its permissions, or run paddock as a user who may read it";
                 (
-                    format!("{shown} cannot be read: permission denied"),
+                    format!("{path} cannot be read: permission denied"),
                     Some(help),
                 )
             }
-            ErrorKind::InvalidData => (format!("{shown} is not UTF-8 text"), None),
-            _ => (format!("{shown} cannot be read: {error}"), None),
+            ErrorKind::InvalidData => (format!("{path} is not UTF-8 text"), None),
+            _ => (format!("{path} cannot be read: {error}"), None),
         };
         let problem = Problem::new(message);
         Problems::from(match help {
@@ -107,5 +109,5 @@ fn read(file: PathBuf) -> Result<Found, Problems> {
         })
     });
     let (text, state) = read?;
-    Ok(Found { file, text, state })
+    Ok(ConfigText { file, text, state })
 }

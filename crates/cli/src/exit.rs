@@ -1,23 +1,23 @@
-//! Exit codes.
+//! Defines the exit codes.
 
 use std::process::ExitCode;
 
-/// How a command ends.
+/// A command's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked to.
+    /// The command succeeded.
     Done,
-    /// It failed.
+    /// The command failed.
     Failed,
-    /// It was called wrongly.
+    /// The command line is wrong.
     Usage,
     /// The configuration is wrong.
     Config,
-    /// No paddock answers where it was looked for (`EX_UNAVAILABLE` of sysexits.h).
+    /// No paddock answers (`EX_UNAVAILABLE` of sysexits.h).
     Unavailable,
-    /// It was interrupted: what a shell says of SIGINT.
+    /// The command was interrupted, as shells report SIGINT.
     Interrupted,
-    /// A wrapped command has ended with this status before it served.
+    /// The status of a wrapped command that has ended before it served.
     Command(u8),
 }
 

@@ -1,46 +1,45 @@
-//! SIGHUP. For `serve` it is a request to read the configuration again. For `wrap`, which has none to read, it says that the
-//! terminal has been closed, and ends it as it would end the command; under nohup(1) it is ignored. A service manager means a
-//! reload, which `wrap` answers.
+//! Decides what SIGHUP means. It reloads the configuration of `serve`. It ends `wrap`, which has no configuration, because the
+//! terminal has been closed, unless nohup(1) ignores it; from a service manager it means a reload, which `wrap` answers.
 
 use std::{fs, future, io};
 
 use paddock_server::config::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Hangups as one of the two meanings takes them.
-pub(crate) struct Hangups {
-    /// Ask for a reload.
-    pub(crate) reloads: Hangup,
-    /// Ask for an end.
-    pub(crate) ends: Hangup,
+/// SIGHUP by meaning; at most one of the two fires.
+pub(crate) struct HangupSignals {
+    /// Requests to reload.
+    pub(crate) reloads: HangupSignal,
+    /// Requests to end.
+    pub(crate) ends: HangupSignal,
 }
 
-/// Hangups that count, or none.
-pub(crate) struct Hangup(Option<Signal>);
+/// A stream of SIGHUP, or one that never fires.
+pub(crate) struct HangupSignal(Option<Signal>);
 
-impl Hangups {
-    /// Listens for hangups, unless they are to be ignored.
+impl HangupSignals {
+    /// Listens for SIGHUP, unless it must stay ignored.
     ///
     /// # Errors
-    /// The system denies it.
+    /// The handler cannot be installed.
     pub(crate) fn listen(mode: Mode, is_managed: bool) -> io::Result<Self> {
-        let wraps = mode != Mode::Serve && !is_managed;
-        // A handler would replace what nohup has set, for the child as well.
-        let heard = !(wraps && are_ignored());
-        let hangup = || heard.then(|| signal(SignalKind::hangup())).transpose();
-        let (reloads, ends) = match wraps {
+        let is_unmanaged_wrap = mode != Mode::Serve && !is_managed;
+        // A handler would undo nohup's setting, for the child too.
+        let listens = !(is_unmanaged_wrap && is_hangup_ignored());
+        let hangup = || listens.then(|| signal(SignalKind::hangup())).transpose();
+        let (reloads, ends) = match is_unmanaged_wrap {
             true => (None, hangup()?),
             false => (hangup()?, None),
         };
         Ok(Self {
-            reloads: Hangup(reloads),
-            ends: Hangup(ends),
+            reloads: HangupSignal(reloads),
+            ends: HangupSignal(ends),
         })
     }
 }
 
-impl Hangup {
-    /// Waits for the next one.
+impl HangupSignal {
+    /// Waits for the next SIGHUP.
     pub(crate) async fn recv(&mut self) {
         match &mut self.0 {
             Some(signal) => {
@@ -51,12 +50,12 @@ impl Hangup {
     }
 }
 
-/// Tells whether this process was started with SIGHUP ignored. Systems other than Linux do not say so.
-fn are_ignored() -> bool {
+/// Returns whether this process was started with SIGHUP ignored. Known on Linux only.
+fn is_hangup_ignored() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
 }
 
-/// Reads the mask of ignored signals; bit 0 is SIGHUP, signal 1 (`SigIgn` in `proc_pid_status(5)`).
+/// Checks bit 0 of the mask of ignored signals: SIGHUP, signal 1 (`SigIgn` in `proc_pid_status(5)`).
 fn ignores_hangup(status: &str) -> bool {
     let mut lines = status.lines();
     let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));

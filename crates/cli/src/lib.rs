@@ -1,23 +1,24 @@
-//! The command `paddock`: one file per command.
+//! The command `paddock`, with one file per subcommand.
 //!
-//! It is a library so that tests of the whole can build the same program under another name.
+//! Invariant: this crate parses flags, asks the server crate or the admin API, and prints. A library, so that
+//! end-to-end tests can build the same program under another name.
 
 mod admin;
 mod allocator;
 mod commands;
 mod config_file;
 mod exit;
+mod format;
 mod hangup;
 mod log_targets;
 mod logging;
-mod mistaken;
 mod open_files;
 mod output;
-mod ports;
+mod port_check;
 mod service;
+mod suggest;
 mod table;
 mod threads;
-mod units;
 
 use std::env;
 use std::process::ExitCode;
@@ -29,9 +30,12 @@ use exit::Exit;
 
 /// Runs the command that this process was started with, and returns its exit code.
 pub fn main() -> ExitCode {
-    // The shim becomes the child: what follows its name is not for paddock to read.
+    // The shim becomes the child, whose arguments paddock must not parse.
     let mut args = env::args_os().skip(1);
-    if args.next().is_some_and(|name| name == commands::exec::NAME) {
+    if args
+        .next()
+        .is_some_and(|name| name == commands::exec::COMMAND_NAME)
+    {
         return commands::exec::run(args);
     }
     match Cli::try_parse() {
@@ -39,27 +43,27 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let text = error.render().ansi().to_string();
             if error.use_stderr() {
-                output::coloured_error(&with_a_tip(text));
+                output::print_coloured_error(&add_suggestion(text));
                 Exit::Usage.into()
             } else {
-                output::coloured_text(&text);
+                output::print_coloured(&text);
                 Exit::Done.into()
             }
         }
     }
 }
 
-/// Adds what was probably meant to what clap says of a command line; nothing where that is not known.
-fn with_a_tip(said: String) -> String {
+/// Replaces clap's usage text by the command that was probably meant, if known.
+fn add_suggestion(message: String) -> String {
     let args = env::args_os().skip(1);
     let args: Vec<_> = args
         .map(|arg| output::printable(&arg.to_string_lossy()))
         .collect();
-    let Some(instead) = mistaken::instead(&args) else {
-        return said;
+    let Some(suggestion) = suggest::suggest(&args) else {
+        return message;
     };
-    let error = said.lines().next().unwrap_or_default();
-    let lines = instead.lines().map(|line| format!("    {line}"));
+    let error = message.lines().next().unwrap_or_default();
+    let lines = suggestion.lines().map(|line| format!("    {line}"));
     let lines = lines.collect::<Vec<_>>().join("\n");
     format!("{error}\n\n  instead:\n{lines}\n\nFor more information, try '--help'.\n")
 }

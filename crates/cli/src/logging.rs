@@ -1,6 +1,6 @@
-//! Logs: text on a terminal, JSON otherwise, both on standard error.
+//! Logs to standard error: text on a terminal, JSON otherwise.
 //!
-//! A thread of their own writes them: who reads standard error may stand still, and nothing else does.
+//! A separate thread writes, so that a blocked standard error blocks nothing else.
 
 use crate::log_targets;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -14,28 +14,28 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// The target of events that every filter lets through.
-pub(crate) const ALWAYS: &str = "paddock::always";
+/// Target of events that pass every filter.
+pub(crate) const ALWAYS_TARGET: &str = "paddock::always";
 
-/// Events that may wait to be written. Those beyond are lost.
-const WAITING: usize = 4_096;
+/// Events that may wait to be written; further ones are dropped.
+const MAX_QUEUED_EVENTS: usize = 4_096;
 
-/// Returns whether logs are text, for people, and not JSON.
+/// Returns whether logs are text, not JSON.
 pub(crate) fn is_text() -> bool {
     io::stderr().is_terminal()
 }
 
 /// Starts logging by a filter such as `info` or `warn,paddock_server=debug`.
 ///
-/// Only the first call of a process counts. What waits to be written when the guard is dropped is written,
-/// unless that takes more than a second: also by a panic that unwinds past it.
+/// Only the first call of a process counts. Dropping the guard, also by a panic, waits at most a second for queued
+/// events to be written.
 pub(crate) fn start(filter: &str) -> WorkerGuard {
-    let queue = NonBlockingBuilder::default().buffered_lines_limit(WAITING);
+    let queue = NonBlockingBuilder::default().buffered_lines_limit(MAX_QUEUED_EVENTS);
     let (writer, guard) = queue.thread_name("log").finish(io::stderr());
 
-    // The configuration accepts no filter that cannot be read here.
+    // Does not fail: the configuration has been validated.
     let targets: Targets = log_targets::expand(filter).parse().unwrap_or_default();
-    let targets = targets.with_target(ALWAYS, LevelFilter::INFO);
+    let targets = targets.with_target(ALWAYS_TARGET, LevelFilter::INFO);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = if is_text() {
         fmt::layer().with_writer(writer).boxed()
     } else {
@@ -48,7 +48,7 @@ pub(crate) fn start(filter: &str) -> WorkerGuard {
     guard
 }
 
-/// Logs a panic like everything else, with the way there where `RUST_BACKTRACE` asks for it.
+/// Logs a panic, with a backtrace if `RUST_BACKTRACE` is set.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
@@ -57,8 +57,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread.name().unwrap_or("unnamed");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        tracing::error!(target: ALWAYS, thread, place, %backtrace, "panicked: {message}");
+        tracing::error!(target: ALWAYS_TARGET, thread, place, %backtrace, "panicked: {message}");
     } else {
-        tracing::error!(target: ALWAYS, thread, place, "panicked: {message}");
+        tracing::error!(target: ALWAYS_TARGET, thread, place, "panicked: {message}");
     }
 }

@@ -1,10 +1,10 @@
-//! The limit on open files.
+//! Raises the limit on open files.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit on open files as far as it may go: each client takes one and each request
-/// another, and the customary 1,024 are few. Where the system refuses, the old limit stays.
-pub(crate) fn raise() {
+/// Raises the soft limit to the hard limit, because each client and each request needs a descriptor and the usual
+/// limit is 1,024. On failure the old limit stays.
+pub(crate) fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
         return;

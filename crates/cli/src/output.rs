@@ -1,67 +1,66 @@
-//! The one place that writes to the terminal.
+//! Writes to standard output and standard error; no other module does.
 //!
-//! A reader that has gone away is no reason to fail: what it no longer wants is lost.
+//! A reader that has closed the pipe is no error: the text is dropped.
 
 use std::io::{self, IsTerminal, Write};
 
 pub(crate) use paddock_server::{printable, printable_lines};
 
-/// Who reads what is written.
+/// State of the reader of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// Somebody, as far as can be seen.
-    There,
-    /// Nobody any more.
+pub(crate) enum ReaderState {
+    /// The last write succeeded.
+    Present,
+    /// The last write failed.
     Gone,
 }
 
-/// Writes to standard output: what was asked for.
-pub(crate) fn text(text: &str) {
+/// Writes a command's result to standard output.
+pub(crate) fn print(text: &str) {
     write(&mut io::stdout().lock(), text);
 }
 
-/// Writes to standard error: everything else. Terminal sequences in the text are replaced, for errors repeat
-/// what stands in files and answers.
-pub(crate) fn error(text: &str) {
+/// Writes anything else to standard error. Replaces terminal sequences, because errors quote files and answers.
+pub(crate) fn print_error(text: &str) {
     write(&mut io::stderr().lock(), &printable_lines(text));
 }
 
-/// Writes to standard error what may have colours; they are left out where it is no terminal that shows
-/// them, or where `NO_COLOR` says so.
-pub(crate) fn coloured_error(text: &str) {
+/// Writes coloured text to standard error. Removes colours if that is no terminal that shows them, or if `NO_COLOR`
+/// is set.
+pub(crate) fn print_coloured_error(text: &str) {
     write(&mut anstream::AutoStream::auto(io::stderr()).lock(), text);
 }
 
-/// Writes to standard output what may have colours, as [`coloured_error`] does.
-pub(crate) fn coloured_text(text: &str) {
+/// Writes coloured text to standard output, as [`print_coloured_error`] does.
+pub(crate) fn print_coloured(text: &str) {
     write(&mut anstream::AutoStream::auto(io::stdout()).lock(), text);
 }
 
-/// Writes lines to standard output, each with its newline, and says whether anybody reads them.
-pub(crate) fn lines(lines: &str) -> Reader {
+/// Writes complete lines to standard output and returns the reader's state.
+pub(crate) fn print_lines(lines: &str) -> ReaderState {
     let mut out = io::stdout().lock();
     match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Reader::There,
-        Err(_) => Reader::Gone,
+        Ok(()) => ReaderState::Present,
+        Err(_) => ReaderState::Gone,
     }
 }
 
-/// Writes as [`lines`] does what may have colours, as [`coloured_error`] does.
-pub(crate) fn coloured_lines(lines: &str) -> Reader {
+/// Writes coloured lines to standard output and returns the reader's state.
+pub(crate) fn print_coloured_lines(lines: &str) -> ReaderState {
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
     match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Reader::There,
-        Err(_) => Reader::Gone,
+        Ok(()) => ReaderState::Present,
+        Err(_) => ReaderState::Gone,
     }
 }
 
-/// Whether standard output is a terminal.
+/// Returns whether standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// Writes bytes to standard output.
-pub(crate) fn bytes(bytes: &[u8]) {
+pub(crate) fn print_bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     let _gone = out.write_all(bytes).and_then(|()| out.flush());
 }

@@ -1,4 +1,4 @@
-//! Running the service until a signal ends it.
+//! Runs the service until a signal ends it.
 
 use std::future;
 use std::io;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use paddock_server::config::{Config, Listen, Mode, Model, Problems, warnings};
 use paddock_server::{
-    Broken, CommandEnd, Inherited, InheritedError, Service, ServiceManager, Source, StartError,
+    CommandEnd, ConfigSource, InheritedSockets, PartPanicked, Service, ServiceManager,
+    SocketActivationError, StartError,
 };
 use paddock_supervisor::Adoption;
 use tokio::runtime::Builder;
@@ -14,79 +15,80 @@ use tokio::sync::oneshot;
 
 use crate::commands::exec;
 use crate::exit::Exit;
-use crate::hangup::{Hangup, Hangups};
+use crate::hangup::{HangupSignal, HangupSignals};
 use crate::{logging, open_files, output, threads};
 
-/// Why the service came to an end that nobody asked for.
+/// A reason why the service ended without a signal.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    /// The control runtime or the signal handlers cannot be had.
+    /// The control runtime or the signal handlers cannot be created.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
-    /// What the service manager handed over is of no use.
+    /// The inherited sockets are invalid.
     #[error(transparent)]
-    Inherited(#[from] InheritedError),
+    SocketActivation(#[from] SocketActivationError),
     /// The service does not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The service has ended by itself.
+    /// A part of the service has panicked.
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Panicked(#[from] PartPanicked),
 }
 
-/// Runs a configuration. The control runtime lives on this thread.
-pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<Source>) -> Exit {
-    // The environment is changed by this, so there are no threads yet.
-    let inherited = Inherited::take().map_err(RunError::from);
-    // With the one that writes the log.
-    if let Err(error) = threads::ensure(Service::threads() + 1) {
-        output::error(&format!("error: {error}"));
+/// Runs a configuration, with the control runtime on this thread.
+pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<ConfigSource>) -> Exit {
+    // Changes the environment, so call this before starting threads.
+    let inherited = InheritedSockets::take().map_err(RunError::from);
+    // One more thread writes the log.
+    if let Err(error) = threads::ensure_available(Service::threads() + 1) {
+        output::print_error(&format!("error: {error}"));
         return Exit::Failed;
     }
     let log = logging::start(&config.log);
-    open_files::raise();
+    open_files::raise_limit();
     let outcome = inherited.and_then(|inherited| {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve(config, file, source, inherited))
     });
-    // What was logged comes before what is said now.
+    // Flushes the log before printing errors.
     drop(log);
     match outcome {
         Ok(None) => Exit::Done,
-        Ok(Some(end)) => report_end(&end),
+        Ok(Some(end)) => report_command_end(&end),
         Err(error) => {
-            output::error(&format!("error: {error}"));
+            output::print_error(&format!("error: {error}"));
             match error {
-                // It is the configuration, of paddock or of its sockets, that has to change.
-                RunError::Inherited(_)
+                // The configuration of paddock or of its socket units has to change.
+                RunError::SocketActivation(_)
                 | RunError::Start(StartError::StateInUse(_) | StartError::OpenToAll(_)) => {
                     Exit::Config
                 }
-                RunError::System(_) | RunError::Start(_) | RunError::Broken(_) => Exit::Failed,
+                RunError::System(_) | RunError::Start(_) | RunError::Panicked(_) => Exit::Failed,
             }
         }
     }
 }
 
-/// Starts the service, says where it is, and drains it when a signal comes.
+/// Starts the service, announces its addresses, and drains it on a signal.
 async fn serve(
     config: Config,
     file: Option<&Path>,
-    source: Option<Source>,
-    inherited: Inherited,
+    source: Option<ConfigSource>,
+    inherited: InheritedSockets,
 ) -> Result<Option<CommandEnd>, RunError> {
-    // From here on a signal waits for the service to be there instead of ending the process.
+    // From here on a signal waits until the service has started instead of ending the process.
     let manager = ServiceManager::from_env();
-    let Hangups { mut reloads, ends } = Hangups::listen(config.mode, manager.is_some())?;
+    let HangupSignals { mut reloads, ends } =
+        HangupSignals::listen(config.mode, manager.is_some())?;
     let mut signals = Signals::new(ends)?;
-    let shown = config.clone();
+    let announced = config.clone();
     let adoption = Adoption::begin().inspect_err(|error| {
         tracing::debug!(%error, "this process does not adopt orphans");
     });
-    let shim = exec::shim()?;
+    let shim = exec::build_shim()?;
     let service = Service::start(config, source, shim, inherited, manager, adoption.ok()).await?;
     announce(
-        &shown,
+        &announced,
         file,
         service.public_addresses(),
         service.admin_addresses(),
@@ -95,43 +97,43 @@ async fn serve(
     let (stop, stopped) = oneshot::channel::<()>();
     let (end, ended) = oneshot::channel::<()>();
     let reloader = service.reloader();
-    let running = service.run(asked(stopped), asked(ended));
+    let running = service.run(wait_for(stopped), wait_for(ended));
     let reloading = async {
         loop {
             reloads.recv().await;
-            // What is wrong has been logged.
+            // Errors have been logged.
             let _ = reloader.reload().await;
         }
     };
     tokio::select! {
         ended = running => Ok(ended?),
-        () = forward(&mut signals, stop, end) => Ok(None),
+        () = forward_signals(&mut signals, stop, end) => Ok(None),
         () = reloading => Ok(None),
     }
 }
 
-/// Says what a wrapped command that has ended has said, and ends as it did.
-fn report_end(end: &CommandEnd) -> Exit {
+/// Prints the last lines of a wrapped command that has ended, and returns its exit status.
+fn report_command_end(end: &CommandEnd) -> Exit {
     for line in &end.lines {
-        output::error(line);
+        output::print_error(line);
     }
     if end.status != 0 {
         let message = &end.message;
-        output::error(&format!(
+        output::print_error(&format!(
             "error: the command has ended before it served: {message}"
         ));
     }
     Exit::Command(end.status)
 }
 
-/// Says what is served and where: in words on a terminal, as one event where logs are JSON.
+/// Announces models and addresses: as text on a terminal, as one event if logs are JSON.
 fn announce(config: &Config, file: Option<&Path>, public: &[Listen], admin: &[Listen]) {
     let version = env!("CARGO_PKG_VERSION");
     if logging::is_text() {
-        let summary = summary(config, file, public, admin);
-        output::error(&format!("paddock {version}\n{summary}"));
+        let summary = format_summary(config, file, public, admin);
+        output::print_error(&format!("paddock {version}\n{summary}"));
         for warning in warnings(config, public, admin) {
-            output::error(&warning.to_string());
+            output::print_error(&warning.to_string());
         }
         return;
     }
@@ -142,25 +144,29 @@ fn announce(config: &Config, file: Option<&Path>, public: &[Listen], admin: &[Li
         tracing::warn!("{skipped}");
     }
     tracing::info!(
-        target: logging::ALWAYS,
+        target: logging::ALWAYS_TARGET,
         version,
-        models = ids(config),
+        models = model_ids(config),
         engine = %config.engine.program.display(),
-        listen = join(public),
-        admin = join(admin),
+        listen = format_addresses(public),
+        admin = format_addresses(admin),
         "serving"
     );
 }
 
-/// Completes when the other end sends, and never when it is dropped.
-async fn asked(signal: oneshot::Receiver<()>) {
+/// Waits until the other end sends. Never completes if that is dropped.
+async fn wait_for(signal: oneshot::Receiver<()>) {
     if signal.await.is_err() {
         future::pending::<()>().await;
     }
 }
 
-/// Asks for a stop at the first signal and for an end at the second; never completes.
-async fn forward(signals: &mut Signals, stop: oneshot::Sender<()>, end: oneshot::Sender<()>) {
+/// Requests a drain at the first signal and an immediate end at the second; never completes.
+async fn forward_signals(
+    signals: &mut Signals,
+    stop: oneshot::Sender<()>,
+    end: oneshot::Sender<()>,
+) {
     let first = signals.next().await;
     tracing::info!(signal = first, "draining; a second signal ends it at once");
     let _gone = stop.send(());
@@ -170,17 +176,17 @@ async fn forward(signals: &mut Signals, stop: oneshot::Sender<()>, end: oneshot:
     future::pending::<()>().await;
 }
 
-/// Signals that ask for an end.
+/// The signals that end the service.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hangup: Hangup,
+    hangup: HangupSignal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new(hangup: Hangup) -> io::Result<Self> {
+    fn new(hangup: HangupSignal) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -199,19 +205,19 @@ impl Signals {
     }
 }
 
-/// Shows problems, and how many there are if there are several.
-pub(crate) fn report(problems: &Problems) {
+/// Prints problems, and their number if there are several.
+pub(crate) fn print_problems(problems: &Problems) {
     let count = problems.as_slice().len();
     let problems = problems.coloured();
-    output::coloured_error(&if count > 1 {
+    output::print_coloured_error(&if count > 1 {
         format!("{problems}\n\n{count} problems")
     } else {
         problems.to_string()
     });
 }
 
-/// Says in a few lines what is served, from what, and where.
-pub(crate) fn summary(
+/// Formats models, engine, configuration file and addresses as a few lines.
+pub(crate) fn format_summary(
     config: &Config,
     file: Option<&Path>,
     public: &[Listen],
@@ -222,7 +228,13 @@ pub(crate) fn summary(
     });
     let models = config.models.iter();
     let mut lines: Vec<_> = models
-        .map(|model| format!("  model   {}: {}", model.id, origin(model, config.mode)))
+        .map(|model| {
+            format!(
+                "  model   {}: {}",
+                model.id,
+                describe_source(model, config.mode)
+            )
+        })
         .collect();
     let skipped = config.skipped.iter();
     lines.extend(skipped.map(|skipped| format!("  skipped {skipped}")));
@@ -230,13 +242,13 @@ pub(crate) fn summary(
     if config.mode == Mode::Serve {
         lines.push(format!("  config  {file}"));
     }
-    lines.push(format!("  listen  {}", join(public)));
-    lines.push(format!("  admin   {}", join(admin)));
+    lines.push(format!("  listen  {}", format_addresses(public)));
+    lines.push(format!("  admin   {}", format_addresses(admin)));
     let lines: Vec<_> = lines.iter().map(|line| output::printable(line)).collect();
     lines.join("\n")
 }
 
-fn origin(model: &Model, mode: Mode) -> String {
+fn describe_source(model: &Model, mode: Mode) -> String {
     match (&model.path, mode) {
         (Some(path), _) => path.display().to_string(),
         (None, Mode::Wrap { router: true, .. }) => "whatever llama-server is asked for".to_owned(),
@@ -244,18 +256,18 @@ fn origin(model: &Model, mode: Mode) -> String {
     }
 }
 
-fn ids(config: &Config) -> String {
+fn model_ids(config: &Config) -> String {
     let ids = config.models.iter().map(|model| model.id.as_str());
     ids.collect::<Vec<_>>().join(", ")
 }
 
-fn join(addresses: &[Listen]) -> String {
+fn format_addresses(addresses: &[Listen]) -> String {
     if addresses.is_empty() {
         return "nowhere".to_owned();
     }
-    let shown = addresses.iter().map(|address| match address {
+    let urls = addresses.iter().map(|address| match address {
         Listen::Tcp(_) | Listen::Localhost(_) => format!("http://{address}"),
         Listen::Unix(_) => address.to_string(),
     });
-    shown.collect::<Vec<_>>().join(", ")
+    urls.collect::<Vec<_>>().join(", ")
 }

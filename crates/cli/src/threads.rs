@@ -1,4 +1,4 @@
-//! The threads that a process needs.
+//! Checks that the system grants the threads that a command needs.
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
@@ -6,10 +6,10 @@ use std::thread::{self, JoinHandle};
 
 use paddock_supervisor::FailureClass;
 
-/// Threads of a command that reads and writes the terminal without keeping other work waiting.
-pub(crate) const BLOCKING: usize = 2;
+/// Threads of a command that reads and writes the terminal without blocking other work.
+pub(crate) const TERMINAL_THREADS: usize = 2;
 
-/// Says that the system grants fewer threads than a command needs.
+/// The system grants fewer threads than a command needs.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot start {count} threads: {source}\n  = help: {}",
@@ -20,26 +20,25 @@ pub(crate) struct TooFewThreads {
     source: io::Error,
 }
 
-/// Makes sure that the system grants this many threads at once.
+/// Checks that the system grants `count` threads at once.
 ///
-/// Libraries start some of them, and panic where they cannot: tracing-appender the one that writes the log, tokio
-/// those that block.
+/// Libraries panic if they cannot start a thread: tracing-appender for the log, tokio for blocking work.
 ///
 /// # Errors
 /// The system grants fewer threads than a command needs.
-pub(crate) fn ensure(count: usize) -> Result<(), TooFewThreads> {
-    let started: io::Result<Vec<_>> = (0..count).map(|_| start()).collect();
+pub(crate) fn ensure_available(count: usize) -> Result<(), TooFewThreads> {
+    let started: io::Result<Vec<_>> = (0..count).map(|_| start_thread()).collect();
     let threads = started.map_err(|source| TooFewThreads { count, source })?;
     for (end, thread) in threads {
         drop(end);
-        // It cannot panic.
+        // The thread cannot panic.
         let _ = thread.join();
     }
     Ok(())
 }
 
-/// Starts a thread that ends with its sender.
-fn start() -> io::Result<(Sender<()>, JoinHandle<()>)> {
+/// Starts a thread that ends when its sender is dropped.
+fn start_thread() -> io::Result<(Sender<()>, JoinHandle<()>)> {
     let (end, ended) = mpsc::channel();
     let thread = thread::Builder::new().spawn(move || {
         let _ = ended.recv();

@@ -1,4 +1,5 @@
-//! Serves the admin plane: few connections, none of which can lock the operator out by doing nothing.
+//! Serves the admin plane on a few connections. Idle ones make room for new ones, so that they cannot lock the
+//! operator out.
 
 mod linger;
 
@@ -29,27 +30,27 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// Longest time for a head to arrive, and for a connection to be without a request.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Shortest time without a request after which a connection is closed for another one.
-const MIN_IDLE: Duration = Duration::from_millis(500);
+const MIN_IDLE_TIME: Duration = Duration::from_millis(500);
 
-/// Longest time for a connection to close that makes room for another one.
-const CLOSING_TIME: Duration = Duration::from_millis(500);
+/// Longest wait for an idle connection to close for another one.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Wait before accepting again when the system has no more file descriptors: connections end meanwhile.
+/// Wait before accepting again after an error such as a lack of file descriptors: connections end meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The connections of the admin plane, on all of its addresses.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminConnections {
     free: Arc<Semaphore>,
-    open: Arc<Mutex<Vec<Weak<Activity>>>>,
+    open: Arc<Mutex<Vec<Weak<ConnectionActivity>>>>,
 }
 
-/// A connection's activity, as others see it.
+/// A connection's activity, shared with the tasks that may close it.
 #[derive(Debug)]
-struct Activity {
+struct ConnectionActivity {
     /// Requests whose answers have not ended.
     requests: AtomicUsize,
     idle_since: Mutex<Instant>,
@@ -57,11 +58,11 @@ struct Activity {
     close: Notify,
 }
 
-/// A request that is being answered.
-struct Busy(Arc<Activity>);
+/// Counts a request of a connection until its answer has ended.
+struct RequestGuard(Arc<ConnectionActivity>);
 
 impl AdminConnections {
-    /// Lets `limit` connections in.
+    /// Creates a counter that admits `limit` connections.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(limit)),
@@ -69,17 +70,17 @@ impl AdminConnections {
         }
     }
 
-    /// A place for a connection, if necessary that of the one that has been idle longest. `None` if every
+    /// Admits a connection, closing the one that has been idle longest if necessary. Returns `None` if every
     /// connection is busy.
-    async fn enter(&self) -> Option<(OwnedSemaphorePermit, Arc<Activity>)> {
+    async fn admit(&self) -> Option<(OwnedSemaphorePermit, Arc<ConnectionActivity>)> {
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             permit
         } else {
             self.close_idlest()?;
             let freed = Arc::clone(&self.free).acquire_owned();
-            timeout(CLOSING_TIME, freed).await.ok()?.ok()?
+            timeout(CLOSE_TIMEOUT, freed).await.ok()?.ok()?
         };
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(ConnectionActivity::new());
         let mut open = lock(&self.open);
         open.retain(|open| open.strong_count() > 0);
         open.push(Arc::downgrade(&activity));
@@ -89,12 +90,13 @@ impl AdminConnections {
 
     /// Closes the connection that has been without a request longest.
     fn close_idlest(&self) -> Option<()> {
-        let open: Vec<Arc<Activity>> = lock(&self.open).iter().filter_map(Weak::upgrade).collect();
+        let open: Vec<Arc<ConnectionActivity>> =
+            lock(&self.open).iter().filter_map(Weak::upgrade).collect();
         let idle = open
             .iter()
             .filter_map(|open| Some((open.idle_since()?, open)));
         let (since, idlest) = idle.min_by_key(|(since, _)| *since)?;
-        if since.elapsed() < MIN_IDLE {
+        if since.elapsed() < MIN_IDLE_TIME {
             return None;
         }
         idlest.closes.store(true, Ordering::Relaxed);
@@ -103,7 +105,7 @@ impl AdminConnections {
     }
 }
 
-impl Activity {
+impl ConnectionActivity {
     fn new() -> Self {
         Self {
             requests: AtomicUsize::new(0),
@@ -120,27 +122,27 @@ impl Activity {
     }
 }
 
-impl Busy {
-    fn new(activity: Arc<Activity>) -> Self {
+impl RequestGuard {
+    fn new(activity: Arc<ConnectionActivity>) -> Self {
         activity.requests.fetch_add(1, Ordering::Relaxed);
         Self(activity)
     }
 }
 
-impl Drop for Busy {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         *lock(&self.0.idle_since) = Instant::now();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// An answer's body. Its request is being answered until its end.
-struct Answering {
+/// An answer's body, which holds the request's guard to its end.
+struct GuardedBody {
     body: Body,
-    _busy: Busy,
+    _busy: RequestGuard,
 }
 
-impl HttpBody for Answering {
+impl HttpBody for GuardedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -160,7 +162,7 @@ impl HttpBody for Answering {
     }
 }
 
-/// Serves connections until `open` completes; then their last answers end.
+/// Serves connections until `open` completes, then waits for the last answers.
 pub(crate) async fn serve(
     acceptor: Acceptor,
     router: Router,
@@ -185,7 +187,7 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Some(place) = connections.enter().await else {
+        let Some(admitted) = connections.admit().await else {
             if !warned {
                 tracing::warn!("all connections to the admin plane are busy; closing new ones");
             }
@@ -195,7 +197,7 @@ pub(crate) async fn serve(
         warned = false;
         let (router, closing) = (router.clone(), closing.clone());
         tasks.spawn(async move {
-            let (_permit, activity) = place;
+            let (_permit, activity) = admitted;
             if let Err(error) = serve_accepted(accepted, router, activity, closing).await {
                 tracing::debug!(%error, "a connection to the admin plane ended");
             }
@@ -208,12 +210,12 @@ pub(crate) async fn serve(
 async fn serve_accepted(
     accepted: AcceptedConnection,
     router: Router,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     closing: CancellationToken,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     match accepted {
         AcceptedConnection::Tcp(stream) => {
-            // Events are small, and each is to go at once.
+            // Events are small and must not wait for more data.
             stream.set_nodelay(true)?;
             let stream = TcpStream::from_std(stream)?;
             serve_connection(stream, router, activity, closing).await
@@ -228,20 +230,20 @@ async fn serve_accepted(
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     closing: CancellationToken,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let answering = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, busy) = (router.clone(), Busy::new(Arc::clone(&answering)));
+        let (router, busy) = (router.clone(), RequestGuard::new(Arc::clone(&answering)));
         Box::pin(async move {
             let answer = router.oneshot(request.map(Body::new)).await?;
-            Ok::<_, Infallible>(answer.map(|body| Answering { body, _busy: busy }))
+            Ok::<_, Infallible>(answer.map(|body| GuardedBody { body, _busy: busy }))
         })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let idle = || activity.requests.load(Ordering::Relaxed) == 0;
     let limits = tokio::select! {
@@ -268,7 +270,7 @@ async fn serve_connection(
     Ok(())
 }
 
-/// Every change is whole, so a panic elsewhere does not matter.
+/// Locks a mutex, ignoring poison: no critical section can leave a partial change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -288,11 +290,11 @@ mod tests {
             let (mut client, ours) = duplex(1024);
             client.write_all(words.as_bytes()).await.unwrap();
             let start = Instant::now();
-            let activity = Arc::new(Activity::new());
+            let activity = Arc::new(ConnectionActivity::new());
             let served = serve_connection(ours, Router::new(), activity, CancellationToken::new());
-            let limit = timeout(2 * HEAD_TIME, served).await;
+            let limit = timeout(2 * HEAD_TIMEOUT, served).await;
             assert!(limit.is_ok(), "it stays open: {words}");
-            assert!(start.elapsed() >= HEAD_TIME);
+            assert!(start.elapsed() >= HEAD_TIMEOUT);
             let mut answer = String::new();
             client.read_to_string(&mut answer).await.unwrap();
             assert_eq!(
@@ -307,7 +309,7 @@ mod tests {
     async fn a_client_that_sends_what_nobody_reads_gets_its_answer() {
         let start = Instant::now();
         let (mut client, ours) = duplex(1024);
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(ConnectionActivity::new());
         let serving = serve_connection(ours, Router::new(), activity, CancellationToken::new());
         let sending = async {
             let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n";
@@ -323,7 +325,7 @@ mod tests {
             drop(client);
             taken
         };
-        let (served, taken) = tokio::join!(timeout(2 * HEAD_TIME, serving), sending);
+        let (served, taken) = tokio::join!(timeout(2 * HEAD_TIMEOUT, serving), sending);
         assert!(served.is_ok(), "it stays open");
         assert_eq!(taken, 20_000_000);
         assert_eq!(start.elapsed(), Duration::ZERO);
@@ -332,18 +334,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_idlest_connection_makes_room_and_a_busy_one_never() {
         let connections = AdminConnections::new(1);
-        let (permit, activity) = connections.enter().await.unwrap();
-        assert!(connections.enter().await.is_none(), "it has only begun");
-        sleep(2 * MIN_IDLE).await;
-        let busy = Busy::new(Arc::clone(&activity));
-        assert!(connections.enter().await.is_none(), "it is busy");
+        let (permit, activity) = connections.admit().await.unwrap();
+        assert!(connections.admit().await.is_none(), "it has only begun");
+        sleep(2 * MIN_IDLE_TIME).await;
+        let busy = RequestGuard::new(Arc::clone(&activity));
+        assert!(connections.admit().await.is_none(), "it is busy");
         drop(busy);
-        sleep(2 * MIN_IDLE).await;
+        sleep(2 * MIN_IDLE_TIME).await;
         let closing = async {
             activity.close.notified().await;
             drop(permit);
         };
-        let (entered, ()) = tokio::join!(connections.enter(), closing);
-        assert!(entered.is_some());
+        let (admitted, ()) = tokio::join!(connections.admit(), closing);
+        assert!(admitted.is_some());
     }
 }

@@ -1,21 +1,23 @@
+//! Derives the health of one model and of the service.
+
 use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::ModelStatus;
 
-/// Whether requests can be served, as health routes tell it.
+/// The health that health routes report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthState {
-    /// What is to be loaded at the start is loading, and nothing else is there yet. Requests wait.
+    /// Preloaded models are loading and no model is ready yet. Requests wait.
     Starting,
-    /// Requests are served, or loaded for.
+    /// Requests are served, or cause a load.
     Ready,
-    /// No model loads. Requests are refused.
+    /// Every model has failed. Requests are refused.
     Unhealthy,
-    /// It was told to stop.
+    /// The service is stopping.
     Stopping,
 }
 
 impl HealthState {
-    /// The word for it in health and status answers.
+    /// Returns the name used in health and status answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -25,8 +27,8 @@ impl HealthState {
         }
     }
 
-    /// The health of one model.
-    pub(crate) fn of_model(model: &ModelDetails) -> Self {
+    /// Returns the health of one model.
+    pub(crate) fn from_model(model: &ModelDetails) -> Self {
         match model.scheduling.status {
             ModelStatus::Ready | ModelStatus::Unloaded => Self::Ready,
             ModelStatus::Waiting | ModelStatus::Loading => Self::Starting,
@@ -35,18 +37,18 @@ impl HealthState {
         }
     }
 
-    /// The health of all models together; without a view everything has stopped.
-    pub(crate) fn of_all(view: Option<&RuntimeSnapshot>) -> Self {
+    /// Returns the health of the service; without a view, the runtime actor has stopped.
+    pub(crate) fn from_view(view: Option<&RuntimeSnapshot>) -> Self {
         let Some(view) = view else {
             return Self::Stopping;
         };
-        let all = |is: fn(&ModelDetails) -> bool| view.models.iter().all(is);
-        let any = |is: fn(&ModelDetails) -> bool| view.models.iter().any(is);
+        let all = |matches: fn(&ModelDetails) -> bool| view.models.iter().all(matches);
+        let any = |matches: fn(&ModelDetails) -> bool| view.models.iter().any(matches);
         if all(|model| model.scheduling.status == ModelStatus::Failed) {
             Self::Unhealthy
         } else if any(|model| model.scheduling.status == ModelStatus::Ready) {
             Self::Ready
-        } else if any(|model| model.config.preload && Self::of_model(model) == Self::Starting) {
+        } else if any(|model| model.config.preload && Self::from_model(model) == Self::Starting) {
             Self::Starting
         } else {
             Self::Ready

@@ -2,20 +2,19 @@
 //!
 //! Invariant: this crate connects and presents; decisions are made below it.
 //!
-//! [`Service`] is the whole of it: listeners, workers, the runtime actor and the supervised
-//! child. [`ForwardProxy`] is the part that other programs mount in a router of their own.
+//! [`Service`] runs all of it: listeners, workers, the runtime actor and the supervised children. Other programs
+//! mount [`ForwardProxy`] alone in their own router.
 
 mod admin_server;
 mod health;
-mod inherited;
 mod listeners;
 mod reload;
 mod routes;
 mod service;
 mod service_manager;
+mod socket_activation;
 
 pub use health::HealthState;
-pub use inherited::{Inherited, InheritedError};
 pub use paddock_admission::browser_policy::PageRefusal;
 pub use paddock_admission::error::{Dialect, ProxyError};
 pub use paddock_admission::keys::KeyLimit;
@@ -28,6 +27,7 @@ pub use paddock_proxy::{
 pub use paddock_runtime::CommandEnd;
 pub use paddock_runtime::admin_record::wrapped_admin_addresses;
 pub use paddock_runtime::state_dir::StateDirError;
-pub use reload::{FileState, ReloadError, Reloader, Source};
-pub use service::{Broken, Service, StartError};
+pub use reload::{ConfigSource, FileState, ReloadError, Reloader};
+pub use service::{PartPanicked, Service, StartError};
 pub use service_manager::ServiceManager;
+pub use socket_activation::{InheritedSockets, SocketActivationError};

@@ -1,7 +1,7 @@
-//! Where clients and operators connect: sockets that were handed over, or else what is configured.
+//! Opens the listeners of both planes: inherited sockets if there are any, else the configured addresses.
 
-use crate::inherited::{Inherited, Listener, Socket};
 use crate::service::StartError;
+use crate::socket_activation::{InheritedSocket, InheritedSockets, StdListener};
 use paddock_config::{Config, Listen};
 use paddock_proxy::Acceptor;
 use std::io;
@@ -9,50 +9,52 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-/// Connections that wait to be accepted on each socket; the kernel takes `net.core.somaxconn` if that is
-/// less. tokio asks for 1,024 or fewer. Linux sets the length anew when a socket that listens is told to
-/// listen (`inet_listen` in `net/ipv4/af_inet.c`, `unix_listen` in `net/unix/af_unix.c`).
+/// Connections that may wait to be accepted on each socket, if `net.core.somaxconn` is not less. tokio asks for
+/// at most 1,024. Linux updates the length when listen(2) is called again (`inet_listen` in
+/// `net/ipv4/af_inet.c`, `unix_listen` in `net/unix/af_unix.c`).
 const BACKLOG: i32 = 4096;
 
-/// How often a free port is looked for that both of this machine's own addresses have.
-const PORT_TRIES: usize = 16;
+/// Attempts to find a port that is free on both loopback addresses.
+const MAX_PORT_ATTEMPTS: usize = 16;
 
-/// One plane's open sockets.
+/// The open listeners of one plane.
 #[derive(Debug)]
-pub(crate) struct Plane {
+pub(crate) struct PlaneListeners {
     pub(crate) acceptors: Vec<Acceptor>,
-    /// Where they are, with the ports that were chosen for port 0.
-    pub(crate) at: Vec<Listen>,
-    /// The files that were made for them.
-    pub(crate) made: Vec<PathBuf>,
+    /// Bound addresses, with the ports that were chosen for port 0.
+    pub(crate) addresses: Vec<Listen>,
+    /// Files of unix sockets that paddock created.
+    pub(crate) socket_files: Vec<PathBuf>,
 }
 
-/// Opens the public plane and the admin plane.
+/// Opens the listeners of the public and the admin plane.
 ///
 /// # Errors
-/// An address cannot be had, or is open to everyone without leave.
-pub(crate) async fn open(
+/// An address cannot be listened on, or is open to every network and the configuration does not allow that.
+pub(crate) async fn open_planes(
     config: &Config,
-    inherited: Inherited,
-) -> Result<(Plane, Plane), StartError> {
-    let Inherited { public, admin } = inherited;
-    let open = |sockets: &[Socket], may_be: bool| {
-        let mut sockets = sockets.iter().map(|socket| &socket.at);
-        sockets.find(|at| at.is_wildcard() && !may_be).cloned()
+    inherited: InheritedSockets,
+) -> Result<(PlaneListeners, PlaneListeners), StartError> {
+    let InheritedSockets { public, admin } = inherited;
+    let wildcard = |sockets: &[InheritedSocket], is_allowed: bool| {
+        let mut addresses = sockets.iter().map(|socket| &socket.address);
+        addresses
+            .find(|address| address.is_wildcard() && !is_allowed)
+            .cloned()
     };
-    let open = open(&public, config.public_may_be_open())
-        .or_else(|| open(&admin, config.admin_may_be_open()));
-    if let Some(open) = open {
-        return Err(StartError::OpenToAll(open));
+    let exposed = wildcard(&public, config.public_may_be_open())
+        .or_else(|| wildcard(&admin, config.admin_may_be_open()));
+    if let Some(address) = exposed {
+        return Err(StartError::OpenToAll(address));
     }
     let server = &config.server;
-    let public = plane("server.listen", &server.listen, public).await?;
-    let admin = match plane("server.admin", &server.admin, admin).await {
+    let public = open_plane("server.listen", &server.listen, public).await?;
+    let admin = match open_plane("server.admin", &server.admin, admin).await {
         Err(error) if server.admin_may_move && error.is_in_use() => {
-            let free = server.admin.iter().map(at_a_free_port);
-            let admin = plane("server.admin", &free.collect::<Vec<_>>(), Vec::new()).await?;
+            let free = server.admin.iter().map(with_free_port);
+            let admin = open_plane("server.admin", &free.collect::<Vec<_>>(), Vec::new()).await?;
             tracing::info!(
-                at = ?admin.at,
+                at = ?admin.addresses,
                 "the admin address is another one than usual, where {error}"
             );
             admin
@@ -62,7 +64,7 @@ pub(crate) async fn open(
     Ok((public, admin))
 }
 
-fn at_a_free_port(address: &Listen) -> Listen {
+fn with_free_port(address: &Listen) -> Listen {
     match address {
         Listen::Tcp(address) => Listen::Tcp(SocketAddr::new(address.ip(), 0)),
         Listen::Localhost(_) => Listen::Localhost(0),
@@ -70,15 +72,15 @@ fn at_a_free_port(address: &Listen) -> Listen {
     }
 }
 
-async fn plane(
+async fn open_plane(
     key: &'static str,
     configured: &[Listen],
-    inherited: Vec<Socket>,
-) -> Result<Plane, StartError> {
-    let mut plane = Plane {
+    inherited: Vec<InheritedSocket>,
+) -> Result<PlaneListeners, StartError> {
+    let mut plane = PlaneListeners {
         acceptors: Vec::new(),
-        at: Vec::new(),
-        made: Vec::new(),
+        addresses: Vec::new(),
+        socket_files: Vec::new(),
     };
     if inherited.is_empty() {
         for address in configured {
@@ -92,25 +94,25 @@ async fn plane(
         }
         return Ok(plane);
     }
-    for Socket { listener, at } in inherited {
-        tracing::info!(key, %at, "the service manager holds this socket: the configured addresses are not used");
+    for InheritedSocket { listener, address } in inherited {
+        tracing::info!(key, at = %address, "the service manager holds this socket: the configured addresses are not used");
         let acceptor = match listener {
-            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Acceptor::Tcp),
-            Listener::Unix(listener) => UnixListener::from_std(listener).map(Acceptor::Unix),
+            StdListener::Tcp(listener) => TcpListener::from_std(listener).map(Acceptor::Tcp),
+            StdListener::Unix(listener) => UnixListener::from_std(listener).map(Acceptor::Unix),
         };
         let acceptor = acceptor.map_err(|source| StartError::Listen {
-            address: at.clone(),
+            address: address.clone(),
             source,
         })?;
         plane.acceptors.push(acceptor);
-        plane.at.push(at);
+        plane.addresses.push(address);
     }
     Ok(plane)
 }
 
-impl Plane {
+impl PlaneListeners {
     fn add(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.at.push(Listen::Tcp(listener.local_addr()?));
+        self.addresses.push(Listen::Tcp(listener.local_addr()?));
         self.acceptors.push(Acceptor::Tcp(listener));
         Ok(())
     }
@@ -127,19 +129,19 @@ impl Plane {
                 if UnixStream::connect(path).await.is_ok() {
                     return Err(io::ErrorKind::AddrInUse.into());
                 }
-                // A socket nobody listens on is one that a killed process left behind.
+                // A socket without a listener was left behind by a killed process.
                 if let Ok(found) = std::fs::symlink_metadata(path) {
                     if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
-                        let words = "the file is there already and is not a socket";
-                        return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+                        let message = "the file is there already and is not a socket";
+                        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
                     }
                     std::fs::remove_file(path)?;
                 }
                 let listener = UnixListener::bind(path)?;
                 rustix::net::listen(&listener, BACKLOG)?;
                 self.acceptors.push(Acceptor::Unix(listener));
-                self.made.push(path.clone());
-                self.at.push(address.clone());
+                self.socket_files.push(path.clone());
+                self.addresses.push(address.clone());
             }
         }
         Ok(())
@@ -153,17 +155,19 @@ async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Binds a port on this machine's own addresses, of both families if the machine has both. A port that is chosen
-/// is the same on both.
+/// Binds a port on the loopback addresses of both families, or of one if the machine lacks the other. Port 0
+/// becomes the same port on both.
 async fn bind_localhost(port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut tries = 1;
+    let mut attempts = 1;
     loop {
         match bind_both(port).await {
             // Another program has the chosen port on the second address.
             Err(error)
-                if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES =>
+                if port == 0
+                    && error.kind() == io::ErrorKind::AddrInUse
+                    && attempts < MAX_PORT_ATTEMPTS =>
             {
-                tries += 1;
+                attempts += 1;
             }
             done => return done,
         }
@@ -184,7 +188,7 @@ async fn bind_both(mut port: u16) -> io::Result<Vec<TcpListener>> {
                 tracing::debug!(%address, %error, "this machine lacks an address of localhost");
                 missing = Some(error);
             }
-            // Whose other half is not paddock's is not named by the configured address.
+            // The configured address does not say which of the two failed.
             Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
         }
     }
@@ -194,18 +198,17 @@ async fn bind_both(mut port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// Returns whether the machine has no such address, or not its whole family.
+/// Returns whether the machine lacks the address or its family.
 fn is_missing(error: &io::Error) -> bool {
     let family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(family)
 }
 
-/// Removes the sockets that were made. Whoever answers at one by now is another program, whose socket
-/// it is.
-pub(crate) fn remove(made: &[PathBuf]) {
-    for path in made {
+/// Removes sockets that paddock created, except those on which another program listens by now.
+pub(crate) fn remove_socket_files(socket_files: &[PathBuf]) {
+    for path in socket_files {
         if std::os::unix::net::UnixStream::connect(path).is_err() {
-            // It may be gone already.
+            // The file may be gone already.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -218,16 +221,16 @@ mod tests {
     #[tokio::test]
     async fn a_burst_of_connections_waits_to_be_accepted() {
         const BURST: usize = 400;
-        let mut plane = Plane {
+        let mut plane = PlaneListeners {
             acceptors: Vec::new(),
-            at: Vec::new(),
-            made: Vec::new(),
+            addresses: Vec::new(),
+            socket_files: Vec::new(),
         };
         plane
             .bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()))
             .await
             .unwrap();
-        let Listen::Tcp(address) = plane.at[0] else {
+        let Listen::Tcp(address) = plane.addresses[0] else {
             panic!("no port");
         };
         let limit = std::time::Duration::from_millis(900);
@@ -246,14 +249,14 @@ mod tests {
             return;
         };
         let bound = bind_localhost(0).await.unwrap();
-        let at = bound.iter().map(|listener| listener.local_addr().unwrap());
-        let at: Vec<SocketAddr> = at.collect();
+        let addresses = bound.iter().map(|listener| listener.local_addr().unwrap());
+        let addresses: Vec<SocketAddr> = addresses.collect();
         assert!(
-            at[0].is_ipv4() && at[1].is_ipv6() && at.len() == 2,
-            "{at:?}"
+            addresses[0].is_ipv4() && addresses[1].is_ipv6() && addresses.len() == 2,
+            "{addresses:?}"
         );
-        assert_eq!(at[0].port(), at[1].port());
-        // A port whose other half belongs to another program is not taken by halves.
+        assert_eq!(addresses[0].port(), addresses[1].port());
+        // A port that another program uses on one of the two addresses is not taken at all.
         let taken = six.local_addr().unwrap();
         let error = bind_localhost(taken.port()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -272,12 +275,12 @@ mod tests {
     fn a_socket_that_is_another_programs_by_now_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.sock");
-        let made = [path.clone()];
+        let socket_files = [path.clone()];
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        remove(&made);
+        remove_socket_files(&socket_files);
         assert!(path.exists());
         drop(other);
-        remove(&made);
+        remove_socket_files(&socket_files);
         assert!(!path.exists());
     }
 }

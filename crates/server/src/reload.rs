@@ -1,17 +1,17 @@
-//! Another configuration is read and gone on with; an invalid one changes nothing.
+//! Reloads the configuration of a running service; an invalid one changes nothing.
 
 #[cfg(target_os = "linux")]
-mod closed_aside;
+mod background_close;
 #[cfg(target_os = "linux")]
 mod inotify;
 #[cfg(not(target_os = "linux"))]
-mod notified;
+mod notify_watcher;
 
 #[cfg(target_os = "linux")]
-use self::inotify::Touched;
+use self::inotify::FileWatcher;
 #[cfg(not(target_os = "linux"))]
-use self::notified::Touched;
-use crate::service_manager::Teller;
+use self::notify_watcher::FileWatcher;
+use crate::service_manager::ProgressReporter;
 use paddock_config::{Config, Listen, Problems, warnings};
 use paddock_runtime::RuntimeHandle;
 use paddock_supervisor::blocking;
@@ -25,20 +25,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// How long a file has to stay as it is before it is read: whoever writes it may not be done.
-const QUIET: Duration = Duration::from_millis(500);
+/// Time without a change after which a changed file is read: its writer may not be done before.
+const QUIET_PERIOD: Duration = Duration::from_millis(500);
 
-/// Reads the configuration once more.
-type Read = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+/// A function that reads the configuration again.
+type ReadConfig = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone)]
-pub struct Source {
-    read: Read,
+pub struct ConfigSource {
+    read: ReadConfig,
     file: Option<(PathBuf, FileState)>,
 }
 
-/// A file as it was at some moment. In another state it has been written again.
+/// A file's identity at some moment; a different value means that the file has been written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileState {
     inode: u64,
@@ -60,9 +60,9 @@ impl From<&Metadata> for FileState {
     }
 }
 
-impl Source {
-    /// A configuration that this reads, from a file where there is one, which was in this state before it
-    /// was read first.
+impl ConfigSource {
+    /// Creates a source that calls `read`. `file` is the configuration file, if any, and its state before it was
+    /// first read.
     pub fn new(
         file: Option<(PathBuf, FileState)>,
         read: impl Fn() -> Result<Config, Problems> + Send + Sync + 'static,
@@ -74,9 +74,9 @@ impl Source {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
+        f.debug_struct("ConfigSource")
             .field("file", &self.file)
             .finish_non_exhaustive()
     }
@@ -85,39 +85,39 @@ impl fmt::Debug for Source {
 /// Reloads the configuration of a running service.
 #[derive(Debug, Clone)]
 pub struct Reloader {
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<ConfigSource>,
     pub(crate) runtime: RuntimeHandle,
-    pub(crate) course: Teller,
-    /// For how long requests are kept.
-    pub(crate) activity: watch::Sender<ActivityRetention>,
-    /// Where traces and metrics go.
+    pub(crate) progress: ProgressReporter,
+    /// Retention of ended requests and lifecycle events.
+    pub(crate) retention: watch::Sender<ActivityRetention>,
+    /// The OTLP collector's settings.
     pub(crate) otlp: OtlpHandle,
-    pub(crate) open: Open,
+    pub(crate) wildcard_listeners: WildcardListeners,
 }
 
-/// The addresses that are open to every network because those who come there show a key. They stay what they
-/// are to the end.
+/// The addresses that are open to every network because clients need a key there. Listeners do not change on
+/// reload.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Open {
+pub(crate) struct WildcardListeners {
     public: Option<Listen>,
     admin: Option<Listen>,
 }
 
-impl Open {
-    /// Those among the addresses that are listened on.
-    pub(crate) fn of(config: &Config, public: &[Listen], admin: &[Listen]) -> Self {
-        let open = |at: &[Listen]| {
-            let mut open = at.iter().filter(|at| at.is_wildcard());
-            open.find(|_| !config.server.allow_public).cloned()
+impl WildcardListeners {
+    /// Finds these addresses among those that are listened on.
+    pub(crate) fn new(config: &Config, public: &[Listen], admin: &[Listen]) -> Self {
+        let wildcard = |addresses: &[Listen]| {
+            let mut wildcards = addresses.iter().filter(|address| address.is_wildcard());
+            wildcards.find(|_| !config.server.allow_public).cloned()
         };
         Self {
-            public: open(public),
-            admin: open(admin),
+            public: wildcard(public),
+            admin: wildcard(admin),
         }
     }
 
-    /// The one where nobody would have to show a key any more, and that nobody has allowed otherwise.
-    fn without_leave(&self, config: &Config) -> Option<&Listen> {
+    /// Returns an address that `config` would open to every network without requiring a key or `allow_public`.
+    fn exposed_without_key(&self, config: &Config) -> Option<&Listen> {
         let public = self
             .public
             .as_ref()
@@ -126,25 +126,25 @@ impl Open {
     }
 }
 
-/// Why the configuration is what it was.
+/// A reason why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// It was not read from anywhere.
+    /// The configuration has no source.
     #[error(
         "paddock was started with a command to wrap, not with a configuration that it could read again"
     )]
     NoSource,
-    /// It is not valid.
+    /// The configuration is not valid.
     #[error("the configuration is not valid, and nothing has changed:\n{0}")]
     Invalid(Problems),
-    /// Without a key everybody could come in.
+    /// An address that is open to every network would no longer require a key.
     #[error(
         "paddock listens on {0}, which is open to every network, and the configuration has no key any more that \
          is needed there: nothing has changed; keep a key, or stop paddock, or allow it by \
          `allow_public = true` under [server]"
     )]
     OpenToAll(Listen),
-    /// The system has no thread to read it.
+    /// The system has no thread left to read the configuration.
     #[error("the configuration cannot be read: {0}; nothing has changed")]
     Unread(#[source] io::Error),
     /// paddock is stopping.
@@ -153,13 +153,13 @@ pub enum ReloadError {
 }
 
 impl Reloader {
-    /// Reads the configuration and goes on with it. Says what changed.
+    /// Reads the configuration, applies it and returns what changed.
     ///
     /// # Errors
-    /// It is not valid; nothing has changed.
+    /// Nothing has changed, for the returned reason.
     pub async fn reload(&self) -> Result<Value, ReloadError> {
-        // Whoever asked by a signal is answered, whatever comes of it.
-        let mut reloading = self.course.reloading();
+        // The service manager waits for the end of a reload, even of a failed one.
+        let mut reloading = self.progress.begin_reload();
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
         // Reading checks files, which may take a while.
         let read = blocking::run(move || (source.read)()).await;
@@ -167,19 +167,19 @@ impl Reloader {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {
                 tracing::error!(%problems, "the configuration is not valid: nothing has changed");
-                reloading.refused();
+                reloading.mark_refused();
                 return Err(ReloadError::Invalid(problems));
             }
             Err(error) => {
                 tracing::error!(%error, "the configuration cannot be read: nothing has changed");
-                reloading.refused();
+                reloading.mark_refused();
                 return Err(ReloadError::Unread(error));
             }
         };
-        if let Some(open) = self.open.without_leave(&config) {
+        if let Some(open) = self.wildcard_listeners.exposed_without_key(&config) {
             let error = ReloadError::OpenToAll(open.clone());
             tracing::error!("{error}");
-            reloading.refused();
+            reloading.mark_refused();
             return Err(error);
         }
         let (public, admin) = (&config.server.listen, &config.server.admin);
@@ -189,21 +189,21 @@ impl Reloader {
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
         let reloaded = reloaded.ok_or(ReloadError::Stopping)?.to_json();
-        self.activity
+        self.retention
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         self.otlp.set_collector(otlp);
         tracing::info!(%reloaded, "the configuration was read again");
         Ok(reloaded)
     }
 
-    /// Reloads whenever the file has changed and is quiet again. Never ends by itself.
+    /// Reloads each time the file has changed and is quiet again. Ends only if the file cannot be watched.
     pub(crate) async fn watch(self) {
         let source = self.source.as_ref();
         let Some((file, read)) = source.and_then(|source| source.file.clone()) else {
             return;
         };
-        let mut touched = match Touched::watch(&file) {
-            Ok(touched) => touched,
+        let mut watcher = match FileWatcher::watch(&file) {
+            Ok(watcher) => watcher,
             Err(error) => {
                 let file = file.display();
                 tracing::warn!(%file, %error, "not watched: changes take effect on SIGHUP alone");
@@ -212,24 +212,24 @@ impl Reloader {
         };
         let state = || std::fs::metadata(&file).ok().as_ref().map(FileState::from);
         let mut read = Some(read);
-        // It may have changed since it was read, so it is looked at before anything is told.
+        // The file may have changed before it was watched, so check it before waiting for events.
         loop {
-            let mut seen = state();
-            while seen != read {
-                tokio::time::sleep(QUIET).await;
+            let mut last = state();
+            while last != read {
+                tokio::time::sleep(QUIET_PERIOD).await;
                 let now = state();
                 // A file that is gone for a moment is being replaced.
-                if now.is_some() && now == seen {
+                if now.is_some() && now == last {
                     read = now;
-                    // Its problems have been said.
+                    // The reload has logged its problems.
                     let _ = self.reload().await;
                 }
                 if now.is_none() {
                     break;
                 }
-                seen = now;
+                last = now;
             }
-            if touched.next().await.is_err() {
+            if watcher.next().await.is_err() {
                 return;
             }
         }
@@ -250,24 +250,24 @@ mod tests {
         fs::write(&file, "a").unwrap();
         let before = FileState::from(&fs::metadata(&file).unwrap());
         fs::write(&file, "another").unwrap();
-        let (told, mut asked) = mpsc::channel(1);
-        let source = Source::new(Some((file, before)), move || {
-            let _ = told.try_send(());
+        let (on_read, mut reads) = mpsc::channel(1);
+        let source = ConfigSource::new(Some((file, before)), move || {
+            let _ = on_read.try_send(());
             Err(Problems::from(Problem::new("not now")))
         });
         let reloader = Reloader {
             source: Some(source),
             runtime: RuntimeHandle::new().0,
-            course: Teller::new(),
-            activity: watch::channel(None).0,
+            progress: ProgressReporter::new(),
+            retention: watch::channel(None).0,
             otlp: OtlpHandle::new(None),
-            open: Open::default(),
+            wildcard_listeners: WildcardListeners::default(),
         };
         let limit = Duration::from_secs(30);
         let reread = tokio::time::timeout(limit, async {
             tokio::select! {
                 () = reloader.watch() => None,
-                asked = asked.recv() => asked,
+                read = reads.recv() => read,
             }
         });
         assert_eq!(reread.await, Ok(Some(())));

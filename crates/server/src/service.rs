@@ -1,19 +1,22 @@
-//! The whole service: started, run until it is told to stop, drained.
+//! Starts the service: listeners, workers, the runtime actor, telemetry and the admin plane.
 
 mod control_plane;
-mod places;
-mod stop;
+mod resources;
+mod shutdown;
 
-pub use stop::Broken;
+pub use shutdown::PartPanicked;
 
 use self::control_plane::{ControlPlane, ControlPlaneSetup};
-use self::places::{learn, make_runtime_dir, placeless, record_admin, start_spawner, take_state};
+use self::resources::{
+    make_runtime_dir, record_admin, runtime_dir_advice, start_load_history, start_spawner,
+    take_state_dir,
+};
 use crate::admin_server::{self, AdminConnections};
-use crate::inherited::Inherited;
 use crate::listeners;
-use crate::reload::{Open, Reloader, Source};
-use crate::routes::{self, Transport, View};
-use crate::service_manager::{ServiceManager, Telling};
+use crate::reload::{ConfigSource, Reloader, WildcardListeners};
+use crate::routes::{self, SharedContext, Transport};
+use crate::service_manager::{NotifyTask, ServiceManager};
+use crate::socket_activation::InheritedSockets;
 use axum::Router;
 use axum::response::Response;
 use http_body_util::BodyExt;
@@ -45,25 +48,25 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-/// The most worker threads. Each can keep a core busy with tens of thousands of requests a
-/// second, and the models need the cores more.
-const MOST_WORKERS: usize = 4;
+/// Highest number of worker threads. Each can keep a core busy with tens of thousands of requests per second,
+/// and the models need the cores more.
+const MAX_WORKERS: usize = 4;
 
-/// How many portions of ended requests may wait to be listed.
-const BATCHES: usize = 64;
+/// Batches of ended requests that may wait for the activity thread.
+const MAX_QUEUED_BATCHES: usize = 64;
 
-/// Why the service does not start.
+/// A reason why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {}", why(.source))]
+    #[error("cannot listen on {address}: {}", listen_failure(.source))]
     Listen {
         /// The address.
         address: Listen,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A socket that was handed over is open to every network, and nobody has allowed that.
+    /// An inherited socket is open to every network, and the configuration does not allow that.
     #[error(
         "the socket {0} was handed over, and is open to every network this machine is on: write \
          ListenStream=127.0.0.1:PORT in the socket unit, or have those who come show a key \
@@ -71,18 +74,18 @@ pub enum StartError {
          under [server], or --allow-public"
     )]
     OpenToAll(Listen),
-    /// Another paddock has the state directory.
+    /// Another paddock uses the state directory.
     #[error(transparent)]
     StateInUse(StateDirError),
-    /// There is no place for the child's socket.
-    #[error("cannot make a runtime directory for sockets in {}: {source}; {}", place.display(), placeless(source))]
+    /// The directory of the children's sockets cannot be created.
+    #[error("cannot make a runtime directory for sockets in {}: {source}; {}", place.display(), runtime_dir_advice(source))]
     RuntimeDir {
-        /// Where it was to be.
+        /// The parent directory.
         place: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Too few files may be open.
+    /// The limit of open files is too low.
     #[error(transparent)]
     Descriptors(#[from] TooFewDescriptors),
     /// The threads cannot be started.
@@ -97,7 +100,7 @@ impl StartError {
     }
 }
 
-fn why(error: &io::Error) -> String {
+fn listen_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program listens there already; stop it, or choose another address".to_owned()
@@ -113,82 +116,81 @@ pub struct Service {
     config: Arc<Config>,
     public: Vec<Listen>,
     admin: Vec<Listen>,
-    /// The files of sockets that were made for these.
-    sockets: Vec<PathBuf>,
+    /// Files of unix sockets that paddock created for these addresses.
+    socket_files: Vec<PathBuf>,
     runtime: RuntimeHandle,
     reloader: Reloader,
     workers: WorkerThreads,
     accepting: CancellationToken,
     admin_open: CancellationToken,
     tasks: TaskTracker,
-    telling: Telling,
-    /// Ends when the runtime actor has, which is when the instances have stopped.
+    notify_task: NotifyTask,
+    /// Ends with the runtime actor, after the instances have stopped.
     stopped: TaskTracker,
-    /// Fails where the runtime actor has panicked.
+    /// Fails if the runtime actor has panicked.
     actor: JoinHandle<()>,
-    /// The instances.
+    /// Tasks of the instances.
     instances: TaskTracker,
-    /// Ends when the last lesson is written.
+    /// Ends when the last load measurement is written.
     learned: Option<load_history::LoadHistoryThread>,
-    /// Ends when the last request is written, after the workers.
+    /// Ends when the last request is written; joined after the workers.
     activity: telemetry::ActivityThread,
-    /// Ends when the last traces and metrics are sent, after the workers.
+    /// Ends when the last traces and metrics are sent; joined after the workers.
     exporter: OtlpExporter,
-    /// Ends when the last event is posted, after the activity.
+    /// Ends when the last event is posted; joined after the activity thread.
     sink: Option<EventSink>,
     spawner: Spawner,
-    /// Hears of the end of a wrapped command that has never served.
+    /// Receives the end of a wrapped command that has never served.
     command_end: Option<oneshot::Receiver<CommandEnd>>,
-    /// Cleans up if this process is killed.
+    /// Kills leftovers if this process is killed.
     watcher: Option<CleanupProcess>,
     runtime_dir: RuntimeDir,
-    /// Held to the end.
+    /// Locked to the end.
     state_dir: Option<StateDir>,
 }
 
 impl Service {
-    /// Returns how many threads a service starts with: its workers, and one each for what forks, for each of two
-    /// databases, and for work that blocks.
+    /// Returns the number of threads that a service starts with: its workers, the spawner, one for each of two
+    /// databases, and one for blocking work.
     pub fn threads() -> usize {
         worker_count() + 4
     }
 
-    /// Opens the listeners, then starts what is to be there from the start: whoever connects from
-    /// the first moment on is answered. The configuration can be read again from its source.
-    /// A plane whose sockets are inherited listens on those and on nothing else. A service manager is
-    /// told how it goes. A process that belongs to paddock alone has begun an `adoption`: it reaps what
-    /// children leave behind.
+    /// Opens the listeners first, so that clients can connect from the first moment, then starts all parts.
+    ///
+    /// Reloads read the configuration from `source`. A plane with inherited sockets listens only on those.
+    /// `adoption` lets a process of paddock's own reap orphans of its children.
     ///
     /// # Errors
-    /// An address is taken, or the system lacks something.
+    /// An address is in use, or the system lacks a resource.
     pub async fn start(
         config: Config,
-        source: Option<Source>,
+        source: Option<ConfigSource>,
         shim: Shim,
-        inherited: Inherited,
+        inherited: InheritedSockets,
         manager: Option<ServiceManager>,
         adoption: Option<Adoption>,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let (limits, connections) = limit_connections(&config)?;
-        let state_dir = take_state(&config)?;
-        let (public, admin) = listeners::open(&config, inherited).await?;
+        let state_dir = take_state_dir(&config)?;
+        let (public, admin) = listeners::open_planes(&config, inherited).await?;
         let runtime_dir = make_runtime_dir(&config).await?;
-        record_admin(&config, &runtime_dir, &admin.at);
+        record_admin(&config, &runtime_dir, &admin.addresses);
         let parts = SandboxSupport::detect();
         sandbox::log_support(parts, &config);
         let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
-        let (lessons, learned) = learn(&config).await.unzip();
-        let (rows, ended) = mpsc::channel(BATCHES);
-        let (settings, set) = watch::channel(config.activity_retention);
-        let place = state_dir.is_some().then(|| config.server.state_dir.clone());
+        let (lessons, learned) = start_load_history(&config).await.unzip();
+        let (rows, ended) = mpsc::channel(MAX_QUEUED_BATCHES);
+        let (retention, retention_changes) = watch::channel(config.activity_retention);
+        let directory = state_dir.is_some().then(|| config.server.state_dir.clone());
         let (feed, sink) = config.events.clone().map(sink::start).unzip();
-        let started = telemetry::start_activity_thread(place, set, ended, feed)
+        let started = telemetry::start_activity_thread(directory, retention_changes, ended, feed)
             .map_err(StartError::Threads)?;
-        let (asker, lifecycle_sender, activity) = started;
+        let (activity_handle, lifecycle_sender, activity) = started;
         let otlp = OtlpHandle::new(config.otlp.clone());
         let (spans, traced) = otlp.batch_channel();
-        let (ended_command, command_end) = watch_command(&config);
+        let (ended_command, command_end) = command_end_channel(&config);
         let control = ControlPlane::start(ControlPlaneSetup {
             config: &config,
             spawner: &spawner,
@@ -199,8 +201,9 @@ impl Service {
             command_end: ended_command,
         });
         let runtime = control.runtime;
-        let view = view(&runtime, &control.catalog, &connections);
-        let (site, counted) = site(&config, control.admission, &view, limits, (rows, spans));
+        let shared = shared_context(&runtime, &control.catalog, &connections);
+        let (site, metrics_source) =
+            build_site(&config, control.admission, &shared, limits, (rows, spans));
         let news = WorkerUpdates {
             phase: control.phase,
             hangups: control.hangups,
@@ -208,39 +211,43 @@ impl Service {
         };
         let workers =
             WorkerThreads::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
-        let telling = Telling::new();
+        let notify_task = NotifyTask::new();
         let reloader = Reloader {
             source,
             runtime: runtime.clone(),
-            course: telling.course().clone(),
-            activity: settings,
+            progress: notify_task.progress().clone(),
+            retention,
             otlp: otlp.clone(),
-            open: Open::of(&config, &public.at, &admin.at),
+            wildcard_listeners: WildcardListeners::new(
+                &config,
+                &public.addresses,
+                &admin.addresses,
+            ),
         };
-        let admin_routes = routes::Admin {
-            view,
+        let admin_context = routes::AdminContext {
+            shared,
             workers: workers.handle(),
             reloader: reloader.clone(),
-            activity: asker,
+            activity: activity_handle,
             otlp: otlp.clone(),
-            engines: routes::Engines::default(),
+            engines: routes::EngineScraper::default(),
             events: sink.as_ref().map(|sink| Arc::clone(&sink.counts)),
         };
-        // Nothing is served yet, and nobody else sets it.
-        let _ = counted.set(admin_routes.clone());
-        let exporter = export(&otlp, &runtime_dir, traced, admin_routes.clone());
+        // Cannot fail: this is the only call.
+        let _ = metrics_source.set(admin_context.clone());
+        let exporter = start_exporter(&otlp, &runtime_dir, traced, admin_context.clone());
         let service = Self {
             config,
-            public: public.at,
-            admin: admin.at,
-            sockets: [public.made, admin.made].concat(),
+            public: public.addresses,
+            admin: admin.addresses,
+            socket_files: [public.socket_files, admin.socket_files].concat(),
             runtime,
             reloader,
             workers,
             accepting: CancellationToken::new(),
             admin_open: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            telling,
+            notify_task,
             stopped: control.stopped,
             actor: control.actor,
             instances: control.instances,
@@ -255,33 +262,38 @@ impl Service {
             state_dir,
         };
         service.open_public(public.acceptors, &connections);
-        service.open_admin(admin.acceptors, &admin_routes, limits.admin);
-        service.telling.begin(manager, &service.runtime);
+        service.open_admin(admin.acceptors, &admin_context, limits.admin);
+        service.notify_task.begin(manager, &service.runtime);
         Ok(service)
     }
 
     fn open_public(&self, acceptors: Vec<Acceptor>, connections: &ConnectionLimiter) {
         for acceptor in acceptors {
             let accepting = self.accepting.clone().cancelled_owned();
-            let taking = acceptor.run(&self.workers, connections.clone());
+            let running = acceptor.run(&self.workers, connections.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
-                    () = taking => {}
+                    () = running => {}
                     () = accepting => {}
                 }
             });
         }
     }
 
-    /// Opens the admin plane, which is the last to be opened.
-    fn open_admin(&self, acceptors: Vec<Acceptor>, routes: &routes::Admin, most: usize) {
-        let connections = AdminConnections::new(most);
+    /// Serves the admin plane, reaps orphans and watches the configuration file. Spawns the last of the tasks.
+    fn open_admin(
+        &self,
+        acceptors: Vec<Acceptor>,
+        context: &routes::AdminContext,
+        max_connections: usize,
+    ) {
+        let connections = AdminConnections::new(max_connections);
         for acceptor in acceptors {
             let transport = match acceptor {
                 Acceptor::Tcp(_) => Transport::Tcp,
                 Acceptor::Unix(_) => Transport::Unix,
             };
-            let router = routes::admin(routes.clone(), transport);
+            let router = routes::admin_router(context.clone(), transport);
             let open = self.admin_open.clone().cancelled_owned();
             let connections = connections.clone();
             self.tasks
@@ -306,28 +318,28 @@ impl Service {
         self.tasks.close();
     }
 
-    /// Where clients connect, with the ports that were chosen for port 0.
+    /// Returns the addresses of the public plane, with the ports that were chosen for port 0.
     pub fn public_addresses(&self) -> &[Listen] {
         &self.public
     }
 
-    /// Where operators connect.
+    /// Returns the addresses of the admin plane.
     pub fn admin_addresses(&self) -> &[Listen] {
         &self.admin
     }
 
-    /// A way to have the configuration read again.
+    /// Returns a handle that reloads the configuration.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }
 }
 
-fn view(
+fn shared_context(
     runtime: &RuntimeHandle,
     catalog: &watch::Receiver<Arc<Catalog>>,
     connections: &ConnectionLimiter,
-) -> View {
-    View {
+) -> SharedContext {
+    SharedContext {
         runtime: runtime.clone(),
         catalog: catalog.clone(),
         connections: connections.clone(),
@@ -335,18 +347,18 @@ fn view(
     }
 }
 
-/// Makes the two ends by which the end of a wrapped command is told. There are none without such a command.
-fn watch_command(
+/// Creates the channel that reports the end of a wrapped command, if there is one.
+fn command_end_channel(
     config: &Config,
 ) -> (
     Option<oneshot::Sender<CommandEnd>>,
     Option<oneshot::Receiver<CommandEnd>>,
 ) {
-    let ends = (config.mode != Mode::Serve).then(oneshot::channel);
-    ends.unzip()
+    let channel = (config.mode != Mode::Serve).then(oneshot::channel);
+    channel.unzip()
 }
 
-/// Derives how many connections there may be, and makes what counts clients'.
+/// Derives the limits of connections, and creates the counter of clients' connections.
 fn limit_connections(
     config: &Config,
 ) -> Result<(ConnectionLimits, ConnectionLimiter), TooFewDescriptors> {
@@ -355,46 +367,46 @@ fn limit_connections(
     Ok((limits, ConnectionLimiter::new(limits.clients, per_address)))
 }
 
-/// Starts to send traces, and what `/metrics` says, by OTLP.
-fn export(
+/// Starts to export traces and the metrics of `/metrics` by OTLP.
+fn start_exporter(
     otlp: &OtlpHandle,
     runtime_dir: &RuntimeDir,
     traced: mpsc::Receiver<Arc<RecordBatch>>,
-    counted: routes::Admin,
+    context: routes::AdminContext,
 ) -> OtlpExporter {
     OtlpExporter::start(otlp, runtime_dir.run().as_str(), traced, move || {
-        let counted = counted.clone();
-        async move { routes::families(&counted).await }
+        let context = context.clone();
+        async move { routes::families(&context).await }
     })
 }
 
-/// Returns what the workers serve, and what is to be set for their `/metrics`.
-fn site(
+/// Builds the site that workers serve. Also returns the source of its `/metrics`, which the caller sets.
+fn build_site(
     config: &Config,
     admission: AdmissionHandle,
-    view: &View,
+    shared: &SharedContext,
     limits: ConnectionLimits,
     (rows, spans): (mpsc::Sender<Arc<RecordBatch>>, SpanSender),
-) -> (Arc<WorkerContext>, routes::Counted) {
-    let counted = routes::Counted::default();
+) -> (Arc<WorkerContext>, routes::MetricsSource) {
+    let metrics_source = routes::MetricsSource::default();
     let site = WorkerContext {
         body_limit: config.server.body_limit,
         max_idle_upstreams: (limits.idle_upstreams / worker_count()).max(1),
         admission,
         own_routes: match config.mode {
-            Mode::Serve => Some(own_routes(routes::public(
-                view.clone(),
-                Arc::clone(&counted),
+            Mode::Serve => Some(own_routes(routes::public_router(
+                shared.clone(),
+                Arc::clone(&metrics_source),
             ))),
             Mode::Wrap { .. } => None,
         },
         rows: Some(rows),
         spans: Some(spans),
     };
-    (Arc::new(site), counted)
+    (Arc::new(site), metrics_source)
 }
 
-/// Passes requests that the proxy finds to be paddock's own to a router.
+/// Adapts a router to the proxy, which passes requests for paddock's own routes to it.
 fn own_routes(router: Router) -> OwnRoutes {
     let to_proxy = |response: Response| {
         let (head, body) = response.into_parts();
@@ -404,7 +416,7 @@ fn own_routes(router: Router) -> OwnRoutes {
 }
 
 fn worker_count() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS))
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS))
 }
 
 fn seconds_since_1970() -> u64 {

@@ -1,20 +1,21 @@
-//! What a service manager is told of paddock: the protocol of `sd_notify(3)`.
+//! Notifies a service manager about paddock, by the protocol of `sd_notify(3)`.
 //!
-//! Three things are told, and none waits for another: the [`Course`] of the service, a line of status for
-//! people, and that the runtime actor is alive. A manager that does not read delays only what it is told.
+//! Three independent loops send the service's progress ([`ServiceProgress`]), a status line for people, and
+//! watchdog keep-alives. A manager that does not read delays only its notifications.
 
-mod course;
 mod environment;
-mod line;
-mod telling;
-mod word;
+mod notification;
+mod notify_task;
+mod progress;
+mod status_line;
 
-pub(crate) use course::Teller;
-pub(crate) use telling::Telling;
+pub(crate) use notify_task::NotifyTask;
+pub(crate) use progress::ProgressReporter;
 
-use course::Course;
-use line::Counts;
+use notification::Notification;
 use paddock_runtime::RuntimeHandle;
+use progress::ServiceProgress;
+use status_line::StatusCounts;
 use std::future;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram as Unconnected};
@@ -25,28 +26,27 @@ use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use word::Word;
 
-/// The least time between two looks at what the status is.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two status lines.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A service manager that wants to be told how paddock is.
+/// A connection to the service manager that started paddock.
 #[derive(Debug)]
 pub struct ServiceManager {
     socket: SocketAddr,
-    /// How long it goes without a sign of life before it restarts paddock.
+    /// Longest time without a keep-alive before the manager restarts paddock.
     watchdog: Option<Duration>,
-    /// It could not be told something, and the log says so.
-    deaf: AtomicBool,
+    /// Set once a failure to notify the manager has been logged.
+    send_failed: AtomicBool,
 }
 
 impl ServiceManager {
-    /// Finds the manager that this process was started by, in `NOTIFY_SOCKET`, `WATCHDOG_USEC` and
-    /// `WATCHDOG_PID`. What is wrong with these is logged, and paddock goes on without.
+    /// Finds the manager in `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. Logs invalid values and ignores
+    /// them.
     pub fn from_env() -> Option<Self> {
-        let (manager, wrong) = environment::read(|name| std::env::var_os(name), process::id());
-        for wrong in wrong {
-            tracing::warn!("{wrong}");
+        let (manager, errors) = environment::read(|name| std::env::var_os(name), process::id());
+        for error in errors {
+            tracing::warn!("{error}");
         }
         manager
     }
@@ -55,64 +55,68 @@ impl ServiceManager {
         Self {
             socket,
             watchdog,
-            deaf: AtomicBool::new(false),
+            send_failed: AtomicBool::new(false),
         }
     }
 
-    /// Tells all there is until the service is over, or until it is silenced.
-    pub(crate) async fn tell(
+    /// Sends notifications until the service is over or `cancel` fires.
+    pub(crate) async fn run(
         self,
         runtime: RuntimeHandle,
-        course: watch::Receiver<Course>,
-        silenced: CancellationToken,
+        progress: watch::Receiver<ServiceProgress>,
+        cancel: CancellationToken,
     ) {
-        let besides = async {
+        let background = async {
             tokio::join!(
-                self.tell_status(&runtime, course.clone()),
-                self.tell_of_life(&runtime)
+                self.send_status(&runtime, progress.clone()),
+                self.send_keepalives(&runtime)
             );
             future::pending::<()>().await;
         };
         tokio::select! {
-            () = self.tell_course(course.clone()) => {}
-            () = besides => {}
-            () = silenced.cancelled() => {}
+            () = self.send_progress(progress.clone()) => {}
+            () = background => {}
+            () = cancel.cancelled() => {}
         }
     }
 
-    async fn tell_course(&self, mut course: watch::Receiver<Course>) {
-        let mut told = None;
+    async fn send_progress(&self, mut progress: watch::Receiver<ServiceProgress>) {
+        let mut sent = None;
         loop {
-            let now = *course.borrow_and_update();
-            for word in course::owed(told, now, Instant::now()) {
-                self.send(&word).await;
+            let now = *progress.borrow_and_update();
+            for notification in progress::notifications_due(sent, now, Instant::now()) {
+                self.send(&notification).await;
             }
-            told = Some(now);
-            if now.is_over() || course.changed().await.is_err() {
+            sent = Some(now);
+            if now.is_over() || progress.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    /// Says what has changed, and nothing while nothing does. Ends with the actor.
-    async fn tell_status(&self, runtime: &RuntimeHandle, mut course: watch::Receiver<Course>) {
+    /// Sends the status line each time it changes. Ends with the runtime actor.
+    async fn send_status(
+        &self,
+        runtime: &RuntimeHandle,
+        mut progress: watch::Receiver<ServiceProgress>,
+    ) {
         let mut changes = runtime.changes();
-        let mut told = String::new();
+        let mut sent = String::new();
         loop {
             changes.borrow_and_update();
-            let now = *course.borrow_and_update();
+            let now = *progress.borrow_and_update();
             let Some(view) = runtime.snapshot().await else {
                 return;
             };
-            let line = Counts::of(&view).line(now);
-            if line != told {
-                self.send(&Word::Status(line.clone())).await;
-                told = line;
+            let line = StatusCounts::from_view(&view).to_line(now);
+            if line != sent {
+                self.send(&Notification::Status(line.clone())).await;
+                sent = line;
             }
-            sleep(STATUS_EVERY).await;
+            sleep(STATUS_INTERVAL).await;
             let changed = tokio::select! {
                 changed = changes.changed() => changed,
-                changed = course.changed() => changed,
+                changed = progress.changed() => changed,
             };
             if changed.is_err() {
                 return;
@@ -120,33 +124,33 @@ impl ServiceManager {
         }
     }
 
-    /// Gives a sign of life each time that the actor has answered, twice in the time the manager waits
-    /// for one. An actor that hangs gives none, nor does one that has ended.
-    async fn tell_of_life(&self, runtime: &RuntimeHandle) {
+    /// Sends a keep-alive each time the runtime actor has answered, twice per watchdog interval. A hung or ended
+    /// actor answers no more, so the manager restarts paddock.
+    async fn send_keepalives(&self, runtime: &RuntimeHandle) {
         let Some(watchdog) = self.watchdog else {
             return;
         };
         while runtime.snapshot().await.is_some() {
-            self.send(&Word::Alive).await;
+            self.send(&Notification::Watchdog).await;
             sleep(watchdog / 2).await;
         }
     }
 
-    /// Says one thing. Waits while the manager's queue is full.
-    async fn send(&self, word: &Word) {
-        if let Err(error) = self.try_send(word).await
-            && !self.deaf.swap(true, Ordering::Relaxed)
+    /// Sends a notification, waiting while the manager's queue is full.
+    async fn send(&self, notification: &Notification) {
+        if let Err(error) = self.try_send(notification).await
+            && !self.send_failed.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(%error, "the service manager at NOTIFY_SOCKET cannot be told how paddock is");
         }
     }
 
-    async fn try_send(&self, word: &Word) -> io::Result<()> {
-        // Connected anew each time: a manager that began again has another socket there.
+    async fn try_send(&self, notification: &Notification) -> io::Result<()> {
+        // Reconnects each time: a restarted manager has a new socket at the same address.
         let socket = Unconnected::unbound()?;
         socket.set_nonblocking(true)?;
         socket.connect_addr(&self.socket)?;
-        let text = word.text();
+        let text = notification.to_message();
         UnixDatagram::from_std(socket)?
             .send(text.as_bytes())
             .await?;
@@ -169,46 +173,46 @@ mod tests {
         (ServiceManager::new(address, watchdog), socket, directory)
     }
 
-    fn told(socket: &Unconnected) -> Vec<String> {
-        let mut told = Vec::new();
+    fn received(socket: &Unconnected) -> Vec<String> {
+        let mut received = Vec::new();
         let mut bytes = [0; 4096];
         while let Ok(length) = socket.recv(&mut bytes) {
-            told.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+            received.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
         }
-        told
+        received
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_does_not_answer_gives_no_sign_of_life() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
         let (runtime, _unread) = RuntimeHandle::new();
-        let told_of = tokio::time::timeout(10 * LIMIT, manager.tell_of_life(&runtime));
-        assert!(told_of.await.is_err(), "it gives up");
-        assert_eq!(told(&socket), [""; 0]);
+        let sending = tokio::time::timeout(10 * LIMIT, manager.send_keepalives(&runtime));
+        assert!(sending.await.is_err(), "it gives up");
+        assert_eq!(received(&socket), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_has_ended_gives_no_sign_of_life() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
         let runtime = RuntimeHandle::new().0;
-        let telling = tokio::time::timeout(LIMIT, manager.tell_of_life(&runtime));
-        assert!(telling.await.is_ok(), "it goes on");
-        assert_eq!(told(&socket), [""; 0]);
+        let sending = tokio::time::timeout(LIMIT, manager.send_keepalives(&runtime));
+        assert!(sending.await.is_ok(), "it goes on");
+        assert_eq!(received(&socket), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_actor_that_hangs_holds_up_neither_the_start_nor_the_end() {
         let (manager, socket, _directory) = manager(Some(Duration::from_secs(2)));
         let (runtime, _unread) = RuntimeHandle::new();
-        let course = Teller::new();
-        course.stopping(Instant::now() + LIMIT);
-        course.over();
-        let telling = manager.tell(runtime, course.subscribe(), CancellationToken::new());
-        tokio::time::timeout(LIMIT, telling).await.unwrap();
-        let told = told(&socket);
-        assert_eq!(told[0], "READY=1\n");
-        assert!(told[1].starts_with("STOPPING=1\n"), "{told:?}");
-        assert_eq!(told.len(), 2, "{told:?}");
+        let progress = ProgressReporter::new();
+        progress.set_stopping(Instant::now() + LIMIT);
+        progress.set_over();
+        let running = manager.run(runtime, progress.subscribe(), CancellationToken::new());
+        tokio::time::timeout(LIMIT, running).await.unwrap();
+        let received = received(&socket);
+        assert_eq!(received[0], "READY=1\n");
+        assert!(received[1].starts_with("STOPPING=1\n"), "{received:?}");
+        assert_eq!(received.len(), 2, "{received:?}");
     }
 
     #[tokio::test]
@@ -218,12 +222,12 @@ mod tests {
         filling.connect_addr(&manager.socket).unwrap();
         filling.set_nonblocking(true).unwrap();
         while filling.send(b"X=1").is_ok() {}
-        let send = manager.send(&Word::Alive);
+        let send = manager.send(&Notification::Watchdog);
         let mut send = std::pin::pin!(send);
         let soon = Duration::from_millis(50);
         assert!(tokio::time::timeout(soon, &mut send).await.is_err());
-        told(&socket);
+        received(&socket);
         tokio::time::timeout(LIMIT, send).await.unwrap();
-        assert_eq!(told(&socket), ["WATCHDOG=1\n"]);
+        assert_eq!(received(&socket), ["WATCHDOG=1\n"]);
     }
 }

@@ -1,11 +1,11 @@
-//! Where a paddock is asked.
+//! Parses admin addresses.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address to connect to.
+/// The address of an admin plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `HOST:PORT`, where the host may be a name.
@@ -17,36 +17,36 @@ pub(crate) enum Address {
 /// A text that is not an address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected HOST:PORT or unix:PATH")]
-pub(crate) struct NoAddress;
+pub(crate) struct InvalidAddress;
 
 impl Address {
-    /// Returns whether the host is a name, which has to be looked up.
+    /// Returns whether the host is a name to resolve.
     pub(super) fn has_name(&self) -> bool {
-        matches!(self, Self::Tcp(at) if at.parse::<SocketAddr>().is_err())
+        matches!(self, Self::Tcp(address) if address.parse::<SocketAddr>().is_err())
     }
 }
 
 impl FromStr for Address {
-    type Err = NoAddress;
+    type Err = InvalidAddress;
 
-    /// Reads an address, also in the form in which `paddock serve` shows it: `http://HOST:PORT`.
-    fn from_str(text: &str) -> Result<Self, NoAddress> {
+    /// Parses an address, also in the form that `paddock serve` prints: `http://HOST:PORT`.
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
             return if path.as_os_str().is_empty() {
-                Err(NoAddress)
+                Err(InvalidAddress)
             } else {
                 Ok(Self::Unix(path))
             };
         }
         let text = text.strip_prefix("http://").unwrap_or(text);
         let text = text.strip_suffix('/').unwrap_or(text);
-        let (host, port) = text.rsplit_once(':').ok_or(NoAddress)?;
+        let (host, port) = text.rsplit_once(':').ok_or(InvalidAddress)?;
         let bracketed = host.starts_with('[') && host.ends_with(']');
         let plain = !host.is_empty() && !host.contains([':', '/', '[', ']']);
-        let port: u16 = port.parse().map_err(|_| NoAddress)?;
+        let port: u16 = port.parse().map_err(|_| InvalidAddress)?;
         if port == 0 || !(bracketed || plain) {
-            return Err(NoAddress);
+            return Err(InvalidAddress);
         }
         Ok(Self::Tcp(format!("{host}:{port}")))
     }
@@ -92,7 +92,7 @@ mod tests {
             "http://a/b:1",
             "a:",
         ] {
-            assert_eq!(text.parse::<Address>(), Err(NoAddress), "{text}");
+            assert_eq!(text.parse::<Address>(), Err(InvalidAddress), "{text}");
         }
     }
 }

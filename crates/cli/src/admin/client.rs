@@ -1,4 +1,4 @@
-//! One request, one answer.
+//! Sends requests to the admin API, each on its own connection.
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -17,37 +17,37 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Address, Trouble};
+use super::{Address, CommandError};
 use crate::output;
 
-/// How long a paddock may take to begin its answer to what it can answer at once.
-const AT_ONCE: Duration = Duration::from_secs(10);
+/// Longest wait for the head of an immediate answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks one paddock.
+/// A client of one paddock.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
-    at: Address,
-    /// The field that shows a key.
+pub(crate) struct AdminClient {
+    address: Address,
+    /// The `Authorization` field.
     key: Option<HeaderValue>,
 }
 
-/// An answer that says that it was done.
+/// A successful answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    at: Address,
+pub(crate) struct AdminAnswer {
+    address: Address,
     body: Incoming,
-    /// What moves the connection on; it ends with the answer.
+    /// Task that drives the connection; aborted with the answer.
     _connection: JoinSet<()>,
 }
 
-impl Client {
-    /// Where it is asked.
-    pub(crate) const fn at(&self) -> &Address {
-        &self.at
+impl AdminClient {
+    /// Returns the paddock's address.
+    pub(crate) const fn address(&self) -> &Address {
+        &self.address
     }
 
-    /// Shows this key, where there is one that can be sent.
-    pub(super) fn new(at: Address, key: Option<OsString>) -> Self {
+    /// Creates a client that sends `key`, if the key is a valid field value.
+    pub(super) fn new(address: Address, key: Option<OsString>) -> Self {
         let key = key.filter(|key| !key.is_empty());
         let key = key.and_then(|key| {
             let bearer = [b"Bearer ", key.as_encoded_bytes().trim_ascii()].concat();
@@ -55,57 +55,75 @@ impl Client {
             field.set_sensitive(true);
             Some(field)
         });
-        Self { at, key }
+        Self { address, key }
     }
 
-    /// Asks for what can be answered at once.
+    /// Sends a request that paddock answers at once.
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
-        let asked = timeout(AT_ONCE, self.wait(method, path)).await;
-        asked.unwrap_or_else(|_| Err(self.no_answer("it does not answer within 10 s")))
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<AdminAnswer, CommandError> {
+        let answer = timeout(ANSWER_TIMEOUT, self.request_and_wait(method, path)).await;
+        answer.unwrap_or_else(|_| Err(self.no_answer("it does not answer within 10 s")))
     }
 
-    /// Asks for what may take its time, and waits for it.
+    /// Sends a request and waits for the answer as long as necessary.
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn wait(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+    pub(crate) async fn request_and_wait(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<AdminAnswer, CommandError> {
         let request = Request::builder().method(method).uri(path);
-        self.answer(request, Bytes::new()).await
+        self.send_request(request, Bytes::new()).await
     }
 
-    /// Posts JSON, and waits for the answer to begin.
+    /// Posts JSON and waits for the answer's head.
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn post(&self, path: &str, json: String) -> Result<Answer, Trouble> {
+    pub(crate) async fn post(&self, path: &str, json: String) -> Result<AdminAnswer, CommandError> {
         let request = Request::builder().method(Method::POST).uri(path);
         let request = request.header(CONTENT_TYPE, "application/json");
-        self.answer(request, json.into()).await
+        self.send_request(request, json.into()).await
     }
 
-    async fn answer(&self, request: Builder, body: Bytes) -> Result<Answer, Trouble> {
+    async fn send_request(
+        &self,
+        request: Builder,
+        body: Bytes,
+    ) -> Result<AdminAnswer, CommandError> {
         let request = request.header(HOST, "localhost");
         let request = match &self.key {
             Some(key) => request.header(AUTHORIZATION, key),
             None => request,
         };
         let request = request.body(Full::new(body));
-        // The path is made here, of encoded names.
+        // Does not fail: paths consist of encoded names.
         let request = request.map_err(|error| self.no_answer(&error.to_string()))?;
-        let (response, connection) = match &self.at {
-            Address::Tcp(address) => self.send(TcpStream::connect(address), request).await?,
-            Address::Unix(socket) => self.send(UnixStream::connect(socket), request).await?,
+        let (response, connection) = match &self.address {
+            Address::Tcp(address) => {
+                self.connect_and_send(TcpStream::connect(address), request)
+                    .await?
+            }
+            Address::Unix(socket) => {
+                self.connect_and_send(UnixStream::connect(socket), request)
+                    .await?
+            }
         };
         let server = response.headers().get(SERVER);
         if !server.is_some_and(|name| name.as_bytes().starts_with(b"paddock/")) {
             return Err(self.not_paddock());
         }
         let status = response.status();
-        let answer = Answer {
-            at: self.at.clone(),
+        let answer = AdminAnswer {
+            address: self.address.clone(),
             body: response.into_body(),
             _connection: connection,
         };
@@ -113,114 +131,116 @@ impl Client {
             return Ok(answer);
         }
         if status == StatusCode::UNAUTHORIZED {
-            let (at, shown) = (self.at.clone(), self.key.is_some());
-            return Err(Trouble::NoKey { at, shown });
+            let (address, has_key) = (self.address.clone(), self.key.is_some());
+            return Err(CommandError::Unauthorized { address, has_key });
         }
-        let refused = answer.whole().await?;
-        Err(refusal(&refused).unwrap_or_else(|| Trouble::Refused {
-            message: format!("paddock answers {status} and does not say why"),
-            code: None,
-        }))
+        let refused = answer.read_to_end().await?;
+        Err(
+            parse_refusal(&refused).unwrap_or_else(|| CommandError::Refused {
+                message: format!("paddock answers {status} and does not say why"),
+                code: None,
+            }),
+        )
     }
 
-    async fn send<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    async fn connect_and_send<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         &self,
         connecting: impl Future<Output = std::io::Result<S>>,
         request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, JoinSet<()>), Trouble> {
-        let stream = match timeout(AT_ONCE, connecting).await {
+    ) -> Result<(Response<Incoming>, JoinSet<()>), CommandError> {
+        let stream = match timeout(ANSWER_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|error| self.no_answer(&error.to_string()))?,
             Err(_) => return Err(self.no_answer("it cannot be reached within 10 s")),
         };
-        // Only a stream that is broken already fails here.
+        // Fails only on a stream that is already broken.
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|_| self.not_paddock())?;
-        let mut moving = JoinSet::new();
-        moving.spawn(async move {
-            // How it ends is seen in the answer.
+        let mut connection_task = JoinSet::new();
+        connection_task.spawn(async move {
+            // Errors appear in the answer, too.
             let _ended = connection.await;
         });
         let response = sender.send_request(request).await;
-        Ok((response.map_err(|_| self.not_paddock())?, moving))
+        Ok((response.map_err(|_| self.not_paddock())?, connection_task))
     }
 
-    fn no_answer(&self, why: &str) -> Trouble {
-        Trouble::NoAnswer {
-            at: self.at.clone(),
+    fn no_answer(&self, why: &str) -> CommandError {
+        CommandError::NoAnswer {
+            address: self.address.clone(),
             why: why.to_owned(),
         }
     }
 
-    fn not_paddock(&self) -> Trouble {
-        Trouble::NotPaddock {
-            at: self.at.clone(),
+    fn not_paddock(&self) -> CommandError {
+        CommandError::NotPaddock {
+            address: self.address.clone(),
         }
     }
 }
 
-impl Answer {
-    /// What comes next of the answer; nothing at its end.
+impl AdminAnswer {
+    /// Returns the next chunk of the body, or `None` at the end.
     ///
     /// # Errors
     /// The connection breaks off.
-    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, CommandError> {
         while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|_| self.gone())?;
-            // Trailers say nothing here.
-            if let Ok(piece) = frame.into_data() {
-                return Ok(Some(piece));
+            let frame = frame.map_err(|_| self.connection_lost())?;
+            // Trailers are ignored.
+            if let Ok(chunk) = frame.into_data() {
+                return Ok(Some(chunk));
             }
         }
         Ok(None)
     }
 
-    /// All of the answer.
+    /// Reads the whole body.
     ///
     /// # Errors
     /// The connection breaks off.
-    pub(crate) async fn whole(mut self) -> Result<Vec<u8>, Trouble> {
+    pub(crate) async fn read_to_end(mut self) -> Result<Vec<u8>, CommandError> {
         let mut bytes = Vec::new();
-        while let Some(piece) = self.piece().await? {
-            bytes.extend_from_slice(&piece);
+        while let Some(chunk) = self.next_chunk().await? {
+            bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     }
 
-    /// All of the answer, as JSON; null where it is none.
+    /// Reads the whole body as JSON; null if invalid.
     ///
     /// # Errors
     /// The connection breaks off.
-    pub(crate) async fn json(self) -> Result<Value, Trouble> {
-        let bytes = self.whole().await?;
+    pub(crate) async fn read_json(self) -> Result<Value, CommandError> {
+        let bytes = self.read_to_end().await?;
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    /// That no more will come, though more could.
-    pub(crate) fn gone(&self) -> Trouble {
-        Trouble::Gone {
-            at: self.at.clone(),
+    /// Returns the error for an answer that ended early.
+    pub(crate) fn connection_lost(&self) -> CommandError {
+        CommandError::ConnectionLost {
+            address: self.address.clone(),
         }
     }
 }
 
-/// What a refusal says, without what could steer a terminal: the message of an error, of a failure, or of a decision.
-pub(crate) fn refusal(body: &[u8]) -> Option<Trouble> {
+/// Finds the message in a refusal's body: of an error, a failure or a decision. Removes terminal sequences.
+pub(crate) fn parse_refusal(body: &[u8]) -> Option<CommandError> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value| value.as_str().map(output::printable_lines);
-    let said = [
+    let messages = [
         &body["error"]["message"],
         &body["failure"]["message"],
         &body["message"],
     ];
-    Some(Trouble::Refused {
-        message: said.into_iter().find_map(text)?,
+    Some(CommandError::Refused {
+        message: messages.into_iter().find_map(text)?,
         code: text(&body["error"]["code"]),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::refusal;
+    use super::parse_refusal;
 
     #[test]
     fn a_refusal_is_shown_by_its_message() {
@@ -234,7 +254,7 @@ mod tests {
             ("{}", None),
             ("no json", None),
         ] {
-            let refused = refusal(body.as_bytes()).map(|trouble| trouble.to_string());
+            let refused = parse_refusal(body.as_bytes()).map(|error| error.to_string());
             assert_eq!(refused.as_deref(), message);
         }
     }

@@ -1,10 +1,10 @@
-//! `paddock chat`.
+//! `paddock chat`: sends a prompt to a model, or runs a conversation.
 
 mod answer;
 mod conversation;
 mod input;
-mod show;
-mod talk;
+mod interactive;
+mod render;
 
 use std::path::PathBuf;
 
@@ -13,17 +13,17 @@ use hyper::Method;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use self::answer::{Reading, Written};
+use self::answer::{AnswerParser, CollectedAnswer};
 use self::conversation::Conversation;
-use self::input::Said;
-use self::show::{Form, Show};
-use crate::admin::{AdminArgs, Client, Trouble, model_path};
+use self::input::Prompt;
+use self::render::{AnswerRenderer, OutputFormat};
+use crate::admin::{AdminArgs, AdminClient, CommandError, model_path};
 use crate::exit::Exit;
-use crate::output::{self, Reader};
+use crate::output::{self, ReaderState};
 use crate::threads;
 
-/// Where a chat is asked on the admin plane.
-const PATH: &str = "/api/chat";
+/// Path of chats on the admin plane.
+const CHAT_PATH: &str = "/api/chat";
 
 /// Flags of `paddock chat`.
 #[derive(Debug, Args)]
@@ -48,122 +48,128 @@ pub(super) struct ChatArgs {
     admin: AdminArgs,
 }
 
-/// Asks once, or for as long as somebody does.
+/// Sends one prompt, or runs a conversation at a terminal.
 pub(super) fn run(args: ChatArgs) -> Exit {
-    let read = input::said(args.prompt.as_deref())
-        .and_then(|said| Ok((said, input::images(&args.image)?)));
-    let (said, images) = match read {
-        Ok((Said::Conversation, _)) if args.json => {
-            output::error("error: --json wants a PROMPT, or one on standard input");
+    let read = input::read_prompt(args.prompt.as_deref())
+        .and_then(|prompt| Ok((prompt, input::read_images(&args.image)?)));
+    let (prompt, images) = match read {
+        Ok((Prompt::Interactive, _)) if args.json => {
+            output::print_error("error: --json wants a PROMPT, or one on standard input");
             return Exit::Usage;
         }
         Ok(read) => read,
         Err(error) => {
-            output::error(&format!("error: {error}"));
+            output::print_error(&format!("error: {error}"));
             return Exit::Failed;
         }
     };
     let mut conversation = Conversation::new(&args.model, args.system.as_deref(), images);
     args.admin.run(|client| async move {
-        threads::ensure(threads::BLOCKING)?;
-        is_there(&client, &args.model).await?;
-        match said {
-            Said::Conversation => talk::talk(&client, conversation).await,
-            Said::Once(text) => {
-                conversation.say(&text);
+        threads::ensure_available(threads::TERMINAL_THREADS)?;
+        check_model_exists(&client, &args.model).await?;
+        match prompt {
+            Prompt::Interactive => interactive::run_conversation(&client, conversation).await,
+            Prompt::Single(text) => {
+                conversation.add_user_message(&text);
                 if args.json {
-                    whole(&client, &conversation).await
+                    print_whole(&client, &conversation).await
                 } else {
-                    once(&client, &conversation).await
+                    print_once(&client, &conversation).await
                 }
             }
         }
     })
 }
 
-/// Refuses a name that no model has. A model that is configured alone answers whatever name it is
-/// asked by, so a chat would not tell.
-async fn is_there(client: &Client, model: &str) -> Result<(), Trouble> {
+/// Fails for an unknown model. A chat would not: if only one model is configured, it answers to any name.
+async fn check_model_exists(client: &AdminClient, model: &str) -> Result<(), CommandError> {
     let path = model_path(model, "logs?n=0");
-    client.ask(Method::GET, &path).await.map(drop)
+    client.request(Method::GET, &path).await.map(drop)
 }
 
-/// Prints an answer as it was given, in one piece.
-async fn whole(client: &Client, conversation: &Conversation) -> Result<(), Trouble> {
+/// Prints the answer's JSON unchanged.
+async fn print_whole(
+    client: &AdminClient,
+    conversation: &Conversation,
+) -> Result<(), CommandError> {
     let answer = async {
-        let answer = client.post(PATH, conversation.request(false)).await?;
-        answer.whole().await
+        let answer = client
+            .post(CHAT_PATH, conversation.request_body(false))
+            .await?;
+        answer.read_to_end().await
     };
     let answer = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => return Err(Trouble::Interrupted),
+        _ = tokio::signal::ctrl_c() => return Err(CommandError::Interrupted),
         answer = answer => answer?,
     };
     if output::is_terminal() {
-        output::text(&output::printable_lines(&String::from_utf8_lossy(&answer)));
+        output::print(&output::printable_lines(&String::from_utf8_lossy(&answer)));
     } else {
-        output::bytes(&answer);
-        output::text("");
+        output::print_bytes(&answer);
+        output::print("");
     }
     Ok(())
 }
 
-async fn once(client: &Client, conversation: &Conversation) -> Result<(), Trouble> {
-    let mut written = Written::default();
-    stream(client, conversation, &mut written).await
+async fn print_once(client: &AdminClient, conversation: &Conversation) -> Result<(), CommandError> {
+    let mut collected = CollectedAnswer::default();
+    print_stream(client, conversation, &mut collected).await
 }
 
-/// Prints an answer as it comes, and its figures; what came is in `written` however it ends.
-async fn stream(
-    client: &Client,
+/// Prints an answer as it arrives, then its usage. Collects the answer even if it ends early.
+async fn print_stream(
+    client: &AdminClient,
     conversation: &Conversation,
-    written: &mut Written,
-) -> Result<(), Trouble> {
-    let form = Form::here();
-    let mut show = Show::new(form);
-    let asked = Instant::now();
+    collected: &mut CollectedAnswer,
+) -> Result<(), CommandError> {
+    let format = OutputFormat::detect();
+    let mut renderer = AnswerRenderer::new(format);
+    let sent_at = Instant::now();
     let ended = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Err(Trouble::Interrupted),
-        ended = print_as_it_comes(client, conversation, &mut show, written, asked) => ended,
+        _ = tokio::signal::ctrl_c() => Err(CommandError::Interrupted),
+        ended = print_chunks(client, conversation, &mut renderer, collected, sent_at) => ended,
     };
-    // What is said on standard error begins on a line of its own.
-    form.print(&show.end());
+    // Text on standard error starts on a new line.
+    format.print(&renderer.finish());
     if ended.is_ok()
-        && let Some(figures) = written.figures()
+        && let Some(figures) = collected.format_usage()
     {
-        output::error(&figures);
+        output::print_error(&figures);
     }
     ended
 }
 
-async fn print_as_it_comes(
-    client: &Client,
+async fn print_chunks(
+    client: &AdminClient,
     conversation: &Conversation,
-    show: &mut Show,
-    written: &mut Written,
-    asked: Instant,
-) -> Result<(), Trouble> {
-    let mut answer = client.post(PATH, conversation.request(true)).await?;
-    let mut reading = Reading::default();
-    while let Some(bytes) = answer.piece().await? {
+    renderer: &mut AnswerRenderer,
+    collected: &mut CollectedAnswer,
+    sent_at: Instant,
+) -> Result<(), CommandError> {
+    let mut answer = client
+        .post(CHAT_PATH, conversation.request_body(true))
+        .await?;
+    let mut parser = AnswerParser::default();
+    while let Some(bytes) = answer.next_chunk().await? {
         let mut text = String::new();
-        let taken: Result<(), Trouble> = reading.events(&bytes)?.iter().try_for_each(|event| {
-            let piece = written.take(event, asked.elapsed())?;
-            text.extend(piece.map(|piece| show.piece(&piece)));
+        let result: Result<(), CommandError> = parser.parse(&bytes)?.iter().try_for_each(|event| {
+            let piece = collected.add_event(event, sent_at.elapsed())?;
+            text.extend(piece.map(|piece| renderer.render(&piece)));
             Ok(())
         });
-        let form = show.form();
-        // A terminal or a pipe may take its time, in which an interrupt has to be heard.
-        let printing = spawn_blocking(move || form.print(&text));
-        if !matches!(printing.await, Ok(Reader::There)) {
+        let format = renderer.format();
+        // Writing may block, during which an interrupt must be handled.
+        let printing = spawn_blocking(move || format.print(&text));
+        if !matches!(printing.await, Ok(ReaderState::Present)) {
             return Ok(());
         }
-        taken?;
+        result?;
     }
-    if reading.is_done() {
+    if parser.is_done() {
         Ok(())
     } else {
-        Err(Trouble::BrokenOff)
+        Err(CommandError::AnswerTruncated)
     }
 }

@@ -1,13 +1,13 @@
-//! `paddock check`.
+//! `paddock check`: validates the configuration and its surroundings.
 
 use clap::Args;
 use paddock_server::config::{Config, Listen, Problem, Problems, Warning, warnings};
 use serde_json::{Value, json};
 
 use super::ConfigArgs;
-use crate::config_file::Loaded;
+use crate::config_file::LoadedConfig;
 use crate::exit::Exit;
-use crate::{config_file, output, ports, service};
+use crate::{config_file, output, port_check, service};
 
 /// Flags of `paddock check`.
 #[derive(Debug, Args)]
@@ -19,27 +19,33 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-/// Prints everything that `serve` would refuse or leave out, or what it would do.
+/// Prints all problems that `serve` would meet or, without any, a summary.
 pub(super) fn run(args: CheckArgs) -> Exit {
     let (file, overrides) = args.config.overrides();
     let loaded = config_file::load(file.as_deref(), &overrides);
-    let checked = loaded.and_then(|loaded| match Problems::new(found(&loaded.config)) {
-        Some(problems) => Err(problems),
-        None => Ok(loaded),
-    });
+    let checked = loaded.and_then(
+        |loaded| match Problems::new(find_problems(&loaded.config)) {
+            Some(problems) => Err(problems),
+            None => Ok(loaded),
+        },
+    );
     match (&checked, args.json) {
-        (Ok(loaded), true) => output::text(&format!("{:#}", served(loaded))),
+        (Ok(loaded), true) => output::print(&format!("{:#}", success_json(loaded))),
         (Ok(loaded), false) => {
             let server = &loaded.config.server;
-            let summary =
-                service::summary(&loaded.config, loaded.path(), &server.listen, &server.admin);
-            output::text(&format!("ok\n{summary}"));
+            let summary = service::format_summary(
+                &loaded.config,
+                loaded.path(),
+                &server.listen,
+                &server.admin,
+            );
+            output::print(&format!("ok\n{summary}"));
             for warning in warnings(&loaded.config, &server.listen, &server.admin) {
-                output::error(&warning.to_string());
+                output::print_error(&warning.to_string());
             }
         }
-        (Err(problems), true) => output::text(&format!("{:#}", refused(problems))),
-        (Err(problems), false) => service::report(problems),
+        (Err(problems), true) => output::print(&format!("{:#}", failure_json(problems))),
+        (Err(problems), false) => service::print_problems(problems),
     }
     if checked.is_ok() {
         Exit::Done
@@ -48,13 +54,13 @@ pub(super) fn run(args: CheckArgs) -> Exit {
     }
 }
 
-/// Finds what is wrong around a valid configuration: files that `serve` would start without, addresses in use.
-fn found(config: &Config) -> Vec<Problem> {
+/// Finds problems outside a valid configuration: files that `serve` would skip, and addresses in use.
+fn find_problems(config: &Config) -> Vec<Problem> {
     let faults = config.faults.iter().map(|fault| fault.problem.clone());
-    faults.chain(ports::taken(config)).collect()
+    faults.chain(port_check::find_unavailable(config)).collect()
 }
 
-fn served(loaded: &Loaded) -> Value {
+fn success_json(loaded: &LoadedConfig) -> Value {
     let config = &loaded.config;
     let models = config
         .models
@@ -62,8 +68,8 @@ fn served(loaded: &Loaded) -> Value {
         .map(|model| json!({ "id": model.id, "aliases": model.aliases, "path": model.path }));
     let skipped = config.skipped.iter();
     let skipped = skipped.map(|skipped| json!({ "path": skipped.path, "reason": skipped.reason }));
-    let found = warnings(config, &config.server.listen, &config.server.admin);
-    let warned = found
+    let warnings = warnings(config, &config.server.listen, &config.server.admin);
+    let warnings = warnings
         .iter()
         .map(|Warning { message, help }| json!({ "message": message, "help": help }));
     let addresses = |all: &[Listen]| -> Vec<_> { all.iter().map(Listen::to_string).collect() };
@@ -75,17 +81,17 @@ fn served(loaded: &Loaded) -> Value {
         "engine": config.engine.program,
         "listen": addresses(&config.server.listen),
         "admin": addresses(&config.server.admin),
-        "warnings": warned.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
         "problems": [],
     })
 }
 
-fn refused(problems: &Problems) -> Value {
-    let problems = problems.as_slice().iter().map(problem);
+fn failure_json(problems: &Problems) -> Value {
+    let problems = problems.as_slice().iter().map(problem_json);
     json!({ "ok": false, "problems": problems.collect::<Vec<_>>() })
 }
 
-fn problem(problem: &Problem) -> Value {
+fn problem_json(problem: &Problem) -> Value {
     let place = problem.span.as_ref();
     json!({
         "key": problem.key,

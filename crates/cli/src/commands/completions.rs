@@ -18,6 +18,6 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
     generate(args.shell, &mut Cli::command(), "paddock", &mut script);
-    output::bytes(&script);
+    output::print_bytes(&script);
     Exit::Done
 }

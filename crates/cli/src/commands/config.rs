@@ -1,4 +1,4 @@
-//! `paddock config`.
+//! `paddock config`: prints an example or the schema of the configuration file.
 
 use clap::{Args, Subcommand};
 use paddock_server::config;
@@ -6,26 +6,26 @@ use paddock_server::config;
 use crate::exit::Exit;
 use crate::output;
 
-/// What of the configuration's format is printed.
+/// Subcommands of `paddock config`.
 #[derive(Debug, Args)]
 pub(super) struct ConfigCommand {
     #[command(subcommand)]
-    what: What,
+    subcommand: ConfigSubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum ConfigSubcommand {
     /// Print a file with every key, its default and what it means.
     Example,
     /// Print the JSON Schema of the file, for editors.
     Schema,
 }
 
-/// Prints it.
+/// Runs a subcommand.
 pub(super) fn run(command: &ConfigCommand) -> Exit {
-    output::text(&match command.what {
-        What::Example => config::example(),
-        What::Schema => config::schema(),
+    output::print(&match command.subcommand {
+        ConfigSubcommand::Example => config::example(),
+        ConfigSubcommand::Schema => config::schema(),
     });
     Exit::Done
 }

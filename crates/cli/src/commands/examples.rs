@@ -1,4 +1,4 @@
-//! What is shown under the help of each command: lines that can be typed.
+//! Defines the examples below each command's help.
 
 pub(super) const PADDOCK: &str = "\
 Examples:

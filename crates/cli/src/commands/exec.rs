@@ -1,4 +1,4 @@
-//! The hidden `paddock __exec`: the shim through which children are started.
+//! `paddock __exec`, the hidden shim that starts children.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,41 +12,41 @@ use paddock_supervisor::{Shim, shim};
 
 use crate::output;
 
-/// The command's name.
-pub(crate) const NAME: &str = "__exec";
+/// Name of the command.
+pub(crate) const COMMAND_NAME: &str = "__exec";
 
-/// The running program's own file, even after another has taken its place on disk.
-const SELF: &str = "/proc/self/exe";
+/// The running program's file, even after it has been replaced on disk.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
-/// Becomes the child, or is the watcher until paddock has ended.
+/// Becomes the child, or runs as the watcher until paddock has ended.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let Err(error) = shim::run(args) else {
         return ExitCode::SUCCESS;
     };
-    output::error(&error.to_string());
+    output::print_error(&error.to_string());
     error.exit_code().into()
 }
 
-/// Returns how a child is started through this program.
+/// Returns the command line that starts children through this program.
 ///
 /// # Errors
 ///
-/// The system does not say where this program is.
-pub(crate) fn shim() -> io::Result<Shim> {
-    let own = Path::new(SELF);
+/// The path of this program is unknown.
+pub(crate) fn build_shim() -> io::Result<Shim> {
+    let own = Path::new(OWN_EXECUTABLE);
     let named = env::current_exe();
     let program = match &named {
-        Ok(named) if is_another(own, named) => named.clone(),
+        Ok(named) if is_different_file(own, named) => named.clone(),
         _ if own.exists() => own.to_owned(),
         _ => named?,
     };
-    let args = vec![NAME.into()];
+    let args = vec![COMMAND_NAME.into()];
     Ok(Shim { program, args })
 }
 
-/// Whether both files are there and are not the same: this program then runs inside another one,
-/// an emulator or valgrind, which answers for the name of the program but not for its file.
-fn is_another(own: &Path, named: &Path) -> bool {
+/// Returns whether both files exist and differ. Then this program runs inside an emulator or valgrind, which emulates
+/// the program's name but not `/proc/self/exe`.
+fn is_different_file(own: &Path, named: &Path) -> bool {
     let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     file(own)
         .zip(file(named))
@@ -60,11 +60,14 @@ mod tests {
     #[test]
     fn a_file_that_is_gone_is_no_other_one() {
         let this = env::current_exe().unwrap();
-        assert!(!is_another(Path::new(SELF), &this));
-        assert!(!is_another(
-            Path::new(SELF),
+        assert!(!is_different_file(Path::new(OWN_EXECUTABLE), &this));
+        assert!(!is_different_file(
+            Path::new(OWN_EXECUTABLE),
             Path::new("/replaced (deleted)")
         ));
-        assert!(is_another(Path::new(SELF), Path::new("/proc/self/maps")));
+        assert!(is_different_file(
+            Path::new(OWN_EXECUTABLE),
+            Path::new("/proc/self/maps")
+        ));
     }
 }

@@ -1,4 +1,4 @@
-//! `paddock explain`.
+//! `paddock explain`: prints the decisions about a model, or a request's history.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,10 +6,10 @@ use clap::Args;
 use hyper::Method;
 use serde_json::Value;
 
-use crate::admin::{AdminArgs, Client, Trouble, model_path, request_path};
+use crate::admin::{AdminArgs, AdminClient, CommandError, model_path, request_path};
 use crate::exit::Exit;
+use crate::format::format_duration;
 use crate::output;
-use crate::units::duration;
 
 /// Flags of `paddock explain`.
 #[derive(Debug, Args)]
@@ -24,58 +24,62 @@ pub(super) struct ExplainArgs {
     admin: AdminArgs,
 }
 
-/// Prints what was decided about a model, or what became of a request.
+/// Prints the decisions about a model or the history of a request.
 pub(super) fn run(args: ExplainArgs) -> Exit {
     args.admin.run(|client| async move {
         let explained = explain(&client, &args.name).await?;
         if args.json {
-            output::text(&explained.to_string());
+            output::print(&explained.to_string());
         } else {
-            output::lines(&text(&explained, now()));
+            output::print_lines(&format_explanation(&explained, seconds_since_1970()));
         }
         Ok(())
     })
 }
 
-async fn explain(client: &Client, name: &str) -> Result<Value, Trouble> {
-    let model = client.ask(Method::GET, &model_path(name, "explain")).await;
+async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError> {
+    let model = client
+        .request(Method::GET, &model_path(name, "explain"))
+        .await;
     let unknown = match model {
-        Ok(answer) => return answer.json().await,
-        Err(Trouble::Refused { message, code }) if code.as_deref() == Some("unknown_model") => {
+        Ok(answer) => return answer.read_json().await,
+        Err(CommandError::Refused { message, code })
+            if code.as_deref() == Some("unknown_model") =>
+        {
             message
         }
-        Err(trouble) => return Err(trouble),
+        Err(error) => return Err(error),
     };
     match client
-        .ask(Method::GET, &request_path(name, "explain"))
+        .request(Method::GET, &request_path(name, "explain"))
         .await
     {
-        Ok(answer) => answer.json().await,
-        Err(Trouble::Refused { message, code }) => Err(Trouble::Refused {
+        Ok(answer) => answer.read_json().await,
+        Err(CommandError::Refused { message, code }) => Err(CommandError::Refused {
             message: format!("{unknown}; and {message}"),
             code,
         }),
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     }
 }
 
-/// Shows an explanation, with the age of each decision at this time, in seconds since 1970.
-fn text(explained: &Value, now: f64) -> String {
-    let shown = |value: &Value| output::printable(value.as_str().unwrap_or("unknown"));
+/// Formats an explanation, with the age of each decision at `now`, in seconds since 1970.
+fn format_explanation(explained: &Value, now: f64) -> String {
+    let printable = |value: &Value| output::printable(value.as_str().unwrap_or("unknown"));
     let mut lines = Vec::new();
     let decisions = if explained["request"].is_null() {
         lines.push(format!(
             "model {}: {}",
-            shown(&explained["id"]),
-            shown(&explained["status"])
+            printable(&explained["id"]),
+            printable(&explained["status"])
         ));
         &explained["decisions"]
     } else {
         lines.push(format!(
             "request {} for model {}: {} after {:.1} s",
-            shown(&explained["request"]),
-            shown(&explained["model"]),
-            shown(&explained["outcome"]),
+            printable(&explained["request"]),
+            printable(&explained["model"]),
+            printable(&explained["outcome"]),
             explained["waited_seconds"].as_f64().unwrap_or(0.0)
         ));
         if let Some(message) = explained["error"]["message"].as_str() {
@@ -90,24 +94,24 @@ fn text(explained: &Value, now: f64) -> String {
             clippy::cast_sign_loss,
             reason = "it is not negative, and whole seconds are meant"
         )]
-        let age = duration(age as u64);
+        let age = format_duration(age as u64);
         lines.push(format!(
             "{:>12}  {}",
             format!("{age} ago"),
-            shown(&decision["message"])
+            printable(&decision["message"])
         ));
     }
     lines.join("\n") + "\n"
 }
 
-fn now() -> f64 {
+fn seconds_since_1970() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0.0, |since| since.as_secs_f64())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::format_explanation;
     use serde_json::json;
 
     #[test]
@@ -117,7 +121,7 @@ mod tests {
             { "at": 158.5, "what": "ready", "message": "ready" },
         ] });
         let expected = "model m: ready\n   1m 1s ago  wanted by a request\n      3s ago  ready\n";
-        assert_eq!(text(&explained, 161.9), expected);
+        assert_eq!(format_explanation(&explained, 161.9), expected);
     }
 
     #[test]
@@ -125,6 +129,6 @@ mod tests {
         let explained = json!({ "request": "r", "model": "m", "outcome": "refused",
             "waited_seconds": 2.04, "error": { "message": "too much" }, "meanwhile": [] });
         let expected = "request r for model m: refused after 2.0 s\n  it was told: too much\n";
-        assert_eq!(text(&explained, 0.0), expected);
+        assert_eq!(format_explanation(&explained, 0.0), expected);
     }
 }

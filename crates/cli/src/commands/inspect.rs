@@ -1,4 +1,4 @@
-//! `paddock inspect`.
+//! `paddock inspect`: describes a model file and predicts its memory.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,8 +10,8 @@ use paddock_gguf::{Error, GgmlType, Header, PartError, inspect_parts, part_path}
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::format::{format_bytes, format_count};
 use crate::output;
-use crate::units::{count, size};
 
 /// Flags of `paddock inspect`.
 #[derive(Debug, Args)]
@@ -25,81 +25,81 @@ pub(super) struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     parallel: u32,
     /// The type of cached keys, as llama-server calls it.
-    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = cache_type)]
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = parse_cache_type)]
     cache_type_k: GgmlType,
     /// The type of cached values, as llama-server calls it.
-    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = cache_type)]
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = parse_cache_type)]
     cache_type_v: GgmlType,
     /// Print JSON, with sizes in bytes.
     #[arg(long)]
     json: bool,
 }
 
-fn cache_type(name: &str) -> Result<GgmlType, &'static str> {
+fn parse_cache_type(name: &str) -> Result<GgmlType, &'static str> {
     GgmlType::for_cache(name)
         .ok_or("expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl")
 }
 
-/// Prints what a model file holds, and what it takes in memory.
+/// Prints a model file's metadata and predicted memory.
 pub(super) fn run(args: &InspectArgs) -> Exit {
-    let report = inspect_parts(&args.file).and_then(|parts| Report::new(args, &parts));
+    let report = inspect_parts(&args.file).and_then(|parts| InspectReport::new(args, &parts));
     match report {
-        Ok(report) if args.json => output::text(&report.json()),
-        Ok(report) => output::text(&report.text()),
+        Ok(report) if args.json => output::print(&report.to_json()),
+        Ok(report) => output::print(&report.to_text()),
         Err(error) => {
-            output::error(&refusal(&error));
+            output::print_error(&format_error(&error));
             return Exit::Failed;
         }
     }
     Exit::Done
 }
 
-/// Says what is wrong with a file and what to do about it.
-fn refusal(PartError { path, error }: &PartError) -> String {
-    let shown = output::printable(&path.display().to_string());
+/// Formats an error of a file, with advice.
+fn format_error(PartError { path: file, error }: &PartError) -> String {
+    let path = output::printable(&file.display().to_string());
     let error_text = output::printable(&error.to_string());
     let (message, help) = match error {
         Error::Io(io) if io.kind() == ErrorKind::NotFound => {
             let help = "name a .gguf file; of a split model all parts have to be there";
-            (format!("there is no file {shown}"), help)
+            (format!("there is no file {path}"), help)
         }
         Error::Io(io) if io.kind() == ErrorKind::PermissionDenied => {
             let help = "change its permissions, or run paddock as a user who may read it";
-            (format!("{shown} cannot be read: permission denied"), help)
+            (format!("{path} cannot be read: permission denied"), help)
         }
         Error::Truncated { .. } | Error::HeaderTruncated(_) | Error::Empty => {
-            (format!("{shown} {error_text}"), "download it again")
+            (format!("{path} {error_text}"), "download it again")
         }
-        _ => (format!("{shown} {error_text}"), "name a .gguf file"),
+        _ => (format!("{path} {error_text}"), "name a .gguf file"),
     };
     format!("error: {message}\n  = help: {help}")
 }
 
-/// What there is to print.
-struct Report<'a> {
+/// The facts to print.
+struct InspectReport<'a> {
     args: &'a InspectArgs,
     header: Header,
     parts: usize,
     file_size: u64,
     parameters: u64,
-    memory: Memory,
+    memory: MemoryReport,
 }
 
-enum Memory {
+enum MemoryReport {
     Model(MemoryPrediction),
     /// The bytes of a file that is loaded beside a model.
     Projector(u64),
     Unknown(Unpredictable),
 }
 
-impl<'a> Report<'a> {
+impl<'a> InspectReport<'a> {
     fn new(args: &'a InspectArgs, parts: &[Header]) -> Result<Self, PartError> {
         let options = MemoryOptions {
             context: args.context,
             parallel: args.parallel,
             cache_type_k: args.cache_type_k,
             cache_type_v: args.cache_type_v,
-            // Without it quantized values are refused; with it the engine decides as it can.
+            // Quantized values need flash attention; the engine falls back if the device lacks it.
             flash_attention: true,
             ..MemoryOptions::default()
         };
@@ -109,9 +109,11 @@ impl<'a> Report<'a> {
         };
         let header = parts.first().ok_or_else(no_header)?.clone();
         let memory = match memory::predict(parts, &options) {
-            Ok(prediction) => Memory::Model(prediction),
-            Err(Unpredictable::Projector) => Memory::Projector(memory::projector_bytes(&header)),
-            Err(why) => Memory::Unknown(why),
+            Ok(prediction) => MemoryReport::Model(prediction),
+            Err(Unpredictable::Projector) => {
+                MemoryReport::Projector(memory::projector_bytes(&header))
+            }
+            Err(why) => MemoryReport::Unknown(why),
         };
         Ok(Self {
             args,
@@ -126,7 +128,7 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// The tokens of context it is predicted for.
+    /// Returns the context, in tokens, of the prediction.
     fn context(&self) -> u64 {
         match self.args.context {
             0 => self.header.trained_context().unwrap_or(0),
@@ -134,9 +136,9 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn text(&self) -> String {
+    fn to_text(&self) -> String {
         let header = &self.header;
-        let known = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        let or_unknown = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
         let number = |number: Option<u64>| number.map_or("unknown".to_owned(), |n| n.to_string());
         let mut parts = String::new();
         if self.parts > 1 {
@@ -144,12 +146,15 @@ impl<'a> Report<'a> {
         }
         let mut lines = vec![
             ("file", self.args.file.display().to_string()),
-            ("file size", format!("{}{parts}", size(self.file_size))),
-            ("architecture", known(header.architecture())),
-            ("name", known(header.name())),
-            ("size label", known(header.size_label())),
-            ("quantization", known(header.quantization())),
-            ("parameters", count(self.parameters)),
+            (
+                "file size",
+                format!("{}{parts}", format_bytes(self.file_size)),
+            ),
+            ("architecture", or_unknown(header.architecture())),
+            ("name", or_unknown(header.name())),
+            ("size label", or_unknown(header.size_label())),
+            ("quantization", or_unknown(header.quantization())),
+            ("parameters", format_count(self.parameters)),
             ("layers", number(header.layers())),
             ("context", number(header.trained_context())),
         ];
@@ -162,9 +167,9 @@ impl<'a> Report<'a> {
 
     fn memory_lines(&self) -> Vec<(&'static str, String)> {
         let prediction = match &self.memory {
-            Memory::Model(prediction) => prediction,
-            Memory::Projector(bytes) => return vec![("memory", size(*bytes))],
-            Memory::Unknown(why) => {
+            MemoryReport::Model(prediction) => prediction,
+            MemoryReport::Projector(bytes) => return vec![("memory", format_bytes(*bytes))],
+            MemoryReport::Unknown(why) => {
                 return vec![("memory", format!("unknown: the file {why}"))];
             }
         };
@@ -182,24 +187,27 @@ impl<'a> Report<'a> {
                 "memory",
                 format!("for {context} tokens, {parallel} {slots}, {types} cache"),
             ),
-            ("  weights", size(prediction.weights())),
-            ("  cache", size(prediction.kv())),
+            ("  weights", format_bytes(prediction.weights())),
+            ("  cache", format_bytes(prediction.kv())),
         ];
         if prediction.recurrent() > 0 {
-            lines.push(("  state", size(prediction.recurrent())));
+            lines.push(("  state", format_bytes(prediction.recurrent())));
         }
         let buffers = prediction.compute.saturating_add(prediction.results);
-        lines.push(("  compute", format!("{} (estimated)", size(buffers))));
-        lines.push(("  total", size(prediction.total())));
+        lines.push((
+            "  compute",
+            format!("{} (estimated)", format_bytes(buffers)),
+        ));
+        lines.push(("  total", format_bytes(prediction.total())));
         let besides = "a prompt cache, as the RAM budget allows (--cache-ram)";
         lines.push(("  besides", besides.to_owned()));
         lines
     }
 
-    fn json(&self) -> String {
+    fn to_json(&self) -> String {
         let header = &self.header;
         let memory = match &self.memory {
-            Memory::Model(prediction) => json!({
+            MemoryReport::Model(prediction) => json!({
                 "context": self.context(),
                 "parallel": self.args.parallel,
                 "cache_type_k": type_name(self.args.cache_type_k),
@@ -210,8 +218,8 @@ impl<'a> Report<'a> {
                 "compute": prediction.compute.saturating_add(prediction.results),
                 "total": prediction.total(),
             }),
-            Memory::Projector(bytes) => json!({ "total": bytes }),
-            Memory::Unknown(_) => Value::Null,
+            MemoryReport::Projector(bytes) => json!({ "total": bytes }),
+            MemoryReport::Unknown(_) => Value::Null,
         };
         let report = json!({
             "file": self.args.file.to_string_lossy(),

@@ -1,4 +1,4 @@
-//! `paddock key`.
+//! `paddock key`: edits API keys in the configuration file.
 
 mod list;
 mod new;
@@ -13,15 +13,15 @@ use super::examples;
 use crate::exit::Exit;
 use crate::{config_file, output, service};
 
-/// What is done with API keys.
+/// Subcommands of `paddock key`.
 #[derive(Debug, Args)]
 pub(super) struct KeyCommand {
     #[command(subcommand)]
-    what: What,
+    subcommand: KeySubcommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum KeySubcommand {
     /// Make a key: print its secret once, and the section for the configuration with its hash.
     #[command(after_help = examples::KEY_NEW)]
     New(new::NewArgs),
@@ -33,7 +33,7 @@ enum What {
     Revoke(revoke::RevokeArgs),
 }
 
-/// The file that is read, and changed.
+/// The flag that names the configuration file.
 #[derive(Debug, Args)]
 struct FileArgs {
     /// The configuration file.
@@ -44,51 +44,51 @@ struct FileArgs {
     config: Option<PathBuf>,
 }
 
-/// Does it.
+/// Runs a subcommand.
 pub(super) fn run(command: KeyCommand) -> Exit {
-    match command.what {
-        What::New(args) => new::run(&args),
-        What::List(args) => list::run(&args),
-        What::Revoke(args) => revoke::run(&args),
+    match command.subcommand {
+        KeySubcommand::New(args) => new::run(&args),
+        KeySubcommand::List(args) => list::run(&args),
+        KeySubcommand::Revoke(args) => revoke::run(&args),
     }
 }
 
-/// Reads a name that a key can have.
-fn key_name(text: &str) -> Result<String, String> {
+/// Parses a key's name.
+fn parse_key_name(text: &str) -> Result<String, String> {
     key_name_error(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 impl FileArgs {
-    /// The file and its text, or what is said where there is none.
+    /// Reads the file. Prints an error if there is none.
     fn read(&self) -> Result<(PathBuf, String), Exit> {
-        match config_file::text(self.config.as_deref()) {
+        match config_file::read_text(self.config.as_deref()) {
             Ok(Some(found)) => Ok((found.file, found.text)),
             Ok(None) => {
-                output::error(
+                output::print_error(
                     "error: there is no configuration file yet\n  = help: name one with --config FILE; \
                      `paddock config example > paddock.toml` makes one",
                 );
                 Err(Exit::Config)
             }
             Err(problems) => {
-                service::report(&problems);
+                service::print_problems(&problems);
                 Err(Exit::Config)
             }
         }
     }
 }
 
-/// Reads a file's new text as a configuration. One that paddock would not read again, while it reads the old
-/// one, is not for writing: what was meant would not come to be.
-fn still_read(file: &Path, old: &str, new: &str) -> Result<Option<Config>, Exit> {
+/// Parses a file's new text. Fails if the new text is invalid while the old text is valid: a running paddock would
+/// refuse the change.
+fn check_still_valid(file: &Path, old: &str, new: &str) -> Result<Option<Config>, Exit> {
     let read = |text: &str| Config::from_toml(text, file, &Overrides::default());
     match read(new) {
         Ok(config) => Ok(Some(config)),
         Err(_) if read(old).is_err() => Ok(None),
         Err(problems) => {
-            service::report(&problems);
+            service::print_problems(&problems);
             let file = file.display();
-            output::error(&format!(
+            output::print_error(&format!(
                 "paddock would not read {file} again, so nothing was changed"
             ));
             Err(Exit::Config)
@@ -96,11 +96,11 @@ fn still_read(file: &Path, old: &str, new: &str) -> Result<Option<Config>, Exit>
     }
 }
 
-/// Writes a file's new text in the place of the old one: the file stays who owns it and who may read it.
-fn write(file: &Path, text: &str) -> Result<(), Exit> {
+/// Overwrites a file in place, which keeps its owner and permissions.
+fn write_file(file: &Path, text: &str) -> Result<(), Exit> {
     std::fs::write(file, text).map_err(|error| {
         let file = file.display();
-        output::error(&format!("error: {file} cannot be written: {error}"));
+        output::print_error(&format!("error: {file} cannot be written: {error}"));
         Exit::Failed
     })
 }

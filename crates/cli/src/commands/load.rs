@@ -25,25 +25,25 @@ pub(super) struct LoadArgs {
     admin: AdminArgs,
 }
 
-/// Orders what `what` says, and prints how the model is then.
-pub(super) fn run(args: LoadArgs, what: &'static str) -> Exit {
+/// Runs `action` and prints the model's resulting status.
+pub(super) fn run(args: LoadArgs, action: &'static str) -> Exit {
     args.admin.run(|client| async move {
-        let path = model_path(&args.model, &format!("{what}?wait=true"));
-        let answer = if what == "load" && !args.json && output::is_terminal() {
-            progress::watched(&client, &args.model, &path).await?
+        let path = model_path(&args.model, &format!("{action}?wait=true"));
+        let answer = if action == "load" && !args.json && output::is_terminal() {
+            progress::request_with_progress(&client, &args.model, &path).await?
         } else if args.wait {
-            client.wait(Method::POST, &path).await?
+            client.request_and_wait(Method::POST, &path).await?
         } else {
             client
-                .ask(Method::POST, &model_path(&args.model, what))
+                .request(Method::POST, &model_path(&args.model, action))
                 .await?
         };
-        let answer = answer.json().await?;
+        let answer = answer.read_json().await?;
         if args.json {
-            output::text(&answer.to_string());
+            output::print(&answer.to_string());
         } else {
-            let shown = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
-            output::text(&format!("{}: {}", shown("id"), shown("status")));
+            let text = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
+            output::print(&format!("{}: {}", text("id"), text("status")));
         }
         Ok(())
     })

@@ -1,13 +1,13 @@
-//! `paddock logs`.
+//! `paddock logs`: prints or follows the output of a model's children.
 
 use clap::Args;
 use hyper::Method;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::admin::{AdminArgs, Client, Trouble, model_path};
+use crate::admin::{AdminArgs, AdminClient, CommandError, model_path};
 use crate::exit::Exit;
-use crate::output::{self, Reader};
+use crate::output::{self, ReaderState};
 use crate::threads;
 
 /// Flags of `paddock logs`.
@@ -28,109 +28,117 @@ pub(super) struct LogsArgs {
     admin: AdminArgs,
 }
 
-/// How lines are shown.
+/// An output format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// As the answer has them.
+enum LogFormat {
+    /// The API's JSON.
     Json,
-    /// As the child wrote them.
+    /// The child's own bytes.
     Text,
-    /// Without what could steer the terminal.
+    /// Text without terminal sequences.
     Terminal,
 }
 
-/// What is shown of a part of an answer.
+/// Formatted lines of a part of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Shown {
+struct FormattedLines {
     text: String,
-    /// Lines that came too fast.
+    /// Number of lines that were lost because they came too fast.
     missed: u64,
 }
 
-/// Prints the last lines of a model's children, and those that come.
+/// Prints the last lines of a model's children, and with `--follow` new ones.
 pub(super) fn run(args: LogsArgs) -> Exit {
-    let form = match (args.json, output::is_terminal()) {
-        (true, _) => Form::Json,
-        (false, true) => Form::Terminal,
-        (false, false) => Form::Text,
+    let format = match (args.json, output::is_terminal()) {
+        (true, _) => LogFormat::Json,
+        (false, true) => LogFormat::Terminal,
+        (false, false) => LogFormat::Text,
     };
     let (lines, follow) = (args.lines, args.follow);
     let path = model_path(&args.model, &format!("logs?n={lines}&follow={follow}"));
     args.admin.run(|client| async move {
-        threads::ensure(threads::BLOCKING)?;
+        threads::ensure_available(threads::TERMINAL_THREADS)?;
         if !follow {
-            return last(&client, &path, form).await;
+            return print_last(&client, &path, format).await;
         }
         tokio::select! {
             biased;
-            // Who follows ends it so: nothing has failed.
+            // An interrupt is the usual end of `--follow`, not a failure.
             _ = tokio::signal::ctrl_c() => Ok(()),
-            ended = print_as_they_come(&client, &path, form) => ended,
+            ended = print_new_lines(&client, &path, format) => ended,
         }
     })
 }
 
-async fn last(client: &Client, path: &str, form: Form) -> Result<(), Trouble> {
-    let answer = client.ask(Method::GET, path).await?;
-    if form == Form::Json {
-        output::bytes(&answer.whole().await?);
-        output::text("");
+async fn print_last(
+    client: &AdminClient,
+    path: &str,
+    format: LogFormat,
+) -> Result<(), CommandError> {
+    let answer = client.request(Method::GET, path).await?;
+    if format == LogFormat::Json {
+        output::print_bytes(&answer.read_to_end().await?);
+        output::print("");
         return Ok(());
     }
-    let answer = answer.json().await?;
+    let answer = answer.read_json().await?;
     let lines = answer["lines"].as_array().into_iter().flatten();
     let mut text = String::new();
     for line in lines.filter_map(Value::as_str) {
-        form.line(line, &mut text);
+        format.push_line(line, &mut text);
     }
-    output::lines(&text);
+    output::print_lines(&text);
     Ok(())
 }
 
-/// Prints until nobody reads any more. That nothing comes any more is trouble.
-async fn print_as_they_come(client: &Client, path: &str, form: Form) -> Result<(), Trouble> {
-    let mut answer = client.ask(Method::GET, path).await?;
-    let mut ahead = Vec::new();
-    while let Some(piece) = answer.piece().await? {
-        ahead.extend_from_slice(&piece);
-        let Some(end) = ahead.iter().rposition(|byte| *byte == b'\n') else {
+/// Prints new lines until the reader has gone. Fails when the stream ends.
+async fn print_new_lines(
+    client: &AdminClient,
+    path: &str,
+    format: LogFormat,
+) -> Result<(), CommandError> {
+    let mut answer = client.request(Method::GET, path).await?;
+    let mut buffer = Vec::new();
+    while let Some(chunk) = answer.next_chunk().await? {
+        buffer.extend_from_slice(&chunk);
+        let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else {
             continue;
         };
-        let rest = ahead.split_off(end + 1);
-        let objects = std::mem::replace(&mut ahead, rest);
-        // A terminal or a pipe may take its time, in which an interrupt has to be heard.
-        let printing = spawn_blocking(move || form.objects(&objects).print());
-        if !matches!(printing.await, Ok(Reader::There)) {
+        let rest = buffer.split_off(end + 1);
+        let objects = std::mem::replace(&mut buffer, rest);
+        // Writing may block, during which an interrupt must be handled.
+        let printing = spawn_blocking(move || format.format_objects(&objects).print());
+        if !matches!(printing.await, Ok(ReaderState::Present)) {
             return Ok(());
         }
     }
-    Err(answer.gone())
+    Err(answer.connection_lost())
 }
 
-impl Form {
-    /// Shows whole lines of JSON objects.
-    fn objects(self, objects: &[u8]) -> Shown {
-        let mut shown = Shown::default();
+impl LogFormat {
+    /// Formats complete lines of JSON objects.
+    fn format_objects(self, objects: &[u8]) -> FormattedLines {
+        let mut formatted = FormattedLines::default();
         for object in objects.split(|byte| *byte == b'\n') {
             if self == Self::Json {
-                shown.text.push_str(&String::from_utf8_lossy(object));
-                shown.text.push('\n');
+                formatted.text.push_str(&String::from_utf8_lossy(object));
+                formatted.text.push('\n');
                 continue;
             }
             let object: Value = serde_json::from_slice(object).unwrap_or_default();
-            shown.missed += object["missed"].as_u64().unwrap_or(0);
+            formatted.missed += object["missed"].as_u64().unwrap_or(0);
             if let Some(line) = object["line"].as_str() {
-                self.line(line, &mut shown.text);
+                self.push_line(line, &mut formatted.text);
             }
         }
         if self == Self::Json {
-            // What stands behind the last newline is no object.
-            shown.text.pop();
+            // The part after the last newline is no object.
+            formatted.text.pop();
         }
-        shown
+        formatted
     }
 
-    fn line(self, line: &str, text: &mut String) {
+    fn push_line(self, line: &str, text: &mut String) {
         match self {
             Self::Terminal => text.push_str(&output::printable(line)),
             Self::Json | Self::Text => text.push_str(line),
@@ -139,15 +147,15 @@ impl Form {
     }
 }
 
-impl Shown {
-    fn print(self) -> Reader {
+impl FormattedLines {
+    fn print(self) -> ReaderState {
         if self.missed > 0 {
             let missed = self.missed;
-            output::error(&format!(
+            output::print_error(&format!(
                 "{missed} lines came too fast and are missing here"
             ));
         }
-        output::lines(&self.text)
+        output::print_lines(&self.text)
     }
 }
 
@@ -160,22 +168,22 @@ mod tests {
 
     #[test]
     fn lines_are_shown_as_they_were_written() {
-        let shown = Form::Text.objects(OBJECTS);
+        let formatted = LogFormat::Text.format_objects(OBJECTS);
         assert_eq!(
-            (shown.text.as_str(), shown.missed),
+            (formatted.text.as_str(), formatted.missed),
             ("a\u{1b}[31mb\tc\n\n", 3)
         );
     }
 
     #[test]
     fn a_line_does_not_steer_the_terminal() {
-        let shown = Form::Terminal.objects(OBJECTS);
-        assert_eq!(shown.text, "a\u{fffd}[31mb\tc\n\n");
+        let formatted = LogFormat::Terminal.format_objects(OBJECTS);
+        assert_eq!(formatted.text, "a\u{fffd}[31mb\tc\n\n");
     }
 
     #[test]
     fn json_is_what_paddock_said() {
-        let shown = Form::Json.objects(OBJECTS);
-        assert_eq!((shown.text.as_bytes(), shown.missed), (OBJECTS, 0));
+        let formatted = LogFormat::Json.format_objects(OBJECTS);
+        assert_eq!((formatted.text.as_bytes(), formatted.missed), (OBJECTS, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! `paddock man`, for who packages paddock.
+//! `paddock man`: writes the manual pages, for packages.
 
 mod markdown;
 
@@ -28,38 +28,38 @@ pub(super) fn run(args: &ManArgs) -> Exit {
     let mut paddock = Cli::command();
     paddock.build();
     if args.markdown {
-        output::text(&markdown::page(&paddock));
+        output::print(&markdown::render(&paddock));
         return Exit::Done;
     }
-    let done = match &args.directory {
-        Some(directory) => write(&paddock, directory),
-        None => page(&paddock, "paddock").map(|page| output::bytes(&page)),
+    let result = match &args.directory {
+        Some(directory) => write_pages(&paddock, directory),
+        None => render_page(&paddock, "paddock").map(|page| output::print_bytes(&page)),
     };
-    match done {
+    match result {
         Ok(()) => Exit::Done,
         Err(error) => {
-            output::error(&format!("error: the manual cannot be written: {error}"));
+            output::print_error(&format!("error: the manual cannot be written: {error}"));
             Exit::Failed
         }
     }
 }
 
-/// Writes `paddock.1`, and a page such as `paddock-serve.1` for each command that is for people.
-fn write(paddock: &Command, directory: &Path) -> io::Result<()> {
+/// Writes `paddock.1`, and a page such as `paddock-serve.1` for each visible command.
+fn write_pages(paddock: &Command, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let pages = paddock
         .get_subcommands()
         .filter(|command| !command.is_hide_set() && command.get_name() != "help")
         .map(|command| (command, format!("paddock-{}", command.get_name())));
     for (command, name) in [(paddock, "paddock".to_owned())].into_iter().chain(pages) {
-        let page = page(command, &name)?;
+        let page = render_page(command, &name)?;
         fs::File::create(directory.join(format!("{name}.1")))?.write_all(&page)?;
     }
     Ok(())
 }
 
-/// Makes a page of section 1.
-fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+/// Renders a page of section 1.
+fn render_page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let man = Man::new(command.clone()).title(name.to_uppercase());
     man.source(concat!("paddock ", env!("CARGO_PKG_VERSION")))
@@ -78,7 +78,7 @@ mod tests {
         paddock.build();
         assert_eq!(
             fs::read_to_string(kept).unwrap_or_default(),
-            markdown::page(&paddock),
+            markdown::render(&paddock),
             "write it anew: paddock man --markdown > docs/cli.md"
         );
     }

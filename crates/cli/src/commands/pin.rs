@@ -19,23 +19,27 @@ pub(super) struct PinArgs {
     admin: AdminArgs,
 }
 
-/// Orders what `what` says, and prints how the model is then. It holds until paddock ends, or `pinned` of
-/// the model changes in the configuration.
-pub(super) fn run(args: PinArgs, what: &'static str) -> Exit {
+/// Runs `action` and prints the model's resulting status. The pin holds until paddock ends or the model's `pinned`
+/// changes in the configuration.
+pub(super) fn run(args: PinArgs, action: &'static str) -> Exit {
     args.admin.run(|client| async move {
-        let path = model_path(&args.model, what);
-        let answer = client.ask(Method::POST, &path).await?.json().await?;
+        let path = model_path(&args.model, action);
+        let answer = client
+            .request(Method::POST, &path)
+            .await?
+            .read_json()
+            .await?;
         if args.json {
-            output::text(&answer.to_string());
+            output::print(&answer.to_string());
             return Ok(());
         }
-        let shown = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
+        let text = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
         let pinned = match answer["pinned"].as_bool() {
             Some(true) => "pinned",
             Some(false) => "not pinned",
             None => "unknown",
         };
-        output::text(&format!("{}: {}, {pinned}", shown("id"), shown("status")));
+        output::print(&format!("{}: {}, {pinned}", text("id"), text("status")));
         Ok(())
     })
 }

@@ -1,4 +1,4 @@
-//! `paddock requests`.
+//! `paddock requests`: lists or follows ended requests.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::admin::{AdminArgs, Client, Trouble};
+use crate::admin::{AdminArgs, AdminClient, CommandError};
 use crate::exit::Exit;
-use crate::output::{self, Reader};
-use crate::table::{Columns, filled, tabbed};
+use crate::output::{self, ReaderState};
+use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
 use crate::threads;
 
-/// How often those who follow ask for what has ended since.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Time between two polls with `--follow`.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most that paddock gives at once.
-const PAGE: u32 = 1_000;
+/// Highest number of requests in an answer.
+const MAX_PAGE: u32 = 1_000;
 
 /// Flags of `paddock requests`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct RequestsArgs {
     #[arg(short, long)]
     follow: bool,
     /// How many of the last requests, at most 1000.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE)))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PAGE)))]
     number: u32,
     /// Only those of this model, by its name.
     #[arg(long, value_name = "MODEL")]
@@ -42,118 +42,123 @@ pub(super) struct RequestsArgs {
     admin: AdminArgs,
 }
 
-const HEAD: [&str; 12] = [
+const TABLE_HEAD: [&str; 12] = [
     "ENDED", "MODEL", "ROUTE", "STATUS", "OUTCOME", "TTFT", "TOTAL", "IN", "OUT", "TOK/S", "ID",
     "KEY",
 ];
 
-/// Prints what is known of the requests that have ended, the newest last: on a terminal aligned, with a
-/// head; in a pipe tabs stand between the cells.
+/// Prints ended requests, newest last: aligned, with a head, on a terminal; tab-separated in a pipe.
 pub(super) fn run(args: RequestsArgs) -> Exit {
     let model = args.model.as_deref().map_or_else(String::new, |model| {
         format!("&model={}", utf8_percent_encode(model, NON_ALPHANUMERIC))
     });
-    let mut printer = Printer::new(args.json);
+    let mut printer = RequestPrinter::new(args.json);
     args.admin.run(|client| async move {
-        threads::ensure(threads::BLOCKING)?;
+        threads::ensure_available(threads::TERMINAL_THREADS)?;
         let first = format!("limit={}{model}", args.number);
         if !args.follow {
-            return print(&client, &first, &mut printer, 0).await.map(drop);
+            return print_page(&client, &first, &mut printer, 0).await.map(drop);
         }
         let following = async {
-            let mut seen = print(&client, &first, &mut printer, 0).await?;
-            while let Some(after) = seen {
-                sleep(AGAIN).await;
-                let next = format!("limit={PAGE}&after={after}{model}");
-                seen = print(&client, &next, &mut printer, after).await?;
+            let mut last_seq = print_page(&client, &first, &mut printer, 0).await?;
+            while let Some(after) = last_seq {
+                sleep(POLL_INTERVAL).await;
+                let next = format!("limit={MAX_PAGE}&after={after}{model}");
+                last_seq = print_page(&client, &next, &mut printer, after).await?;
             }
             Ok(())
         };
         tokio::select! {
             biased;
-            // Who follows ends it so: nothing has failed.
+            // An interrupt is the usual end of `--follow`, not a failure.
             _ = tokio::signal::ctrl_c() => Ok(()),
             ended = following => ended,
         }
     })
 }
 
-/// Prints a page. Says what the newest request's place is, or nothing where nobody reads any more.
-async fn print(
-    client: &Client,
+/// Prints a page. Returns the newest request's `seq`, or `None` if the reader has gone.
+async fn print_page(
+    client: &AdminClient,
     query: &str,
-    printer: &mut Printer,
-    seen: u64,
-) -> Result<Option<u64>, Trouble> {
+    printer: &mut RequestPrinter,
+    last_seq: u64,
+) -> Result<Option<u64>, CommandError> {
     let answer = client
-        .ask(Method::GET, &format!("/api/requests?{query}"))
+        .request(Method::GET, &format!("/api/requests?{query}"))
         .await?;
-    let page = answer.json().await?;
+    let page = answer.read_json().await?;
     let requests = page["requests"].as_array().map_or(&[][..], Vec::as_slice);
     let newest = requests.first().and_then(|newest| newest["seq"].as_u64());
-    let text = printer.page(requests);
-    // A terminal or a pipe may take its time, in which an interrupt has to be heard.
-    let printed = spawn_blocking(move || output::lines(&text)).await;
-    Ok(matches!(printed, Ok(Reader::There)).then_some(newest.unwrap_or(seen)))
+    let text = printer.format_page(requests);
+    // Writing may block, during which an interrupt must be handled.
+    let printed = spawn_blocking(move || output::print_lines(&text)).await;
+    Ok(matches!(printed, Ok(ReaderState::Present)).then_some(newest.unwrap_or(last_seq)))
 }
 
-/// How requests are shown.
+/// An output format of requests.
 #[derive(Debug)]
-enum Printer {
+enum RequestPrinter {
     Json,
     Tabs,
-    /// Aligned; the head has been shown or has not.
+    /// Aligned columns, with the head on the first page.
     Table {
-        columns: Columns<{ HEAD.len() }>,
+        columns: ColumnWidths<{ TABLE_HEAD.len() }>,
         has_head: bool,
     },
 }
 
-impl Printer {
+impl RequestPrinter {
     fn new(json: bool) -> Self {
         match (json, output::is_terminal()) {
             (true, _) => Self::Json,
             (false, false) => Self::Tabs,
             (false, true) => Self::Table {
-                columns: Columns::new(&HEAD),
+                columns: ColumnWidths::new(&TABLE_HEAD),
                 has_head: false,
             },
         }
     }
 
-    /// The lines of these requests, of which the newest come first.
-    fn page(&mut self, requests: &[Value]) -> String {
+    /// Formats requests, which are sorted newest first, as lines.
+    fn format_page(&mut self, requests: &[Value]) -> String {
         let requests = requests.iter().rev();
         match self {
             Self::Json => requests
                 .flat_map(|request| [request.to_string(), "\n".to_owned()])
                 .collect(),
-            Self::Tabs => tabbed(&requests.map(|it| row(it, when)).collect::<Vec<_>>()),
+            Self::Tabs => join_with_tabs(
+                &requests
+                    .map(|it| request_row(it, format_utc))
+                    .collect::<Vec<_>>(),
+            ),
             Self::Table { columns, has_head } => {
-                let rows = requests.map(|it| row(it, when_here)).collect::<Vec<_>>();
-                let aligned = columns.lines(&rows);
+                let rows = requests
+                    .map(|it| request_row(it, format_local))
+                    .collect::<Vec<_>>();
+                let aligned = columns.align(&rows);
                 if std::mem::replace(has_head, true) {
                     aligned
                 } else {
-                    columns.lines(&[HEAD]) + &aligned
+                    columns.align(&[TABLE_HEAD]) + &aligned
                 }
             }
         }
     }
 }
 
-/// A request's cells; what there is not is `-`.
-fn row(request: &Value, when: fn(Timestamp) -> String) -> [String; HEAD.len()] {
-    let word = |value: &Value| value.as_str().map(output::printable);
+/// Returns a request's cells; missing values are `-`.
+fn request_row(request: &Value, when: fn(Timestamp) -> String) -> [String; TABLE_HEAD.len()] {
+    let text = |value: &Value| value.as_str().map(output::printable);
     let number = |value: &Value| value.as_u64().map(|number| number.to_string());
-    let seconds = |value: &Value| value.as_f64().map(seconds);
+    let seconds = |value: &Value| value.as_f64().map(format_seconds);
     let tokens = &request["tokens"];
-    // What was refused says why.
-    let outcome = word(&request["error"]).or_else(|| word(&request["outcome"]));
+    // A refused request shows its error.
+    let outcome = text(&request["error"]).or_else(|| text(&request["outcome"]));
     let cells = [
-        ended(request).map(when),
-        word(&request["model"]),
-        word(&request["route"]),
+        end_time(request).map(when),
+        text(&request["model"]),
+        text(&request["route"]),
         number(&request["status"]),
         outcome,
         seconds(&request["ttft_seconds"]),
@@ -163,31 +168,31 @@ fn row(request: &Value, when: fn(Timestamp) -> String) -> [String; HEAD.len()] {
         request["tokens_per_second"]
             .as_f64()
             .map(|rate| format!("{rate:.1}")),
-        word(&request["id"]),
-        word(&request["key"]),
+        text(&request["id"]),
+        text(&request["key"]),
     ];
-    filled(cells)
+    fill_empty(cells)
 }
 
-/// When it ended: it came at `at`.
-fn ended(request: &Value) -> Option<Timestamp> {
+/// Returns the time when a request ended.
+fn end_time(request: &Value) -> Option<Timestamp> {
     let total = request["total_seconds"].as_f64().unwrap_or(0.0);
     let at = Duration::try_from_secs_f64(request["at"].as_f64()? + total).ok()?;
     Timestamp::UNIX_EPOCH.checked_add(at).ok()
 }
 
-/// For programs.
-fn when(at: Timestamp) -> String {
+/// Formats a time in UTC, for programs.
+fn format_utc(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// For who is here.
-fn when_here(at: Timestamp) -> String {
-    let here = ZonedDateTime::new(at, TimeZone::system());
-    here.strftime("%m-%d %H:%M:%S").to_string()
+/// Formats a time in the local time zone, for people.
+fn format_local(at: Timestamp) -> String {
+    let local = ZonedDateTime::new(at, TimeZone::system());
+    local.strftime("%m-%d %H:%M:%S").to_string()
 }
 
-fn seconds(seconds: f64) -> String {
+fn format_seconds(seconds: f64) -> String {
     match seconds {
         ..1.0 => format!("{:.0} ms", seconds * 1_000.0),
         1.0..100.0 => format!("{seconds:.1} s"),
@@ -215,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_newest_is_the_last_row() {
-        let text = Printer::Tabs.page(&requests());
+        let text = RequestPrinter::Tabs.format_page(&requests());
         let expected = "\
 2027-01-15T08:00:02.250Z\tgemma\tchat_completions\t200\tcomplete\t52 ms\t2.2 s\t26\t256\t116.3\tr-1\tlaptop
 2027-01-15T08:00:00.500Z\t-\tother\t404\tunknown_model\t-\t0 ms\t-\t-\t-\ta\u{fffd}[2J\t-
@@ -225,18 +230,18 @@ mod tests {
 
     #[test]
     fn a_terminal_has_one_head() {
-        let mut printer = Printer::Table {
-            columns: Columns::new(&HEAD),
+        let mut printer = RequestPrinter::Table {
+            columns: ColumnWidths::new(&TABLE_HEAD),
             has_head: false,
         };
-        let text = printer.page(&requests()) + &printer.page(&requests());
+        let text = printer.format_page(&requests()) + &printer.format_page(&requests());
         let heads = text.lines().filter(|line| line.starts_with("ENDED"));
         assert_eq!((heads.count(), text.lines().count()), (1, 5));
     }
 
     #[test]
     fn json_is_an_object_a_line() {
-        let text = Printer::Json.page(&requests());
+        let text = RequestPrinter::Json.format_page(&requests());
         let lines: Vec<Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())

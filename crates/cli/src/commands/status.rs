@@ -1,4 +1,4 @@
-//! `paddock status`.
+//! `paddock status`: prints the models and their memory.
 
 use clap::Args;
 use hyper::Method;
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::admin::AdminArgs;
 use crate::exit::Exit;
+use crate::format::{format_age, format_bytes};
 use crate::output;
-use crate::table::{Columns, filled, tabbed};
-use crate::units::{age, size};
+use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
 
 /// Flags of `paddock status`.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct StatusArgs {
     admin: AdminArgs,
 }
 
-const HEAD: [&str; 8] = [
+const TABLE_HEAD: [&str; 8] = [
     "MODEL",
     "STATUS",
     "SINCE",
@@ -31,51 +31,51 @@ const HEAD: [&str; 8] = [
     "PINNED",
 ];
 
-/// Prints a table of models: on a terminal aligned, with a head; in a pipe tabs stand between the cells.
+/// Prints a table of models: aligned, with a head, on a terminal; tab-separated in a pipe.
 pub(super) fn run(args: StatusArgs) -> Exit {
     args.admin.run(|client| async move {
-        let answer = client.ask(Method::GET, "/api/status").await?;
+        let answer = client.request(Method::GET, "/api/status").await?;
         if args.json {
-            output::bytes(&answer.whole().await?);
-            output::text("");
+            output::print_bytes(&answer.read_to_end().await?);
+            output::print("");
             return Ok(());
         }
-        let status = answer.json().await?;
+        let status = answer.read_json().await?;
         let models = status["models"].as_array().into_iter().flatten();
-        let rows: Vec<[String; 8]> = models.map(row).collect();
+        let rows: Vec<[String; 8]> = models.map(model_row).collect();
         if output::is_terminal() {
-            let mut columns = Columns::new(&HEAD);
-            let rows = columns.lines(&rows);
-            output::lines(&(columns.lines(&[HEAD]) + &rows));
-            output::lines(&format!("{}\n", memory(&status)));
+            let mut columns = ColumnWidths::new(&TABLE_HEAD);
+            let rows = columns.align(&rows);
+            output::print_lines(&(columns.align(&[TABLE_HEAD]) + &rows));
+            output::print_lines(&format!("{}\n", format_memory(&status)));
         } else {
-            output::lines(&tabbed(&rows));
+            output::print_lines(&join_with_tabs(&rows));
         }
         Ok(())
     })
 }
 
-/// A model's cells; what there is not is `-`.
-fn row(model: &Value) -> [String; 8] {
+/// Returns a model's cells; missing values are `-`.
+fn model_row(model: &Value) -> [String; 8] {
     let number = |value: &Value| value.as_u64().map(|number| number.to_string());
     let memory = &model["memory"];
     let cells = [
         model["id"].as_str().map(output::printable),
         model["status"].as_str().map(output::printable),
-        model["since"].as_f64().map(age),
-        in_flight(model),
+        model["since"].as_f64().map(format_age),
+        format_in_flight(model),
         number(&model["queued"]),
-        total(&memory["measured"])
-            .or_else(|| total(&memory["predicted"]))
-            .map(size),
+        total_bytes(&memory["measured"])
+            .or_else(|| total_bytes(&memory["predicted"]))
+            .map(format_bytes),
         number(&model["pid"]),
         (model["pinned"] == true).then(|| "yes".to_owned()),
     ];
-    filled(cells)
+    fill_empty(cells)
 }
 
-/// The requests with the child, and those of them that wait there for a slot, by estimate.
-fn in_flight(model: &Value) -> Option<String> {
+/// Formats the number of in-flight requests and, estimated, of those that wait for a slot inside the child.
+fn format_in_flight(model: &Value) -> Option<String> {
     let count = model["in_flight"].as_u64()?;
     Some(match model["waiting_in_engine"]["estimated"].as_u64() {
         None | Some(0) => count.to_string(),
@@ -83,8 +83,8 @@ fn in_flight(model: &Value) -> Option<String> {
     })
 }
 
-/// Host and devices together.
-pub(super) fn total(memory: &Value) -> Option<u64> {
+/// Sums the bytes of host and devices.
+pub(super) fn total_bytes(memory: &Value) -> Option<u64> {
     let host = memory["host"].as_u64()?;
     let devices = memory["devices"].as_object().into_iter().flatten();
     Some(
@@ -94,11 +94,11 @@ pub(super) fn total(memory: &Value) -> Option<u64> {
     )
 }
 
-fn memory(status: &Value) -> String {
+fn format_memory(status: &Value) -> String {
     let memory = &status["memory"];
-    let used = size(total(&memory["used"]).unwrap_or(0));
-    match total(&memory["budget"]) {
-        Some(budget) => format!("memory: {used} of {} used", size(budget)),
+    let used = format_bytes(total_bytes(&memory["used"]).unwrap_or(0));
+    match total_bytes(&memory["budget"]) {
+        Some(budget) => format!("memory: {used} of {} used", format_bytes(budget)),
         None => format!("memory: {used} used"),
     }
 }
@@ -115,23 +115,23 @@ mod tests {
             "measured": { "host": 1 << 20, "devices": { "CUDA0": 1 << 20 } } } });
         let cold = json!({ "id": "b", "status": "unloaded", "since": null, "in_flight": 0,
             "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
-        let rows = [row(&ready), row(&cold)];
+        let rows = [model_row(&ready), model_row(&cold)];
         let expected = "\
 MODEL  STATUS    SINCE  IN FLIGHT    QUEUED  MEMORY   PID  PINNED
 gemma  ready     1m 1s  5 (~3 wait)  0       2.0 MiB  7    yes
 b      unloaded  -      0            0       -        -    -
 ";
-        let mut columns = Columns::new(&HEAD);
-        let rows = columns.lines(&rows);
-        assert_eq!(columns.lines(&[HEAD]) + &rows, expected);
+        let mut columns = ColumnWidths::new(&TABLE_HEAD);
+        let rows = columns.align(&rows);
+        assert_eq!(columns.align(&[TABLE_HEAD]) + &rows, expected);
     }
 
     #[test]
     fn memory_is_told_with_its_limit_where_there_is_one() {
         let status = json!({ "memory": { "used": { "host": 1 << 30, "devices": {} },
             "budget": { "host": 1u64 << 31, "devices": { "CUDA0": 1u64 << 31 } } } });
-        assert_eq!(memory(&status), "memory: 1.0 GiB of 4.0 GiB used");
+        assert_eq!(format_memory(&status), "memory: 1.0 GiB of 4.0 GiB used");
         let status = json!({ "memory": { "used": null, "budget": { "host": null } } });
-        assert_eq!(memory(&status), "memory: 0 B used");
+        assert_eq!(format_memory(&status), "memory: 0 B used");
     }
 }

@@ -1,9 +1,9 @@
-//! `paddock top`.
+//! `paddock top`: runs the live view and reads the keyboard.
 
 mod columns;
-mod feed;
+mod event_feed;
+mod render;
 mod state;
-mod view;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -16,20 +16,20 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, interval};
 
-use self::state::{Action, Event, Top};
-use crate::admin::{AdminArgs, Client, Trouble};
+use self::state::{TopEffect, TopEvent, TopState};
+use crate::admin::{AdminArgs, AdminClient, CommandError};
 use crate::exit::Exit;
 use crate::output;
 use crate::threads;
 
-/// How often times that pass are shown anew.
-const TICK: Duration = Duration::from_secs(1);
+/// Time between two redraws without events, which update the shown times.
+const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a key is waited for at once: no longer does the end wait for the thread that does.
-const KEY: Duration = Duration::from_millis(100);
+/// Longest wait of the thread that polls for keys, and so of the exit for this thread.
+const KEY_POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Events that wait to be shown; who tells them waits as well.
-const AHEAD: usize = 64;
+/// Events that may wait to be handled, before senders wait too.
+const MAX_QUEUED_EVENTS: usize = 64;
 
 /// Flags of `paddock top`.
 #[derive(Debug, Args)]
@@ -38,62 +38,70 @@ pub(super) struct TopArgs {
     admin: AdminArgs,
 }
 
-/// Shows what is told until somebody quits.
+/// Shows the state of a paddock until the user quits.
 pub(super) fn run(args: TopArgs) -> Exit {
     if !(io::stdin().is_terminal() && output::is_terminal()) {
-        output::error("error: top wants a terminal; `paddock status` says the same once");
+        output::print_error("error: top wants a terminal; `paddock status` says the same once");
         return Exit::Usage;
     }
     args.admin.run(|client| async move {
-        threads::ensure(threads::BLOCKING)?;
+        threads::ensure_available(threads::TERMINAL_THREADS)?;
         let mut terminal = ratatui::try_init()?;
-        let ended = show(&mut terminal, client).await;
+        let ended = run_ui(&mut terminal, client).await;
         ratatui::restore();
         ended
     })
 }
 
-async fn show(terminal: &mut ratatui::DefaultTerminal, client: Client) -> Result<(), Trouble> {
-    let mut top = Top::new(output::printable(&client.at().to_string()));
+async fn run_ui(
+    terminal: &mut ratatui::DefaultTerminal,
+    client: AdminClient,
+) -> Result<(), CommandError> {
+    let mut top = TopState::new(output::printable(&client.address().to_string()));
     top.colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-    // Where colours are unwanted, crossterm would take back what is bold or reversed with them.
+    // Without colours, crossterm would also drop bold and reversed text.
     force_color_output(true);
-    let (tell, mut told) = channel(AHEAD);
+    let (sender, mut events) = channel(MAX_QUEUED_EVENTS);
     let mut tasks = JoinSet::new();
-    tasks.spawn(feed::follow(client.clone(), tell.clone()));
-    tasks.spawn(keys(tell.clone()));
-    let mut tick = interval(TICK);
+    tasks.spawn(event_feed::follow_events(client.clone(), sender.clone()));
+    tasks.spawn(read_keys(sender.clone()));
+    let mut tick = interval(REDRAW_INTERVAL);
     loop {
         let now = Instant::now();
-        terminal.draw(|frame| view::draw(&top, now, frame))?;
+        terminal.draw(|frame| render::draw(&top, now, frame))?;
         let event = tokio::select! {
-            event = told.recv() => event,
+            event = events.recv() => event,
             _ = tick.tick() => None,
         };
         match event.and_then(|event| top.handle(event, Instant::now())) {
-            Some(Action::Quit) => return Ok(()),
-            Some(Action::Order(what, model)) => {
-                tasks.spawn(feed::order(client.clone(), what, model, tell.clone()));
+            Some(TopEffect::Quit) => return Ok(()),
+            Some(TopEffect::Run(action, model)) => {
+                tasks.spawn(event_feed::run_action(
+                    client.clone(),
+                    action,
+                    model,
+                    sender.clone(),
+                ));
             }
             None => {}
         }
     }
 }
 
-/// Tells of keys until nobody listens.
-async fn keys(tell: Sender<Event>) {
-    while !tell.is_closed() {
-        let key =
-            spawn_blocking(|| event::poll(KEY).and_then(|any| any.then(event::read).transpose()));
+/// Sends keys until the receiver is dropped.
+async fn read_keys(sender: Sender<TopEvent>) {
+    while !sender.is_closed() {
+        let key = spawn_blocking(|| {
+            event::poll(KEY_POLL_TIMEOUT).and_then(|any| any.then(event::read).transpose())
+        });
         let event = match key.await {
-            Ok(Ok(Some(Input::Key(key)))) => Event::Key(key.code, key.modifiers),
-            // A window of another size is drawn anew.
-            Ok(Ok(Some(Input::Resize(..)))) => Event::Resized,
+            Ok(Ok(Some(Input::Key(key)))) => TopEvent::Key(key.code, key.modifiers),
+            Ok(Ok(Some(Input::Resize(..)))) => TopEvent::Resized,
             Ok(Ok(_)) => continue,
-            // A terminal that is gone has nobody at it.
-            Ok(Err(_)) | Err(_) => Event::Gone,
+            // The terminal has been closed.
+            Ok(Err(_)) | Err(_) => TopEvent::TerminalGone,
         };
-        if tell.send(event).await.is_err() {
+        if sender.send(event).await.is_err() {
             return;
         }
     }

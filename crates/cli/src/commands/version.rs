@@ -5,6 +5,6 @@ use crate::output;
 
 /// Prints the version.
 pub(super) fn run() -> Exit {
-    output::text(concat!("paddock ", env!("CARGO_PKG_VERSION")));
+    output::print(concat!("paddock ", env!("CARGO_PKG_VERSION")));
     Exit::Done
 }

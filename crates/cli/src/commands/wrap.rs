@@ -1,4 +1,4 @@
-//! `paddock wrap`.
+//! `paddock wrap`: runs a llama-server command behind paddock.
 
 use std::ffi::OsString;
 
@@ -27,14 +27,14 @@ pub(super) struct WrapArgs {
     command: Vec<OsString>,
 }
 
-/// Serves the command until told to stop.
+/// Serves the command until a signal or the command's end.
 pub(super) fn run(args: WrapArgs) -> Exit {
     let mut overrides = args.common.overrides();
     overrides.sandbox = Some(args.sandbox);
     match Config::from_wrap(&args.command, &overrides) {
         Ok(config) => service::run(config, None, None),
         Err(problems) => {
-            service::report(&problems);
+            service::print_problems(&problems);
             Exit::Config
         }
     }

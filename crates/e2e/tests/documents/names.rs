@@ -120,10 +120,10 @@ fn column(part: &str, column: usize) -> BTreeSet<String> {
 
 #[test]
 fn events() {
-    let mut told = in_source("server/src/routes/events.rs", "tell(text, \"");
+    let mut told = in_source("server/src/routes/events.rs", "write_event(text, \"");
     told.extend(in_source(
-        "server/src/routes/events/seen.rs",
-        "news.push((\"",
+        "server/src/routes/events/status_diff.rs",
+        "changes.push((\"",
     ));
     told.remove("id");
     told.remove("count");

@@ -1,9 +1,9 @@
-//! Tells when the configuration's file may be another, by inotify(7).
+//! Watches the configuration file by inotify(7).
 //!
-//! What is written into the file is told by its own inode, and what is put in its place by its directory. So
-//! nothing is told of what is written beside it, such as a log, however often that is.
+//! A watch of the file's inode reports writes, a watch of its directory reports replacements. So writes to other
+//! files of the directory, such as a log, cause no wake-ups.
 
-use super::closed_aside::ClosedAside;
+use super::background_close::BackgroundClose;
 use rustix::fs::inotify::{
     CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch,
 };
@@ -15,100 +15,104 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tokio::io::unix::AsyncFd;
 
-/// Bytes of news that are read at once: an event has a name of 255 at most.
-const NEWS: usize = 4096;
+/// Bytes of events to read at once; an event's name has at most 255.
+const EVENT_BUFFER_SIZE: usize = 4096;
 
-/// What tells that there is another file of a name.
-const BESIDE: WatchFlags = WatchFlags::CREATE.union(WatchFlags::MOVED_TO);
+/// Events of the directory that put another file in place.
+const DIRECTORY_EVENTS: WatchFlags = WatchFlags::CREATE.union(WatchFlags::MOVED_TO);
 
-/// What tells that a file has been written, and when another inode is to be watched: this one's name is taken
-/// away, which changes its count of links.
-const ITSELF: WatchFlags = WatchFlags::CLOSE_WRITE
+/// Events of the file: writes, and the removal of its name (which changes its link count), after which another
+/// inode has to be watched.
+const FILE_EVENTS: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::DELETE_SELF);
 
-/// Tells when a file may be another.
+/// Waits for changes of a file.
 #[derive(Debug)]
-pub(super) struct Touched {
-    news: AsyncFd<ClosedAside>,
+pub(super) struct FileWatcher {
+    inotify: AsyncFd<BackgroundClose>,
     file: PathBuf,
     name: OsString,
-    /// The watch of the file's inode, where there is a file.
-    itself: Option<i32>,
+    /// The watch of the file's inode, if the file exists.
+    file_watch: Option<i32>,
     buffer: Vec<MaybeUninit<u8>>,
 }
 
-impl Touched {
-    /// Watches a file, its directory and what it leads to, where it is a link.
+impl FileWatcher {
+    /// Watches a file, its directory and, for a symbolic link, its target.
     ///
     /// # Errors
     /// The system has no more watches, or the directory cannot be watched.
     pub(super) fn watch(file: &Path) -> io::Result<Self> {
-        let news = ClosedAside::new(init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?);
+        let inotify = BackgroundClose::new(init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?);
         let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
-        add_watch(&news, directory.unwrap_or(Path::new(".")), BESIDE)?;
+        add_watch(
+            &inotify,
+            directory.unwrap_or(Path::new(".")),
+            DIRECTORY_EVENTS,
+        )?;
         #[expect(
             deprecated,
             reason = "the descriptor stays open for as long as it is there, and what is to be used instead is unsafe code"
         )]
-        let news = AsyncFd::new(news)?;
-        let mut touched = Self {
-            news,
+        let inotify = AsyncFd::new(inotify)?;
+        let mut watcher = Self {
+            inotify,
             file: file.to_owned(),
             name: file.file_name().unwrap_or_default().to_owned(),
-            itself: None,
-            buffer: vec![MaybeUninit::uninit(); NEWS],
+            file_watch: None,
+            buffer: vec![MaybeUninit::uninit(); EVENT_BUFFER_SIZE],
         };
-        touched.watch_itself();
-        Ok(touched)
+        watcher.watch_file();
+        Ok(watcher)
     }
 
-    /// Watches the inode that is the file now. One that is gone is watched when it is there again.
-    fn watch_itself(&mut self) {
-        let news = self.news.get_ref();
-        let now = add_watch(news, &self.file, ITSELF).ok();
-        if let Some(before) = self.itself.filter(|before| now != Some(*before)) {
-            // With its inode it is gone by itself.
-            let _ = remove_watch(news, before);
+    /// Watches the file's current inode. A missing file is watched once it exists again.
+    fn watch_file(&mut self) {
+        let inotify = self.inotify.get_ref();
+        let now = add_watch(inotify, &self.file, FILE_EVENTS).ok();
+        if let Some(before) = self.file_watch.filter(|before| now != Some(*before)) {
+            // Fails if the kernel has removed the watch together with its inode.
+            let _ = remove_watch(inotify, before);
         }
-        self.itself = now;
+        self.file_watch = now;
     }
 
-    /// Waits until the file may be another.
+    /// Waits until the file may have changed.
     ///
     /// # Errors
-    /// What the system said.
+    /// The events cannot be read.
     pub(super) async fn next(&mut self) -> io::Result<()> {
         loop {
-            self.news.readable().await?.clear_ready();
+            self.inotify.readable().await?.clear_ready();
             if self.read()? {
                 return Ok(());
             }
         }
     }
 
-    /// Reads all news. Says whether any is of the file.
+    /// Reads all pending events and returns whether any concerns the file.
     fn read(&mut self) -> io::Result<bool> {
-        // Any name may be a part of the way that a link leads.
+        // A link may lead through any name of the directory.
         let is_link = self.file.is_symlink();
         let is_name = |name: &CStr| is_link || name.to_bytes() == self.name.as_bytes();
-        let mut touched = false;
-        let mut reader = Reader::new(self.news.get_ref(), &mut self.buffer);
+        let mut has_changed = false;
+        let mut reader = Reader::new(self.inotify.get_ref(), &mut self.buffer);
         loop {
             match reader.next() {
-                // A watch that has ended tells nothing of the file; that too much has happened may.
+                // The end of a watch says nothing about the file; an overflow, which has no name, might.
                 Ok(event) if event.events().contains(ReadFlags::IGNORED) => {}
-                Ok(event) => touched |= event.file_name().is_none_or(is_name),
+                Ok(event) => has_changed |= event.file_name().is_none_or(is_name),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        if touched {
-            self.watch_itself();
+        if has_changed {
+            self.watch_file();
         }
-        Ok(touched)
+        Ok(has_changed)
     }
 }
 

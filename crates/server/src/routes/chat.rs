@@ -1,10 +1,10 @@
-//! A chat, asked on the admin plane and answered by the public one.
+//! Passes chats of the admin plane (`POST /api/chat`) to a worker of the public plane.
 //!
-//! A connection is made inside the process and given to a worker like one that a client has opened. So a
-//! chat from here is routed, queued, limited, counted and cancelled like any other, and there is one way
-//! on which answers come. Who leaves here closes that connection, which frees the slot.
+//! Each chat opens a socket pair and hands one end to a worker like a client's connection. So chats are routed,
+//! queued, limited, counted and cancelled like other requests. A client that leaves closes the pair, which frees
+//! its slot.
 
-use super::{Admin, refusal};
+use super::{AdminContext, refusal};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -23,19 +23,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::net::UnixStream;
 
-/// What is asked there.
-const PATH: &str = "/v1/chat/completions";
+/// Path of chats on the public plane.
+const CHAT_PATH: &str = "/v1/chat/completions";
 
-/// What passes of the request's fields.
-const ASKED: [HeaderName; 4] = [
+/// Header fields of the request that are passed on.
+const REQUEST_FIELDS: [HeaderName; 4] = [
     ACCEPT,
     CONTENT_TYPE,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("x-request-id"),
 ];
 
-/// What passes of the answer's. Which pages may read it is for the admin plane to say.
-const ANSWERED: [HeaderName; 6] = [
+/// Header fields of the answer that are passed on. CORS fields are not: the admin plane decides on its own.
+const ANSWER_FIELDS: [HeaderName; 6] = [
     CACHE_CONTROL,
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -44,9 +44,9 @@ const ANSWERED: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Asks a model, which the body names as on the public plane, and passes its answer on as it comes.
-pub(super) async fn chat(State(admin): State<Admin>, request: Request) -> Response {
-    match ask(&admin, request).await {
+/// Sends a chat to the model that its body names, and streams the answer back.
+pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) -> Response {
+    match send(&admin, request).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(%error, "a chat of the admin plane got no answer");
@@ -55,7 +55,7 @@ pub(super) async fn chat(State(admin): State<Admin>, request: Request) -> Respon
     }
 }
 
-/// Why no answer comes from there: every worker has ended, or closed the connection.
+/// A failure to get an answer: all workers have ended, or one closed the connection.
 #[derive(Debug, thiserror::Error)]
 enum ChatError {
     #[error("no connection could be made inside the process: {0}")]
@@ -66,44 +66,44 @@ enum ChatError {
     Http(#[from] hyper::Error),
 }
 
-async fn ask(admin: &Admin, request: Request) -> Result<Response, ChatError> {
-    let (ours, theirs) = UnixStream::pair()?;
-    if !admin.workers.accept(theirs.into_std()?).await {
+async fn send(admin: &AdminContext, request: Request) -> Result<Response, ChatError> {
+    let (own_end, worker_end) = UnixStream::pair()?;
+    if !admin.workers.accept(worker_end.into_std()?).await {
         return Err(ChatError::NoWorker);
     }
-    let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await?;
-    let mut connection: Connection = Some(Box::pin(connection));
-    let answered = sender.send_request(to_model(request));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(own_end)).await?;
+    let mut connection: WorkerConnection = Some(Box::pin(connection));
+    let answering = sender.send_request(build_request(request));
     let answer = tokio::select! {
-        answer = answered => answer?,
-        // It goes on for as long as there is a request to send or an answer to read.
+        answer = answering => answer?,
+        // The connection needs polling to make progress, and never wins.
         never = drive(&mut connection) => match never {},
     };
     let (head, body) = answer.into_parts();
-    let body = Answer {
+    let body = AnswerBody {
         body,
         connection,
-        broken: None,
+        error: None,
         _sender: sender,
     };
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = head.status;
-    *response.headers_mut() = only(&head.headers, &ANSWERED);
+    *response.headers_mut() = select_fields(&head.headers, &ANSWER_FIELDS);
     Ok(response)
 }
 
-/// The request as a client of the public plane would send it.
-fn to_model(request: Request) -> Request {
-    let mut fields = only(request.headers(), &ASKED);
+/// Builds the request that a client of the public plane would send.
+fn build_request(request: Request) -> Request {
+    let mut fields = select_fields(request.headers(), &REQUEST_FIELDS);
     fields.insert(HOST, HeaderValue::from_static("localhost"));
-    let mut asked = Request::new(request.into_body());
-    *asked.method_mut() = Method::POST;
-    *asked.uri_mut() = Uri::from_static(PATH);
-    *asked.headers_mut() = fields;
-    asked
+    let mut built = Request::new(request.into_body());
+    *built.method_mut() = Method::POST;
+    *built.uri_mut() = Uri::from_static(CHAT_PATH);
+    *built.headers_mut() = fields;
+    built
 }
 
-fn only(fields: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+fn select_fields(fields: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
     let named = names.iter();
     let pairs = named.flat_map(|name| fields.get_all(name).iter().map(move |value| (name, value)));
     pairs
@@ -111,11 +111,11 @@ fn only(fields: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
         .collect()
 }
 
-/// The connection to the worker, until it has ended.
-type Connection = Option<Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>>;
+/// The connection to the worker, or `None` once it has ended.
+type WorkerConnection = Option<Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>>;
 
-/// Keeps a connection going. Whoever waits for something on it is woken.
-async fn drive(connection: &mut Connection) -> Infallible {
+/// Polls a connection forever, which wakes the tasks that wait for it.
+async fn drive(connection: &mut WorkerConnection) -> Infallible {
     poll_fn(|cx| {
         poll_connection(connection, cx);
         Poll::Pending
@@ -123,7 +123,7 @@ async fn drive(connection: &mut Connection) -> Infallible {
     .await
 }
 
-fn poll_connection(connection: &mut Connection, cx: &mut Context<'_>) {
+fn poll_connection(connection: &mut WorkerConnection, cx: &mut Context<'_>) {
     let ended = connection
         .as_mut()
         .is_some_and(|connection| connection.as_mut().poll(cx).is_ready());
@@ -132,17 +132,17 @@ fn poll_connection(connection: &mut Connection, cx: &mut Context<'_>) {
     }
 }
 
-/// An answer's body, with the connection that it comes on. Dropping it closes that.
-struct Answer {
+/// An answer's body with its connection, which a drop closes.
+struct AnswerBody {
     body: Incoming,
-    connection: Connection,
-    /// Why it breaks off, once what came before is on its way.
-    broken: Option<hyper::Error>,
-    /// Without it the connection would take no part in what is left of the request.
+    connection: WorkerConnection,
+    /// The error that cut the body, returned once earlier data has been sent.
+    error: Option<hyper::Error>,
+    /// Kept so that the connection continues to send the rest of the request.
     _sender: http1::SendRequest<Body>,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for AnswerBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -151,7 +151,7 @@ impl hyper::body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        if let Some(error) = this.broken.take() {
+        if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
         }
         poll_connection(&mut this.connection, cx);
@@ -159,7 +159,7 @@ impl hyper::body::Body for Answer {
             // The admin plane's server drops what it has not sent when a body fails (hyper 1.12): the
             // stream's last words, which say why.
             Poll::Ready(Some(Err(error))) => {
-                this.broken = Some(error);
+                this.error = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }

@@ -1,4 +1,4 @@
-//! The dashboard: a page and its parts, which are in the program itself.
+//! Serves the dashboard's files, which are embedded in the program.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,99 +12,107 @@ use axum::routing::get;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// What the page may do: run and show what comes from here, ask here, and nothing else. Names, logs
-/// and answers of models are shown in it, and whoever wrote those is not trusted.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+/// Content security policy: the page uses nothing but this server. The page shows model names, logs and answers,
+/// whose authors are not trusted.
+const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-const PICTURE: &str = "image/svg+xml";
+const HTML_TYPE: &str = "text/html; charset=utf-8";
+const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
+const STYLE_TYPE: &str = "text/css; charset=utf-8";
+const SVG_TYPE: &str = "image/svg+xml";
 
-/// A file of the page: its name beneath `/dashboard/`, what it is, and what is in it.
-type File = (&'static str, &'static str, &'static str);
+/// A file: its name below `/dashboard/`, media type and content.
+type DashboardFile = (&'static str, &'static str, &'static str);
 
 macro_rules! file {
-    ($name:literal, $kind:expr) => {
+    ($name:literal, $media_type:expr) => {
         (
             $name,
-            $kind,
+            $media_type,
             include_str!(concat!("../../dashboard/", $name)),
         )
     };
 }
 
-const PAGE: &str = include_str!("../../dashboard/index.html");
+const INDEX_HTML: &str = include_str!("../../dashboard/index.html");
 
-const FILES: &[File] = &[
-    file!("style.css", STYLE),
-    file!("icon.svg", PICTURE),
-    file!("api.js", SCRIPT),
-    file!("app.js", SCRIPT),
-    file!("charts.js", SCRIPT),
-    file!("chat.js", SCRIPT),
-    file!("decisions.js", SCRIPT),
-    file!("dom.js", SCRIPT),
-    file!("explain.js", SCRIPT),
-    file!("format.js", SCRIPT),
-    file!("history.js", SCRIPT),
-    file!("logs.js", SCRIPT),
-    file!("memory.js", SCRIPT),
-    file!("models.js", SCRIPT),
-    file!("notices.js", SCRIPT),
-    file!("overview.js", SCRIPT),
-    file!("requests.js", SCRIPT),
-    file!("router.js", SCRIPT),
-    file!("sse.js", SCRIPT),
-    file!("store.js", SCRIPT),
-    file!("stream.js", SCRIPT),
+const DASHBOARD_FILES: &[DashboardFile] = &[
+    file!("style.css", STYLE_TYPE),
+    file!("icon.svg", SVG_TYPE),
+    file!("api.js", SCRIPT_TYPE),
+    file!("app.js", SCRIPT_TYPE),
+    file!("charts.js", SCRIPT_TYPE),
+    file!("chat.js", SCRIPT_TYPE),
+    file!("decisions.js", SCRIPT_TYPE),
+    file!("dom.js", SCRIPT_TYPE),
+    file!("explain.js", SCRIPT_TYPE),
+    file!("format.js", SCRIPT_TYPE),
+    file!("history.js", SCRIPT_TYPE),
+    file!("logs.js", SCRIPT_TYPE),
+    file!("memory.js", SCRIPT_TYPE),
+    file!("models.js", SCRIPT_TYPE),
+    file!("notices.js", SCRIPT_TYPE),
+    file!("overview.js", SCRIPT_TYPE),
+    file!("requests.js", SCRIPT_TYPE),
+    file!("router.js", SCRIPT_TYPE),
+    file!("sse.js", SCRIPT_TYPE),
+    file!("store.js", SCRIPT_TYPE),
+    file!("stream.js", SCRIPT_TYPE),
 ];
 
-/// The page at `/`, and its parts.
+/// Returns the routes of `/` and `/dashboard/`.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let page = Router::new().route("/", serve(HTML, PAGE));
-    FILES.iter().fold(page, |router, (name, kind, text)| {
-        router.route(&format!("/dashboard/{name}"), serve(kind, text))
-    })
+    let page = Router::new().route("/", serve(HTML_TYPE, INDEX_HTML));
+    DASHBOARD_FILES
+        .iter()
+        .fold(page, |router, (name, media_type, text)| {
+            router.route(&format!("/dashboard/{name}"), serve(media_type, text))
+        })
 }
 
 fn serve<S: Clone + Send + Sync + 'static>(
-    kind: &'static str,
+    media_type: &'static str,
     text: &'static str,
 ) -> axum::routing::MethodRouter<S> {
-    let tag: Arc<str> = tag(text).into();
-    get(move |headers: HeaderMap| async move { answer(&headers, kind, text, &tag) })
+    let etag: Arc<str> = compute_etag(text).into();
+    get(move |headers: HeaderMap| async move { respond(&headers, media_type, text, &etag) })
 }
 
-/// A file, or 304 where the client has it: it asks each time, so a newer paddock's page is a whole one.
-fn answer(headers: &HeaderMap, kind: &'static str, text: &'static str, tag: &str) -> Response {
+/// Answers with a file, or 304 if the client has it. Clients revalidate each file on each load, so they never mix
+/// versions.
+fn respond(
+    headers: &HeaderMap,
+    media_type: &'static str,
+    text: &'static str,
+    tag: &str,
+) -> Response {
     let always: [(HeaderName, &str); 5] = [
         (ETAG, tag),
         (CACHE_CONTROL, "no-cache"),
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, SECURITY_POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ];
-    if knows(headers, tag) {
+    if has_etag(headers, tag) {
         return (StatusCode::NOT_MODIFIED, always).into_response();
     }
     let body = Bytes::from_static(text.as_bytes());
-    (always, [(CONTENT_TYPE, kind)], body).into_response()
+    (always, [(CONTENT_TYPE, media_type)], body).into_response()
 }
 
-/// Whether the client has what this tag names (RFC 9110 §13.1.2).
-fn knows(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(IF_NONE_MATCH).iter();
-    let known = known.filter_map(|value| value.to_str().ok());
-    known
+/// Returns whether the client has the version with this entity tag (RFC 9110 §13.1.2).
+fn has_etag(headers: &HeaderMap, tag: &str) -> bool {
+    let etags = headers.get_all(IF_NONE_MATCH).iter();
+    let etags = etags.filter_map(|value| value.to_str().ok());
+    etags
         .flat_map(|value| value.split(','))
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == tag || one == "*")
+        .map(|etag| etag.trim().trim_start_matches("W/"))
+        .any(|etag| etag == tag || etag == "*")
 }
 
-/// A name for exactly this text.
-fn tag(text: &str) -> String {
+/// Derives an entity tag from a content hash.
+fn compute_etag(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let name = digest.iter().take(8);
     let name = name.fold(0_u64, |name, byte| name << 8 | u64::from(*byte));
@@ -135,7 +143,7 @@ mod tests {
     async fn a_page_that_the_client_has_is_not_sent_again() {
         let first = get("/", None).await;
         assert_eq!(first.status(), StatusCode::OK);
-        assert_eq!(first.headers()[CONTENT_SECURITY_POLICY], POLICY);
+        assert_eq!(first.headers()[CONTENT_SECURITY_POLICY], SECURITY_POLICY);
         assert_eq!(first.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
         let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
         for known in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
@@ -149,11 +157,14 @@ mod tests {
 
     #[tokio::test]
     async fn every_file_is_served_and_asked_for_by_another_one() {
-        let texts = FILES.iter().map(|(_, _, text)| *text).chain([PAGE]);
+        let texts = DASHBOARD_FILES
+            .iter()
+            .map(|(_, _, text)| *text)
+            .chain([INDEX_HTML]);
         let all: String = texts.collect();
-        for (name, kind, text) in FILES {
+        for (name, media_type, text) in DASHBOARD_FILES {
             let answer = get(&format!("/dashboard/{name}"), None).await;
-            assert_eq!(answer.headers()[CONTENT_TYPE], *kind);
+            assert_eq!(answer.headers()[CONTENT_TYPE], *media_type);
             let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
             assert_eq!(body, text.as_bytes());
             assert!(
@@ -165,10 +176,10 @@ mod tests {
 
     #[test]
     fn every_part_a_script_imports_is_there() {
-        for (name, _, text) in FILES.iter().filter(|file| file.1 == SCRIPT) {
+        for (name, _, text) in DASHBOARD_FILES.iter().filter(|file| file.1 == SCRIPT_TYPE) {
             for rest in text.split("from \"./").skip(1) {
                 let part = rest.split('"').next().unwrap();
-                let known = FILES.iter().any(|(known, ..)| *known == part);
+                let known = DASHBOARD_FILES.iter().any(|(known, ..)| *known == part);
                 assert!(known, "{name} imports {part}");
             }
         }

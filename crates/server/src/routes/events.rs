@@ -1,14 +1,14 @@
-//! Every change, as server-sent events.
+//! Streams changes as server-sent events (`GET /api/events`).
 //!
-//! Each reader looks for itself, and only when it can be written to: it compares what there is with what
-//! it was told last. So a slow one misses no change of a model, only the steps between; of the requests
-//! that have ended it is told how many it missed. Without readers nothing of this runs.
+//! Each subscriber takes a snapshot when it can be written to, and gets the difference to the last one. So a slow
+//! subscriber misses intermediate states of a model but not the last one; of ended requests it gets the number that
+//! it missed. Nothing of this runs without subscribers.
 
-mod seen;
+mod status_diff;
 
-use self::seen::Seen;
-use super::status::shown;
-use super::{Admin, in_flight};
+use self::status_diff::SentStatus;
+use super::status::to_json;
+use super::{AdminContext, active_requests};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -26,137 +26,144 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// How long changes are gathered.
-const GATHER: Duration = Duration::from_millis(100);
+/// Time during which changes are combined into one difference.
+const COALESCE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the workers are asked which requests are in flight.
-const ASK: Duration = Duration::from_millis(500);
+/// Time between two queries of the workers for active requests.
+const IN_FLIGHT_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The longest silence. A comment breaks it, so that either side sees that the other is gone.
-const SILENCE: Duration = Duration::from_secs(15);
+/// Longest silence before a comment is sent, by which either side notices that the other has gone.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Bytes of ended requests that are sent at once.
-const PIECE: usize = 32 * 1024;
+/// Bytes of ended requests to send at once.
+const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
-/// A snapshot, then every change, until paddock has stopped.
-pub(super) async fn events(State(admin): State<Admin>) -> Response {
-    let pieces = stream::unfold(Reader::new(admin), |mut reader| async move {
-        let piece = reader.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(piece)), reader))
+/// Streams a snapshot, then each change, until paddock has stopped.
+pub(super) async fn events(State(admin): State<AdminContext>) -> Response {
+    let chunks = stream::unfold(Subscriber::new(admin), |mut subscriber| async move {
+        let chunk = subscriber.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(chunk)), subscriber))
     });
     let fields = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
     ];
-    (fields, Body::from_stream(pieces)).into_response()
+    (fields, Body::from_stream(chunks)).into_response()
 }
 
-/// One who reads, and what it has been told.
-struct Reader {
-    admin: Admin,
+/// A subscriber and the last state sent to it.
+struct Subscriber {
+    admin: AdminContext,
     changes: watch::Receiver<u64>,
     ended: broadcast::Receiver<NumberedRequest>,
-    seen: Option<Seen>,
+    sent: Option<SentStatus>,
     in_flight: ActiveRequests,
-    /// When changes are looked at, if there are any.
-    look: Option<Instant>,
-    /// When the workers are asked again.
-    ask: Instant,
-    /// When a comment is due.
-    comment: Instant,
+    /// Time to send the next difference, if anything has changed.
+    next_status: Option<Instant>,
+    /// Time to query the workers again.
+    next_poll: Instant,
+    /// Time to send a comment.
+    next_keepalive: Instant,
 }
 
-impl Reader {
-    fn new(admin: Admin) -> Self {
+impl Subscriber {
+    fn new(admin: AdminContext) -> Self {
         let now = Instant::now();
         Self {
-            changes: admin.view.runtime.changes(),
+            changes: admin.shared.runtime.changes(),
             ended: admin.activity.subscribe(),
             admin,
-            seen: None,
+            sent: None,
             in_flight: ActiveRequests::default(),
-            look: None,
-            ask: now,
-            comment: now + SILENCE,
+            next_status: None,
+            next_poll: now,
+            next_keepalive: now + KEEPALIVE_INTERVAL,
         }
     }
 
-    /// What is to be told next. Nothing when the runtime actor has ended.
+    /// Waits for the next events. Returns `None` when the runtime actor has ended.
     async fn next(&mut self) -> Option<String> {
         let mut text = String::new();
-        if self.seen.is_none() {
-            self.look(&mut text).await?;
+        if self.sent.is_none() {
+            self.write_status(&mut text).await?;
         }
         while text.is_empty() {
             tokio::select! {
-                changed = self.changes.changed(), if self.look.is_none() => {
+                changed = self.changes.changed(), if self.next_status.is_none() => {
                     changed.ok()?;
-                    self.look_soon();
+                    self.schedule_status();
                 }
-                ended = self.ended.recv() => self.tell_ended(ended, &mut text)?,
-                () = sleep_until(self.look.unwrap_or(self.comment)), if self.look.is_some() => {
-                    self.look(&mut text).await?;
+                ended = self.ended.recv() => self.write_ended(ended, &mut text)?,
+                () = sleep_until(self.next_status.unwrap_or(self.next_keepalive)), if self.next_status.is_some() => {
+                    self.write_status(&mut text).await?;
                 }
-                () = sleep_until(self.ask) => self.ask(&mut text).await,
-                () = sleep_until(self.comment) => text.push_str(":\n\n"),
+                () = sleep_until(self.next_poll) => self.write_in_flight(&mut text).await,
+                () = sleep_until(self.next_keepalive) => text.push_str(":\n\n"),
             }
         }
-        self.comment = Instant::now() + SILENCE;
+        self.next_keepalive = Instant::now() + KEEPALIVE_INTERVAL;
         Some(text)
     }
 
-    fn look_soon(&mut self) {
-        self.look.get_or_insert_with(|| Instant::now() + GATHER);
+    fn schedule_status(&mut self) {
+        self.next_status
+            .get_or_insert_with(|| Instant::now() + COALESCE_INTERVAL);
     }
 
-    /// Tells what has changed since the last look; the first time, everything.
-    async fn look(&mut self, text: &mut String) -> Option<()> {
-        self.look = None;
+    /// Writes the difference to the last status sent; the first time, the whole status.
+    async fn write_status(&mut self, text: &mut String) -> Option<()> {
+        self.next_status = None;
         self.changes.mark_unchanged();
-        let status = shown(&self.admin.view.runtime.snapshot().await?);
-        match &mut self.seen {
-            Some(seen) => {
-                for (event, data) in seen.news(&status) {
-                    tell(text, event, &data);
+        let status = to_json(&self.admin.shared.runtime.snapshot().await?);
+        match &mut self.sent {
+            Some(sent) => {
+                for (event, data) in sent.changes_to(&status) {
+                    write_event(text, event, &data);
                 }
             }
-            none => {
-                *none = Some(Seen::of(&status));
-                tell(text, "snapshot", &status);
+            unsent => {
+                *unsent = Some(SentStatus::new(&status));
+                write_event(text, "snapshot", &status);
             }
         }
         Some(())
     }
 
-    /// Tells which requests are in flight, where that has changed. A request passes its model's gate
-    /// without a word to the runtime actor, so this is also how a change of its count is noticed.
-    async fn ask(&mut self, text: &mut String) {
-        let in_flight = self.admin.workers.active_requests(in_flight::MOST).await;
+    /// Writes the active requests if they have changed. Also schedules a status, because a warm request passes its
+    /// model's gate without a message to the runtime actor.
+    async fn write_in_flight(&mut self, text: &mut String) {
+        let in_flight = self
+            .admin
+            .workers
+            .active_requests(active_requests::MAX_LISTED)
+            .await;
         if in_flight != self.in_flight {
-            tell(text, "in_flight", &in_flight::to_api(&in_flight));
+            write_event(text, "in_flight", &active_requests::to_api(&in_flight));
             self.in_flight = in_flight;
-            self.look_soon();
+            self.schedule_status();
         }
-        self.ask = Instant::now() + ASK;
+        self.next_poll = Instant::now() + IN_FLIGHT_POLL_INTERVAL;
     }
 
-    /// Tells of requests that have ended: this one, and those behind it.
-    fn tell_ended(
+    /// Writes ended requests: the first, and those queued behind it.
+    fn write_ended(
         &mut self,
         first: Result<NumberedRequest, RecvError>,
         text: &mut String,
     ) -> Option<()> {
-        self.look_soon();
+        self.schedule_status();
         match first {
-            Ok(listed) => tell(text, "request", &ended_request(&listed)),
-            Err(RecvError::Lagged(count)) => tell(text, "missed", &json!({ "count": count })),
+            Ok(listed) => write_event(text, "request", &ended_request(&listed)),
+            Err(RecvError::Lagged(count)) => {
+                write_event(text, "missed", &json!({ "count": count }));
+            }
             Err(RecvError::Closed) => return None,
         }
-        while text.len() < PIECE {
+        while text.len() < MAX_CHUNK_BYTES {
             match self.ended.try_recv() {
-                Ok(listed) => tell(text, "request", &ended_request(&listed)),
+                Ok(listed) => write_event(text, "request", &ended_request(&listed)),
                 Err(TryRecvError::Lagged(count)) => {
-                    tell(text, "missed", &json!({ "count": count }));
+                    write_event(text, "missed", &json!({ "count": count }));
                 }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -165,10 +172,10 @@ impl Reader {
     }
 }
 
-/// Writes an event. JSON on one line has no line's end in it.
-fn tell(text: &mut String, event: &str, data: &impl Serialize) {
+/// Writes an event. Compact JSON contains no line ends.
+fn write_event(text: &mut String, event: &str, data: &impl Serialize) {
     match serde_json::to_string(data) {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         Ok(data) => drop(write!(text, "event: {event}\ndata: {data}\n\n")),
         Err(error) => tracing::error!(%error, event, "an event is not JSON"),
     }

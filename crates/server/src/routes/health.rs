@@ -1,4 +1,6 @@
-use super::View;
+//! Answers health routes of both planes.
+
+use super::SharedContext;
 use crate::HealthState;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,34 +9,34 @@ use paddock_admission::error::failure_json;
 use paddock_config::Scope;
 use serde_json::{Value, json};
 
-/// 200 when requests are served or loaded for, else 503. What is going on besides is for those alone who
-/// show a key where there are keys, and this wants none.
-pub(super) async fn health(State(view): State<View>) -> Response {
-    let open = view.catalog.borrow().keys().is_empty();
-    tell(&view, open).await
+/// Answers 200 if requests are served or cause a load, else 503. This route needs no key, so it lists models only
+/// if no keys are configured.
+pub(super) async fn health(State(shared): State<SharedContext>) -> Response {
+    let lists_models = shared.catalog.borrow().keys().is_empty();
+    respond(&shared, lists_models).await
 }
 
-/// The same on the admin plane.
-pub(super) async fn ready(State(view): State<View>) -> Response {
-    let open = !view.catalog.borrow().keys().has_key_for(&[Scope::Admin]);
-    tell(&view, open).await
+/// Answers `/readyz` of the admin plane like [`health`], listing models if no key has the scope `admin`.
+pub(super) async fn ready(State(shared): State<SharedContext>) -> Response {
+    let lists_models = !shared.catalog.borrow().keys().has_key_for(&[Scope::Admin]);
+    respond(&shared, lists_models).await
 }
 
-async fn tell(view: &View, in_full: bool) -> Response {
-    let look = view.runtime.snapshot().await;
-    let health = HealthState::of_all(look.as_ref());
+async fn respond(shared: &SharedContext, lists_models: bool) -> Response {
+    let snapshot = shared.runtime.snapshot().await;
+    let health = HealthState::from_view(snapshot.as_ref());
     let status = match health {
         HealthState::Ready => StatusCode::OK,
         HealthState::Starting | HealthState::Unhealthy | HealthState::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    if !in_full {
+    if !lists_models {
         return (status, axum::Json(json!({ "status": health.as_str() }))).into_response();
     }
-    let models = look.iter().flat_map(|look| &look.models);
+    let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
     let models = models.map(|model| {
-        let health = HealthState::of_model(model);
+        let health = HealthState::from_model(model);
         let mut entry = json!({ "id": model.config.id, "status": health.as_str() });
         if let Some(failed) = &model.failed {
             entry["failure"] = failure_json(&failed.failure);

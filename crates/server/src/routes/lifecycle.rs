@@ -1,5 +1,7 @@
-use super::activity::{self, Misread};
-use super::{Admin, bad_query};
+//! Lists lifecycle events (`GET /api/lifecycle`).
+
+use super::ended_requests::{self, BadParameter};
+use super::{AdminContext, bad_query};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -7,14 +9,14 @@ use paddock_api::LifecycleEvents;
 use paddock_telemetry::ActivityQuery;
 use std::collections::HashMap;
 
-/// What happened to models and to paddock, newest first.
+/// Lists lifecycle events of models and of paddock, newest first.
 pub(super) async fn list(
-    State(admin): State<Admin>,
+    State(admin): State<AdminContext>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    match wanted(&query) {
-        Ok(wanted) => {
-            let events = admin.activity.events(wanted).await;
+    match parse_query(&query) {
+        Ok(filter) => {
+            let events = admin.activity.events(filter).await;
             let events = events.iter().map(|(seq, event)| event.to_api(*seq));
             let events = events.collect();
             Json(LifecycleEvents { events }).into_response()
@@ -23,9 +25,9 @@ pub(super) async fn list(
     }
 }
 
-fn wanted(query: &HashMap<String, String>) -> Result<ActivityQuery, Misread> {
+fn parse_query(query: &HashMap<String, String>) -> Result<ActivityQuery, BadParameter> {
     Ok(ActivityQuery {
         id: None,
-        ..activity::wanted(query)?
+        ..ended_requests::parse_query(query)?
     })
 }

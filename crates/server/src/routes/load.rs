@@ -1,8 +1,8 @@
-//! Loading and unloading by hand.
+//! Loads and unloads models (`POST /api/models/{id}/load`, `…/unload`).
 
-use super::parameters::Name;
-use super::status::word;
-use super::{View, bad_query, refusal};
+use super::parameters::PathName;
+use super::status::status_name;
+use super::{SharedContext, bad_query, refusal};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -14,53 +14,52 @@ use paddock_scheduler::{ModelId, ModelStatus};
 use serde_json::json;
 use std::collections::HashMap;
 
-/// Loads a model: 202 at once, or with `?wait=true` 200 when it is ready and 503 when it does not
-/// load.
+/// Loads a model. Answers 202 at once; with `?wait=true`, 200 when the model is ready or 503 when the load failed.
 pub(super) async fn load(
-    State(view): State<View>,
-    Name(name): Name,
+    State(shared): State<SharedContext>,
+    PathName(name): PathName,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let id = match view.find(&name) {
+    let id = match shared.find(&name) {
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    let waits = match waits(&query) {
+    let waits = match parse_wait(&query) {
         Ok(waits) => waits,
         Err(message) => return bad_query("wait", &message),
     };
-    view.runtime.load(id).await;
-    let done = |status| {
+    shared.runtime.load(id).await;
+    let is_done = |status| {
         matches!(
             status,
             ModelStatus::Ready | ModelStatus::Failed | ModelStatus::Unloaded
         )
     };
-    answer(&view, id, waits, done, ModelStatus::Ready).await
+    respond(&shared, id, waits, is_done, ModelStatus::Ready).await
 }
 
-/// Unloads a model when what is in flight to it has ended: 202 at once, or with `?wait=true` 200
-/// when it is out of memory.
+/// Unloads a model once its in-flight requests have ended. Answers 202 at once; with `?wait=true`, 200 when the
+/// model has left memory.
 pub(super) async fn unload(
-    State(view): State<View>,
-    Name(name): Name,
+    State(shared): State<SharedContext>,
+    PathName(name): PathName,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let id = match view.find(&name) {
+    let id = match shared.find(&name) {
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    let waits = match waits(&query) {
+    let waits = match parse_wait(&query) {
         Ok(waits) => waits,
         Err(message) => return bad_query("wait", &message),
     };
-    view.runtime.unload(id).await;
-    let done = |status| matches!(status, ModelStatus::Unloaded | ModelStatus::Failed);
-    answer(&view, id, waits, done, ModelStatus::Unloaded).await
+    shared.runtime.unload(id).await;
+    let is_done = |status| matches!(status, ModelStatus::Unloaded | ModelStatus::Failed);
+    respond(&shared, id, waits, is_done, ModelStatus::Unloaded).await
 }
 
-/// Whether to answer only when it is done.
-fn waits(query: &HashMap<String, String>) -> Result<bool, String> {
+/// Parses `wait`: whether to answer only when the action is done.
+fn parse_wait(query: &HashMap<String, String>) -> Result<bool, String> {
     match query.get("wait").map(String::as_str) {
         None | Some("false" | "0") => Ok(false),
         Some("true" | "1") => Ok(true),
@@ -68,27 +67,27 @@ fn waits(query: &HashMap<String, String>) -> Result<bool, String> {
     }
 }
 
-async fn answer(
-    view: &View,
+async fn respond(
+    shared: &SharedContext,
     id: ModelId,
     waits: bool,
-    done: impl Fn(ModelStatus) -> bool,
+    is_done: impl Fn(ModelStatus) -> bool,
     wanted: ModelStatus,
 ) -> Response {
-    let mut changes = view.runtime.changes();
+    let mut changes = shared.runtime.changes();
     loop {
         changes.mark_unchanged();
-        let look = view.runtime.snapshot().await;
-        let models = look.into_iter().flat_map(|look| look.models);
+        let snapshot = shared.runtime.snapshot().await;
+        let models = snapshot.into_iter().flat_map(|snapshot| snapshot.models);
         let Some(model) = models.into_iter().find(|model| model.id == id) else {
             return refusal(&ProxyError::ShuttingDown);
         };
         let status = model.scheduling.status;
-        if status == wanted || (waits && done(status)) {
-            return ended(view, &model, wanted).await;
+        if status == wanted || (waits && is_done(status)) {
+            return respond_done(shared, &model, wanted).await;
         }
         if !waits {
-            let body = json!({ "id": model.config.id, "status": word(&model) });
+            let body = json!({ "id": model.config.id, "status": status_name(&model) });
             return (StatusCode::ACCEPTED, Json(body)).into_response();
         }
         if changes.changed().await.is_err() {
@@ -97,13 +96,17 @@ async fn answer(
     }
 }
 
-async fn ended(view: &View, model: &ModelDetails, wanted: ModelStatus) -> Response {
-    let mut body = json!({ "id": model.config.id, "status": word(model) });
+async fn respond_done(
+    shared: &SharedContext,
+    model: &ModelDetails,
+    wanted: ModelStatus,
+) -> Response {
+    let mut body = json!({ "id": model.config.id, "status": status_name(model) });
     if model.scheduling.status == wanted {
         return (StatusCode::OK, Json(body)).into_response();
     }
-    let told = view.runtime.explain_model(model.id).await;
-    body["message"] = json!(told.last().map(|told| &told.message));
+    let decisions = shared.runtime.explain_model(model.id).await;
+    body["message"] = json!(decisions.last().map(|decision| &decision.message));
     if let Some(failed) = &model.failed {
         body["failure"] = failure_json(&failed.failure);
     }

@@ -1,7 +1,7 @@
-//! The output of a model's children: the last lines, or every line as it comes.
+//! Serves the output of a model's children: the last lines, or a stream of new ones.
 
-use super::parameters::{Name, number};
-use super::{View, bad_query};
+use super::parameters::{PathName, parse_number};
+use super::{SharedContext, bad_query};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -14,54 +14,54 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write;
 
-/// How many lines are given unless it is said.
-const LINES: u64 = 100;
+/// Number of lines without `n`.
+const DEFAULT_LINES: u64 = 100;
 
-/// Bytes of lines that are sent at once. Who does not read holds up so many, and no more.
-const PIECE: usize = 32 * 1024;
+/// Bytes of lines to send at once, and so the most that a client that does not read holds in memory.
+const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
-/// What of it is asked for.
+/// The query of a request for logs.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
-    /// So many of the lines that are there.
+struct LogQuery {
+    /// Number of last lines.
     lines: u64,
-    /// And all that come.
+    /// Set to stream new lines after those.
     follow: bool,
 }
 
-/// A parameter that cannot be read, and what it has to be.
-type Misread = (&'static str, String);
+/// The name of an invalid parameter, and a message.
+type BadParameter = (&'static str, String);
 
-/// The last lines of a model's children, and with `follow` those that come, until paddock stops.
+/// Answers with the last lines of a model's children and, with `follow`, streams new ones until paddock stops.
 pub(super) async fn logs(
-    State(view): State<View>,
-    Name(name): Name,
+    State(shared): State<SharedContext>,
+    PathName(name): PathName,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let id = match view.find(&name) {
+    let id = match shared.find(&name) {
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    let asked = match Asked::read(&query) {
-        Ok(asked) => asked,
+    let query = match LogQuery::parse(&query) {
+        Ok(query) => query,
         Err((parameter, message)) => return bad_query(parameter, &message),
     };
-    let Some(logs) = view.runtime.logs(id).await else {
+    let Some(logs) = shared.runtime.logs(id).await else {
         return Json(json!({ "lines": [] })).into_response();
     };
-    let from = logs.first_of_last(asked.lines);
-    if asked.follow {
+    let from = logs.first_of_last(query.lines);
+    if query.follow {
         let kind = [(CONTENT_TYPE, "application/x-ndjson")];
         return (kind, follow(logs, from)).into_response();
     }
     Json(json!({ "lines": logs.page(from, usize::MAX).lines })).into_response()
 }
 
-impl Asked {
-    fn read(query: &HashMap<String, String>) -> Result<Self, Misread> {
+impl LogQuery {
+    fn parse(query: &HashMap<String, String>) -> Result<Self, BadParameter> {
         let lines = match query.get("n") {
-            None => LINES,
-            Some(text) => number(text, 0..=Logs::MAX_LINES as u64).ok_or_else(|| {
+            None => DEFAULT_LINES,
+            Some(text) => parse_number(text, 0..=Logs::MAX_LINES as u64).ok_or_else(|| {
                 let most = Logs::MAX_LINES;
                 (
                     "n",
@@ -81,22 +81,22 @@ impl Asked {
     }
 }
 
-/// Lines from this one on as they come. They are read from the logs only when there is room to send
-/// them: who is too slow for a child misses lines, and nothing piles up.
+/// Streams lines, starting with line `from`. Reads the logs only when the client can receive: a slow client misses
+/// lines, and none accumulate.
 fn follow(logs: LogReader, from: u64) -> Body {
     let pieces = stream::unfold((logs, from), |(mut logs, from)| async move {
         if !logs.wait_for_line(from).await {
             return None;
         }
-        let page = logs.page(from, PIECE);
-        let piece = Ok::<_, Infallible>(piece(from, &page));
-        Some((piece, (logs, page.next())))
+        let page = logs.page(from, MAX_CHUNK_BYTES);
+        let chunk = Ok::<_, Infallible>(format_chunk(from, &page));
+        Some((chunk, (logs, page.next())))
     });
     Body::from_stream(pieces)
 }
 
-/// One JSON object a line: how many lines are lost, if any are, and each line.
-fn piece(from: u64, page: &LogPage) -> Bytes {
+/// Formats lines as one JSON object each, after the number of missed lines, if any.
+fn format_chunk(from: u64, page: &LogPage) -> Bytes {
     let mut text = String::new();
     let missed = page.first - from.min(page.first);
     if missed > 0 {
@@ -113,14 +113,14 @@ fn piece(from: u64, page: &LogPage) -> Bytes {
 mod tests {
     use super::*;
 
-    fn asked(query: &[(&str, &str)]) -> Result<Asked, Misread> {
+    fn parse(query: &[(&str, &str)]) -> Result<LogQuery, BadParameter> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Asked::read(&query.iter().map(owned).collect())
+        LogQuery::parse(&query.iter().map(owned).collect())
     }
 
     #[test]
     fn what_is_asked_for_is_read() {
-        let read = |query| asked(query).map(|asked| (asked.lines, asked.follow));
+        let read = |query| parse(query).map(|query| (query.lines, query.follow));
         assert_eq!(read(&[]), Ok((100, false)));
         assert_eq!(read(&[("n", "0"), ("follow", "true")]), Ok((0, true)));
         assert_eq!(
@@ -133,11 +133,11 @@ mod tests {
     fn what_cannot_be_read_is_refused_with_what_is_right() {
         for text in ["", "-1", "+1", "1001", "ten", "99999999999999999999999"] {
             let message = format!("`n` has to be a number from 0 to 1000, and is `{text}`");
-            assert_eq!(asked(&[("n", text)]), Err(("n", message)));
+            assert_eq!(parse(&[("n", text)]), Err(("n", message)));
         }
         for text in ["", "1", "yes", "True"] {
             let message = format!("`follow` has to be true or false, and is `{text}`");
-            assert_eq!(asked(&[("follow", text)]), Err(("follow", message)));
+            assert_eq!(parse(&[("follow", text)]), Err(("follow", message)));
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let lines = vec!["a \"b\"".to_owned(), "\u{1b}[0m".to_owned()];
         let page = LogPage { first: 7, lines };
         let told = "{\"line\":\"a \\\"b\\\"\"}\n{\"line\":\"\\u001b[0m\"}\n";
-        assert_eq!(piece(7, &page), told);
-        assert_eq!(piece(4, &page), format!("{{\"missed\":3}}\n{told}"));
+        assert_eq!(format_chunk(7, &page), told);
+        assert_eq!(format_chunk(4, &page), format!("{{\"missed\":3}}\n{told}"));
     }
 }

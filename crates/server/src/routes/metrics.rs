@@ -1,11 +1,11 @@
-//! `GET /metrics`: everything that is counted.
+//! Builds the metrics of `GET /metrics` and of the OTLP export.
 
+mod engine_text;
 mod engines;
-mod said;
 mod text;
 
-use super::status::word;
-use super::{Admin, Counted, refusal};
+use super::status::status_name;
+use super::{AdminContext, MetricsSource, refusal};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -22,40 +22,43 @@ use paddock_telemetry::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use engines::Engines;
+pub(crate) use engines::EngineScraper;
 
-pub(super) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    answer(&admin, &AuthenticatedKey::default()).await
+pub(super) async fn metrics(State(admin): State<AdminContext>) -> impl IntoResponse {
+    respond(&admin, &AuthenticatedKey::default()).await
 }
 
-/// The same on the public plane, without the models that a key is not for.
-pub(super) async fn public(
-    State(counted): State<Counted>,
+/// Answers `/metrics` of the public plane, without models that the key may not use.
+pub(super) async fn public_metrics(
+    State(counted): State<MetricsSource>,
     Extension(key): Extension<AuthenticatedKey>,
 ) -> Response {
     match counted.get() {
-        Some(admin) => answer(admin, &key).await.into_response(),
+        Some(admin) => respond(admin, &key).await.into_response(),
         None => refusal(&ProxyError::ShuttingDown),
     }
 }
 
-async fn answer(admin: &Admin, key: &AuthenticatedKey) -> impl IntoResponse + use<> {
-    let look = admin.view.runtime.snapshot().await;
-    let mut families = counted(admin, look.as_ref(), Apart::Models).await;
+async fn respond(admin: &AdminContext, key: &AuthenticatedKey) -> impl IntoResponse + use<> {
+    let snapshot = admin.shared.runtime.snapshot().await;
+    let mut families = collect_families(admin, snapshot.as_ref(), TimeLabels::Model).await;
     if !key.is_for_all() {
-        let models = look.iter().flat_map(|look| &look.models);
+        let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
         let models = models.filter(|model| key.is_for(model.id));
         let names = models.map(|model| model.config.id.as_str());
         keep_models(&mut families, &names.collect());
     }
-    let mut page = text::of(&families);
-    if let Some(look) = &look {
-        page += &admin.engines.page(look, |model| key.is_for(model)).await;
+    let mut page = text::render(&families);
+    if let Some(snapshot) = &snapshot {
+        page += &admin
+            .engines
+            .scrape(snapshot, |model| key.is_for(model))
+            .await;
     }
-    ([(CONTENT_TYPE, text::TYPE)], page)
+    ([(CONTENT_TYPE, text::CONTENT_TYPE_VALUE)], page)
 }
 
-/// Leaves out what is said of models other than these.
+/// Removes samples of models that are not in `names`.
 fn keep_models(families: &mut [MetricFamily], names: &BTreeSet<&str>) {
     let is_known = |(label, value): &(String, String)| {
         label != "model" || value.is_empty() || names.contains(value.as_str())
@@ -67,122 +70,129 @@ fn keep_models(families: &mut [MetricFamily], names: &BTreeSet<&str>) {
     }
 }
 
-/// Everything that is counted here, now, as OpenTelemetry wants it.
-pub(crate) async fn families(admin: &Admin) -> Vec<MetricFamily> {
-    let look = admin.view.runtime.snapshot().await;
-    counted(admin, look.as_ref(), Apart::Operations).await
+/// Collects all metrics for the OTLP export.
+pub(crate) async fn families(admin: &AdminContext) -> Vec<MetricFamily> {
+    let snapshot = admin.shared.runtime.snapshot().await;
+    collect_families(admin, snapshot.as_ref(), TimeLabels::ModelAndOperation).await
 }
 
-async fn counted(
-    admin: &Admin,
-    look: Option<&runtime::RuntimeSnapshot>,
-    apart: Apart,
+async fn collect_families(
+    admin: &AdminContext,
+    snapshot: Option<&runtime::RuntimeSnapshot>,
+    time_labels: TimeLabels,
 ) -> Vec<MetricFamily> {
     let counts = admin.workers.counts().await;
-    let told = Told {
+    let service = ServiceCounts {
         lost_rows: admin.activity.lost(),
         lost_spans: admin.otlp.lost(),
         events: admin.events.as_deref(),
-        connections: Some(&admin.view.connections),
+        connections: Some(&admin.shared.connections),
     };
-    page(look, counts, &told, apart)
+    build_families(snapshot, counts, &service, time_labels)
 }
 
-/// By what the times of requests are told apart.
+/// Labels of the histograms of request times.
 #[derive(Debug, Clone, Copy)]
-enum Apart {
-    Models,
-    /// And what is asked of them; of requests that ask for none nothing is told.
-    Operations,
+enum TimeLabels {
+    Model,
+    /// The model and the operation; requests without an operation are left out.
+    ModelAndOperation,
 }
 
-/// What is counted apart from the workers.
-struct Told<'a> {
-    /// Rows that are counted and not listed, besides those that the workers have dropped.
+/// WorkerCounts that other parts than the workers keep.
+struct ServiceCounts<'a> {
+    /// Rows that were lost after the workers had sent them.
     lost_rows: u64,
     lost_spans: u64,
     events: Option<&'a sink::PostCounts>,
     connections: Option<&'a ConnectionLimiter>,
 }
 
-fn page(
-    look: Option<&runtime::RuntimeSnapshot>,
+fn build_families(
+    snapshot: Option<&runtime::RuntimeSnapshot>,
     counted: Vec<(WorkerCounts, ModelNames)>,
-    told: &Told<'_>,
-    apart: Apart,
+    service: &ServiceCounts<'_>,
+    time_labels: TimeLabels,
 ) -> Vec<MetricFamily> {
-    let mut page = Page::default();
-    page.family(
+    let mut list = FamilyList::default();
+    list.family(
         "paddock_build_info",
         "gauge",
         "1, and which paddock this is.",
     );
     let version = env!("CARGO_PKG_VERSION");
-    page.sample("paddock_build_info", &[("version", version)], 1.0);
-    let (models, dropped) = by_name(counted);
-    requests(&mut page, &models);
-    times(&mut page, &models, apart);
-    waits(&mut page, &models);
-    tokens(&mut page, &models);
-    page.family(
+    list.sample("paddock_build_info", &[("version", version)], 1.0);
+    let (models, dropped) = merge_by_model(counted);
+    add_requests(&mut list, &models);
+    add_times(&mut list, &models, time_labels);
+    add_waits(&mut list, &models);
+    add_tokens(&mut list, &models);
+    list.family(
         "paddock_activity_dropped_total",
         "counter",
         "Requests and events that are counted and not listed.",
     );
-    let dropped = float(dropped + told.lost_rows);
-    page.sample("paddock_activity_dropped_total", &[], dropped);
-    page.family(
+    let dropped = to_f64(dropped + service.lost_rows);
+    list.sample("paddock_activity_dropped_total", &[], dropped);
+    list.family(
         "paddock_spans_dropped_total",
         "counter",
         "Spans that nobody took by OTLP in time.",
     );
-    page.sample("paddock_spans_dropped_total", &[], float(told.lost_spans));
-    if let Some(connections) = told.connections {
-        clients(&mut page, connections);
+    list.sample(
+        "paddock_spans_dropped_total",
+        &[],
+        to_f64(service.lost_spans),
+    );
+    if let Some(connections) = service.connections {
+        add_clients(&mut list, connections);
     }
-    if let Some(counts) = told.events {
-        events(&mut page, counts);
+    if let Some(counts) = service.events {
+        add_events(&mut list, counts);
     }
-    if let Some(look) = look {
-        states(&mut page, look);
-        lives(&mut page, look);
-        memory(&mut page, look);
+    if let Some(snapshot) = snapshot {
+        add_states(&mut list, snapshot);
+        add_lifecycle(&mut list, snapshot);
+        add_memory(&mut list, snapshot);
     }
-    page.0
+    list.0
 }
 
-/// Clients' connections.
-fn clients(page: &mut Page, connections: &ConnectionLimiter) {
-    let count = |count: usize| float(u64::try_from(count).unwrap_or(u64::MAX));
+/// Adds the metrics of clients' connections.
+fn add_clients(list: &mut FamilyList, connections: &ConnectionLimiter) {
+    let count = |count: usize| to_f64(u64::try_from(count).unwrap_or(u64::MAX));
     let name = "paddock_connections";
-    page.family(name, "gauge", "Clients' connections that are open, now.");
-    page.sample(name, &[], count(connections.open_count()));
+    list.family(name, "gauge", "Clients' connections that are open, now.");
+    list.sample(name, &[], count(connections.open_count()));
     let name = "paddock_connections_limit";
-    page.family(
+    list.family(
         name,
         "gauge",
         "The most connections of clients there may be.",
     );
-    page.sample(name, &[], count(connections.limit()));
+    list.sample(name, &[], count(connections.limit()));
     let name = "paddock_connections_refused_total";
-    page.family(name, "counter", "Clients' connections that were refused.");
-    page.sample(name, &[], float(connections.refused_count()));
+    list.family(name, "counter", "Clients' connections that were refused.");
+    list.sample(name, &[], to_f64(connections.refused_count()));
 }
 
-/// What became of events that are posted.
-fn events(page: &mut Page, counts: &sink::PostCounts) {
+/// Adds the metrics of posted events.
+fn add_events(list: &mut FamilyList, counts: &sink::PostCounts) {
     let name = "paddock_events_posted_total";
-    page.family(name, "counter", "Events that their receiver has taken.");
-    page.sample(name, &[], float(counts.posted()));
+    list.family(name, "counter", "Events that their receiver has taken.");
+    list.sample(name, &[], to_f64(counts.posted()));
     let name = "paddock_events_dropped_total";
-    page.family(name, "counter", "Events that their receiver never gets.");
+    list.family(name, "counter", "Events that their receiver never gets.");
     for (reason, count) in counts.dropped() {
-        page.sample(name, &[("reason", reason)], float(count));
+        list.sample(name, &[("reason", reason)], to_f64(count));
     }
 }
 
-/// What all workers have counted, by the model's name; the empty name is for what reached none.
-fn by_name(counted: Vec<(WorkerCounts, ModelNames)>) -> (BTreeMap<String, ModelCounts>, u64) {
+/// Merges the workers' counts by model name. The empty name is for requests that reached no model. Also returns the
+/// number of rows that workers dropped.
+fn merge_by_model(
+    counted: Vec<(WorkerCounts, ModelNames)>,
+) -> (BTreeMap<String, ModelCounts>, u64) {
     let mut models: BTreeMap<String, ModelCounts> = BTreeMap::new();
     let mut dropped = 0;
     for (counts, names) in counted {
@@ -191,8 +201,8 @@ fn by_name(counted: Vec<(WorkerCounts, ModelNames)>) -> (BTreeMap<String, ModelC
             .or_default()
             .merge(&counts.without_model);
         dropped += counts.dropped;
-        for (place, model) in counts.models.iter().enumerate() {
-            if let Some(Some(name)) = names.get(place) {
+        for (index, model) in counts.models.iter().enumerate() {
+            if let Some(Some(name)) = names.get(index) {
                 models.entry(name.to_string()).or_default().merge(model);
             }
         }
@@ -200,9 +210,9 @@ fn by_name(counted: Vec<(WorkerCounts, ModelNames)>) -> (BTreeMap<String, ModelC
     (models, dropped)
 }
 
-fn requests(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+fn add_requests(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
     let name = "paddock_requests_total";
-    page.family(
+    list.family(
         name,
         "counter",
         "Requests that have ended; status 0: the client left before one.",
@@ -216,14 +226,18 @@ fn requests(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
                 ("status", &status),
                 ("outcome", key.outcome.as_str()),
             ];
-            page.sample(name, &labels, float(*count));
+            list.sample(name, &labels, to_f64(*count));
         }
     }
 }
 
-fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) {
-    type Of = fn(&LatencyHistograms) -> &Histogram;
-    let families: [(&str, &str, Of); 3] = [
+fn add_times(
+    list: &mut FamilyList,
+    models: &BTreeMap<String, ModelCounts>,
+    time_labels: TimeLabels,
+) {
+    type Getter = fn(&LatencyHistograms) -> &Histogram;
+    let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_request_duration_seconds",
             "From a request's first byte to its answer's last one, of complete answers.",
@@ -240,20 +254,20 @@ fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) 
             |times| &times.per_token,
         ),
     ];
-    for (name, help, of) in families {
-        page.family(name, "histogram", help);
+    for (name, help, get) in families {
+        list.family(name, "histogram", help);
         for (model, counts) in models {
             let labels = [("model", model.as_str())];
-            match apart {
-                Apart::Models => {
-                    if let Some(all) = counts.merged_latencies(of) {
-                        page.histogram(name, &labels, &all);
+            match time_labels {
+                TimeLabels::Model => {
+                    if let Some(all) = counts.merged_latencies(get) {
+                        list.histogram(name, &labels, &all);
                     }
                 }
-                Apart::Operations => {
+                TimeLabels::ModelAndOperation => {
                     for (operation, times) in counts.operations() {
                         let labels = [labels[0], ("operation", operation.as_str())];
-                        page.histogram(name, &labels, of(times));
+                        list.histogram(name, &labels, get(times));
                     }
                 }
             }
@@ -261,9 +275,9 @@ fn times(page: &mut Page, models: &BTreeMap<String, ModelCounts>, apart: Apart) 
     }
 }
 
-fn waits(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
-    type Of = fn(&ModelCounts) -> &Histogram;
-    let families: [(&str, &str, Of); 3] = [
+fn add_waits(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
+    type Getter = fn(&ModelCounts) -> &Histogram;
+    let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_queue_seconds",
             "How long requests waited for their turn, loads not counted.",
@@ -280,17 +294,17 @@ fn waits(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
             |counts| &counts.engine_wait,
         ),
     ];
-    for (name, help, of) in families {
-        page.family(name, "histogram", help);
+    for (name, help, get) in families {
+        list.family(name, "histogram", help);
         for (model, counts) in models {
-            page.histogram(name, &[("model", model)], of(counts));
+            list.histogram(name, &[("model", model)], get(counts));
         }
     }
 }
 
-fn tokens(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
+fn add_tokens(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
     let name = "paddock_tokens_total";
-    page.family(
+    list.family(
         name,
         "counter",
         "Tokens, as answers state them; cached ones are among the prompts'.",
@@ -301,48 +315,48 @@ fn tokens(page: &mut Page, models: &BTreeMap<String, ModelCounts>) {
             ("cached", counts.cached_tokens),
             ("generated", counts.generated_tokens),
         ] {
-            page.sample(name, &[("model", model), ("kind", kind)], float(count));
+            list.sample(name, &[("model", model), ("kind", kind)], to_f64(count));
         }
     }
 }
 
-fn states(page: &mut Page, look: &runtime::RuntimeSnapshot) {
-    type Of = fn(&ModelDetails) -> f64;
-    let families: [(&str, &str, Of); 3] = [
+fn add_states(list: &mut FamilyList, snapshot: &runtime::RuntimeSnapshot) {
+    type Getter = fn(&ModelDetails) -> f64;
+    let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_in_flight",
             "Requests that are with the child.",
             |model| f64::from(model.scheduling.in_flight),
         ),
         ("paddock_queue_depth", "Requests that wait.", |model| {
-            float(u64::try_from(model.scheduling.queued).unwrap_or(u64::MAX))
+            to_f64(u64::try_from(model.scheduling.queued).unwrap_or(u64::MAX))
         }),
         (
             "paddock_model_ready",
             "1 where the model is loaded and serves.",
-            |model| f64::from(u8::from(word(model) == "ready")),
+            |model| f64::from(u8::from(status_name(model) == "ready")),
         ),
     ];
-    for (name, help, of) in families {
-        page.family(name, "gauge", help);
-        for model in &look.models {
-            page.sample(name, &[("model", &model.config.id)], of(model));
+    for (name, help, get) in families {
+        list.family(name, "gauge", help);
+        for model in &snapshot.models {
+            list.sample(name, &[("model", &model.config.id)], get(model));
         }
     }
     let name = "paddock_engine_waiting";
     let help =
         "Requests that wait inside the child for a slot; estimated, and part of those in flight.";
-    page.family(name, "gauge", help);
-    for model in &look.models {
+    list.family(name, "gauge", help);
+    for model in &snapshot.models {
         if let Some(waiting) = model.waiting_in_engine {
-            page.sample(name, &[("model", &model.config.id)], float(waiting.count));
+            list.sample(name, &[("model", &model.config.id)], to_f64(waiting.count));
         }
     }
 }
 
-fn lives(page: &mut Page, look: &runtime::RuntimeSnapshot) {
-    type Of = fn(&ModelDetails) -> &[(&'static str, u64)];
-    let families: [(&str, &str, &str, Of); 4] = [
+fn add_lifecycle(list: &mut FamilyList, snapshot: &runtime::RuntimeSnapshot) {
+    type Getter = fn(&ModelDetails) -> &[(&'static str, u64)];
+    let families: [(&str, &str, &str, Getter); 4] = [
         (
             "paddock_model_loads_total",
             "outcome",
@@ -368,40 +382,43 @@ fn lives(page: &mut Page, look: &runtime::RuntimeSnapshot) {
             |model| &model.counters.restarts,
         ),
     ];
-    for (name, label, help, of) in families {
-        page.family(name, "counter", help);
-        for model in &look.models {
-            for (what, count) in of(model) {
-                let labels = [("model", model.config.id.as_str()), (label, *what)];
-                page.sample(name, &labels, float(*count));
+    for (name, label, help, get) in families {
+        list.family(name, "counter", help);
+        for model in &snapshot.models {
+            for (value, count) in get(model) {
+                let labels = [("model", model.config.id.as_str()), (label, *value)];
+                list.sample(name, &labels, to_f64(*count));
             }
         }
     }
     let name = "paddock_model_load_seconds";
-    page.family(name, "histogram", "How long loads took that ended well.");
-    for model in &look.models {
+    list.family(name, "histogram", "How long loads took that ended well.");
+    for model in &snapshot.models {
         let labels = [("model", model.config.id.as_str())];
-        page.histogram(name, &labels, &model.counters.load_time);
+        list.histogram(name, &labels, &model.counters.load_time);
     }
 }
 
-fn memory(page: &mut Page, look: &runtime::RuntimeSnapshot) {
+fn add_memory(list: &mut FamilyList, snapshot: &runtime::RuntimeSnapshot) {
     let name = "paddock_memory_bytes";
-    page.family(
+    list.family(
         name,
         "gauge",
         "Memory by device: the budget, what is used of it, what models were predicted and measured to hold, and what their prompt caches may.",
     );
-    for (kind, memory) in [("budget", &look.usage.budget), ("used", &look.usage.used)] {
-        page.memory(name, kind, "", memory, look);
+    for (kind, memory) in [
+        ("budget", &snapshot.usage.budget),
+        ("used", &snapshot.usage.used),
+    ] {
+        list.memory(name, kind, "", memory, snapshot);
     }
-    for model in &look.models {
+    for model in &snapshot.models {
         for (kind, memory) in [
             ("predicted", &model.predicted),
             ("measured", &model.measured),
         ] {
             if let Some(memory) = memory {
-                page.memory(name, kind, &model.config.id, memory, look);
+                list.memory(name, kind, &model.config.id, memory, snapshot);
             }
         }
         if let Some(cache) = model.prompt_cache {
@@ -410,16 +427,16 @@ fn memory(page: &mut Page, look: &runtime::RuntimeSnapshot) {
                 ("device", "host"),
                 ("model", &model.config.id),
             ];
-            page.sample(name, &labels, float(cache.counted));
+            list.sample(name, &labels, to_f64(cache.counted));
         }
     }
 }
 
-/// The metrics, as far as they are put together.
+/// Metric families under construction.
 #[derive(Default)]
-struct Page(Vec<MetricFamily>);
+struct FamilyList(Vec<MetricFamily>);
 
-impl Page {
+impl FamilyList {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         self.0.push(MetricFamily {
             name: name.to_owned(),
@@ -429,7 +446,7 @@ impl Page {
         });
     }
 
-    /// Adds a value of the family that was begun last, whose name is this.
+    /// Adds a value to the last family, which must have this name.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.add(name, labels, MetricValue::Number(value));
     }
@@ -460,15 +477,15 @@ impl Page {
         kind: &str,
         model: &str,
         memory: &Memory,
-        look: &runtime::RuntimeSnapshot,
+        snapshot: &runtime::RuntimeSnapshot,
     ) {
-        let devices = look.devices.iter().enumerate();
-        let devices = devices.map(|(at, device)| (device.as_str(), memory.device(at)));
+        let devices = snapshot.devices.iter().enumerate();
+        let devices = devices.map(|(index, device)| (device.as_str(), memory.device(index)));
         for (device, bytes) in [("host", memory.host())].into_iter().chain(devices) {
-            // The greatest number stands for no limit.
+            // `u64::MAX` means no limit.
             if bytes != u64::MAX {
                 let labels = [("kind", kind), ("device", device), ("model", model)];
-                self.sample(name, &labels, float(bytes));
+                self.sample(name, &labels, to_f64(bytes));
             }
         }
     }
@@ -478,6 +495,6 @@ impl Page {
     clippy::cast_precision_loss,
     reason = "the format has no other numbers"
 )]
-fn float(count: u64) -> f64 {
+fn to_f64(count: u64) -> f64 {
     count as f64
 }

@@ -1,6 +1,8 @@
-use super::parameters::Name;
-use super::status::word;
-use super::{View, refusal};
+//! Lists models in `OpenAI`'s shape (`GET /v1/models`).
+
+use super::parameters::PathName;
+use super::status::status_name;
+use super::{SharedContext, refusal};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -9,26 +11,28 @@ use paddock_admission::keys::AuthenticatedKey;
 use paddock_runtime::ModelDetails;
 use serde_json::{Value, json};
 
-/// The configured models, in `OpenAI`'s shape: those that a key is for, where it is not for all.
+/// Lists the configured models that the request's key may use.
 pub(super) async fn list(
-    State(view): State<View>,
+    State(shared): State<SharedContext>,
     Extension(key): Extension<AuthenticatedKey>,
 ) -> Json<Value> {
-    let look = view.runtime.snapshot().await;
-    let models = look.iter().flat_map(|look| &look.models);
+    let snapshot = shared.runtime.snapshot().await;
+    let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
     let models = models.filter(|model| key.is_for(model.id));
-    let data: Vec<Value> = models.map(|model| entry(model, view.started)).collect();
+    let data: Vec<Value> = models
+        .map(|model| model_entry(model, shared.started))
+        .collect();
     Json(json!({ "object": "list", "data": data }))
 }
 
-/// One of them, by its name or an alias.
-pub(super) async fn one(
-    State(view): State<View>,
+/// Returns one model, by its name or an alias.
+pub(super) async fn get_one(
+    State(shared): State<SharedContext>,
     Extension(key): Extension<AuthenticatedKey>,
-    Name(name): Name,
+    PathName(name): PathName,
 ) -> Response {
     let found = {
-        let catalog = view.catalog.borrow();
+        let catalog = shared.catalog.borrow();
         let found = catalog.find(&name);
         match &key.0 {
             Some(key) => found
@@ -41,30 +45,30 @@ pub(super) async fn one(
         Ok(model) => model.id,
         Err(error) => return refusal(&error),
     };
-    let look = view.runtime.snapshot().await;
-    let model = look
+    let snapshot = shared.runtime.snapshot().await;
+    let model = snapshot
         .iter()
-        .flat_map(|look| &look.models)
+        .flat_map(|snapshot| &snapshot.models)
         .find(|model| model.id == id);
     match model {
-        Some(model) => Json(entry(model, view.started)).into_response(),
+        Some(model) => Json(model_entry(model, shared.started)).into_response(),
         None => refusal(&ProxyError::ShuttingDown),
     }
 }
 
-/// Answers what no route matches, such as `/v1/models/` without an id.
+/// Answers requests that match no route, such as `/v1/models/` without an id.
 pub(super) async fn not_found() -> Response {
     refusal(&ProxyError::Unroutable(Unroutable::UnknownRoute))
 }
 
-fn entry(model: &ModelDetails, started: u64) -> Value {
+fn model_entry(model: &ModelDetails, started: u64) -> Value {
     let mut entry = json!({
         "id": model.config.id,
         "object": "model",
         "created": started,
         "owned_by": "paddock",
         "aliases": model.config.aliases,
-        "status": word(model),
+        "status": status_name(model),
     });
     if let Some(facts) = &model.facts {
         entry["meta"] = json!({

@@ -1,9 +1,9 @@
-//! `GET /api/openapi.json`: the admin plane, described for tools.
+//! Serves `GET /api/openapi.json`, the `OpenAPI` document of the admin plane.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
-/// Written by hand, as the routes are.
+/// The document, written by hand; a test compares it with the routes.
 const DOCUMENT: &str = include_str!("openapi.json");
 
 pub(super) async fn openapi() -> impl IntoResponse {
@@ -16,10 +16,12 @@ mod tests {
     use serde_json::Value;
     use std::collections::BTreeSet;
 
-    /// The admin plane's routes, from the source that says them: path and method.
+    /// Returns the path and method of each admin route, from the source of `admin_router`.
     fn routes() -> BTreeSet<(String, String)> {
-        let source = include_str!("mod.rs");
-        let (_, admin) = source.split_once("fn admin(admin: Admin,").unwrap();
+        let source = include_str!("../routes.rs");
+        let (_, admin) = source
+            .split_once("fn admin_router(admin: AdminContext,")
+            .unwrap();
         let (admin, _) = admin.split_once("\n}\n").unwrap();
         let routes = admin.split(".route(\"").skip(1).flat_map(|route| {
             let (path, handlers) = route.split_once('"').unwrap();
@@ -29,7 +31,7 @@ mod tests {
                 .filter(move |method| handlers.contains(&format!("{method}(")));
             methods.map(|method| (path.to_owned(), method.to_owned()))
         });
-        // It is there in builds for tests alone.
+        // Only debug builds have this route.
         routes
             .filter(|(path, _)| path != "/api/panic/{part}")
             .collect()

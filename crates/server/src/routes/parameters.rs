@@ -1,4 +1,4 @@
-//! What a path and a query may hold.
+//! Parses parameters of paths and queries.
 
 use super::bad_query;
 use axum::extract::{FromRequestParts, Path};
@@ -6,10 +6,10 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use std::ops::RangeInclusive;
 
-/// A name in the path, of a model or a request.
-pub(super) struct Name(pub(super) String);
+/// The name of a model or request in the path.
+pub(super) struct PathName(pub(super) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Name {
+impl<S: Send + Sync> FromRequestParts<S> for PathName {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
@@ -19,9 +19,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// A number within bounds, of digits alone.
-pub(super) fn number(text: &str, within: RangeInclusive<u64>) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| digits)?;
-    within.contains(&number).then_some(number)
+/// Parses a number that has only digits and lies in `range`.
+pub(super) fn parse_number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_digits)?;
+    range.contains(&number).then_some(number)
 }

@@ -1,37 +1,40 @@
-//! Pinning and unpinning by hand.
+//! Pins and unpins models (`POST /api/models/{id}/pin`, `…/unpin`).
 
-use super::parameters::Name;
-use super::status::word;
-use super::{View, refusal};
+use super::parameters::PathName;
+use super::status::status_name;
+use super::{SharedContext, refusal};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
 use serde_json::json;
 
-/// Keeps a model in memory once it is loaded, whoever waits for its place and however idle it is.
-pub(super) async fn pin(State(view): State<View>, Name(name): Name) -> Response {
-    set(&view, &name, true).await
+/// Pins a model: once loaded, no other model evicts it and idleness does not unload it.
+pub(super) async fn pin(State(shared): State<SharedContext>, PathName(name): PathName) -> Response {
+    set(&shared, &name, true).await
 }
 
-/// Lets a model go again like any other.
-pub(super) async fn unpin(State(view): State<View>, Name(name): Name) -> Response {
-    set(&view, &name, false).await
+/// Lets a model be evicted and unloaded again.
+pub(super) async fn unpin(
+    State(shared): State<SharedContext>,
+    PathName(name): PathName,
+) -> Response {
+    set(&shared, &name, false).await
 }
 
-/// Answers what is true then. To ask for what is so already changes nothing.
-async fn set(view: &View, name: &str, pinned: bool) -> Response {
-    let id = match view.find(name) {
+/// Sets the pin and answers with the resulting state. Idempotent.
+async fn set(shared: &SharedContext, name: &str, pinned: bool) -> Response {
+    let id = match shared.find(name) {
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    view.runtime.pin(id, pinned).await;
-    let look = view.runtime.snapshot().await;
-    let models = look.into_iter().flat_map(|look| look.models);
+    shared.runtime.pin(id, pinned).await;
+    let snapshot = shared.runtime.snapshot().await;
+    let models = snapshot.into_iter().flat_map(|snapshot| snapshot.models);
     match models.into_iter().find(|model| model.id == id) {
         Some(model) => Json(json!({
             "id": model.config.id,
-            "status": word(&model),
+            "status": status_name(&model),
             "pinned": model.scheduling.pinned,
         }))
         .into_response(),

@@ -1,4 +1,6 @@
-use super::Admin;
+//! Reloads the configuration (`POST /api/reload`).
+
+use super::AdminContext;
 use crate::reload::ReloadError;
 use axum::Json;
 use axum::extract::State;
@@ -6,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Reads the configuration again and says what changed, or what is wrong with it.
-pub(super) async fn reload(State(admin): State<Admin>) -> Response {
+/// Reloads the configuration and answers with the changes, or with the reason why nothing changed.
+pub(super) async fn reload(State(admin): State<AdminContext>) -> Response {
     let error = match admin.reloader.reload().await {
         Ok(reloaded) => return Json(reloaded).into_response(),
         Err(error) => error,

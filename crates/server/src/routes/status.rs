@@ -1,4 +1,6 @@
-use super::View;
+//! Reports the state of everything (`GET /api/status`).
+
+use super::SharedContext;
 use axum::Json;
 use paddock_admission::error::failure_json;
 use paddock_runtime::{self as runtime, ModelDetails};
@@ -7,48 +9,51 @@ use paddock_supervisor::State;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-/// One snapshot of everything.
-pub(super) async fn status(axum::extract::State(view): axum::extract::State<View>) -> Json<Value> {
-    let mut status = match view.runtime.snapshot().await {
-        Some(look) => shown(&look),
+/// Answers with a snapshot of models, memory and connections.
+pub(super) async fn status(
+    axum::extract::State(shared): axum::extract::State<SharedContext>,
+) -> Json<Value> {
+    let mut status = match shared.runtime.snapshot().await {
+        Some(snapshot) => to_json(&snapshot),
         None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
     };
     status["connections"] = json!({
-        "open": view.connections.open_count(),
-        "limit": view.connections.limit(),
-        "refused": view.connections.refused_count(),
+        "open": shared.connections.open_count(),
+        "limit": shared.connections.limit(),
+        "refused": shared.connections.refused_count(),
     });
     Json(status)
 }
 
-/// Everything, as `GET /api/status` answers.
-pub(super) fn shown(look: &runtime::RuntimeSnapshot) -> Value {
-    let models: Vec<Value> = look
+/// Converts a snapshot to JSON.
+pub(super) fn to_json(snapshot: &runtime::RuntimeSnapshot) -> Value {
+    let models: Vec<Value> = snapshot
         .models
         .iter()
-        .map(|model| self::model(model, look))
+        .map(|model| model_to_json(model, snapshot))
         .collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "models": models,
         "memory": {
-            "budget": memory(&look.usage.budget, look),
-            "used": memory(&look.usage.used, look),
-            "claimed": memory(&look.usage.claimed, look),
+            "budget": memory(&snapshot.usage.budget, snapshot),
+            "used": memory(&snapshot.usage.used, snapshot),
+            "claimed": memory(&snapshot.usage.claimed, snapshot),
         },
     })
 }
 
-fn model(model: &ModelDetails, look: &runtime::RuntimeSnapshot) -> Value {
+fn model_to_json(model: &ModelDetails, snapshot: &runtime::RuntimeSnapshot) -> Value {
     let failed = model.failed.as_ref();
     let now = Instant::now();
     let until = failed.and_then(|failed| failed.until);
     let until = until.or(model.scheduling.retry_at.map(Instant::from_std));
-    let bytes = |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, look));
+    let bytes =
+        |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, snapshot));
     json!({
         "id": model.config.id,
         "aliases": model.config.aliases,
-        "status": word(model),
+        "status": status_name(model),
         "pinned": model.scheduling.pinned,
         "in_flight": model.scheduling.in_flight,
         "queued": model.scheduling.queued,
@@ -59,8 +64,8 @@ fn model(model: &ModelDetails, look: &runtime::RuntimeSnapshot) -> Value {
         "pid": model.state.as_ref().and_then(State::pid),
         "since": model.since.map(|since| since.as_secs_f64()),
         "progress": model.state.as_ref().and_then(progress),
-        "restarts": restarts(model),
-        "suspicion": model.state.as_ref().and_then(suspicion),
+        "restarts": count_restarts(model),
+        "suspicion": model.state.as_ref().and_then(hang_evidence),
         "memory": {
             "predicted": bytes(&model.predicted),
             "measured": bytes(&model.measured),
@@ -72,29 +77,29 @@ fn model(model: &ModelDetails, look: &runtime::RuntimeSnapshot) -> Value {
     })
 }
 
-/// Which parts of the sandbox hold for the model's child, and what leaves others open.
+/// Returns the sandbox restrictions of the model's child, and the flags that relaxed some.
 fn sandbox(model: &ModelDetails) -> Value {
     let (parts, opened) = &model.sandbox;
     let parts = parts.as_named().into_iter();
-    let mut shown: Map<String, Value> = parts
+    let mut object: Map<String, Value> = parts
         .map(|(name, holds)| (name.to_owned(), json!(holds)))
         .collect();
-    shown.insert("opened_by".to_owned(), json!(opened.by));
-    Value::Object(shown)
+    object.insert("opened_by".to_owned(), json!(opened.by));
+    Value::Object(object)
 }
 
-/// Bytes in the host's memory and on each device; none where there is no limit.
-fn memory(memory: &Memory, look: &runtime::RuntimeSnapshot) -> Value {
+/// Returns bytes of the host and of each device; null means no limit.
+fn memory(memory: &Memory, snapshot: &runtime::RuntimeSnapshot) -> Value {
     let bytes = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
-    let devices = look.devices.iter().enumerate();
+    let devices = snapshot.devices.iter().enumerate();
     let devices: Map<String, Value> = devices
-        .map(|(at, name)| (name.clone(), json!(bytes(memory.device(at)))))
+        .map(|(index, name)| (name.clone(), json!(bytes(memory.device(index)))))
         .collect();
     json!({ "host": bytes(memory.host()), "devices": devices })
 }
 
-/// The status of a model, in the words of the API.
-pub(super) fn word(model: &ModelDetails) -> &'static str {
+/// Returns the API's name of a model's status.
+pub(super) fn status_name(model: &ModelDetails) -> &'static str {
     match model.scheduling.status {
         ModelStatus::Waiting | ModelStatus::Loading => "loading",
         ModelStatus::Ready => "ready",
@@ -114,23 +119,23 @@ fn progress(state: &State) -> Option<f32> {
     }
 }
 
-/// What speaks against a child that serves.
-fn suspicion(state: &State) -> Option<&str> {
+/// Returns the evidence that a serving child hangs, if any.
+fn hang_evidence(state: &State) -> Option<&str> {
     match state {
         State::Ready { hang_evidence, .. } => hang_evidence.as_deref(),
         _ => None,
     }
 }
 
-/// How often a child was started after the first one; one that is about to be started counts. Nothing before
-/// there was a child, nor where the first one is gone and nothing says that there will be another.
-fn restarts(model: &ModelDetails) -> Option<u64> {
-    let again = model.generations.saturating_sub(1);
+/// Returns the number of starts after the first one, including one that is about to happen. Returns `None` before
+/// the first start, and if the first child has ended and no restart is due.
+fn count_restarts(model: &ModelDetails) -> Option<u64> {
+    let restarts = model.generations.saturating_sub(1);
     match &model.state {
-        Some(State::Starting { .. } | State::Ready { .. }) => Some(again),
-        Some(State::Backoff { .. }) => Some(again + 1),
+        Some(State::Starting { .. } | State::Ready { .. }) => Some(restarts),
+        Some(State::Backoff { .. }) => Some(restarts + 1),
         Some(State::Stopping { .. } | State::Failed { .. } | State::Stopped) | None => {
-            (again > 0).then_some(again)
+            (restarts > 0).then_some(restarts)
         }
     }
 }

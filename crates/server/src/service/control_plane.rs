@@ -1,4 +1,4 @@
-//! The start of the runtime actor, with the channels by which others follow and ask it.
+//! Starts the runtime actor, with the channels by which other parts follow and command it.
 
 use paddock_admission::catalog::Catalog;
 use paddock_admission::lease_queue::AdmissionHandle;
@@ -35,20 +35,20 @@ pub(super) struct ControlPlane {
     pub(super) phase: watch::Receiver<ServicePhase>,
     pub(super) hangups: watch::Receiver<u64>,
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    /// Ends when the actor has, which is when the instances have stopped.
+    /// Ends with the actor, after the instances have stopped.
     pub(super) stopped: TaskTracker,
     /// Fails if the actor has panicked.
     pub(super) actor: JoinHandle<()>,
-    /// The instances.
+    /// Tasks of the instances.
     pub(super) instances: TaskTracker,
 }
 
 impl ControlPlane {
     /// Starts the actor.
     pub(super) fn start(setup: ControlPlaneSetup<'_>) -> Self {
-        let (phase, phases) = watch::channel(ServicePhase::Serving);
-        let (hangups, hung_up) = watch::channel(0);
-        let (catalog, catalogs) = watch::channel(Arc::default());
+        let (phase, phase_changes) = watch::channel(ServicePhase::Serving);
+        let (hangups, hangup_changes) = watch::channel(0);
+        let (catalog, catalog_changes) = watch::channel(Arc::default());
         let (admission, requests) = AdmissionHandle::new();
         let instances = TaskTracker::new();
         let (actor, runtime) = Runtime::new(RuntimeSetup {
@@ -72,9 +72,9 @@ impl ControlPlane {
         Self {
             runtime,
             admission,
-            phase: phases,
-            hangups: hung_up,
-            catalog: catalogs,
+            phase: phase_changes,
+            hangups: hangup_changes,
+            catalog: catalog_changes,
             stopped,
             actor,
             instances,

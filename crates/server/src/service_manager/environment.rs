@@ -1,3 +1,5 @@
+//! Reads the environment variables by which a service manager describes its socket and watchdog.
+
 use super::ServiceManager;
 use std::ffi::{OsStr, OsString};
 use std::os::linux::net::SocketAddrExt;
@@ -5,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::time::Duration;
 
-/// What is wrong with what a service manager says of itself.
+/// An invalid variable of the service manager.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Wrong {
+pub(super) enum EnvironmentError {
     #[error(
         "NOTIFY_SOCKET is {0:?}, which is neither an absolute path of at most 107 bytes nor `@` and a name: \
          the service manager is told nothing"
@@ -20,36 +22,36 @@ pub(super) enum Wrong {
     Number { name: &'static str, value: OsString },
 }
 
-/// Reads the variables of `sd_notify(3)` and `sd_watchdog_enabled(3)`, for the process with this number.
+/// Reads the variables of `sd_notify(3)` and `sd_watchdog_enabled(3)` for the process `own_pid`.
 pub(super) fn read(
     variable: impl Fn(&str) -> Option<OsString>,
-    own: u32,
-) -> (Option<ServiceManager>, Vec<Wrong>) {
+    own_pid: u32,
+) -> (Option<ServiceManager>, Vec<EnvironmentError>) {
     let variable = |name| variable(name).filter(|value| !value.is_empty());
     let Some(socket) = variable("NOTIFY_SOCKET") else {
         return (None, Vec::new());
     };
-    let Some(address) = address(&socket) else {
-        return (None, vec![Wrong::Socket(socket)]);
+    let Some(address) = parse_address(&socket) else {
+        return (None, vec![EnvironmentError::Socket(socket)]);
     };
     let number = |name| match variable(name) {
-        Some(value) => above_zero(name, value).map(Some),
+        Some(value) => parse_positive(name, value).map(Some),
         None => Ok(None),
     };
     let watchdog = number("WATCHDOG_USEC").and_then(|micros| {
         let pid = number("WATCHDOG_PID")?;
-        // What is meant for another process has come here by accident.
-        let meant = pid.is_none_or(|pid| pid == u64::from(own));
-        Ok(micros.filter(|_| meant).map(Duration::from_micros))
+        // A watchdog for another process was inherited by accident.
+        let is_ours = pid.is_none_or(|pid| pid == u64::from(own_pid));
+        Ok(micros.filter(|_| is_ours).map(Duration::from_micros))
     });
-    let (watchdog, wrong) = match watchdog {
+    let (watchdog, errors) = match watchdog {
         Ok(watchdog) => (watchdog, Vec::new()),
-        Err(wrong) => (None, vec![wrong]),
+        Err(error) => (None, vec![error]),
     };
-    (Some(ServiceManager::new(address, watchdog)), wrong)
+    (Some(ServiceManager::new(address, watchdog)), errors)
 }
 
-fn address(socket: &OsStr) -> Option<SocketAddr> {
+fn parse_address(socket: &OsStr) -> Option<SocketAddr> {
     match socket.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name).ok(),
         [b'/', ..] => SocketAddr::from_pathname(socket).ok(),
@@ -57,27 +59,27 @@ fn address(socket: &OsStr) -> Option<SocketAddr> {
     }
 }
 
-fn above_zero(name: &'static str, value: OsString) -> Result<u64, Wrong> {
+fn parse_positive(name: &'static str, value: OsString) -> Result<u64, EnvironmentError> {
     let number = value.to_str().and_then(|text| text.parse().ok());
     number
         .filter(|number| *number > 0)
-        .ok_or(Wrong::Number { name, value })
+        .ok_or(EnvironmentError::Number { name, value })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whether there is a manager, its watchdog, and what is wrong.
+    /// Returns whether a manager was found, its watchdog interval, and the errors.
     fn found(variables: &[(&str, &str)]) -> (bool, Option<Duration>, String) {
         let variable = |name: &str| {
             let mut found = variables.iter().filter(|(known, _)| *known == name);
             found.next().map(|(_, value)| OsString::from(value))
         };
-        let (manager, wrong) = read(variable, 7);
-        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let (manager, errors) = read(variable, 7);
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let watchdog = manager.as_ref().and_then(|manager| manager.watchdog);
-        (manager.is_some(), watchdog, wrong.join("\n"))
+        (manager.is_some(), watchdog, errors.join("\n"))
     }
 
     #[test]
@@ -92,9 +94,9 @@ mod tests {
             assert_eq!(found, (there, None, String::new()), "{socket}");
         }
         for socket in ["notify", "vsock:2:1", long.as_str()] {
-            let (there, _, wrong) = found(&[("NOTIFY_SOCKET", socket)]);
+            let (there, _, errors) = found(&[("NOTIFY_SOCKET", socket)]);
             assert!(!there, "{socket}");
-            assert!(wrong.contains(socket), "{wrong}");
+            assert!(errors.contains(socket), "{errors}");
         }
         assert_eq!(
             found(&[("WATCHDOG_USEC", "1")]),
@@ -127,9 +129,9 @@ mod tests {
             ("-1", "7", "WATCHDOG_USEC is \"-1\""),
             ("1", "me", "WATCHDOG_PID is \"me\""),
         ] {
-            let (there, watchdog, wrong) = with(usec, pid);
+            let (there, watchdog, errors) = with(usec, pid);
             assert!(there && watchdog.is_none(), "{usec} {pid}");
-            assert!(wrong.contains(words), "{wrong}");
+            assert!(errors.contains(words), "{errors}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What has been said, and the request that goes on from there.
+//! Keeps the messages of a conversation and builds requests from them.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 pub(super) struct Conversation {
     model: String,
     messages: Vec<Value>,
-    /// Data URLs that go with the first words.
+    /// Data URLs to send with the first message.
     images: Vec<String>,
 }
 
 impl Conversation {
-    /// Begins one.
+    /// Starts a conversation.
     pub(super) fn new(model: &str, system: Option<&str>, images: Vec<String>) -> Self {
         let system = system.map(|text| json!({ "role": "system", "content": text }));
         Self {
@@ -22,10 +22,13 @@ impl Conversation {
         }
     }
 
-    /// Adds what somebody says, and with the first words the images.
-    pub(super) fn say(&mut self, text: &str) {
-        let first = !self.messages.iter().any(|said| said["role"] == "user");
-        let content = if self.images.is_empty() || !first {
+    /// Adds a user's message, the first one with the images.
+    pub(super) fn add_user_message(&mut self, text: &str) {
+        let is_first = !self
+            .messages
+            .iter()
+            .any(|message| message["role"] == "user");
+        let content = if self.images.is_empty() || !is_first {
             json!(text)
         } else {
             let images = self.images.iter();
@@ -34,12 +37,12 @@ impl Conversation {
             let text = json!({ "type": "text", "text": text });
             Value::Array(images.chain([text]).collect())
         };
-        let said = json!({ "role": "user", "content": content });
-        self.messages.push(said);
+        let message = json!({ "role": "user", "content": content });
+        self.messages.push(message);
     }
 
-    /// Adds what the model answered; what got no answer at all was not said.
-    pub(super) fn answered(&mut self, text: &str) {
+    /// Adds the model's answer. Without one, removes the user's message.
+    pub(super) fn add_answer(&mut self, text: &str) {
         if text.is_empty() {
             self.messages.pop();
             return;
@@ -48,9 +51,9 @@ impl Conversation {
             .push(json!({ "role": "assistant", "content": text }));
     }
 
-    /// The body of a request for the next answer. The model comes first: paddock reads no further to know
-    /// whose it is, and an image is long.
-    pub(super) fn request(&self, stream: bool) -> String {
+    /// Builds the body of the next request. The model comes first, so that paddock need not read a long image to
+    /// route the request.
+    pub(super) fn request_body(&self, stream: bool) -> String {
         let model = json!(self.model);
         let messages = json!(self.messages);
         let more = if stream {
@@ -70,10 +73,10 @@ mod tests {
     fn the_model_comes_first_and_images_with_the_first_words() {
         let images = vec!["data:image/png;base64,AA==".to_owned()];
         let mut chat = Conversation::new("a\"b", Some("be kind"), images);
-        chat.say("hi");
-        chat.answered("ho");
-        chat.say("and?");
-        let request = chat.request(true);
+        chat.add_user_message("hi");
+        chat.add_answer("ho");
+        chat.add_user_message("and?");
+        let request = chat.request_body(true);
         assert!(
             request.starts_with(r#"{"model":"a\"b","stream":true,"#),
             "{request}"
@@ -90,16 +93,20 @@ mod tests {
         ]);
         assert_eq!(request["messages"], expected);
         assert_eq!(request["stream_options"]["include_usage"], true);
-        assert!(!chat.request(false).contains("stream"));
+        assert!(!chat.request_body(false).contains("stream"));
     }
 
     #[test]
     fn what_got_no_answer_was_not_said() {
         let mut chat = Conversation::new("m", None, vec!["data:x".to_owned()]);
-        chat.say("hi");
-        let before = chat.request(false);
-        chat.answered("");
-        chat.say("hi");
-        assert_eq!(chat.request(false), before, "the image goes along again");
+        chat.add_user_message("hi");
+        let before = chat.request_body(false);
+        chat.add_answer("");
+        chat.add_user_message("hi");
+        assert_eq!(
+            chat.request_body(false),
+            before,
+            "the image goes along again"
+        );
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::FileArgs;
 use crate::exit::Exit;
-use crate::table::{Columns, filled, tabbed};
+use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
 use crate::{config_file, output, service};
 
 /// Flags of `paddock key list`.
@@ -21,7 +21,7 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-const HEAD: [&str; 7] = [
+const TABLE_HEAD: [&str; 7] = [
     "KEY",
     "ALLOWS",
     "MODELS",
@@ -31,40 +31,40 @@ const HEAD: [&str; 7] = [
     "TOKENS/MIN",
 ];
 
-/// Prints a table of keys: on a terminal aligned, with a head; in a pipe tabs stand between the cells.
+/// Prints a table of keys: aligned, with a head, on a terminal; tab-separated in a pipe.
 pub(super) fn run(args: &ListArgs) -> Exit {
     let loaded = config_file::load(args.file.config.as_deref(), &Overrides::default());
     let keys = match loaded {
         Ok(loaded) => loaded.config.api_keys,
         Err(problems) => {
-            service::report(&problems);
+            service::print_problems(&problems);
             return Exit::Config;
         }
     };
     if args.json {
-        let keys: Vec<_> = keys.iter().map(entry).collect();
-        output::text(&format!("{:#}", json!({ "keys": keys })));
+        let keys: Vec<_> = keys.iter().map(key_json).collect();
+        output::print(&format!("{:#}", json!({ "keys": keys })));
         return Exit::Done;
     }
-    let rows: Vec<_> = keys.iter().map(row).collect();
+    let rows: Vec<_> = keys.iter().map(key_row).collect();
     if !output::is_terminal() {
-        output::lines(&tabbed(&rows));
+        output::print_lines(&join_with_tabs(&rows));
     } else if rows.is_empty() {
-        output::lines("no keys: nobody has to show one\n");
+        output::print_lines("no keys: nobody has to show one\n");
     } else {
-        let mut columns = Columns::new(&HEAD);
-        let rows = columns.lines(&rows);
-        output::lines(&(columns.lines(&[HEAD]) + &rows));
+        let mut columns = ColumnWidths::new(&TABLE_HEAD);
+        let rows = columns.align(&rows);
+        output::print_lines(&(columns.align(&[TABLE_HEAD]) + &rows));
     }
     Exit::Done
 }
 
-/// A key's cells; no limit is `-`. An expiry that has passed says so.
-fn row(key: &ApiKey) -> [String; 7] {
+/// Returns a key's cells. No limit is `-`; a past expiry is marked.
+fn key_row(key: &ApiKey) -> [String; 7] {
     let limit = |limit: u32| (limit > 0).then(|| limit.to_string());
     let allow: Vec<_> = key.allow.iter().map(|scope| scope.as_str()).collect();
     let models = key.models.as_ref();
-    filled([
+    fill_empty([
         Some(key.name.clone()),
         Some(allow.join(",")),
         Some(models.map_or_else(|| "*".to_owned(), |models| models.join(","))),
@@ -79,7 +79,7 @@ fn row(key: &ApiKey) -> [String; 7] {
     ])
 }
 
-fn entry(key: &ApiKey) -> Value {
+fn key_json(key: &ApiKey) -> Value {
     let all = || vec!["*".to_owned()];
     json!({
         "name": key.name,

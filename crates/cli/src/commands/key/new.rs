@@ -7,18 +7,18 @@ use clap::Args;
 use paddock_server::config::{Expiry, KeyHash, Scope, with_key};
 use serde_json::json;
 
-use super::{FileArgs, key_name, still_read, write};
+use super::{FileArgs, check_still_valid, parse_key_name, write_file};
 use crate::exit::Exit;
 use crate::output;
 
-/// What every secret begins with: so people, and tools that look for lost secrets, know what it is.
-const PREFIX: &str = "pdk_";
+/// Prefix of each secret, by which people and secret scanners recognize it.
+const SECRET_PREFIX: &str = "pdk_";
 
 /// Flags of `paddock key new`.
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
     /// What the key is called: letters, digits, `-` and `_`.
-    #[arg(value_parser = key_name)]
+    #[arg(value_parser = parse_key_name)]
     name: String,
     /// What it is for: inference, control, metrics or admin. Can be given several times; without it, inference.
     #[arg(long, value_name = "SCOPE", value_delimiter = ',', value_parser = str::parse::<Scope>)]
@@ -28,7 +28,7 @@ pub(super) struct NewArgs {
     model: Vec<String>,
     /// When it ends: after a duration such as `90d`, or at a date (00:00 UTC) or a date and time such as
     /// 2027-06-30T18:00:00Z. Without it, never.
-    #[arg(long, value_name = "WHEN", value_parser = expiry)]
+    #[arg(long, value_name = "WHEN", value_parser = parse_expiry)]
     expires: Option<Expiry>,
     /// Add the section to the configuration file.
     #[arg(long)]
@@ -40,20 +40,20 @@ pub(super) struct NewArgs {
     json: bool,
 }
 
-/// Prints the secret to standard output, and to standard error what to do with the hash.
+/// Prints the secret to standard output, and the section with its hash to standard error.
 pub(super) fn run(args: &NewArgs) -> Exit {
     let mut random = [0; 32];
     if let Err(error) = getrandom::fill(&mut random) {
-        output::error(&format!(
+        output::print_error(&format!(
             "error: the system gives no random numbers: {error}"
         ));
         return Exit::Failed;
     }
-    let secret = secret(&random);
+    let secret = format_secret(&random);
     let hash = KeyHash::from_secret(secret.as_bytes());
-    let section = section(args, hash);
-    let told = match args.write {
-        true => match add(args, &section) {
+    let section = format_section(args, hash);
+    let message = match args.write {
+        true => match add_to_file(args, &section) {
             Ok(file) => {
                 format!("added to {file}; a paddock that runs with it takes it up in a second")
             }
@@ -66,30 +66,32 @@ pub(super) fn run(args: &NewArgs) -> Exit {
     };
     if args.json {
         let json = json!({ "name": args.name, "secret": secret, "hash": hash.to_string(), "section": section });
-        output::text(&format!("{json:#}"));
+        output::print(&format!("{json:#}"));
     } else {
-        output::text(&secret);
-        output::error(&told);
+        output::print(&secret);
+        output::print_error(&message);
     }
     Exit::Done
 }
 
-/// Reads `--expires`.
-fn expiry(text: &str) -> Result<Expiry, String> {
+/// Parses `--expires`.
+fn parse_expiry(text: &str) -> Result<Expiry, String> {
     Expiry::from_flag(text, SystemTime::now())
 }
 
-/// 256 bits, as clients send them.
-fn secret(random: &[u8; 32]) -> String {
-    random.iter().fold(PREFIX.to_owned(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Formats 256 random bits as a secret.
+fn format_secret(random: &[u8; 32]) -> String {
+    random
+        .iter()
+        .fold(SECRET_PREFIX.to_owned(), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
-/// The key's section of the file.
-fn section(args: &NewArgs, hash: KeyHash) -> String {
+/// Formats the key's section of the configuration file.
+fn format_section(args: &NewArgs, hash: KeyHash) -> String {
     let mut section = format!("[auth.keys.{}]\nhash = \"{hash}\"\n", args.name);
     let mut list = |key: &str, words: &[String]| {
         if !words.is_empty() {
@@ -108,17 +110,17 @@ fn section(args: &NewArgs, hash: KeyHash) -> String {
     section
 }
 
-/// Adds it to the file, and returns which that is.
-fn add(args: &NewArgs, section: &str) -> Result<String, Exit> {
+/// Adds the section to the file and returns the file's path.
+fn add_to_file(args: &NewArgs, section: &str) -> Result<String, Exit> {
     let (file, text) = args.file.read()?;
-    let shown = file.display().to_string();
-    let longer = with_key(&text, &args.name, section).map_err(|error| {
-        output::error(&format!("error: {shown}: {error}"));
+    let path = file.display().to_string();
+    let new_text = with_key(&text, &args.name, section).map_err(|error| {
+        output::print_error(&format!("error: {path}: {error}"));
         Exit::Failed
     })?;
-    still_read(&file, &text, &longer)?;
-    write(&file, &longer)?;
-    Ok(shown)
+    check_still_valid(&file, &text, &new_text)?;
+    write_file(&file, &new_text)?;
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -129,7 +131,7 @@ mod tests {
     fn a_secret_says_what_it_is_and_holds_all_of_the_random_numbers() {
         let mut random = [0x0f; 32];
         random[31] = 0xa0;
-        let secret = secret(&random);
+        let secret = format_secret(&random);
         assert_eq!(secret, format!("pdk_{}a0", "0f".repeat(31)));
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use paddock_server::config::without_key;
 
-use super::{FileArgs, still_read, write};
+use super::{FileArgs, check_still_valid, write_file};
 use crate::exit::Exit;
 use crate::output;
 
@@ -16,35 +16,34 @@ pub(super) struct RevokeArgs {
     file: FileArgs,
 }
 
-/// Takes it out of the file. What paddock would not read again is not
-/// written: the key would stay good.
+/// Removes the key from the file. Writes nothing that paddock would refuse, because the key would stay valid.
 pub(super) fn run(args: &RevokeArgs) -> Exit {
     let (file, text) = match args.file.read() {
         Ok(read) => read,
         Err(exit) => return exit,
     };
-    let shown = file.display();
-    let left = match without_key(&text, &args.name) {
-        Ok(left) => left,
+    let path = file.display();
+    let new_text = match without_key(&text, &args.name) {
+        Ok(new_text) => new_text,
         Err(error) => {
-            output::error(&format!("error: {shown}: {error}"));
+            output::print_error(&format!("error: {path}: {error}"));
             return Exit::Failed;
         }
     };
-    let after = match still_read(&file, &text, &left) {
+    let after = match check_still_valid(&file, &text, &new_text) {
         Ok(after) => after,
         Err(exit) => return exit,
     };
-    if let Err(exit) = write(&file, &left) {
+    if let Err(exit) = write_file(&file, &new_text) {
         return exit;
     }
-    output::text(&format!(
-        "revoked {}: it is out of {shown}; a paddock that runs with it takes that up in a second, and requests \
+    output::print(&format!(
+        "revoked {}: it is out of {path}; a paddock that runs with it takes that up in a second, and requests \
          in flight go on",
         args.name
     ));
     if after.is_some_and(|config| config.api_keys.is_empty()) {
-        output::error("that was the last key: from now on nobody has to show one");
+        output::print_error("that was the last key: from now on nobody has to show one");
     }
     Exit::Done
 }

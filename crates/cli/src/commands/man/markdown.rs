@@ -1,11 +1,11 @@
-//! All commands on one page of Markdown: docs/cli.md.
+//! Renders all commands as one page of Markdown: docs/cli.md.
 
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-/// What holds for every command.
-const HEAD: &str = "\
+/// Text above the commands.
+const INTRODUCTION: &str = "\
 # Commands
 
 `paddock man --markdown` prints this page; `paddock COMMAND --help` and, where the Debian package is installed, `man
@@ -29,11 +29,11 @@ paddock-COMMAND` say the same.
 | the command's own | `paddock wrap` of a command that has ended before it served |
 ";
 
-/// The page of these commands, which have been built.
-pub(super) fn page(paddock: &Command) -> String {
-    let mut text = HEAD.to_owned();
+/// Renders the page. `paddock` has been built.
+pub(super) fn render(paddock: &Command) -> String {
+    let mut text = INTRODUCTION.to_owned();
     for command in paddock.get_subcommands().filter(|it| is_shown(it)) {
-        section(&mut text, command);
+        write_section(&mut text, command);
     }
     text
 }
@@ -42,7 +42,7 @@ fn is_shown(command: &Command) -> bool {
     !command.is_hide_set() && command.get_name() != "help"
 }
 
-fn section(text: &mut String, command: &Command) {
+fn write_section(text: &mut String, command: &Command) {
     let about = command.get_about().map(ToString::to_string);
     let names = [command.get_name()].into_iter();
     let names = names.chain(command.get_visible_aliases());
@@ -61,14 +61,19 @@ fn section(text: &mut String, command: &Command) {
         let about = it.get_about().map(ToString::to_string).unwrap_or_default();
         let name = it.get_name();
         let arguments =
-            arguments(it).map(move |(called, meant)| (format!("{name} {called}"), meant));
+            argument_rows(it).map(move |(syntax, meaning)| (format!("{name} {syntax}"), meaning));
         [(name.to_owned(), about)].into_iter().chain(arguments)
     });
-    let rows: Vec<_> = subcommands.chain(arguments(command)).collect();
+    let rows: Vec<_> = subcommands.chain(argument_rows(command)).collect();
     if !rows.is_empty() {
         text.push_str("| | |\n|---|---|\n");
         for (name, meaning) in rows {
-            let _ = writeln!(text, "| `{}` | {} |", cell(&name), cell(&meaning));
+            let _ = writeln!(
+                text,
+                "| `{}` | {} |",
+                escape_cell(&name),
+                escape_cell(&meaning)
+            );
         }
         text.push('\n');
     }
@@ -80,15 +85,15 @@ fn section(text: &mut String, command: &Command) {
     text.push_str("```\n");
 }
 
-/// How each argument is typed, and what it means.
-fn arguments(command: &Command) -> impl Iterator<Item = (String, String)> {
+/// Returns the syntax and meaning of each argument.
+fn argument_rows(command: &Command) -> impl Iterator<Item = (String, String)> {
     let arguments = command.get_arguments().filter(|it| !it.is_hide_set());
     let arguments = arguments.filter(|it| it.get_id() != "help");
-    arguments.map(|it| (called(it), meant(it)))
+    arguments.map(|it| (argument_syntax(it), argument_meaning(it)))
 }
 
-/// How an argument is typed.
-fn called(argument: &Arg) -> String {
+/// Returns an argument's syntax.
+fn argument_syntax(argument: &Arg) -> String {
     let value = argument.get_value_names().unwrap_or_default().join(" ");
     if argument.is_positional() {
         return value;
@@ -103,29 +108,29 @@ fn called(argument: &Arg) -> String {
     }
 }
 
-/// What an argument means, and where else it comes from.
-fn meant(argument: &Arg) -> String {
+/// Returns an argument's help, possible values, variable and default.
+fn argument_meaning(argument: &Arg) -> String {
     let help = argument.get_long_help().or_else(|| argument.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
-    let mut said = vec![help.split_whitespace().collect::<Vec<_>>().join(" ")];
+    let mut parts = vec![help.split_whitespace().collect::<Vec<_>>().join(" ")];
     let values = argument.get_possible_values();
     let values = values.iter().filter(|it| !it.is_hide_set());
     let values: Vec<_> = values.map(|it| format!("`{}`", it.get_name())).collect();
     if argument.get_action().takes_values() && !values.is_empty() {
-        said.push(values.join(", "));
+        parts.push(values.join(", "));
     }
     if let Some(variable) = argument.get_env() {
-        said.push(format!("else `{}`", variable.to_string_lossy()));
+        parts.push(format!("else `{}`", variable.to_string_lossy()));
     }
     let defaults = argument.get_default_values().iter();
     let defaults: Vec<_> = defaults.map(|it| it.to_string_lossy()).collect();
     if argument.get_action().takes_values() && !defaults.is_empty() {
-        said.push(format!("else `{}`", defaults.join(" ")));
+        parts.push(format!("else `{}`", defaults.join(" ")));
     }
-    said.join("; ")
+    parts.join("; ")
 }
 
-/// A table's cell ends at a bar.
-fn cell(text: &str) -> String {
+/// Escapes `|`, which ends a table's cell.
+fn escape_cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

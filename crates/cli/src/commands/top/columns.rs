@@ -1,4 +1,4 @@
-//! Which columns a window has room for.
+//! Chooses the columns that fit into the window.
 
 use ratatui::layout::Constraint;
 use ratatui::style::Modifier;
@@ -6,48 +6,53 @@ use ratatui::widgets::{Row, Table};
 
 /// A column of a table.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     head: &'static str,
-    /// How many letters it has; of one that grows, how many at least.
+    /// Width in characters; minimum width of a column that grows.
     width: u16,
     grows: bool,
-    /// Those of least worth go first where a window is narrow.
-    worth: u8,
+    /// Columns of the lowest priority are dropped first in a narrow window.
+    priority: u8,
 }
 
-/// A column of this width.
-pub(super) const fn fixed(head: &'static str, width: u16, worth: u8) -> Column {
-    Column {
+/// Creates a column of fixed width.
+pub(super) const fn fixed_column(head: &'static str, width: u16, priority: u8) -> TableColumn {
+    TableColumn {
         head,
         width,
         grows: false,
-        worth,
+        priority,
     }
 }
 
-/// A column that takes what others leave.
-pub(super) const fn growing(head: &'static str, width: u16, worth: u8) -> Column {
-    Column {
+/// Creates a column that takes the remaining width.
+pub(super) const fn growing_column(head: &'static str, width: u16, priority: u8) -> TableColumn {
+    TableColumn {
         head,
         width,
         grows: true,
-        worth,
+        priority,
     }
 }
 
-/// A table of rows whose cells are those of all columns, in a window of this width.
-pub(super) fn table<const N: usize>(
-    columns: &[Column; N],
+/// Builds a table from rows with a cell for each column, dropping columns that do not fit into `width`.
+pub(super) fn build_table<const N: usize>(
+    columns: &[TableColumn; N],
     rows: impl Iterator<Item = [String; N]>,
     width: u16,
 ) -> Table<'static> {
-    let shown = fitting(columns, width);
-    let of_shown = |at: usize| shown.contains(&at);
+    let indices = fitting_columns(columns, width);
+    let is_shown = |index: usize| indices.contains(&index);
     let rows = rows.map(|cells| {
         let cells = cells.into_iter().enumerate();
-        Row::new(cells.filter_map(|(at, cell)| of_shown(at).then_some(cell)))
+        Row::new(cells.filter_map(|(index, cell)| is_shown(index).then_some(cell)))
     });
-    let columns = || columns.iter().enumerate().filter(|(at, _)| of_shown(*at));
+    let columns = || {
+        columns
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_shown(*index))
+    };
     let widths = columns().map(|(_, column)| match column.grows {
         true => Constraint::Fill(1),
         false => Constraint::Length(column.width),
@@ -57,19 +62,19 @@ pub(super) fn table<const N: usize>(
         .header(head.style(Modifier::BOLD))
 }
 
-/// The places of the columns that fit, one at least.
-fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
-    let mut shown: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
-    // Each but the last has a space behind it.
-    let needed = |shown: &[(usize, &Column)]| {
-        let letters = shown.iter().map(|(_, column)| column.width + 1);
-        letters.sum::<u16>().saturating_sub(1)
+/// Returns the indices of the columns that fit, at least one.
+fn fitting_columns(columns: &[TableColumn], width: u16) -> Vec<usize> {
+    let mut fitting: Vec<(usize, &TableColumn)> = columns.iter().enumerate().collect();
+    // A space follows each column except the last.
+    let needed = |fitting: &[(usize, &TableColumn)]| {
+        let widths = fitting.iter().map(|(_, column)| column.width + 1);
+        widths.sum::<u16>().saturating_sub(1)
     };
-    while shown.len() > 1 && needed(&shown) > width {
-        let least = shown.iter().map(|(_, column)| column.worth).min();
-        shown.retain(|(_, column)| Some(column.worth) != least);
+    while fitting.len() > 1 && needed(&fitting) > width {
+        let lowest = fitting.iter().map(|(_, column)| column.priority).min();
+        fitting.retain(|(_, column)| Some(column.priority) != lowest);
     }
-    shown.into_iter().map(|(at, _)| at).collect()
+    fitting.into_iter().map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]
@@ -79,9 +84,9 @@ mod tests {
     #[test]
     fn what_is_worth_least_goes_first_and_one_stays() {
         let columns = [
-            growing("NAME", 10, 9),
-            fixed("AGE", 4, 1),
-            fixed("STATE", 6, 5),
+            growing_column("NAME", 10, 9),
+            fixed_column("AGE", 4, 1),
+            fixed_column("STATE", 6, 5),
         ];
         for (width, expected) in [
             (80, &[0, 1, 2][..]),
@@ -91,7 +96,7 @@ mod tests {
             (16, &[0]),
             (1, &[0]),
         ] {
-            assert_eq!(fitting(&columns, width), expected, "{width}");
+            assert_eq!(fitting_columns(&columns, width), expected, "{width}");
         }
     }
 }

@@ -1,96 +1,96 @@
-//! What is shown: a fold over events.
+//! Holds the state of the live view, which events update.
 
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use serde_json::Value;
 use std::collections::VecDeque;
 use tokio::time::Instant;
 
-/// How many of the last requests are kept.
-const REQUESTS: usize = 100;
+/// Number of ended requests to keep.
+const MAX_REQUESTS: usize = 100;
 
-/// What happens.
+/// An input of the live view.
 #[derive(Debug)]
-pub(super) enum Event {
-    /// paddock tells an event of `GET /api/events`.
-    Told(String, Value),
-    /// Nothing comes any more, and why.
-    Lost(String),
-    /// An order was taken, or refused so.
-    Ordered(Option<String>),
-    /// Somebody presses a key.
+pub(super) enum TopEvent {
+    /// An event of `GET /api/events`: its name and data.
+    Server(String, Value),
+    /// The connection was lost, for this reason.
+    Disconnected(String),
+    /// An action has ended, perhaps with an error.
+    ActionDone(Option<String>),
+    /// A key was pressed.
     Key(KeyCode, KeyModifiers),
-    /// The terminal has another size.
+    /// The terminal was resized.
     Resized,
-    /// The terminal has gone.
-    Gone,
+    /// The terminal was closed.
+    TerminalGone,
 }
 
-/// What is to be done.
+/// A side effect that the caller has to run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum TopEffect {
     Quit,
-    /// To be ordered of this model.
-    Order(Order, String),
+    /// Run an action on this model.
+    Run(ModelAction, String),
 }
 
-/// What can be ordered.
+/// An action on a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ModelAction {
     Load,
     Unload,
     Pin,
     Unpin,
 }
 
-/// How old what is shown may be.
+/// Freshness of the shown state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Link {
-    /// Nothing has been told yet.
+pub(super) enum Freshness {
+    /// No event has been received yet.
     Connecting,
-    /// It is as it is.
+    /// The state is current.
     Live,
-    /// It is as it was then.
+    /// The connection is lost since then.
     Stale { since: Instant, why: String },
 }
 
-/// A model as it was told.
+/// A model's last entry of `GET /api/events`.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct ModelEntry {
     pub(super) entry: Value,
-    /// When that was.
-    pub(super) at: Instant,
+    /// Time of the event.
+    pub(super) received_at: Instant,
 }
 
-impl Model {
-    /// It is not unloaded to make room.
+impl ModelEntry {
+    /// Returns whether the model is pinned.
     pub(super) fn is_pinned(&self) -> bool {
         self.entry["pinned"] == true
     }
 }
 
-/// All that is shown.
+/// The state of the live view.
 #[derive(Debug)]
-pub(super) struct Top {
-    /// Who tells it.
+pub(super) struct TopState {
+    /// Address of the paddock.
     pub(super) address: String,
-    /// Whether it has colours.
+    /// Set if the terminal shows colours.
     pub(super) colours: bool,
-    pub(super) link: Link,
-    pub(super) models: Vec<Model>,
+    pub(super) freshness: Freshness,
+    pub(super) models: Vec<ModelEntry>,
     pub(super) memory: Value,
-    /// The last ones to end, the newest first.
+    /// Ended requests, newest first.
     pub(super) requests: VecDeque<Value>,
-    /// How many are in flight, whatever their model.
+    /// Number of active requests of all models.
     pub(super) in_flight: u64,
-    /// The place of the model that keys mean.
+    /// Index of the selected model.
     pub(super) selected: usize,
-    /// What was said to the last order.
+    /// Error of the last action.
     pub(super) note: Option<String>,
 }
 
-impl Order {
-    /// Its name in the API.
-    pub(super) const fn word(self) -> &'static str {
+impl ModelAction {
+    /// Returns the action's name in the API.
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Unload => "unload",
@@ -100,12 +100,12 @@ impl Order {
     }
 }
 
-impl Top {
+impl TopState {
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
             colours: true,
-            link: Link::Connecting,
+            freshness: Freshness::Connecting,
             models: Vec::new(),
             memory: Value::Null,
             requests: VecDeque::new(),
@@ -115,82 +115,88 @@ impl Top {
         }
     }
 
-    /// Takes an event in, and returns what is to be done.
-    pub(super) fn handle(&mut self, event: Event, now: Instant) -> Option<Action> {
+    /// Applies an event and returns the side effect to run, if any.
+    pub(super) fn handle(&mut self, event: TopEvent, now: Instant) -> Option<TopEffect> {
         match event {
-            Event::Told(name, data) => {
-                self.link = Link::Live;
-                self.told(&name, data, now);
+            TopEvent::Server(name, data) => {
+                self.freshness = Freshness::Live;
+                self.apply_server_event(&name, data, now);
             }
-            Event::Lost(why) => {
-                // What is old stays as old as it is, however often nobody answers.
-                let since = match self.link {
-                    Link::Stale { since, .. } => since,
-                    Link::Connecting | Link::Live => now,
+            TopEvent::Disconnected(why) => {
+                // Further failures do not change the time of the first.
+                let since = match self.freshness {
+                    Freshness::Stale { since, .. } => since,
+                    Freshness::Connecting | Freshness::Live => now,
                 };
-                self.link = Link::Stale { since, why };
+                self.freshness = Freshness::Stale { since, why };
             }
-            Event::Ordered(said) => self.note = said,
-            Event::Key(code, with) => return self.key(code, with),
-            Event::Resized => {}
-            Event::Gone => return Some(Action::Quit),
+            TopEvent::ActionDone(error) => self.note = error,
+            TopEvent::Key(code, modifiers) => return self.handle_key(code, modifiers),
+            TopEvent::Resized => {}
+            TopEvent::TerminalGone => return Some(TopEffect::Quit),
         }
         None
     }
 
-    fn told(&mut self, name: &str, data: Value, now: Instant) {
+    fn apply_server_event(&mut self, name: &str, data: Value, now: Instant) {
         match name {
             "snapshot" => {
                 let models = data["models"].as_array().into_iter().flatten();
-                let model = |entry: &Value| Model {
+                let model = |entry: &Value| ModelEntry {
                     entry: entry.clone(),
-                    at: now,
+                    received_at: now,
                 };
                 self.models = models.map(model).collect();
                 self.memory = data["memory"].clone();
             }
             "model" => {
-                let known = self.models.iter_mut();
-                let mut known = known.filter(|model| model.entry["id"] == data["id"]);
-                let told = Model {
+                let matching = self.models.iter_mut();
+                let mut matching = matching.filter(|model| model.entry["id"] == data["id"]);
+                let updated = ModelEntry {
                     entry: data.clone(),
-                    at: now,
+                    received_at: now,
                 };
-                match known.next() {
-                    Some(model) => *model = told,
-                    None => self.models.push(told),
+                match matching.next() {
+                    Some(model) => *model = updated,
+                    None => self.models.push(updated),
                 }
             }
             "removed" => {
-                let place = |model: &Model| model.entry["id"] == data["id"];
-                if let Some(at) = self.models.iter().position(place) {
-                    self.models.remove(at);
-                    self.selected -= usize::from(at < self.selected);
+                let is_removed = |model: &ModelEntry| model.entry["id"] == data["id"];
+                if let Some(index) = self.models.iter().position(is_removed) {
+                    self.models.remove(index);
+                    self.selected -= usize::from(index < self.selected);
                 }
             }
             "memory" => self.memory = data,
             "in_flight" => self.in_flight = data["total"].as_u64().unwrap_or(0),
             "request" => {
                 self.requests.push_front(data);
-                self.requests.truncate(REQUESTS);
+                self.requests.truncate(MAX_REQUESTS);
             }
-            // Those that this reader missed, and what a later paddock tells.
+            // `missed`, and events of a later paddock.
             _ => {}
         }
         self.selected = self.selected.min(self.models.len().saturating_sub(1));
     }
 
-    fn key(&mut self, code: KeyCode, with: KeyModifiers) -> Option<Action> {
+    fn handle_key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Option<TopEffect> {
         let last = self.models.len().saturating_sub(1);
         match code {
-            KeyCode::Char('c') if with.contains(KeyModifiers::CONTROL) => Some(Action::Quit),
-            KeyCode::Char('q') | KeyCode::Esc => Some(Action::Quit),
-            KeyCode::Char('l') => self.order(Order::Load),
-            KeyCode::Char('u') => self.order(Order::Unload),
+            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => {
+                Some(TopEffect::Quit)
+            }
+            KeyCode::Char('q') | KeyCode::Esc => Some(TopEffect::Quit),
+            KeyCode::Char('l') => self.run(ModelAction::Load),
+            KeyCode::Char('u') => self.run(ModelAction::Unload),
             KeyCode::Char('p') => {
                 let model = self.models.get(self.selected)?;
                 let pinned = model.is_pinned();
-                self.order(if pinned { Order::Unpin } else { Order::Pin })
+                self.run(if pinned {
+                    ModelAction::Unpin
+                } else {
+                    ModelAction::Pin
+                })
             }
             KeyCode::Up | KeyCode::Char('k') => {
                 self.selected = self.selected.saturating_sub(1);
@@ -204,11 +210,11 @@ impl Top {
         }
     }
 
-    fn order(&mut self, order: Order) -> Option<Action> {
+    fn run(&mut self, action: ModelAction) -> Option<TopEffect> {
         self.note = None;
         let model = self.models.get(self.selected)?;
         let model = model.entry["id"].as_str()?.to_owned();
-        Some(Action::Order(order, model))
+        Some(TopEffect::Run(action, model))
     }
 }
 
@@ -218,18 +224,21 @@ mod tests {
     use serde_json::json;
     use std::time::Duration;
 
-    fn told(top: &mut Top, name: &str, data: Value, now: Instant) {
-        assert_eq!(top.handle(Event::Told(name.to_owned(), data), now), None);
+    fn receive(top: &mut TopState, name: &str, data: Value, now: Instant) {
+        assert_eq!(
+            top.handle(TopEvent::Server(name.to_owned(), data), now),
+            None
+        );
     }
 
-    fn press(top: &mut Top, key: char) -> Option<Action> {
+    fn press(top: &mut TopState, key: char) -> Option<TopEffect> {
         top.handle(
-            Event::Key(KeyCode::Char(key), KeyModifiers::NONE),
+            TopEvent::Key(KeyCode::Char(key), KeyModifiers::NONE),
             Instant::now(),
         )
     }
 
-    fn names(top: &Top) -> Vec<&str> {
+    fn names(top: &TopState) -> Vec<&str> {
         let names = top.models.iter();
         names
             .filter_map(|model| model.entry["id"].as_str())
@@ -239,87 +248,90 @@ mod tests {
     #[test]
     fn models_come_change_and_go() {
         let now = Instant::now();
-        let mut top = Top::new("x".to_owned());
+        let mut top = TopState::new("x".to_owned());
         let all = json!({ "models": [{ "id": "a" }, { "id": "b" }], "memory": { "used": 1 } });
-        told(&mut top, "snapshot", all, now);
-        told(
+        receive(&mut top, "snapshot", all, now);
+        receive(
             &mut top,
             "model",
             json!({ "id": "b", "status": "ready" }),
             now,
         );
-        told(&mut top, "model", json!({ "id": "c" }), now);
+        receive(&mut top, "model", json!({ "id": "c" }), now);
         assert_eq!(names(&top), ["a", "b", "c"]);
         assert_eq!(top.models[1].entry["status"], "ready");
         press(&mut top, 'j');
         press(&mut top, 'j');
         press(&mut top, 'j');
-        told(&mut top, "removed", json!({ "id": "a" }), now);
+        receive(&mut top, "removed", json!({ "id": "a" }), now);
         assert_eq!((names(&top), top.selected), (vec!["b", "c"], 1));
-        let order = |order, name: &str| Some(Action::Order(order, name.to_owned()));
-        assert_eq!(press(&mut top, 'l'), order(Order::Load, "c"));
-        told(&mut top, "removed", json!({ "id": "c" }), now);
-        assert_eq!(press(&mut top, 'u'), order(Order::Unload, "b"));
-        told(&mut top, "removed", json!({ "id": "b" }), now);
+        let order = |order, name: &str| Some(TopEffect::Run(order, name.to_owned()));
+        assert_eq!(press(&mut top, 'l'), order(ModelAction::Load, "c"));
+        receive(&mut top, "removed", json!({ "id": "c" }), now);
+        assert_eq!(press(&mut top, 'u'), order(ModelAction::Unload, "b"));
+        receive(&mut top, "removed", json!({ "id": "b" }), now);
         assert_eq!(press(&mut top, 'l'), None, "there is none");
-        told(&mut top, "later", json!({ "id": "d" }), now);
+        receive(&mut top, "later", json!({ "id": "d" }), now);
         assert_eq!(names(&top), [""; 0]);
     }
 
     #[test]
     fn a_key_pins_and_unpins() {
         let now = Instant::now();
-        let mut top = Top::new("x".to_owned());
+        let mut top = TopState::new("x".to_owned());
         assert_eq!(press(&mut top, 'p'), None, "there is none");
-        for (pinned, order) in [(false, Order::Pin), (true, Order::Unpin)] {
+        for (pinned, order) in [(false, ModelAction::Pin), (true, ModelAction::Unpin)] {
             let model = json!({ "id": "a", "pinned": pinned });
-            told(&mut top, "model", model, now);
-            let order = Action::Order(order, "a".to_owned());
+            receive(&mut top, "model", model, now);
+            let order = TopEffect::Run(order, "a".to_owned());
             assert_eq!(press(&mut top, 'p'), Some(order));
         }
     }
 
     #[test]
     fn the_last_requests_are_kept_and_no_more() {
-        let mut top = Top::new("x".to_owned());
+        let mut top = TopState::new("x".to_owned());
         for seq in 0..1000 {
-            told(&mut top, "request", json!({ "seq": seq }), Instant::now());
+            receive(&mut top, "request", json!({ "seq": seq }), Instant::now());
         }
-        assert_eq!(top.requests.len(), REQUESTS);
+        assert_eq!(top.requests.len(), MAX_REQUESTS);
         assert_eq!(top.requests[0]["seq"], 999);
     }
 
     #[test]
     fn what_is_stale_stays_so_until_something_is_told() {
         let now = Instant::now();
-        let mut top = Top::new("x".to_owned());
-        told(
+        let mut top = TopState::new("x".to_owned());
+        receive(
             &mut top,
             "snapshot",
             json!({ "models": [{ "id": "a" }] }),
             now,
         );
-        assert_eq!(top.link, Link::Live);
+        assert_eq!(top.freshness, Freshness::Live);
         for seconds in [1, 2] {
             let later = now + Duration::from_secs(seconds);
-            top.handle(Event::Lost(format!("{seconds}")), later);
+            top.handle(TopEvent::Disconnected(format!("{seconds}")), later);
         }
-        let stale = Link::Stale {
+        let stale = Freshness::Stale {
             since: now + Duration::from_secs(1),
             why: "2".to_owned(),
         };
-        assert_eq!((&top.link, names(&top)), (&stale, vec!["a"]));
-        told(&mut top, "snapshot", json!({ "models": [] }), now);
-        assert_eq!((&top.link, names(&top)), (&Link::Live, vec![]));
+        assert_eq!((&top.freshness, names(&top)), (&stale, vec!["a"]));
+        receive(&mut top, "snapshot", json!({ "models": [] }), now);
+        assert_eq!((&top.freshness, names(&top)), (&Freshness::Live, vec![]));
     }
 
     #[test]
     fn keys_quit() {
-        let mut top = Top::new("x".to_owned());
-        assert_eq!(press(&mut top, 'q'), Some(Action::Quit));
+        let mut top = TopState::new("x".to_owned());
+        assert_eq!(press(&mut top, 'q'), Some(TopEffect::Quit));
         assert_eq!(press(&mut top, 'c'), None);
-        let control = Event::Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(top.handle(control, Instant::now()), Some(Action::Quit));
-        assert_eq!(top.handle(Event::Gone, Instant::now()), Some(Action::Quit));
+        let control = TopEvent::Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(top.handle(control, Instant::now()), Some(TopEffect::Quit));
+        assert_eq!(
+            top.handle(TopEvent::TerminalGone, Instant::now()),
+            Some(TopEffect::Quit)
+        );
     }
 }

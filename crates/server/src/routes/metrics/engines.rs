@@ -1,9 +1,9 @@
-//! What the engines count themselves.
+//! Scrapes the metrics of llama-server children, for paddock's own `/metrics`.
 //!
-//! A child answers from its inference thread, and its gauges speak of the time since it was asked last. So
-//! it is asked only while somebody scrapes paddock, and seldom; in between, what it said last is repeated.
+//! A child answers from its inference thread, and its gauges cover the time since its last scrape. So children
+//! are scraped only when paddock is, and rarely; in between, their last answer is repeated.
 
-use super::said::{Said, together};
+use super::engine_text::{EngineMetrics, merge};
 use axum::body::Bytes;
 use axum::http::header::HOST;
 use axum::http::{Request, StatusCode};
@@ -19,31 +19,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long what a child has said is repeated before it is asked again.
-const OFTEN: Duration = Duration::from_secs(10);
+/// Shortest time between two scrapes of a child.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a scrape waits for a child: one that is in the middle of a long prompt does not answer.
-const LIMIT: Duration = Duration::from_secs(1);
+/// Longest wait for a child, which does not answer while it processes a long prompt.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest answer that is read, in bytes. llama-server's has about 3,000.
-const MOST: usize = 1 << 20;
+/// Longest answer to read, in bytes. llama-server's has about 3,000.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// What the children of now have said, for those who scrape.
+/// The last metrics of each running child, shared by concurrent scrapes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Engines(Arc<Mutex<HashMap<ModelId, Heard>>>);
+pub(crate) struct EngineScraper(Arc<Mutex<HashMap<ModelId, CachedMetrics>>>);
 
-/// What a child has said.
+/// The last metrics of a child.
 #[derive(Debug)]
-struct Heard {
+struct CachedMetrics {
     generation: u64,
-    /// When it was asked last.
-    asked: Instant,
-    said: Option<Arc<Said>>,
+    /// Start of the last scrape.
+    scraped_at: Instant,
+    metrics: Option<Arc<EngineMetrics>>,
 }
 
-/// A child that serves.
+/// A ready child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Child<'a> {
+struct ReadyChild<'a> {
     model: ModelId,
     name: &'a str,
     generation: u64,
@@ -51,63 +51,71 @@ struct Child<'a> {
     processes: Option<&'a ChildProcesses>,
 }
 
-/// Why a child says nothing.
+/// A reason why a child has no metrics.
 #[derive(Debug, thiserror::Error)]
-enum Unsaid {
+enum ScrapeError {
     #[error(transparent)]
     Silent(#[from] HttpClientError),
     #[error("it answered with {0}")]
     Status(StatusCode),
 }
 
-impl Engines {
-    /// Returns the metrics of every child that serves a model of which this is true, as a part of a page. Waits a
-    /// second at most.
-    pub(super) async fn page(
+impl EngineScraper {
+    /// Returns the metrics of the children of included models, in Prometheus' format. Waits at most
+    /// [`SCRAPE_TIMEOUT`].
+    pub(super) async fn scrape(
         &self,
         view: &RuntimeSnapshot,
-        is_shown: impl Fn(ModelId) -> bool,
+        is_included: impl Fn(ModelId) -> bool,
     ) -> String {
-        let children: Vec<Child<'_>> = view.models.iter().filter_map(Child::of).collect();
-        let due = self.due(&children, Instant::now());
-        join_all(due.into_iter().map(|child| self.hear(child))).await;
-        let heard = self.heard();
-        let said: Vec<(&str, Arc<Said>)> = children
+        let children: Vec<ReadyChild<'_>> = view
+            .models
             .iter()
-            .filter(|child| is_shown(child.model))
+            .filter_map(ReadyChild::from_model)
+            .collect();
+        let due = self.take_due(&children, Instant::now());
+        join_all(due.into_iter().map(|child| self.scrape_child(child))).await;
+        let cache = self.lock_cache();
+        let metrics: Vec<(&str, Arc<EngineMetrics>)> = children
+            .iter()
+            .filter(|child| is_included(child.model))
             .filter_map(|child| {
-                let said = heard.get(&child.model)?.said.as_ref()?;
-                Some((child.name, Arc::clone(said)))
+                let metrics = cache.get(&child.model)?.metrics.as_ref()?;
+                Some((child.name, Arc::clone(metrics)))
             })
             .collect();
-        drop(heard);
-        let said: Vec<_> = said.iter().map(|(name, said)| (*name, &**said)).collect();
-        together(&said)
+        drop(cache);
+        let metrics: Vec<_> = metrics
+            .iter()
+            .map(|(name, metrics)| (*name, &**metrics))
+            .collect();
+        merge(&metrics)
     }
 
-    /// Those that are to be asked now; others that scrape at the same time do not ask them. What others
-    /// have said that are gone is forgotten.
-    fn due<'a>(&self, children: &[Child<'a>], now: Instant) -> Vec<Child<'a>> {
-        let mut heard = self.heard();
-        heard.retain(|model, heard| {
-            let is =
-                |child: &Child<'_>| (child.model, child.generation) == (*model, heard.generation);
-            children.iter().any(is)
+    /// Returns the children to scrape now and marks them as scraped, so that concurrent scrapes skip them. Forgets
+    /// children that have ended.
+    fn take_due<'a>(&self, children: &[ReadyChild<'a>], now: Instant) -> Vec<ReadyChild<'a>> {
+        let mut cache = self.lock_cache();
+        cache.retain(|model, entry| {
+            let is_current = |child: &ReadyChild<'_>| {
+                (child.model, child.generation) == (*model, entry.generation)
+            };
+            children.iter().any(is_current)
         });
         let mut due = Vec::new();
         for child in children {
-            let before = heard.get_mut(&child.model);
-            match before {
-                Some(before) if now.duration_since(before.asked) < OFTEN => continue,
-                Some(before) => before.asked = now,
+            let entry = cache.get_mut(&child.model);
+            match entry {
+                Some(entry) if now.duration_since(entry.scraped_at) < SCRAPE_INTERVAL => continue,
+                Some(entry) => entry.scraped_at = now,
                 None => {
                     let generation = child.generation;
-                    heard.insert(
+                    cache.insert(
                         child.model,
-                        Heard {
+                        CachedMetrics {
                             generation,
-                            asked: now,
-                            said: None,
+                            scraped_at: now,
+                            metrics: None,
                         },
                     );
                 }
@@ -117,28 +125,28 @@ impl Engines {
         due
     }
 
-    /// Asks a child, and keeps what it says.
-    async fn hear(&self, child: Child<'_>) {
-        match ask(child).await {
-            Ok(said) => {
-                let said = Arc::new(Said::read(&said));
-                let mut heard = self.heard();
-                let heard = heard.get_mut(&child.model);
-                if let Some(heard) = heard.filter(|heard| heard.generation == child.generation) {
-                    heard.said = Some(said);
+    /// Scrapes a child and caches its metrics.
+    async fn scrape_child(&self, child: ReadyChild<'_>) {
+        match fetch_metrics(child).await {
+            Ok(text) => {
+                let metrics = Arc::new(EngineMetrics::parse(&text));
+                let mut cache = self.lock_cache();
+                let entry = cache.get_mut(&child.model);
+                if let Some(entry) = entry.filter(|entry| entry.generation == child.generation) {
+                    entry.metrics = Some(metrics);
                 }
             }
             Err(error) => tracing::debug!(model = child.name, %error, "no metrics of its own"),
         }
     }
 
-    fn heard(&self) -> MutexGuard<'_, HashMap<ModelId, Heard>> {
+    fn lock_cache(&self) -> MutexGuard<'_, HashMap<ModelId, CachedMetrics>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<'a> Child<'a> {
-    fn of(model: &'a ModelDetails) -> Option<Self> {
+impl<'a> ReadyChild<'a> {
+    fn from_model(model: &'a ModelDetails) -> Option<Self> {
         match &model.state {
             Some(State::Ready {
                 generation,
@@ -156,17 +164,18 @@ impl<'a> Child<'a> {
     }
 }
 
-/// Asks a child for its metrics.
-async fn ask(child: Child<'_>) -> Result<Bytes, Unsaid> {
+/// Requests `/metrics` of a child.
+async fn fetch_metrics(child: ReadyChild<'_>) -> Result<Bytes, ScrapeError> {
     let request = Request::get("/metrics").header(HOST, "localhost");
     let request = request
         .body(Full::default())
         .map_err(HttpClientError::from)?;
     let connecting = Stream::connect(child.address, child.processes);
-    let answer = http_client::send_request(connecting, request, MOST, LIMIT).await?;
+    let answer =
+        http_client::send_request(connecting, request, MAX_ANSWER_BYTES, SCRAPE_TIMEOUT).await?;
     match answer.status {
         StatusCode::OK => Ok(answer.body),
-        status => Err(Unsaid::Status(status)),
+        status => Err(ScrapeError::Status(status)),
     }
 }
 

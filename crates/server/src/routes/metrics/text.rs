@@ -1,14 +1,14 @@
-//! Prometheus' text format.
+//! Renders metrics in Prometheus' text format.
 
-use super::float;
+use super::to_f64;
 use paddock_telemetry::{Histogram, MetricFamily, MetricSample, MetricValue};
 use std::fmt::Write;
 
-/// Version 0.0.4 of it.
-pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Content type of version 0.0.4 of the format.
+pub(super) const CONTENT_TYPE_VALUE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The metrics in the format's words.
-pub(super) fn of(families: &[MetricFamily]) -> String {
+/// Renders metric families.
+pub(super) fn render(families: &[MetricFamily]) -> String {
     let mut out = String::new();
     for MetricFamily {
         name,
@@ -21,19 +21,21 @@ pub(super) fn of(families: &[MetricFamily]) -> String {
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         for MetricSample { labels, value } in samples {
             match value {
-                MetricValue::Number(number) => line(&mut out, name, labels, *number),
-                MetricValue::Histogram(histogram) => lines(&mut out, name, labels, histogram),
+                MetricValue::Number(number) => write_sample(&mut out, name, labels, *number),
+                MetricValue::Histogram(histogram) => {
+                    write_histogram(&mut out, name, labels, histogram)
+                }
             }
         }
     }
     out
 }
 
-fn line(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
+fn write_sample(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
     out.push_str(name);
-    for (at, (label, value)) in labels.iter().enumerate() {
-        let before = if at == 0 { '{' } else { ',' };
-        let _ = write!(out, "{before}{label}=\"{}\"", escaped(value));
+    for (index, (label, value)) in labels.iter().enumerate() {
+        let before = if index == 0 { '{' } else { ',' };
+        let _ = write!(out, "{before}{label}=\"{}\"", escape(value));
     }
     if !labels.is_empty() {
         out.push('}');
@@ -41,7 +43,12 @@ fn line(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
     let _ = writeln!(out, " {value}");
 }
 
-fn lines(out: &mut String, name: &str, labels: &[(String, String)], histogram: &Histogram) {
+fn write_histogram(
+    out: &mut String,
+    name: &str,
+    labels: &[(String, String)],
+    histogram: &Histogram,
+) {
     let bucket = format!("{name}_bucket");
     for (bound, count) in histogram.buckets() {
         let bound = if bound.is_infinite() {
@@ -50,15 +57,15 @@ fn lines(out: &mut String, name: &str, labels: &[(String, String)], histogram: &
             bound.to_string()
         };
         let bound = [("le".to_owned(), bound)];
-        line(out, &bucket, &[labels, &bound].concat(), float(count));
+        write_sample(out, &bucket, &[labels, &bound].concat(), to_f64(count));
     }
-    line(out, &format!("{name}_sum"), labels, histogram.sum());
-    let count = float(histogram.count());
-    line(out, &format!("{name}_count"), labels, count);
+    write_sample(out, &format!("{name}_sum"), labels, histogram.sum());
+    let count = to_f64(histogram.count());
+    write_sample(out, &format!("{name}_count"), labels, count);
 }
 
-/// A label's value, as the format wants it.
-pub(super) fn escaped(value: &str) -> String {
+/// Escapes a label's value.
+pub(super) fn escape(value: &str) -> String {
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
@@ -67,20 +74,20 @@ pub(super) fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Page;
+    use super::super::FamilyList;
     use super::*;
 
     #[test]
     fn a_page_is_in_the_formats_words() {
-        let mut page = Page::default();
-        page.family("a_total", "counter", "What it is.");
-        page.sample("a_total", &[("model", "odd \"name\"\\\n")], 3.0);
-        page.sample("a_total", &[], 0.5);
+        let mut list = FamilyList::default();
+        list.family("a_total", "counter", "What it is.");
+        list.sample("a_total", &[("model", "odd \"name\"\\\n")], 3.0);
+        list.sample("a_total", &[], 0.5);
         let mut histogram = Histogram::with_request_bounds();
         histogram.add(std::time::Duration::from_secs(601));
-        page.family("t", "histogram", "Time.");
-        page.histogram("t", &[("model", "m")], &histogram);
-        let text = of(&page.0);
+        list.family("t", "histogram", "Time.");
+        list.histogram("t", &[("model", "m")], &histogram);
+        let text = render(&list.0);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..4],

@@ -1,0 +1,74 @@
+//! Follows `/api/events`, reconnecting as necessary, and sends actions.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use tokio::sync::mpsc::Sender;
+use tokio::time::{sleep, timeout};
+
+use super::state::{ModelAction, TopEvent};
+use crate::admin::{AdminClient, CommandError, SseParser, model_path};
+
+/// Twice the longest silence of `GET /api/events`.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Wait before reconnecting.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+/// Forwards events and lost connections until the receiver is dropped.
+pub(super) async fn follow_events(client: AdminClient, sender: Sender<TopEvent>) {
+    loop {
+        let Err(error) = follow_connection(&client, &sender).await else {
+            return;
+        };
+        // The other lines are advice for the first start.
+        let why = error.to_string();
+        let why = why.lines().next().unwrap_or_default().to_owned();
+        if sender.send(TopEvent::Disconnected(why)).await.is_err() {
+            return;
+        }
+        sleep(RECONNECT_DELAY).await;
+    }
+}
+
+/// Forwards events of one connection. Returns `Ok` only when the receiver is dropped.
+async fn follow_connection(
+    client: &AdminClient,
+    sender: &Sender<TopEvent>,
+) -> Result<(), CommandError> {
+    let mut answer = client.request(Method::GET, "/api/events").await?;
+    let mut sse = SseParser::default();
+    loop {
+        let chunk = timeout(EVENT_TIMEOUT, answer.next_chunk()).await;
+        let chunk = chunk.map_err(|_| answer.connection_lost())??;
+        let chunk = chunk.ok_or_else(|| answer.connection_lost())?;
+        let events = sse.parse(&chunk).map_err(|_| answer.connection_lost())?;
+        for event in events {
+            let data: Value = serde_json::from_slice(&event.data).unwrap_or_default();
+            if sender
+                .send(TopEvent::Server(event.name, data))
+                .await
+                .is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Runs an action on a model and reports its error, if any.
+pub(super) async fn run_action(
+    client: AdminClient,
+    action: ModelAction,
+    model: String,
+    sender: Sender<TopEvent>,
+) {
+    let path = model_path(&model, action.as_str());
+    let error = match client.request(Method::POST, &path).await {
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    // Fails when the user has quit.
+    let _unheard = sender.send(TopEvent::ActionDone(error)).await;
+}

@@ -1,0 +1,163 @@
+//! The axum routers of paddock's own routes: a few on the public plane, and the admin plane.
+
+mod active_requests;
+mod api_key;
+mod browser_guard;
+mod cancel_request;
+mod chat;
+mod dashboard;
+mod ended_requests;
+mod events;
+mod explain;
+mod fallback;
+mod health;
+mod lifecycle;
+mod load;
+mod logs;
+mod metrics;
+mod models;
+mod openapi;
+#[cfg(debug_assertions)]
+mod panic;
+mod parameters;
+mod pin;
+mod reload;
+mod status;
+
+pub(crate) use self::browser_guard::Transport;
+pub(crate) use self::metrics::{EngineScraper, families};
+
+use crate::reload::Reloader;
+use axum::Json;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use paddock_admission::catalog::Catalog;
+use paddock_admission::error::{Dialect, ProxyError};
+use paddock_proxy::{ConnectionLimiter, WorkersHandle};
+use paddock_runtime::RuntimeHandle;
+use paddock_scheduler::ModelId;
+use paddock_telemetry::sink;
+use paddock_telemetry::{ActivityHandle, OtlpHandle};
+use serde_json::json;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
+
+/// Handles that routes of both planes use. Values read through these are advisory.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedContext {
+    pub(crate) runtime: RuntimeHandle,
+    pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
+    /// Clients' connections.
+    pub(crate) connections: ConnectionLimiter,
+    /// Start time of paddock, in seconds since 1970.
+    pub(crate) started: u64,
+}
+
+/// Handles that routes of the admin plane use.
+#[derive(Debug, Clone)]
+pub(crate) struct AdminContext {
+    pub(crate) shared: SharedContext,
+    pub(crate) workers: WorkersHandle,
+    pub(crate) reloader: Reloader,
+    /// Ended requests and lifecycle events.
+    pub(crate) activity: ActivityHandle,
+    /// Counts spans that were dropped.
+    pub(crate) otlp: OtlpHandle,
+    /// Scrapes the children's own metrics for `/metrics`.
+    pub(crate) engines: EngineScraper,
+    /// Counts of posted and dropped events, if a receiver is configured.
+    pub(crate) events: Option<Arc<sink::PostCounts>>,
+}
+
+impl SharedContext {
+    /// Finds a model by name or alias.
+    fn find(&self, name: &str) -> Result<ModelId, Box<Response>> {
+        let found = self.catalog.borrow().find(name);
+        found
+            .map(|model| model.id)
+            .map_err(|error| Box::new(refusal(&error)))
+    }
+}
+
+/// The source of the public plane's `/metrics`. Set after the start of the workers, because these are part of it.
+pub(crate) type MetricsSource = Arc<OnceLock<AdminContext>>;
+
+/// Builds the router of paddock's own routes on the public plane.
+pub(crate) fn public_router(shared: SharedContext, metrics_source: MetricsSource) -> Router {
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::public_metrics))
+        .with_state(metrics_source);
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/v1/health", get(health::health))
+        .route("/models", get(models::list))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::get_one))
+        .fallback(models::not_found)
+        .with_state(shared)
+        .merge(metrics)
+}
+
+/// Builds the router of the admin plane.
+pub(crate) fn admin_router(admin: AdminContext, transport: Transport) -> Router {
+    let catalog = admin.shared.catalog.clone();
+    let shared_routes = Router::new()
+        .route("/livez", get(fallback::livez))
+        .route("/api/openapi.json", get(openapi::openapi))
+        .route("/readyz", get(health::ready))
+        .route("/api/status", get(status::status))
+        .route("/api/models/{id}/explain", get(explain::explain_model))
+        .route("/api/models/{id}/logs", get(logs::logs))
+        .route("/api/models/{id}/load", post(load::load))
+        .route("/api/models/{id}/unload", post(load::unload))
+        .route("/api/models/{id}/pin", post(pin::pin))
+        .route("/api/models/{id}/unpin", post(pin::unpin))
+        .with_state(admin.shared.clone());
+    let admin_routes = Router::new()
+        .route("/api/requests/{id}/explain", get(explain::explain_request))
+        .route("/api/requests/{id}", delete(cancel_request::cancel))
+        .route("/api/requests", get(ended_requests::list))
+        .route("/api/chat", post(chat::chat))
+        .route("/api/events", get(events::events))
+        .route("/api/lifecycle", get(lifecycle::list))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/reload", post(reload::reload));
+    #[cfg(debug_assertions)]
+    let admin_routes = admin_routes.route("/api/panic/{part}", post(panic::panic));
+    let admin_routes = admin_routes.with_state(admin);
+    shared_routes
+        .merge(admin_routes)
+        .merge(dashboard::routes())
+        .fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::not_allowed)
+        .layer(middleware::from_fn_with_state(
+            catalog.clone(),
+            api_key::require_api_key,
+        ))
+        .layer(middleware::from_fn_with_state(
+            (catalog, transport),
+            browser_guard::refuse_foreign_pages,
+        ))
+        .layer(middleware::map_response(fallback::add_server_headers))
+}
+
+/// Answers with a proxy error, in `OpenAI`'s shape.
+fn refusal(error: &ProxyError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = [("x-paddock-error", error.kind())];
+    (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
+}
+
+/// Answers 400 for an invalid query parameter.
+fn bad_query(parameter: &str, message: &str) -> Response {
+    let error = json!({ "error": {
+        "message": message,
+        "type": "invalid_request_error",
+        "code": "bad_request",
+        "param": parameter,
+    } });
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
+}

@@ -1,0 +1,60 @@
+//! Lists active requests: queued or in flight.
+
+use super::ended_requests::parse_limit;
+use super::{AdminContext, bad_query};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use paddock_admission::error::unix_seconds;
+use paddock_api::{ActiveRequest, ActiveRequests};
+use paddock_proxy as proxy;
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+/// Highest number of requests to list.
+pub(super) const MAX_LISTED: usize = 200;
+
+/// Lists the oldest active requests, of all models or of one.
+pub(super) async fn list(admin: &AdminContext, query: &HashMap<String, String>) -> Response {
+    let limit = match query
+        .get("limit")
+        .map(|limit| parse_limit(limit, MAX_LISTED))
+    {
+        None => MAX_LISTED,
+        Some(Some(limit)) => limit,
+        Some(None) => {
+            let message =
+                format!("`limit` is a number from 1 to {MAX_LISTED} with `in_flight=true`");
+            return bad_query("limit", &message);
+        }
+    };
+    let mut all = admin.workers.active_requests(MAX_LISTED).await;
+    if let Some(model) = query.get("model") {
+        all.oldest
+            .retain(|request| request.model.as_deref() == Some(model));
+    }
+    all.oldest.truncate(limit);
+    Json(to_api(&all)).into_response()
+}
+
+/// Converts requests to the admin API's type.
+pub(super) fn to_api(all: &proxy::ActiveRequests) -> ActiveRequests {
+    ActiveRequests {
+        requests: all.oldest.iter().map(request_to_api).collect(),
+        total: all.total as u64,
+    }
+}
+
+fn request_to_api(request: &proxy::ActiveRequest) -> ActiveRequest {
+    let age = request.since.elapsed();
+    let now = SystemTime::now();
+    ActiveRequest {
+        id: request.id.clone(),
+        model: request.model.as_deref().map(str::to_owned),
+        key: request.key.as_deref().map(str::to_owned),
+        route: request.route.as_str().to_owned(),
+        at: unix_seconds(now.checked_sub(age).unwrap_or(now)),
+        seconds: age.as_secs_f64(),
+        state: request.stage.as_str().to_owned(),
+        engine_wait_seconds: request.engine_wait.as_secs_f64(),
+    }
+}

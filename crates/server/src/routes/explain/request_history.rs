@@ -1,0 +1,129 @@
+//! Finds an active or ended request and describes its way through paddock and the child.
+
+use crate::routes::AdminContext;
+use crate::routes::active_requests;
+use paddock_admission::error::unix_seconds;
+use paddock_proxy::{ActiveRequest, RequestStage};
+use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
+
+/// A request that is in flight or has ended.
+#[derive(Debug)]
+pub(super) struct RequestHistory {
+    model: Option<String>,
+    arrived: SystemTime,
+    /// Time in paddock's queue.
+    queued: Duration,
+    engine_wait: Duration,
+    progress: RequestProgress,
+}
+
+/// The furthest point that a request reached.
+#[derive(Debug, PartialEq, Eq)]
+enum RequestProgress {
+    /// In paddock's queue.
+    Queued,
+    /// Inside the child, waiting for a slot.
+    WaitingInEngine,
+    /// In a slot of its model.
+    Granted,
+    /// Refused by paddock, with an error of this kind.
+    Refused(String),
+}
+
+/// Finds a request by its `x-request-id`, first among active ones.
+pub(super) async fn find(admin: &AdminContext, id: &str) -> Option<RequestHistory> {
+    let active = admin
+        .workers
+        .active_requests(active_requests::MAX_LISTED)
+        .await;
+    if let Some(request) = active.oldest.iter().find(|request| request.id == id) {
+        return Some(RequestHistory::from_active(request));
+    }
+    let filter = ActivityQuery {
+        limit: 1,
+        id: Some(id.to_owned()),
+        ..ActivityQuery::default()
+    };
+    let ended = admin.activity.requests(filter).await;
+    ended
+        .first()
+        .map(|(_, listed)| RequestHistory::from_ended(listed))
+}
+
+impl RequestHistory {
+    fn from_active(request: &ActiveRequest) -> Self {
+        let now = SystemTime::now();
+        Self {
+            model: request.model.as_deref().map(str::to_owned),
+            arrived: now.checked_sub(request.since.elapsed()).unwrap_or(now),
+            queued: Duration::ZERO,
+            engine_wait: request.engine_wait,
+            progress: match request.stage {
+                RequestStage::Queued => RequestProgress::Queued,
+                RequestStage::WaitingInEngine => RequestProgress::WaitingInEngine,
+                RequestStage::Waiting if request.model.is_none() => RequestProgress::Queued,
+                RequestStage::Waiting | RequestStage::Streaming => RequestProgress::Granted,
+            },
+        }
+    }
+
+    fn from_ended(listed: &LoggedRequest) -> Self {
+        let is_refused = listed.outcome == Outcome::Refused.as_str();
+        Self {
+            model: listed.model.as_deref().map(str::to_owned),
+            arrived: listed.at,
+            queued: listed.queue + listed.load,
+            engine_wait: listed.engine_wait,
+            progress: match &listed.error {
+                Some(kind) if is_refused => RequestProgress::Refused(kind.to_string()),
+                _ => RequestProgress::Granted,
+            },
+        }
+    }
+
+    pub(super) fn engine_wait_seconds(&self) -> f64 {
+        self.engine_wait.as_secs_f64()
+    }
+
+    /// Describes a request of which the scheduler remembers no decision.
+    pub(super) fn to_json(&self, name: &str) -> Value {
+        let (outcome, error) = match &self.progress {
+            RequestProgress::Queued => ("waiting", None),
+            RequestProgress::WaitingInEngine | RequestProgress::Granted => ("granted", None),
+            RequestProgress::Refused(kind) => ("refused", Some(kind)),
+        };
+        let error = error.map(|kind| {
+            json!({ "kind": kind, "message": "it was refused before it waited for a model" })
+        });
+        json!({
+            "request": name,
+            "model": self.model,
+            "arrived": unix_seconds(self.arrived),
+            "waited_seconds": self.queued.as_secs_f64(),
+            "outcome": outcome,
+            "error": error,
+            "meanwhile": [],
+        })
+    }
+
+    /// Returns an entry of `meanwhile` that says how long the request waited inside the engine.
+    pub(super) fn meanwhile_entry(&self) -> Option<Value> {
+        let seconds = self.engine_wait_seconds();
+        let message = match &self.progress {
+            RequestProgress::Queued | RequestProgress::Refused(_) => return None,
+            RequestProgress::WaitingInEngine => format!(
+                "it has waited {seconds:.2} s inside the engine for a slot, and waits still (estimated)"
+            ),
+            RequestProgress::Granted if self.engine_wait.is_zero() => {
+                "its model's engine took it at once (estimated)".to_owned()
+            }
+            RequestProgress::Granted => format!(
+                "it waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
+            ),
+        };
+        let at = unix_seconds(self.arrived + self.queued + self.engine_wait);
+        Some(json!({ "at": at, "what": "engine_wait", "message": message }))
+    }
+}
