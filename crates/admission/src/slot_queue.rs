@@ -33,7 +33,7 @@ pub(crate) struct SlotQueue {
 #[derive(Debug)]
 struct TimeRing([AtomicU64; RING_SIZE]);
 
-/// A request's position in the queue. Dropping the ticket changes nothing; see [`SlotQueue::end`].
+/// A request's position in the queue. Dropping the ticket changes nothing; see `SlotQueue::end`.
 #[derive(Debug, Clone)]
 pub struct SlotTicket {
     queue: Arc<SlotQueue>,

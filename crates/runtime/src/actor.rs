@@ -137,7 +137,7 @@ pub struct Runtime {
     pub(super) last_serial: u64,
     /// Models to inspect as soon as the engine is known.
     pub(super) waiting_for_engine: Vec<ModelId>,
-    /// ExchangeLimits concurrent trial loads.
+    /// Limits concurrent trial loads.
     pub(super) trials: Arc<Semaphore>,
     commands: mpsc::Receiver<Command>,
     /// All handles have been dropped, so no more commands can arrive.

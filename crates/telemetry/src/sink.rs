@@ -133,7 +133,7 @@ pub fn start(config: EventReceiver) -> (EventFeed, EventSink) {
 }
 
 impl EventSink {
-    /// Waits at most [`FLUSH_TIMEOUT`] for the queued events to be posted. Every feed must be dropped first.
+    /// Waits at most `FLUSH_TIMEOUT` for the queued events to be posted. Every feed must be dropped first.
     pub async fn finish(mut self) {
         self.ending.cancel();
         if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {

@@ -99,7 +99,7 @@ enum TimeLabels {
     ModelAndOperation,
 }
 
-/// WorkerCounts that other parts than the workers keep.
+/// Counts of other parts than the workers.
 struct ServiceCounts<'a> {
     /// Rows that were lost after the workers had sent them.
     lost_rows: u64,

@@ -23,7 +23,7 @@ pub(super) fn render(families: &[MetricFamily]) -> String {
             match value {
                 MetricValue::Number(number) => write_sample(&mut out, name, labels, *number),
                 MetricValue::Histogram(histogram) => {
-                    write_histogram(&mut out, name, labels, histogram)
+                    write_histogram(&mut out, name, labels, histogram);
                 }
             }
         }
