@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 /// Prints a result to stdout.
 pub(crate) fn result(text: &str) {
-    // A closed stdout does not prevent writing the page.
+    // A closed stdout is ignored: the page still has to be written.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

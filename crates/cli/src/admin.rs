@@ -28,8 +28,8 @@ pub(crate) struct AdminArgs {
     /// The admin address of the paddock to ask: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or a wrapped command's]
     #[arg(long, value_name = "ADDR", env = "PADDOCK_ADMIN")]
     admin: Option<Address>,
-    /// The secret of an API key. In the environment alone: whoever is on this machine can read the flags of
-    /// every command.
+    /// The secret of an API key. Read only from the environment, because every user of this machine can see the flags
+    /// of a running command.
     #[arg(skip = std::env::var_os("PADDOCK_KEY"))]
     key: Option<std::ffi::OsString>,
 }

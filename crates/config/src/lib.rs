@@ -11,18 +11,19 @@ mod admin_hosts;
 mod allowed_pages;
 mod api_key;
 mod api_key_edit;
-mod checks;
 mod child_command;
-mod config_keys;
+mod cross_checks;
 mod discover;
-mod engine;
 mod engine_cors;
+mod engine_search;
 mod event_receiver;
 mod expiry;
 mod file_fault;
 mod home_dir;
 pub mod host;
 mod http_url;
+mod key_descriptions;
+mod key_reader;
 mod listen;
 mod log_filter;
 mod model;
@@ -40,7 +41,6 @@ mod sandbox;
 mod shared_limits;
 mod source_text;
 mod suggestions;
-mod toml_section;
 mod units;
 mod warnings;
 mod wrap;
@@ -57,13 +57,13 @@ pub use admin_hosts::HostName;
 pub use api_key::{ApiKey, KeyHash, Scope, key_name_error};
 pub use api_key_edit::{EditError, with_key, without_key};
 pub use child_command::Command;
-pub use config_keys::{example, schema};
 pub use discover::SkippedFile;
 pub use engine_cors::EngineCors;
 pub use event_receiver::EventReceiver;
 pub use expiry::Expiry;
 pub use file_fault::FileFault;
 pub use http_url::HttpUrl;
+pub use key_descriptions::{example, schema};
 pub use listen::{Listen, ListenError};
 pub use model::{GpuLayers, KeepAlive, Model};
 pub use origins::split as split_origin;
@@ -253,8 +253,8 @@ impl ProcessEnv {
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
             otlp_headers: env::var_os(otlp_headers::HEADERS_VARIABLE),
             parts: SandboxSupport::detect(),
-            machine: engine::MACHINE,
-            installed: &engine::INSTALL_PATHS,
+            machine: engine_search::MACHINE,
+            installed: &engine_search::INSTALL_PATHS,
         }
     }
 }

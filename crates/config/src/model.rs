@@ -17,7 +17,7 @@ pub struct Model {
     /// A configured file is complete unless [`Config::faults`](super::Config::faults) lists it; discovered files are
     /// unchecked.
     pub path: Option<PathBuf>,
-    /// The projector for images and sound.
+    /// The multimodal projector file, for images and sound.
     pub mmproj: Option<PathBuf>,
     /// The draft model for speculative decoding.
     pub draft: Option<PathBuf>,
@@ -27,7 +27,7 @@ pub struct Model {
     pub parallel: u32,
     /// Number of layers on the GPU.
     pub gpu_layers: GpuLayers,
-    /// Arguments for this model.
+    /// Additional `llama-server` arguments for this model.
     pub args: Vec<OsString>,
     /// Environment variables for this model, which override the engine's.
     pub env: BTreeMap<String, String>,
@@ -39,9 +39,9 @@ pub struct Model {
     pub preload: bool,
     /// Memory that the model needs, in bytes; `None` to predict it from the file.
     pub memory: Option<u64>,
-    /// Maximum number of requests with the child at once; 0 for a number derived from its slots.
+    /// Maximum number of requests sent to the child at once; 0 to derive it from the number of slots.
     pub max_in_flight: u32,
-    /// Maximum time of a start without a sign of progress.
+    /// Time without a sign of progress after which a start is given up.
     pub startup_timeout: Duration,
     /// Maximum time until the first byte of a response.
     pub first_byte_timeout: Duration,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use paddock_gguf::{Error, SplitPart, inspect, part_path};
 
-use super::engine::PathFault;
+use super::engine_search::PathFault;
 use super::home_dir::unexpanded_help;
 
 const DOWNLOAD_AGAIN_HELP: &str = "download it again";

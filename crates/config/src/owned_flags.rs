@@ -2,8 +2,8 @@
 //!
 //! Names as in llama.cpp b11434, common/arg.cpp.
 
+use super::key_reader::Sourced;
 use super::problem::Problem;
-use super::toml_section::Sourced;
 
 struct OwnedFlags {
     flags: &'static [&'static str],

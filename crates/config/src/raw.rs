@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::api_key::KeyHash;
+use super::key_reader::{Section, Sourced};
 use super::problem_report::ProblemReport;
 use super::suggestions::did_you_mean;
-use super::toml_section::{Section, Sourced};
 use super::{
     AllowedOrigin, Expiry, GpuLayers, HostName, HttpUrl, KeepAlive, Listen, Ram, SandboxMode, Vram,
     event_receiver, expiry, log_filter, otlp, sandbox, units,

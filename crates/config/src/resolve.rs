@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::checks::fault_problem;
-use super::engine::{self, PathFault};
+use super::cross_checks::fault_problem;
+use super::engine_search::{self, PathFault};
+use super::key_reader::Sourced;
 use super::problem::{Problem, Problems};
 use super::problem_report::{ProblemReport, merge_by_line};
 use super::raw::{self, Env, List, Raw, RawEngine, RawMemory, RawScheduler};
 use super::shared_limits::{Memory, Ram, Scheduler, Vram};
 use super::source_text::SourceText;
-use super::toml_section::Sourced;
 use super::{
     Collector, Config, Engine, EventReceiver, HttpUrl, Mode, Overrides, ProcessEnv, SandboxMode,
     home_dir, log_filter, otlp_headers, owned_flags, sandbox,
@@ -178,7 +178,7 @@ impl Resolver<'_> {
         } else {
             PathBuf::from(&command.value)
         };
-        let program = engine::find(&path, self.process_env);
+        let program = engine_search::find(&path, self.process_env);
         let args = self.args(raw.args);
         let env = self.env(raw.env);
         let lacks = raw.sandbox.as_ref();

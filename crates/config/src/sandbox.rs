@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use paddock_supervisor::sandbox::SandboxSupport;
 
+use super::key_reader::Sourced;
 use super::problem::Problem;
 use super::suggestions::did_you_mean;
-use super::toml_section::Sourced;
 
 /// Use of a sandbox for children.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

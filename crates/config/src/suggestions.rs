@@ -2,12 +2,12 @@
 
 use toml::de::DeValue;
 
-use super::config_keys;
+use super::key_descriptions;
 
-/// Units for numbers without one; the first unit with which the number is accepted is suggested.
+/// Units to try when a number lacks one. The first that makes the value valid is suggested.
 const SUGGESTED_UNITS: [&str; 2] = ["s", "MiB"];
 
-/// Returns the known name that a misspelt one is closest to, if one is close.
+/// Returns the known name closest to a misspelt one, if any is close enough.
 pub(super) fn closest_name<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
     let nearest = known.iter().copied().min_by_key(distance)?;
@@ -32,7 +32,7 @@ pub(super) fn unknown_key(
 ) -> (String, Option<String>) {
     let shown = name.escape_debug();
     let plain = format!("unknown key `{shown}`");
-    let tables = config_keys::tables_with(name);
+    let tables = key_descriptions::tables_with(name);
     if !tables.is_empty() {
         let help = format!("`{name}` is a key of {}", tables.join(" and of "));
         return (plain, Some(help));

@@ -93,10 +93,10 @@ impl WrapCommand {
 
     /// Returns the model's name: its alias, else its file, its origin, or the program.
     pub(super) fn name(&self) -> String {
-        let file = || self.model.as_deref().map(super::checks::file_name);
+        let file = || self.model.as_deref().map(super::cross_checks::file_name);
         let alias = self.aliases.first().cloned();
         let name = alias.or_else(file).or_else(|| self.origin.clone());
-        name.unwrap_or_else(|| super::checks::file_name(&self.program))
+        name.unwrap_or_else(|| super::cross_checks::file_name(&self.program))
     }
 }
 

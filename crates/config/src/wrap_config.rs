@@ -6,13 +6,13 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use super::checks::{check_overlaps, check_public, fault_problem, with_key};
+use super::cross_checks::{check_overlaps, check_public, fault_problem, with_key};
+use super::key_reader::Sourced;
 use super::problem::{Problem, Problems};
-use super::toml_section::Sourced;
 use super::wrap::WrapCommand;
 use super::{
     Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, ProcessEnv, SandboxMode,
-    Scheduler, Server, engine, log_filter, resolve, sandbox,
+    Scheduler, Server, engine_search, log_filter, resolve, sandbox,
 };
 
 /// Resolves a command line and its environment into a configuration.
@@ -32,7 +32,7 @@ pub(super) fn config(
         };
         problems.push(fault_problem(&at, fault));
     };
-    let program = engine::find(&wrap.program, process_env);
+    let program = engine_search::find(&wrap.program, process_env);
     let program = program.map_err(|fault| note("the command", fault)).ok();
     let log = overrides
         .log

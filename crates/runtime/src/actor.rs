@@ -10,7 +10,7 @@ use super::measure::MeasuredLoad;
 use super::model_entry::ModelEntry;
 use super::trial_load::MAX_TRIALS;
 use super::waiting_requests::WaitingRequest;
-use crate::engine::Engine;
+use crate::engine_probe::Engine;
 use crate::load_history;
 use crate::memory::host;
 use crate::runtime_dir::RunId;

@@ -9,7 +9,7 @@ use self::file_fault::FileFault;
 use super::actor::{Runtime, RuntimeMessage};
 use super::model_entry::FailedLoad;
 use super::placement::{Placement, PlacementInput, compute_placement};
-use crate::engine::Engine;
+use crate::engine_probe::Engine;
 use crate::load_history::{
     ArgumentsHash, FileIdentity, LoadHistoryHandle, LoadKey, LoadMeasurement,
 };

@@ -41,7 +41,7 @@ mod actor;
 pub mod admin_record;
 mod child_failure;
 mod command_end;
-mod engine;
+mod engine_probe;
 mod failure_dedup;
 mod handle;
 mod inference_probes;

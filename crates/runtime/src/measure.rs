@@ -2,7 +2,7 @@
 
 use super::actor::{Runtime, RuntimeMessage};
 use super::inspection::ModelInspection;
-use crate::engine::Engine;
+use crate::engine_probe::Engine;
 use crate::load_history::{self, LoadMeasurement};
 use crate::memory::report::MemoryReport;
 use crate::memory::{buffer_log, process};

@@ -1,7 +1,7 @@
 //! Decides where in memory a model goes, and predicts how much it needs there.
 
 use super::inspection::ModelHeaders;
-use crate::engine::Engine;
+use crate::engine_probe::Engine;
 use crate::memory::Device;
 use paddock_config::{self as config, Config, GpuLayers};
 use paddock_gguf::memory::{self as gguf, DeviceSplit, MemoryOptions};

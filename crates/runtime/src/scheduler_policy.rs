@@ -1,10 +1,13 @@
-//! Translates the configuration into the scheduler's terms.
+//! Converts the configuration into the scheduler's types.
+//!
+//! `paddock wrap` runs one llama-server command line that its user wrote, a wrapped command, where `paddock serve`
+//! composes its own.
 
 use crate::memory::Device;
 use paddock_config::{self as config, Config, KeepAlive, Mode, Ram, Vram};
 use paddock_scheduler::{Admission, Memory, ModelSpec, Policy};
 
-/// Returns the policy for all models.
+/// Returns the settings that apply to all models: limits and timeouts of queues.
 pub(crate) fn policy(config: &Config) -> Policy {
     let scheduler = &config.scheduler;
     Policy {
@@ -33,7 +36,7 @@ pub(crate) fn spec(config: &Config, model: &config::Model) -> ModelSpec {
 }
 
 /// Returns the memory that all models together may use, given the host's free memory and the devices. A wrapped
-/// command has no limit: its author fits it.
+/// command is not limited: its user has made it fit.
 pub(crate) fn budget(config: &Config, free: Option<u64>, devices: &[Device]) -> Memory {
     if matches!(config.mode, Mode::Wrap { .. }) {
         return devices

@@ -9,7 +9,7 @@
 use super::actor::{Runtime, RuntimeMessage};
 use super::inspection::ModelInspection;
 use super::model_entry::FailedLoad;
-use crate::engine::Engine;
+use crate::engine_probe::Engine;
 use paddock_admission::error::LoadFailure;
 use paddock_scheduler::{Demand, Event, ModelId};
 use paddock_supervisor::{

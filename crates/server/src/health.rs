@@ -8,7 +8,7 @@ use paddock_scheduler::ModelStatus;
 pub enum HealthState {
     /// Preloaded models are loading and no model is ready yet. Requests wait.
     Starting,
-    /// Requests are served, or cause a load.
+    /// Requests are served, after a load if necessary.
     Ready,
     /// Every model has failed. Requests are refused.
     Unhealthy,
@@ -37,7 +37,7 @@ impl HealthState {
         }
     }
 
-    /// Returns the health of the service; without a view, the runtime actor has stopped.
+    /// Returns the health of the service. `None` means that the runtime actor has stopped.
     pub(crate) fn from_view(view: Option<&RuntimeSnapshot>) -> Self {
         let Some(view) = view else {
             return Self::Stopping;

@@ -1,7 +1,7 @@
 //! The axum routers of paddock's own routes: a few on the public plane, and the admin plane.
 
 mod active_requests;
-mod api_key;
+mod admin_authentication;
 mod browser_guard;
 mod cancel_request;
 mod chat;
@@ -15,7 +15,6 @@ mod lifecycle;
 mod load;
 mod logs;
 mod metrics;
-mod models;
 mod openapi;
 #[cfg(debug_assertions)]
 mod panic;
@@ -23,6 +22,7 @@ mod parameters;
 mod pin;
 mod reload;
 mod status;
+mod v1_models;
 
 pub(crate) use self::browser_guard::Transport;
 pub(crate) use self::metrics::{EngineScraper, families};
@@ -93,10 +93,10 @@ pub(crate) fn public_router(shared: SharedContext, metrics_source: MetricsSource
     Router::new()
         .route("/health", get(health::health))
         .route("/v1/health", get(health::health))
-        .route("/models", get(models::list))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::get_one))
-        .fallback(models::not_found)
+        .route("/models", get(v1_models::list))
+        .route("/v1/models", get(v1_models::list))
+        .route("/v1/models/{*id}", get(v1_models::get_one))
+        .fallback(v1_models::not_found)
         .with_state(shared)
         .merge(metrics)
 }
@@ -135,7 +135,7 @@ pub(crate) fn admin_router(admin: AdminContext, transport: Transport) -> Router 
         .method_not_allowed_fallback(fallback::not_allowed)
         .layer(middleware::from_fn_with_state(
             catalog.clone(),
-            api_key::require_api_key,
+            admin_authentication::require_api_key,
         ))
         .layer(middleware::from_fn_with_state(
             (catalog, transport),

@@ -2,7 +2,6 @@
 
 use std::{future, sync::Arc};
 
-use rustix::process::Signal;
 use tokio::{
     sync::watch,
     time::{self, Duration, Instant},
@@ -12,7 +11,6 @@ use crate::{
     Address, ChildPhase, ChildProcesses, Exit, Failure, InstanceSpec, Listener, Spawner, State,
     child_leftovers::ChildLeftovers,
     classify_failure,
-    deadline::deadline_after,
     desired_state::DesiredState,
     liveness::HangEvidence,
     oom::OomReading,
@@ -21,14 +19,18 @@ use crate::{
     process::Process,
     publisher::{StatePublisher, starting},
     readiness::{ReadinessCheck, StartupDecision, StartupEvent},
-    restart::{RestartCounter, RestartDecision},
+    restart_policy::RestartCounter,
     socket::ChildSocket,
     spawner::Launch,
     state_report, stdin_end,
 };
 
 mod failures;
+mod restart;
 mod serving;
+mod stop;
+
+use stop::kill;
 
 /// Interval of the reports about a child that survives SIGKILL, because it hangs in the kernel (in a driver,
 /// for instance).
@@ -308,78 +310,6 @@ impl Actor {
             && !self.spec.inference_errors.has_answered();
         ready.filter(|_| !never_served).map(|since| since.elapsed())
     }
-
-    /// Sends SIGTERM, waits, sends SIGTERM, waits, sends SIGKILL, and reaps. A desired kill ends a wait.
-    async fn stop(&mut self, process: &mut Process) {
-        self.state.publish(State::Stopping { pid: process.id() });
-        for grace in [self.spec.stop.first_grace, self.spec.stop.second_grace] {
-            if *self.desired.borrow() == DesiredState::Killed {
-                break;
-            }
-            process.signal(Signal::TERM);
-            // A stopped process (SIGSTOP) handles no other signal until it continues.
-            process.signal(Signal::CONT);
-            if self.spec.ready_event {
-                process.write_stdin(state_report::EXIT_COMMAND).await;
-            }
-            tokio::select! {
-                biased;
-                _ = process.wait() => return,
-                () = desired_at_least(&mut self.desired, DesiredState::Killed) => break,
-                () = time::sleep(grace) => {}
-            }
-        }
-        tracing::info!(name = %self.name, pid = process.id(), "killing the child");
-        kill(process).await;
-    }
-
-    /// Waits until the next child is due; breaks if a stop is requested.
-    async fn wait_for_restart(&mut self, failed: FailedChild) -> Flow {
-        let FailedChild {
-            failure,
-            ready_for,
-            leftovers,
-        } = failed;
-        let decision = self
-            .restarts
-            .handle_failure(failure.class, ready_for, fastrand::f64());
-        let failure = Arc::new(failure);
-        let now = Instant::now();
-        let (state, until) = match decision {
-            RestartDecision::Retry { attempt, delay } => {
-                let until = deadline_after(now, delay);
-                (
-                    State::Backoff {
-                        failure,
-                        attempt,
-                        left: self.spec.restart.budget.saturating_sub(attempt),
-                        until,
-                    },
-                    Some(until),
-                )
-            }
-            RestartDecision::Pause { delay } => {
-                let retry_at = Some(deadline_after(now, delay));
-                (State::Failed { failure, retry_at }, retry_at)
-            }
-            RestartDecision::GiveUp => (
-                State::Failed {
-                    failure,
-                    retry_at: None,
-                },
-                None,
-            ),
-        };
-        self.state.publish(state);
-        if let Some(leftovers) = leftovers {
-            leftovers.kill().await;
-        }
-        tokio::select! {
-            biased;
-            () = desired_at_least(&mut self.desired, DesiredState::Stopped) => Flow::Break(()),
-            () = sleep_until(until) => Flow::Continue(()),
-        }
-    }
 }
 
 type Flow = std::ops::ControlFlow<()>;
@@ -399,19 +329,5 @@ async fn sleep_until(time: Option<Instant>) {
     match time {
         Some(time) => time::sleep_until(time).await,
         None => future::pending().await,
-    }
-}
-
-/// Kills the process group and reaps the child, however long the kernel takes.
-async fn kill(process: &mut Process) {
-    process.signal(Signal::KILL);
-    while time::timeout(KILL_REPORT_INTERVAL, process.wait())
-        .await
-        .is_err()
-    {
-        tracing::error!(
-            pid = process.id(),
-            "the child survives SIGKILL: it hangs in the kernel"
-        );
     }
 }

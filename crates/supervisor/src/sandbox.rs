@@ -1,7 +1,7 @@
-//! A child's sandbox: its rules, and the support of this kernel for them.
+//! The rules of a child's sandbox, and which of them the running kernel can enforce.
 //!
-//! The rules are made by this module and its callers; [`crate::shim`] applies them just before the child's
-//! program begins. They hold for the child and all its descendants, to their end.
+//! The sandbox uses Landlock and seccomp. [`crate::shim`] applies the rules just before it executes the child's
+//! program. The child and its descendants can never lift them.
 
 mod arguments;
 mod kernel_support;
@@ -12,14 +12,16 @@ pub use kernel_support::SandboxSupport;
 
 use crate::Address;
 
-/// The rules of a child's sandbox. In any sandbox the child gains no new privileges, dumps no core, reaches no
-/// signal or abstract socket outside, and sets no limit or priority of another process.
+/// The rules of a child's sandbox.
+///
+/// In any sandbox the child cannot gain privileges, dump core, send signals to processes outside, connect to abstract
+/// unix sockets outside, or change the limits or priority of another process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
     /// Files that the child may use in addition to those that every program needs; `None` allows all files and
     /// their metadata.
     pub files: Option<Vec<PathGrant>>,
-    /// The Internet sockets that the child may use.
+    /// The network access of the child.
     pub network: Network,
     /// True to let the child set the processors and the scheduling class of threads other than its first one.
     /// The kernel then allows it for any thread of the same user.
@@ -28,7 +30,7 @@ pub struct Sandbox {
     pub strict: bool,
 }
 
-/// The sockets of the Internet, and of other networks, that a child may use.
+/// The network sockets that a child may use. Unix sockets are not covered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// All sockets.

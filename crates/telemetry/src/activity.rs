@@ -11,9 +11,9 @@
 //! | `recent_entries.rs` | the newest entries, in memory |
 //! | `schema.rs` | the file's tables |
 //! | `interned_words.rs` | recurring words, stored as small numbers |
-//! | `store.rs` | writing entries to the file and reading pages of them; blocks |
-//! | `prune.rs` | deleting old or excess entries in small steps; blocks |
-//! | `activity_log.rs` | memory and file as one list, and the reaction to a failing disk |
+//! | `store.rs` | writing entries to the file and reading pages of them (blocking I/O) |
+//! | `prune.rs` | deleting old or excess entries in small steps (blocking I/O) |
+//! | `activity_log.rs` | presents memory and file as one list, and handles disk errors |
 //! | `thread.rs` | the thread that owns the log, and the handles for async code |
 
 mod activity_log;

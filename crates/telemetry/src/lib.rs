@@ -37,7 +37,7 @@ mod request_record;
 mod request_recorder;
 mod route;
 pub mod sink;
-mod tokens;
+mod token_charge;
 mod trace;
 
 pub use activity::{

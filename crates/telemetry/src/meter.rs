@@ -1,4 +1,4 @@
-//! A worker's counts, and its records until they are handed over in batches.
+//! Counts and records the requests of one worker, and hands the records over in batches.
 
 use super::{RecordBatch, RequestRecord, SpanSender, Trace, WorkerCounts};
 use paddock_admission::catalog::Catalog;
@@ -23,21 +23,23 @@ const MAX_ANONYMOUS_REFUSALS: usize = 8;
 /// Maximum bytes kept of a request id.
 pub const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// Names of models by index; a removed model keeps its entry.
+/// Names of models by index. An index is never used again, so a removed model keeps its entry.
 pub type ModelNames = Arc<[Option<Arc<str>>]>;
 
 /// A worker's counts, and its records until they are handed over. Never leaves the worker's thread.
 #[derive(Debug)]
 pub struct Meter {
     counts: RefCell<WorkerCounts>,
+    /// The records of the current batch, each with the end of its request id in `ids`.
     records: RefCell<Vec<(RequestRecord, usize)>>,
     /// Number of anonymous refusals among `records`.
     anonymous_refusals: Cell<usize>,
+    /// The request ids of `records`, one behind the other.
     ids: RefCell<Vec<u8>>,
     /// Traces, each with the index of its record in `records`.
     traces: RefCell<Vec<(usize, Trace)>>,
     names: RefCell<ModelNames>,
-    /// Wakes [`Self::hand_over`] for the first record of a batch.
+    /// Wakes [`Self::hand_over`] when the first record of a batch is added.
     has_records: Notify,
     /// Length of the last batch, used to size the next.
     last_batch_len: Cell<usize>,

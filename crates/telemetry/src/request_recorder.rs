@@ -3,7 +3,7 @@
 //! The connection reports each step; the recorder reads usage from the passing answer without altering it.
 
 use super::trace::{Trace, TraceLine};
-use super::{Meter, Outcome, RequestRecord, Route, tokens};
+use super::{Meter, Outcome, RequestRecord, Route, token_charge};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::{Key, KeyUse, OpenStream, StreamEnd, StreamUse};
 use paddock_admission::slot_queue::{EngineWait, SlotTicket};
@@ -301,7 +301,7 @@ impl RequestRecorder {
         }
         if let Some((visit, report)) = request.visit.as_ref().zip(report) {
             visit.debit_tokens(
-                tokens::charged_tokens(&report, request.is_stream, request.bytes_in),
+                token_charge::charged_tokens(&report, request.is_stream, request.bytes_in),
                 at,
             );
         }
@@ -321,7 +321,9 @@ impl RequestRecorder {
                 .map(|first| first.duration_since(request.arrived)),
             total: at.duration_since(request.arrived),
             usage: report
-                .map(|report| tokens::plausible_usage(report.usage, request.bytes_in, report.bytes))
+                .map(|report| {
+                    token_charge::plausible_usage(report.usage, request.bytes_in, report.bytes)
+                })
                 .unwrap_or_default(),
             bytes_in: request.bytes_in,
             bytes_out: report.map_or(request.bytes_out, |report| report.bytes),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use paddock_gguf::strip_part_suffix;
 
-use super::super::checks::model_name_error;
+use super::super::cross_checks::model_name_error;
 use super::{GgufFile, SkippedFile};
 
 /// Gives each model the shortest unique name.

@@ -5,7 +5,7 @@ use std::fs::{self, DirEntry};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::super::engine::PathFault;
+use super::super::engine_search::PathFault;
 use super::super::home_dir::unexpanded_help;
 use super::{GgufFile, SkippedFile};
 

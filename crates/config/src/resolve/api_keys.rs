@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::api_key::{ApiKey, Scope, key_name_error};
+use super::super::key_reader::Sourced;
 use super::super::model::Model;
 use super::super::raw::{List, RawApiKey};
 use super::super::suggestions::closest_name;
-use super::super::toml_section::Sourced;
 use super::{Resolver, value_or};
 
 /// Entry of `models` that allows every model.

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::checks::{check_names, fault_problem, file_name};
+use super::super::cross_checks::{check_names, fault_problem, file_name};
 use super::super::discover::{DiscoveredModel, SkippedFile, Walk, unreadable_dir};
-use super::super::engine::PathFault;
+use super::super::engine_search::PathFault;
+use super::super::key_reader::Sourced;
 use super::super::model::Model;
 use super::super::problem::Problem;
 use super::super::raw::{List, RawModel};
-use super::super::toml_section::Sourced;
 use super::super::{FileFault, ModelFlag, model_files};
 use super::{Resolver, value_or};
 

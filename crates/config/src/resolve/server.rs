@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::super::api_key::Scope;
-use super::super::checks::{check_overlaps, check_public, effective_addresses};
+use super::super::cross_checks::{check_overlaps, check_public, effective_addresses};
 use super::super::home_dir::unexpanded_help;
+use super::super::key_reader::Sourced;
 use super::super::raw::{List, RawApiKey, RawServer};
 use super::super::suggestions::closest_name;
-use super::super::toml_section::Sourced;
 use super::super::{AllowedOrigins, Model, ProcessEnv, Server};
 use super::{DEFAULT_ADMIN, DEFAULT_DRAIN_TIMEOUT, Resolver, value_or};
 

@@ -132,7 +132,7 @@ fn events() {
 
 #[test]
 fn what_became_of_models() {
-    let own = "telemetry/src/activity/paddock.rs";
+    let own = "telemetry/src/activity/paddock_events.rs";
     let name = "runtime/src/lifecycle_events.rs";
     let mut decided = in_source(name, "Note::");
     decided.extend(in_source(name, "Phase::"));

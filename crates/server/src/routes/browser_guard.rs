@@ -5,7 +5,7 @@
 //! for a page whose own host name was made to point here (DNS rebinding): on a plain-http host name a browser
 //! sends neither of the other two with a same-origin GET. The rules are in `browser_policy.rs`.
 
-use super::api_key;
+use super::admin_authentication;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderName, ORIGIN};
@@ -51,8 +51,9 @@ pub(super) async fn refuse_foreign_pages(
         let catalog = catalog.borrow();
         let path = request.uri().path();
         let is_probe = matches!(path, "/livez" | "/readyz");
-        let checks_host =
-            transport == Transport::Tcp && !is_probe && !api_key::needs_key(&catalog, path);
+        let checks_host = transport == Transport::Tcp
+            && !is_probe
+            && !admin_authentication::needs_key(&catalog, path);
         check(catalog.browser_policy(), &request, checks_host)
     };
     match result {

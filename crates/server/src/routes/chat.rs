@@ -1,8 +1,8 @@
 //! Passes chats of the admin plane (`POST /api/chat`) to a worker of the public plane.
 //!
 //! Each chat opens a socket pair and hands one end to a worker like a client's connection. So chats are routed,
-//! queued, limited, counted and cancelled like other requests. A client that leaves closes the pair, which frees
-//! its slot.
+//! queued, limited, counted and cancelled like other requests. A client that disconnects closes the
+//! pair, which frees the child's slot.
 
 use super::{AdminContext, refusal};
 use axum::body::{Body, Bytes};
@@ -34,7 +34,7 @@ const REQUEST_FIELDS: [HeaderName; 4] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Header fields of the answer that are passed on. CORS fields are not: the admin plane decides on its own.
+/// Header fields of the answer that are passed on. CORS fields are not, because the admin plane sets its own.
 const ANSWER_FIELDS: [HeaderName; 6] = [
     CACHE_CONTROL,
     CONTENT_LENGTH,

@@ -4,8 +4,8 @@ use super::progress::ServiceProgress;
 use paddock_runtime::RuntimeSnapshot;
 use paddock_scheduler::ModelStatus;
 
-/// The counts of a status line. Requests that go straight to a loaded model are left out: a warm request sends
-/// no message.
+/// The counts of a status line. Requests in flight are counted only while the service stops: otherwise the runtime
+/// does not hear of requests to loaded models.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct StatusCounts {
     models: usize,
@@ -13,7 +13,7 @@ pub(super) struct StatusCounts {
     loading: usize,
     failed: usize,
     waiting: u64,
-    /// Known only while the service stops: the end of each request is reported then.
+    /// Accurate only while the service stops, when the end of each request is reported.
     in_flight: u64,
 }
 

@@ -1,5 +1,8 @@
-//! The exec shim as a program of its own, for this crate's tests and for programs that embed the crate without
-//! a hidden command for it.
+//! The exec shim as a separate program. The shim applies a child's sandbox to itself and then executes the child's
+//! program in its place.
+//!
+//! `paddock` contains the shim as a hidden command. This program is for this crate's tests, and for programs that use
+//! the crate without such a command.
 
 use std::process::ExitCode;
 
@@ -11,7 +14,7 @@ fn main() -> ExitCode {
     };
     #[expect(
         clippy::print_stderr,
-        reason = "stderr is the supervisor's way to learn of the failure"
+        reason = "the supervisor reads the failure from stderr"
     )]
     {
         eprintln!("{error}");

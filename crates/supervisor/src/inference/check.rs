@@ -1,4 +1,7 @@
-//! Decides when a child's inference is probed, and whether it is broken.
+//! Decides when to probe a child after server errors, and when to replace it.
+//!
+//! A probe is a small inference request of paddock's own. Several server errors in a row start a round of probes; a
+//! child is broken when enough rounds in a row fail.
 
 use tokio::time::Instant;
 
@@ -9,30 +12,31 @@ use super::InferencePolicy;
 pub(crate) enum ProbeResult {
     /// The child completed the request.
     Succeeded,
-    /// The child answered with a server error that means a failure of its own.
+    /// The child answered with a server error that is its own fault, not the request's.
     Failed,
     /// Anything else: no answer in time, a rejection, or a route that the child does not have.
     Unknown,
 }
 
-/// The decision about a child's server errors.
+/// The next step for a child that returns server errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProbeDecision {
     /// Do nothing until the next event.
     Wait,
-    /// Send probe number `probe` of a round.
+    /// Send probe number `probe` of the round, after a pause if `after_pause` is set.
     Probe { probe: usize, after_pause: bool },
     /// Replace the child.
     Broken,
 }
 
-/// Follows one child from its readiness to its end.
+/// State of the check for one child, kept from its readiness to its exit.
 #[derive(Debug, Default)]
 pub(super) struct InferenceCheck {
-    /// Rounds in a row that have failed.
+    /// Number of consecutive failed rounds.
     failed_rounds: u32,
     /// The number of the current probe, while a round is in progress.
     probe: Option<usize>,
+    /// No new round starts before this time.
     quiet_until: Option<Instant>,
 }
 
@@ -41,7 +45,7 @@ impl InferenceCheck {
         self.failed_rounds
     }
 
-    /// Handles `in_a_row` server errors of requests.
+    /// Decides, after `in_a_row` consecutive server errors of requests, if a round starts.
     pub(super) fn handle_errors(
         &mut self,
         policy: &InferencePolicy,

@@ -1,18 +1,18 @@
-//! A JSON document that arrives in one piece or in several.
+//! Reads the token usage from a JSON response body that arrives in one piece or in several.
 
 use super::incremental::IncrementalReader;
 use super::single_pass;
 use super::usage_fields::UsageFields;
 use crate::json_skip;
 
-/// Follows a JSON document and keeps its usage fields.
+/// A JSON document that is being received, and the token usage found in it.
 #[derive(Debug, Clone)]
 pub(super) enum Document {
     /// No byte has arrived.
     Start,
-    /// The document was complete in one piece and was read in a single pass.
+    /// The first piece held the whole document, which was read in a single pass.
     Whole(UsageFields),
-    /// The document arrives in several pieces.
+    /// The document spans several pieces, or more text follows the first.
     Pieces(IncrementalReader),
 }
 

@@ -1,4 +1,4 @@
-//! Finds an active or ended request and describes its way through paddock and the child.
+//! Finds an active or ended request and describes how it passed through paddock and the child.
 
 use crate::routes::AdminContext;
 use crate::routes::active_requests;
@@ -15,6 +15,7 @@ pub(super) struct RequestHistory {
     arrived: SystemTime,
     /// Time in paddock's queue.
     queued: Duration,
+    /// Estimated time spent waiting for a slot inside the child.
     engine_wait: Duration,
     progress: RequestProgress,
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 use paddock_gguf::strip_part_suffix;
 
 use super::Listen;
-use super::engine::PathFault;
+use super::engine_search::PathFault;
+use super::key_reader::Sourced;
 use super::problem::Problem;
 use super::raw::List;
-use super::toml_section::Sourced;
 
 /// Maximum length of a model's name or alias.
 const MAX_NAME_BYTES: usize = 200;
