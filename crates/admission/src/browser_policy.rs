@@ -6,7 +6,7 @@
 //! as for an image, which `Sec-Fetch-Site` reveals; and a `GET` of a page that the browser takes for paddock's own.
 //! The last is hostile if the page's host name was made to point here (DNS rebinding), which `Host` reveals.
 //!
-//! The decisions are pure. `proxy/src/origin.rs` applies them on the public plane, `server/src/routes/guard.rs` on
+//! The decisions are pure. `proxy/src/cors.rs` applies them on the public plane, `server/src/routes/browser_guard.rs` on
 //! the admin plane.
 
 use paddock_config::host;

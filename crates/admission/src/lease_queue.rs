@@ -101,9 +101,7 @@ impl AdmissionHandle {
         // The actor drops the sender only when it ends.
         answer.unwrap_or(Err(ProxyError::ShuttingDown))
     }
-}
 
-impl AdmissionHandle {
     /// Returns a lease for a request that does not count as use of its model, without waiting for one.
     ///
     /// # Errors

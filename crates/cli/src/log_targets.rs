@@ -9,16 +9,29 @@ const SERVICE: [&str; 5] = [
     "paddock_telemetry",
 ];
 
-/// Adds the other crates of the service to a filter that names `paddock_server`, ahead of what the filter itself says
-/// of them.
+/// Adds to a filter what its targets stand for: `paddock_server` all crates of the service, and
+/// `paddock_server::proxy` the crate that the module has become. The filter itself comes last, so that it wins.
 pub(crate) fn expand(filter: &str) -> String {
-    let whole = filter
-        .split(',')
-        .filter_map(|piece| piece.strip_prefix("paddock_server="));
-    let added = whole.flat_map(|level| SERVICE.map(|name| format!("{name}={level}")));
+    let targets = filter.split(',').filter_map(|piece| piece.split_once('='));
+    let added = targets.flat_map(|(target, level)| crates_of(target, level));
     let mut pieces: Vec<String> = added.collect();
     pieces.push(filter.to_owned());
     pieces.join(",")
+}
+
+fn crates_of(target: &str, level: &str) -> Vec<String> {
+    let path = target.strip_prefix("paddock_server");
+    let Some(module) = path.filter(|path| path.is_empty() || path.starts_with("::")) else {
+        return Vec::new();
+    };
+    let module = module
+        .strip_prefix("::")
+        .and_then(|path| path.split("::").next());
+    SERVICE
+        .into_iter()
+        .filter(|name| module.is_none_or(|module| name.strip_prefix("paddock_") == Some(module)))
+        .map(|name| format!("{name}={level}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -59,6 +72,18 @@ mod tests {
                 "paddock_runtime",
                 Level::DEBUG,
                 true,
+            ),
+            (
+                "paddock_server::proxy=debug",
+                "paddock_proxy::worker",
+                Level::DEBUG,
+                true,
+            ),
+            (
+                "paddock_server::proxy=debug",
+                "paddock_runtime",
+                Level::DEBUG,
+                false,
             ),
             ("info", "paddock_proxy", Level::DEBUG, false),
         ] {

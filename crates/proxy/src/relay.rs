@@ -216,7 +216,7 @@ impl<'a> Relay<'a> {
     }
 
     fn process(&mut self, buffer: Buffer) -> Option<RelayOutcome> {
-        let had_begun = self.response.has_begun();
+        let had_head = self.response.has_head();
         let done = self.upload.is_complete(self.request);
         match self
             .response
@@ -230,7 +230,7 @@ impl<'a> Relay<'a> {
             }
             Err(error) => return self.fail_response(error),
         }
-        if !had_begun && self.response.has_begun() {
+        if !had_head && self.response.has_head() {
             inference_errors::record_response(self.client, self.model);
         }
         if self.response.is_complete() {

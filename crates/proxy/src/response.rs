@@ -99,6 +99,11 @@ impl UpstreamResponse {
         matches!(self.state, ResponseState::Body(_))
     }
 
+    /// Returns true once the child's final head has come, passed on or not.
+    pub(super) fn has_head(&self) -> bool {
+        !matches!(self.state, ResponseState::Head(_))
+    }
+
     fn response_body(&self) -> Option<&ResponseBody> {
         match &self.state {
             ResponseState::Head(_) => None,

@@ -91,7 +91,8 @@ impl InferenceErrors {
         self.0.has_answered.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn in_a_row(&self) -> u32 {
+    /// Returns the number of server errors since the child last answered an inference request.
+    pub fn in_a_row(&self) -> u32 {
         self.0.in_a_row.load(Ordering::Relaxed)
     }
 

@@ -148,21 +148,24 @@ fn an_answer_that_is_no_stream_is_an_event() {
         let own = r#"{"error":{"code":400,"message":"too long"}}"#;
         let length = own.len();
         let event = format!("data: {own}\n\n");
-        for (answer, closes, event) in [
+        for (answer, closes, event, server_errors) in [
             (
                 format!("400 Bad Request\r\nContent-Length: {length}\r\n\r\n{own}"),
                 false,
                 event.as_str(),
+                0,
             ),
             (
                 format!("500 Internal Server Error\r\n\r\n{own}"),
                 true,
                 &event,
+                1,
             ),
             (
                 "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n".to_owned(),
                 false,
                 "data: {\"error\":{\"code\":\"upstream_closed\"",
+                0,
             ),
         ] {
             let (harness, mut queue) = Harness::with_unloaded_model(ON);
@@ -177,6 +180,7 @@ fn an_answer_that_is_no_stream_is_an_event() {
             }
             let words = last_event(&mut client).await;
             assert!(words.starts_with(event), "{words}");
+            assert_eq!(harness.model.inference_errors.in_a_row(), server_errors);
             assert_eq!(harness.model.gate.in_flight(), 0);
         }
     });

@@ -35,7 +35,7 @@ pub(crate) fn check(bytes: &[u8], to_head: bool) {
     }
     let theirs = theirs(bytes, to_head);
     match &ours.response {
-        None => assert!(ours.refused || theirs.is_none(), "hyper sees an response"),
+        None => assert!(ours.refused || theirs.is_none(), "hyper sees a response"),
         Some(response) => same(response, ours.refused, theirs),
     }
     let again = read(&ours.forwarded, to_head, usize::MAX);
