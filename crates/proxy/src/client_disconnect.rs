@@ -32,7 +32,7 @@ pub(super) async fn wait_with_client<T>(
     poll_fn(|cx| poll_with_client(worker, client, waiting.as_mut(), cx)).await
 }
 
-/// Polls `waiting`, then the client's connection.
+/// Fails if the request is cancelled; else polls `waiting`, then the client's connection.
 pub(super) fn poll_with_client<T>(
     worker: &Worker,
     client: &mut Client,

@@ -1,4 +1,4 @@
-//! Counts which inference requests a child answers, and which with a server error.
+//! Counts the inference requests that a child answers, and those that it fails with a server error.
 
 use super::client::Client;
 use paddock_admission::model::Model;

@@ -26,7 +26,7 @@ pub struct Engine {
     pub(crate) nvml: Option<Arc<Nvml>>,
     /// RAM available for models in bytes, if known.
     pub(crate) host: Option<u64>,
-    /// Supports `--fit off`: does not shorten the context to fit free memory.
+    /// Supports `--fit off`, which keeps the engine from shortening the context to fit free memory.
     pub(crate) supports_fit: bool,
     /// Supports `--log-verbosity 4`.
     pub(crate) supports_verbosity: bool,

@@ -1,4 +1,4 @@
-//! The failures of the shim.
+//! Errors of the shim, which enters the sandbox and then executes the child's program.
 
 use std::{
     io,

@@ -1,3 +1,5 @@
+//! A batch of events as JSON, ready to be posted to the configured receiver.
+
 use super::SinkEvent;
 use bytes::Bytes;
 use paddock_api::PostedEvent;
@@ -10,7 +12,7 @@ pub(super) const MAX_BATCH_EVENTS: usize = 500;
 pub(crate) struct PostBatch {
     /// JSON body, the same for every attempt.
     pub(super) body: Bytes,
-    /// Idempotency key: tells the receiver that it has seen the batch before.
+    /// Idempotency key, the same for every attempt, by which the receiver recognizes a repeated batch.
     pub(super) key: String,
     /// Number of events.
     pub(super) events: usize,
