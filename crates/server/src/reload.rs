@@ -156,7 +156,7 @@ impl Reloader {
     /// Reads the configuration, applies it and returns what changed.
     ///
     /// # Errors
-    /// Nothing has changed, for the returned reason.
+    /// The configuration stays as it is, for the given reason.
     pub async fn reload(&self) -> Result<Value, ReloadError> {
         // The service manager waits for the end of a reload, even of a failed one.
         let mut reloading = self.progress.begin_reload();

@@ -85,7 +85,7 @@ const INHERITED_PREFIXES: [&str; 44] = [
 
 /// Selects the variables of `parent` that a child may inherit, then adds `extra`, which takes precedence.
 ///
-/// Nothing else leaks in: `LLAMA_ARG_*` would override the configured flags, and `HF_TOKEN` is a secret the
+/// No other variable passes: `LLAMA_ARG_*` would override the configured flags, and `HF_TOKEN` is a secret the
 /// child does not need. The result is sorted by name and has each name once.
 pub fn build_child_env(
     parent: impl Iterator<Item = (OsString, OsString)>,

@@ -19,7 +19,7 @@
 //!
 //! The parser stores no body bytes and allocates nothing; [`UsageParser`] is its whole memory.
 //!
-//! It reads `OpenAI`'s `usage` (chat, completions, embeddings, Responses, and llama-server's
+//! The parser reads `OpenAI`'s `usage` (chat, completions, embeddings, Responses, and llama-server's
 //! rerank), Anthropic's `usage`, and llama-server's own `timings`, `tokens_evaluated` and
 //! `tokens_predicted`. It ignores llama-server's `tokens_cached`, the number of tokens in the slot
 //! afterwards, not the number that the cache served.

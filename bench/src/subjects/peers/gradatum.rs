@@ -1,6 +1,6 @@
 //! gradatum-engine: <https://crates.io/crates/gradatum-engine>, built with its feature `serve`.
 //!
-//! It reads programs and models only from a few directories, after following links
+//! The server reads programs and models only from a few directories, after following links
 //! (`ALLOWED_BIN_PREFIXES` in its `supervisor.rs`, `validate_model_prefix` in its `config.rs`), and
 //! only programs named `llama-server…`, so the run places copies there. It has one model, which it
 //! loads at its own start.

@@ -1,6 +1,6 @@
 //! A limit per minute: a token bucket that holds one minute's worth and refills evenly.
 //!
-//! Its state is one number, the time at which the bucket will be full; the missing amount is the time until then
+//! The state of a bucket is one number, the time at which the bucket will be full; the missing amount is the time until then
 //! multiplied by the rate. Times are nanoseconds since an epoch of the bucket's owner.
 
 use std::num::NonZeroU32;

@@ -6,7 +6,7 @@ use std::fs;
 
 const MIB: u64 = 1 << 20;
 
-/// One model of 1 GiB in a budget of 4 GiB, whose engine can limit its prompt cache.
+/// A model of 1 GiB in a budget of 4 GiB, whose engine can limit its prompt cache.
 fn one() -> PaddockBuilder {
     let builder = paddock_e2e::paddock!();
     let engine = builder.link_engine("engine");

@@ -5,7 +5,7 @@ use std::fs;
 use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder};
 use paddock_e2e::paddock;
 
-/// What the stand-in and its model are called in the words of a command.
+/// Placeholders for the stand-in and its model in the words of a command.
 const ENGINE: &str = "ENGINE";
 const MODEL: &str = "MODEL";
 

@@ -47,7 +47,7 @@ impl Inspection {
         }
     }
 
-    /// Returns `--metrics`, without which the child exports no counters (see `routes/metrics/engines.rs`).
+    /// Returns `--metrics`, without which the child exports no counters (see `server/src/routes/metrics/engines.rs`).
     pub(super) fn metrics_flags(&self) -> Vec<OsString> {
         let chosen = self.is_configured(&["--metrics"], "LLAMA_ARG_ENDPOINT_METRICS");
         if self.engine.supports_metrics && !chosen {
