@@ -1,46 +1,15 @@
 //! The line of models that wait for memory: who is served next, who is evicted for it, who starts.
 
+mod claims;
+mod headroom;
+mod victims;
+
 use super::{Scheduler, ServicePhase};
-use crate::eviction::{EvictionCandidate, choose_victims};
-use crate::model::{Residency, ScheduledModel, UnloadReason};
+use crate::eviction::choose_victims;
+use crate::model::{Residency, ScheduledModel};
 use crate::{Action, Memory, ModelId, Note, Refusal};
-use std::time::{Duration, Instant};
-
-/// The minimum load time in the worth of a model: a swap is never free.
-const MIN_LOAD_TIME: Duration = Duration::from_millis(100);
-
-/// The memory that can be given to models in line, kept up to date while one after the other is considered.
-pub(super) struct Headroom {
-    budget: Memory,
-    /// The memory that is held or reserved, without models that are leaving.
-    taken: Memory,
-    /// The budget without the memory of pinned models.
-    ceiling: Memory,
-    /// The models that may be evicted at once.
-    pub(super) idle: Vec<EvictionCandidate>,
-}
-
-impl Headroom {
-    /// Returns the memory that is neither held nor reserved.
-    fn unclaimed(&self) -> Memory {
-        self.budget.minus(&self.taken)
-    }
-
-    /// Returns the memory that must be freed for a model that needs `needs`. What is held above the budget must
-    /// be freed as well.
-    pub(super) fn missing(&self, needs: &Memory) -> Memory {
-        let over = self.taken.plus(needs).minus(&self.budget);
-        over.masked_by(needs)
-    }
-
-    /// Returns the memory that could be given away now.
-    fn available_now(&self) -> Memory {
-        let idle = self.idle.iter();
-        idle.fold(self.unclaimed(), |sum, candidate| {
-            sum.plus(&candidate.memory)
-        })
-    }
-}
+use headroom::Headroom;
+use std::time::Instant;
 
 /// The result of considering a model in line.
 enum LineOutcome {
@@ -90,8 +59,8 @@ impl Scheduler {
                 self.try_first(*model_id, &headroom);
             }
         }
-        let mut place = 0;
-        while let Some(model_id) = self.line.get(place).copied() {
+        let mut index = 0;
+        while let Some(model_id) = self.line.get(index).copied() {
             let Residency::Waiting { since, .. } = self.models[model_id.0].residency else {
                 break;
             };
@@ -102,7 +71,7 @@ impl Scheduler {
             }
             match self.consider(model_id, &mut headroom, now) {
                 LineOutcome::Leaves => {}
-                LineOutcome::Waits => place += 1,
+                LineOutcome::Waits => index += 1,
                 LineOutcome::Blocks => break,
             }
         }
@@ -111,17 +80,7 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn headroom(&mut self, now: Instant) -> Headroom {
-        let kept = self.sum_memory(ScheduledModel::is_loaded_or_loading);
-        let pinned = self.sum_memory(ScheduledModel::is_pinned_in_memory);
-        Headroom {
-            budget: self.budget,
-            taken: kept.plus(&self.claimed_memory()),
-            ceiling: self.budget.minus(&pinned),
-            idle: self.candidates(now, false),
-        }
-    }
-
+    /// Serves a model in line from free memory, from idle models or, after `max_wait`, from busy models.
     fn consider(
         &mut self,
         model_id: ModelId,
@@ -200,99 +159,6 @@ impl Scheduler {
         true
     }
 
-    /// Evicts idle models. Returns false if one of them was in use after all: that one stays, and the choice
-    /// must be made again.
-    fn evict(
-        &mut self,
-        by: ModelId,
-        victims: &[EvictionCandidate],
-        headroom: &mut Headroom,
-        now: Instant,
-    ) -> bool {
-        for victim in victims {
-            let model_id = victim.model;
-            headroom.idle.retain(|idle| idle.model != model_id);
-            let idle = self.idle_time(model_id, now).unwrap_or_default();
-            if !self.models[model_id.0].gate.shut_if_idle() {
-                return false;
-            }
-            self.note(
-                model_id,
-                Note::Evicted {
-                    by,
-                    idle,
-                    worth: victim.worth,
-                    frees: victim.memory,
-                },
-            );
-            self.stop(model_id, UnloadReason::Evicted);
-            headroom.taken = headroom.taken.minus(&victim.memory);
-        }
-        true
-    }
-
-    /// Reserves memory for a model until it can start.
-    fn claim(
-        &mut self,
-        model_id: ModelId,
-        victims: Vec<EvictionCandidate>,
-        headroom: &mut Headroom,
-    ) {
-        let Residency::Waiting { since, needs } = self.models[model_id.0].residency else {
-            return;
-        };
-        headroom.taken = headroom.taken.plus(&needs);
-        let after: Vec<ModelId> = victims.into_iter().map(|victim| victim.model).collect();
-        if !after.is_empty() {
-            let victims = after.clone();
-            self.note(model_id, Note::MakesRoom { needs, victims });
-            self.actions.push(Action::Prefetch { model: model_id });
-        }
-        let claiming = Residency::Claiming {
-            since,
-            needs,
-            after,
-        };
-        self.transition(model_id, claiming);
-    }
-
-    /// Returns true if a claim counts on memory that will not be free when every leaving model has left,
-    /// because a model was measured to hold more or the budget shrank.
-    fn is_overpromised(&self) -> bool {
-        let taken = self
-            .sum_memory(ScheduledModel::is_loaded_or_loading)
-            .plus(&self.claimed_memory());
-        let over = taken.minus(&self.budget);
-        self.claims
-            .iter()
-            .any(|model_id| match &self.models[model_id.0].residency {
-                Residency::Claiming { needs, .. } => over.overlaps(needs),
-                _ => false,
-            })
-    }
-
-    /// Starts the models whose memory is free now, in the order of their claims. Returns true if one of them
-    /// left part of its claim to others: after a load that ran out of memory the claim exceeds the expected
-    /// need.
-    fn start_claims(&mut self, now: Instant) -> bool {
-        let mut leaves_some = false;
-        let mut free = self.budget.minus(&self.sum_memory(|_| true));
-        for model_id in self.claims.clone() {
-            let Residency::Claiming { needs, after, .. } = &self.models[model_id.0].residency
-            else {
-                continue;
-            };
-            let needs = *needs;
-            let gone = !after.iter().any(|victim| self.resident.contains(victim));
-            if gone && needs.fits(&free) {
-                self.start(model_id, free, now);
-                leaves_some |= !needs.fits(&self.models[model_id.0].memory);
-            }
-            free = free.minus(&needs);
-        }
-        leaves_some
-    }
-
     fn refuse_too_large(&mut self, model_id: ModelId, needs: Memory, available: Memory) {
         self.models[model_id.0].load_requested = false;
         self.transition(model_id, Residency::Cold);
@@ -333,66 +199,6 @@ impl Scheduler {
         resident
             .filter(|model_id| which(&self.models[model_id.0]))
             .collect()
-    }
-
-    /// Returns the models that may be evicted: idle ones that have been ready for their minimum residency, and
-    /// loading ones that are no longer wanted. With `busy`, also models in use that have served for at least as
-    /// long as their load took.
-    pub(super) fn candidates(&mut self, now: Instant, busy: bool) -> Vec<EvictionCandidate> {
-        let mut found = Vec::new();
-        for model_id in self.resident.clone() {
-            let unused = self.is_unused(model_id, now);
-            let model = &mut self.models[model_id.0];
-            let may_go = match model.residency {
-                Residency::Loading { .. } => unused,
-                Residency::Warm { since, .. } => {
-                    let least = match unused {
-                        true => self.policy.min_residency,
-                        false => self.policy.min_residency.max(model.demand.load),
-                    };
-                    (unused || busy) && now >= since + least
-                }
-                _ => false,
-            };
-            if may_go && !model.pinned {
-                let last = self.epoch.moment(model.gate.last_release());
-                let lately = model
-                    .recent_uses
-                    .update(model.gate.release_count(), last, now);
-                found.push(EvictionCandidate {
-                    model: model_id,
-                    memory: model.memory,
-                    worth: lately * model.demand.load.max(MIN_LOAD_TIME).as_secs_f64(),
-                });
-            }
-        }
-        found
-    }
-
-    /// Evicts idle models until the budget is kept again, after models were measured to hold more than
-    /// expected.
-    fn evict_over_budget(&mut self, now: Instant) {
-        let over = self
-            .sum_memory(ScheduledModel::is_loaded_or_loading)
-            .minus(&self.budget);
-        if over == Memory::NONE {
-            return;
-        }
-        let mut idle = self.candidates(now, false);
-        idle.sort_by(|a, b| a.worth.total_cmp(&b.worth));
-        let mut freed = Memory::NONE;
-        for candidate in idle {
-            let model_id = candidate.model;
-            if over.fits(&freed) {
-                break;
-            }
-            let idle = self.idle_time(model_id, now).unwrap_or_default();
-            if candidate.memory.overlaps(&over) && self.models[model_id.0].gate.shut_if_idle() {
-                freed = freed.plus(&candidate.memory);
-                self.note(model_id, Note::OverBudget { idle, over });
-                self.stop(model_id, UnloadReason::Evicted);
-            }
-        }
     }
 
     /// Returns the latest moment at which the line must be served again: the first model's `max_wait`, or a
