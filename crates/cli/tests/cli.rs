@@ -217,7 +217,7 @@ fn a_port_that_is_taken_is_told_by_both() {
         &address,
     ];
     let (code, _, error) = place.run(&[&["check"], &flags[..]].concat());
-    let expected = format!("error: server.listen: something else listens on {address}\n");
+    let expected = format!("error: server.listen: another process is listening on {address}\n");
     assert_eq!(code, 64);
     assert!(error.starts_with(&expected), "{error}");
     let (code, _, error) = place.run(&[&["serve"], &flags[..]].concat());
@@ -243,7 +243,7 @@ fn a_file_in_the_place_of_a_socket_is_told() {
     let (code, _, error) = place.run(&flags);
     assert_eq!(code, 64);
     assert!(
-        error.contains("m.gguf is there already and is not a socket"),
+        error.contains("m.gguf already exists and is not a socket"),
         "{error}"
     );
 }
