@@ -146,8 +146,8 @@ fn what_is_not_known_is_said() {
     let directory = place("m.gguf", &GgufBuilder::new("llama"));
     let (code, out, _) = inspect(directory.path(), &["m.gguf"]);
     assert_eq!(code, 0);
-    let memory = "\nmemory        unknown: the file has no metadata key `llama.block_count`, without which its \
-        memory cannot be predicted\n";
+    let memory = "\nmemory        unknown: the file lacks the metadata key `llama.block_count`, which is needed to \
+        predict its memory\n";
     assert!(
         out.contains("\nlayers        unknown\n") && out.contains(memory),
         "{out}"

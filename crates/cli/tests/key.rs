@@ -139,7 +139,7 @@ fn a_key_may_have_an_end() {
     );
     for (when, words) in [
         ("soon", "expected a duration such as 90d, or a date"),
-        ("2020-01-01", "has passed: the key would never be good"),
+        ("2020-01-01", "has passed: the key would never be valid"),
         ("366d", "is more than a year; write a date"),
     ] {
         let (code, out, error) = place.run(&format!("key new a --expires {when}"));

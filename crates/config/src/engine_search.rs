@@ -53,7 +53,7 @@ pub(super) fn find(command: &Path, process_env: &ProcessEnv) -> Result<PathBuf, 
             }
             ProgramState::Directory => Err(PathFault::new(
                 format!("{name} is a directory"),
-                format!("name the program in it, such as {name}/llama-server"),
+                format!("give the path of the program in it, such as {name}/llama-server"),
             )),
             ProgramState::NotExecutable => Err(not_executable_fault(command)),
         };

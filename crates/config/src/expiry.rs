@@ -9,8 +9,8 @@ use toml::value::{Date, Datetime, Offset, Time};
 use super::units;
 
 /// Accepted forms, for error messages.
-pub(super) const EXPECTED: &str = "a date such as 2027-06-30, which begins at 00:00 UTC, or a date and time with its offset such as \
-     2027-06-30T18:00:00Z";
+pub(super) const EXPECTED: &str = "a date such as 2027-06-30 (00:00 UTC), or a date and time with its offset such \
+    as 2027-06-30T18:00:00Z";
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -43,7 +43,7 @@ impl Expiry {
             })?,
         };
         match expiry.has_passed(now) {
-            true => Err(format!("{expiry} has passed: the key would never be good")),
+            true => Err(format!("{expiry} has passed: the key would never be valid")),
             false => Ok(expiry),
         }
     }

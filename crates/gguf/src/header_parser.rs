@@ -69,13 +69,13 @@ fn read_version<R: Read>(input: &mut BoundedReader<R>) -> Result<u32, Error> {
 fn describe_start(start: &[u8]) -> String {
     let lower = start.to_ascii_lowercase();
     let known = if start.starts_with(b"version https://git-lfs") {
-        "it is a Git LFS pointer; `git lfs pull` fetches the model itself"
+        "it is a Git LFS pointer; `git lfs pull` downloads the model"
     } else if lower.starts_with(b"<!doctype") || lower.starts_with(b"<html") {
-        "it is a web page, so the download went wrong"
+        "it is a web page, so the download probably failed"
     } else if start.starts_with(b"PK\x03\x04") {
         "it is a zip archive"
     } else if [&b"lmgg"[..], b"tjgg", b"fmgg", b"algg"].contains(&&start[..start.len().min(4)]) {
-        "it has an older ggml format, which llama.cpp no longer reads"
+        "it uses an old ggml format, which llama.cpp no longer reads"
     } else if lower.get(8..).is_some_and(|rest| rest.starts_with(b"{\"")) {
         "it looks like safetensors; convert it with llama.cpp's convert_hf_to_gguf.py"
     } else {
@@ -215,7 +215,7 @@ fn read_tensors<R: Read>(
         // llama.cpp requires data without gaps; after a tensor of unknown size the check is
         // impossible.
         if let Some(expected) = expected.filter(|&expected| expected != offset) {
-            let problem = format!("at offset {offset}, where {expected} is expected");
+            let problem = format!("at offset {offset} instead of {expected}");
             return Err(tensor_error(tensor.name, problem));
         }
         let end = size.map(|size| offset.checked_add(size));

@@ -295,6 +295,6 @@ fn a_sandbox_is_the_one_that_is_asked_for() {
         ..fixture.process_env()
     };
     let problems = config(&lacking).unwrap_err().to_string();
-    let lacks = "error: --sandbox: this kernel lacks";
+    let lacks = "error: --sandbox: this kernel does not support";
     assert!(problems.starts_with(lacks), "{problems}");
 }

@@ -99,7 +99,7 @@ fn a_socket_in_a_directory_that_is_not_there() {
 fn an_address_of_another_machine() {
     // Reserved for documentation (RFC 5737): nobody has it.
     let builder = paddock!().listen(["192.0.2.1:8080"]);
-    let check = "192.0.2.1 is no address of this machine";
+    let check = "192.0.2.1 is not an address of this machine";
     assert_refused(
         &builder,
         "192.0.2.1",
