@@ -170,7 +170,7 @@ impl LineSink {
             let (name, kept) = (&self.name, Logs::MAX_LINES);
             tracing::info!(
                 target: "child", %name, held,
-                "{held} lines suppressed; `paddock logs {name}` has the last {kept}"
+                "{held} lines suppressed; `paddock logs {name}` shows the last {kept}"
             );
         }
     }

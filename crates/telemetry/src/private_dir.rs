@@ -34,7 +34,7 @@ pub fn create(path: &Path) -> io::Result<()> {
     tracing::warn!(
         %path,
         mode,
-        "other users could use the state directory; closed it to them (chmod go= {path})"
+        "other users had access to the state directory; removed their access (chmod go= {path})"
     );
     Ok(())
 }
@@ -73,14 +73,14 @@ fn require_own(found: &Metadata, what: &str) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::PermissionDenied,
         format!(
-            "{what} belongs to user {owner}, and paddock runs as user {me}; name a directory that is this user's, or \
-             that is not there yet, as `state_dir` under [server]"
+            "{what} belongs to user {owner}, but paddock runs as user {me}; set `state_dir` under [server] to a \
+             directory that this user owns or that does not exist yet"
         ),
     ))
 }
 
 fn denied(why: &str) -> io::Error {
-    let text = format!("{why}, which paddock has not made; remove it, or move it elsewhere");
+    let text = format!("{why}, which paddock did not create; remove it or move it elsewhere");
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 

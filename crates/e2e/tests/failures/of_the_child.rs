@@ -84,7 +84,10 @@ const HOPELESS: [(&str, &str, &[&str], &str); 6] = [
     (
         "missing-library",
         "missing_library",
-        &["libggml-cuda.so", "install the library"],
+        &[
+            "libggml-cuda.so",
+            "install the required version of the library",
+        ],
         "error while loading shared libraries",
     ),
     (
@@ -290,7 +293,7 @@ fn a_child_that_is_silent_for_too_long() {
         .config("models.m.startup_timeout = '500ms'")
         .start();
     let failure = failure(&paddock);
-    let words = ["no sign of progress for 500ms", "raise the startup timeout"];
+    let words = ["no sign of progress for 500ms", "increase startup_timeout"];
     assert_class(&failure, "startup_timeout", &words, "initializing");
 }
 

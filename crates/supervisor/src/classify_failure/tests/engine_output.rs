@@ -215,7 +215,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
             LOAD,
         ],
         BadFile,
-        "may be read",
+        "is readable",
     ),
 ];
 
