@@ -71,7 +71,7 @@ find_pip() {
     pip=(python3 -m pip)
     if ! "${pip[@]}" --version >/dev/null 2>&1; then
         python3 -c 'import ensurepip' 2>/dev/null ||
-            install_packages 'Python has no pip' python3-venv
+            install_packages 'Python lacks pip' python3-venv
         python3 -m venv "$1/venv"
         pip=("$1/venv/bin/python3" -m pip)
     fi

@@ -260,7 +260,7 @@ fn what_cannot_be_wrapped_is_refused() {
     let (code, _, error) = place.run(&["wrap", "lama-server", "--port", "0"]);
     assert_eq!(code, 64);
     assert!(
-        error.starts_with("error: the command: there is no `lama-server` on PATH"),
+        error.starts_with("error: the command: `lama-server` was not found on PATH"),
         "{error}"
     );
 }

@@ -99,9 +99,9 @@ fn admin_warning(config: &Config, at: &Listen) -> Warning {
 
 fn confirm_help(config: &Config) -> &'static str {
     match config.mode {
-        Mode::Wrap { .. } => "if this is intended: --allow-public",
+        Mode::Wrap { .. } => "if this is intended, pass --allow-public",
         Mode::Serve => {
-            "if this is intended: `allow_public = true` under [server], or --allow-public"
+            "if this is intended, set `allow_public = true` under [server], or pass --allow-public"
         }
     }
 }

@@ -61,7 +61,7 @@ impl WrapCommand {
         let mut problems = Vec::new();
         let Some((program, words)) = command.split_first() else {
             let help = "usage: paddock wrap -- llama-server -m FILE.gguf";
-            let problem = Problem::new("there is no command to wrap").help(help);
+            let problem = Problem::new("no command to wrap").help(help);
             return Err(Problems::from_nonempty(vec![problem]));
         };
         let mut found = WrapFlags::default();

@@ -42,7 +42,7 @@ impl ChildLeftovers {
         match killing.await {
             Ok(killed) if killed.is_empty() => {}
             Ok(killed) => {
-                tracing::info!(pid, ?killed, "killed processes that the child left running")
+                tracing::info!(pid, ?killed, "killed processes that the child left running");
             }
             Err(error) => {
                 tracing::warn!(pid, %error, "cannot look for processes that the child left running");

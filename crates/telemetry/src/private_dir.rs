@@ -60,7 +60,7 @@ pub fn check_file(path: &Path) -> io::Result<()> {
     require_own(&found, &name.to_string())?;
     match found.nlink() {
         0 | 1 => Ok(()),
-        names => Err(denied(&format!("{name} has {names} names (hard links)"))),
+        names => Err(denied(&format!("{name} has {names} hard links"))),
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
             ("dangling", "is a symbolic link"),
             ("directory", "is not a regular file"),
             ("pipe", "is not a regular file"),
-            ("twice", "has 2 names"),
+            ("twice", "has 2 hard links"),
         ] {
             let words = check_file(&at(name)).unwrap_err().to_string();
             assert!(words.contains(why), "{name}: {words}");

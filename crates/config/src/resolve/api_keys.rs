@@ -58,7 +58,8 @@ impl Resolver<'_> {
         };
         if list.value.is_empty() {
             let help = "list what the key allows, such as [\"inference\"], or remove the key";
-            self.report.push(list.problem("allows nothing").help(help));
+            self.report
+                .push(list.problem("must not be empty").help(help));
         }
         let parse = |at: Sourced<String>| match at.value.parse() {
             Ok(scope) => Some(scope),

@@ -177,7 +177,7 @@ impl Resolver<'_> {
                 let at = dir.with_value(());
                 let dir = self.optional_path(Some(dir));
                 if dir.is_none() {
-                    let problem = at.problem("is empty");
+                    let problem = at.problem("must not be empty");
                     self.report.push(problem.help("give a directory"));
                 }
                 dir
@@ -258,7 +258,7 @@ fn no_model_problem(dirs: &[Sourced<PathBuf>]) -> Problem {
     let shown = dirs.iter().map(|dir| dir.value.display().to_string());
     let shown: Vec<_> = shown.collect();
     problem.help(format!(
-        "there is no model file (*.gguf) below {}",
+        "no model file (*.gguf) found below {}",
         shown.join(", ")
     ))
 }

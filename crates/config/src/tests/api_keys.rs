@@ -77,7 +77,7 @@ fn problems_of_keys() {
         (&format!("[auth.keys.'a b']\n{HASH}"), &odd),
         (
             &key("allow = []"),
-            "error: auth.keys.me.allow: allows nothing",
+            "error: auth.keys.me.allow: must not be empty",
         ),
         (
             &key("allow = ['admni']"),

@@ -313,7 +313,7 @@ fn a_directory_without_models_is_a_fault_of_a_valid_configuration() {
     let fixture = Fixture::new();
     let text = "[server]\ndefault_model = 'later'\n[discover]\ndirs = ['bin']\n";
     let expected = "error: no model is configured\n  \
-        = help: there is no model file (*.gguf) below DIR/bin";
+        = help: no model file (*.gguf) found below DIR/bin";
     assert_eq!(fixture.problems(text), expected);
     let config = fixture.config(text, &Overrides::default()).unwrap();
     assert_eq!(config.models, []);

@@ -169,7 +169,7 @@ fn problems_of_the_rest() {
         ),
         (
             "[engine]\ncommand = 'lama-server'\n",
-            "error: engine.command: there is no `lama-server` on PATH",
+            "error: engine.command: `lama-server` was not found on PATH",
         ),
         (
             "[engine]\ncommand = './model.gguf'\n",
@@ -359,7 +359,7 @@ fn problems_of_memory_and_time() {
         ),
         (
             "[discover]\ndirs = ['']\n",
-            "error: discover.dirs: is empty",
+            "error: discover.dirs: must not be empty",
         ),
     ]);
 }

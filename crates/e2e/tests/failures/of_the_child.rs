@@ -293,7 +293,7 @@ fn a_child_that_is_silent_for_too_long() {
         .config("models.m.startup_timeout = '500ms'")
         .start();
     let failure = failure(&paddock);
-    let words = ["no sign of progress for 500ms", "increase startup_timeout"];
+    let words = ["made no progress for 500ms", "increase startup_timeout"];
     assert_class(&failure, "startup_timeout", &words, "initializing");
 }
 

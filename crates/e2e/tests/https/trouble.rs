@@ -74,6 +74,6 @@ fn who_speaks_no_tls_is_said_not_to() {
     paddock.wait_ready();
     assert_eq!(paddock.get("/props").status, 200);
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    let said = paddock.stderr().wait_for(LIMIT, "traces are not taken");
+    let said = paddock.stderr().wait_for(LIMIT, "cannot deliver traces");
     assert!(said.contains("it does not use TLS on this port"), "{said}");
 }
