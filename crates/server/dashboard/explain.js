@@ -74,7 +74,7 @@ async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_
     const told = await get(path(id, "/explain"));
     const error = told.error && el("p", {}, told.error.message);
     const list = told.meanwhile.length > 0 && el("ol", { class: "decisions" }, told.meanwhile.map((one) => decision(one)));
-    const words = el("p", {}, `The request waited ${seconds(told.waited_seconds)} and was ${told.outcome}.`);
+    const words = el("p", {}, `Waited ${seconds(told.waited_seconds)}; outcome: ${told.outcome}`);
     return el("div", { class: "block" }, el("h3", {}, "Decisions while it waited"), words, error, list);
   } catch (error) {
     const none = error.status === 404;
