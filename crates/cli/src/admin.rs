@@ -25,8 +25,8 @@ const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remo
 /// Flags of commands that talk to a running paddock.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// Admin address of the running paddock: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or that of `paddock
-    /// wrap`]
+    /// Admin address of the running paddock: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or the admin address of
+    /// a running `paddock wrap`]
     #[arg(long, value_name = "ADDR", env = "PADDOCK_ADMIN")]
     admin: Option<Address>,
     /// The secret of an API key. Read only from the environment, because every user of this machine can see the flags
@@ -90,7 +90,7 @@ pub(crate) enum CommandError {
         code: Option<String>,
     },
     /// The answer has no end.
-    #[error("the answer ended early")]
+    #[error("the response ended before it was complete")]
     AnswerTruncated,
     /// The user interrupted the command.
     #[error("interrupted")]

@@ -255,7 +255,7 @@ fn describe_source(model: &Model, mode: Mode) -> String {
     match (&model.path, mode) {
         (Some(path), _) => path.display().to_string(),
         (None, Mode::Wrap { router: true, .. }) => {
-            "chosen by each request (llama-server router)".to_owned()
+            "selected per request (llama-server router mode)".to_owned()
         }
         (None, _) => "located by llama-server".to_owned(),
     }

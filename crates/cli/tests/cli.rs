@@ -141,7 +141,7 @@ fn check_lists_every_model_and_every_file_that_is_none() {
     let (code, out, error) = place.run(&with(&["check", "--models-dir", "more"]));
     let expected = "ok\n  model   m: DIR/m.gguf\n  model   a-b: DIR/models/a b.gguf\n  \
         model   b: DIR/models/b.gguf\n  model   c: DIR/more/c.gguf\n  \
-        skipped DIR/models/a#.gguf cannot be named after its file: the name `a#` contains '#', \
+        skipped DIR/models/a#.gguf cannot be served under its file name: the name `a#` contains '#', \
         which clients cannot send safely\n  engine  DIR/llama-server\n";
     assert_eq!((code, error.as_str()), (0, ""));
     assert!(out.starts_with(expected), "{out}");

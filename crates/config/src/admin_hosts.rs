@@ -41,7 +41,7 @@ impl FromStr for HostName {
             }
             () if text.contains(['/', ':']) && is_name(alone) => {
                 format!(
-                    "`{shown}`: write only the host name, without scheme, port and path: \"{alone}\""
+                    "`{shown}`: write only the host name, without scheme, port or path: \"{alone}\""
                 )
             }
             () if text.contains('*') => {
@@ -79,7 +79,7 @@ mod tests {
         for (text, part) in [
             (
                 "https://dash.example/",
-                "without scheme, port and path: \"dash.example\"",
+                "without scheme, port or path: \"dash.example\"",
             ),
             ("dash.example:8081", "\"dash.example\""),
             ("*.example", "`*` is not supported"),

@@ -70,8 +70,8 @@ impl KeyHash {
     }
 
     /// Error message for any other text.
-    pub(super) const EXPECTED: &str = "expected \"sha256:\" and 64 hexadecimal digits, the hash of the secret \
-        that `paddock key new NAME` prints";
+    pub(super) const EXPECTED: &str = "expected \"sha256:\" followed by 64 hexadecimal digits: the hash that \
+        `paddock key new NAME` prints with the secret";
 
     /// Reads `sha256:` and 64 hexadecimal digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -134,7 +134,7 @@ pub fn key_name_error(name: &str) -> Option<String> {
     match name {
         "" => Some("a key's name must not be empty".to_owned()),
         name if name.len() > MAX_NAME_BYTES => {
-            Some(format!("a key's name has at most {MAX_NAME_BYTES} characters"))
+            Some(format!("a key's name must have at most {MAX_NAME_BYTES} characters"))
         }
         name => name.chars().find(odd).map(|odd| {
             format!(

@@ -60,7 +60,7 @@ pub(super) fn check_public(
     open.map(move |at| {
         let message = format!("{} listens on all network interfaces of this machine", at.value);
         at.problem(message).help(format!(
-            "listen on 127.0.0.1, or on one address of this machine; {keys}\
+            "listen on 127.0.0.1 or on a specific address of this machine; {keys}\
              to allow access for everyone, set `allow_public = true` under [server], or pass --allow-public",
         ))
     })
@@ -97,7 +97,7 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Sourced<String>>) 
     for at in names {
         let name = at.value.as_str();
         if let Some(message) = model_name_error(name) {
-            let help = "letters, digits and . _ - : / @ + are safe, such as \"org/model:q4\"";
+            let help = "use only letters, digits and . _ - : / @ +, as in \"org/model:q4\"";
             problems.push(at.problem(message).help(help));
         }
         match seen.entry(name) {
@@ -122,9 +122,9 @@ pub(super) fn model_name_error(name: &str) -> Option<String> {
     match name {
         "" => Some("a model's name must not be empty".to_owned()),
         "." | ".." => Some(format!("`{name}` cannot be a model's name: it is a path")),
-        name if name.len() > MAX_NAME_BYTES => {
-            Some(format!("a model's name has at most {MAX_NAME_BYTES} bytes"))
-        }
+        name if name.len() > MAX_NAME_BYTES => Some(format!(
+            "a model's name must have at most {MAX_NAME_BYTES} bytes"
+        )),
         name => {
             let odd = name.chars().find(odd)?;
             let shown = name.escape_debug();

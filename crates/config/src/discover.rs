@@ -66,7 +66,8 @@ enum FileKind {
     LaterPart,
 }
 
-const DRAFT_REASON: &str = "is a draft model: set it as `draft` under [models.NAME] of its model";
+const DRAFT_REASON: &str =
+    "is a draft model: set it as `draft` under [models.NAME] of its target model";
 const IMPORTANCE_MATRIX_REASON: &str =
     "is an importance matrix, which is only used to quantize a model";
 

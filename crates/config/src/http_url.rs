@@ -22,7 +22,7 @@ pub(super) enum UrlError {
     Address,
     #[error("the host is missing")]
     Host,
-    #[error("no certificate can match such a host")]
+    #[error("the host is neither a DNS name nor an IP address")]
     Name,
     #[error("it must not contain a user name or password")]
     User,

@@ -39,7 +39,7 @@ pub enum ListenError {
     #[error("`unix:` must be followed by a path")]
     NoPath,
     /// A path the system cannot bind.
-    #[error("the socket path has {0} bytes; a unix socket's path has at most 107")]
+    #[error("the socket path has {0} bytes; the maximum is 107")]
     LongPath(usize),
 }
 

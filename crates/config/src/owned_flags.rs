@@ -14,12 +14,12 @@ struct OwnedFlags {
 const PATH_HELP: &str =
     "set `path` under [models.NAME] to the model's file; paddock does not download models";
 const MANY_MODELS_HELP: &str =
-    "configure models under [models.NAME], or their directory in `dirs` under [discover]";
+    "configure models under [models.NAME], or list their directory in `dirs` under [discover]";
 const AUTH_HELP: &str =
-    "paddock has its own API keys, under [auth.keys.NAME]: `paddock key new NAME`";
+    "use paddock's own API keys, under [auth.keys.NAME]; `paddock key new NAME` creates one";
 const TLS_HELP: &str = "TLS is not supported in this version; put a TLS proxy in front of paddock";
 const EXITS_HELP: &str =
-    "with this flag, llama-server prints something and exits; run it without paddock";
+    "with this flag, llama-server prints information and exits; run the command without paddock";
 
 const OWNED_FLAGS: &[OwnedFlags] = &[
     OwnedFlags {
@@ -120,7 +120,7 @@ const OWNED_FLAGS: &[OwnedFlags] = &[
     OwnedFlags {
         flags: &["--api-prefix"],
         env: &["LLAMA_ARG_API_PREFIX"],
-        help: "paddock needs llama-server's routes at their usual paths",
+        help: "paddock needs llama-server's routes at their default paths",
     },
     OwnedFlags {
         flags: &[],

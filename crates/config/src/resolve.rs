@@ -114,7 +114,7 @@ impl Resolver<'_> {
                 let problem = at.problem("`events_url` is not set, so the token would not be used");
                 self.report.push(problem);
             } else if !at.value.is_file() {
-                let help = format!("write the token into it: (umask 077; cat > {path})");
+                let help = format!("create it with the token: (umask 077; cat > {path})");
                 let problem = at.problem(format!("there is no file {path}"));
                 self.report.push(problem.help(help));
             }
@@ -154,8 +154,8 @@ impl Resolver<'_> {
             && let Vram::Devices(devices) = &at.value
             && (devices.is_empty() || devices.contains_key(""))
         {
-            let help = "write such as { CUDA0 = \"20GiB\" }, with device names from `llama-server \
-                --list-devices`, or \"auto\"";
+            let help = "write, for example, { CUDA0 = \"20GiB\" }, with device names from \
+                `llama-server --list-devices`, or \"auto\"";
             self.report
                 .push(at.problem("needs device names").help(help));
         }

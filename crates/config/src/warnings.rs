@@ -50,14 +50,14 @@ fn fault_warning(config: &Config, fault: &FileFault) -> Warning {
     let (consequence, remedy) = match models.as_slice() {
         [] => (
             "no model below this directory is served".to_owned(),
-            "reload the configuration when the files exist",
+            "reload the configuration once the files exist",
         ),
         models => (
             format!(
                 "requests for {} will fail with this error",
                 models.join(", ")
             ),
-            "the next request checks again",
+            "paddock checks again at the next request",
         ),
     };
     let help = problem.help.as_ref().map(|help| format!("{help}; "));
@@ -75,7 +75,7 @@ fn fault_warning(config: &Config, fault: &FileFault) -> Warning {
 fn public_warning(config: &Config, at: &Listen) -> Warning {
     let wraps = matches!(config.mode, Mode::Wrap { .. });
     let key = match wraps {
-        true => "give the command an --api-key",
+        true => "add --api-key to the command",
         false => "require a key: `paddock key new NAME`",
     };
     Warning {
@@ -118,7 +118,7 @@ fn pages_warning(config: &Config) -> Option<Warning> {
             any.as_str(),
             "every web page that a browser on this network opens",
         ),
-        None if origins.has_null() => ("null", "every web page, from inside a sandboxed frame,"),
+        None if origins.has_null() => ("null", "every web page in a sandboxed frame"),
         None => return None,
     };
     let (cause, help) = match config.mode {
@@ -128,7 +128,7 @@ fn pages_warning(config: &Config) -> Option<Warning> {
         ),
         Mode::Wrap { .. } => (
             format!("the command has `--cors-origins {found}` and no `--api-key`"),
-            "list the allowed origins, or give the command an --api-key",
+            "list the allowed origins, or add --api-key to the command",
         ),
     };
     Some(Warning {

@@ -40,7 +40,7 @@ pub enum Error {
     #[error("is truncated: it ends after {0} bytes, inside its header")]
     HeaderTruncated(u64),
     /// The file ends before the end of its last tensor. Sizes are in bytes.
-    #[error("is truncated: its tensors need {needs} bytes, it has {has}")]
+    #[error("is truncated: its tensors need {needs} bytes, but the file has {has}")]
     Truncated {
         /// The length that the tensor table requires.
         needs: u64,

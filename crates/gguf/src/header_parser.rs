@@ -224,7 +224,7 @@ fn read_tensors<R: Read>(
             Some(None) => {
                 return Err(tensor_error(
                     tensor.name,
-                    "beyond any file's length".to_owned(),
+                    "that ends beyond the largest possible file size".to_owned(),
                 ));
             }
             Some(end) => end,
@@ -267,7 +267,7 @@ fn read_tensor<R: Read>(input: &mut BoundedReader<R>) -> Result<Tensor, Error> {
 /// Returns a tensor's size in bytes, or `None` if its type is unknown. The error describes the
 /// defect.
 fn tensor_size(dims: &[u64], ggml_type: GgmlType) -> Result<Option<u64>, String> {
-    let too_large = || format!("of {dims:?} elements, beyond any file's length");
+    let too_large = || format!("of {dims:?} elements, too large for any file");
     let elements = dims
         .iter()
         .try_fold(1u64, |product, &dim| product.checked_mul(dim))
@@ -278,7 +278,9 @@ fn tensor_size(dims: &[u64], ggml_type: GgmlType) -> Result<Option<u64>, String>
     };
     let row = dims.first().copied().unwrap_or(1);
     if !row.is_multiple_of(block) {
-        return Err(format!("with rows of {row}, not a multiple of {block}"));
+        return Err(format!(
+            "with rows of {row} elements, which is not a multiple of {block}"
+        ));
     }
     let size = (elements / block)
         .checked_mul(bytes)

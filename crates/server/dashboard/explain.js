@@ -60,7 +60,7 @@ function facts(ended) {
     ["Prompt tokens", cached ? `${prompt} (${cached} cached)` : prompt],
     ["Generated tokens", generated],
     ["Tokens/s", ended.tokens_per_second && rate(ended.tokens_per_second)],
-    ["Bodies", `${bytes(ended.bytes_in)} in, ${bytes(ended.bytes_out)} out`],
+    ["Body sizes", `${bytes(ended.bytes_in)} in, ${bytes(ended.bytes_out)} out`],
   ];
   const known = rows.filter(([, value]) => value !== null && value !== undefined);
   return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));

@@ -43,7 +43,7 @@ export function renderHistory() {
     rows.push({ row, at: Math.min(at, to) });
   }
   charts.ttft.update({ from, to, ...ofEach(rows, (row) => row.ttft_seconds, seconds, 95), empty: "no stream finished in this period" });
-  charts.speed.update({ from, to, ...ofEach(rows, (row) => row.tokens_per_second, (value) => `${rate(value)} tokens/s`, 5), empty: "no answer reported its tokens in this period" });
+  charts.speed.update({ from, to, ...ofEach(rows, (row) => row.tokens_per_second, (value) => `${rate(value)} tokens/s`, 5), empty: "no answer reported token counts in this period" });
   charts.requests.update({ from, to, ...perSecond(rows, from, to), empty: "no request finished in this period" });
   charts.memory.update({ from, to, ...memory(from), empty: "no data yet" });
 }

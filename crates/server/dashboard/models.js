@@ -83,7 +83,7 @@ function badgesOf(model) {
   if (model.pinned) badges.push({ text: "pinned", kind: "pin", title: "Once loaded, the model is neither evicted nor unloaded when idle" });
   const { opened_by: by = [], ...parts } = model.sandbox ?? {};
   const open = Object.keys(parts).filter((part) => !parts[part]);
-  const why = by.length > 0 ? `opened by ${by.join(", ")}` : "this kernel does not support the other parts";
+  const why = by.length > 0 ? `relaxed because of ${by.join(", ")}` : "this kernel does not support the other parts";
   if (Object.keys(parts).length === 0 || !model.pid) return badges;
   if (open.length === 0) badges.push({ text: "sandboxed", title: `Active parts: ${Object.keys(parts).join(", ")}` });
   else if (open.length === Object.keys(parts).length) badges.push({ text: "no sandbox", kind: "warn", title: why });
@@ -107,7 +107,7 @@ function renderFacts(list, model, alone) {
   const { predicted, measured } = model.memory;
   if (measured) facts.push(["Memory", everywhere(measured)]);
   const same = measured && predicted && everywhere(measured) === everywhere(predicted);
-  if (predicted && !same) facts.push([measured ? "Predicted" : "Memory predicted", everywhere(predicted)]);
+  if (predicted && !same) facts.push([measured ? "Predicted" : "Predicted memory", everywhere(predicted)]);
   keep(list, facts, ([name]) => name, ([name]) => {
     const value = el("dd");
     return { node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => write(value, text) };

@@ -89,7 +89,7 @@ export function renderEnded() {
   show(parent.more, rows.length > asked || !state.all);
   show(parent.empty, rows.length === 0);
   const none = state.ended.length === 0;
-  write(parent.empty, none ? "No finished requests yet. Send one under Chat or to the public address." : "No requests match these filters.");
+  write(parent.empty, none ? "No finished requests yet. Send one from the Chat page or to the public address." : "No requests match these filters.");
 }
 
 async function older(button) {

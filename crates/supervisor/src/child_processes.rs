@@ -129,7 +129,7 @@ impl Eq for ChildProcesses {}
 #[derive(Debug, thiserror::Error)]
 #[error(
     "process {listener} is listening on this model's socket, but it is neither the child (process {child}) nor \
-     one of its descendants; paddock sends it no requests. Stop that process and find out what started it"
+     one of its descendants; paddock does not send requests to it. Stop that process and find out what started it"
 )]
 struct StrangerListens {
     listener: i32,

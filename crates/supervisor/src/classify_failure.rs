@@ -86,7 +86,7 @@ pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> (FailureClass,
         | HangEvidence::RequestsTimedOut => (FailureClass::Unresponsive, "stopped responding"),
     };
     let message = format!(
-        "{} {event} and was killed: {why}; see its last lines and, on a GPU, the driver's log",
+        "{} {event} and was killed: {why}; see its last lines of output and, if it used a GPU, the driver's log",
         program_name(program)
     );
     (class, message)

@@ -120,7 +120,7 @@ impl Address {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error(
-        "a socket in {} would have a path of more than {MAX_SOCKET_PATH_BYTES} bytes; set server.runtime_dir to a \
+        "a socket in {} would have a path longer than {MAX_SOCKET_PATH_BYTES} bytes; set server.runtime_dir to a \
          shorter path",
         .0.display()
     )]

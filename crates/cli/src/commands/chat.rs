@@ -30,9 +30,11 @@ const CHAT_PATH: &str = "/api/chat";
 pub(super) struct ChatArgs {
     /// Name or alias of the model.
     model: String,
-    /// The prompt. `-` reads it from standard input; otherwise, piped standard input is appended to it.
+    /// The prompt, or `-` to read the prompt from standard input. Otherwise, piped standard input is appended to
+    /// the prompt.
     ///
-    /// Without a prompt, on a terminal, a conversation starts: Ctrl-C stops an answer, Ctrl-D ends the conversation.
+    /// Without a prompt on a terminal, `paddock chat` starts a conversation: Ctrl-C stops an answer, Ctrl-D ends
+    /// the conversation.
     prompt: Option<String>,
     /// An image to send with the prompt, for models that accept images. Can be repeated.
     #[arg(long, value_name = "FILE")]

@@ -15,7 +15,7 @@ pub(super) struct ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum ConfigSubcommand {
-    /// Print an example file with every key, its default and its meaning.
+    /// Print an example file with every configuration key, its default and its meaning.
     Example,
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,

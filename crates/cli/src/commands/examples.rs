@@ -7,7 +7,7 @@ Examples:
   paddock wrap -- llama-server -m x.gguf  supervise an existing command
   paddock status                          show models, queues and memory
   paddock chat gemma 'Hello!'             chat with a model
-  paddock config example > paddock.toml   write an example with every key";
+  paddock config example > paddock.toml   write an example configuration file";
 
 pub(super) const SERVE: &str = "\
 Examples:
@@ -107,7 +107,7 @@ pub(super) const KEY_NEW: &str = "\
 Examples:
   paddock key new laptop                            print the secret and the section for the file
   paddock key new ci --model gemma --write          add the section to the file
-  paddock key new guest --expires 90d --write       let the key expire after 90 days
+  paddock key new guest --expires 90d --write       set the key to expire after 90 days
   paddock key new ops --allow admin --write
   paddock key new prometheus --allow metrics --write > token";
 

@@ -56,7 +56,7 @@ async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError
     {
         Ok(answer) => answer.read_json().await,
         Err(CommandError::Refused { message, code }) => Err(CommandError::Refused {
-            message: format!("{unknown}; and {message}"),
+            message: format!("{unknown}; {message}"),
             code,
         }),
         Err(error) => Err(error),

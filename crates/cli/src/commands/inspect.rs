@@ -18,7 +18,7 @@ use crate::output;
 pub(super) struct InspectArgs {
     /// The model file, or any part of a split model.
     file: PathBuf,
-    /// Context size in tokens, shared by all slots; 0 uses the context that the model was trained with.
+    /// Context size in tokens, shared by all slots; 0: the context size that the model was trained with.
     #[arg(long, value_name = "N", default_value_t = 0)]
     context: u32,
     /// Number of slots: requests processed at once, each with its share of the context.

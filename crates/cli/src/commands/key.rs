@@ -22,7 +22,7 @@ pub(super) struct KeyCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeySubcommand {
-    /// Create a key: print its secret once, and the configuration section with its hash.
+    /// Create a key: print its secret, which is not stored, and the configuration section with its hash.
     #[command(after_help = examples::KEY_NEW)]
     New(new::NewArgs),
     /// List the configured keys and what they allow.

@@ -14,8 +14,8 @@ use crate::output;
 pub(super) struct LoadArgs {
     /// Name or alias of the model.
     model: String,
-    /// Wait until the model is loaded or unloaded; exit with an error if that fails. On a terminal, `load` always
-    /// waits and shows its progress; interrupting it does not cancel the load.
+    /// Wait until the model is loaded or unloaded; exit with an error if the load or unload fails. On a terminal,
+    /// `load` always waits and shows progress; interrupting the command does not cancel the load.
     #[arg(long)]
     wait: bool,
     /// Print the API's JSON response.

@@ -18,7 +18,7 @@ pub(super) struct LogsArgs {
     /// Keep printing new lines, across unloads and loads, until paddock stops.
     #[arg(short, long)]
     follow: bool,
-    /// Number of recent lines to print; paddock keeps 1000.
+    /// Number of recent lines to print; paddock keeps the last 1000.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
     lines: u32,
     /// Print JSON: one object with all lines or, with --follow, one object per line.
@@ -152,7 +152,7 @@ impl FormattedLines {
         if self.missed > 0 {
             let missed = self.missed;
             output::print_error(&format!(
-                "{missed} lines were lost here because they came too fast"
+                "{missed} lines are missing here: the output arrived faster than it could be printed"
             ));
         }
         output::print_lines(&self.text)

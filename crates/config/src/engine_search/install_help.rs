@@ -59,7 +59,7 @@ pub(super) fn how_to_get(command: &Path, process_env: &ProcessEnv) -> String {
         );
     }
     let how = install_help(process_env);
-    format!("{how}; or set `command` under [engine] to its path")
+    format!("{how}; or set `command` under [engine] to the path of llama-server")
 }
 
 /// Returns advice for installing llama.cpp on this system.
@@ -74,9 +74,9 @@ fn install_help(process_env: &ProcessEnv) -> String {
     // Archive names of llama.cpp's releases.
     let archive = match process_env.machine {
         "linux-x86_64" => {
-            " (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack all of it"
+            " (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive"
         }
-        "macos-aarch64" => " (the archive bin-macos-arm64), unpack all of it",
+        "macos-aarch64" => " (the archive bin-macos-arm64), unpack the whole archive",
         _ => " or build it",
     };
     format!("get llama.cpp from {RELEASES_URL}{archive}, and add llama-server to the PATH")
@@ -126,8 +126,8 @@ mod tests {
 
         let bare = bare(&fixture);
         let expected = "get llama.cpp from https://github.com/ggml-org/llama.cpp/releases/latest \
-            (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack all of it, \
-            and add llama-server to the PATH; or set `command` under [engine] to its path";
+            (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive, \
+            and add llama-server to the PATH; or set `command` under [engine] to the path of llama-server";
         assert_eq!(help("llama-server", &bare), expected);
 
         std::fs::create_dir_all(fixture.path("llama.cpp/build/bin")).unwrap();

@@ -7,7 +7,7 @@ use super::{ConfigKey, ConfigTable, ExampleValue};
 
 const FILE_HEADER: &str = "\
 # Every key of paddock's configuration, with its default value.
-# Only a model and its path are required. `paddock check` reports the problems of this file.
+# Only a model and its path are required. `paddock check` reports problems in this file.
 ";
 
 /// Column in which comments begin, counted from 0.

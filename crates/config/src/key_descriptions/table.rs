@@ -88,7 +88,8 @@ const SERVER: &[ConfigKey] = &[
         "max_connections_per_address",
         ValueType::Number(0),
         "0",
-        "the same per client address, except loopback; 0: unlimited, which reverse proxies need",
+        "maximum number of connections per client address, except loopback; 0: unlimited, as needed behind a \
+         reverse proxy",
     ),
     key(
         "drain_timeout",
@@ -118,7 +119,7 @@ const SERVER: &[ConfigKey] = &[
         name: "allowed_origins",
         kind: ValueType::Texts,
         value: ExampleValue::Other(r#"["https://notes.example"]"#),
-        comment: r#"origins of web pages that may use models, or ["*"]; default: this machine's pages, or all pages if there are API keys"#,
+        comment: r#"origins of web pages that may use models, or ["*"]; default: this machine's pages, or all pages if API keys are configured"#,
     },
     key(
         "admin_hosts",
@@ -140,7 +141,7 @@ const ENGINE: &[ConfigKey] = &[
         "env",
         ValueType::Variables,
         "{}",
-        "added to the child's environment, which otherwise holds only allow-listed variables",
+        "variables to add to the child's environment, which otherwise contains only allow-listed variables",
     ),
     key(
         "sandbox",
@@ -155,13 +156,13 @@ const MEMORY: &[ConfigKey] = &[
         "ram",
         ValueType::SizeOr("auto"),
         r#""auto""#,
-        r#"or a size such as "24GiB"; a cgroup's memory limit also applies"#,
+        r#""auto" or a size such as "24GiB"; a cgroup's memory limit also applies"#,
     ),
     key(
         "vram",
         ValueType::Devices,
         r#""auto""#,
-        r#"or { CUDA0 = "20GiB" }, with device names from `llama-server --list-devices`"#,
+        r#""auto" or { CUDA0 = "20GiB" }, with device names from `llama-server --list-devices`"#,
     ),
     key(
         "reserve",
@@ -188,19 +189,19 @@ const SCHEDULER: &[ConfigKey] = &[
         "queue_timeout",
         ValueType::Duration,
         r#""5m""#,
-        "maximum time in the queue; then 503",
+        "maximum time in the queue; requests that wait longer get 503",
     ),
     key(
         "max_wait",
         ValueType::Duration,
         r#""30s""#,
-        "how long a request waits before a loaded model, even a busy one, has to make room for its model",
+        "how long a request waits for memory before even a busy model is evicted to make room",
     ),
     key(
         "min_residency",
         ValueType::Duration,
         r#""5s""#,
-        "how long a model stays loaded before it may have to make room",
+        "minimum time that a model stays loaded before it may be evicted",
     ),
 ];
 
@@ -208,7 +209,7 @@ const DISCOVER: &[ConfigKey] = &[key(
     "dirs",
     ValueType::Texts,
     "[]",
-    "every *.gguf file below them is a model that is named after the file",
+    "every *.gguf file below these directories is served as a model named after the file",
 )];
 
 const TELEMETRY: &[ConfigKey] = &[
@@ -222,7 +223,7 @@ const TELEMETRY: &[ConfigKey] = &[
         "activity_retention",
         ValueType::DurationOr("off"),
         r#""30d""#,
-        r#"how long records of finished requests, without content, are kept on disk; "off": in memory only"#,
+        r#"how long to keep records of finished requests (without content) on disk; "off": in memory only"#,
     ),
     key(
         "otlp_endpoint",
@@ -249,7 +250,7 @@ const MODEL: &[ConfigKey] = &[
         "context",
         ValueType::Number(0),
         "0",
-        "context size in tokens; 0: the model's trained context, or less if memory is short",
+        "context size in tokens; 0: the context size that the model was trained with, or less if memory is short",
     ),
     key(
         "parallel",
@@ -279,13 +280,13 @@ const MODEL: &[ConfigKey] = &[
         "args",
         ValueType::Texts,
         "[]",
-        "additional arguments for llama-server; flags that have a key here are rejected",
+        "additional arguments for llama-server; flags that have their own configuration key are rejected",
     ),
     key(
         "env",
         ValueType::Variables,
         "{}",
-        "added to the child's environment; overrides engine.env",
+        "variables to add to the child's environment; they override engine.env",
     ),
     key(
         "keep_alive",
@@ -309,7 +310,7 @@ const MODEL: &[ConfigKey] = &[
         "memory",
         ValueType::SizeOr(""),
         r#""""#,
-        r#"a size such as "6GiB" that replaces the prediction; a prompt cache is added to it"#,
+        r#"a size such as "6GiB" that replaces the predicted memory use; any prompt cache is added to it"#,
     ),
     key(
         "max_in_flight",
@@ -321,13 +322,13 @@ const MODEL: &[ConfigKey] = &[
         "startup_timeout",
         ValueType::Duration,
         r#""2m""#,
-        "how long a load may go without progress",
+        "maximum time without progress during a load",
     ),
     key(
         "first_byte_timeout",
         ValueType::Duration,
         r#""10m""#,
-        "how long the first byte of an answer may take",
+        "maximum time until the first byte of an answer",
     ),
     key(
         "stream_idle_timeout",
@@ -339,8 +340,8 @@ const MODEL: &[ConfigKey] = &[
         "loading_heartbeat",
         ValueType::Switch,
         "false",
-        "true: send streaming clients a comment every 10 s while they wait; an error is then an event after \
-         status 200",
+        "true: send streaming clients a comment every 10 s while they wait; errors then arrive as \
+         events, after status 200",
     ),
 ];
 
@@ -402,7 +403,7 @@ const API_KEY: &[ConfigKey] = &[
         "tokens_per_minute",
         ValueType::Number(0),
         "0",
-        "maximum number of prompt and answer tokens per minute; then requests get 429; 0: unlimited",
+        "maximum number of prompt and answer tokens per minute; further requests get 429; 0: unlimited",
     ),
 ];
 

@@ -57,7 +57,7 @@ impl Resolver<'_> {
             return vec![Scope::Inference];
         };
         if list.value.is_empty() {
-            let help = "list what the key allows, such as [\"inference\"], or remove the key";
+            let help = "list what the key allows, such as [\"inference\"], or remove the API key";
             self.report
                 .push(list.problem("must not be empty").help(help));
         }

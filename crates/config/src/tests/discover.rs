@@ -201,8 +201,8 @@ fn what_cannot_have_a_name_is_skipped() {
         "models/\u{fffd}d has a control character in its name",
         "models/dangling.gguf cannot be read: No such file or directory (os error 2)",
         "models/\u{fffd}.gguf has a name that is not UTF-8",
-        "models/a.gguf would be named `models/a`, as models/a-00001-of-00001.gguf is",
-        "models/b#.gguf cannot be named after its file: the name `b#` contains '#', \
+        "models/a.gguf would have the same name as models/a-00001-of-00001.gguf: `models/a`",
+        "models/b#.gguf cannot be served under its file name: the name `b#` contains '#', \
          which clients cannot send safely",
     ];
     assert_eq!(skipped, expected);

@@ -64,7 +64,7 @@ fn what_lets_every_page_in_is_warned_of() {
     let hosts = "allowed_origins = [\"https://a.example\", \"https://*:*\"]";
     warned(&served(hosts, ""), "contains \"https://*:*\"");
     let null = "allowed_origins = [\"null\"]";
-    warned(&served(null, ""), "from inside a sandboxed frame");
+    warned(&served(null, ""), "in a sandboxed frame");
     warned(&wrapped(&["--cors-origins", "*"]), "no `--api-key`");
     for config in [
         served("", ""),

@@ -23,7 +23,7 @@ const SHOWN: &str = r#"error: server.listen: 0.0.0.0:80 listens on all network i
   |
 2 | listen = ["0.0.0.0:80", 8080]
   |           ^^^^^^^^^^^^
-  = help: listen on 127.0.0.1, or on one address of this machine; or require a key from clients: `paddock key new NAME`; to allow access for everyone, set `allow_public = true` under [server], or pass --allow-public
+  = help: listen on 127.0.0.1 or on a specific address of this machine; or require a key from clients: `paddock key new NAME`; to allow access for everyone, set `allow_public = true` under [server], or pass --allow-public
 
 error: server.listen: expected a string, found a number
  --> DIR/paddock.toml:2:25
@@ -245,7 +245,7 @@ fn model_files_are_checked() {
     let cases = [
         (
             "cut",
-            "cut.gguf is truncated: its tensors need 640 bytes, it has 540",
+            "cut.gguf is truncated: its tensors need 640 bytes, but the file has 540",
         ),
         (
             "page",

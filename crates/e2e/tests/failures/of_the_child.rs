@@ -125,7 +125,7 @@ const HOPEFUL: [(&str, &str, &[&str], &str); 5] = [
     (
         "disk-full",
         "disk_full",
-        &["No space left on device", "free space where it writes"],
+        &["No space left on device", "free up space where it writes"],
         "write error",
     ),
     (

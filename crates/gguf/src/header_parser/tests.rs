@@ -157,7 +157,7 @@ fn invalid_tensors_are_refused() {
     let row = empty().tensor("a", &[33], GgmlType(2)).build();
     assert_eq!(
         message(&row),
-        "has tensor `a` with rows of 33, not a multiple of 32"
+        "has tensor `a` with rows of 33 elements, which is not a multiple of 32"
     );
     let five = empty().tensor("a", &[1; 5], GgmlType::F32).build();
     assert_eq!(message(&five), "has tensor `a` with 5 dimensions");
@@ -165,7 +165,7 @@ fn invalid_tensors_are_refused() {
     let huge = empty()
         .tensor_with("a", &huge, GgmlType::F32, vec![])
         .build();
-    assert!(message(&huge).ends_with("elements, beyond any file's length"));
+    assert!(message(&huge).ends_with("elements, too large for any file"));
     let removed = empty().tensor("a", &[32], GgmlType(4)).build();
     assert!(message(&removed).contains("llama.cpp no longer reads"));
     let twice = empty()

@@ -56,8 +56,8 @@ impl Actor {
             name = %self.name,
             pid,
             "the server has no standard input because a start script runs it in the background; restarting it \
-             without progress reports, which need one, and polling /health instead. Run the server with `exec` in \
-             the script to get progress reports"
+             without progress reports, which need standard input, and polling /health instead. Run the server with \
+             `exec` in the script to get progress reports"
         );
     }
 

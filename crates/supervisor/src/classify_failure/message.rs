@@ -47,7 +47,7 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
             let limit = match used_up {
                 ExhaustedMemory::System => "add memory to the machine",
                 ExhaustedMemory::Group { .. } => {
-                    "raise the cgroup's limit (MemoryMax= of a systemd unit, --memory of a container)"
+                    "raise the cgroup's limit (MemoryMax= in the systemd unit, or --memory for a container)"
                 }
             };
             (
@@ -60,7 +60,8 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
         (_, KillSource::Other) => (
             ": another process sent SIGKILL; it was not the kernel's out-of-memory killer"
                 .to_owned(),
-            "find out which one: an operator's command, a container runtime, systemd-oomd or earlyoom"
+            "find out which process sent it, such as an operator's command, a container runtime, systemd-oomd \
+             or earlyoom"
                 .to_owned(),
         ),
         _ => return None,
@@ -139,17 +140,17 @@ impl FailureClass {
                 "check that the file exists, is readable and complete, and has a type that this build supports"
             }
             Self::OutOfMemory => {
-                "use a smaller context or quantisation, fewer layers on the device, or unload something else"
+                "use a smaller context or quantisation, put fewer layers on the device, or unload another model"
             }
             Self::DiskFull => {
-                "free space where it writes (server.runtime_dir, the temporary directory, /dev/shm, its \
+                "free up space where it writes (server.runtime_dir, the temporary directory, /dev/shm, its \
                  --log-file and --slot-save-path), or change these paths"
             }
             Self::TooManyFiles => {
-                "raise the limit on open files: `ulimit -n`, LimitNOFILE= of a systemd unit, or sysctl fs.file-max"
+                "raise the limit on open files: `ulimit -n`, LimitNOFILE= in the systemd unit, or sysctl fs.file-max"
             }
             Self::TooManyProcesses => {
-                "raise the limit on processes and threads: `ulimit -u`, TasksMax= of a systemd unit, or a \
+                "raise the limit on processes and threads: `ulimit -u`, TasksMax= in the systemd unit, or a \
                  container's pids limit"
             }
             Self::BadFlag => "correct the arguments in the configuration",
@@ -164,17 +165,17 @@ impl FailureClass {
                 "install the required version of the library, or set LD_LIBRARY_PATH"
             }
             Self::Killed => {
-                "after SIGKILL, look for the kernel's out-of-memory killer in the system log"
+                "for SIGKILL, check the system log for the kernel's out-of-memory killer"
             }
             Self::AssertionFailed => {
                 "the same file and flags will fail again: check the file, or use another build of the engine"
             }
-            Self::Aborted => "this is probably a bug in the program: see its last lines",
+            Self::Aborted => "this is probably a bug in the program: see its last lines of output",
             Self::Crashed
             | Self::StartupTimeout
             | Self::Unresponsive
             | Self::InferenceFailed
-            | Self::Unknown => "see its last lines",
+            | Self::Unknown => "see its last lines of output",
         }
     }
 }

@@ -235,7 +235,7 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
             KillSource::Unknown,
             Killed,
             "loading",
-            "out-of-memory killer in the system log",
+            "check the system log for the kernel's out-of-memory killer",
         ),
     ];
     for phase in [ChildPhase::Starting, ChildPhase::Ready] {
@@ -261,7 +261,7 @@ fn a_system_that_starts_nothing_says_what_is_used_up() {
         (Errno::MFILE, TooManyFiles, "ulimit -n"),
         (Errno::NFILE, TooManyFiles, "fs.file-max"),
         (Errno::AGAIN, TooManyProcesses, "ulimit -u"),
-        (Errno::NOMEM, OutOfMemory, "unload something else"),
+        (Errno::NOMEM, OutOfMemory, "unload another model"),
         (Errno::NOSPC, DiskFull, "free space"),
         (Errno::NOENT, MissingBinary, "check the installation"),
         (Errno::ACCESS, NotExecutable, "check the installation"),

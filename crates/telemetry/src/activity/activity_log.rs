@@ -258,7 +258,7 @@ impl ActivityLog {
             directory,
             error = %failure,
             "cannot write to the activity database; requests are still served, and the last \
-             {MAX_BUFFERED_REQUESTS} records are kept in memory: free disk space or make the directory writable"
+             {MAX_BUFFERED_REQUESTS} records are kept in memory: free up disk space or make the directory writable"
         );
     }
 

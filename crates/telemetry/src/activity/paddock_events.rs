@@ -16,7 +16,7 @@ pub(super) fn started_event(cut_off: bool) -> LifecycleEvent {
         false => (None, ""),
         true => (
             Some("cut_off"),
-            "; the previous run did not record its end: it was killed, or the machine went down",
+            "; the previous run did not shut down cleanly: it was killed, or the machine went down",
         ),
     };
     paddock_event(

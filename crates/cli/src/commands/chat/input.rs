@@ -22,7 +22,7 @@ pub(super) enum Prompt {
 /// A reason why there is no prompt.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InputError {
-    #[error("no prompt: give PROMPT, or write the prompt to standard input")]
+    #[error("no prompt: give PROMPT, or pipe the prompt to standard input")]
     Nothing,
     #[error("cannot read {0}: {1}")]
     Read(String, io::Error),

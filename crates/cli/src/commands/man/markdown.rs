@@ -12,11 +12,12 @@ const INTRODUCTION: &str = "\
 paddock-COMMAND` if the Debian package is installed.
 
 - Results go to standard output, everything else to standard error. With `--json`, a command prints the admin API's
-  response ([api.md](api.md)); without it, a table on a terminal and tab-separated cells in a pipe.
-- Commands that talk to a running paddock find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`. If
-  no paddock is running there, they use this user's `paddock wrap`, provided that only one is running.
+  response ([api.md](api.md)); without it, a table on a terminal and tab-separated columns in a pipe.
+- Commands that talk to a running paddock use the address in `--admin`, or else in `PADDOCK_ADMIN`, or else
+  `127.0.0.1:8081`. If no paddock is running at that default address and exactly one `paddock wrap` of this user is
+  running, they use that one.
   If paddock requires an [API key](api.md#api-keys), they send the one in `PADDOCK_KEY`.
-- Colours are disabled in a pipe and if `NO_COLOR` is set; `CLICOLOR_FORCE=1` enables them.
+- Colours are disabled if the output is a pipe or `NO_COLOR` is set; `CLICOLOR_FORCE=1` enables them.
 
 | exit code | |
 |---|---|
@@ -26,7 +27,7 @@ paddock-COMMAND` if the Debian package is installed.
 | 64 | invalid configuration |
 | 69 | paddock cannot be reached |
 | 130 | interrupted |
-| the command's own | `paddock wrap`: the command exited before it was ready |
+| the command's exit code | `paddock wrap`: the command exited before it was ready |
 ";
 
 /// Renders the page. `paddock` has been built.

@@ -34,8 +34,8 @@ pub enum TlsFailure {
     )]
     NotYetValid,
     #[error(
-        "its certificate is for other names ({0}): use one of them in the URL, or issue a certificate for the \
-         host in the URL"
+        "its certificate does not match the host in the URL (names in the certificate: {0}): use one of \
+         these names, or issue a certificate for that host"
     )]
     WrongName(String),
     #[error("its certificate is not acceptable ({0}): replace it")]
@@ -120,7 +120,7 @@ fn rustls_error(error: &io::Error) -> Option<&TlsError> {
 /// Returns the names in a certificate; rustls shows each as `DnsName("collector.lan")`.
 fn format_names(presented: &[String]) -> String {
     if presented.is_empty() {
-        return "none as subjectAltName".to_owned();
+        return "none in subjectAltName".to_owned();
     }
     let bare = presented.iter().map(|name| {
         let inner = name.split_once('(').map_or(&**name, |(_, inner)| inner);
