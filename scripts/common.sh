@@ -21,7 +21,7 @@ die() {
 lock() {
     exec 9>"$cache_dir/$1.lock"
     if ! flock --nonblock 9; then
-        say "another run is making the $1: waiting for it"
+        say "another run is already preparing the $1: waiting for it"
         flock 9
     fi
 }
@@ -44,13 +44,13 @@ install_packages() {
     local why=$1 log=$cache_dir/apt.log
     shift
     if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-        die "$why. Install what is missing and run this again; on Debian or Ubuntu:
+        die "$why. Install the missing packages and run this script again; on Debian or Ubuntu:
     sudo apt-get install $*"
     fi
     say "$why: installing $*"
     if ! apt_install "$@" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        die "apt-get could not install $*; its whole output is in $log"
+        die "apt-get could not install $*; see $log for the full output"
     fi
 }
 
@@ -71,7 +71,7 @@ find_pip() {
     pip=(python3 -m pip)
     if ! "${pip[@]}" --version >/dev/null 2>&1; then
         python3 -c 'import ensurepip' 2>/dev/null ||
-            install_packages 'Python has no pip' python3-venv
+            install_packages 'Python lacks pip' python3-venv
         python3 -m venv "$1/venv"
         pip=("$1/venv/bin/python3" -m pip)
     fi

@@ -25,7 +25,8 @@ const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remo
 /// Flags of commands that talk to a running paddock.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// The admin address of the paddock to ask: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or a wrapped command's]
+    /// Admin address of the running paddock: HOST:PORT or unix:PATH [default: 127.0.0.1:8081, or the admin address of
+    /// a running `paddock wrap`]
     #[arg(long, value_name = "ADDR", env = "PADDOCK_ADMIN")]
     admin: Option<Address>,
     /// The secret of an API key. Read only from the environment, because every user of this machine can see the flags
@@ -39,7 +40,7 @@ pub(crate) struct AdminArgs {
 pub(crate) enum CommandError {
     /// No server answers.
     #[error(
-        "no paddock answers at {address}: {why}\n  = help: start one with `paddock serve`, or give its admin \
+        "cannot reach paddock at {address}: {why}\n  = help: start it with `paddock serve`, or give its admin \
          address with --admin or PADDOCK_ADMIN"
     )]
     NoAnswer {
@@ -50,8 +51,8 @@ pub(crate) enum CommandError {
     },
     /// Another server answers.
     #[error(
-        "what answers at {address} is not paddock's admin address\n  = help: it is what `server.admin` says, \
-         and what `paddock serve` shows when it starts; give it with --admin or PADDOCK_ADMIN"
+        "the server at {address} is not paddock's admin API\n  = help: give the admin address with --admin or \
+         PADDOCK_ADMIN; `server.admin` sets it, and `paddock serve` prints it when it starts"
     )]
     NotPaddock {
         /// The address that was tried.
@@ -59,15 +60,15 @@ pub(crate) enum CommandError {
     },
     /// No paddock is at the default address, and several wrapped commands are elsewhere.
     #[error(
-        "several wrapped commands run, and none at the usual admin address\n  = help: say which with --admin or \
-         PADDOCK_ADMIN: {}", join_addresses(.addresses)
+        "several `paddock wrap` commands are running, and none uses the default admin address\n  = help: choose \
+         one with --admin or PADDOCK_ADMIN: {}", join_addresses(.addresses)
     )]
     SeveralCandidates {
         /// Their addresses.
         addresses: Vec<Address>,
     },
     /// The request has no key, or an unknown one.
-    #[error("the paddock at {address} {}\n  = help: {}", key_error(*.has_key), key_help(*.has_key))]
+    #[error("paddock at {address} {}\n  = help: {}", key_error(*.has_key), key_help(*.has_key))]
     Unauthorized {
         /// The paddock's address.
         address: Address,
@@ -75,7 +76,7 @@ pub(crate) enum CommandError {
         has_key: bool,
     },
     /// The connection ended early.
-    #[error("the paddock at {address} has gone")]
+    #[error("lost the connection to paddock at {address}")]
     ConnectionLost {
         /// The paddock's address.
         address: Address,
@@ -89,7 +90,7 @@ pub(crate) enum CommandError {
         code: Option<String>,
     },
     /// The answer has no end.
-    #[error("the answer breaks off")]
+    #[error("the response ended before it was complete")]
     AnswerTruncated,
     /// The user interrupted the command.
     #[error("interrupted")]
@@ -109,17 +110,19 @@ fn join_addresses(addresses: &[Address]) -> String {
 
 fn key_error(has_key: bool) -> &'static str {
     match has_key {
-        true => "does not know the key in PADDOCK_KEY",
-        false => "wants an API key",
+        true => "rejected the key in PADDOCK_KEY",
+        false => "requires an API key",
     }
 }
 
 fn key_help(has_key: bool) -> &'static str {
     match has_key {
-        true => "it is misspelt, or was revoked; put the secret of a key that allows `admin` there",
+        true => {
+            "the key is mistyped or was revoked; set PADDOCK_KEY to the secret of a key that allows `admin`"
+        }
         false => {
-            "put the secret of a key that allows `admin` into the environment, as PADDOCK_KEY; its operator \
-             makes one: paddock key new NAME --allow admin --write"
+            "set PADDOCK_KEY to the secret of a key that allows `admin`; the operator can create one with \
+             `paddock key new NAME --allow admin --write`"
         }
     }
 }

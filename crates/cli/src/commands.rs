@@ -41,55 +41,55 @@ enum Command {
     /// Serve the configured models.
     #[command(after_help = examples::SERVE)]
     Serve(ConfigArgs),
-    /// Put an existing llama-server command behind paddock, at the same address.
+    /// Run an existing llama-server command behind paddock, at the same address.
     #[command(after_help = examples::WRAP)]
     Wrap(wrap::WrapArgs),
-    /// Say everything that serve would refuse or leave out, all at once; touch nothing.
+    /// Check the configuration: report every error and every skipped file, without starting anything.
     #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
-    /// Print an example or the schema of the configuration file.
+    /// Print an example configuration file or its JSON Schema.
     #[command(after_help = examples::CONFIG)]
     Config(config::ConfigCommand),
-    /// Print what a model file holds, and what it takes in memory.
+    /// Print a model file's metadata and its estimated memory use.
     #[command(after_help = examples::INSPECT)]
     Inspect(inspect::InspectArgs),
-    /// Print which models there are and how each is doing.
+    /// List the models and their status.
     #[command(visible_alias = "ps", after_help = examples::STATUS)]
     Status(status::StatusArgs),
-    /// Show live what is loaded, in memory and in flight, and load and unload.
+    /// Show models, memory and requests live; load, unload and pin models.
     #[command(after_help = examples::TOP)]
     Top(top::TopArgs),
-    /// Talk to a model.
+    /// Chat with a model.
     #[command(after_help = examples::CHAT)]
     Chat(chat::ChatArgs),
     /// Load a model.
     #[command(after_help = examples::LOAD)]
     Load(load::LoadArgs),
-    /// Unload a model when what is in flight to it has ended.
+    /// Unload a model after its requests in flight have finished.
     #[command(after_help = examples::UNLOAD)]
     Unload(load::LoadArgs),
-    /// Keep a model in memory once it is loaded, whoever waits for its place and however idle it is.
+    /// Pin a model: once loaded, it is neither evicted nor unloaded when idle.
     #[command(after_help = examples::PIN)]
     Pin(pin::PinArgs),
-    /// Let a pinned model go again like any other.
+    /// Unpin a model, so that it can be evicted and unloaded when idle.
     #[command(after_help = examples::UNPIN)]
     Unpin(pin::PinArgs),
-    /// Say why a model is where it is, or what became of a request.
+    /// Explain a model's current status or a request's outcome.
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
-    /// Print what a model's llama-server writes.
+    /// Print the output of a model's llama-server.
     #[command(after_help = examples::LOGS)]
     Logs(logs::LogsArgs),
-    /// Print the requests that have ended: times, tokens, outcome.
+    /// List finished requests with their times, tokens and outcome.
     #[command(after_help = examples::REQUESTS)]
     Requests(requests::RequestsArgs),
-    /// Make, list and revoke API keys.
+    /// Create, list and revoke API keys.
     #[command(after_help = examples::KEY)]
     Key(key::KeyCommand),
-    /// Print a completion script for a shell.
+    /// Print a shell completion script.
     #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
-    /// Print or write the manual, for packages.
+    /// Print or write the man pages, for packages.
     #[command(hide = true)]
     Man(man::ManArgs),
     /// Print the version.
@@ -100,20 +100,19 @@ enum Command {
 /// Flags of commands that read a configuration.
 #[derive(Debug, Args)]
 struct ConfigArgs {
-    /// The configuration file.
+    /// Path of the configuration file.
     ///
-    /// Without it the first of `./paddock.toml`, `$XDG_CONFIG_HOME/paddock/paddock.toml` and
-    /// `/etc/paddock/paddock.toml` is read; without any of them the flags alone count.
+    /// Default: the first of `./paddock.toml`, `$XDG_CONFIG_HOME/paddock/paddock.toml` and
+    /// `/etc/paddock/paddock.toml` that exists; if none exists, paddock uses only the flags.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A model to serve; without a name it is called as its file is. Can be given several times.
+    /// A model file to serve. Without NAME, the model is named after the file. Can be repeated.
     #[arg(long, value_name = "PATH|NAME=PATH", value_parser = OsStringValueParser::new().map(|text| ModelFlag::from(&*text)))]
     model: Vec<ModelFlag>,
-    /// A directory: every *.gguf file below it is a model that is called as the file is. Can be given
-    /// several times.
+    /// A directory of models: every *.gguf file below it is served under the file's name. Can be repeated.
     #[arg(long, value_name = "DIR")]
     models_dir: Vec<PathBuf>,
-    /// Where clients connect: HOST:PORT or unix:PATH. Can be given several times.
+    /// Address for clients: HOST:PORT or unix:PATH. Can be repeated.
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Listen>,
     #[command(flatten)]
@@ -123,13 +122,13 @@ struct ConfigArgs {
 /// Flags of commands that serve.
 #[derive(Debug, Args)]
 struct CommonArgs {
-    /// Where the operator connects: HOST:PORT or unix:PATH. Can be given several times.
+    /// Address for operators (dashboard, metrics, admin API): HOST:PORT or unix:PATH. Can be repeated.
     #[arg(long, value_name = "ADDR")]
     admin: Vec<Listen>,
-    /// Allow addresses that are open to every network, such as 0.0.0.0:8080.
+    /// Allow listening on all network interfaces, such as 0.0.0.0:8080.
     #[arg(long)]
     allow_public: bool,
-    /// What is logged: a level, or TARGET=LEVEL pairs with commas between.
+    /// Log filter: a level, or comma-separated TARGET=LEVEL pairs.
     #[arg(long, value_name = "FILTER", env = "PADDOCK_LOG")]
     log: Option<String>,
 }

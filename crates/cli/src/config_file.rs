@@ -93,7 +93,7 @@ fn read(file: PathBuf) -> Result<ConfigText, Problems> {
         let (message, help) = match error.kind() {
             ErrorKind::NotFound => (format!("there is no file {path}"), None),
             ErrorKind::PermissionDenied => {
-                let help = "change its permissions, or run paddock as a user who may read it";
+                let help = "change its permissions, or run paddock as a user who can read it";
                 (
                     format!("{path} cannot be read: permission denied"),
                     Some(help),

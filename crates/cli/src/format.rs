@@ -29,7 +29,7 @@ pub(crate) fn format_age(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a negative one is none, and whole seconds are meant"
+        reason = "negative values are clamped, and fractions of a second are dropped"
     )]
     let seconds = seconds.max(0.0) as u64;
     format_duration(seconds)

@@ -52,7 +52,7 @@ pub(crate) fn start(filter: &str) -> WorkerGuard {
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
-    let place = place.as_deref().unwrap_or("an unknown place");
+    let place = place.as_deref().unwrap_or("unknown location");
     let thread = thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     let backtrace = Backtrace::capture();

@@ -11,6 +11,6 @@ pub(crate) fn raise_limit() {
     }
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!(%error, "the limit on open files stays as it is");
+        tracing::debug!(%error, "could not raise the limit on open files");
     }
 }

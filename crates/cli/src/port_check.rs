@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use paddock_server::config::{Config, Listen, Problem};
 
-const ADDRESS_HELP: &str = "choose another address, or stop what is in its way";
+const ADDRESS_HELP: &str = "choose another address, or free this one";
 
 /// Longest wait for a connection to this machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
@@ -50,7 +50,7 @@ fn tcp_problem(addresses: &[SocketAddr]) -> Option<String> {
 }
 
 fn in_use_message(address: &dyn std::fmt::Display) -> String {
-    format!("something else listens on {address}")
+    format!("another process is listening on {address}")
 }
 
 /// Returns why an address cannot be bound, ignoring other listeners. A UDP socket needs the same rights and, unlike
@@ -58,11 +58,12 @@ fn in_use_message(address: &dyn std::fmt::Display) -> String {
 fn bind_error(address: SocketAddr) -> Option<String> {
     let error = UdpSocket::bind(address).err()?;
     match error.kind() {
-        ErrorKind::AddrNotAvailable => {
-            Some(format!("{} is no address of this machine", address.ip()))
-        }
+        ErrorKind::AddrNotAvailable => Some(format!(
+            "{} is not an address of this machine",
+            address.ip()
+        )),
         ErrorKind::PermissionDenied => Some(format!(
-            "port {} needs privileges: it is below 1024",
+            "port {} requires privileges because it is below 1024",
             address.port()
         )),
         _ => None,
@@ -94,7 +95,7 @@ fn unix_problem(path: &Path) -> Option<String> {
     let kind = found.file_type();
     if !kind.is_socket() {
         return Some(format!(
-            "{} is there already and is not a socket",
+            "{} already exists and is not a socket",
             path.display()
         ));
     }
@@ -105,5 +106,5 @@ fn unix_problem(path: &Path) -> Option<String> {
 
 #[cfg(not(unix))]
 fn unix_problem(_: &Path) -> Option<String> {
-    Some("unix sockets are not to be had on this system".to_owned())
+    Some("unix sockets are not supported on this system".to_owned())
 }

@@ -83,7 +83,7 @@ async fn serve(
     let mut signals = Signals::new(ends)?;
     let announced = config.clone();
     let adoption = Adoption::begin().inspect_err(|error| {
-        tracing::debug!(%error, "this process does not adopt orphans");
+        tracing::debug!(%error, "cannot adopt orphaned processes");
     });
     let shim = exec::build_shim()?;
     let service = Service::start(config, source, shim, inherited, manager, adoption.ok()).await?;
@@ -120,7 +120,7 @@ fn report_command_end(end: &CommandEnd) -> Exit {
     if end.status != 0 {
         let message = &end.message;
         output::print_error(&format!(
-            "error: the command has ended before it served: {message}"
+            "error: the command exited before it was ready: {message}"
         ));
     }
     Exit::Command(end.status)
@@ -168,10 +168,13 @@ async fn forward_signals(
     end: oneshot::Sender<()>,
 ) {
     let first = signals.next().await;
-    tracing::info!(signal = first, "draining; a second signal ends it at once");
+    tracing::info!(
+        signal = first,
+        "draining; a second signal stops paddock immediately"
+    );
     let _gone = stop.send(());
     let second = signals.next().await;
-    tracing::warn!(signal = second, "ending at once");
+    tracing::warn!(signal = second, "stopping immediately");
     let _gone = end.send(());
     future::pending::<()>().await;
 }
@@ -223,7 +226,7 @@ pub(crate) fn format_summary(
     public: &[Listen],
     admin: &[Listen],
 ) -> String {
-    let file = file.map_or("none; flags and defaults".to_owned(), |file| {
+    let file = file.map_or("none (flags and defaults only)".to_owned(), |file| {
         file.display().to_string()
     });
     let models = config.models.iter();
@@ -251,8 +254,10 @@ pub(crate) fn format_summary(
 fn describe_source(model: &Model, mode: Mode) -> String {
     match (&model.path, mode) {
         (Some(path), _) => path.display().to_string(),
-        (None, Mode::Wrap { router: true, .. }) => "whatever llama-server is asked for".to_owned(),
-        (None, _) => "as llama-server finds it".to_owned(),
+        (None, Mode::Wrap { router: true, .. }) => {
+            "selected per request (llama-server router mode)".to_owned()
+        }
+        (None, _) => "located by llama-server".to_owned(),
     }
 }
 
@@ -263,7 +268,7 @@ fn model_ids(config: &Config) -> String {
 
 fn format_addresses(addresses: &[Listen]) -> String {
     if addresses.is_empty() {
-        return "nowhere".to_owned();
+        return "none".to_owned();
     }
     let urls = addresses.iter().map(|address| match address {
         Listen::Tcp(_) | Listen::Localhost(_) => format!("http://{address}"),

@@ -18,7 +18,8 @@ pub(crate) fn suggest(args: &[String]) -> Option<String> {
         "list" | "ls" | "models" => Some("paddock status".to_owned()),
         "stop" | "rm" | "remove" | "down" if model.is_some() => Some(with_model("unload")),
         "stop" | "down" => Some(
-            "paddock unload MODEL\nto end paddock itself: Ctrl-C where it runs, or systemctl stop paddock"
+            "paddock unload MODEL\nto stop paddock itself: press Ctrl-C in its terminal, or run systemctl stop \
+             paddock"
                 .to_owned(),
         ),
         "key" => suggest_key(rest),
@@ -28,7 +29,7 @@ pub(crate) fn suggest(args: &[String]) -> Option<String> {
         "validate" | "test" => Some(with_args("paddock check", rest)),
         "init" => Some("paddock config example > paddock.toml".to_owned()),
         "pull" | "download" | "get" => Some(
-            "paddock does not download models: fetch a .gguf file, then\npaddock serve --model FILE.gguf"
+            "paddock does not download models: download a .gguf file, then run\npaddock serve --model FILE.gguf"
                 .to_owned(),
         ),
         "llama-server" | "llama" => Some(with_args("paddock wrap -- llama-server", rest)),

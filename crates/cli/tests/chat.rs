@@ -109,12 +109,12 @@ fn shown(output: Output) -> (i32, String, String) {
 
 /// Times differ from run to run.
 fn figures_alike(text: &str) -> String {
-    let Some((before, after)) = text.split_once("first after ") else {
+    let Some((before, after)) = text.split_once("first token after ") else {
         return text.to_owned();
     };
     let (seconds, after) = after.split_once(" s").unwrap();
     assert!(seconds.parse::<f64>().unwrap() < 30.0, "{text}");
-    format!("{before}first after TIME s{}", figures_alike(after))
+    format!("{before}first token after TIME s{}", figures_alike(after))
 }
 
 /// Reads a request and returns the body of a chat; of the question before it, nothing.
@@ -140,7 +140,7 @@ fn request(stream: &TcpStream) -> Option<Value> {
     is_chat.then(|| serde_json::from_slice(&body).unwrap())
 }
 
-const FIGURES: &str = "2 tokens at 40.0 tok/s, first after TIME s, prompt 5\n";
+const FIGURES: &str = "2 tokens at 40.0 tok/s, first token after TIME s, prompt 5\n";
 
 #[test]
 fn an_answer_is_streamed_and_its_cost_told_besides() {

@@ -141,7 +141,7 @@ fn check_lists_every_model_and_every_file_that_is_none() {
     let (code, out, error) = place.run(&with(&["check", "--models-dir", "more"]));
     let expected = "ok\n  model   m: DIR/m.gguf\n  model   a-b: DIR/models/a b.gguf\n  \
         model   b: DIR/models/b.gguf\n  model   c: DIR/more/c.gguf\n  \
-        skipped DIR/models/a#.gguf cannot be called after its file: the name `a#` contains '#', \
+        skipped DIR/models/a#.gguf cannot be served under its file name: the name `a#` contains '#', \
         which clients cannot send safely\n  engine  DIR/llama-server\n";
     assert_eq!((code, error.as_str()), (0, ""));
     assert!(out.starts_with(expected), "{out}");
@@ -217,7 +217,7 @@ fn a_port_that_is_taken_is_told_by_both() {
         &address,
     ];
     let (code, _, error) = place.run(&[&["check"], &flags[..]].concat());
-    let expected = format!("error: server.listen: something else listens on {address}\n");
+    let expected = format!("error: server.listen: another process is listening on {address}\n");
     assert_eq!(code, 64);
     assert!(error.starts_with(&expected), "{error}");
     let (code, _, error) = place.run(&[&["serve"], &flags[..]].concat());
@@ -243,7 +243,7 @@ fn a_file_in_the_place_of_a_socket_is_told() {
     let (code, _, error) = place.run(&flags);
     assert_eq!(code, 64);
     assert!(
-        error.contains("m.gguf is there already and is not a socket"),
+        error.contains("m.gguf already exists and is not a socket"),
         "{error}"
     );
 }
@@ -260,7 +260,7 @@ fn what_cannot_be_wrapped_is_refused() {
     let (code, _, error) = place.run(&["wrap", "lama-server", "--port", "0"]);
     assert_eq!(code, 64);
     assert!(
-        error.starts_with("error: the command: there is no `lama-server` on PATH"),
+        error.starts_with("error: the command: `lama-server` was not found on PATH"),
         "{error}"
     );
 }

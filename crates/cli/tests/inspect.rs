@@ -66,7 +66,7 @@ memory        for 4096 tokens, 1 slot, f16 cache
   cache       4.0 MiB
   compute     9.5 MiB (estimated)
   total       16.5 MiB
-  besides     a prompt cache, as the RAM budget allows (--cache-ram)
+  plus        a prompt cache, limited by the RAM budget (--cache-ram)
 ";
     assert_eq!((code, out.as_str(), error.as_str()), (0, expected, ""));
 }
@@ -136,7 +136,7 @@ fn all_parts_count() {
     fs::remove_file(path).unwrap();
     let (code, out, error) = inspect(directory.path(), &["m-00001-of-00002.gguf"]);
     let expected = "error: there is no file m-00002-of-00002.gguf
-  = help: name a .gguf file; of a split model all parts have to be there
+  = help: give the path of a .gguf file; a split model needs all its parts
 ";
     assert_eq!((code, out.as_str(), error.as_str()), (1, "", expected));
 }
@@ -146,8 +146,8 @@ fn what_is_not_known_is_said() {
     let directory = place("m.gguf", &GgufBuilder::new("llama"));
     let (code, out, _) = inspect(directory.path(), &["m.gguf"]);
     assert_eq!(code, 0);
-    let memory = "\nmemory        unknown: the file has no metadata key `llama.block_count`, without which its \
-        memory cannot be predicted\n";
+    let memory = "\nmemory        unknown: the file lacks the metadata key `llama.block_count`, which is needed to \
+        predict its memory\n";
     assert!(
         out.contains("\nlayers        unknown\n") && out.contains(memory),
         "{out}"
@@ -171,7 +171,7 @@ fn files_that_cannot_be_read_say_what_to_do() {
         (
             "none.gguf",
             "there is no file none.gguf",
-            "name a .gguf file; of a",
+            "give the path of a .gguf file; a split",
         ),
         (
             "cut.gguf",
@@ -181,12 +181,12 @@ fn files_that_cannot_be_read_say_what_to_do() {
         (
             "text.gguf",
             "text.gguf is not a GGUF file",
-            "name a .gguf file",
+            "give the path of a .gguf file",
         ),
         (
             ".",
             ". is a directory, not a regular file",
-            "name a .gguf file",
+            "give the path of a .gguf file",
         ),
     ] {
         let (code, out, error) = inspect(directory.path(), &[name]);

@@ -139,8 +139,8 @@ fn a_key_may_have_an_end() {
     );
     for (when, words) in [
         ("soon", "expected a duration such as 90d, or a date"),
-        ("2020-01-01", "has passed: the key would never be good"),
-        ("366d", "is more than a year; write a date"),
+        ("2020-01-01", "has passed: the key would never be valid"),
+        ("366d", "is more than a year; give a date instead"),
     ] {
         let (code, out, error) = place.run(&format!("key new a --expires {when}"));
         assert_eq!((code, out.as_str()), (2, ""));

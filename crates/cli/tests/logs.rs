@@ -102,7 +102,7 @@ fn the_last_lines_are_printed_as_they_are() {
     let (code, _, error) = logs(&["m", "--admin", "unix:other.sock"]);
     assert_eq!(code, 69);
     assert!(
-        error.starts_with("error: no paddock answers at unix:other.sock: "),
+        error.starts_with("error: cannot reach paddock at unix:other.sock: "),
         "{error}"
     );
 }
@@ -135,7 +135,7 @@ fn who_follows_ends_with_paddock_or_quietly_by_an_interrupt() {
     running.signal("TERM");
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     for follower in [ended(plain, plain_out), ended(json, json_out)] {
-        let gone = "error: the paddock at unix:admin.sock has gone\n";
+        let gone = "error: lost the connection to paddock at unix:admin.sock\n";
         assert_eq!((follower.0, follower.2.as_str()), (69, gone));
     }
 }
@@ -181,7 +181,7 @@ fn where_no_paddock_is_the_command_says_so_and_what_to_do() {
     ));
     assert_eq!((code, out.as_str()), (69, ""));
     assert!(
-        error.starts_with(&format!("error: no paddock answers at {address}: ")),
+        error.starts_with(&format!("error: cannot reach paddock at {address}: ")),
         "{error}"
     );
     assert!(
@@ -209,7 +209,7 @@ fn what_is_no_paddock_is_recognized() {
         let (code, out, error) = run(&mut command(directory.path(), &args));
         answering.join().unwrap();
         assert_eq!((code, out.as_str()), (69, ""));
-        let expected = format!("error: what answers at {address} is not paddock's admin address\n");
+        let expected = format!("error: the server at {address} is not paddock's admin API\n");
         assert!(error.starts_with(&expected), "{answer:?}: {error}");
     }
 }

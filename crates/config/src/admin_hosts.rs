@@ -41,11 +41,11 @@ impl FromStr for HostName {
             }
             () if text.contains(['/', ':']) && is_name(alone) => {
                 format!(
-                    "`{shown}`: write the host name alone, without scheme, port and path: \"{alone}\""
+                    "`{shown}`: write only the host name, without scheme, port or path: \"{alone}\""
                 )
             }
             () if text.contains('*') => {
-                format!("`{shown}`: write each name; `*` is not supported here")
+                format!("`{shown}`: `*` is not supported here; list each name")
             }
             () => format!("expected a host name such as \"paddock.example\", found `{shown}`"),
         })
@@ -79,7 +79,7 @@ mod tests {
         for (text, part) in [
             (
                 "https://dash.example/",
-                "without scheme, port and path: \"dash.example\"",
+                "without scheme, port or path: \"dash.example\"",
             ),
             ("dash.example:8081", "\"dash.example\""),
             ("*.example", "`*` is not supported"),

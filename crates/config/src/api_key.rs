@@ -70,8 +70,8 @@ impl KeyHash {
     }
 
     /// Error message for any other text.
-    pub(super) const EXPECTED: &str = "expected \"sha256:\" and 64 hexadecimal digits, the hash of the \
-                                       secret, as `paddock key new NAME` prints it";
+    pub(super) const EXPECTED: &str = "expected \"sha256:\" followed by 64 hexadecimal digits: the hash that \
+        `paddock key new NAME` prints with the secret";
 
     /// Reads `sha256:` and 64 hexadecimal digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -132,13 +132,13 @@ impl std::str::FromStr for Scope {
 pub fn key_name_error(name: &str) -> Option<String> {
     let odd = |char: &char| !char.is_ascii_alphanumeric() && !"-_".contains(*char);
     match name {
-        "" => Some("a key's name has at least one letter".to_owned()),
+        "" => Some("a key's name must not be empty".to_owned()),
         name if name.len() > MAX_NAME_BYTES => {
-            Some(format!("a key's name has at most {MAX_NAME_BYTES} letters"))
+            Some(format!("a key's name must have at most {MAX_NAME_BYTES} characters"))
         }
         name => name.chars().find(odd).map(|odd| {
             format!(
-                "the name `{}` contains {odd:?}; letters, digits, - and _ make a key's name",
+                "the name `{}` contains {odd:?}; a key's name may contain only letters, digits, - and _",
                 name.escape_debug()
             )
         }),

@@ -9,15 +9,15 @@ use super::suggestions::closest_name;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The text is not valid TOML.
-    #[error("it is not valid TOML: `paddock check` says where")]
+    #[error("invalid TOML; `paddock check` shows where")]
     Broken,
     /// The key exists already.
     #[error(
-        "it has a key `{0}` already: choose another name, or take that one out by `paddock key revoke {0}`"
+        "there is already a key `{0}`; choose another name, or remove that key with `paddock key revoke {0}`"
     )]
     Exists(String),
     /// The key does not exist.
-    #[error("it has no key `{name}`{}", list_existing(.close.as_ref(), .names))]
+    #[error("there is no key `{name}`{}", list_existing(.close.as_ref(), .names))]
     Unknown {
         /// Name of the key.
         name: String,
@@ -28,7 +28,7 @@ pub enum EditError {
     },
     /// The key is not written as a section of its own.
     #[error(
-        "its keys are not written as sections of their own, [auth.keys.NAME]: change it by hand"
+        "the keys in this file are not written as separate [auth.keys.NAME] sections; edit the file by hand"
     )]
     ByHand,
 }
@@ -36,8 +36,8 @@ pub enum EditError {
 fn list_existing(close: Option<&String>, names: &[String]) -> String {
     match (close, names) {
         (Some(close), _) => format!(", did you mean `{close}`?"),
-        (None, []) => ", nor any other".to_owned(),
-        (None, names) => format!("; there are: {}", names.join(", ")),
+        (None, []) => "; no keys are configured".to_owned(),
+        (None, names) => format!("; existing keys: {}", names.join(", ")),
     }
 }
 
@@ -212,15 +212,18 @@ mod tests {
         let text = "[auth.keys.laptop]\nhash = 'b'\n";
         let error = with_key(text, "laptop", NEW).unwrap_err().to_string();
         assert!(
-            error.starts_with("it has a key `laptop` already"),
+            error.starts_with("there is already a key `laptop`"),
             "{error}"
         );
         let told = |text, name| without_key(text, name).unwrap_err().to_string();
         assert_eq!(
             told(text, "latpop"),
-            "it has no key `latpop`, did you mean `laptop`?"
+            "there is no key `latpop`, did you mean `laptop`?"
         );
-        assert_eq!(told(text, "x"), "it has no key `x`; there are: laptop");
-        assert_eq!(told("", "x"), "it has no key `x`, nor any other");
+        assert_eq!(
+            told(text, "x"),
+            "there is no key `x`; existing keys: laptop"
+        );
+        assert_eq!(told("", "x"), "there is no key `x`; no keys are configured");
     }
 }

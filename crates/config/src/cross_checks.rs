@@ -58,10 +58,10 @@ pub(super) fn check_public(
 ) -> impl Iterator<Item = Problem> {
     let open = addresses.iter().filter(|at| at.value.is_wildcard());
     open.map(move |at| {
-        let message = format!("{} is open to every network this machine is on", at.value);
+        let message = format!("{} listens on all network interfaces of this machine", at.value);
         at.problem(message).help(format!(
-            "listen on 127.0.0.1, or on one address of this machine; {keys}\
-             if everyone may use it: `allow_public = true` under [server], or --allow-public",
+            "listen on 127.0.0.1 or on a specific address of this machine; {keys}\
+             to allow access for everyone, set `allow_public = true` under [server], or pass --allow-public",
         ))
     })
 }
@@ -80,11 +80,11 @@ pub(super) fn check_overlaps(
             continue;
         };
         let message = if other.value == *address {
-            format!("{address} is there twice, first in {}", other.key)
+            format!("{address} is listed twice, first in {}", other.key)
         } else {
             format!("{address} overlaps {} in {}", other.value, other.key)
         };
-        let help = "give clients and the operator (--admin) different addresses";
+        let help = "use different addresses for clients and operators (--admin)";
         problems.push(at.problem(message).help(help));
     }
     problems
@@ -97,7 +97,7 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Sourced<String>>) 
     for at in names {
         let name = at.value.as_str();
         if let Some(message) = model_name_error(name) {
-            let help = "letters, digits and . _ - : / @ + are safe, such as \"org/model:q4\"";
+            let help = "use only letters, digits and . _ - : / @ +, as in \"org/model:q4\"";
             problems.push(at.problem(message).help(help));
         }
         match seen.entry(name) {
@@ -106,8 +106,8 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a Sourced<String>>) 
             }
             Entry::Occupied(first) => {
                 let first = first.get().location();
-                let message = format!("the name `{name}` is there twice, first in {first}");
-                let help = "no two models share a name or an alias";
+                let message = format!("the name `{name}` is used twice, first in {first}");
+                let help = "names and aliases of models must be unique";
                 problems.push(at.problem(message).help(help));
             }
         }
@@ -120,11 +120,11 @@ pub(super) fn model_name_error(name: &str) -> Option<String> {
     let odd =
         |char: &char| char.is_whitespace() || char.is_control() || ",\"'\\?#%".contains(*char);
     match name {
-        "" => Some("a model's name has at least one letter".to_owned()),
+        "" => Some("a model's name must not be empty".to_owned()),
         "." | ".." => Some(format!("`{name}` cannot be a model's name: it is a path")),
-        name if name.len() > MAX_NAME_BYTES => {
-            Some(format!("a model's name has at most {MAX_NAME_BYTES} bytes"))
-        }
+        name if name.len() > MAX_NAME_BYTES => Some(format!(
+            "a model's name must have at most {MAX_NAME_BYTES} bytes"
+        )),
         name => {
             let odd = name.chars().find(odd)?;
             let shown = name.escape_debug();

@@ -67,8 +67,9 @@ enum FileKind {
 }
 
 const DRAFT_REASON: &str =
-    "is a draft model: name it with `draft` under [models.NAME] of the model it is for";
-const IMPORTANCE_MATRIX_REASON: &str = "is an importance matrix, which is for quantizing a model";
+    "is a draft model: set it as `draft` under [models.NAME] of its target model";
+const IMPORTANCE_MATRIX_REASON: &str =
+    "is an importance matrix, which is only used to quantize a model";
 
 /// Parts of the names of draft models, which predict tokens for another model.
 const DRAFT_MARKS: [&str; 4] = ["mtp-", "eagle3-", "dspark-", "dflash-"];
@@ -138,7 +139,7 @@ fn skip_orphans(parts: &[GgufFile], models: &[GgufFile], skipped: &mut Vec<Skipp
         if known.insert(place(part)) {
             skipped.push(SkippedFile::new(
                 &part.path,
-                "is a part without the first one",
+                "is a part of a split model whose first part is missing",
             ));
         }
     }
@@ -179,8 +180,8 @@ fn pair_projectors(
                 pairs.insert(model.path.clone(), projector.path.clone());
             }
             _ => {
-                let reason = "is a projector, and it is not clear of which model: \
-                    name it with `mmproj` under [models.NAME]";
+                let reason =
+                    "is a projector of an unknown model: set it as `mmproj` under [models.NAME]";
                 skipped.push(SkippedFile::new(&projector.path, reason));
             }
         }

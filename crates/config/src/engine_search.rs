@@ -39,7 +39,7 @@ pub(super) fn find(command: &Path, process_env: &ProcessEnv) -> Result<PathBuf, 
     let name = command.display();
     if command.as_os_str().is_empty() {
         return Err(PathFault::new(
-            "is empty",
+            "must not be empty",
             "write \"llama-server\" or a path",
         ));
     }
@@ -53,7 +53,7 @@ pub(super) fn find(command: &Path, process_env: &ProcessEnv) -> Result<PathBuf, 
             }
             ProgramState::Directory => Err(PathFault::new(
                 format!("{name} is a directory"),
-                format!("name the program in it, such as {name}/llama-server"),
+                format!("give the path of the program in it, such as {name}/llama-server"),
             )),
             ProgramState::NotExecutable => Err(not_executable_fault(command)),
         };
@@ -70,7 +70,7 @@ pub(super) fn find(command: &Path, process_env: &ProcessEnv) -> Result<PathBuf, 
     Err(unusable.map_or_else(
         || {
             let help = how_to_get(command, process_env);
-            PathFault::new(format!("there is no `{name}` on PATH"), help)
+            PathFault::new(format!("`{name}` was not found on PATH"), help)
         },
         |candidate| not_executable_fault(&candidate),
     ))

@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
     }
     HttpUrl::parse(text).map(Some).map_err(|flaw| {
         let help = match flaw {
-            UrlError::User => "; `events_token_file` names a file with a token",
+            UrlError::User => "; put the token into the file that `events_token_file` names",
             _ => "",
         };
         format!("expected {EXPECTED}: {flaw}{help}")

@@ -9,8 +9,8 @@ use toml::value::{Date, Datetime, Offset, Time};
 use super::units;
 
 /// Accepted forms, for error messages.
-pub(super) const EXPECTED: &str = "a date such as 2027-06-30, which begins at 00:00 UTC, or a date and time with its offset such as \
-     2027-06-30T18:00:00Z";
+pub(super) const EXPECTED: &str = "a date such as 2027-06-30 (00:00 UTC), or a date and time with its offset such \
+    as 2027-06-30T18:00:00Z";
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -33,7 +33,7 @@ impl Expiry {
             }
             // A duration that is too long has its own message.
             Err(message) if message.contains("a year") => {
-                return Err(format!("{message}; write a date"));
+                return Err(format!("{message}; give a date instead"));
             }
             Err(_) => text.parse().map_err(|_| {
                 format!(
@@ -43,7 +43,7 @@ impl Expiry {
             })?,
         };
         match expiry.has_passed(now) {
-            true => Err(format!("{expiry} has passed: the key would never be good")),
+            true => Err(format!("{expiry} has passed: the key would never be valid")),
             false => Ok(expiry),
         }
     }
@@ -235,7 +235,10 @@ mod tests {
         assert_eq!(read("1h30m"), Ok("2027-06-30T19:30:00Z".to_owned()));
         assert_eq!(read("2027-07-01"), Ok("2027-07-01T00:00:00Z".to_owned()));
         let error = |text: &str| read(text).unwrap_err();
-        assert_eq!(error("400d"), "`400d` is more than a year; write a date");
+        assert_eq!(
+            error("400d"),
+            "`400d` is more than a year; give a date instead"
+        );
         assert!(error("2027-06-30").contains("has passed"));
         assert!(error("0s").contains("has passed"));
         assert!(error("soon").starts_with("expected a duration such as 90d, or a date"));

@@ -25,8 +25,8 @@ pub(super) fn unexpanded_help(path: &Path) -> Option<String> {
     let mut suspects = parts.filter(|part| part.starts_with('~') || has_variable(part));
     suspects.next().map(|part| {
         format!(
-            "`{part}` is taken as it is written: paddock expands ~, $HOME and ${{HOME}} at the beginning of a path, \
-             if HOME is set, and no other variable"
+            "`{part}` is not expanded: paddock expands only ~, $HOME and ${{HOME}} at the beginning of a path, if \
+             HOME is set"
         )
     })
 }

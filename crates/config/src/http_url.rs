@@ -18,17 +18,17 @@ pub struct HttpUrl {
 pub(super) enum UrlError {
     #[error("it does not begin with http:// or https://")]
     Scheme,
-    #[error("it is no address")]
+    #[error("it is not a valid URL")]
     Address,
     #[error("the host is missing")]
     Host,
-    #[error("no certificate can be for such a host")]
+    #[error("the host is neither a DNS name nor an IP address")]
     Name,
-    #[error("a name and a password cannot be part of it")]
+    #[error("it must not contain a user name or password")]
     User,
     #[error("the port is not a number from 1 to 65535")]
     Port,
-    #[error("what stands behind a # is for browsers")]
+    #[error("it must not contain a # fragment")]
     Fragment,
 }
 
@@ -155,18 +155,18 @@ mod tests {
         for (text, reason) in [
             ("collector:8090", "does not begin with http://"),
             ("unix:/run/events.sock", "does not begin with http://"),
-            ("https://", "no address"),
+            ("https://", "not a valid URL"),
             ("https://a..b/", "no certificate"),
-            ("HTTPS://me:secret@collector", "a name and a password"),
-            ("http://", "no address"),
-            ("http:///events", "no address"),
+            ("HTTPS://me:secret@collector", "a user name or password"),
+            ("http://", "not a valid URL"),
+            ("http:///events", "not a valid URL"),
             ("http://:8090", "host is missing"),
             ("http://collector:", "not a number"),
             ("http://collector:0", "not a number"),
             ("http://collector:99999", "not a number"),
-            ("http://col lector", "no address"),
+            ("http://col lector", "not a valid URL"),
             ("http://collector/#a", "#"),
-            ("http://me:secret@collector", "a name and a password"),
+            ("http://me:secret@collector", "a user name or password"),
         ] {
             let message = HttpUrl::parse(text).unwrap_err().to_string();
             assert!(message.contains(reason), "{text}: {message}");

@@ -33,13 +33,13 @@ pub enum ListenError {
     #[error("`{0}` is a host name; give an IP address, or `localhost`")]
     Name(String),
     /// Not a port.
-    #[error("`{0}` is not a port; ports go from 0 (any free one) to 65535")]
+    #[error("`{0}` is not a port; ports range from 0 (any free port) to 65535")]
     Port(String),
     /// No path after `unix:`.
-    #[error("`unix:` needs a path after it")]
+    #[error("`unix:` must be followed by a path")]
     NoPath,
     /// A path the system cannot bind.
-    #[error("the socket path has {0} bytes; a unix socket's path has at most 107")]
+    #[error("the socket path has {0} bytes; the maximum is 107")]
     LongPath(usize),
 }
 
@@ -189,10 +189,10 @@ mod tests {
         assert_eq!(parsed("example.org:80"), name);
         for port in ["", "65536", "+80", "http"] {
             let expected =
-                format!("`{port}` is not a port; ports go from 0 (any free one) to 65535");
+                format!("`{port}` is not a port; ports range from 0 (any free port) to 65535");
             assert_eq!(parsed(&format!("127.0.0.1:{port}")), expected);
         }
-        assert_eq!(parsed("unix:"), "`unix:` needs a path after it");
+        assert_eq!(parsed("unix:"), "`unix:` must be followed by a path");
         let long = format!("unix:/{}", "x".repeat(107));
         assert!(parsed(&long).starts_with("the socket path has 108 bytes"));
     }

@@ -11,7 +11,7 @@ pub(super) fn check(text: &str) -> Result<String, String> {
         let lower = level.to_ascii_lowercase();
         if !named || !LEVELS.contains(&lower.as_str()) {
             return Err(format!(
-                "expected a level ({}) or TARGET=LEVEL pairs with commas between, found `{text}`",
+                "expected a level ({}) or comma-separated TARGET=LEVEL pairs, found `{text}`",
                 LEVELS.join(", ")
             ));
         }

@@ -10,7 +10,7 @@ use super::engine_search::PathFault;
 use super::home_dir::unexpanded_help;
 
 const DOWNLOAD_AGAIN_HELP: &str = "download it again";
-const UNREADABLE_HELP: &str = "change its permissions, or run paddock as a user who may read it";
+const UNREADABLE_HELP: &str = "change its permissions, or run paddock as a user who can read it";
 
 /// Checks that a model file, with all its parts if split, exists and is complete.
 pub(super) fn check(path: &Path) -> Result<(), PathFault> {
@@ -27,16 +27,16 @@ fn check_parts(path: &Path, SplitPart { index, count }: SplitPart) -> Result<(),
         let suffix = format!("-{:05}-of-{count:05}.gguf", index + 1);
         return Err(PathFault::new(
             format!(
-                "{shown} is part {} of {count}, which its name does not say",
+                "{shown} is part {} of {count}, but its name does not show that",
                 index + 1
             ),
-            format!("let its name end in {suffix}, as llama.cpp wants it"),
+            format!("rename it to end in {suffix}, as llama.cpp requires"),
         ));
     };
     if index != 0 {
         return Err(PathFault::new(
             format!("{shown} is part {} of {count}", index + 1),
-            format!("name the first part, {}", first.display()),
+            format!("use the first part, {}", first.display()),
         ));
     }
     let mut missing = Vec::new();
@@ -55,8 +55,8 @@ fn check_parts(path: &Path, SplitPart { index, count }: SplitPart) -> Result<(),
     };
     let parts = missing.len();
     Err(PathFault::new(
-        format!("{shown} is the first of {count} files, {parts} of which cannot be found"),
-        format!("{} is the first that is missing", part.display()),
+        format!("{shown} is the first of {count} parts, but {parts} of them cannot be found"),
+        format!("the first missing part is {}", part.display()),
     ))
 }
 
@@ -95,7 +95,10 @@ fn similar_files(path: &Path) -> Option<String> {
         parent
     };
     let Ok(entries) = fs::read_dir(place) else {
-        return Some(format!("there is no directory {} either", parent.display()));
+        return Some(format!(
+            "the directory {} does not exist either",
+            parent.display()
+        ));
     };
     // Reading a directory of many thousand files would take too long.
     let names = entries

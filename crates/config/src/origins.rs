@@ -212,7 +212,7 @@ impl std::str::FromStr for AllowedOrigin {
                 true => "; write the host as browsers send it, in Punycode (`xn--…`)",
                 false => "",
             };
-            return Err(format!("`{shown}` has {odd:?} in it{help}"));
+            return Err(format!("`{shown}` contains {odd:?}{help}"));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("expected {EXPECTED}, found `{shown}`"));
@@ -241,11 +241,11 @@ const EXPECTED: &str = "an origin such as \"https://notes.example\", or \"*\" fo
 fn parse_site(secure: bool, rest: &str) -> Result<Pattern, String> {
     let scheme = if secure { "https" } else { "http" };
     if rest.contains('@') {
-        return Err("an origin has neither a name nor a password in it".to_owned());
+        return Err("an origin must not contain a user name or password".to_owned());
     }
     if let Some((authority, _)) = rest.split_once(['/', '?', '#']) {
         return Err(format!(
-            "an origin ends before the path: write \"{scheme}://{authority}\""
+            "an origin has no path: write \"{scheme}://{authority}\""
         ));
     }
     let (host, port) = split_port(rest.as_bytes());
@@ -263,7 +263,7 @@ fn parse_site(secure: bool, rest: &str) -> Result<Pattern, String> {
                 (Some(number), _) => Port::Is(number),
                 (None, _) => {
                     return Err(format!(
-                        "`{digits}` is not a port; ports go from 1 to 65535, `*` is every port"
+                        "`{digits}` is not a port; ports range from 1 to 65535, and `*` matches every port"
                     ));
                 }
             }
@@ -289,12 +289,12 @@ fn host_pattern(host: &str) -> Result<Host, String> {
     };
     if name.contains('*') {
         return Err(format!(
-            "`{host}`: a `*` stands for a whole host, as in \"http://*:8080\", or for what comes before a \
-             domain, as in \"https://*.notes.example\""
+            "`{host}`: `*` matches a whole host, as in \"http://*:8080\", or subdomains, as in \
+             \"https://*.notes.example\""
         ));
     }
     if !super::admin_hosts::is_name(name) {
-        return Err(format!("`{host}` is not a host"));
+        return Err(format!("`{host}` is not a host name"));
     }
     Ok(match below {
         true => Host::Below(name.to_owned()),
@@ -309,7 +309,7 @@ fn parse_other(scheme: String, rest: &str) -> Result<Pattern, String> {
     }
     if rest.contains(['*', '/', '?', '#', '@']) {
         return Err(format!(
-            "expected \"{scheme}://*\", or the origin as the program sends it, such as \"{scheme}://notes\""
+            "expected \"{scheme}://*\", or the origin that the program sends, such as \"{scheme}://notes\""
         ));
     }
     let rest = Some(rest.to_owned());

@@ -40,19 +40,19 @@ pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
 fn read(text: &str) -> Result<HttpUrl, String> {
     let url = HttpUrl::parse(text).map_err(|flaw| match flaw {
         UrlError::Scheme if text.to_ascii_lowercase().starts_with("grpc://") => {
-            "OTLP goes over HTTP here, customarily to port 4318".to_owned()
+            "paddock sends OTLP over HTTP, usually to port 4318".to_owned()
         }
         flaw => flaw.to_string(),
     })?;
     if !url.has_port() && url.tls().is_none() {
-        return Err("it needs a port, customarily :4318".to_owned());
+        return Err("it needs a port, usually :4318".to_owned());
     }
     if url.query().is_some() {
-        return Err("a path may follow, but no query".to_owned());
+        return Err("it must not contain a query".to_owned());
     }
     for signal in ["/v1/traces", "/v1/metrics"] {
         if url.path().ends_with(signal) {
-            return Err(format!("leave {signal} out: paddock adds it"));
+            return Err(format!("omit {signal}: paddock adds it"));
         }
     }
     Ok(url)
@@ -79,15 +79,15 @@ mod tests {
     #[test]
     fn what_is_no_such_address_is_refused_with_a_reason() {
         for (text, reason) in [
-            ("https://me:secret@collector:4318", "a name and a password"),
-            ("GRPC://collector:4317", "OTLP goes over HTTP"),
-            ("http://collector", "needs a port"),
-            ("http://collector:4318/?a=b", "no query"),
-            ("http://collector:4318/v1/traces", "leave /v1/traces out"),
             (
-                "http://collector:4318/x/v1/metrics/",
-                "leave /v1/metrics out",
+                "https://me:secret@collector:4318",
+                "a user name or password",
             ),
+            ("GRPC://collector:4317", "OTLP over HTTP"),
+            ("http://collector", "needs a port"),
+            ("http://collector:4318/?a=b", "not contain a query"),
+            ("http://collector:4318/v1/traces", "omit /v1/traces"),
+            ("http://collector:4318/x/v1/metrics/", "omit /v1/metrics"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(reason), "{text}: {message}");

@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 
 pub(super) const HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
-pub(super) const HEADERS_HELP: &str = "write NAME=VALUE, with a comma between two, and %20 for a space, %2C for a comma and %25 \
-     for a % in a value, such as Authorization=Bearer%20TOKEN";
+pub(super) const HEADERS_HELP: &str = "write comma-separated NAME=VALUE fields, such as \
+    Authorization=Bearer%20TOKEN; in a value, write %20 for a space, %2C for a comma and %25 for a %";
 
 /// Maximum length of the text: the limit of W3C Baggage, whose format this is.
 const MAX_BYTES: usize = 8192;
@@ -36,15 +36,15 @@ pub(super) enum HeadersError {
     Text,
     #[error("field {0} has no =")]
     Pair(usize),
-    #[error("field {0} has a name that is none of HTTP's")]
+    #[error("field {0} has a name that HTTP does not allow")]
     Name(usize),
-    #[error("field {0} is one that paddock says itself")]
+    #[error("field {0} is one that paddock sets itself")]
     Reserved(usize),
-    #[error("field {0} has the name of one before it")]
+    #[error("field {0} has the same name as an earlier field")]
     Duplicate(usize),
-    #[error("field {0} has a % without two hexadecimal digits behind it")]
+    #[error("field {0} has a % that is not followed by two hexadecimal digits")]
     Escape(usize),
-    #[error("field {0} has a character in its value that no field can have")]
+    #[error("field {0} has a character in its value that HTTP does not allow")]
     Value(usize),
 }
 

@@ -12,13 +12,14 @@ struct OwnedFlags {
 }
 
 const PATH_HELP: &str =
-    "name the file with `path` under [models.NAME]; paddock does not download models";
+    "set `path` under [models.NAME] to the model's file; paddock does not download models";
 const MANY_MODELS_HELP: &str =
-    "name models under [models.NAME], or their directory in `dirs` under [discover]";
+    "configure models under [models.NAME], or list their directory in `dirs` under [discover]";
 const AUTH_HELP: &str =
-    "clients show paddock's own keys, under [auth.keys.NAME]: `paddock key new NAME`";
+    "use paddock's own API keys, under [auth.keys.NAME]; `paddock key new NAME` creates one";
 const TLS_HELP: &str = "TLS is not supported in this version; put a TLS proxy in front of paddock";
-const EXITS_HELP: &str = "with it the child would print something and exit; run it without paddock";
+const EXITS_HELP: &str =
+    "with this flag, llama-server prints information and exits; run the command without paddock";
 
 const OWNED_FLAGS: &[OwnedFlags] = &[
     OwnedFlags {
@@ -49,7 +50,7 @@ const OWNED_FLAGS: &[OwnedFlags] = &[
     OwnedFlags {
         flags: &["-a", "--alias"],
         env: &["LLAMA_ARG_ALIAS"],
-        help: "the model is called NAME of [models.NAME]; use `aliases` for other names",
+        help: "the model's name is NAME in [models.NAME]; use `aliases` for other names",
     },
     OwnedFlags {
         flags: &["--host", "--port", "--reuse-port"],
@@ -119,12 +120,12 @@ const OWNED_FLAGS: &[OwnedFlags] = &[
     OwnedFlags {
         flags: &["--api-prefix"],
         env: &["LLAMA_ARG_API_PREFIX"],
-        help: "it would move the routes that paddock asks whether the child is ready",
+        help: "paddock needs llama-server's routes at their default paths",
     },
     OwnedFlags {
         flags: &[],
         env: &["LLAMA_SERVER_ROUTER_PORT", "LLAMA_SERVER_CHILD_MODE"],
-        help: "llama-server and paddock speak to each other through it",
+        help: "paddock uses this variable to communicate with llama-server",
     },
 ];
 
@@ -183,13 +184,15 @@ pub(super) fn check_arg(arg: &Sourced<String>) -> Option<Problem> {
     let help = row.map(|row| row.help);
     let help = help.or_else(|| preset_port(flag).map(|_| PATH_HELP));
     let help = help.or_else(|| exit_help(flag))?;
-    let message = format!("`{flag}` is not for `args`: paddock sets it or does without");
+    let message =
+        format!("`{flag}` is not allowed in `args`: paddock sets it or does not support it");
     Some(arg.problem(message).help(help))
 }
 
 /// Reports an environment variable that paddock sets itself.
 pub(super) fn check_env(name: &str, value: &Sourced<String>) -> Option<Problem> {
     let row = OWNED_FLAGS.iter().find(|row| row.env.contains(&name))?;
-    let message = format!("`{name}` is not for `env`: paddock sets it or does without");
+    let message =
+        format!("`{name}` is not allowed in `env`: paddock sets it or does not support it");
     Some(value.problem(message).help(row.help))
 }

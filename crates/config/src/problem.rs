@@ -82,7 +82,7 @@ impl Problems {
 
     /// Wraps problems that the caller knows to be non-empty.
     pub(crate) fn from_nonempty(problems: Vec<Problem>) -> Self {
-        debug_assert!(!problems.is_empty(), "a refusal has a reason");
+        debug_assert!(!problems.is_empty(), "a list of problems is not empty");
         Self(problems)
     }
 

@@ -325,7 +325,7 @@ fn read_duration(
     section.parse(key, "a duration such as \"30s\"", |text| {
         let duration = units::parse_duration(text)?;
         if duration < least {
-            Err("must be longer than nothing".to_owned())
+            Err("must be longer than 0".to_owned())
         } else {
             Ok(duration)
         }

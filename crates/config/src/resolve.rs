@@ -111,10 +111,10 @@ impl Resolver<'_> {
         if let Some(at) = &token_file {
             let path = at.value.display();
             if url.is_none() {
-                let problem = at.problem("there is no `events_url` to which it could be shown");
+                let problem = at.problem("`events_url` is not set, so the token would not be used");
                 self.report.push(problem);
             } else if !at.value.is_file() {
-                let help = format!("write the token into it: (umask 077; cat > {path})");
+                let help = format!("create it with the token: (umask 077; cat > {path})");
                 let problem = at.problem(format!("there is no file {path}"));
                 self.report.push(problem.help(help));
             }
@@ -154,10 +154,10 @@ impl Resolver<'_> {
             && let Vram::Devices(devices) = &at.value
             && (devices.is_empty() || devices.contains_key(""))
         {
-            let help = "write such as { CUDA0 = \"20GiB\" }, with names that \
-                `llama-server --list-devices` shows, or \"auto\"";
+            let help = "write, for example, { CUDA0 = \"20GiB\" }, with device names from \
+                `llama-server --list-devices`, or \"auto\"";
             self.report
-                .push(at.problem("needs the names of devices").help(help));
+                .push(at.problem("needs device names").help(help));
         }
         let default = Memory::default();
         Memory {
@@ -208,7 +208,7 @@ impl Resolver<'_> {
         for (name, value) in &env {
             if name.is_empty() || name.contains(['=', '\0']) || value.value.contains('\0') {
                 let message = format!(
-                    "`{}` cannot be an environment variable",
+                    "`{}` is not a valid name of an environment variable",
                     name.escape_debug()
                 );
                 self.report.push(value.problem(message));

@@ -54,10 +54,10 @@ pub(super) fn missing_support(
         return None;
     }
     let message = format!(
-        "this kernel lacks parts of the sandbox: {}",
+        "this kernel does not support parts of the sandbox: {}",
         missing.join(", ")
     );
-    let help = "write \"auto\" to use what it has, or use Linux 6.12 or newer with Landlock among its \
-        security modules";
+    let help = "write \"auto\" to use the supported parts, or use Linux 6.12 or newer with the Landlock security \
+        module";
     Some(mode.problem(message).help(help))
 }

@@ -50,7 +50,7 @@ pub(super) fn unknown_key(
         table.is_some_and(|table| table.get("path").is_some())
     };
     if path.is_empty() && is_model(value) {
-        let help = format!("a model stands under `models`: [models.{name}]");
+        let help = format!("configure a model under `models`: [models.{name}]");
         return (plain, Some(help));
     }
     (plain, Some(list))

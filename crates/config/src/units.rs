@@ -32,7 +32,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let factor = factor.ok_or_else(|| expected_size(text))?;
     number
         .checked_mul(factor)
-        .ok_or_else(|| format!("`{text}` is beyond any size"))
+        .ok_or_else(|| format!("`{text}` is too large"))
 }
 
 /// Parses a duration: the sum of whole numbers with units.

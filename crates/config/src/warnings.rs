@@ -49,15 +49,15 @@ fn fault_warning(config: &Config, fault: &FileFault) -> Warning {
     let models = models.collect::<Vec<_>>();
     let (consequence, remedy) = match models.as_slice() {
         [] => (
-            "no model below it is served".to_owned(),
-            "once there are files, reload the configuration",
+            "no model below this directory is served".to_owned(),
+            "reload the configuration once the files exist",
         ),
         models => (
             format!(
-                "requests for {} are refused with this reason",
+                "requests for {} will fail with this error",
                 models.join(", ")
             ),
-            "the next request looks again",
+            "paddock checks again at the next request",
         ),
     };
     let help = problem.help.as_ref().map(|help| format!("{help}; "));
@@ -75,8 +75,8 @@ fn fault_warning(config: &Config, fault: &FileFault) -> Warning {
 fn public_warning(config: &Config, at: &Listen) -> Warning {
     let wraps = matches!(config.mode, Mode::Wrap { .. });
     let key = match wraps {
-        true => "give the command an --api-key",
-        false => "demand a key: `paddock key new NAME`",
+        true => "add --api-key to the command",
+        false => "require a key: `paddock key new NAME`",
     };
     Warning {
         message: format!("other machines can use {at} without an API key"),
@@ -87,11 +87,11 @@ fn public_warning(config: &Config, at: &Listen) -> Warning {
 fn admin_warning(config: &Config, at: &Listen) -> Warning {
     let key = match config.mode {
         Mode::Wrap { .. } => "",
-        Mode::Serve => ", or demand a key: `paddock key new NAME --allow admin`",
+        Mode::Serve => ", or require a key: `paddock key new NAME --allow admin`",
     };
     Warning {
         message: format!(
-            "other machines can load, unload and watch models at the admin address {at} without an API key"
+            "other machines can control and monitor models at the admin address {at} without an API key"
         ),
         help: format!("listen on 127.0.0.1{key}; {}", confirm_help(config)),
     }
@@ -99,8 +99,10 @@ fn admin_warning(config: &Config, at: &Listen) -> Warning {
 
 fn confirm_help(config: &Config) -> &'static str {
     match config.mode {
-        Mode::Wrap { .. } => "if that is meant: --allow-public",
-        Mode::Serve => "if that is meant: `allow_public = true` under [server], or --allow-public",
+        Mode::Wrap { .. } => "if this is intended, pass --allow-public",
+        Mode::Serve => {
+            "if this is intended, set `allow_public = true` under [server], or pass --allow-public"
+        }
     }
 }
 
@@ -116,17 +118,17 @@ fn pages_warning(config: &Config) -> Option<Warning> {
             any.as_str(),
             "every web page that a browser on this network opens",
         ),
-        None if origins.has_null() => ("null", "every web page, from inside a sandboxed frame,"),
+        None if origins.has_null() => ("null", "every web page in a sandboxed frame"),
         None => return None,
     };
     let (cause, help) = match config.mode {
         Mode::Serve => (
-            format!("`server.allowed_origins` has \"{found}\" and there are no API keys"),
-            "list the pages that may, or demand a key: `paddock key new NAME`",
+            format!("`server.allowed_origins` contains \"{found}\" and no API keys are configured"),
+            "list the allowed origins, or require a key: `paddock key new NAME`",
         ),
         Mode::Wrap { .. } => (
             format!("the command has `--cors-origins {found}` and no `--api-key`"),
-            "name the pages that may, or give the command a key",
+            "list the allowed origins, or add --api-key to the command",
         ),
     };
     Some(Warning {
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn addresses_that_other_machines_reach_are_warned_about_without_keys() {
         let clients = "other machines can use 192.0.2.1:80 without an API key".to_owned();
-        let operators = "other machines can load, unload and watch models at the admin address 192.0.2.1:81 without an \
+        let operators = "other machines can control and monitor models at the admin address 192.0.2.1:81 without an \
                          API key"
             .to_owned();
         let hash = "0".repeat(64);

@@ -60,8 +60,8 @@ impl WrapCommand {
     ) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let Some((program, words)) = command.split_first() else {
-            let help = "write: paddock wrap -- llama-server -m FILE.gguf";
-            let problem = Problem::new("there is no command to wrap").help(help);
+            let help = "usage: paddock wrap -- llama-server -m FILE.gguf";
+            let problem = Problem::new("no command to wrap").help(help);
             return Err(Problems::from_nonempty(vec![problem]));
         };
         let mut found = WrapFlags::default();
@@ -219,7 +219,7 @@ fn listener(host: &str, port: u16) -> Result<Listen, String> {
     let first = found.ok().and_then(|mut addresses| addresses.next());
     first
         .map(Listen::Tcp)
-        .ok_or_else(|| format!("`{host}` has no address"))
+        .ok_or_else(|| format!("`{host}` resolves to no address"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub enum Error {
     #[error("is not a GGUF file: {0}")]
     NotGguf(String),
     /// The file is big-endian.
-    #[error("is a big-endian GGUF file, which only big-endian machines can read")]
+    #[error("is a big-endian GGUF file, which only big-endian machines can load")]
     BigEndian,
     /// The version is not 2 or 3.
     #[error("has GGUF version {0}; versions 2 and 3 are supported")]
@@ -40,7 +40,7 @@ pub enum Error {
     #[error("is truncated: it ends after {0} bytes, inside its header")]
     HeaderTruncated(u64),
     /// The file ends before the end of its last tensor. Sizes are in bytes.
-    #[error("is truncated: its tensors need {needs} bytes, it has {has}")]
+    #[error("is truncated: its tensors need {needs} bytes, but the file has {has}")]
     Truncated {
         /// The length that the tensor table requires.
         needs: u64,
@@ -69,7 +69,7 @@ pub enum Error {
     #[error("has metadata key `{0}` with an array of arrays")]
     NestedArray(String),
     /// A metadata key or a tensor name is repeated.
-    #[error("has the {what} `{name}` twice")]
+    #[error("contains the {what} `{name}` twice")]
     Duplicate {
         /// The kind of name.
         what: &'static str,
@@ -77,7 +77,7 @@ pub enum Error {
         name: String,
     },
     /// A metadata value has the wrong type.
-    #[error("has metadata key `{key}` of type {found} where {expected} is expected")]
+    #[error("has metadata key `{key}` of type {found}, but {expected} is expected")]
     KeyType {
         /// The metadata key.
         key: &'static str,

@@ -69,13 +69,13 @@ fn read_version<R: Read>(input: &mut BoundedReader<R>) -> Result<u32, Error> {
 fn describe_start(start: &[u8]) -> String {
     let lower = start.to_ascii_lowercase();
     let known = if start.starts_with(b"version https://git-lfs") {
-        "it is a Git LFS pointer; `git lfs pull` fetches the model itself"
+        "it is a Git LFS pointer; `git lfs pull` downloads the model"
     } else if lower.starts_with(b"<!doctype") || lower.starts_with(b"<html") {
-        "it is a web page, so the download went wrong"
+        "it is a web page, so the download probably failed"
     } else if start.starts_with(b"PK\x03\x04") {
         "it is a zip archive"
     } else if [&b"lmgg"[..], b"tjgg", b"fmgg", b"algg"].contains(&&start[..start.len().min(4)]) {
-        "it has an older ggml format, which llama.cpp no longer reads"
+        "it uses an old ggml format, which llama.cpp no longer reads"
     } else if lower.get(8..).is_some_and(|rest| rest.starts_with(b"{\"")) {
         "it looks like safetensors; convert it with llama.cpp's convert_hf_to_gguf.py"
     } else {
@@ -215,7 +215,7 @@ fn read_tensors<R: Read>(
         // llama.cpp requires data without gaps; after a tensor of unknown size the check is
         // impossible.
         if let Some(expected) = expected.filter(|&expected| expected != offset) {
-            let problem = format!("at offset {offset}, where {expected} is expected");
+            let problem = format!("at offset {offset} instead of {expected}");
             return Err(tensor_error(tensor.name, problem));
         }
         let end = size.map(|size| offset.checked_add(size));
@@ -224,7 +224,7 @@ fn read_tensors<R: Read>(
             Some(None) => {
                 return Err(tensor_error(
                     tensor.name,
-                    "beyond any file's length".to_owned(),
+                    "that ends beyond the largest possible file size".to_owned(),
                 ));
             }
             Some(end) => end,
@@ -267,7 +267,7 @@ fn read_tensor<R: Read>(input: &mut BoundedReader<R>) -> Result<Tensor, Error> {
 /// Returns a tensor's size in bytes, or `None` if its type is unknown. The error describes the
 /// defect.
 fn tensor_size(dims: &[u64], ggml_type: GgmlType) -> Result<Option<u64>, String> {
-    let too_large = || format!("of {dims:?} elements, beyond any file's length");
+    let too_large = || format!("of {dims:?} elements, too large for any file");
     let elements = dims
         .iter()
         .try_fold(1u64, |product, &dim| product.checked_mul(dim))
@@ -278,7 +278,9 @@ fn tensor_size(dims: &[u64], ggml_type: GgmlType) -> Result<Option<u64>, String>
     };
     let row = dims.first().copied().unwrap_or(1);
     if !row.is_multiple_of(block) {
-        return Err(format!("with rows of {row}, not a multiple of {block}"));
+        return Err(format!(
+            "with rows of {row} elements, which is not a multiple of {block}"
+        ));
     }
     let size = (elements / block)
         .checked_mul(bytes)

@@ -8,7 +8,7 @@ use crate::memory::{self, MemoryOptions, Unpredictable};
 #[non_exhaustive]
 pub enum Unloadable {
     /// The file declares itself an adapter or an importance matrix.
-    #[error("is of type `{0}`, which is not a model itself")]
+    #[error("is of type `{0}`, which is not a complete model")]
     Kind(String),
     /// The file has a header and no weights, as test vocabularies do.
     #[error("has no tensors, so there is nothing to load")]
@@ -89,12 +89,12 @@ mod tests {
             (tensor(model(Value::U32(100_000))), "claims 100000 layers"),
             (
                 tensor(model(kind("2"))),
-                "has no metadata key `llama.block_count`",
+                "lacks the metadata key `llama.block_count`",
             ),
             (tensor(GgufBuilder::new("clip")), "is a projector"),
             (
                 tensor(GgufBuilder::new("llama")),
-                "has no metadata key `llama.block_count`",
+                "lacks the metadata key `llama.block_count`",
             ),
         ] {
             let found = check(&file);

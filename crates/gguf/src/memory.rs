@@ -38,10 +38,10 @@ pub enum Unpredictable {
     #[error("has no parts")]
     NoParts,
     /// A required metadata key is missing or not an integer.
-    #[error("has no metadata key `{0}`, without which its memory cannot be predicted")]
+    #[error("lacks the metadata key `{0}`, which is needed to predict its memory use")]
     Missing(String),
     /// The number of layers is zero or exceeds the 512 that llama.cpp b11434 reads.
-    #[error("claims {0} layers; llama.cpp loads 1 to 512")]
+    #[error("claims {0} layers; llama.cpp supports 1 to 512")]
     Layers(u64),
     /// The file is a projector for images or sound; see [`projector_bytes`].
     #[error("is a projector, which must be loaded together with a model")]

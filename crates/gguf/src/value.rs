@@ -72,7 +72,7 @@ impl Value {
 
 /// The type of a metadata value, by its number in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the format's own")]
+#[expect(missing_docs, reason = "these are the format's names")]
 pub enum ValueType {
     U8 = 0,
     I8 = 1,

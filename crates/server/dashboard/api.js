@@ -9,7 +9,7 @@ export async function ask(method, path, options = {}) {
     answer = await fetch(path, { method, cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("paddock does not answer");
+    throw new Error("cannot reach paddock");
   }
   if (answer.ok) return answer;
   const error = new Error(await reason(answer));

@@ -31,7 +31,7 @@ function renderModel() {
   const model = state.models.get(shown.model);
   write(find("model-title"), shown.model);
   if (model) card.update(model);
-  else if (state.known) write(find("model-card"), "There is no model of this name in the configuration.");
+  else if (state.known) write(find("model-card"), "No model with this name is configured.");
 }
 
 function changed(to) {

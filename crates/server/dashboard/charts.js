@@ -38,7 +38,7 @@ export function makeChart({ title, format, log = false, binary = false }) {
   function update(data) {
     drawn = data;
     write(headline, data.headline);
-    picture.setAttribute("aria-label", `${title} over the last ${duration(data.to - data.from)}: ${data.headline || "nothing"}`);
+    picture.setAttribute("aria-label", `${title} over the last ${duration(data.to - data.from)}: ${data.headline || "no data"}`);
     redraw();
     point();
   }

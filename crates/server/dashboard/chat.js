@@ -37,7 +37,7 @@ function clear() {
   current?.abort.abort();
   messages = [];
   find("talk").replaceChildren(
-    el("p", { class: "empty" }, "Try a model: ask it something below. A model that is not loaded is loaded first. Nothing said here is kept when this page is closed."),
+    el("p", { class: "empty" }, "Try a model: type a message below. paddock first loads the model if necessary. The conversation is lost when you close this page."),
   );
 }
 
@@ -95,7 +95,7 @@ async function answer(mine) {
       headers: { "Content-Type": "application/json" },
       signal: mine.abort.signal,
     });
-    end = (await read(answer, mine)) ? "" : "the stream ended before the answer did";
+    end = (await read(answer, mine)) ? "" : "the stream ended before the answer was complete";
   } catch (error) {
     end = mine.abort.signal.aborted ? "stopped" : error.message;
     turn.text.classList.toggle("wrong", end !== "stopped" && mine.content === "");
@@ -105,7 +105,7 @@ async function answer(mine) {
   else if (end === "stopped" || mine.first === 0) messages.pop();
   const told = measured(mine, end);
   write(turn.told, told);
-  write(find("chat-said"), `Answer of ${mine.model}: ${told}`);
+  write(find("chat-said"), `Answer from ${mine.model}: ${told}`);
 }
 
 /** Shows a stream; whether it came to its regular end. */
@@ -160,7 +160,7 @@ function makeTurn(model) {
   const thought = el("details", {}, el("summary", {}, "Reasoning"), reasoning);
   const told = el("p", { class: "told" });
   show(thought, false);
-  const node = el("article", { class: "turn", "aria-label": `Answer of ${model}` }, el("p", { class: "by" }, model), thought, text, told);
+  const node = el("article", { class: "turn", "aria-label": `Answer from ${model}` }, el("p", { class: "by" }, model), thought, text, told);
   return { node, text, thought, reasoning, told };
 }
 

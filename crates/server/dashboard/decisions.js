@@ -17,12 +17,12 @@ function happened({ at, event, reason, message }) {
 }
 
 export const renderDecisions = (list, id, current) =>
-  fill(list, current, "Nothing has been decided about it yet: it is loaded by its first request, or by hand.", async () =>
+  fill(list, current, "No decisions yet. The model is loaded by its first request, or with the Load button.", async () =>
     (await get(path(id, "/explain"))).decisions.reverse().map(decision),
   );
 
 /** Its loads and ends, those before paddock's last start too, and between them paddock's own starts and ends. */
-export const renderLife = (list, id, current) => fill(list, current, "It has not been loaded yet.", () => life(id));
+export const renderLife = (list, id, current) => fill(list, current, "This model has not been loaded yet.", () => life(id));
 
 async function life(id) {
   const [own, paddocks] = await Promise.all([id, ""].map(lives));

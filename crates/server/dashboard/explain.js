@@ -23,9 +23,9 @@ function parts(ended) {
   const engine = Math.min(ended.engine_wait_seconds, Math.max(0, begun - queue - load));
   const waited = queue + load + engine;
   return [
-    ["waited for its turn", "other", queue],
-    ["model loading", "c2", load],
-    ["waited inside the engine (estimated)", "c3", engine],
+    ["queued", "other", queue],
+    ["loading the model", "c2", load],
+    ["queued in llama-server (estimated)", "c3", engine],
     [first === null ? "answer" : "until the first token", "c1", Math.max(0, begun - waited)],
     ["rest of the stream", "c0", first === null ? 0 : Math.max(0, total - begun)],
   ].filter(([, , took]) => took > 0);
@@ -49,18 +49,18 @@ function times(ended) {
 function facts(ended) {
   const { prompt, cached, generated } = ended.tokens;
   const rows = [
-    ["Began", clock(ended.at)],
+    ["Started", clock(ended.at)],
     ["Model", ended.model ?? "none"],
     ["Key", ended.key],
     ["Route", words(ended.route)],
-    ["Status", ended.status ?? "none: its client left before"],
+    ["Status", ended.status ?? "none: the client disconnected first"],
     ["Outcome", words(ended.outcome)],
     ["Error", ended.error],
     ["Total", seconds(ended.total_seconds)],
-    ["Prompt tokens", cached ? `${prompt}, ${cached} of them cached` : prompt],
+    ["Prompt tokens", cached ? `${prompt} (${cached} cached)` : prompt],
     ["Generated tokens", generated],
     ["Tokens/s", ended.tokens_per_second && rate(ended.tokens_per_second)],
-    ["Bodies", `${bytes(ended.bytes_in)} in, ${bytes(ended.bytes_out)} out`],
+    ["Body sizes", `${bytes(ended.bytes_in)} in, ${bytes(ended.bytes_out)} out`],
   ];
   const known = rows.filter(([, value]) => value !== null && value !== undefined);
   return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
@@ -69,15 +69,15 @@ function facts(ended) {
 /** What was decided: something only about a request that waited or was refused. */
 async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_wait_seconds: engine, outcome }) {
   const straight = queue + load + engine === 0 && outcome !== "refused";
-  if (straight) return el("p", { class: "quiet" }, "It went straight to its model: nothing had to be decided about it.");
+  if (straight) return el("p", { class: "quiet" }, "This request reached its model without waiting, so there are no decisions to show.");
   try {
     const told = await get(path(id, "/explain"));
     const error = told.error && el("p", {}, told.error.message);
     const list = told.meanwhile.length > 0 && el("ol", { class: "decisions" }, told.meanwhile.map((one) => decision(one)));
-    const words = el("p", {}, `It waited ${seconds(told.waited_seconds)} and was ${told.outcome}.`);
-    return el("div", { class: "block" }, el("h3", {}, "What was decided meanwhile"), words, error, list);
+    const words = el("p", {}, `Waited ${seconds(told.waited_seconds)}; outcome: ${told.outcome}`);
+    return el("div", { class: "block" }, el("h3", {}, "Decisions while it waited"), words, error, list);
   } catch (error) {
     const none = error.status === 404;
-    return el("p", { class: "quiet" }, none ? "What was decided about it is not remembered any more." : error.message);
+    return el("p", { class: "quiet" }, none ? "The decisions about this request are no longer stored." : error.message);
   }
 }

@@ -42,10 +42,10 @@ export function renderHistory() {
     if (at < from) continue;
     rows.push({ row, at: Math.min(at, to) });
   }
-  charts.ttft.update({ from, to, ...ofEach(rows, (row) => row.ttft_seconds, seconds, 95), empty: "no stream has ended in this time" });
-  charts.speed.update({ from, to, ...ofEach(rows, (row) => row.tokens_per_second, (value) => `${rate(value)} tokens/s`, 5), empty: "no answer has told its tokens in this time" });
-  charts.requests.update({ from, to, ...perSecond(rows, from, to), empty: "no request has ended in this time" });
-  charts.memory.update({ from, to, ...memory(from), empty: "paddock has not said yet" });
+  charts.ttft.update({ from, to, ...ofEach(rows, (row) => row.ttft_seconds, seconds, 95), empty: "no stream finished in this period" });
+  charts.speed.update({ from, to, ...ofEach(rows, (row) => row.tokens_per_second, (value) => `${rate(value)} tokens/s`, 5), empty: "no answer reported token counts in this period" });
+  charts.requests.update({ from, to, ...perSecond(rows, from, to), empty: "no request finished in this period" });
+  charts.memory.update({ from, to, ...memory(from), empty: "no data yet" });
 }
 
 /** A dot for each request, in its model's colour; said are the median and the percentile that is bad. */

@@ -63,7 +63,7 @@ async function run(mine) {
 }
 
 function take({ line, missed }) {
-  if (missed !== undefined) kept.push({ text: `${count(missed, "line")} lost here: this page was too slow`, gap: true });
+  if (missed !== undefined) kept.push({ text: `${count(missed, "line")} lost here because this page was too slow`, gap: true });
   if (line !== undefined) kept.push({ text: plain(line) });
   if (kept.length > 2 * KEPT) kept = kept.slice(-KEPT);
   soon();
@@ -93,7 +93,7 @@ function draw() {
 }
 
 function nothing(words) {
-  return el("p", { class: "quiet" }, words === "" ? "Its children have written nothing yet. Load the model, and its lines come here." : "No line has these words.");
+  return el("p", { class: "quiet" }, words === "" ? "No output yet. Load the model to see its output here." : "No matching lines.");
 }
 
 /** A line, with what is searched for marked. */

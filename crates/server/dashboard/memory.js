@@ -41,7 +41,7 @@ function makePlace() {
   const update = (place) => {
     write(name, place.name);
     const limit = place.limit === null ? "in use, no limit" : `of ${bytes(place.limit)} in use`;
-    const claimed = place.claimed > 0 ? `, ${bytes(place.claimed)} kept for a load` : "";
+    const claimed = place.claimed > 0 ? `, ${bytes(place.claimed)} reserved for a load` : "";
     write(words, `${bytes(place.used)} ${limit}${claimed}`);
     const parts = place.taken.map((model) => ({ id: model.id, kind: colour(model.id), size: model.size }));
     if (place.claimed > 0) parts.push({ id: "\0claimed", kind: "other claimed", size: place.claimed });

@@ -68,7 +68,7 @@ export function modelCard(id, alone = false) {
     show(loading, model.status === "loading");
     if (model.progress === null || model.progress === undefined) {
       progress.removeAttribute("value");
-      write(loaded, model.pid ? "" : "waits for room");
+      write(loaded, model.pid ? "" : "waiting for memory");
     } else {
       progress.value = model.progress;
       write(loaded, `${Math.round(model.progress * 100)} %`);
@@ -80,12 +80,12 @@ export function modelCard(id, alone = false) {
 
 function badgesOf(model) {
   const badges = [];
-  if (model.pinned) badges.push({ text: "pinned", kind: "pin", title: "Once loaded it stays, whoever waits and however idle it is" });
+  if (model.pinned) badges.push({ text: "pinned", kind: "pin", title: "Once loaded, the model is neither evicted nor unloaded when idle" });
   const { opened_by: by = [], ...parts } = model.sandbox ?? {};
   const open = Object.keys(parts).filter((part) => !parts[part]);
-  const why = by.length > 0 ? `opened by ${by.join(", ")}` : "this kernel does not have the others";
+  const why = by.length > 0 ? `relaxed because of ${by.join(", ")}` : "this kernel does not support the other parts";
   if (Object.keys(parts).length === 0 || !model.pid) return badges;
-  if (open.length === 0) badges.push({ text: "sandboxed", title: `It holds: ${Object.keys(parts).join(", ")}` });
+  if (open.length === 0) badges.push({ text: "sandboxed", title: `Active parts: ${Object.keys(parts).join(", ")}` });
   else if (open.length === Object.keys(parts).length) badges.push({ text: "no sandbox", kind: "warn", title: why });
   else badges.push({ text: `sandbox without ${open.join(", ")}`, kind: "warn", title: why });
   return badges;
@@ -98,16 +98,16 @@ function renderFacts(list, model, alone) {
   const facts = [];
   const loaded = ["ready", "draining"].includes(model.status);
   if (loaded || model.in_flight > 0) facts.push(["In flight", String(model.in_flight)]);
-  if (loaded || model.queued > 0) facts.push(["Waiting", String(model.queued)]);
+  if (loaded || model.queued > 0) facts.push(["Queued", String(model.queued)]);
   if (model.since !== null && (loaded || model.status === "loading")) {
-    facts.push([loaded ? "Up" : "Loading for", duration(model.since + passed(model))]);
+    facts.push([loaded ? "Ready for" : "Loading for", duration(model.since + passed(model))]);
   }
   if (alone && model.pid) facts.push(["Process", String(model.pid)]);
-  if (alone && model.restarts > 0) facts.push(["Started before", count(model.restarts, "time")]);
+  if (alone && model.restarts > 0) facts.push(["Restarts", String(model.restarts)]);
   const { predicted, measured } = model.memory;
   if (measured) facts.push(["Memory", everywhere(measured)]);
   const same = measured && predicted && everywhere(measured) === everywhere(predicted);
-  if (predicted && !same) facts.push([measured ? "Predicted" : "Memory predicted", everywhere(predicted)]);
+  if (predicted && !same) facts.push([measured ? "Predicted" : "Predicted memory", everywhere(predicted)]);
   keep(list, facts, ([name]) => name, ([name]) => {
     const value = el("dd");
     return { node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => write(value, text) };
@@ -127,7 +127,7 @@ function failureBox() {
   const next = el("span");
   const message = el("p");
   const tail = el("pre");
-  const details = el("details", {}, el("summary", {}, "Its last lines"), tail);
+  const details = el("details", {}, el("summary", {}, "Last lines of output"), tail);
   const node = el("div", { class: "failure" }, el("p", {}, kind, " ", next), message, details);
   const update = (model) => {
     show(node, Boolean(model.failure));
@@ -138,7 +138,7 @@ function failureBox() {
     write(tail, Array.isArray(lines) ? lines.join("\n") : String(lines));
     show(details, lines.length > 0);
     const left = (model.retry_after ?? 0) - passed(model);
-    const again = model.retry_after === null ? "not tried again by itself" : left > 0 ? `next try in ${duration(left)}` : "";
+    const again = model.retry_after === null ? "no automatic retry" : left > 0 ? `next attempt in ${duration(left)}` : "";
     write(next, again);
   };
   return { node, update };
@@ -150,7 +150,7 @@ function button(words, id, action) {
     node.disabled = true;
     try {
       await ask("POST", path(id, `/${action}`));
-      notice(`${id}: ${action} asked for`);
+      notice(`${id}: ${action} requested`);
     } catch (error) {
       notice(`${id}: ${error.message}`, "bad");
     } finally {
@@ -168,7 +168,7 @@ function pinButton(id) {
   const update = (model) => {
     pinned = model.pinned;
     node.setAttribute("aria-pressed", String(pinned));
-    node.title = pinned ? "Unpin it: it goes again like any other model" : "Keep it in memory once it is loaded";
+    node.title = pinned ? "Unpin: allow the model to be evicted and unloaded when idle" : "Pin: keep the model in memory once it is loaded";
   };
   node.addEventListener("click", async () => {
     if (asking) return;

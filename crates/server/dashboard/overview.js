@@ -35,7 +35,7 @@ function tiles(models) {
   return [
     { name: "Models ready", value: String(are("ready", "draining")), small: more.filter(Boolean).join(", ") },
     { name: "In flight", value: String(sum((model) => model.in_flight)), small: "" },
-    { name: "Waiting", value: String(sum((model) => model.queued)), small: "" },
+    { name: "Queued", value: String(sum((model) => model.queued)), small: "" },
     { name: "Requests/min", value: String(requests), small: "" },
     { name: "Tokens/s", value: digits(tokens / MINUTE), small: "" },
   ];

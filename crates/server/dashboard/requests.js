@@ -15,14 +15,14 @@ export const OUTCOMES = ["complete", "client_gone", "cancelled", "refused", "ups
 export function renderLive(parent) {
   if (!parent.table) {
     parent.table = table(["Model", "Route", "Request", "Phase", "#Elapsed", ""]);
-    parent.empty = el("p", { class: "empty" }, "Nothing is in flight. A request to any model appears here while it runs.");
+    parent.empty = el("p", { class: "empty" }, "No requests in flight.");
     parent.rest = el("p", { class: "quiet" });
     parent.append(parent.table.node, parent.rest, parent.empty);
   }
   keep(parent.table.body, state.inFlight, (row) => row.id, liveRow);
   const more = state.inFlightTotal - state.inFlight.length;
   show(parent.rest, more > 0);
-  write(parent.rest, `and ${more} more that came later`);
+  write(parent.rest, `and ${more} more recent requests`);
   show(parent.table.node, state.inFlight.length > 0);
   show(parent.empty, state.inFlight.length === 0);
 }
@@ -34,7 +34,7 @@ function liveRow({ id }) {
     cancel.disabled = true;
     try {
       await ask("DELETE", path(id));
-      notice(`Request ${id} is cancelled`);
+      notice(`Cancelled request ${id}`);
     } catch (error) {
       cancel.disabled = false;
       notice(error.message, "bad");
@@ -51,7 +51,7 @@ function liveRow({ id }) {
   return { node: cells.node, update };
 }
 
-const PHASES = { queued: "waits for its turn", waiting: "waits for the first byte", streaming: "streaming" };
+const PHASES = { queued: "queued", waiting: "waiting for the first byte", streaming: "streaming" };
 
 let asked = PAGE;
 
@@ -89,7 +89,7 @@ export function renderEnded() {
   show(parent.more, rows.length > asked || !state.all);
   show(parent.empty, rows.length === 0);
   const none = state.ended.length === 0;
-  write(parent.empty, none ? "No request has ended yet. Ask a model something, here under Chat or at the public address." : "No request fits this choice.");
+  write(parent.empty, none ? "No finished requests yet. Send one from the Chat page or to the public address." : "No requests match these filters.");
 }
 
 async function older(button) {

@@ -105,7 +105,7 @@ function tell() {
   const old = state === "lost" || state === "stale";
   find("link").dataset.state = state;
   document.body.classList.toggle("stale", old && heard > 0);
-  write(find("link-words"), { live: "live", stale: "silent", lost: "connection lost", connecting: "connecting" }[state]);
-  const ago = heard ? `last heard ${duration(silent / 1000)} ago` : "paddock does not answer";
+  write(find("link-words"), { live: "live", stale: "no updates", lost: "connection lost", connecting: "connecting" }[state]);
+  const ago = heard ? `last update ${duration(silent / 1000)} ago` : "cannot reach paddock";
   write(find("link-heard"), old ? ago : "");
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 ///
-/// The system grants no thread, or the work panicked.
+/// The system grants no thread, or the task panicked.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (sender, result) = oneshot::channel();
     thread::Builder::new()
@@ -21,7 +21,7 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
             // The receiver is gone when its task was cancelled.
             let _ = sender.send(work());
         })?;
-    let panicked = |_| io::Error::other("the work panicked");
+    let panicked = |_| io::Error::other("the task panicked");
     result.await.map_err(panicked)
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// Processes that a child may have left outside its group when it ended.
 #[derive(Debug)]
-#[must_use = "processes that have left the child's group go on until they are killed"]
+#[must_use = "processes that left the child's group keep running until they are killed"]
 pub(crate) struct ChildLeftovers {
     /// The child's process id; the child is gone.
     pub(crate) pid: u32,
@@ -41,13 +41,11 @@ impl ChildLeftovers {
         });
         match killing.await {
             Ok(killed) if killed.is_empty() => {}
-            Ok(killed) => tracing::info!(
-                pid,
-                ?killed,
-                "killed processes that the child had left running"
-            ),
+            Ok(killed) => {
+                tracing::info!(pid, ?killed, "killed processes that the child left running");
+            }
             Err(error) => {
-                tracing::warn!(pid, %error, "cannot look for processes that the child has left running");
+                tracing::warn!(pid, %error, "cannot look for processes that the child left running");
             }
         }
     }

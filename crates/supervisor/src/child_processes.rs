@@ -128,8 +128,8 @@ impl Eq for ChildProcesses {}
 /// A connection leads to a process that does not belong to the child.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "process {listener} listens on the socket of this model, and neither is the child (process {child}) nor \
-     was started by it; nothing is sent there. End that process, and find out what has started it"
+    "process {listener} is listening on this model's socket, but it is neither the child (process {child}) nor \
+     one of its descendants; paddock does not send requests to it. Stop that process and find out what started it"
 )]
 struct StrangerListens {
     listener: i32,

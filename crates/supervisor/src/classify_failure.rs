@@ -71,8 +71,8 @@ pub(crate) fn describe_startup_timeout(
 ) -> String {
     let last = quote(last_line(lines));
     format!(
-        "{} gave no sign of progress for {timeout:?} while starting and was killed{last}; if the model is large or the \
-         disk slow, raise the startup timeout",
+        "{} made no progress for {timeout:?} while starting and was killed{last}; if the model is large or the \
+         disk slow, increase startup_timeout",
         program_name(program)
     )
 }
@@ -80,16 +80,13 @@ pub(crate) fn describe_startup_timeout(
 /// Classifies and describes the failure of a child that was killed because it hung or failed every request.
 pub(crate) fn describe_hang(program: &Path, why: HangEvidence) -> (FailureClass, String) {
     let (class, event) = match why {
-        HangEvidence::ServerErrors { .. } => (
-            FailureClass::InferenceFailed,
-            "could not do what it is for any more",
-        ),
+        HangEvidence::ServerErrors { .. } => (FailureClass::InferenceFailed, "stopped working"),
         HangEvidence::ProbesMissed { .. }
         | HangEvidence::RequestTimedOut
-        | HangEvidence::RequestsTimedOut => (FailureClass::Unresponsive, "no longer answered"),
+        | HangEvidence::RequestsTimedOut => (FailureClass::Unresponsive, "stopped responding"),
     };
     let message = format!(
-        "{} {event} and was killed: {why}; see its last lines and, on a GPU, the driver's log",
+        "{} {event} and was killed: {why}; see its last lines of output and, if it used a GPU, the driver's log",
         program_name(program)
     );
     (class, message)
@@ -118,7 +115,7 @@ pub(crate) fn spawn_failure(error: &io::Error) -> Failure {
     });
     let advice = match used_up {
         Some(class) => class.advice(),
-        None => "check the installation and the limits",
+        None => "check the installation and the resource limits",
     };
     failure_before_spawn(
         class,

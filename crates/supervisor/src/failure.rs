@@ -54,7 +54,7 @@ pub enum FailureClass {
     /// A signal from outside ended the child, and as far as is known it was not the kernel's out-of-memory
     /// killer.
     Killed,
-    /// The child failed an assertion of its own (SIGABRT).
+    /// The child failed an internal assertion (SIGABRT).
     Aborted,
     /// An assertion of the program failed (`GGML_ASSERT`) while it was starting: with the same file and flags it
     /// fails again. Not retried.

@@ -50,23 +50,22 @@ impl fmt::Display for HangEvidence {
         match self {
             Self::ProbesMissed { missed, over } => write!(
                 f,
-                "requests wait, and {missed} probe(s) of its /health were not answered in {} s",
+                "requests are waiting, and {missed} probe(s) of /health got no response within {} s",
                 over.as_secs()
             ),
             Self::RequestTimedOut => f.write_str(
-                "a request reached its time limit, and no answer has made progress since",
+                "a request reached its time limit, and no answer has made progress since then",
             ),
             Self::RequestsTimedOut => f.write_str(
-                "two requests, one after the other, reached their time limits, and no answer made progress \
-                 meanwhile",
+                "two consecutive requests reached their time limits, and no answer made progress in the meantime",
             ),
             Self::ServerErrors { rounds: 0 } => f.write_str(
-                "inference requests were answered with server errors, one after the other",
+                "consecutive inference requests failed with server errors",
             ),
             Self::ServerErrors { rounds } => write!(
                 f,
-                "inference requests were answered with server errors, one after the other, and so was a \
-                 request for one token, {rounds} time(s)"
+                "consecutive inference requests failed with server errors, and so did a test request for one \
+                 token, {rounds} time(s)"
             ),
         }
     }

@@ -137,9 +137,9 @@ impl fmt::Display for ExhaustedMemory {
         const MIB: u64 = 1 << 20;
         match self {
             Self::System => f.write_str("the system's memory"),
-            Self::Group { limit: None } => f.write_str("the memory of its control group"),
+            Self::Group { limit: None } => f.write_str("the memory of its cgroup"),
             Self::Group { limit: Some(limit) } => {
-                write!(f, "the {} MiB of its control group", limit / MIB)
+                write!(f, "the {} MiB of its cgroup", limit / MIB)
             }
         }
     }

@@ -176,7 +176,7 @@ impl ChildRegistry {
                 own.insert(pid);
             } else if let Some(pid) = Pid::from_raw(pid) {
                 let reaped = waitpid(Some(pid), WaitOptions::NOHANG);
-                tracing::debug!(?reaped, "reaped an orphan");
+                tracing::debug!(?reaped, "reaped an orphaned process");
             }
         }
         own
@@ -191,7 +191,7 @@ impl ChildRegistry {
         let mut ended = match signal(SignalKind::child()) {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::warn!(%error, "cannot reap orphans: no notification when they end");
+                tracing::warn!(%error, "cannot reap orphaned processes: no notification of their exit");
                 return std::future::pending().await;
             }
         };

@@ -170,7 +170,7 @@ impl LineSink {
             let (name, kept) = (&self.name, Logs::MAX_LINES);
             tracing::info!(
                 target: "child", %name, held,
-                "{held} lines suppressed; `paddock logs {name}` has the last {kept}"
+                "{held} lines suppressed; `paddock logs {name}` shows the last {kept}"
             );
         }
     }
@@ -193,7 +193,7 @@ async fn read(mut stream: impl AsyncRead + Unpin, sink: LineSink, limit: usize) 
             Ok(0) => break,
             Ok(n) => sink.take(&mut lines, &piece[..n]),
             Err(error) => {
-                tracing::warn!(name = %sink.name, stream = sink.stream, %error, "cannot read");
+                tracing::warn!(name = %sink.name, stream = sink.stream, %error, "cannot read the child's output");
                 break;
             }
         }

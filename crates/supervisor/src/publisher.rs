@@ -67,7 +67,7 @@ fn log(name: &str, state: &State) {
                 name,
                 pid,
                 generation,
-                "the child is suspect: {hang_evidence}"
+                "the child may be stuck: {hang_evidence}"
             );
         }
         State::Ready {

@@ -32,10 +32,10 @@ pub struct ProgramOutput {
 pub enum RunProgramError {
     /// The exec shim could not be started. The shim itself reports, on stderr, a program that it cannot
     /// execute.
-    #[error("cannot start the exec shim: {0}; check the installation and the limits")]
+    #[error("cannot start the exec shim: {0}; check the installation and the resource limits")]
     Spawn(#[source] io::Error),
     /// The program was killed because it took longer than this.
-    #[error("the program did not end within {} s", .0.as_secs_f32())]
+    #[error("the program did not exit within {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// The program was killed because the caller no longer needs its output.
     #[error("cancelled: its output is no longer needed")]

@@ -93,7 +93,7 @@ fn confine(sandbox: &Sandbox) -> Result<(), ShimError> {
     kernel::forbid_new_privileges().map_err(|error| failed("no-new-privileges")(error.into()))?;
     let landlocked = kernel::restrict(sandbox).map_err(failed("Landlock"))?;
     // Last, because the steps before may need calls that the filter denies.
-    kernel::install_filter(sandbox, landlocked).map_err(failed("the filter of system calls"))
+    kernel::install_filter(sandbox, landlocked).map_err(failed("the system call filter"))
 }
 
 pub(crate) use kernel::{has_filters, landlock_level};

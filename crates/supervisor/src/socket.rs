@@ -120,17 +120,20 @@ impl Address {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error(
-        "a socket in {} would have a path of more than {MAX_SOCKET_PATH_BYTES} bytes; choose a shorter runtime directory",
+        "a socket in {} would have a path longer than {MAX_SOCKET_PATH_BYTES} bytes; set server.runtime_dir to a \
+         shorter path",
         .0.display()
     )]
     TooLong(PathBuf),
-    #[error("cannot make the child's directory {}: {source}; make server.runtime_dir writable", path.display())]
+    #[error("cannot create the child's directory {}: {source}; make server.runtime_dir writable", path.display())]
     Directory {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("no free port on 127.0.0.1: {0}; stop what holds the ports, or use unix sockets")]
+    #[error(
+        "no free port on 127.0.0.1: {0}; stop the programs that use the ports, or use unix sockets"
+    )]
     NoPort(#[source] io::Error),
 }
 
@@ -228,7 +231,11 @@ mod tests {
         }
         let long = "d".repeat(MAX_SOCKET_PATH_BYTES - 10);
         let refused = socket_path(Path::new(&long), "m", 1).unwrap_err();
-        assert!(refused.to_string().contains("shorter runtime directory"));
+        assert!(
+            refused
+                .to_string()
+                .contains("server.runtime_dir to a shorter path")
+        );
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn parse_state_line(line: &[u8]) -> Option<StateReport> {
 /// Reads the progress of the current stage, clamped to 0 and 1.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a share needs no more than an f32's precision"
+    reason = "an f32 is precise enough for a share"
 )]
 fn progress(payload: &Value) -> Option<f32> {
     payload

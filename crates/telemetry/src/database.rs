@@ -39,8 +39,8 @@ pub struct Database {
 pub enum DatabaseError {
     /// The directory cannot be made or entered.
     #[error(
-        "cannot make the state directory {}: {source}; name a place paddock may write to, or make it \
-         and give it to the user paddock runs as",
+        "cannot create the state directory {}: {source}; set server.state_dir to a writable directory, or create \
+         this one for the user that paddock runs as",
         path.display()
     )]
     Directory {
@@ -51,7 +51,7 @@ pub enum DatabaseError {
     },
     /// The database cannot be opened.
     #[error(
-        "cannot use {}: {source}; the user paddock runs as must be able to write to it and to its \
+        "cannot use {}: {source}; the user that paddock runs as needs write permission for the file and its \
          directory",
         path.display()
     )]
@@ -62,7 +62,7 @@ pub enum DatabaseError {
         source: rusqlite::Error,
     },
     /// Another user may have put the file there.
-    #[error("cannot use a file of the state directory: {0}")]
+    #[error("cannot use a file in the state directory: {0}")]
     Untrusted(#[source] io::Error),
     /// The damaged file cannot be moved aside.
     #[error("cannot move the unusable file {} out of the way: {source}", path.display())]
@@ -93,7 +93,8 @@ impl Database {
         match self.open_file(&path) {
             Ok(connection) => return Ok(connection),
             Err(UnusableFile::Corrupt(error)) => {
-                warn!(file = %path.display(), %error, "{description} cannot be read; it is moved aside, and begun anew");
+                warn!(file = %path.display(), %error, "{description} cannot be read; moved it aside and started a \
+                    new one");
                 move_files_aside(&path, "broken")
             }
             Err(UnusableFile::Newer(version)) => {
@@ -101,7 +102,7 @@ impl Database {
                     file = %path.display(),
                     version,
                     known = self.migrations.len(),
-                    "{description} was written by a later version of paddock; it is moved aside, and begun anew"
+                    "{description} was written by a newer version of paddock; moved it aside and started a new one"
                 );
                 move_files_aside(&path, "newer")
             }

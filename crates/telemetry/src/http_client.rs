@@ -47,16 +47,16 @@ pub struct HttpAnswer {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// The connection failed.
-    #[error("no connection to it: {0}")]
+    #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
     /// The TLS handshake failed.
     #[error(transparent)]
     Tls(#[from] tls::TlsFailure),
     /// The peer sent no HTTP answer.
-    #[error("no answer from it: {0}")]
+    #[error("no response: {0}")]
     Http(#[source] hyper::Error),
     /// The answer's body is too long or broke off.
-    #[error("its answer is cut off, or longer than {max_body} bytes: {cause}")]
+    #[error("the response is truncated or longer than {max_body} bytes: {cause}")]
     Body {
         /// Limit of the body, in bytes.
         max_body: usize,
@@ -64,10 +64,10 @@ pub enum HttpClientError {
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The request cannot be built.
-    #[error("it cannot be asked so: {0}")]
+    #[error("invalid request: {0}")]
     Request(#[from] http::Error),
     /// The time limit passed.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs())]
     Timeout(Duration),
 }
 
@@ -172,7 +172,7 @@ where
 /// Describes the outcome in words.
 pub(crate) fn describe(answer: &Result<HttpAnswer, impl fmt::Display>) -> String {
     match answer {
-        Ok(answer) => format!("it answers with {}", answer.status),
+        Ok(answer) => format!("the server returned {}", answer.status),
         Err(error) => error.to_string(),
     }
 }

@@ -34,7 +34,7 @@ pub fn create(path: &Path) -> io::Result<()> {
     tracing::warn!(
         %path,
         mode,
-        "other users could use the state directory; closed it to them (chmod go= {path})"
+        "other users had access to the state directory; removed their access (chmod go= {path})"
     );
     Ok(())
 }
@@ -60,7 +60,7 @@ pub fn check_file(path: &Path) -> io::Result<()> {
     require_own(&found, &name.to_string())?;
     match found.nlink() {
         0 | 1 => Ok(()),
-        names => Err(denied(&format!("{name} has {names} names (hard links)"))),
+        names => Err(denied(&format!("{name} has {names} hard links"))),
     }
 }
 
@@ -73,14 +73,14 @@ fn require_own(found: &Metadata, what: &str) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::PermissionDenied,
         format!(
-            "{what} belongs to user {owner}, and paddock runs as user {me}; name a directory that is this user's, or \
-             that is not there yet, as `state_dir` under [server]"
+            "{what} belongs to user {owner}, but paddock runs as user {me}; set `state_dir` under [server] to a \
+             directory that this user owns or that does not exist yet"
         ),
     ))
 }
 
 fn denied(why: &str) -> io::Error {
-    let text = format!("{why}, which paddock has not made; remove it, or move it elsewhere");
+    let text = format!("{why}, which paddock did not create; remove it or move it elsewhere");
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
@@ -153,7 +153,7 @@ mod tests {
             ("dangling", "is a symbolic link"),
             ("directory", "is not a regular file"),
             ("pipe", "is not a regular file"),
-            ("twice", "has 2 names"),
+            ("twice", "has 2 hard links"),
         ] {
             let words = check_file(&at(name)).unwrap_err().to_string();
             assert!(words.contains(why), "{name}: {words}");

@@ -138,9 +138,7 @@ impl EventSink {
         self.ending.cancel();
         if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {
             self.task.abort();
-            tracing::warn!(
-                "not every event was taken before the end: those that are left are lost"
-            );
+            tracing::warn!("shutting down with undelivered events: they are lost");
         }
     }
 }
@@ -235,14 +233,13 @@ impl EventPoster {
         tracing::warn!(
             url = %self.config.url,
             answer = describe(posted),
-            "events are not taken: they are posted again for as long as that may help, and up to {MAX_QUEUED_EVENTS} \
-             wait meanwhile"
+            "cannot deliver events; retrying, with up to {MAX_QUEUED_EVENTS} events queued"
         );
     }
 
     fn report_recovery(&mut self) {
         if std::mem::take(&mut self.failing) {
-            tracing::info!(url = %self.config.url, "events are taken again");
+            tracing::info!(url = %self.config.url, "events are being delivered again");
         }
     }
 }

@@ -68,7 +68,7 @@ impl AdminClient {
         path: &str,
     ) -> Result<AdminAnswer, CommandError> {
         let answer = timeout(ANSWER_TIMEOUT, self.request_and_wait(method, path)).await;
-        answer.unwrap_or_else(|_| Err(self.no_answer("it does not answer within 10 s")))
+        answer.unwrap_or_else(|_| Err(self.no_answer("no response within 10 s")))
     }
 
     /// Sends a request and waits for the answer as long as necessary.
@@ -137,7 +137,7 @@ impl AdminClient {
         let refused = answer.read_to_end().await?;
         Err(
             parse_refusal(&refused).unwrap_or_else(|| CommandError::Refused {
-                message: format!("paddock answers {status} and does not say why"),
+                message: format!("paddock returned {status} without an error message"),
                 code: None,
             }),
         )
@@ -150,7 +150,7 @@ impl AdminClient {
     ) -> Result<(Response<Incoming>, JoinSet<()>), CommandError> {
         let stream = match timeout(ANSWER_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|error| self.no_answer(&error.to_string()))?,
-            Err(_) => return Err(self.no_answer("it cannot be reached within 10 s")),
+            Err(_) => return Err(self.no_answer("no connection within 10 s")),
         };
         // Fails only on a stream that is already broken.
         let handshake = http1::handshake(TokioIo::new(stream)).await;

@@ -28,20 +28,21 @@ const CHAT_PATH: &str = "/api/chat";
 /// Flags of `paddock chat`.
 #[derive(Debug, Args)]
 pub(super) struct ChatArgs {
-    /// The model, by its name or an alias.
+    /// Name or alias of the model.
     model: String,
-    /// What to say; `-` is what standard input says, which else follows it where that is no terminal.
+    /// The prompt, or `-` to read the prompt from standard input. Otherwise, piped standard input is appended to
+    /// the prompt.
     ///
-    /// On a terminal, and without it, a conversation begins: Ctrl-C ends an answer, Ctrl-D the
-    /// conversation.
+    /// Without a prompt on a terminal, `paddock chat` starts a conversation: Ctrl-C stops an answer, Ctrl-D ends
+    /// the conversation.
     prompt: Option<String>,
-    /// An image to look at, for models that can. Can be given several times.
+    /// An image to send with the prompt, for models that accept images. Can be repeated.
     #[arg(long, value_name = "FILE")]
     image: Vec<PathBuf>,
-    /// What the model is told before everything else.
+    /// System prompt.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// Print JSON, as paddock answers: the whole message, with its usage.
+    /// Print the API's JSON response: the whole message and its usage.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -54,7 +55,7 @@ pub(super) fn run(args: ChatArgs) -> Exit {
         .and_then(|prompt| Ok((prompt, input::read_images(&args.image)?)));
     let (prompt, images) = match read {
         Ok((Prompt::Interactive, _)) if args.json => {
-            output::print_error("error: --json wants a PROMPT, or one on standard input");
+            output::print_error("error: --json needs PROMPT or a prompt on standard input");
             return Exit::Usage;
         }
         Ok(read) => read,

@@ -14,7 +14,7 @@ use crate::{config_file, output, port_check, service};
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Print JSON: what would be served, or every problem with its place.
+    /// Print JSON: what would be served, or every problem with its position in the file.
     #[arg(long)]
     json: bool,
 }

@@ -15,9 +15,9 @@ pub(super) struct ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum ConfigSubcommand {
-    /// Print a file with every key, its default and what it means.
+    /// Print an example file with every configuration key, its default and its meaning.
     Example,
-    /// Print the JSON Schema of the file, for editors.
+    /// Print the JSON Schema of the configuration file, for editors.
     Schema,
 }
 

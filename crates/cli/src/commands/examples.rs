@@ -4,10 +4,10 @@ pub(super) const PADDOCK: &str = "\
 Examples:
   paddock serve --model model.gguf        serve one model at http://127.0.0.1:8080
   paddock serve --models-dir ~/models     serve every model below a directory
-  paddock wrap -- llama-server -m x.gguf  keep the command you have, supervised
-  paddock status                          what is loaded, waiting, in memory
-  paddock chat gemma 'Hello!'             talk to a model
-  paddock config example > paddock.toml   a file with every key";
+  paddock wrap -- llama-server -m x.gguf  supervise an existing command
+  paddock status                          show models, queues and memory
+  paddock chat gemma 'Hello!'             chat with a model
+  paddock config example > paddock.toml   write an example configuration file";
 
 pub(super) const SERVE: &str = "\
 Examples:
@@ -105,9 +105,9 @@ Examples:
 
 pub(super) const KEY_NEW: &str = "\
 Examples:
-  paddock key new laptop                            print the secret, and the section for the file
+  paddock key new laptop                            print the secret and the section for the file
   paddock key new ci --model gemma --write          add the section to the file
-  paddock key new guest --expires 90d --write       refused from then on
+  paddock key new guest --expires 90d --write       set the key to expire after 90 days
   paddock key new ops --allow admin --write
   paddock key new prometheus --allow metrics --write > token";
 

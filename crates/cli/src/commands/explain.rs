@@ -14,10 +14,10 @@ use crate::output;
 /// Flags of `paddock explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A model, by its name or an alias, or a request, by its `x-request-id`.
+    /// Name or alias of a model, or the `x-request-id` of a request.
     #[arg(value_name = "MODEL|REQUEST_ID")]
     name: String,
-    /// Print JSON, as paddock answers.
+    /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError
     {
         Ok(answer) => answer.read_json().await,
         Err(CommandError::Refused { message, code }) => Err(CommandError::Refused {
-            message: format!("{unknown}; and {message}"),
+            message: format!("{unknown}; {message}"),
             code,
         }),
         Err(error) => Err(error),
@@ -83,7 +83,7 @@ fn format_explanation(explained: &Value, now: f64) -> String {
             explained["waited_seconds"].as_f64().unwrap_or(0.0)
         ));
         if let Some(message) = explained["error"]["message"].as_str() {
-            lines.push(format!("  it was told: {}", output::printable(message)));
+            lines.push(format!("  error: {}", output::printable(message)));
         }
         &explained["meanwhile"]
     };
@@ -92,7 +92,7 @@ fn format_explanation(explained: &Value, now: f64) -> String {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is not negative, and whole seconds are meant"
+            reason = "the value is not negative, and fractions of a second are dropped"
         )]
         let age = format_duration(age as u64);
         lines.push(format!(
@@ -128,7 +128,7 @@ mod tests {
     fn a_request_has_its_outcome_first() {
         let explained = json!({ "request": "r", "model": "m", "outcome": "refused",
             "waited_seconds": 2.04, "error": { "message": "too much" }, "meanwhile": [] });
-        let expected = "request r for model m: refused after 2.0 s\n  it was told: too much\n";
+        let expected = "request r for model m: refused after 2.0 s\n  error: too much\n";
         assert_eq!(format_explanation(&explained, 0.0), expected);
     }
 }

@@ -16,18 +16,18 @@ use crate::output;
 /// Flags of `paddock inspect`.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// The model file; of a split model any part.
+    /// The model file, or any part of a split model.
     file: PathBuf,
-    /// Tokens of context for all slots together; 0 is what the model was trained with.
+    /// Context size in tokens, shared by all slots; 0: the context size that the model was trained with.
     #[arg(long, value_name = "N", default_value_t = 0)]
     context: u32,
-    /// How many requests are answered at once, each with its share of the context.
+    /// Number of slots: requests processed at once, each with its share of the context.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     parallel: u32,
-    /// The type of cached keys, as llama-server calls it.
+    /// Data type of the K cache, as in llama-server's --cache-type-k.
     #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = parse_cache_type)]
     cache_type_k: GgmlType,
-    /// The type of cached values, as llama-server calls it.
+    /// Data type of the V cache, as in llama-server's --cache-type-v.
     #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = parse_cache_type)]
     cache_type_v: GgmlType,
     /// Print JSON, with sizes in bytes.
@@ -60,17 +60,20 @@ fn format_error(PartError { path: file, error }: &PartError) -> String {
     let error_text = output::printable(&error.to_string());
     let (message, help) = match error {
         Error::Io(io) if io.kind() == ErrorKind::NotFound => {
-            let help = "name a .gguf file; of a split model all parts have to be there";
+            let help = "give the path of a .gguf file; a split model needs all its parts";
             (format!("there is no file {path}"), help)
         }
         Error::Io(io) if io.kind() == ErrorKind::PermissionDenied => {
-            let help = "change its permissions, or run paddock as a user who may read it";
+            let help = "change its permissions, or run paddock as a user who can read it";
             (format!("{path} cannot be read: permission denied"), help)
         }
         Error::Truncated { .. } | Error::HeaderTruncated(_) | Error::Empty => {
             (format!("{path} {error_text}"), "download it again")
         }
-        _ => (format!("{path} {error_text}"), "name a .gguf file"),
+        _ => (
+            format!("{path} {error_text}"),
+            "give the path of a .gguf file",
+        ),
     };
     format!("error: {message}\n  = help: {help}")
 }
@@ -199,8 +202,8 @@ impl<'a> InspectReport<'a> {
             format!("{} (estimated)", format_bytes(buffers)),
         ));
         lines.push(("  total", format_bytes(prediction.total())));
-        let besides = "a prompt cache, as the RAM budget allows (--cache-ram)";
-        lines.push(("  besides", besides.to_owned()));
+        let prompt_cache = "a prompt cache, limited by the RAM budget (--cache-ram)";
+        lines.push(("  plus", prompt_cache.to_owned()));
         lines
     }
 

@@ -22,13 +22,13 @@ pub(super) struct KeyCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeySubcommand {
-    /// Make a key: print its secret once, and the section for the configuration with its hash.
+    /// Create a key: print its secret, which is not stored, and the configuration section with its hash.
     #[command(after_help = examples::KEY_NEW)]
     New(new::NewArgs),
-    /// Print the keys of the configuration, with what they allow.
+    /// List the configured keys and what they allow.
     #[command(after_help = examples::KEY_LIST)]
     List(list::ListArgs),
-    /// Take a key out of the configuration file; all else in it stays as it is.
+    /// Remove a key from the configuration file, leaving the rest unchanged.
     #[command(after_help = examples::KEY_REVOKE)]
     Revoke(revoke::RevokeArgs),
 }
@@ -36,10 +36,10 @@ enum KeySubcommand {
 /// The flag that names the configuration file.
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// The configuration file.
+    /// Path of the configuration file.
     ///
-    /// Without it the first of `./paddock.toml`, `$XDG_CONFIG_HOME/paddock/paddock.toml` and
-    /// `/etc/paddock/paddock.toml` that is there.
+    /// Default: the first of `./paddock.toml`, `$XDG_CONFIG_HOME/paddock/paddock.toml` and
+    /// `/etc/paddock/paddock.toml` that exists.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -65,8 +65,8 @@ impl FileArgs {
             Ok(Some(found)) => Ok((found.file, found.text)),
             Ok(None) => {
                 output::print_error(
-                    "error: there is no configuration file yet\n  = help: name one with --config FILE; \
-                     `paddock config example > paddock.toml` makes one",
+                    "error: no configuration file found\n  = help: give one with --config FILE, or create one: \
+                     paddock config example > paddock.toml",
                 );
                 Err(Exit::Config)
             }
@@ -89,7 +89,7 @@ fn check_still_valid(file: &Path, old: &str, new: &str) -> Result<Option<Config>
             service::print_problems(&problems);
             let file = file.display();
             output::print_error(&format!(
-                "paddock would not read {file} again, so nothing was changed"
+                "{file} was not changed, because the result would be invalid"
             ));
             Err(Exit::Config)
         }
@@ -100,7 +100,7 @@ fn check_still_valid(file: &Path, old: &str, new: &str) -> Result<Option<Config>
 fn write_file(file: &Path, text: &str) -> Result<(), Exit> {
     std::fs::write(file, text).map_err(|error| {
         let file = file.display();
-        output::print_error(&format!("error: {file} cannot be written: {error}"));
+        output::print_error(&format!("error: cannot write {file}: {error}"));
         Exit::Failed
     })
 }

@@ -12,13 +12,13 @@ use crate::output;
 /// Flags of `paddock load` and `paddock unload`.
 #[derive(Debug, Args)]
 pub(super) struct LoadArgs {
-    /// The model, by its name or an alias.
+    /// Name or alias of the model.
     model: String,
-    /// Wait until it is done, and fail if it cannot be. On a terminal a load is waited for and its progress
-    /// shown without this as well; an interrupt leaves it to go on.
+    /// Wait until the model is loaded or unloaded; exit with an error if the load or unload fails. On a terminal,
+    /// `load` always waits and shows progress; interrupting the command does not cancel the load.
     #[arg(long)]
     wait: bool,
-    /// Print JSON, as paddock answers.
+    /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -13,15 +13,15 @@ use crate::threads;
 /// Flags of `paddock logs`.
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
-    /// The model, by its name or an alias.
+    /// Name or alias of the model.
     model: String,
-    /// Go on with the lines that come, over unloads and loads, until paddock stops.
+    /// Keep printing new lines, across unloads and loads, until paddock stops.
     #[arg(short, long)]
     follow: bool,
-    /// How many of the last lines; paddock keeps 1000.
+    /// Number of recent lines to print; paddock keeps the last 1000.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
     lines: u32,
-    /// Print JSON: all lines in one object, with --follow an object for each.
+    /// Print JSON: one object with all lines or, with --follow, one object per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -152,7 +152,7 @@ impl FormattedLines {
         if self.missed > 0 {
             let missed = self.missed;
             output::print_error(&format!(
-                "{missed} lines came too fast and are missing here"
+                "{missed} lines are missing here: the output arrived faster than it could be printed"
             ));
         }
         output::print_lines(&self.text)

@@ -16,9 +16,9 @@ use crate::output;
 /// Flags of `paddock man`.
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Write a page for each command here; without it the page of paddock is printed.
+    /// Write one page per command to this directory; without it, print the page of paddock itself.
     directory: Option<PathBuf>,
-    /// Print all commands on one page of Markdown.
+    /// Print all commands as one page of Markdown.
     #[arg(long, conflicts_with = "directory")]
     markdown: bool,
 }
@@ -38,7 +38,7 @@ pub(super) fn run(args: &ManArgs) -> Exit {
     match result {
         Ok(()) => Exit::Done,
         Err(error) => {
-            output::print_error(&format!("error: the manual cannot be written: {error}"));
+            output::print_error(&format!("error: cannot write the man pages: {error}"));
             Exit::Failed
         }
     }

@@ -10,9 +10,9 @@ use crate::output;
 /// Flags of `paddock pin` and `paddock unpin`.
 #[derive(Debug, Args)]
 pub(super) struct PinArgs {
-    /// The model, by its name or an alias. It is not loaded for this.
+    /// Name or alias of the model. Pinning a model does not load it.
     model: String,
-    /// Print JSON, as paddock answers.
+    /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -26,16 +26,16 @@ const MAX_PAGE: u32 = 1_000;
 /// Flags of `paddock requests`.
 #[derive(Debug, Args)]
 pub(super) struct RequestsArgs {
-    /// Go on with the requests that end, until paddock stops.
+    /// Keep printing requests as they finish, until paddock stops.
     #[arg(short, long)]
     follow: bool,
-    /// How many of the last requests, at most 1000.
+    /// Number of recent requests to print, at most 1000.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PAGE)))]
     number: u32,
-    /// Only those of this model, by its name.
+    /// Print only requests to the model with this name.
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Print JSON, an object for each request.
+    /// Print JSON, one object per request.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

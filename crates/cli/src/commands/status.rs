@@ -13,7 +13,7 @@ use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
 /// Flags of `paddock status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Print JSON, as paddock answers.
+    /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -79,7 +79,7 @@ fn format_in_flight(model: &Value) -> Option<String> {
     let count = model["in_flight"].as_u64()?;
     Some(match model["waiting_in_engine"]["estimated"].as_u64() {
         None | Some(0) => count.to_string(),
-        Some(waiting) => format!("{count} (~{waiting} wait)"),
+        Some(waiting) => format!("{count} (~{waiting} waiting)"),
     })
 }
 
@@ -117,9 +117,9 @@ mod tests {
             "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
         let rows = [model_row(&ready), model_row(&cold)];
         let expected = "\
-MODEL  STATUS    SINCE  IN FLIGHT    QUEUED  MEMORY   PID  PINNED
-gemma  ready     1m 1s  5 (~3 wait)  0       2.0 MiB  7    yes
-b      unloaded  -      0            0       -        -    -
+MODEL  STATUS    SINCE  IN FLIGHT       QUEUED  MEMORY   PID  PINNED
+gemma  ready     1m 1s  5 (~3 waiting)  0       2.0 MiB  7    yes
+b      unloaded  -      0               0       -        -    -
 ";
         let mut columns = ColumnWidths::new(&TABLE_HEAD);
         let rows = columns.align(&rows);

@@ -41,7 +41,7 @@ pub(super) struct TopArgs {
 /// Shows the state of a paddock until the user quits.
 pub(super) fn run(args: TopArgs) -> Exit {
     if !(io::stdin().is_terminal() && output::is_terminal()) {
-        output::print_error("error: top wants a terminal; `paddock status` says the same once");
+        output::print_error("error: `paddock top` needs a terminal; use `paddock status` instead");
         return Exit::Usage;
     }
     args.admin.run(|client| async move {

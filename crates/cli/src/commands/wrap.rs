@@ -14,10 +14,11 @@ use crate::service;
 pub(super) struct WrapArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Confine the command in a sandbox: auto, as much of it as the kernel has; on, all of it or no start; off.
+    /// Run the command in a sandbox: auto (the parts that the kernel supports), on (fail if a part is missing) or
+    /// off.
     #[arg(long, value_name = "MODE", default_value = "off")]
     sandbox: SandboxMode,
-    /// The llama-server command as it is. Its --host and --port become paddock's.
+    /// The llama-server command, unchanged. paddock listens on its --host and --port.
     #[arg(
         required = true,
         trailing_var_arg = true,

@@ -35,10 +35,10 @@ pub(super) fn assign(
         if let Some(reason) = model_name_error(&name) {
             skipped.push(SkippedFile::new(
                 file.path,
-                format!("cannot be called after its file: {reason}"),
+                format!("cannot be served under its file name: {reason}"),
             ));
         } else if let Some(first) = given.get(&name) {
-            let reason = format!("would be called `{name}`, as {} is", first.display());
+            let reason = format!("would have the same name as {}: `{name}`", first.display());
             skipped.push(SkippedFile::new(file.path, reason));
         } else {
             given.insert(name, file.path);

@@ -122,10 +122,10 @@ impl Walk {
         } else {
             return Ok(());
         };
-        let message = format!("there are {many} below {}", root.display());
+        let message = format!("{} contains {many}", root.display());
         Err(PathFault::new(
             message,
-            "name directories that hold models only",
+            "choose directories that contain only models",
         ))
     }
 }

@@ -51,19 +51,15 @@ pub(super) fn how_to_get(command: &Path, process_env: &ProcessEnv) -> String {
     if command != Path::new(ENGINE_NAME)
         && let Some(found) = find_on_path(ENGINE_NAME, process_env.search_path.as_deref())
     {
-        return format!(
-            "there is {}: did you mean `{ENGINE_NAME}`?",
-            found.display()
-        );
+        return format!("found {}: did you mean `{ENGINE_NAME}`?", found.display());
     }
     if let Some(found) = find_off_path(process_env) {
         return format!(
-            "there is {found}: write command = {found:?} under [engine], or put its directory on \
-             the PATH"
+            "found {found}: set command = {found:?} under [engine], or add its directory to the PATH"
         );
     }
     let how = install_help(process_env);
-    format!("{how}; or set `command` under [engine] to where it is")
+    format!("{how}; or set `command` under [engine] to the path of llama-server")
 }
 
 /// Returns advice for installing llama.cpp on this system.
@@ -73,17 +69,17 @@ fn install_help(process_env: &ProcessEnv) -> String {
         .iter()
         .find(|(program, _)| find_on_path(program, search).is_some());
     if let Some((_, command)) = known {
-        return format!("get llama.cpp: `{command}`");
+        return format!("install llama.cpp: `{command}`");
     }
     // Archive names of llama.cpp's releases.
     let archive = match process_env.machine {
         "linux-x86_64" => {
-            " (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack it whole"
+            " (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive"
         }
-        "macos-aarch64" => " (the archive bin-macos-arm64), unpack it whole",
+        "macos-aarch64" => " (the archive bin-macos-arm64), unpack the whole archive",
         _ => " or build it",
     };
-    format!("get llama.cpp from {RELEASES_URL}{archive}, and put llama-server on the PATH")
+    format!("get llama.cpp from {RELEASES_URL}{archive}, and add llama-server to the PATH")
 }
 
 fn find_on_path(name: &str, search: Option<&OsStr>) -> Option<PathBuf> {
@@ -125,20 +121,20 @@ mod tests {
         let help = |command: &str, process_env: &ProcessEnv| {
             fixture.hide(&how_to_get(Path::new(command), process_env))
         };
-        let expected = "there is DIR/bin/llama-server: did you mean `llama-server`?";
+        let expected = "found DIR/bin/llama-server: did you mean `llama-server`?";
         assert_eq!(help("lama-server", &fixture.process_env()), expected);
 
         let bare = bare(&fixture);
         let expected = "get llama.cpp from https://github.com/ggml-org/llama.cpp/releases/latest \
-            (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack it whole, \
-            and put llama-server on the PATH; or set `command` under [engine] to where it is";
+            (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive, \
+            and add llama-server to the PATH; or set `command` under [engine] to the path of llama-server";
         assert_eq!(help("llama-server", &bare), expected);
 
         std::fs::create_dir_all(fixture.path("llama.cpp/build/bin")).unwrap();
         fixture.write("llama.cpp/build/bin/llama-server", b"#!/bin/sh\n");
         fixture.set_mode("llama.cpp/build/bin/llama-server", 0o755);
-        let expected = "there is DIR/llama.cpp/build/bin/llama-server: write command = \
-            \"DIR/llama.cpp/build/bin/llama-server\" under [engine], or put its directory on the PATH";
+        let expected = "found DIR/llama.cpp/build/bin/llama-server: set command = \
+            \"DIR/llama.cpp/build/bin/llama-server\" under [engine], or add its directory to the PATH";
         assert_eq!(help("llama-server", &bare), expected);
     }
 
@@ -147,7 +143,7 @@ mod tests {
         let fixture = Fixture::new();
         fixture.write("bin/brew", b"#!/bin/sh\n");
         fixture.set_mode("bin/brew", 0o755);
-        let expected = "get llama.cpp: `brew install llama.cpp`";
+        let expected = "install llama.cpp: `brew install llama.cpp`";
         assert_eq!(install_help(&fixture.process_env()), expected);
     }
 }

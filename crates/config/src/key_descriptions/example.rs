@@ -6,8 +6,8 @@ use super::table::TABLES;
 use super::{ConfigKey, ConfigTable, ExampleValue};
 
 const FILE_HEADER: &str = "\
-# Every key of paddock's configuration. What is left out has the value that is shown here.
-# Only a model and its path are needed; `paddock check` says what is wrong with this file.
+# Every key of paddock's configuration, with its default value.
+# Only a model and its path are required. `paddock check` reports problems in this file.
 ";
 
 /// Column in which comments begin, counted from 0.

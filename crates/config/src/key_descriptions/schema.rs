@@ -44,7 +44,7 @@ pub fn schema() -> String {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "paddock.toml",
-        "description": "The configuration of paddock.",
+        "description": "Configuration of paddock.",
         "type": "object",
         "additionalProperties": false,
         "properties": tables,

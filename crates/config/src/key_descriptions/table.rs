@@ -3,36 +3,42 @@
 use super::{ConfigKey, ConfigTable, ExampleValue, ValueType};
 
 pub(super) const TABLES: &[ConfigTable] = &[
-    table(
-        "server",
-        "Where paddock listens, and its limits.",
-        SERVER,
-        &[],
-    ),
+    table("server", "Addresses and limits of the server.", SERVER, &[]),
     table("engine", "The program that runs the models.", ENGINE, &[]),
     table(
         "memory",
-        "What models may take together. Sizes have a unit: B, KiB, MiB, GiB, TiB, kB, MB or GB.",
+        "Memory limits for all models together. Sizes have a unit: B, KiB, MiB, GiB, TiB, kB, MB or GB.",
         MEMORY,
         &[],
     ),
     table(
         "scheduler",
-        "Who waits, for how long, and when one model makes room for another. Durations: ms, s, m, h, d.",
+        "Queueing and eviction. Durations have a unit: ms, s, m, h or d.",
         SCHEDULER,
         &[],
     ),
-    table("discover", "Directories of models.", DISCOVER, &[]),
-    table("telemetry", "What paddock says of itself.", TELEMETRY, &[]),
+    table(
+        "discover",
+        "Directories that are searched for models.",
+        DISCOVER,
+        &[],
+    ),
+    table(
+        "telemetry",
+        "Logs, metrics, traces and events.",
+        TELEMETRY,
+        &[],
+    ),
     table(
         "defaults",
-        "What holds for every model. Each of these keys can stand under [models.NAME] too, and wins there.",
+        "Defaults for every model. Each of these keys can also be set under [models.NAME], which overrides the \
+         default.",
         MODEL,
         &[],
     ),
     table(
         "models.NAME",
-        "A model; NAME is what clients send. One section for each.",
+        "A model; clients request it as NAME. One section per model.",
         NAMED,
         MODEL,
     ),
@@ -40,7 +46,7 @@ pub(super) const TABLES: &[ConfigTable] = &[
         commented: true,
         ..table(
             "auth.keys.NAME",
-            "An API key: where there is one, clients have to show one. `paddock key new NAME` makes it.",
+            "An API key. If any key is configured, clients must send one. `paddock key new NAME` creates a key.",
             API_KEY,
             &[],
         )
@@ -52,73 +58,74 @@ const SERVER: &[ConfigKey] = &[
         "listen",
         ValueType::Addresses,
         r#"["127.0.0.1:8080"]"#,
-        "where clients connect: HOST:PORT, localhost:PORT (IPv4 and IPv6) or unix:PATH",
+        "addresses for clients: HOST:PORT, localhost:PORT (IPv4 and IPv6) or unix:PATH",
     ),
     key(
         "admin",
         ValueType::Addresses,
         r#"["127.0.0.1:8081"]"#,
-        "where the operator connects: dashboard, metrics, control; [] for nowhere",
+        "addresses for operators (dashboard, metrics, admin API); []: none",
     ),
     key(
         "allow_public",
         ValueType::Switch,
         "false",
-        "true allows addresses open to every network, such as 0.0.0.0:8080",
+        "true: allow listening on all network interfaces, such as 0.0.0.0:8080",
     ),
     key(
         "body_limit",
         ValueType::Size,
         r#""100MiB""#,
-        "the largest request; 413 above it",
+        "maximum size of a request; larger ones get 413",
     ),
     key(
         "max_connections",
         ValueType::Number(0),
         "0",
-        "clients' connections at once; 0: as many as the limit of open files has room for",
+        "maximum number of client connections; 0: as many as the limit on open files allows",
     ),
     key(
         "max_connections_per_address",
         ValueType::Number(0),
         "0",
-        "the same for one client address, never of loopback; 0: any number, as reverse proxies need it",
+        "maximum number of connections per client address, except loopback; 0: unlimited, as needed behind a \
+         reverse proxy",
     ),
     key(
         "drain_timeout",
         ValueType::Duration,
         r#""30s""#,
-        "on stop: how long work in flight may go on",
+        "on stop: how long requests in flight may take to finish",
     ),
     key(
         "runtime_dir",
         ValueType::Text,
         r#""""#,
-        r#"where the children's sockets go; "": in $XDG_RUNTIME_DIR or the temporary directory"#,
+        r#"directory of the children's sockets; "": in $XDG_RUNTIME_DIR or the temporary directory"#,
     ),
     key(
         "state_dir",
         ValueType::Text,
         r#""""#,
-        r#"what outlives paddock; "": $XDG_STATE_HOME/paddock or ~/.local/state/paddock"#,
+        r#"directory of persistent state; "": $XDG_STATE_HOME/paddock or ~/.local/state/paddock"#,
     ),
     key(
         "default_model",
         ValueType::Text,
         r#""""#,
-        "a model or an alias, for requests that name none",
+        "model or alias for requests that name no model",
     ),
     ConfigKey {
         name: "allowed_origins",
         kind: ValueType::Texts,
         value: ExampleValue::Other(r#"["https://notes.example"]"#),
-        comment: r#"web pages that may use models, or ["*"]; without the key those of this machine, with API keys all"#,
+        comment: r#"origins of web pages that may use models, or ["*"]; default: this machine's pages, or all pages if API keys are configured"#,
     },
     key(
         "admin_hosts",
         ValueType::Texts,
         "[]",
-        "host names that operators open the admin address under, besides its addresses and localhost",
+        "host names accepted at the admin address, in addition to its addresses and localhost",
     ),
 ];
 
@@ -127,20 +134,20 @@ const ENGINE: &[ConfigKey] = &[
         "command",
         ValueType::Text,
         r#""llama-server""#,
-        "a name on the PATH, or a path",
+        "a program name on the PATH, or a path",
     ),
     key("args", ValueType::Texts, "[]", "arguments for every model"),
     key(
         "env",
         ValueType::Variables,
         "{}",
-        "added to the child's environment, which is otherwise an allow-list",
+        "variables to add to the child's environment, which otherwise contains only allow-listed variables",
     ),
     key(
         "sandbox",
         ValueType::Words(&["auto", "on", "off"]),
         r#""auto""#,
-        r#""auto": as much of it as the kernel has; "on": all of it or no start; "off""#,
+        r#""auto": the parts that the kernel supports; "on": fail if a part is missing; "off""#,
     ),
 ];
 
@@ -149,19 +156,19 @@ const MEMORY: &[ConfigKey] = &[
         "ram",
         ValueType::SizeOr("auto"),
         r#""auto""#,
-        r#"or a size such as "24GiB"; a cgroup's limit counts"#,
+        r#""auto" or a size such as "24GiB"; a cgroup's memory limit also applies"#,
     ),
     key(
         "vram",
         ValueType::Devices,
         r#""auto""#,
-        r#"or { CUDA0 = "20GiB" }, as `llama-server --list-devices` names devices"#,
+        r#""auto" or { CUDA0 = "20GiB" }, with device names from `llama-server --list-devices`"#,
     ),
     key(
         "reserve",
         ValueType::Size,
         r#""1GiB""#,
-        "left free, of the RAM and of each device",
+        "memory to leave free, in RAM and on each device",
     ),
 ];
 
@@ -170,31 +177,31 @@ const SCHEDULER: &[ConfigKey] = &[
         "max_loaded",
         ValueType::Number(0),
         "0",
-        "models in memory at once; 0: memory decides",
+        "maximum number of models in memory; 0: limited only by memory",
     ),
     key(
         "queue_limit",
         ValueType::Number(0),
         "256",
-        "requests that wait, for each model; one more gets 429",
+        "maximum number of queued requests per model; further ones get 429",
     ),
     key(
         "queue_timeout",
         ValueType::Duration,
         r#""5m""#,
-        "how long a request waits; then 503",
+        "maximum time in the queue; requests that wait longer get 503",
     ),
     key(
         "max_wait",
         ValueType::Duration,
         r#""30s""#,
-        "a request's wait for another model before one in memory must yield, busy or not",
+        "how long a request waits for memory before even a busy model is evicted to make room",
     ),
     key(
         "min_residency",
         ValueType::Duration,
         r#""5s""#,
-        "how long a model that was loaded stays before it yields",
+        "minimum time that a model stays loaded before it may be evicted",
     ),
 ];
 
@@ -202,7 +209,7 @@ const DISCOVER: &[ConfigKey] = &[key(
     "dirs",
     ValueType::Texts,
     "[]",
-    "every *.gguf below is a model named after its file",
+    "every *.gguf file below these directories is served as a model named after the file",
 )];
 
 const TELEMETRY: &[ConfigKey] = &[
@@ -210,31 +217,31 @@ const TELEMETRY: &[ConfigKey] = &[
         "log",
         ValueType::Text,
         r#""info""#,
-        "a level, or TARGET=LEVEL pairs; text on a terminal, JSON otherwise",
+        "a level, or comma-separated TARGET=LEVEL pairs; the log is text on a terminal, JSON otherwise",
     ),
     key(
         "activity_retention",
         ValueType::DurationOr("off"),
         r#""30d""#,
-        r#"how long ended requests are kept on disk, without their content; "off": in memory only"#,
+        r#"how long to keep records of finished requests (without content) on disk; "off": in memory only"#,
     ),
     key(
         "otlp_endpoint",
         ValueType::Text,
         r#""""#,
-        r#"where traces and metrics go by OTLP, such as "http://127.0.0.1:4318", or by https; "": nowhere"#,
+        r#"OTLP endpoint for traces and metrics, http or https, such as "http://127.0.0.1:4318"; "": disabled"#,
     ),
     key(
         "events_url",
         ValueType::Text,
         r#""""#,
-        r#"where ended requests and models' lives are posted, such as "https://collector/paddock"; "": nowhere"#,
+        r#"URL that receives request and model events, such as "https://collector/paddock"; "": disabled"#,
     ),
     key(
         "events_token_file",
         ValueType::Text,
         r#""""#,
-        "a file with the bearer token that is shown there",
+        "file with the bearer token for events_url",
     ),
 ];
 
@@ -243,13 +250,13 @@ const MODEL: &[ConfigKey] = &[
         "context",
         ValueType::Number(0),
         "0",
-        "tokens; 0: the model's own, as memory allows",
+        "context size in tokens; 0: the context size that the model was trained with, or less if memory is short",
     ),
     key(
         "parallel",
         ValueType::Number(1),
         "1",
-        "slots: how many requests are answered at once",
+        "number of slots: requests processed at once",
     ),
     key(
         "gpu_layers",
@@ -261,79 +268,80 @@ const MODEL: &[ConfigKey] = &[
         "mmproj",
         ValueType::Text,
         r#""""#,
-        "the projector's file, for images and sound",
+        "projector file, for images and audio",
     ),
     key(
         "draft",
         ValueType::Text,
         r#""""#,
-        "the draft model's file, for speculative decoding",
+        "draft model file, for speculative decoding",
     ),
     key(
         "args",
         ValueType::Texts,
         "[]",
-        "passed on to llama-server; flags that have a key here are refused by name",
+        "additional arguments for llama-server; flags that have their own configuration key are rejected",
     ),
     key(
         "env",
         ValueType::Variables,
         "{}",
-        "added to the child's environment; wins over the engine's",
+        "variables to add to the child's environment; they override engine.env",
     ),
     key(
         "keep_alive",
         ValueType::DurationOr("forever"),
         r#""10m""#,
-        r#"idle time before it is unloaded; "0s": at once; "forever": only for another model"#,
+        r#"idle time before the model is unloaded; "0s": immediately; "forever": unload it only to make room"#,
     ),
     key(
         "pinned",
         ValueType::Switch,
         "false",
-        "true: once loaded, never unloaded for another model, nor for being idle",
+        "true: once loaded, never evicted and never unloaded when idle",
     ),
     ConfigKey {
         name: "preload",
         kind: ValueType::Switch,
         value: ExampleValue::Other("true"),
-        comment: "load it at start; without the key only a model that is configured alone is",
+        comment: "load the model at start; default: only if no other model is configured",
     },
     key(
         "memory",
         ValueType::SizeOr(""),
         r#""""#,
-        r#"a size, such as "6GiB", in the place of the prediction; a prompt cache is counted besides"#,
+        r#"a size such as "6GiB" that replaces the predicted memory use; any prompt cache is added to it"#,
     ),
     key(
         "max_in_flight",
         ValueType::Number(0),
         "0",
-        "requests with the child at once; 0: as many as it takes well",
+        "maximum number of requests sent to llama-server at once; 0: chosen automatically",
     ),
     key(
         "startup_timeout",
         ValueType::Duration,
         r#""2m""#,
-        "how long a load may take since its last sign of progress",
+        "maximum time without progress during a load",
     ),
     key(
         "first_byte_timeout",
         ValueType::Duration,
         r#""10m""#,
-        "how long the first byte of an answer may take",
+        "maximum time until the first byte of an answer",
     ),
     key(
         "stream_idle_timeout",
         ValueType::Duration,
         r#""5m""#,
-        "how long may pass between two pieces of an answer",
+        "maximum pause between two chunks of an answer",
     ),
     key(
         "loading_heartbeat",
         ValueType::Switch,
         "false",
-        "true: comments every 10 s to streaming clients that wait for a load or a place; an error is then an event behind a 200",
+        "true: send streaming clients a comment every 10 s while they wait; errors then arrive as \
+         events, after status 200",
     ),
 ];
 
@@ -342,9 +350,14 @@ const NAMED: &[ConfigKey] = &[
         name: "path",
         kind: ValueType::Text,
         value: ExampleValue::Required(r#""model.gguf""#),
-        comment: "required; relative to this file; split files by their first part",
+        comment: "required; relative to this file; for split files, the first part",
     },
-    key("aliases", ValueType::Texts, "[]", "other names for it"),
+    key(
+        "aliases",
+        ValueType::Texts,
+        "[]",
+        "other names for the model",
+    ),
 ];
 
 const API_KEY: &[ConfigKey] = &[
@@ -354,43 +367,43 @@ const API_KEY: &[ConfigKey] = &[
         value: ExampleValue::Required(
             r#""sha256:0000000000000000000000000000000000000000000000000000000000000000""#,
         ),
-        comment: "required; the secret itself is written nowhere",
+        comment: "required; the secret itself is not stored",
     },
     key(
         "allow",
         ValueType::SomeWords(&["inference", "control", "metrics", "admin"]),
         r#"["inference"]"#,
-        r#""inference": models; "control": their servers' settings, slots and tools; "metrics": /metrics; "admin": everything at the admin address"#,
+        r#""inference": models; "control": llama-server's settings, slots and tools; "metrics": /metrics; "admin": everything at the admin address"#,
     ),
     key(
         "models",
         ValueType::Texts,
         r#"["*"]"#,
-        r#"the models it may use, by names or aliases; "*": all"#,
+        r#"names or aliases of the models that the key may use; "*": all"#,
     ),
     key(
         "expires",
         ValueType::Moment,
         r#""""#,
-        r#"when it ends: "2027-06-30" (00:00 UTC) or "2027-06-30T18:00:00+02:00"; "": never"#,
+        r#"expiry: "2027-06-30" (00:00 UTC) or "2027-06-30T18:00:00+02:00"; "": never"#,
     ),
     key(
         "max_concurrent",
         ValueType::Number(0),
         "0",
-        "requests under way at once; one more gets 429; 0: any number",
+        "maximum number of requests in flight; further ones get 429; 0: unlimited",
     ),
     key(
         "requests_per_minute",
         ValueType::Number(0),
         "0",
-        "requests begun in a minute; one more gets 429; 0: any number",
+        "maximum number of requests per minute; further ones get 429; 0: unlimited",
     ),
     key(
         "tokens_per_minute",
         ValueType::Number(0),
         "0",
-        "tokens of prompts and answers in a minute; once they are used up 429; 0: any number",
+        "maximum number of prompt and answer tokens per minute; further requests get 429; 0: unlimited",
     ),
 ];
 

@@ -25,15 +25,15 @@ impl Resolver<'_> {
             }
             let Some(hash) = raw.hash else {
                 if !raw.hash_written {
-                    let problem = name.problem("needs `hash`, which says what its secret is");
-                    let help = "`paddock key new NAME` makes a secret and prints its hash";
+                    let problem = name.problem("needs `hash`, the hash of its secret");
+                    let help = "`paddock key new NAME` creates a secret and prints its hash";
                     self.report.push(problem.help(help));
                 }
                 continue;
             };
             if let Some(other) = seen.insert(hash.value, name.value.clone()) {
-                let message = format!("`{other}` has the same hash, so the same secret");
-                let help = "each key has a secret of its own: `paddock key new NAME` makes one";
+                let message = format!("`{other}` has the same hash, and therefore the same secret");
+                let help = "each key needs its own secret: `paddock key new NAME` creates one";
                 self.report.push(hash.problem(message).help(help));
             }
             keys.push(ApiKey {
@@ -57,8 +57,9 @@ impl Resolver<'_> {
             return vec![Scope::Inference];
         };
         if list.value.is_empty() {
-            let help = "write what it is for, such as [\"inference\"], or remove the key";
-            self.report.push(list.problem("allows nothing").help(help));
+            let help = "list what the key allows, such as [\"inference\"], or remove the API key";
+            self.report
+                .push(list.problem("must not be empty").help(help));
         }
         let parse = |at: Sourced<String>| match at.value.parse() {
             Ok(scope) => Some(scope),
@@ -92,7 +93,7 @@ impl Resolver<'_> {
                     self.report
                         .push(problem.help(match closest_name(&at.value, &names) {
                             Some(name) => format!("did you mean `{name}`?"),
-                            None => "name models or aliases, or \"*\" for all".to_owned(),
+                            None => "list models or aliases, or \"*\" for all".to_owned(),
                         }));
                 }
             }

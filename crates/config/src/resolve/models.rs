@@ -75,7 +75,7 @@ impl Resolver<'_> {
             let (name, path) = flag_model(flag);
             if let Some(first) = given.insert(name.value.clone(), flag) {
                 let (first, path) = (first.path.display(), flag.path.display());
-                let message = format!("both {first} and {path} are called `{}`", name.value);
+                let message = format!("{first} and {path} would both be named `{}`", name.value);
                 let help = "give one of them another name: --model NAME=PATH";
                 self.report.push(name.problem(message).help(help));
                 continue;
@@ -177,8 +177,8 @@ impl Resolver<'_> {
                 let at = dir.with_value(());
                 let dir = self.optional_path(Some(dir));
                 if dir.is_none() {
-                    let problem = at.problem("is empty");
-                    self.report.push(problem.help("name a directory"));
+                    let problem = at.problem("must not be empty");
+                    self.report.push(problem.help("give a directory"));
                 }
                 dir
             })
@@ -222,7 +222,7 @@ fn add_found(
             continue;
         }
         if configured.iter().any(|model| model.has_name(&name)) {
-            let reason = format!("would be called `{name}`, which is configured");
+            let reason = format!("would be named `{name}`, which is already configured");
             skipped.push(SkippedFile::new(path, reason));
             continue;
         }
@@ -252,14 +252,13 @@ fn no_model_problem(dirs: &[Sourced<PathBuf>]) -> Problem {
     let problem = Problem::new("no model is configured");
     if dirs.is_empty() {
         return problem.help(
-            "add [models.NAME] with `path = \"FILE.gguf\"`, or give --model FILE.gguf \
-             or --models-dir DIR",
+            "add [models.NAME] with `path = \"FILE.gguf\"`, or pass --model FILE.gguf or --models-dir DIR",
         );
     }
     let shown = dirs.iter().map(|dir| dir.value.display().to_string());
     let shown: Vec<_> = shown.collect();
     problem.help(format!(
-        "there is no model file (*.gguf) below {}",
+        "no model file (*.gguf) found below {}",
         shown.join(", ")
     ))
 }

@@ -23,8 +23,9 @@ const DEFAULT_BODY_LIMIT: u64 = 100 << 20;
 const SERVICE_STATE_DIR: &str = "/var/lib/paddock";
 
 /// Advice for addresses that are open to every network.
-const PUBLIC_KEY_HELP: &str = "or have clients show a key: `paddock key new NAME`; ";
-const ADMIN_KEY_HELP: &str = "or have operators show a key: `paddock key new NAME --allow admin`; ";
+const PUBLIC_KEY_HELP: &str = "or require a key from clients: `paddock key new NAME`; ";
+const ADMIN_KEY_HELP: &str =
+    "or require a key from operators: `paddock key new NAME --allow admin`; ";
 
 /// Maximum number of names listed for an unknown name.
 const MAX_LISTED_NAMES: usize = 10;
@@ -75,13 +76,13 @@ impl Resolver<'_> {
             let path = at.value.display();
             let problem = at.problem(format!("there is no directory {path}"));
             let help = unexpanded_help(&at.value);
-            let help = help.unwrap_or_else(|| format!("make it: mkdir -p -m 700 {path}"));
+            let help = help.unwrap_or_else(|| format!("create it: mkdir -p -m 700 {path}"));
             self.report.push(problem.help(help));
         }
         let bytes = at.value.as_os_str().len();
         if bytes > MAX_RUNTIME_DIR_BYTES {
-            let message = format!("is too long for a place of sockets: {bytes} bytes");
-            let help = format!("choose a shorter one, of at most {MAX_RUNTIME_DIR_BYTES} bytes");
+            let message = format!("is too long for a directory of sockets: {bytes} bytes");
+            let help = format!("choose a path of at most {MAX_RUNTIME_DIR_BYTES} bytes");
             self.report.push(at.problem(message).help(help));
         }
         Some(at.value)
@@ -120,7 +121,10 @@ impl Resolver<'_> {
             .collect();
         let help = match closest_name(&at.value, &names) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!("name a model or an alias, such as {}", join_first(&names)),
+            None => format!(
+                "use the name or an alias of a model, such as {}",
+                join_first(&names)
+            ),
         };
         let problem = at.problem(format!("there is no model `{}`", at.value));
         if self.report.models_may_be_lost() {

@@ -63,21 +63,21 @@ fn an_expiry_is_written_with_quotes_or_without() {
 #[test]
 fn problems_of_keys() {
     let twice = format!("[auth.keys.a]\n{HASH}{}", key(""));
-    let help = "letters, digits, - and _ make a key's name";
+    let help = "a key's name may contain only letters, digits, - and _";
     let odd = format!("error: auth.keys.\"a b\": the name `a b` contains ' '; {help}");
     each_has_one(&[
         (
             "[auth.keys.me]\n",
-            "error: auth.keys.me: needs `hash`, which says what its secret is",
+            "error: auth.keys.me: needs `hash`, the hash of its secret",
         ),
         (
             &twice,
-            "error: auth.keys.me.hash: `a` has the same hash, so the same secret",
+            "error: auth.keys.me.hash: `a` has the same hash, and therefore the same secret",
         ),
         (&format!("[auth.keys.'a b']\n{HASH}"), &odd),
         (
             &key("allow = []"),
-            "error: auth.keys.me.allow: allows nothing",
+            "error: auth.keys.me.allow: must not be empty",
         ),
         (
             &key("allow = ['admni']"),
@@ -90,18 +90,18 @@ fn problems_of_keys() {
         ),
         (
             &key("expires = 2027-06-30T18:00:00"),
-            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
-             time with its offset such as 2027-06-30T18:00:00Z, found `2027-06-30T18:00:00`",
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30 (00:00 UTC), or a date and time with \
+             its offset such as 2027-06-30T18:00:00Z, found `2027-06-30T18:00:00`",
         ),
         (
             &key("expires = 'soon'"),
-            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
-             time with its offset such as 2027-06-30T18:00:00Z, found `soon`",
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30 (00:00 UTC), or a date and time with \
+             its offset such as 2027-06-30T18:00:00Z, found `soon`",
         ),
         (
             &key("expires = 90"),
-            "error: auth.keys.me.expires: expected a date such as 2027-06-30, which begins at 00:00 UTC, or a date and \
-             time with its offset such as 2027-06-30T18:00:00Z, found a number",
+            "error: auth.keys.me.expires: expected a date such as 2027-06-30 (00:00 UTC), or a date and time with \
+             its offset such as 2027-06-30T18:00:00Z, found a number",
         ),
         (
             &key("max_concurrent = -1"),

@@ -81,7 +81,8 @@ fn a_split_model_is_one() {
     ]);
     let (models, skipped) = found(&fixture, MODELS);
     assert_eq!(models, ["a=models/a-00001-of-00002.gguf"]);
-    let expected = "models/b-00002-of-00003.gguf is a part without the first one";
+    let expected =
+        "models/b-00002-of-00003.gguf is a part of a split model whose first part is missing";
     assert_eq!(skipped, [expected]);
 }
 
@@ -200,8 +201,8 @@ fn what_cannot_have_a_name_is_skipped() {
         "models/\u{fffd}d has a control character in its name",
         "models/dangling.gguf cannot be read: No such file or directory (os error 2)",
         "models/\u{fffd}.gguf has a name that is not UTF-8",
-        "models/a.gguf would be called `models/a`, as models/a-00001-of-00001.gguf is",
-        "models/b#.gguf cannot be called after its file: the name `b#` contains '#', \
+        "models/a.gguf would have the same name as models/a-00001-of-00001.gguf: `models/a`",
+        "models/b#.gguf cannot be served under its file name: the name `b#` contains '#', \
          which clients cannot send safely",
     ];
     assert_eq!(skipped, expected);
@@ -229,7 +230,7 @@ fn a_configured_model_wins() {
         "d=models/d.gguf",
     ];
     assert_eq!(models, expected);
-    let expected = "models/b.gguf would be called `b`, which is configured";
+    let expected = "models/b.gguf would be named `b`, which is already configured";
     assert_eq!(skipped, [expected]);
 }
 
@@ -280,7 +281,7 @@ fn too_many_files_are_refused() {
         fixture.write(&format!("models/{number}.gguf"), b"");
     }
     let problems = fixture.problems(MODELS);
-    let expected = "error: discover.dirs: there are more than 10000 model files below DIR/models";
+    let expected = "error: discover.dirs: DIR/models contains more than 10000 model files";
     assert_eq!(problems.lines().next(), Some(expected));
     fs::remove_file(fixture.path("models/7.gguf")).unwrap();
     assert_eq!(models(&fixture, MODELS).len(), 10_000);
@@ -312,7 +313,7 @@ fn a_directory_without_models_is_a_fault_of_a_valid_configuration() {
     let fixture = Fixture::new();
     let text = "[server]\ndefault_model = 'later'\n[discover]\ndirs = ['bin']\n";
     let expected = "error: no model is configured\n  \
-        = help: there is no model file (*.gguf) below DIR/bin";
+        = help: no model file (*.gguf) found below DIR/bin";
     assert_eq!(fixture.problems(text), expected);
     let config = fixture.config(text, &Overrides::default()).unwrap();
     assert_eq!(config.models, []);

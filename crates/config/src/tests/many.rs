@@ -48,9 +48,9 @@ fn every_clash_of_names_is_told_with_both_places() {
         [models.b]\npath = 'model.gguf'\naliases = ['x', 'c', 'c']\n";
     let problems = Fixture::new().problems(text);
     let expected = [
-        "error: models.b: the name `b` is there twice, first in models.a.aliases on line 3",
-        "error: models.b.aliases: the name `x` is there twice, first in models.a.aliases on line 3",
-        "error: models.b.aliases: the name `c` is there twice, first in models.b.aliases on line 6",
+        "error: models.b: the name `b` is used twice, first in models.a.aliases on line 3",
+        "error: models.b.aliases: the name `x` is used twice, first in models.a.aliases on line 3",
+        "error: models.b.aliases: the name `c` is used twice, first in models.b.aliases on line 6",
     ];
     let errors = problems.lines().filter(|line| line.starts_with("error"));
     assert_eq!(errors.collect::<Vec<_>>(), expected);
@@ -67,12 +67,12 @@ fn flags_clash_with_each_other_and_with_aliases() {
     };
     assert_eq!(
         refused("", &[&one, &two]),
-        "error: --model: both DIR/x/m.gguf and DIR/y/m.gguf are called `m`\n  \
+        "error: --model: DIR/x/m.gguf and DIR/y/m.gguf would both be named `m`\n  \
          = help: give one of them another name: --model NAME=PATH"
     );
     let alias = "[models.a]\npath = 'model.gguf'\naliases = ['m']\n";
     assert!(refused(alias, &[&one]).starts_with(
-        "error: --model: the name `m` is there twice, first in models.a.aliases on line 3\n"
+        "error: --model: the name `m` is used twice, first in models.a.aliases on line 3\n"
     ),);
 }
 
@@ -185,7 +185,7 @@ fn the_default_model_is_configured() {
     );
     assert_eq!(
         problem("qwen").1,
-        "  = help: name a model or an alias, such as b, a, gemma"
+        "  = help: use the name or an alias of a model, such as b, a, gemma"
     );
 }
 

@@ -60,11 +60,11 @@ fn what_lets_every_page_in_is_warned_of() {
         assert!(warning.message.contains(part), "{warning}");
     };
     let star = "allowed_origins = [\"*\"]";
-    warned(&served(star, ""), "`server.allowed_origins` has \"*\"");
+    warned(&served(star, ""), "`server.allowed_origins` contains \"*\"");
     let hosts = "allowed_origins = [\"https://a.example\", \"https://*:*\"]";
-    warned(&served(hosts, ""), "has \"https://*:*\"");
+    warned(&served(hosts, ""), "contains \"https://*:*\"");
     let null = "allowed_origins = [\"null\"]";
-    warned(&served(null, ""), "from inside a sandboxed frame");
+    warned(&served(null, ""), "in a sandboxed frame");
     warned(&wrapped(&["--cors-origins", "*"]), "no `--api-key`");
     for config in [
         served("", ""),
@@ -82,8 +82,8 @@ fn what_is_no_origin_or_name_is_shown_where_it_is_written() {
     let text = "[server]\nallowed_origins = [\"https://a.example/\"]\nadmin_hosts = [\"https://b.example\"]\n";
     let problems = Fixture::new().problems(&format!("{text}{MODEL}"));
     for part in [
-        "server.allowed_origins: an origin ends before the path: write \"https://a.example\"\n --> DIR/paddock.toml:2:20",
-        "server.admin_hosts: `https://b.example`: write the host name alone",
+        "server.allowed_origins: an origin has no path: write \"https://a.example\"\n --> DIR/paddock.toml:2:20",
+        "server.admin_hosts: `https://b.example`: write only the host name",
     ] {
         assert!(problems.contains(part), "{problems}");
     }

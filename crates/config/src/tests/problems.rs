@@ -18,12 +18,12 @@ context = "4096"
 args = ["--verbose", "--ctx_size", "4096"]
 "#;
 
-const SHOWN: &str = r#"error: server.listen: 0.0.0.0:80 is open to every network this machine is on
+const SHOWN: &str = r#"error: server.listen: 0.0.0.0:80 listens on all network interfaces of this machine
  --> DIR/paddock.toml:2:11
   |
 2 | listen = ["0.0.0.0:80", 8080]
   |           ^^^^^^^^^^^^
-  = help: listen on 127.0.0.1, or on one address of this machine; or have clients show a key: `paddock key new NAME`; if everyone may use it: `allow_public = true` under [server], or --allow-public
+  = help: listen on 127.0.0.1 or on a specific address of this machine; or require a key from clients: `paddock key new NAME`; to allow access for everyone, set `allow_public = true` under [server], or pass --allow-public
 
 error: server.listen: expected a string, found a number
  --> DIR/paddock.toml:2:25
@@ -70,7 +70,7 @@ error: models.m.context: expected a whole number, found a string
    |           ^^^^^^
    = help: write it without quotes: 4096
 
-error: models.m.args: `--ctx-size` is not for `args`: paddock sets it or does without
+error: models.m.args: `--ctx-size` is not allowed in `args`: paddock sets it or does not support it
   --> DIR/paddock.toml:13:22
    |
 13 | args = ["--verbose", "--ctx_size", "4096"]
@@ -126,7 +126,7 @@ fn problems_of_models() {
         ),
         (
             "[models.a]\npath='model.gguf'\naliases=['a']",
-            "error: models.a.aliases: the name `a` is there twice, first in models.a on line 1",
+            "error: models.a.aliases: the name `a` is used twice, first in models.a on line 1",
         ),
         ("frobnicate = 1\n", "error: unknown key `frobnicate`"),
         (
@@ -143,11 +143,11 @@ fn problems_of_models() {
         ),
         (
             "[defaults]\nstartup_timeout = '0s'\n",
-            "error: defaults.startup_timeout: must be longer than nothing",
+            "error: defaults.startup_timeout: must be longer than 0",
         ),
         (
             "[defaults]\nargs = ['-hf', 'a/b']\n",
-            "error: defaults.args: `-hf` is not for `args`: paddock sets it or does without",
+            "error: defaults.args: `-hf` is not allowed in `args`: paddock sets it or does not support it",
         ),
     ]);
 }
@@ -157,11 +157,11 @@ fn problems_of_the_rest() {
     each_has_one(&[
         (
             "[engine]\nargs = ['--host=0.0.0.0']\n",
-            "error: engine.args: `--host` is not for `args`: paddock sets it or does without",
+            "error: engine.args: `--host` is not allowed in `args`: paddock sets it or does not support it",
         ),
         (
             "[engine]\nenv = { LLAMA_ARG_PORT = '1' }\n",
-            "error: engine.env: `LLAMA_ARG_PORT` is not for `env`: paddock sets it or does without",
+            "error: engine.env: `LLAMA_ARG_PORT` is not allowed in `env`: paddock sets it or does not support it",
         ),
         (
             "[engine]\nenv = { A = 1 }\n",
@@ -169,7 +169,7 @@ fn problems_of_the_rest() {
         ),
         (
             "[engine]\ncommand = 'lama-server'\n",
-            "error: engine.command: there is no `lama-server` on PATH",
+            "error: engine.command: `lama-server` was not found on PATH",
         ),
         (
             "[engine]\ncommand = './model.gguf'\n",
@@ -181,7 +181,7 @@ fn problems_of_the_rest() {
         ),
         (
             "[server]\nadmin = ['127.0.0.1:8080']\n",
-            "error: server.admin: 127.0.0.1:8080 is there twice, first in server.listen",
+            "error: server.admin: 127.0.0.1:8080 is listed twice, first in server.listen",
         ),
         (
             "[server]\nbody_limit = '0B'\n",
@@ -202,7 +202,7 @@ fn problems_of_the_rest() {
         (
             "[telemetry]\nlog = 'inof'\n",
             "error: telemetry.log: expected a level (off, error, warn, info, debug, trace) \
-             or TARGET=LEVEL pairs with commas between, found `inof`",
+             or comma-separated TARGET=LEVEL pairs, found `inof`",
         ),
     ]);
 }
@@ -245,20 +245,20 @@ fn model_files_are_checked() {
     let cases = [
         (
             "cut",
-            "cut.gguf is truncated: its tensors need 640 bytes, it has 540",
+            "cut.gguf is truncated: its tensors need 640 bytes, but the file has 540",
         ),
         (
             "page",
-            "page.gguf is not a GGUF file: it is a web page, so the download went wrong",
+            "page.gguf is not a GGUF file: it is a web page, so the download probably failed",
         ),
         (
             "p-00001-of-00003",
-            "p-00001-of-00003.gguf is the first of 3 files, 1 of which cannot be found",
+            "p-00001-of-00003.gguf is the first of 3 parts, but 1 of them cannot be found",
         ),
         ("p-00003-of-00003", "p-00003-of-00003.gguf is part 3 of 3"),
         (
             "renamed",
-            "renamed.gguf is part 1 of 3, which its name does not say",
+            "renamed.gguf is part 1 of 3, but its name does not show that",
         ),
     ];
     for (name, expected) in cases {
@@ -298,7 +298,7 @@ fn problems_of_memory_and_time() {
         ),
         (
             "[memory]\nvram = {}\n",
-            "error: memory.vram: needs the names of devices",
+            "error: memory.vram: needs device names",
         ),
         (
             "[memory.vram]\nCUDA0 = 'all'\n",
@@ -359,7 +359,7 @@ fn problems_of_memory_and_time() {
         ),
         (
             "[discover]\ndirs = ['']\n",
-            "error: discover.dirs: is empty",
+            "error: discover.dirs: must not be empty",
         ),
     ]);
 }
@@ -400,7 +400,7 @@ fn a_sandbox_that_is_demanded_needs_a_kernel_that_has_it() {
     }
     let words = config(4, "on").unwrap_err().to_string();
     assert!(
-        words.contains("engine.sandbox: this kernel lacks parts of the sandbox: scope"),
+        words.contains("engine.sandbox: this kernel does not support parts of the sandbox: scope"),
         "{words}"
     );
 }

@@ -253,7 +253,7 @@ fn only_what_paddock_cannot_do_itself_is_a_problem() {
     let problems = config(&fixture, "lama-server -m /none/a.gguf").unwrap_err();
     let messages = problems.as_slice().iter().map(|problem| &*problem.message);
     let messages: Vec<_> = messages.collect();
-    assert_eq!(messages, ["there is no `lama-server` on PATH"]);
+    assert_eq!(messages, ["`lama-server` was not found on PATH"]);
 }
 
 #[test]
@@ -295,6 +295,6 @@ fn a_sandbox_is_the_one_that_is_asked_for() {
         ..fixture.process_env()
     };
     let problems = config(&lacking).unwrap_err().to_string();
-    let lacks = "error: --sandbox: this kernel lacks";
+    let lacks = "error: --sandbox: this kernel does not support";
     assert!(problems.starts_with(lacks), "{problems}");
 }

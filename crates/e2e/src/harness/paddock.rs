@@ -280,7 +280,7 @@ impl Drop for Paddock {
 
 fn addresses(listed: &Value) -> Vec<Address> {
     let listed = listed.as_str().expect("addresses");
-    let listed = listed.split(", ").filter(|text| *text != "nowhere");
+    let listed = listed.split(", ").filter(|text| *text != "none");
     listed.map(Address::parse).collect()
 }
 

@@ -26,7 +26,7 @@ fn a_load_is_shown_until_the_model_is_ready_and_it_is_unloaded_by_hand() {
     page.wait_text("#memory .place", "in use");
     page.click("#models button[aria-label='Unload m']");
     page.wait_text(CARD, "unloaded");
-    page.wait_text("#notices", "m: unload asked for");
+    page.wait_text("#notices", "m: unload requested");
     page.is_clean();
 }
 
@@ -61,7 +61,7 @@ fn a_request_in_flight_is_shown_with_its_time_and_cancelled() {
     page.click("#ended button[aria-label='Explain request long-one']");
     page.wait("document.getElementById('dialog').open");
     page.wait_text("#dialog", "rest of the stream");
-    page.wait_text("#dialog", "nothing had to be decided");
+    page.wait_text("#dialog", "no decisions to show");
     page.is_clean();
 }
 
@@ -84,7 +84,7 @@ fn a_failure_says_its_class_its_words_and_its_last_lines() {
 fn the_log_of_a_model_comes_live_and_is_searched() {
     let paddock = idle().start();
     let mut page = Page::open(paddock.admin(), "#/models/m");
-    page.wait_text("#logs", "nothing yet");
+    page.wait_text("#logs", "No output yet");
     page.click("#model-card button[aria-label='Load m']");
     page.wait_text("#logs", "model loaded");
     page.wait_text("#decisions li", "m was ready after");

@@ -22,7 +22,7 @@ fn a_model_is_loaded_by_keys_alone_and_what_has_the_focus_keeps_it() {
         }
         assert!(way.len() < 20, "{way:#?}");
     }
-    assert_eq!(way[0], "Skip to the content");
+    assert_eq!(way[0], "Skip to content");
     page.press("Enter", "\r", 13);
     page.wait_text("#models .card", "ready");
     page.go("#/requests");

@@ -23,10 +23,10 @@ fn the_page_says_how_old_it_is_and_is_live_again_by_itself() {
     let mut paddock = at(port).start();
     let mut page = Page::open(paddock.admin(), "");
     page.wait_text("#link", "live");
-    assert!(!page.text("#link").contains("last heard"));
+    assert!(!page.text("#link").contains("last update"));
     assert!(paddock.stop(Signal::TERM).success());
     page.wait_text("#link", "connection lost");
-    page.wait_text("#link", "last heard ");
+    page.wait_text("#link", "last update ");
     page.wait_more("#link-heard");
     assert!(
         page.text("#models .card").contains('m'),

@@ -133,7 +133,7 @@ fn a_directory_of_models_that_is_missing_or_empty_is_no_reason_to_refuse() {
     fs::create_dir(&models).unwrap();
     assert_eq!(reload(&paddock).status, 200);
     let empty = paddock.stderr().wait_for(LIMIT, "no model is configured");
-    assert!(empty.contains("there is no model file"), "{empty}");
+    assert!(empty.contains("no model file"), "{empty}");
     fs::copy(&file, models.join("found.gguf")).unwrap();
     assert_eq!(reload(&paddock).status, 200);
     assert_eq!(ask(&paddock, "found").status, 200);

@@ -38,7 +38,7 @@ const TAKEN: &str = "another program listens there already";
 fn a_port_that_is_taken() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    let check = format!("something else listens on {address}");
+    let check = format!("another process is listening on {address}");
     let public = paddock!().listen([&address]);
     assert_refused(&public, &address, &check, TAKEN);
     let admin = paddock!().admin([&address]);
@@ -50,7 +50,12 @@ fn a_socket_that_is_taken() {
     let builder = paddock!().listen_unix();
     let path = builder.directory().join("public.sock");
     let _other = UnixListener::bind(&path).unwrap();
-    assert_refused(&builder, "public.sock", "something else listens on", TAKEN);
+    assert_refused(
+        &builder,
+        "public.sock",
+        "another process is listening on",
+        TAKEN,
+    );
     assert!(path.exists(), "another's socket is removed");
 }
 
@@ -94,7 +99,7 @@ fn a_socket_in_a_directory_that_is_not_there() {
 fn an_address_of_another_machine() {
     // Reserved for documentation (RFC 5737): nobody has it.
     let builder = paddock!().listen(["192.0.2.1:8080"]);
-    let check = "192.0.2.1 is no address of this machine";
+    let check = "192.0.2.1 is not an address of this machine";
     assert_refused(
         &builder,
         "192.0.2.1",

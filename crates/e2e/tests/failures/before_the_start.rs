@@ -94,7 +94,7 @@ fn an_engine_that_is_not_there() {
     assert_refused(
         &name,
         &[
-            "there is no `no-such-llama-server` on PATH",
+            "`no-such-llama-server` was not found on PATH",
             "under [engine]",
         ],
     );
@@ -112,7 +112,7 @@ fn an_engine_that_cannot_be_executed() {
 #[test]
 fn a_flag_that_is_paddocks_own() {
     let builder = paddock!().engine_args(["--port", "1"]);
-    assert_refused(&builder, &["`--port` is not for `args`", "listen"]);
+    assert_refused(&builder, &["`--port` is not allowed in `args`", "listen"]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_runtime_directory_whose_path_no_socket_fits_in() {
     let path = builder.directory().join("d".repeat(100));
     fs::create_dir(&path).unwrap();
     let builder = builder.config(&format!("server.runtime_dir = '{}'", path.display()));
-    assert_refused(&builder, &["server.runtime_dir", "too long", "shorter"]);
+    assert_refused(&builder, &["server.runtime_dir", "too long", "at most"]);
 }
 
 #[test]

@@ -25,12 +25,14 @@ fn who_is_not_trusted_gets_nothing_until_his_authority_is() {
     let paddock = builder
         .env("SSL_CERT_FILE", &file.display().to_string())
         .start();
-    let said = paddock.stderr().wait_for(LIMIT, "events are not taken");
+    let said = paddock.stderr().wait_for(LIMIT, "cannot deliver events");
     assert!(said.contains("its certificate is not trusted"), "{said}");
     assert!(said.contains("SSL_CERT_FILE"), "{said}");
     assert_eq!(receiver.posts().len(), 0);
     other.write(&file);
-    paddock.stderr().wait_for(LIMIT, "events are taken again");
+    paddock
+        .stderr()
+        .wait_for(LIMIT, "events are being delivered again");
     assert_eq!(receiver.posts().len(), 1);
 }
 
@@ -43,7 +45,7 @@ fn authorities_that_cannot_be_read_are_said_and_read_again() {
     let paddock = builder
         .env("SSL_CERT_FILE", &file.display().to_string())
         .start();
-    let said = paddock.stderr().wait_for(LIMIT, "events are not taken");
+    let said = paddock.stderr().wait_for(LIMIT, "cannot deliver events");
     assert!(said.contains("nowhere.pem"), "{said}");
     authority.write(&file);
     wait_until(LIMIT, "a post", || !receiver.posts().is_empty());
@@ -72,6 +74,6 @@ fn who_speaks_no_tls_is_said_not_to() {
     paddock.wait_ready();
     assert_eq!(paddock.get("/props").status, 200);
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    let said = paddock.stderr().wait_for(LIMIT, "traces are not taken");
-    assert!(said.contains("it does not speak TLS there"), "{said}");
+    let said = paddock.stderr().wait_for(LIMIT, "cannot deliver traces");
+    assert!(said.contains("it does not use TLS on this port"), "{said}");
 }

@@ -93,12 +93,12 @@ fn commands_show_the_key_of_their_environment() {
     let (code, out, error) = run(&paddock, &["status"], None);
     assert_eq!((code, out.as_str()), (1, ""));
     let words = format!(
-        "error: the paddock at {at} wants an API key\n  = help: put the secret of a key that allows `admin` into \
-         the environment, as PADDOCK_KEY; its operator makes one: paddock key new NAME --allow admin --write\n"
+        "error: paddock at {at} requires an API key\n  = help: set PADDOCK_KEY to the secret of a key that \
+         allows `admin`; the operator can create one with `paddock key new NAME --allow admin --write`\n"
     );
     assert_eq!(error, words);
     let (_, _, error) = run(&paddock, &["status"], Some("nonsense"));
-    let words = format!("error: the paddock at {at} does not know the key in PADDOCK_KEY\n");
+    let words = format!("error: paddock at {at} rejected the key in PADDOCK_KEY\n");
     assert!(error.starts_with(&words), "{error}");
     let (code, _, error) = run(&paddock, &["status"], Some(&client));
     let words = "error: the API key 'client' does not allow this: it wants `admin`, and the key allows `inference`";

@@ -46,7 +46,7 @@ fn a_directory_that_was_open_to_all_is_closed_and_used() {
     assert_eq!(mode.mode() & 0o777, 0o700);
     assert!(state.join("key").exists());
     let said = paddock.stderr().all().join("\n");
-    assert!(said.contains("closed it to them"), "{said}");
+    assert!(said.contains("removed their access"), "{said}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn paddocks_own_starts_and_ends_are_told() {
     let mut first = keeping(state.path()).start();
     assert_eq!(own(&first), expected);
     let message = first.admin_get("/api/lifecycle?model=").json()["events"][0]["message"].clone();
-    assert_eq!(message, "paddock 0.1.0 has started");
+    assert_eq!(message, "paddock 0.1.0 started");
     assert_eq!(first.stop(Signal::TERM).code(), Some(0));
     expected.extend([event("stopped", Some("signal")), event("started", None)]);
 
@@ -230,7 +230,7 @@ fn requests_go_on_when_the_disk_is_full() {
         let lines = paddock.stderr().all();
         lines
             .iter()
-            .any(|line| line.contains("no longer written down"))
+            .any(|line| line.contains("cannot write to the activity database"))
     };
     let mut asked = 0;
     let begun = now();
@@ -261,7 +261,7 @@ fn requests_go_on_when_the_disk_is_full() {
         let lines = paddock.stderr().all();
         lines
             .iter()
-            .any(|line| line.contains("requests are written down again"))
+            .any(|line| line.contains("writing to the activity database again"))
     };
     wait_until(LIMIT, "requests to be written again", again);
     // Of a flood not every request is listed; of those that are, none is lost.

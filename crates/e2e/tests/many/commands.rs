@@ -160,7 +160,7 @@ fn a_chat_is_streamed_from_a_model_that_is_loaded_for_it() {
     assert_eq!(code, 0, "{figures}");
     let streamed = text.strip_suffix('\n').unwrap();
     assert!(
-        figures.contains(" tok/s, first after ") && figures.contains(", prompt "),
+        figures.contains(" tok/s, first token after ") && figures.contains(", prompt "),
         "{figures}"
     );
     let (code, json, error) = run(&paddock, &["chat", "bee", "hi", "--json"]);

@@ -153,8 +153,8 @@ fn a_receiver_that_fails_delays_no_request_and_gets_all_of_them() {
     }
     assert_ne!(posts[4].key(), posts[0].key());
     let said = paddock.stderr().all().concat();
-    assert_eq!(said.matches("events are not taken").count(), 1);
-    assert_eq!(said.matches("events are taken again").count(), 1);
+    assert_eq!(said.matches("cannot deliver events").count(), 1);
+    assert_eq!(said.matches("events are being delivered again").count(), 1);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn nobody_who_listens_delays_no_request() {
     let asked = chats(&paddock, 2, 50);
     wait_until(LIMIT, "the failure to be said", || {
         let said = paddock.stderr().all().concat();
-        said.contains("events are not taken") && said.contains("Connection refused")
+        said.contains("cannot deliver events") && said.contains("Connection refused")
     });
     let receiver = Receiver::at(address, |_| OK);
     assert_eq!(ids(&receiver.wait_requests(100)), asked);
@@ -234,7 +234,7 @@ fn a_receiver_that_hangs_holds_up_the_end_for_seconds_at_most() {
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
     assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
     let said = paddock.stderr().all().concat();
-    assert!(said.contains("those that are left are lost"), "{said}");
+    assert!(said.contains("undelivered events: they are lost"), "{said}");
 }
 
 #[test]
@@ -242,7 +242,9 @@ fn what_cannot_be_posted_to_is_said_at_the_start() {
     let check = posting("https://me:s3cret@collector/").check();
     assert_eq!(check.code, Some(64));
     assert!(
-        check.stderr.contains("`events_token_file` names a file"),
+        check
+            .stderr
+            .contains("into the file that `events_token_file` names"),
         "{}",
         check.stderr
     );

@@ -49,7 +49,7 @@ fn without_a_sandbox_a_hostile_child_can_stop_another_model_and_not_impersonate_
     assert_eq!(loot(&paddock)["sent"], "");
     let said = paddock.stderr().all().join("\n");
     assert!(
-        said.contains("listens on the socket of this model"),
+        said.contains("is listening on this model's socket"),
         "{said}"
     );
 }
@@ -94,7 +94,7 @@ fn a_socket_that_is_replaced_under_a_ready_child_gets_no_request() {
     assert!(
         answer
             .text()
-            .contains("listens on the socket of this model"),
+            .contains("is listening on this model's socket"),
         "{}",
         answer.text()
     );

@@ -167,7 +167,7 @@ fn a_flood_costs_a_constant() {
     assert!(said <= 400, "{said}");
     let told = paddock.stderr().wait_for(WATCH_TIME, "lines suppressed;");
     assert!(
-        told.contains("`paddock logs a` has the last 1000"),
+        told.contains("`paddock logs a` shows the last 1000"),
         "{told}"
     );
 }

@@ -59,7 +59,7 @@ fn nobody_at_the_address_delays_nobody() {
     wait_until(LIMIT, "the trouble to be told", || {
         let told = paddock.stderr().all();
         told.iter()
-            .any(|line| line.contains("traces are not taken"))
+            .any(|line| line.contains("cannot deliver traces"))
     });
     ask(&paddock, 100);
     let begun = now();

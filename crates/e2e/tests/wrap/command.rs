@@ -96,7 +96,7 @@ fn what_cannot_be_wrapped_is_refused_with_the_reason() {
     for (args, words) in [
         (
             &["no-such-server", "-m", "m.gguf"][..],
-            "there is no `no-such-server` on PATH",
+            "`no-such-server` was not found on PATH",
         ),
         (
             &["ENGINE", "-m", "m.gguf", "--port", "many"],

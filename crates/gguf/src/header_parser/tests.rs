@@ -63,7 +63,7 @@ fn data_follows_the_alignment() {
     let wrong = sample().set("general.alignment", Value::U64(32)).build();
     assert_eq!(
         message(&wrong),
-        "has metadata key `general.alignment` of type U64(32) where u32 is expected"
+        "has metadata key `general.alignment` of type U64(32), but u32 is expected"
     );
 }
 
@@ -78,19 +78,19 @@ fn other_formats_are_recognized() {
         ),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
-            "is not a GGUF file: it is a Git LFS pointer; `git lfs pull` fetches the model itself",
+            "is not a GGUF file: it is a Git LFS pointer; `git lfs pull` downloads the model",
         ),
         (
             b"<!DOCTYPE html>",
-            "is not a GGUF file: it is a web page, so the download went wrong",
+            "is not a GGUF file: it is a web page, so the download probably failed",
         ),
         (
             b"tjgg\x03\0\0\0",
-            "is not a GGUF file: it has an older ggml format, which llama.cpp no longer reads",
+            "is not a GGUF file: it uses an old ggml format, which llama.cpp no longer reads",
         ),
         (
             b"GGUF\0\0\0\x03",
-            "is a big-endian GGUF file, which only big-endian machines can read",
+            "is a big-endian GGUF file, which only big-endian machines can load",
         ),
         (
             b"GGUF\x01\0\0\0",
@@ -157,7 +157,7 @@ fn invalid_tensors_are_refused() {
     let row = empty().tensor("a", &[33], GgmlType(2)).build();
     assert_eq!(
         message(&row),
-        "has tensor `a` with rows of 33, not a multiple of 32"
+        "has tensor `a` with rows of 33 elements, which is not a multiple of 32"
     );
     let five = empty().tensor("a", &[1; 5], GgmlType::F32).build();
     assert_eq!(message(&five), "has tensor `a` with 5 dimensions");
@@ -165,17 +165,17 @@ fn invalid_tensors_are_refused() {
     let huge = empty()
         .tensor_with("a", &huge, GgmlType::F32, vec![])
         .build();
-    assert!(message(&huge).ends_with("elements, beyond any file's length"));
+    assert!(message(&huge).ends_with("elements, too large for any file"));
     let removed = empty().tensor("a", &[32], GgmlType(4)).build();
     assert!(message(&removed).contains("llama.cpp no longer reads"));
     let twice = empty()
         .tensor("a", &[8], GgmlType::F32)
         .tensor("a", &[8], GgmlType::F32);
-    assert_eq!(message(&twice.build()), "has the tensor `a` twice");
+    assert_eq!(message(&twice.build()), "contains the tensor `a` twice");
     let gap = empty()
         .tensor_with("a", &[8], GgmlType::F32, vec![0; 64])
         .tensor("b", &[8], GgmlType::F32);
-    let expected = "has tensor `b` at offset 64, where 32 is expected";
+    let expected = "has tensor `b` at offset 64 instead of 32";
     assert_eq!(message(&gap.build()), expected);
 }
 
@@ -202,7 +202,10 @@ fn nested_arrays_and_unknown_types_are_refused() {
         "has metadata key `deep` with an array of arrays"
     );
     let twice = sample().set("general.name", Value::U8(1)).build();
-    assert_eq!(message(&twice), "has the metadata key `general.name` twice");
+    assert_eq!(
+        message(&twice),
+        "contains the metadata key `general.name` twice"
+    );
 }
 
 /// Returns an upper bound of the memory that a header holds.

@@ -55,9 +55,9 @@ impl Actor {
         tracing::info!(
             name = %self.name,
             pid,
-            "the server has no standard input, because a start script runs it in the background: it is started \
-             again without the reports that need one, and /health says when it is ready; a script that runs it \
-             with `exec` also shows how far a load is"
+            "the server has no standard input because a start script runs it in the background; restarting it \
+             without progress reports, which need standard input, and polling /health instead. Run the server with \
+             `exec` in the script to get progress reports"
         );
     }
 

@@ -43,7 +43,7 @@ pub(super) async fn kill(process: &mut Process) {
     {
         tracing::error!(
             pid = process.id(),
-            "the child survives SIGKILL: it hangs in the kernel"
+            "the child survived SIGKILL: it is stuck in the kernel"
         );
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn write_message(evidence: &FailureEvidence<'_>, class: FailureClass)
         ..
     } = evidence;
     let event = match (class, exit) {
-        (FailureClass::Crashed, Exit::Code(0)) => "exited by itself",
+        (FailureClass::Crashed, Exit::Code(0)) => "exited unexpectedly",
         _ => describe_event(class),
     };
     let (why, advice) = describe_kill(evidence, class).unwrap_or_else(|| {
@@ -45,9 +45,9 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
     let (why, advice) = match (class, evidence.kill_source) {
         (FailureClass::OutOfMemory, KillSource::Kernel(used_up)) => {
             let limit = match used_up {
-                ExhaustedMemory::System => "give the machine more memory",
+                ExhaustedMemory::System => "add memory to the machine",
                 ExhaustedMemory::Group { .. } => {
-                    "raise the group's limit (MemoryMax= of a systemd unit, --memory of a container)"
+                    "raise the cgroup's limit (MemoryMax= in the systemd unit, or --memory for a container)"
                 }
             };
             (
@@ -58,9 +58,10 @@ fn describe_kill(evidence: &FailureEvidence<'_>, class: FailureClass) -> Option<
             )
         }
         (_, KillSource::Other) => (
-            ": another process sent it SIGKILL; it was not the kernel's out-of-memory killer"
+            ": another process sent SIGKILL; it was not the kernel's out-of-memory killer"
                 .to_owned(),
-            "find out who did: an operator, a container's runtime, systemd-oomd or earlyoom"
+            "find out which process sent it, such as an operator's command, a container runtime, systemd-oomd \
+             or earlyoom"
                 .to_owned(),
         ),
         _ => return None,
@@ -110,21 +111,23 @@ const fn describe_event(class: FailureClass) -> &'static str {
     match class {
         FailureClass::BadFile => "could not load its model file",
         FailureClass::OutOfMemory => "ran out of memory",
-        FailureClass::DiskFull => "had no space left to write to",
-        FailureClass::TooManyFiles => "could open no more files",
-        FailureClass::TooManyProcesses => "could start no more processes or threads",
-        FailureClass::BadFlag => "refused its command line",
+        FailureClass::DiskFull => "ran out of disk space",
+        FailureClass::TooManyFiles => "reached the limit on open files",
+        FailureClass::TooManyProcesses => "reached the limit on processes and threads",
+        FailureClass::BadFlag => "rejected its command line",
         FailureClass::AddressInUse => "could not bind its socket",
-        FailureClass::IllegalInstruction => "used an instruction this processor lacks",
+        FailureClass::IllegalInstruction => {
+            "used an instruction that this processor does not support"
+        }
         FailureClass::MissingBinary => "was not found",
         FailureClass::NotExecutable => "cannot be executed",
-        FailureClass::MissingLibrary => "lacks a shared library",
-        FailureClass::Killed => "was killed from outside",
+        FailureClass::MissingLibrary => "could not load a shared library",
+        FailureClass::Killed => "was killed",
         FailureClass::Aborted => "aborted",
-        FailureClass::AssertionFailed => "failed an assertion of its own",
+        FailureClass::AssertionFailed => "failed an internal assertion",
         FailureClass::Crashed => "crashed",
-        FailureClass::Unresponsive => "no longer answered",
-        FailureClass::InferenceFailed => "answered inference requests with server errors only",
+        FailureClass::Unresponsive => "stopped responding",
+        FailureClass::InferenceFailed => "answered every inference request with a server error",
         FailureClass::StartupTimeout | FailureClass::Unknown => "failed",
     }
 }
@@ -134,47 +137,45 @@ impl FailureClass {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::BadFile => {
-                "check that the file exists, may be read, is complete and is of a kind this build supports"
+                "check that the file exists, is readable and complete, and has a type that this build supports"
             }
             Self::OutOfMemory => {
-                "use a smaller context or quantisation, fewer layers on the device, or unload something else"
+                "use a smaller context or quantisation, put fewer layers on the device, or unload another model"
             }
             Self::DiskFull => {
-                "free space where it writes (server.runtime_dir, the temporary directory, /dev/shm, its --log-file and \
-             --slot-save-path), or let it write elsewhere"
+                "free up space where it writes (server.runtime_dir, the temporary directory, /dev/shm, its \
+                 --log-file and --slot-save-path), or change these paths"
             }
             Self::TooManyFiles => {
-                "raise the limit of open files: `ulimit -n`, LimitNOFILE= of a systemd unit, or sysctl fs.file-max"
+                "raise the limit on open files: `ulimit -n`, LimitNOFILE= in the systemd unit, or sysctl fs.file-max"
             }
             Self::TooManyProcesses => {
-                "raise the limit of processes and threads: `ulimit -u`, TasksMax= of a systemd unit, or a container's \
-             pids limit"
+                "raise the limit on processes and threads: `ulimit -u`, TasksMax= in the systemd unit, or a \
+                 container's pids limit"
             }
             Self::BadFlag => "correct the arguments in the configuration",
             Self::AddressInUse => {
-                "another address is tried next time; if that fails as well, look at the space and the permissions of \
-             server.runtime_dir"
+                "the next start uses another address; if it also fails, check the free space and permissions of \
+                 server.runtime_dir"
             }
             Self::IllegalInstruction => "install a build for this processor",
             Self::MissingBinary => "install it, or correct its path in the configuration",
-            Self::NotExecutable => {
-                "check its permissions, its architecture and what its sandbox lets it run"
-            }
+            Self::NotExecutable => "check its permissions, its architecture and the sandbox",
             Self::MissingLibrary => {
-                "install the library in the version it wants, or set LD_LIBRARY_PATH"
+                "install the required version of the library, or set LD_LIBRARY_PATH"
             }
             Self::Killed => {
-                "for SIGKILL look for the kernel's out-of-memory killer in the system log"
+                "for SIGKILL, check the system log for the kernel's out-of-memory killer"
             }
             Self::AssertionFailed => {
-                "it fails again with the same file and flags: check the file, or use another build of the engine"
+                "the same file and flags will fail again: check the file, or use another build of the engine"
             }
-            Self::Aborted => "this is likely a fault of the program: see its last lines",
+            Self::Aborted => "this is probably a bug in the program: see its last lines of output",
             Self::Crashed
             | Self::StartupTimeout
             | Self::Unresponsive
             | Self::InferenceFailed
-            | Self::Unknown => "see its last lines",
+            | Self::Unknown => "see its last lines of output",
         }
     }
 }

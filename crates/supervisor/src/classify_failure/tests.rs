@@ -175,7 +175,7 @@ fn a_message_says_what_happened_why_and_what_to_do() {
         message,
         "llama-server could not load its model file while starting (exit code 1): \
          \"gguf_init_from_file: failed to open GGUF file 'm'\"; \
-         check that the file exists, may be read, is complete and is of a kind this build supports"
+         check that the file exists, is readable and complete, and has a type that this build supports"
     );
 }
 
@@ -184,7 +184,8 @@ fn an_exit_nobody_asked_for_is_named() {
     let (class, message) = judge(ChildPhase::Ready, Exit::Code(0), &["bye", " "]);
     assert_eq!(class, Crashed);
     assert!(
-        message.starts_with("llama-server exited by itself while serving (exit code 0): \"bye\"")
+        message
+            .starts_with("llama-server exited unexpectedly while serving (exit code 0): \"bye\"")
     );
 }
 
@@ -209,13 +210,13 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
         (
             kernel(Some(64 << 20)),
             OutOfMemory,
-            "because the 64 MiB of its control group ran out",
+            "because the 64 MiB of its cgroup ran out",
             "MemoryMax=",
         ),
         (
             kernel(None),
             OutOfMemory,
-            "because the memory of its control group ran out",
+            "because the memory of its cgroup ran out",
             "fewer models",
         ),
         (
@@ -227,14 +228,14 @@ fn a_kill_for_want_of_memory_is_told_from_any_other() {
         (
             KillSource::Other,
             Killed,
-            "another process sent it SIGKILL",
+            "another process sent SIGKILL",
             "systemd-oomd",
         ),
         (
             KillSource::Unknown,
             Killed,
             "loading",
-            "out-of-memory killer in the system log",
+            "check the system log for the kernel's out-of-memory killer",
         ),
     ];
     for phase in [ChildPhase::Starting, ChildPhase::Ready] {
@@ -260,7 +261,7 @@ fn a_system_that_starts_nothing_says_what_is_used_up() {
         (Errno::MFILE, TooManyFiles, "ulimit -n"),
         (Errno::NFILE, TooManyFiles, "fs.file-max"),
         (Errno::AGAIN, TooManyProcesses, "ulimit -u"),
-        (Errno::NOMEM, OutOfMemory, "unload something else"),
+        (Errno::NOMEM, OutOfMemory, "unload another model"),
         (Errno::NOSPC, DiskFull, "free space"),
         (Errno::NOENT, MissingBinary, "check the installation"),
         (Errno::ACCESS, NotExecutable, "check the installation"),

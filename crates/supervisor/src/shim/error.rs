@@ -14,18 +14,19 @@ pub(crate) const MESSAGE_PREFIX: &str = "paddock shim: ";
 pub enum ShimError {
     /// The arguments were not written by the supervisor.
     #[error(
-        "{MESSAGE_PREFIX}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; the supervisor calls this, not people"
+        "{MESSAGE_PREFIX}expected PARENT_PID [RULES…] -- PROGRAM [ARGS…]; this command is for internal use"
     )]
     Usage,
     /// The parent ended before its child could be tied to it.
-    #[error("{MESSAGE_PREFIX}the parent process is gone already")]
+    #[error("{MESSAGE_PREFIX}the parent process has already exited")]
     ParentGone,
     /// The child could not be tied to its parent.
     #[error("{MESSAGE_PREFIX}cannot set the parent-death signal: {0}")]
     Tie(#[source] io::Error),
     /// The child's sandbox cannot be made.
     #[error(
-        "{MESSAGE_PREFIX}cannot make the child's sandbox: {part}: {source}; engine.sandbox = \"off\" runs it without one"
+        "{MESSAGE_PREFIX}cannot create the child's sandbox: {part}: {source}; set engine.sandbox = \"off\" to run \
+         without one"
     )]
     Sandbox {
         /// The part that failed.
@@ -78,7 +79,7 @@ impl ShimError {
             }
             io::ErrorKind::NotFound => return Self::NotFound { program, source },
             io::ErrorKind::PermissionDenied if files_confined => {
-                " (its interpreter or dynamic loader may lie where the sandbox lets nothing run)"
+                " (its interpreter or dynamic loader may be in a place where the sandbox forbids execution)"
             }
             _ => "",
         };

@@ -86,7 +86,7 @@ async fn an_exit_nobody_asked_for_is_a_crash_also_with_code_0() {
     let harness = Harness::new();
     let (failure, state) = failure_of(&harness, harness.script("exit 0")).await;
     assert_eq!(failure.class, FailureClass::Crashed);
-    assert!(failure.message.contains("exited by itself"), "{failure}");
+    assert!(failure.message.contains("exited unexpectedly"), "{failure}");
     assert!(
         matches!(state, State::Backoff { .. } | State::Starting { .. }),
         "{state:?}"
@@ -121,7 +121,7 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
         (
             "max 4\noom 1\noom_kill 1",
             FailureClass::OutOfMemory,
-            "the 64 MiB of its control group",
+            "the 64 MiB of its cgroup",
         ),
         (
             "max 0\noom 0\noom_kill 1",
@@ -131,7 +131,7 @@ async fn a_kill_for_want_of_memory_is_known_by_the_kernels_count() {
         (
             "max 4\noom 0\noom_kill 0",
             FailureClass::Killed,
-            "another process sent it SIGKILL",
+            "another process sent SIGKILL",
         ),
     ] {
         let harness = Harness::new();

@@ -99,7 +99,7 @@ async fn the_shim_does_not_begin_where_the_parent_is_gone() {
     assert_eq!(output.status.code(), Some(125));
     assert_eq!(
         output.stderr,
-        b"paddock shim: the parent process is gone already\n"
+        b"paddock shim: the parent process has already exited\n"
     );
 }
 

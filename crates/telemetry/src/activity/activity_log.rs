@@ -115,9 +115,9 @@ impl ActivityLog {
             .as_ref()
             .map(|path| ACTIVITY_DATABASE.remove(path));
         match removed {
-            Some(Ok(true)) => tracing::info!("the record of requests is removed, as configured"),
+            Some(Ok(true)) => tracing::info!("deleted the activity database, as configured"),
             Some(Err(error)) => {
-                tracing::warn!(%error, "the record of requests cannot be removed");
+                tracing::warn!(%error, "cannot delete the activity database");
             }
             Some(Ok(false)) | None => {}
         }
@@ -236,7 +236,7 @@ impl ActivityLog {
             tracing::warn!(
                 file = %directory.join(ACTIVITY_DATABASE.name).display(),
                 error = %failure,
-                "the record of requests is damaged; it is moved aside, and begun anew"
+                "the activity database is corrupt; moved it aside and started a new one"
             );
         }
         Ok(())
@@ -257,15 +257,15 @@ impl ActivityLog {
         tracing::warn!(
             directory,
             error = %failure,
-            "requests are served, and no longer written down: make room on the disk, or let paddock write \
-             there; the last {MAX_BUFFERED_REQUESTS} wait in memory until it can"
+            "cannot write to the activity database; requests are still served, and the last \
+             {MAX_BUFFERED_REQUESTS} records are kept in memory: free up disk space or make the directory writable"
         );
     }
 
     fn report_recovery(&mut self) {
         if let Some(before) = self.lost_before_failure.take() {
             let lost = self.lost.load(Ordering::Relaxed) - before;
-            tracing::info!(lost, "requests are written down again");
+            tracing::info!(lost, "writing to the activity database again");
         }
     }
 
@@ -315,7 +315,7 @@ impl ActivityLog {
     }
 
     fn read_failed<T>(&mut self, failure: &LogError) -> Vec<T> {
-        self.handle_failure(failure, "the record of requests cannot be read");
+        self.handle_failure(failure, "cannot read the activity database");
         Vec::new()
     }
 
@@ -343,7 +343,10 @@ impl ActivityLog {
                 // A full disk has been logged, or will be by the next write.
                 let failure = LogError::from(error);
                 if !failure.is_transient() {
-                    self.handle_failure(&failure, "old requests cannot be deleted");
+                    self.handle_failure(
+                        &failure,
+                        "cannot delete old records from the activity database",
+                    );
                 }
                 false
             }

@@ -16,13 +16,13 @@ pub(super) fn started_event(cut_off: bool) -> LifecycleEvent {
         false => (None, ""),
         true => (
             Some("cut_off"),
-            "; the run before did not say that it ended: it was killed, or the machine went down",
+            "; the previous run did not shut down cleanly: it was killed, or the machine went down",
         ),
     };
     paddock_event(
         STARTED,
         reason,
-        format!("paddock {version} has started{before}"),
+        format!("paddock {version} started{before}"),
     )
 }
 
@@ -37,12 +37,12 @@ pub fn stopped_event(panicked: Option<&str>) -> LifecycleEvent {
         None => paddock_event(
             "stopped",
             Some("signal"),
-            "paddock ends: a signal told it to".to_owned(),
+            "paddock is stopping after a signal".to_owned(),
         ),
         Some(part) => paddock_event(
             "stopped",
             Some("panic"),
-            format!("paddock ends: {part} ended by a panic"),
+            format!("paddock is stopping: {part} panicked"),
         ),
     }
 }

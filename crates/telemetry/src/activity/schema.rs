@@ -7,7 +7,7 @@ use crate::database::Database;
 /// row.
 pub(super) const ACTIVITY_DATABASE: Database = Database {
     name: "activity.sqlite",
-    description: "the record of requests",
+    description: "the activity database",
     // `auto_vacuum` lets free pages be returned to the system, and must be set before the first table. The
     // size limit truncates the write-ahead log after a burst.
     pragmas: "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_size_limit = 8388608;",

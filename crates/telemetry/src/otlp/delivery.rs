@@ -66,7 +66,7 @@ impl Delivery {
 
     fn report_recovery(&mut self, to: &Collector) {
         if std::mem::take(&mut self.failing) {
-            tracing::info!(endpoint = %to.url, "{} are taken again", self.signal);
+            tracing::info!(endpoint = %to.url, "{} are being delivered again", self.signal);
         }
     }
 
@@ -80,16 +80,16 @@ impl Delivery {
         let error = describe(answer);
         let signal = self.signal;
         if std::mem::replace(&mut self.failing, true) {
-            tracing::debug!(endpoint = %to.url, %error, "{signal} are still not taken");
+            tracing::debug!(endpoint = %to.url, %error, "still cannot deliver {signal}");
         } else if again {
             tracing::warn!(
                 endpoint = %to.url, %error,
-                "{signal} are not taken; they are sent again for a minute, then dropped"
+                "cannot deliver {signal}; retrying for a minute, then dropping them"
             );
         } else {
             tracing::warn!(
                 endpoint = %to.url, %error,
-                "{signal} are not taken, and dropped: is there a collector that takes OTLP over HTTP?"
+                "cannot deliver {signal}; dropped them: does this endpoint accept OTLP over HTTP?"
             );
         }
     }

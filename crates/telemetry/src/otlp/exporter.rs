@@ -170,7 +170,7 @@ impl SignalExporter {
             let rejected = usize::try_from(partial.rejected_spans).unwrap_or(count);
             self.otlp.count_lost(rejected.min(count));
             let (why, endpoint) = (partial.error_message, &collector.url);
-            tracing::warn!(%endpoint, rejected, %why, "some spans are not taken");
+            tracing::warn!(%endpoint, rejected, %why, "the collector rejected some spans");
         }
     }
 
@@ -234,7 +234,7 @@ impl SignalExporter {
             .filter(|it| it.rejected_data_points > 0)
         {
             let (rejected, why) = (partial.rejected_data_points, partial.error_message);
-            tracing::warn!(endpoint = %to.url, rejected, %why, "some metrics are not taken");
+            tracing::warn!(endpoint = %to.url, rejected, %why, "the collector rejected some metrics");
         }
     }
 

@@ -21,9 +21,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) enum PostError {
     #[error(transparent)]
     NoAnswer(#[from] HttpClientError),
-    #[error("the token in {} cannot be read: {cause}", path.display())]
+    #[error("cannot read the token in {}: {cause}", path.display())]
     Token { path: PathBuf, cause: io::Error },
-    #[error("it cannot be asked so: {0}")]
+    #[error("invalid request: {0}")]
     Field(#[from] InvalidHeaderValue),
 }
 

@@ -115,7 +115,7 @@ impl CollectedAnswer {
                 None => format!("{tokens} {word}"),
             });
         }
-        line.push(format!("first after {:.2} s", first.as_secs_f64()));
+        line.push(format!("first token after {:.2} s", first.as_secs_f64()));
         if let Some(prompt) = self.usage["prompt_tokens"].as_u64() {
             let cached = self.usage["prompt_tokens_details"]["cached_tokens"].as_u64();
             let cached = cached.filter(|cached| *cached > 0);
@@ -123,7 +123,7 @@ impl CollectedAnswer {
             line.push(format!("prompt {prompt}{cached}"));
         }
         if self.is_truncated {
-            line.push("cut off at the most tokens it may have".to_owned());
+            line.push("truncated at the token limit".to_owned());
         }
         Some(line.join(", "))
     }
@@ -190,20 +190,20 @@ mod tests {
         let mut written = CollectedAnswer::default();
         assert_eq!(written.format_usage(), None);
         written.add_event(&delta("content", "a"), AFTER).unwrap();
-        assert_eq!(written.format_usage().unwrap(), "first after 0.25 s");
+        assert_eq!(written.format_usage().unwrap(), "first token after 0.25 s");
         written
             .add_event(&delta("content", "b"), 3 * AFTER)
             .unwrap();
         let usage = json!({ "usage": { "completion_tokens": 3, "prompt_tokens": 9,
             "prompt_tokens_details": { "cached_tokens": 4 } } });
         written.add_event(&usage, 4 * AFTER).unwrap();
-        let expected = "3 tokens at 4.0 tok/s, first after 0.25 s, prompt 9 (4 cached)";
+        let expected = "3 tokens at 4.0 tok/s, first token after 0.25 s, prompt 9 (4 cached)";
         assert_eq!(written.format_usage().unwrap(), expected);
         let last = json!({ "choices": [{ "delta": {}, "finish_reason": "length" }],
             "timings": { "predicted_per_second": 51.25, "predicted_n": 3 } });
         written.add_event(&last, 4 * AFTER).unwrap();
-        let expected = "3 tokens at 51.2 tok/s, first after 0.25 s, prompt 9 (4 cached), \
-            cut off at the most tokens it may have";
+        let expected = "3 tokens at 51.2 tok/s, first token after 0.25 s, prompt 9 (4 cached), \
+            truncated at the token limit";
         assert_eq!(written.format_usage().unwrap(), expected);
     }
 }

@@ -22,15 +22,15 @@ pub(super) enum Prompt {
 /// A reason why there is no prompt.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InputError {
-    #[error("there is nothing to ask: give a PROMPT, or write one to standard input")]
+    #[error("no prompt: give PROMPT, or pipe the prompt to standard input")]
     Nothing,
     #[error("cannot read {0}: {1}")]
     Read(String, io::Error),
-    #[error("standard input is not UTF-8 text; an image goes with --image")]
+    #[error("standard input is not UTF-8 text; send images with --image")]
     NotText,
-    #[error("{0} has more than 64 MiB")]
+    #[error("{0} is larger than 64 MiB")]
     TooLong(String),
-    #[error("{0} is not an image: PNG, JPEG, GIF, BMP and WebP are known")]
+    #[error("{0} is not a supported image (PNG, JPEG, GIF, BMP or WebP)")]
     NotImage(String),
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_has_no_end_is_not_read_to_it() {
         let error = read_limited(io::repeat(0), "zero").unwrap_err();
-        assert_eq!(error.to_string(), "zero has more than 64 MiB");
+        assert_eq!(error.to_string(), "zero is larger than 64 MiB");
     }
 
     #[test]

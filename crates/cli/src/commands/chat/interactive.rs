@@ -20,7 +20,7 @@ pub(super) async fn run_conversation(
     mut conversation: Conversation,
 ) -> Result<(), CommandError> {
     let mut editor = DefaultEditor::new().map_err(readline_error)?;
-    output::print_error("Ctrl-C ends an answer, Ctrl-D the conversation.");
+    output::print_error("Ctrl-C stops an answer, Ctrl-D ends the conversation.");
     loop {
         // Editing blocks a thread of its own, so that this one can close the connection of an interrupted answer.
         let typing = spawn_blocking(move || {

@@ -50,7 +50,7 @@ pub(super) fn run(args: &ListArgs) -> Exit {
     if !output::is_terminal() {
         output::print_lines(&join_with_tabs(&rows));
     } else if rows.is_empty() {
-        output::print_lines("no keys: nobody has to show one\n");
+        output::print_lines("no keys: clients need no API key\n");
     } else {
         let mut columns = ColumnWidths::new(&TABLE_HEAD);
         let rows = columns.align(&rows);

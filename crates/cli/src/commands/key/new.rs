@@ -17,17 +17,17 @@ const SECRET_PREFIX: &str = "pdk_";
 /// Flags of `paddock key new`.
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
-    /// What the key is called: letters, digits, `-` and `_`.
+    /// Name of the key: letters, digits, `-` and `_`.
     #[arg(value_parser = parse_key_name)]
     name: String,
-    /// What it is for: inference, control, metrics or admin. Can be given several times; without it, inference.
+    /// What the key allows: inference, control, metrics or admin. Can be repeated; default: inference.
     #[arg(long, value_name = "SCOPE", value_delimiter = ',', value_parser = str::parse::<Scope>)]
     allow: Vec<Scope>,
-    /// A model it may use, by a name or an alias. Can be given several times; without it, every model.
+    /// Name or alias of a model that the key may use. Can be repeated; default: every model.
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
-    /// When it ends: after a duration such as `90d`, or at a date (00:00 UTC) or a date and time such as
-    /// 2027-06-30T18:00:00Z. Without it, never.
+    /// Expiry: a duration such as `90d`, a date (00:00 UTC), or a date and time such as 2027-06-30T18:00:00Z.
+    /// Default: never.
     #[arg(long, value_name = "WHEN", value_parser = parse_expiry)]
     expires: Option<Expiry>,
     /// Add the section to the configuration file.
@@ -45,7 +45,7 @@ pub(super) fn run(args: &NewArgs) -> Exit {
     let mut random = [0; 32];
     if let Err(error) = getrandom::fill(&mut random) {
         output::print_error(&format!(
-            "error: the system gives no random numbers: {error}"
+            "error: cannot get random numbers from the system: {error}"
         ));
         return Exit::Failed;
     }
@@ -55,12 +55,13 @@ pub(super) fn run(args: &NewArgs) -> Exit {
     let message = match args.write {
         true => match add_to_file(args, &section) {
             Ok(file) => {
-                format!("added to {file}; a paddock that runs with it takes it up in a second")
+                format!("added to {file}; a running paddock reloads the file within a second")
             }
             Err(exit) => return exit,
         },
         false => format!(
-            "The secret is shown this once. For the configuration, which paddock reads again when it changes:\n\n\
+            "This secret will not be shown again. Add this section to the configuration file, which paddock \
+             reloads when it changes:\n\n\
              {section}"
         ),
     };

@@ -10,7 +10,7 @@ use crate::output;
 /// Flags of `paddock key revoke`.
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {
-    /// The key's name.
+    /// Name of the key.
     name: String,
     #[command(flatten)]
     file: FileArgs,
@@ -38,12 +38,12 @@ pub(super) fn run(args: &RevokeArgs) -> Exit {
         return exit;
     }
     output::print(&format!(
-        "revoked {}: it is out of {path}; a paddock that runs with it takes that up in a second, and requests \
-         in flight go on",
+        "revoked {}: removed it from {path}; a running paddock reloads the file within a second, and requests in \
+         flight continue",
         args.name
     ));
     if after.is_some_and(|config| config.api_keys.is_empty()) {
-        output::print_error("that was the last key: from now on nobody has to show one");
+        output::print_error("that was the last key: clients no longer need an API key");
     }
     Exit::Done
 }

@@ -8,25 +8,26 @@ use clap::{Arg, Command};
 const INTRODUCTION: &str = "\
 # Commands
 
-`paddock man --markdown` prints this page; `paddock COMMAND --help` and, where the Debian package is installed, `man
-paddock-COMMAND` say the same.
+`paddock man --markdown` prints this page. `paddock COMMAND --help` prints the same text, and so does `man
+paddock-COMMAND` if the Debian package is installed.
 
-- What was asked for goes to standard output, all else to standard error. With `--json` it is what the admin plane
-  answers ([api.md](api.md)); without it a terminal gets a table, and a pipe tabs between cells.
-- Commands that ask a paddock that runs find it by `--admin`, else by `PADDOCK_ADMIN`, else at `127.0.0.1:8081`. Where no
-  paddock is there, they ask the `paddock wrap` of this user that runs, if there is one and not several.
-  Where that wants an [API key](api.md#api-keys), they show the one in `PADDOCK_KEY`.
-- Colours are left out in a pipe and where `NO_COLOR` is set; `CLICOLOR_FORCE=1` keeps them.
+- Results go to standard output, everything else to standard error. With `--json`, a command prints the admin API's
+  response ([api.md](api.md)); without it, a table on a terminal and tab-separated columns in a pipe.
+- Commands that talk to a running paddock use the address in `--admin`, or else in `PADDOCK_ADMIN`, or else
+  `127.0.0.1:8081`. If no paddock is running at that default address and exactly one `paddock wrap` of this user is
+  running, they use that one.
+  If paddock requires an [API key](api.md#api-keys), they send the one in `PADDOCK_KEY`.
+- Colours are disabled if the output is a pipe or `NO_COLOR` is set; `CLICOLOR_FORCE=1` enables them.
 
 | exit code | |
 |---|---|
-| 0 | done |
-| 1 | failed |
-| 2 | wrong usage |
-| 64 | wrong configuration |
-| 69 | no paddock answers there |
+| 0 | success |
+| 1 | failure |
+| 2 | invalid usage |
+| 64 | invalid configuration |
+| 69 | paddock cannot be reached |
 | 130 | interrupted |
-| the command's own | `paddock wrap` of a command that has ended before it served |
+| the command's exit code | `paddock wrap`: the command exited before it was ready |
 ";
 
 /// Renders the page. `paddock` has been built.
@@ -120,12 +121,15 @@ fn argument_meaning(argument: &Arg) -> String {
         parts.push(values.join(", "));
     }
     if let Some(variable) = argument.get_env() {
-        parts.push(format!("else `{}`", variable.to_string_lossy()));
+        parts.push(format!(
+            "environment variable `{}`",
+            variable.to_string_lossy()
+        ));
     }
     let defaults = argument.get_default_values().iter();
     let defaults: Vec<_> = defaults.map(|it| it.to_string_lossy()).collect();
     if argument.get_action().takes_values() && !defaults.is_empty() {
-        parts.push(format!("else `{}`", defaults.join(" ")));
+        parts.push(format!("default `{}`", defaults.join(" ")));
     }
     parts.join("; ")
 }

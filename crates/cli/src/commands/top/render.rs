@@ -154,7 +154,10 @@ fn draw_memory(memory: &MemoryBar, style: Style, frame: &mut Frame<'_>, row: Rec
         frame.render_widget(Line::from(format!("{used} used, no limit")), bar);
         return;
     };
-    #[expect(clippy::cast_precision_loss, reason = "a bar has some hundred steps")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a bar has only some hundred steps"
+    )]
     let part = memory.used as f64 / budget.max(1) as f64;
     let gauge = Gauge::default()
         .ratio(part.clamp(0.0, 1.0))
@@ -237,10 +240,7 @@ mod tests {
         receive(&mut top, now);
         insta::assert_snapshot!("live", drawn(&top, now + Duration::from_mins(1)));
         insta::assert_snapshot!("narrow", drawn_in(40, &top, now));
-        top.handle(
-            TopEvent::Disconnected("the paddock has gone".to_owned()),
-            now,
-        );
+        top.handle(TopEvent::Disconnected("connection lost".to_owned()), now);
         top.handle(TopEvent::ActionDone(Some("no\u{1b}".to_owned())), now);
         insta::assert_snapshot!("stale", drawn(&top, now + Duration::from_secs(5)));
     }

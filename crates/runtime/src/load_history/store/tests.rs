@@ -242,7 +242,7 @@ fn a_place_that_cannot_be_written_is_said_in_words() {
     ));
     let words = error.to_string();
     assert!(
-        words.contains("cannot make the state directory") && words.contains("file/state"),
+        words.contains("cannot create the state directory") && words.contains("file/state"),
         "{words}"
     );
 

@@ -125,7 +125,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
             LOAD,
         ],
         DiskFull,
-        "free space where it writes",
+        "free up space where it writes",
     ),
     (
         ONE,
@@ -215,7 +215,7 @@ const SPOKEN: &[(Exit, &[&str], FailureClass, &str)] = &[
             LOAD,
         ],
         BadFile,
-        "may be read",
+        "is readable",
     ),
 ];
 

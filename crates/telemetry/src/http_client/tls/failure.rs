@@ -13,43 +13,43 @@ const MAX_QUOTED_CHARS: usize = 200;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFailure {
     #[error(
-        "no certificates of authorities can be read ({0}): install ca-certificates, or name a file of them in \
-         SSL_CERT_FILE"
+        "cannot read any root certificates ({0}): install ca-certificates, or set SSL_CERT_FILE to a file with \
+         root certificates"
     )]
     NoRoots(String),
     #[error(
-        "its certificate is not trusted: if it is the right one, name a file with the certificate of the \
-         authority that signed it in SSL_CERT_FILE, or add that one to the system's"
+        "its certificate is not trusted: if it is the right one, add the certificate of the authority that signed \
+         it to the system's trust store, or set SSL_CERT_FILE to a file with that certificate"
     )]
     Untrusted,
     #[error(
-        "its certificate is an authority's own (CA:TRUE), which no server may show: give it one for a server, \
-         and name a file with the authority's in SSL_CERT_FILE"
+        "its certificate is a CA certificate (CA:TRUE), which a server must not use: give it a server \
+         certificate, and set SSL_CERT_FILE to a file with the CA certificate"
     )]
     CaCertificate,
-    #[error("its certificate has expired: renew it there, or set the clock of this machine")]
+    #[error("its certificate has expired: renew it, or correct this machine's clock")]
     Expired,
     #[error(
-        "its certificate is not valid yet: set the clock of this machine, or of where it was made"
+        "its certificate is not valid yet: correct the clock of this machine, or of the one that issued it"
     )]
     NotYetValid,
     #[error(
-        "its certificate is for other names ({0}): write the address with one of them, or have one made for the \
-         host that is written"
+        "its certificate does not match the host in the URL (names in the certificate: {0}): use one of \
+         these names, or issue a certificate for that host"
     )]
     WrongName(String),
-    #[error("its certificate will not do ({0}): give it another")]
+    #[error("its certificate is not acceptable ({0}): replace it")]
     Certificate(String),
     #[error(
-        "it refuses the handshake ({0}): paddock offers TLS 1.2 and 1.3 with HTTP/1.1, and shows no certificate \
-         of its own"
+        "it rejected the TLS handshake ({0}): paddock offers TLS 1.2 and 1.3 with HTTP/1.1, and has no client \
+         certificate"
     )]
     Refused(String),
-    #[error("it does not speak TLS there: write http://, or the port where it does")]
+    #[error("it does not use TLS on this port: write http://, or use its TLS port")]
     NotTls,
-    #[error("it closes the connection in the handshake: is that the port where it speaks TLS?")]
+    #[error("it closed the connection during the TLS handshake: is this its TLS port?")]
     Closed,
-    #[error("no TLS with it: {0}")]
+    #[error("TLS failed: {0}")]
     Other(String),
 }
 
@@ -120,7 +120,7 @@ fn rustls_error(error: &io::Error) -> Option<&TlsError> {
 /// Returns the names in a certificate; rustls shows each as `DnsName("collector.lan")`.
 fn format_names(presented: &[String]) -> String {
     if presented.is_empty() {
-        return "none as subjectAltName".to_owned();
+        return "none in subjectAltName".to_owned();
     }
     let bare = presented.iter().map(|name| {
         let inner = name.split_once('(').map_or(&**name, |(_, inner)| inner);

@@ -120,7 +120,7 @@ async fn a_certificate_that_is_not_right_is_refused_with_a_reason() {
         ),
         (
             named(&[]),
-            TlsFailure::WrongName("none as subjectAltName".to_owned()),
+            TlsFailure::WrongName("none in subjectAltName".to_owned()),
         ),
         (authority.server(ca), TlsFailure::CaCertificate),
     ] {
