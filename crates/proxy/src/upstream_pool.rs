@@ -213,7 +213,6 @@ fn is_quiet(stream: &mut Stream, pool: &BufferPool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stream::Socket;
     use super::*;
     use tokio::net::UnixStream;
 
@@ -227,7 +226,7 @@ mod tests {
             .checked_sub(Duration::from_secs(seconds))
             .unwrap();
         let idle = IdleConnection {
-            stream: Stream::Socket(Socket::unix(ours.into_std().unwrap()).unwrap()),
+            stream: Stream::unix(ours.into_std().unwrap()).unwrap(),
             generation: GENERATION,
             since,
             may_close,

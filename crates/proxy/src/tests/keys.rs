@@ -3,7 +3,8 @@
 use super::harness::{Harness, expect, head, key, rest, run, send, without_id};
 use paddock_config::{ApiKey, Scope};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::{advance, timeout};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -22,7 +23,7 @@ fn keyed(keys: &[ApiKey]) -> Harness {
 }
 
 /// Sends a request, and returns head and body of paddock's own response.
-async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (String, String) {
+async fn refused(harness: &Harness, client: &mut UnixStream, asked: &str) -> (String, String) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     let answer = head(client).await;
@@ -36,7 +37,7 @@ async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (
 }
 
 /// Sends a request that the child answers, and checks the head that the child receives.
-async fn passes(client: &mut DuplexStream, harness: &Harness, asked: &str, passed: &str) {
+async fn passes(client: &mut UnixStream, harness: &Harness, asked: &str, passed: &str) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     assert_eq!(without_id(&head(&mut upstream).await), passed);

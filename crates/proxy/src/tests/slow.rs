@@ -2,7 +2,8 @@
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 const ASK: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
@@ -16,7 +17,7 @@ fn upload(length: usize) -> String {
 }
 
 /// Sends a byte every `pause` until the connection takes none. Returns the response.
-async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
+async fn trickle(client: &mut UnixStream, pause: Duration) -> String {
     loop {
         sleep(pause).await;
         let mut first = [0; 1];
@@ -32,7 +33,7 @@ async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
 }
 
 /// Opens a client's connection with a body of many megabytes on its way, and the upstream.
-async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
+async fn uploading(harness: &Harness) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
     send(&mut client, upload(50 * MIB)).await;
@@ -44,7 +45,7 @@ async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
 }
 
 /// Opens a client's connection that reads nothing of a response of `length` bytes, and the upstream.
-async fn reading(harness: &Harness, length: usize) -> (DuplexStream, DuplexStream) {
+async fn reading(harness: &Harness, length: usize) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream_holding(1024);
     let mut client = harness.client_holding(1024);
     send(&mut client, ASK).await;
