@@ -1,6 +1,7 @@
 //! Authenticates requests: if API keys are configured, requires one whose scope allows the request.
 
 use super::client::Client;
+use super::exchange::Exchange;
 use super::request::Request;
 use super::route::{self, RouteTarget};
 use super::worker::Worker;
@@ -22,10 +23,15 @@ const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspel
 /// Without configured keys nothing is checked. Connections of this process are exempt: they carry the
 /// operator's chats, authenticated at the admin address.
 pub(super) fn authenticate_and_route<'a>(
-    worker: &'a Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'a>,
 ) -> Result<RouteTarget<'a>, ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
+    let worker = *worker;
     let catalog = worker.catalog();
     if catalog.keys().is_empty() || client.is_in_process || is_health_check(worker, request) {
         return route::route(worker, request);

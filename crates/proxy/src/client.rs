@@ -78,10 +78,4 @@ impl Client {
             piece.truncate(taken);
         }
     }
-
-    pub(super) fn release_read_ahead(&mut self, worker: &Worker) {
-        if let Some(ahead) = self.read_ahead.take() {
-            worker.pool.give(ahead);
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! Passes requests for paddock's own routes to an in-process service, and writes the response.
 
-use super::client::{Client, NextStep};
+use super::client::NextStep;
+use super::exchange::Exchange;
 use super::local_reply::{self, Payload};
-use super::request::Request;
-use super::worker::Worker;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -28,12 +27,13 @@ pub type OwnBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Passes a request to paddock's own routes and writes their response.
-pub(super) async fn serve(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-    routes: OwnRoutes,
-) -> NextStep {
+pub(super) async fn serve(exchange: &mut Exchange<'_>, routes: OwnRoutes) -> NextStep {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let closes = request.head.close
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
@@ -42,7 +42,7 @@ pub(super) async fn serve(
         .method(request.head.method.slice(request.buffer.bytes()))
         .uri(request.head.target.slice(request.buffer.bytes()))
         .body(Empty::new());
-    request.release_buffers(worker);
+    request.release_buffers();
     let response = match own_request {
         Ok(own_request) => routes
             .oneshot(own_request)

@@ -204,11 +204,7 @@ impl UpstreamPool {
 fn is_quiet(stream: &mut Stream, pool: &BufferPool) -> bool {
     let mut received = None;
     let mut cx = Context::from_waker(Waker::noop());
-    let quiet = Buffer::poll_read(&mut received, pool, stream, &mut cx).is_pending();
-    if let Some(received) = received {
-        pool.give(received);
-    }
-    quiet
+    Buffer::poll_read(&mut received, pool, stream, &mut cx).is_pending()
 }
 
 #[cfg(test)]

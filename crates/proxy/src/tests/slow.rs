@@ -108,7 +108,7 @@ fn a_client_below_the_rate_of_an_upload_is_buffered_as_a_whole() {
         head(&mut upstream).await;
         let mut body = vec![0; 2 * MIB];
         upstream.read_exact(&mut body).await.unwrap();
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
     });
 }
 
@@ -181,7 +181,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
         let sent = timeout(Duration::from_secs(100), upstream.write_all(&body));
         assert!(sent.await.is_err(), "nobody waits: the child is held back");
         assert_eq!(harness.model.gate.in_flight(), 1);
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
 
         let harness = Harness::new();
         let (mut slow, mut upstream) = reading(&harness, 700_000).await;
@@ -194,7 +194,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
             sleep(Duration::from_mins(1)).await;
             expect(&mut slow, &vec![b'x'; 100_000]).await;
         }
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
         drop(client);
     });
 }
@@ -216,7 +216,7 @@ fn an_endless_answer_is_cut_for_a_slow_client_once_others_wait() {
         assert_eq!(harness.model.gate.in_flight(), 0);
         let read = rest(&mut client).await;
         assert!(read.len() > MIB && read.len() < 100 * MIB, "it is cut");
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
         assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }
