@@ -1,13 +1,13 @@
-//! Passes one request and its response on at the same time, and enforces the time limits of both.
+//! Passes one request and its response on at the same time.
+
+mod time_limits;
 
 use super::buffer::Buffer;
 use super::client::NextStep;
 use super::exchange::Exchange;
 use super::inference_errors;
-use super::min_rate::MinRate;
 use super::outbox::Outbox;
 use super::relay_outcome::RelayOutcome;
-use super::request::SILENCE_TIMEOUT;
 use super::response::{ResponseError, ResponsePiece, UpstreamResponse};
 use super::upload::{Upload, UploadWait};
 use super::upstream_pool::UpstreamConnection;
@@ -17,14 +17,7 @@ use paddock_admission::phase::ServicePhase;
 use paddock_supervisor::StallGuard;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// Silence of a child after which the supervisor is asked to check that it is alive.
-const STALL_AFTER: Duration = Duration::from_secs(10);
-
-/// Interval of checks on a slow client while no other request waits for its slot.
-const SLOW_READER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A request and its response on their way. Each direction holds at most one buffer, and none while it waits
 /// for its next piece. More of a response is read ahead only while others wait for the slot of a client that
@@ -242,7 +235,8 @@ impl<'a, 'e> Relay<'a, 'e> {
                 .map(ProxyError::UpstreamHung)
         };
         if self.response.has_begun() {
-            let closed = ProxyError::UpstreamClosed("in the middle of the answer");
+            let closed =
+                ProxyError::UpstreamClosed("closed the connection in the middle of its response");
             self.break_off(&killed.unwrap_or(closed));
             return None;
         }
@@ -257,7 +251,7 @@ impl<'a, 'e> Relay<'a, 'e> {
     fn fail_response(&mut self, error: ResponseError) -> Option<RelayOutcome> {
         let error = match error {
             ResponseError::Malformed(malformed) => ProxyError::UpstreamMalformed(malformed),
-            ResponseError::Chunks => ProxyError::UpstreamClosed("by malformed chunks"),
+            ResponseError::Chunks => ProxyError::UpstreamClosed("sent malformed chunks"),
         };
         if self.response.has_begun() {
             self.break_off(&error);
@@ -309,95 +303,6 @@ impl<'a, 'e> Relay<'a, 'e> {
             return Poll::Pending;
         }
         self.give_up(ProxyError::ShuttingDown, cx)
-    }
-
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        let limits = self.model.limits;
-        let waits_for_client = self.outbox.is_empty()
-            && self.upload.waiting_for(self.exchange.request) == UploadWait::Client;
-        if let end @ Poll::Ready(_) = self.poll_pace(waits_for_client, cx) {
-            return end;
-        }
-        let limit = if waits_for_client {
-            SILENCE_TIMEOUT
-        } else if !self.outbox.is_empty() || self.response.has_begun() {
-            limits.stream_idle
-        } else {
-            limits.first_byte
-        };
-        let waits_for_child = self.outbox.is_empty() && !waits_for_client;
-        if waits_for_child
-            && self.stall.is_none()
-            && STALL_AFTER < limit
-            && self
-                .exchange
-                .client
-                .timer
-                .poll_silent(STALL_AFTER, cx)
-                .is_ready()
-        {
-            self.stall = Some(self.model.stalls.begin_stall());
-        }
-        let shorter = waits_for_child && self.stall.is_none() && STALL_AFTER < limit;
-        if shorter
-            || self
-                .exchange
-                .client
-                .timer
-                .poll_silent(limit, cx)
-                .is_pending()
-        {
-            return Poll::Pending;
-        }
-        if waits_for_child {
-            self.model.stalls.record_timeout(self.begun);
-        }
-        if !self.outbox.is_empty() {
-            return Poll::Ready(RelayOutcome::ClientGone);
-        }
-        self.exchange.client.timer.record_progress();
-        let error = if waits_for_client {
-            ProxyError::RequestTimeout(limit)
-        } else {
-            ProxyError::UpstreamTimeout(limit)
-        };
-        self.give_up(error, cx)
-    }
-
-    /// Ends the exchange of a client that sends or reads slowly, once others wait for its slot. Otherwise
-    /// wakes the task for the next check.
-    fn poll_pace(&mut self, waits_for_client: bool, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        let rate = MinRate::WITH_LEASE;
-        let deadline = if waits_for_client {
-            self.upload.deadline(rate)
-        } else {
-            self.outbox.deadline(rate)
-        };
-        let (Some(deadline), Some(_)) = (deadline, &self.exchange.lease) else {
-            return Poll::Pending;
-        };
-        let now = self.exchange.client.timer.now();
-        let contended = self.model.gate.is_contended();
-        if contended && now >= deadline {
-            let rate = rate.bytes_per_second();
-            let error = if waits_for_client {
-                ProxyError::too_slow_sender(rate, true)
-            } else {
-                ProxyError::too_slow_reader(rate)
-            };
-            return self.give_up(error, cx);
-        }
-        // Wakes early: a client that reads slowly is read ahead for as soon as others wait.
-        let again = if contended {
-            deadline
-        } else {
-            now + SLOW_READER_CHECK_INTERVAL
-        };
-        let wait = again.saturating_duration_since(self.exchange.client.timer.last_progress());
-        if self.exchange.client.timer.poll_silent(wait, cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
     }
 
     /// Ends the exchange with an error, in place of the response or inside it.
