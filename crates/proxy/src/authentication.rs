@@ -13,9 +13,9 @@ use paddock_admission::upstream_routes::{StreamRoute, UpstreamRoute};
 use paddock_wire::field_lines;
 use std::sync::Arc;
 
-const MISSING_KEY_MESSAGE: &str = "paddock wants an API key here: send one as `Authorization: Bearer KEY` or \
-                                   as `x-api-key: KEY`; its operator makes it with `paddock key new NAME`";
-const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspelt, or was revoked";
+const MISSING_KEY_MESSAGE: &str = "an API key is required: send it as `Authorization: Bearer KEY` or as \
+                                   `x-api-key: KEY`; the operator creates keys with `paddock key new NAME`";
+const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it is misspelled, or has been revoked";
 
 /// Checks the request's API key, then routes as [`route::route`] does. Cuts the key's lines out of the head,
 /// so no child sees them.
@@ -91,7 +91,7 @@ impl Credentials {
             (StreamRoute::Resume, _) => Ok(Some(StreamUse::Resume)),
             (StreamRoute::Lookup, _) => Ok(Some(StreamUse::Lookup)),
             (StreamRoute::MayOpen, Some(_)) if self.has_several_conversations => Err(
-                ProxyError::BadStream("it has more than one X-Conversation-Id"),
+                ProxyError::BadStream("the request has more than one X-Conversation-Id"),
             ),
             (StreamRoute::MayOpen, Some(id)) => Ok(Some(StreamUse::Open(id))),
             (StreamRoute::MayOpen, None) | (StreamRoute::Unrelated, _) => Ok(None),

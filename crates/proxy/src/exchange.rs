@@ -33,7 +33,8 @@ const EXIT_NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_CHILD_FIELDS: usize = 100;
 
 /// No byte of a response came, and the child is not known to have exited.
-const UNANSWERED: ProxyError = ProxyError::UpstreamClosed("before it answered");
+const UNANSWERED: ProxyError =
+    ProxyError::UpstreamClosed("closed the connection before it responded");
 
 /// One request, its client, and the worker that serves them.
 #[derive(Debug)]

@@ -90,7 +90,7 @@ pub(super) fn status_line(status: u16) -> String {
 }
 
 fn push_error_fields(head: &mut String, error: &ProxyError) {
-    tracing::debug!(kind = error.kind(), %error, "refused");
+    tracing::debug!(kind = error.kind(), %error, "request refused");
     head.push_str("Content-Type: application/json; charset=utf-8\r\n");
     // Writing to a string does not fail.
     let _ = write!(head, "x-paddock-error: {}\r\n", error.kind());

@@ -49,7 +49,7 @@ pub(super) async fn serve(exchange: &mut Exchange<'_>, routes: OwnRoutes) -> Nex
             .await
             .unwrap_or_else(|never| match never {}),
         Err(error) => {
-            tracing::debug!(%error, "a target that http does not take");
+            tracing::debug!(%error, "the http crate rejects a request target");
             let mut response = Response::new(OwnBody::default());
             *response.status_mut() = http::StatusCode::BAD_REQUEST;
             response
@@ -75,7 +75,7 @@ pub(super) async fn serve(exchange: &mut Exchange<'_>, routes: OwnRoutes) -> Nex
     {
         Ok(body) => body.to_bytes(),
         Err(error) => {
-            tracing::error!(%error, "an answer of our own is too long");
+            tracing::error!(%error, "a response of paddock's own routes is too large");
             return NextStep::Drop;
         }
     };

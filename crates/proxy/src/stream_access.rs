@@ -46,7 +46,7 @@ fn check_open(
     let Exchange { worker, client, .. } = exchange;
     if conversation.len() > MAX_ID_BYTES {
         return Err(ProxyError::BadStream(
-            "its X-Conversation-Id is longer than 512 bytes",
+            "X-Conversation-Id is longer than 512 bytes",
         ));
     }
     let Some(key) = client.record.key() else {
@@ -73,7 +73,7 @@ fn check_resume(exchange: &Exchange<'_>, model: &Model) -> Result<(), ProxyError
     } = exchange;
     if !matches!(request.head.framing, Framing::None | Framing::Length(0)) {
         return Err(ProxyError::BadStream(
-            "it reads or stops a stream, and has a body",
+            "a request that reads or stops a stream must have no body",
         ));
     }
     let Some(key) = client.record.key() else {
@@ -156,13 +156,13 @@ fn check_lookup(exchange: &Exchange<'_>, model: &Model, body: &[u8]) -> Result<(
         field.has_name("content-encoding") || field.has_name("content-type") && is_form()
     });
     if is_recoded {
-        return Err(ProxyError::BadStream("a lookup is plain JSON"));
+        return Err(ProxyError::BadStream("a stream lookup must be plain JSON"));
     }
     let Some(key) = client.record.key() else {
         return Ok(());
     };
     let ids = parse_lookup_ids(body).ok_or(ProxyError::BadStream(
-        "a lookup is a JSON object with one member `conversation_ids`, an array of strings",
+        "a stream lookup must be a JSON object with one member `conversation_ids`, an array of strings",
     ))?;
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
@@ -189,7 +189,11 @@ fn parse_lookup_ids(body: &[u8]) -> Option<Vec<String>> {
 
 /// Reads and buffers a request's whole body. Returns the data without framing.
 async fn read_whole_body(exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ExchangeError> {
-    let too_large = || ExchangeError::Refused(ProxyError::BadStream("a lookup has at most 64 KiB"));
+    let too_large = || {
+        ExchangeError::Refused(ProxyError::BadStream(
+            "a stream lookup must not exceed 64 KiB",
+        ))
+    };
     if exchange.request.is_larger_than(MAX_LOOKUP_BYTES) {
         return Err(too_large());
     }

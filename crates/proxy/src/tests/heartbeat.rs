@@ -203,7 +203,7 @@ fn a_child_that_dies_before_it_has_answered_is_an_event() {
         .await;
         drop(upstream);
         let words = last_event(&mut client).await;
-        assert!(words.contains("before it answered"), "{words}");
+        assert!(words.contains("before it responded"), "{words}");
     });
 }
 

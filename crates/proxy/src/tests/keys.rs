@@ -128,16 +128,10 @@ fn who_shows_no_key_or_an_unknown_one_is_told_so() {
         let harness = keyed(&[key("k")]);
         let mut client = harness.client();
         for (fields, words) in [
-            ("", "paddock wants an API key here"),
-            (
-                "Authorization: Basic azo=\r\n",
-                "paddock wants an API key here",
-            ),
-            (
-                "Authorization: Bearer K\r\n",
-                "this API key is not known here",
-            ),
-            ("x-api-key: kk\r\n", "this API key is not known here"),
+            ("", "an API key is required"),
+            ("Authorization: Basic azo=\r\n", "an API key is required"),
+            ("Authorization: Bearer K\r\n", "unknown API key"),
+            ("x-api-key: kk\r\n", "unknown API key"),
         ] {
             let (head, body) = refused(&harness, &mut client, &get(fields)).await;
             assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{head}");
@@ -200,7 +194,7 @@ fn a_key_is_for_what_it_allows() {
         let (head, body) = refused(&harness, &mut harness.client(), &get(SHOWN)).await;
         assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
         assert!(!head.contains("WWW-Authenticate"), "{head}");
-        let words = "the API key 'k' does not allow this: it wants `inference`, and the key allows `metrics`";
+        let words = "the API key 'k' does not allow this request: it needs `inference`, and the key allows `metrics`";
         assert!(
             body.contains(words) && body.contains("\"code\":\"forbidden\""),
             "{body}"
@@ -212,7 +206,7 @@ fn a_key_is_for_what_it_allows() {
         let (head, body) = refused(&harness, &mut harness.client(), &get(SHOWN)).await;
         assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
         assert!(
-            body.contains("is not for the model 'm'; it is for: nothing"),
+            body.contains("does not allow the model 'm'; it allows: nothing"),
             "{body}"
         );
     });
@@ -240,7 +234,7 @@ fn so_many_requests_of_a_key_are_under_way_until_one_ends_or_its_client_leaves()
             "{answer}"
         );
         assert!(
-            body.contains("'k' has reached its `max_concurrent`"),
+            body.contains("'k' has reached its limit `max_concurrent`"),
             "{body}"
         );
         passes(

@@ -252,7 +252,7 @@ fn accept(
                 serving.await;
             });
         }
-        Err(error) => tracing::warn!(%error, "a connection could not be taken"),
+        Err(error) => tracing::warn!(%error, "cannot register an accepted connection"),
     }
 }
 
