@@ -19,7 +19,7 @@ use paddock_admission::phase::ServicePhase;
 use paddock_wire::HeadEdits;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// Number of attempts to find an instance that accepts a connection.
 const MAX_CONNECT_ATTEMPTS: usize = 3;
@@ -258,7 +258,7 @@ impl Exchange<'_> {
             None => self.wait_in_queue(model, takes_slot).await,
         };
         let mut lease = lease?;
-        if takes_slot && let Some(ticket) = lease.take_slot() {
+        if takes_slot && let Some(ticket) = lease.take_slot(self.client.timer.now()) {
             self.client.status.set_slot_ticket(ticket.clone());
             self.client.record.queue_for_slot(ticket);
         }
@@ -283,7 +283,8 @@ impl Exchange<'_> {
         takes_slot: bool,
     ) -> Result<Lease, ExchangeError> {
         let lease_request = lease_request(self.client, self.request, model, takes_slot);
-        let began = Instant::now();
+        self.client.timer.read_clock();
+        let began = self.client.timer.now();
         self.client.status.set_stage(RequestStage::Queued);
         let queued = self.worker.context.admission.acquire(lease_request);
         let granted = if model.limits.loading_heartbeat {
@@ -292,11 +293,14 @@ impl Exchange<'_> {
             wait_with_client(self, queued).await
         };
         self.client.status.set_stage(RequestStage::Waiting);
+        self.client.timer.read_clock();
         let load = match &granted {
             Ok(Ok(granted)) => Some(granted.load),
             _ => None,
         };
-        self.client.record.add_lease_wait(began.elapsed(), load);
+        self.client
+            .record
+            .add_lease_wait(self.client.timer.now() - began, load);
         granted?
             .map(|granted| granted.lease)
             .map_err(ExchangeError::Refused)

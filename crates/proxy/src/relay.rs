@@ -37,7 +37,8 @@ pub(super) struct Relay<'a, 'e> {
     after_interim: Option<Buffer>,
     /// Set once nothing more comes: `outbox` holds the last bytes.
     ending: Option<Ending>,
-    begun: Instant,
+    /// Time of the first poll.
+    begun: Option<Instant>,
     /// Held while the child has been silent for [`STALL_AFTER`].
     stall: Option<StallGuard>,
 }
@@ -57,10 +58,8 @@ impl<'a, 'e> Relay<'a, 'e> {
     ) -> Self {
         let is_stopping = exchange.worker.phase() != ServicePhase::Serving;
         let response = UpstreamResponse::new(exchange.request, is_stopping);
-        // Acquiring the lease or the connection may have taken time.
-        exchange.client.timer.read_clock();
         Self {
-            begun: exchange.client.timer.now(),
+            begun: None,
             exchange,
             model,
             upstream: Some(upstream),
@@ -76,7 +75,6 @@ impl<'a, 'e> Relay<'a, 'e> {
 
     /// Runs until the response has passed or failed.
     pub(super) async fn run(&mut self) -> RelayOutcome {
-        self.exchange.client.timer.record_progress();
         poll_fn(|cx| self.poll(cx)).await
     }
 
@@ -99,7 +97,7 @@ impl<'a, 'e> Relay<'a, 'e> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         self.exchange.client.status.register_waker(cx);
-        self.exchange.client.timer.read_clock();
+        self.read_clock();
         if let end @ Poll::Ready(_) = self.poll_upload(cx) {
             return end;
         }
@@ -119,6 +117,15 @@ impl<'a, 'e> Relay<'a, 'e> {
             return end;
         }
         self.poll_silence(cx)
+    }
+
+    fn read_clock(&mut self) {
+        let timer = &mut self.exchange.client.timer;
+        timer.read_clock();
+        if self.begun.is_none() {
+            self.begun = Some(timer.now());
+            timer.record_progress();
+        }
     }
 
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {

@@ -90,9 +90,9 @@ impl RequestStatus {
     }
 
     /// Notes that the response has begun.
-    pub(super) fn response_started(&self) {
+    pub(super) fn response_started(&self, now: Instant) {
         self.stage.set(RequestStage::Streaming);
-        self.engine_wait.borrow_mut().settle(Instant::now());
+        self.engine_wait.borrow_mut().settle(now);
     }
 
     /// Returns when the request began, if there is one.

@@ -191,8 +191,9 @@ impl UpstreamResponse {
         if head.is_interim() {
             return Ok(self.process_interim(worker, &head, buffer, len));
         }
-        client.record.start_answer(&head);
-        client.status.response_started();
+        let now = client.timer.last_progress();
+        client.record.start_answer(&head, now);
+        client.status.response_started(now);
         // If the upstream has not taken the whole body, both connections are in the middle of it and cannot be
         // reused.
         let until_close = head.framing == Framing::UntilClose

@@ -171,11 +171,11 @@ impl RequestRecorder {
         }
     }
 
-    /// Starts the child's answer with its head.
-    pub fn start_answer(&mut self, head: &ResponseHead) {
+    /// Starts the child's answer with its head, which came at `at`.
+    pub fn start_answer(&mut self, head: &ResponseHead, at: Instant) {
         if let Some(request) = &mut self.in_flight {
             request.status = Some(head.status);
-            request.engine_wait.settle(Instant::now());
+            request.engine_wait.settle(at);
             request.is_stream = head.is_event_stream;
             let mut usage_parser = UsageParser::for_response(head);
             if request.visit.as_ref().is_some_and(KeyUse::has_token_limit) {

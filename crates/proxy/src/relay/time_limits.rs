@@ -55,8 +55,8 @@ impl Relay<'_, '_> {
         {
             return Poll::Pending;
         }
-        if waits_for_child {
-            self.model.stalls.record_timeout(self.begun);
+        if waits_for_child && let Some(begun) = self.begun {
+            self.model.stalls.record_timeout(begun);
         }
         if !self.outbox.is_empty() {
             return Poll::Ready(RelayOutcome::ClientGone);
