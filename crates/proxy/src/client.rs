@@ -51,8 +51,8 @@ impl Client {
             id_line: Vec::new(),
             cors_lines: Vec::new(),
             timer,
+            record: RequestRecorder::new(Rc::clone(&worker.meter), Rc::clone(&status.engine_wait)),
             status,
-            record: RequestRecorder::new(Rc::clone(&worker.meter)),
             is_in_process,
         }
     }

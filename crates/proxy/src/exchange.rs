@@ -252,15 +252,14 @@ impl Exchange<'_> {
         if self.request.is_observation {
             return self.acquire_without_use(model).await;
         }
-        let takes_slot = occupies_slot(self.request);
+        let takes_slot = occupies_slot(self.client, self.request);
         let lease = match model.try_acquire() {
             Some(lease) => Ok(lease),
             None => self.wait_in_queue(model, takes_slot).await,
         };
         let mut lease = lease?;
         if takes_slot && let Some(ticket) = lease.take_slot(self.client.timer.now()) {
-            self.client.status.set_slot_ticket(ticket.clone());
-            self.client.record.queue_for_slot(ticket);
+            self.client.status.set_slot_ticket(ticket);
         }
         Ok(lease)
     }

@@ -192,7 +192,7 @@ impl UpstreamResponse {
             return Ok(self.process_interim(worker, &head, buffer, len));
         }
         let now = client.timer.last_progress();
-        client.record.start_answer(&head, now);
+        client.record.start_answer(&head);
         client.status.response_started(now);
         // If the upstream has not taken the whole body, both connections are in the middle of it and cannot be
         // reused.
