@@ -43,15 +43,14 @@ pub enum PageRefusal {
     },
     /// A page of another site sends a request that states no origin.
     #[error(
-        "a web page of another site asked for this without stating its origin (`Sec-Fetch-Site: cross-site`), as \
-         for an image or a frame; a page whose origin is in `server.allowed_origins` can use fetch()"
+        "a web page of another site sent this request without an Origin header (`Sec-Fetch-Site: cross-site`), as \
+         browsers do for images and frames; a page whose origin is in `server.allowed_origins` can use fetch()"
     )]
     CrossSite,
     /// The host name of the request may have been made to point here.
     #[error(
-        "this address does not go by the name '{host}', which somebody may have made point here for a web page \
-         (DNS rebinding); ask for it by its address or as localhost, or add \"http://{host}\" to \
-         `server.allowed_origins`"
+        "'{host}' is not a known name of this server, so a web page may have made it point here (DNS rebinding); \
+         use the server's IP address or localhost, or add \"http://{host}\" to `server.allowed_origins`"
     )]
     Host {
         /// The name.
@@ -72,7 +71,7 @@ fn how_to_allow(origin: &str, is_wrapped: bool) -> String {
         ),
         (false, "null") => {
             "\"null\" in `server.allowed_origins` stands for local files and for sandboxed frames of every site; \
-             better serve the page from http://localhost"
+             it is safer to serve the page from http://localhost"
                 .to_owned()
         }
         (false, _) => format!("add \"{origin}\" to `server.allowed_origins`"),

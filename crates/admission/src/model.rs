@@ -266,11 +266,11 @@ impl Lease {
         self
     }
 
-    /// Counts the request as one that takes a slot of the child, if the number of its slots is known.
-    pub fn take_slot(&mut self) -> Option<SlotTicket> {
+    /// Counts the request as one that takes a slot of the child from `now` on, if the number of slots is known.
+    pub fn take_slot(&mut self, now: Instant) -> Option<SlotTicket> {
         let slots = self.model.slots?;
         self.takes_slot = true;
-        Some(self.model.slot_queue.start(slots, Instant::now()))
+        Some(self.model.slot_queue.start(slots, now))
     }
 }
 

@@ -138,10 +138,10 @@ impl SlotTicket {
 
     /// Returns the time that the request has waited for a slot until `now`.
     pub(crate) fn wait_time(&self, now: Instant) -> Duration {
-        let until_now = now.saturating_duration_since(self.since);
         let Some(last) = self.turn.checked_sub(1) else {
             return Duration::ZERO;
         };
+        let until_now = now.saturating_duration_since(self.since);
         if self.is_waiting() {
             return until_now;
         }

@@ -1,6 +1,7 @@
 //! Authenticates requests: if API keys are configured, requires one whose scope allows the request.
 
 use super::client::Client;
+use super::exchange::Exchange;
 use super::request::Request;
 use super::route::{self, RouteTarget};
 use super::worker::Worker;
@@ -12,9 +13,9 @@ use paddock_admission::upstream_routes::{StreamRoute, UpstreamRoute};
 use paddock_wire::field_lines;
 use std::sync::Arc;
 
-const MISSING_KEY_MESSAGE: &str = "paddock wants an API key here: send one as `Authorization: Bearer KEY` or \
-                                   as `x-api-key: KEY`; its operator makes it with `paddock key new NAME`";
-const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspelt, or was revoked";
+const MISSING_KEY_MESSAGE: &str = "an API key is required: send it as `Authorization: Bearer KEY` or as \
+                                   `x-api-key: KEY`; the operator creates keys with `paddock key new NAME`";
+const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it is misspelled, or has been revoked";
 
 /// Checks the request's API key, then routes as [`route::route`] does. Cuts the key's lines out of the head,
 /// so no child sees them.
@@ -22,10 +23,15 @@ const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspel
 /// Without configured keys nothing is checked. Connections of this process are exempt: they carry the
 /// operator's chats, authenticated at the admin address.
 pub(super) fn authenticate_and_route<'a>(
-    worker: &'a Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'a>,
 ) -> Result<RouteTarget<'a>, ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
+    let worker = *worker;
     let catalog = worker.catalog();
     if catalog.keys().is_empty() || client.is_in_process || is_health_check(worker, request) {
         return route::route(worker, request);
@@ -85,7 +91,7 @@ impl Credentials {
             (StreamRoute::Resume, _) => Ok(Some(StreamUse::Resume)),
             (StreamRoute::Lookup, _) => Ok(Some(StreamUse::Lookup)),
             (StreamRoute::MayOpen, Some(_)) if self.has_several_conversations => Err(
-                ProxyError::BadStream("it has more than one X-Conversation-Id"),
+                ProxyError::BadStream("the request has more than one X-Conversation-Id"),
             ),
             (StreamRoute::MayOpen, Some(id)) => Ok(Some(StreamUse::Open(id))),
             (StreamRoute::MayOpen, None) | (StreamRoute::Unrelated, _) => Ok(None),

@@ -1,11 +1,12 @@
 //! Reads request bodies into memory before their requests get a lease, so that a slow client occupies memory
 //! but no slot.
 
+use super::buffer::Buffer;
 use super::client::Client;
-use super::exchange::ExchangeError;
+use super::exchange::{Exchange, ExchangeError};
 use super::heartbeat;
 use super::min_rate::{MinRate, TransferPace};
-use super::request::{Request, SILENCE_TIMEOUT};
+use super::request::SILENCE_TIMEOUT;
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::model::Model;
@@ -29,34 +30,34 @@ const CONTINUE_RESPONSE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// [`MinRate::WITH_LEASE`], or until the worker buffers [`MAX_READ_AHEAD_BYTES`]. If the body's `stream`
 /// member decides about heartbeats, reads up to [`heartbeat::MAX_BODY_BYTES`].
 pub(super) async fn read_before_lease(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     model: &Model,
 ) -> Result<(), ExchangeError> {
-    send_continue(client, request).await?;
-    let enough = if heartbeat::can_stream(client, request, model) {
+    send_continue(exchange).await?;
+    let enough = if heartbeat::can_stream(exchange, model) {
         heartbeat::MAX_BODY_BYTES
     } else {
         STREAMING_THRESHOLD_BYTES
     };
     let mut pace = TransferPace::default();
-    while !request.body.is_complete() && worker.buffered_bytes.get() < MAX_READ_AHEAD_BYTES {
-        let has_enough = request.buffered_bytes() >= enough;
+    while !exchange.request.body.is_complete()
+        && exchange.worker.pool.buffered_bytes() < MAX_READ_AHEAD_BYTES
+    {
+        let has_enough = exchange.request.buffered_bytes() >= enough;
         if has_enough && !pace.is_below(MinRate::WITH_LEASE) {
             break;
         }
-        read_piece(worker, client, request, &mut pace, |_| {}).await?;
+        read_piece(exchange, &mut pace, |_| {}).await?;
     }
     Ok(())
 }
 
 /// Sends `100 Continue` once to a client that waits for it. paddock sends its own, since the child gets the
 /// request only when the body is here; the child's own is dropped.
-pub(super) async fn send_continue(
-    client: &mut Client,
-    request: &mut Request,
-) -> Result<(), ExchangeError> {
+pub(super) async fn send_continue(exchange: &mut Exchange<'_>) -> Result<(), ExchangeError> {
+    let Exchange {
+        client, request, ..
+    } = exchange;
     if !request.head.expects_continue || request.sent_continue || request.body.data_bytes() > 0 {
         return Ok(());
     }
@@ -83,38 +84,46 @@ pub(super) async fn send_continue(
 
 /// Reads one more piece of the body, passes its data to `inspect` and buffers the piece.
 pub(super) async fn read_piece(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     pace: &mut TransferPace,
     inspect: impl FnMut(&[u8]),
 ) -> Result<(), ExchangeError> {
-    if client.read_ahead.is_none() {
-        client.timer.read_clock();
-        client.timer.record_progress();
-        poll_fn(|cx| poll_client(worker, client, pace, cx)).await?;
+    if exchange.client.read_ahead.is_none() {
+        exchange.client.timer.read_clock();
+        exchange.client.timer.record_progress();
+        poll_fn(|cx| poll_client(exchange.worker, exchange.client, pace, cx)).await?;
     }
+    let piece = take_piece(exchange, inspect).map_err(ExchangeError::Refused)?;
+    let Exchange {
+        worker, request, ..
+    } = exchange;
+    match piece.is_none_or(|piece| request.buffered_body.try_push(worker, piece)) {
+        true => Ok(()),
+        false => Err(ExchangeError::Refused(ProxyError::TooMuchBuffered)),
+    }
+}
+
+/// Takes the piece of the body that has been read from the client, and passes its data to `inspect`. Bytes
+/// behind the body's end stay with the client.
+pub(super) fn take_piece(
+    exchange: &mut Exchange<'_>,
+    inspect: impl FnMut(&[u8]),
+) -> Result<Option<Buffer>, ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let Some(mut piece) = client.read_ahead.take() else {
-        return Ok(());
+        return Ok(None);
     };
-    let taken = match request.body.follow_with(piece.bytes(), inspect) {
-        Ok(taken) => taken,
-        Err(error) => {
-            worker.pool.give(piece);
-            return Err(ExchangeError::Refused(ProxyError::BadRequest(error.into())));
-        }
-    };
+    let taken = request.body.follow_with(piece.bytes(), inspect);
+    let taken = taken.map_err(|error| ProxyError::BadRequest(error.into()))?;
     client.record.set_body_bytes(request.body.data_bytes());
     client.keep_read_ahead(worker, &mut piece, taken);
-    let limit = worker.context.body_limit;
-    if request.body.data_bytes() > limit {
-        worker.pool.give(piece);
-        return Err(ExchangeError::Refused(ProxyError::BodyTooLarge { limit }));
-    }
-    if !request.buffered_body.try_push(worker, piece) {
-        return Err(ExchangeError::Refused(ProxyError::TooMuchBuffered));
-    }
-    Ok(())
+    request.check_size(worker.context.body_limit)?;
+    Ok(Some(piece))
 }
 
 /// Reads bytes from the client. Fails if the client falls below the minimum rate.

@@ -1,10 +1,12 @@
-//! Buffers that bytes pass through, and the pool that each worker keeps of them.
+//! Buffers that bytes pass through, and the pool to which each returns when it is dropped.
 
 use super::stream::Stream;
 use paddock_wire::MAX_HEAD;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
@@ -22,18 +24,19 @@ const MAX_FREE_BUFFERS: usize = 20;
 pub(crate) struct Buffer {
     data: Vec<u8>,
     start: usize,
+    /// None for the default.
+    pool: Option<BufferPool>,
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            pool.give(mem::take(&mut self.data));
+        }
+    }
 }
 
 impl Buffer {
-    fn with_capacity_for_head() -> Self {
-        let mut data = Vec::with_capacity(HEADROOM_BYTES + CAPACITY_BYTES);
-        data.resize(HEADROOM_BYTES, 0);
-        Self {
-            data,
-            start: HEADROOM_BYTES,
-        }
-    }
-
     /// Returns the buffered bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.data.get(self.start..).unwrap_or_default()
@@ -97,9 +100,7 @@ impl Buffer {
             move || &mut slot.get_or_insert_with(|| pool.take()).data,
             room,
         );
-        if let Some(empty) = to.take_if(|to| to.is_empty()) {
-            pool.give(empty);
-        }
+        to.take_if(|to| to.is_empty());
         read
     }
 
@@ -121,44 +122,54 @@ impl Buffer {
 }
 
 /// Free buffers of a worker. A connection with nothing on its way holds none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BufferPool(Rc<PoolState>);
+
 #[derive(Debug, Default)]
-pub(crate) struct BufferPool {
-    free: RefCell<Vec<Buffer>>,
-    #[cfg(test)]
-    outstanding: std::cell::Cell<isize>,
+struct PoolState {
+    free: RefCell<Vec<Vec<u8>>>,
+    /// Bytes of bodies and responses in memory.
+    buffered_bytes: Cell<usize>,
 }
 
 impl BufferPool {
     /// Takes an empty buffer.
     pub(crate) fn take(&self) -> Buffer {
-        #[cfg(test)]
-        self.outstanding.set(self.outstanding.get() + 1);
-        let free = self.free.borrow_mut().pop();
-        free.unwrap_or_else(Buffer::with_capacity_for_head)
+        let free = self.0.free.borrow_mut().pop();
+        Buffer {
+            data: free.unwrap_or_else(|| {
+                let mut data = Vec::with_capacity(HEADROOM_BYTES + CAPACITY_BYTES);
+                data.resize(HEADROOM_BYTES, 0);
+                data
+            }),
+            start: HEADROOM_BYTES,
+            pool: Some(self.clone()),
+        }
     }
 
-    /// Returns a buffer, empty or not, to the pool.
-    pub(crate) fn give(&self, mut buffer: Buffer) {
-        if buffer.data.len() < HEADROOM_BYTES {
-            return;
-        }
-        #[cfg(test)]
-        self.outstanding.set(self.outstanding.get() - 1);
-        let mut free = self.free.borrow_mut();
+    /// Takes back a buffer's memory.
+    fn give(&self, mut data: Vec<u8>) {
+        let mut free = self.0.free.borrow_mut();
         // A buffer that a long head has grown is dropped: kept, it would occupy the extra memory for good.
-        if free.len() < MAX_FREE_BUFFERS
-            && buffer.data.capacity() <= HEADROOM_BYTES + CAPACITY_BYTES
-        {
-            buffer.data.truncate(HEADROOM_BYTES);
-            buffer.start = HEADROOM_BYTES;
-            free.push(buffer);
+        if free.len() < MAX_FREE_BUFFERS && data.capacity() <= HEADROOM_BYTES + CAPACITY_BYTES {
+            data.truncate(HEADROOM_BYTES);
+            free.push(data);
         }
     }
 
-    /// Returns how many buffers are taken and not given back.
-    #[cfg(test)]
-    pub(crate) fn outstanding(&self) -> isize {
-        self.outstanding.get()
+    /// Returns the number of bytes counted as kept in memory until the other side takes them.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.0.buffered_bytes.get()
+    }
+
+    /// Counts `bytes` more.
+    pub(crate) fn add_buffered(&self, bytes: usize) {
+        self.0.buffered_bytes.set(self.buffered_bytes() + bytes);
+    }
+
+    /// Counts `bytes` less.
+    pub(crate) fn remove_buffered(&self, bytes: usize) {
+        self.0.buffered_bytes.set(self.buffered_bytes() - bytes);
     }
 }
 
@@ -166,8 +177,15 @@ impl BufferPool {
 mod tests {
     use super::*;
 
-    fn holding(bytes: &[u8]) -> Buffer {
-        let mut buffer = Buffer::with_capacity_for_head();
+    impl BufferPool {
+        /// Returns how many buffers of a worker are in use.
+        pub(crate) fn outstanding(&self) -> usize {
+            Rc::strong_count(&self.0) - 1
+        }
+    }
+
+    fn holding(pool: &BufferPool, bytes: &[u8]) -> Buffer {
+        let mut buffer = pool.take();
         buffer.extend(bytes);
         buffer
     }
@@ -175,29 +193,32 @@ mod tests {
     #[test]
     fn a_head_is_replaced_by_a_shorter_or_longer_one() {
         for head in [&b""[..], b"h", b"a longer head", &[b'x'; 3000]] {
-            let mut buffer = holding(b"head|body");
+            let mut buffer = holding(&BufferPool::default(), b"head|body");
             buffer.replace_head(5, head);
             assert_eq!(buffer.bytes(), [head, b"body"].concat());
         }
     }
 
     #[test]
-    fn a_returned_buffer_is_empty_again() {
+    fn a_dropped_buffer_is_empty_again() {
         let pool = BufferPool::default();
-        let mut buffer = holding(b"some bytes");
+        let mut buffer = holding(&pool, b"some bytes");
         buffer.replace_head(4, b"more and more");
-        pool.give(buffer);
-        assert!(pool.take().is_empty());
+        let memory = buffer.data.as_ptr();
+        drop(buffer);
+        let buffer = pool.take();
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.data.as_ptr(), memory);
     }
 
     #[test]
     fn a_buffer_that_has_grown_is_not_kept() {
         let pool = BufferPool::default();
         for (grown, kept) in [(HEADROOM_BYTES, 1), (HEADROOM_BYTES + 1, 0)] {
-            let mut buffer = holding(&vec![b'x'; CAPACITY_BYTES]);
+            let mut buffer = holding(&pool, &vec![b'x'; CAPACITY_BYTES]);
             buffer.replace_head(0, &vec![b'h'; grown]);
-            pool.give(buffer);
-            assert_eq!(pool.free.take().len(), kept, "{grown}");
+            drop(buffer);
+            assert_eq!(pool.0.free.take().len(), kept, "{grown}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes of a request or response kept in memory until the other side takes them, within the worker's limit.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, BufferPool};
 use super::worker::Worker;
 use std::collections::VecDeque;
 
@@ -12,6 +12,8 @@ const MAX_BUFFERED_BYTES: usize = 256 * 1024 * 1024;
 pub(super) struct BufferedBody {
     pieces: VecDeque<Buffer>,
     bytes: usize,
+    /// Counts the bytes; None before the first piece.
+    pool: Option<BufferPool>,
 }
 
 impl BufferedBody {
@@ -26,28 +28,25 @@ impl BufferedBody {
 
     /// Appends a piece. Returns false if the worker's limit is reached.
     pub(super) fn try_push(&mut self, worker: &Worker, piece: Buffer) -> bool {
-        let buffered = worker.buffered_bytes.get() + piece.bytes().len();
+        let buffered = worker.pool.buffered_bytes() + piece.bytes().len();
         if buffered > MAX_BUFFERED_BYTES.max(worker.context.body_limit_bytes()) {
-            worker.pool.give(piece);
             return false;
         }
-        self.push(worker, piece);
+        self.push(&worker.pool, piece);
         true
     }
 
     /// Appends a piece regardless of the worker's limit.
-    pub(super) fn push(&mut self, worker: &Worker, piece: Buffer) {
+    pub(super) fn push(&mut self, pool: &BufferPool, piece: Buffer) {
         let more = piece.bytes().len();
-        worker
-            .buffered_bytes
-            .set(worker.buffered_bytes.get() + more);
+        pool.add_buffered(more);
+        self.pool.get_or_insert_with(|| pool.clone());
         self.bytes += more;
         // Joined with the last piece if it fits, so that many small pieces occupy no more than one large one.
         if let Some(last) = self.pieces.back_mut()
             && last.room() >= more
         {
             last.extend(piece.bytes());
-            worker.pool.give(piece);
         } else {
             self.pieces.push_back(piece);
         }
@@ -59,19 +58,20 @@ impl BufferedBody {
     }
 
     /// Takes the first piece.
-    pub(super) fn pop(&mut self, worker: &Worker) -> Option<Buffer> {
+    pub(super) fn pop(&mut self) -> Option<Buffer> {
         let piece = self.pieces.pop_front()?;
-        worker
-            .buffered_bytes
-            .set(worker.buffered_bytes.get() - piece.bytes().len());
         self.bytes -= piece.bytes().len();
+        if let Some(pool) = &self.pool {
+            pool.remove_buffered(piece.bytes().len());
+        }
         Some(piece)
     }
+}
 
-    /// Returns all pieces to the pool.
-    pub(super) fn clear(&mut self, worker: &Worker) {
-        while let Some(piece) = self.pop(worker) {
-            worker.pool.give(piece);
+impl Drop for BufferedBody {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.pool {
+            pool.remove_buffered(self.bytes);
         }
     }
 }

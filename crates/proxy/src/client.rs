@@ -51,8 +51,8 @@ impl Client {
             id_line: Vec::new(),
             cors_lines: Vec::new(),
             timer,
+            record: RequestRecorder::new(Rc::clone(&worker.meter), Rc::clone(&status.engine_wait)),
             status,
-            record: RequestRecorder::new(Rc::clone(&worker.meter)),
             is_in_process,
         }
     }
@@ -76,12 +76,6 @@ impl Client {
             ahead.extend(rest);
             self.read_ahead = Some(ahead);
             piece.truncate(taken);
-        }
-    }
-
-    pub(super) fn release_read_ahead(&mut self, worker: &Worker) {
-        if let Some(ahead) = self.read_ahead.take() {
-            worker.pool.give(ahead);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Notices that a client has disconnected, and ends what waits on its behalf.
 
 use super::client::Client;
-use super::exchange::ExchangeError;
+use super::exchange::{Exchange, ExchangeError};
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use std::future::{Future, poll_fn};
@@ -24,21 +24,20 @@ impl Client {
 
 /// Waits for `waiting`. Fails if the client disconnects or the operator cancels the request first.
 pub(super) async fn wait_with_client<T>(
-    worker: &Worker,
-    client: &mut Client,
+    exchange: &mut Exchange<'_>,
     waiting: impl Future<Output = T>,
 ) -> Result<T, ExchangeError> {
     let mut waiting = pin!(waiting);
-    poll_fn(|cx| poll_with_client(worker, client, waiting.as_mut(), cx)).await
+    poll_fn(|cx| poll_with_client(exchange, waiting.as_mut(), cx)).await
 }
 
 /// Fails if the request is cancelled; else polls `waiting`, then the client's connection.
 pub(super) fn poll_with_client<T>(
-    worker: &Worker,
-    client: &mut Client,
+    exchange: &mut Exchange<'_>,
     waiting: Pin<&mut impl Future<Output = T>>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<T, ExchangeError>> {
+    let Exchange { worker, client, .. } = exchange;
     client.status.register_waker(cx);
     if client.status.is_cancelled() {
         return Poll::Ready(Err(ExchangeError::Refused(ProxyError::Cancelled)));

@@ -5,6 +5,7 @@
 //! sends the field itself, and it passes unaltered. Responses to requests without `Origin` are not touched.
 
 use super::client::Client;
+use super::exchange::Exchange;
 use super::request::Request;
 use super::worker::Worker;
 use paddock_admission::browser_policy::PageFacts;
@@ -14,11 +15,13 @@ use paddock_wire::{Framing, field_lines};
 const ALLOW_ORIGIN_PREFIX: &[u8] = b"Access-Control-Allow-Origin: ";
 
 /// Refuses a request of a page that is not allowed. For an allowed page, stores the response's CORS fields.
-pub(super) fn check_origin(
-    worker: &Worker,
-    client: &mut Client,
-    request: &Request,
-) -> Result<(), ProxyError> {
+pub(super) fn check_origin(exchange: &mut Exchange<'_>) -> Result<(), ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     client.cors_lines.clear();
     // The admin plane has checked the origin already.
     if client.is_in_process {

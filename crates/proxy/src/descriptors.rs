@@ -51,7 +51,7 @@ pub struct ConnectionLimits {
 pub enum TooFewDescriptors {
     /// Not even the fewest connections fit.
     #[error(
-        "this process may open {limit} files, and paddock needs {needs} at least: raise the limit with \
+        "this process may open {limit} files, and paddock needs at least {needs}: raise the limit with \
          `LimitNOFILE={RECOMMENDED_LIMIT}` in the systemd unit, or with `ulimit -n {RECOMMENDED_LIMIT}` before \
          the start"
     )]
@@ -63,8 +63,8 @@ pub enum TooFewDescriptors {
     },
     /// The configured number of connections does not fit.
     #[error(
-        "`server.max_connections` is {configured}, for which paddock needs {needs} open files, and this \
-         process may open {limit}: raise the limit with `LimitNOFILE={needs}` in the systemd unit or with \
+        "`server.max_connections` is {configured}, which needs {needs} open files, and this process may open \
+         {limit}: raise the limit with `LimitNOFILE={needs}` in the systemd unit or with \
          `ulimit -n {needs}` before the start, or set `server.max_connections` to {most} or less"
     )]
     Configured {

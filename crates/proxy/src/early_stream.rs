@@ -95,7 +95,7 @@ impl EarlyStream {
         dialect: Dialect,
         closes: bool,
     ) -> NextStep {
-        tracing::debug!(kind = error.kind(), %error, "refused in a stream that has begun");
+        tracing::debug!(kind = error.kind(), %error, "request refused after its stream had begun");
         let event = error_event(dialect, &error.body(dialect));
         self.unsent.extend_from_slice(chunk(&event).as_bytes());
         self.unsent.extend_from_slice(LAST_CHUNK.as_bytes());

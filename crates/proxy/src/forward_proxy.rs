@@ -86,7 +86,7 @@ impl fmt::Display for Upstream {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The child is unreachable, or closed before it answered.
-    #[error("the child at {upstream} did not answer")]
+    #[error("the child at {upstream} did not respond")]
     Inference {
         /// The child's address.
         upstream: Upstream,
@@ -103,10 +103,10 @@ pub enum EngineError {
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceCause {
     /// No process accepts connections at the address.
-    #[error("no connection to it: {0}")]
+    #[error("cannot connect: {0}")]
     Connect(#[source] legacy::Error),
     /// The connection ended, or carried something other than HTTP, before the response's head.
-    #[error("no answer from it: {0}")]
+    #[error("no response: {0}")]
     Exchange(#[source] legacy::Error),
 }
 

@@ -1,12 +1,10 @@
 //! Sends comments to streaming clients whose requests wait for a load or a slot, if `loading_heartbeat` is on:
 //! many clients and proxies give up after a minute without a byte.
 
-use super::client::Client;
 use super::client_disconnect::poll_with_client;
 use super::early_stream::EarlyStream;
-use super::exchange::ExchangeError;
+use super::exchange::{Exchange, ExchangeError};
 use super::request::Request;
-use super::worker::Worker;
 use paddock_admission::model::Model;
 use paddock_telemetry::Route;
 use paddock_wire::{Body, Version};
@@ -59,7 +57,10 @@ fn has_stream_true(body: &[u8]) -> bool {
 }
 
 /// Returns true if a request's client may get comments once the body has come.
-pub(super) fn can_stream(client: &Client, request: &Request, model: &Model) -> bool {
+pub(super) fn can_stream(exchange: &Exchange<'_>, model: &Model) -> bool {
+    let Exchange {
+        client, request, ..
+    } = exchange;
     can_send_comments(HeartbeatConditions {
         is_on: model.limits.loading_heartbeat,
         is_post: request.head.method.slice(request.buffer.bytes()) == b"POST",
@@ -71,25 +72,23 @@ pub(super) fn can_stream(client: &Client, request: &Request, model: &Model) -> b
 /// Waits as [`wait_with_client`](super::client_disconnect::wait_with_client) does, and sends the client
 /// comments meanwhile.
 pub(super) async fn wait<T>(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     model: &Model,
     waiting: impl Future<Output = T>,
 ) -> Result<T, ExchangeError> {
-    let mut can_stream = can_stream(client, request, model);
-    client.timer.read_clock();
-    client.timer.record_progress();
+    let mut can_stream = can_stream(exchange, model);
+    exchange.client.timer.read_clock();
+    exchange.client.timer.record_progress();
     let mut waiting = pin!(waiting);
     let done = poll_fn(|cx| {
-        if let done @ Poll::Ready(_) = poll_with_client(worker, client, waiting.as_mut(), cx) {
+        if let done @ Poll::Ready(_) = poll_with_client(exchange, waiting.as_mut(), cx) {
             return done;
         }
-        poll_comment(worker, client, request, &mut can_stream, cx).map(Err)
+        poll_comment(exchange, &mut can_stream, cx).map(Err)
     });
     let done = done.await?;
-    if let Some(early) = &mut request.early_stream
-        && !early.flush(client).await
+    if let Some(early) = &mut exchange.request.early_stream
+        && !early.flush(exchange.client).await
     {
         return Err(ExchangeError::ClientGone);
     }
@@ -98,12 +97,16 @@ pub(super) async fn wait<T>(
 
 /// Sends a comment when one is due. Ready when the client has left.
 fn poll_comment(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     can_stream: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<ExchangeError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     while *can_stream {
         if let Some(early) = &mut request.early_stream
             && let Poll::Ready(Err(_)) = early.poll_flush(client, cx)

@@ -5,6 +5,7 @@ use super::request::Request;
 use paddock_admission::lease_queue::LeaseRequest;
 use paddock_admission::model::Model;
 use paddock_scheduler::ClientId;
+use paddock_telemetry::Route;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -67,9 +68,14 @@ fn field_value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Returns true if a request occupies one of the child's slots.
-pub(super) fn occupies_slot(request: &Request) -> bool {
+pub(super) fn occupies_slot(client: &Client, request: &Request) -> bool {
     let bytes = request.buffer.bytes();
-    takes_slot(request.head.method.slice(bytes), request.head.path(bytes))
+    let method = request.head.method.slice(bytes);
+    match client.status.route() {
+        // The most frequent route has none of the suffixes.
+        Route::ChatCompletions => method == b"POST",
+        _ => takes_slot(method, request.head.path(bytes)),
+    }
 }
 
 fn takes_slot(method: &[u8], path: &[u8]) -> bool {

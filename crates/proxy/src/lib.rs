@@ -14,6 +14,7 @@
 //! | `worker` | state that a thread's connections share; `worker/threads`, `worker/handle`, `worker/command` |
 //! | `client_connection` | serves the requests of one connection, one after the other |
 //! | `client` | the client's side of its connection |
+//! | `stream`, `buffer` | sockets; buffers, which return to their worker's pool when they are dropped |
 //! | `client_disconnect` | notices that a client has disconnected |
 //! | `silence_timer` | the one timer of a connection |
 //! | `request`, `request_id` | reads and parses a request's head; names the request |

@@ -18,7 +18,7 @@ pub(super) async fn close(worker: &Worker, client: &mut Client) {
     client.timer.record_progress();
     let mut lingering = LingerTimer::new(client.timer.now());
     poll_fn(|cx| poll_discard(worker, client, &mut lingering, cx)).await;
-    client.release_read_ahead(worker);
+    client.read_ahead = None;
 }
 
 /// Discards bytes. Ready when the client has closed its side, or a limit is reached.
@@ -36,7 +36,7 @@ fn poll_discard(
         let Some(deadline) = limits.and_then(|limits| lingering.deadline(limits, now)) else {
             return Poll::Ready(());
         };
-        client.release_read_ahead(worker);
+        client.read_ahead = None;
         match client.poll_read_ahead(worker, cx) {
             Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
             Poll::Ready(Ok(read)) => {

@@ -3,7 +3,8 @@
 use super::buffer::Buffer;
 use super::client::{Client, NextStep};
 use super::cors;
-use super::request::{Request, SILENCE_TIMEOUT};
+use super::exchange::Exchange;
+use super::request::SILENCE_TIMEOUT;
 use super::worker::Worker;
 use http::StatusCode;
 use paddock_admission::error::{Dialect, ProxyError};
@@ -17,16 +18,17 @@ use tokio::time::Instant;
 
 /// Sends an error in place of the model's response, or ends the early stream with it. Keeps the connection
 /// open if the whole request has been read.
-pub(super) async fn send_error(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-    error: &ProxyError,
-) -> NextStep {
+pub(super) async fn send_error(exchange: &mut Exchange<'_>, error: &ProxyError) -> NextStep {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let closes = request.head.close
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
-    request.release_buffers(worker);
+    request.release_buffers();
     if let Some(early) = request.early_stream.take() {
         return early.end(client, error, request.dialect, closes).await;
     }
@@ -58,7 +60,7 @@ pub(super) async fn refuse_malformed(
         let head = client.read_ahead.as_ref().map_or(&[][..], Buffer::bytes);
         worker.ids.write_line_for_refused(head, &mut client.id_line);
     }
-    client.release_read_ahead(worker);
+    client.read_ahead = None;
     let first = client.timer.last_progress();
     client.record.begin(first, Route::Other, &client.id_line);
     client.record.start_trace(b"");
@@ -88,7 +90,7 @@ pub(super) fn status_line(status: u16) -> String {
 }
 
 fn push_error_fields(head: &mut String, error: &ProxyError) {
-    tracing::debug!(kind = error.kind(), %error, "refused");
+    tracing::debug!(kind = error.kind(), %error, "request refused");
     head.push_str("Content-Type: application/json; charset=utf-8\r\n");
     // Writing to a string does not fail.
     let _ = write!(head, "x-paddock-error: {}\r\n", error.kind());
@@ -138,7 +140,7 @@ pub(super) async fn write(
     out.extend(b"\r\n");
     out.extend(body);
     let written = write_out(client, &mut out).await;
-    worker.pool.give(out);
+    drop(out);
     finish(client, written, closes)
 }
 

@@ -2,12 +2,9 @@
 
 use super::authentication;
 use super::body_reader::{read_piece, send_continue};
-use super::client::Client;
-use super::exchange::ExchangeError;
+use super::exchange::{Exchange, ExchangeError};
 use super::min_rate::TransferPace;
-use super::request::Request;
 use super::unnamed_model;
-use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::model::Model;
 use paddock_wire::{Body, ModelScan, ScanResult};
@@ -23,11 +20,8 @@ pub(super) enum BodyModel {
 }
 
 /// Searches the part of the body that came with the head: nearly always the name is there.
-pub(super) fn find_in_first_piece(
-    worker: &Worker,
-    client: &Client,
-    request: &Request,
-) -> Result<BodyModel, ProxyError> {
+pub(super) fn find_in_first_piece(exchange: &Exchange<'_>) -> Result<BodyModel, ProxyError> {
+    let request = &*exchange.request;
     let bytes = request.buffer.bytes();
     let kind = request.head.content_type.map(|span| span.slice(bytes));
     let mut scan = ModelScan::for_content_type(kind);
@@ -41,45 +35,41 @@ pub(super) fn find_in_first_piece(
     }
     match outcome {
         ScanResult::More => Ok(BodyModel::Unknown(Box::new(scan))),
-        outcome => resolve(worker, client, request, outcome, &scan).map(BodyModel::Known),
+        outcome => resolve(exchange, outcome, &scan).map(BodyModel::Known),
     }
 }
 
 /// Reads as much more of the body as the search needs, and buffers it.
 pub(super) async fn find_in_rest(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     mut scan: Box<ModelScan>,
 ) -> Result<Arc<Model>, ExchangeError> {
-    send_continue(client, request).await?;
+    send_continue(exchange).await?;
     let mut pace = TransferPace::default();
     let mut outcome = ScanResult::More;
     while outcome == ScanResult::More {
-        if request.body.is_complete() {
+        if exchange.request.body.is_complete() {
             outcome = scan.end();
             break;
         }
         let inspect = |data: &[u8]| outcome = scan.feed(data);
-        read_piece(worker, client, request, &mut pace, inspect).await?;
+        read_piece(exchange, &mut pace, inspect).await?;
     }
-    resolve(worker, client, request, outcome, &scan).map_err(ExchangeError::Refused)
+    resolve(exchange, outcome, &scan).map_err(ExchangeError::Refused)
 }
 
 /// Returns the model that the finished search names, if the request's key allows it.
 fn resolve(
-    worker: &Worker,
-    client: &Client,
-    request: &Request,
+    exchange: &Exchange<'_>,
     outcome: ScanResult,
     scan: &ModelScan,
 ) -> Result<Arc<Model>, ProxyError> {
-    let catalog = worker.catalog();
+    let catalog = exchange.worker.catalog();
     let found = match outcome {
         ScanResult::Found => catalog.find(scan.name().unwrap_or_default()),
         ScanResult::NotAString => Err(ProxyError::BadName("`model` is not a string")),
         ScanResult::TooLong => Err(ProxyError::BadName("`model` is longer than 512 bytes")),
-        ScanResult::More | ScanResult::Absent => unnamed_model::resolve(&catalog, request),
+        ScanResult::More | ScanResult::Absent => unnamed_model::resolve(&catalog, exchange.request),
     };
-    authentication::authorize_model(&catalog, client, found)
+    authentication::authorize_model(&catalog, exchange.client, found)
 }

@@ -31,7 +31,7 @@ impl Outbox {
     /// Returns true if another piece may be read from the child while the client takes none.
     pub(super) fn has_room(&self, worker: &Worker) -> bool {
         self.backlog.bytes() < MAX_BACKLOG_BYTES
-            && worker.buffered_bytes.get() < MAX_READ_AHEAD_BYTES
+            && worker.pool.buffered_bytes() < MAX_READ_AHEAD_BYTES
     }
 
     /// Returns when the client falls below `rate` if it takes nothing.
@@ -44,7 +44,7 @@ impl Outbox {
         if self.piece.is_none() {
             self.piece = Some(piece);
         } else {
-            self.backlog.push(worker, piece);
+            self.backlog.push(&worker.pool, piece);
         }
     }
 
@@ -63,7 +63,6 @@ impl Outbox {
     /// Writes all pieces.
     pub(super) fn poll_write(
         &mut self,
-        worker: &Worker,
         client: &mut Client,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -80,19 +79,8 @@ impl Outbox {
                     return Poll::Pending;
                 }
             }
-            let next = self.backlog.pop(worker);
-            if let Some(written) = std::mem::replace(&mut self.piece, next) {
-                worker.pool.give(written);
-            }
+            self.piece = self.backlog.pop();
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Returns the remaining buffers to the pool.
-    pub(super) fn clear(&mut self, worker: &Worker) {
-        if let Some(piece) = self.piece.take() {
-            worker.pool.give(piece);
-        }
-        self.backlog.clear(worker);
     }
 }

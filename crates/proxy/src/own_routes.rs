@@ -1,9 +1,8 @@
 //! Passes requests for paddock's own routes to an in-process service, and writes the response.
 
-use super::client::{Client, NextStep};
+use super::client::NextStep;
+use super::exchange::Exchange;
 use super::local_reply::{self, Payload};
-use super::request::Request;
-use super::worker::Worker;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -28,12 +27,13 @@ pub type OwnBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Passes a request to paddock's own routes and writes their response.
-pub(super) async fn serve(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-    routes: OwnRoutes,
-) -> NextStep {
+pub(super) async fn serve(exchange: &mut Exchange<'_>, routes: OwnRoutes) -> NextStep {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let closes = request.head.close
         || !request.body.is_complete()
         || worker.phase() != ServicePhase::Serving;
@@ -42,14 +42,14 @@ pub(super) async fn serve(
         .method(request.head.method.slice(request.buffer.bytes()))
         .uri(request.head.target.slice(request.buffer.bytes()))
         .body(Empty::new());
-    request.release_buffers(worker);
+    request.release_buffers();
     let response = match own_request {
         Ok(own_request) => routes
             .oneshot(own_request)
             .await
             .unwrap_or_else(|never| match never {}),
         Err(error) => {
-            tracing::debug!(%error, "a target that http does not take");
+            tracing::debug!(%error, "the http crate rejects a request target");
             let mut response = Response::new(OwnBody::default());
             *response.status_mut() = http::StatusCode::BAD_REQUEST;
             response
@@ -75,7 +75,7 @@ pub(super) async fn serve(
     {
         Ok(body) => body.to_bytes(),
         Err(error) => {
-            tracing::error!(%error, "an answer of our own is too long");
+            tracing::error!(%error, "a response of paddock's own routes is too large");
             return NextStep::Drop;
         }
     };

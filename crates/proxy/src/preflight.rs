@@ -4,29 +4,36 @@
 //! load a model for nothing. The response is llama-server's (llama.cpp b11434, tools/server/server-http.cpp),
 //! with the `--cors-*` flags of the model if the target names one.
 
-use super::client::{Client, NextStep};
+use super::client::NextStep;
+use super::exchange::Exchange;
 use super::local_reply::{self, Payload};
-use super::request::Request;
-use super::worker::Worker;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
 use paddock_scheduler::ModelId;
 use paddock_wire::{UpstreamTarget, field_lines, find_model_in_query};
 
 /// Answers a preflight of a page that is allowed.
-pub(super) async fn answer(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-) -> NextStep {
+pub(super) async fn answer(exchange: &mut Exchange<'_>) -> NextStep {
+    let head = head(exchange);
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let closes = request.head.close || worker.phase() != ServicePhase::Serving;
-    let head = head(worker, client, request);
-    request.release_buffers(worker);
+    request.release_buffers();
     client.record.set_own_answer(200, 0);
     local_reply::write(worker, client, head, Payload::Body(b""), closes).await
 }
 
-fn head(worker: &Worker, client: &mut Client, request: &Request) -> String {
+fn head(exchange: &mut Exchange<'_>) -> String {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     let bytes = request.buffer.bytes().get(..request.head_len);
     let bytes = bytes.unwrap_or_default();
     let catalog = worker.catalog();

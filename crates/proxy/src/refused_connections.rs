@@ -43,7 +43,7 @@ impl RefusedConnections {
             error.retry_after().unwrap_or(1),
             body.len(),
         );
-        tracing::debug!(kind = error.kind(), %error, "refused");
+        tracing::debug!(kind = error.kind(), %error, "connection refused");
         // Nothing has been sent yet, so the socket buffer has room. A client that has left reads nothing.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let _ = rustix::net::send(&connection, answer.as_bytes(), flags);
@@ -56,7 +56,9 @@ impl RefusedConnections {
                 stream,
                 timer: LingerTimer::new(Instant::now()),
             }),
-            Err(error) => tracing::debug!(%error, "a refused connection is closed at once"),
+            Err(error) => {
+                tracing::debug!(%error, "cannot keep a refused connection open for its client");
+            }
         }
     }
 

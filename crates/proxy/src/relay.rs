@@ -1,42 +1,31 @@
-//! Passes one request and its response on at the same time, and enforces the time limits of both.
+//! Passes one request and its response on at the same time.
+
+mod time_limits;
 
 use super::buffer::Buffer;
-use super::client::{Client, NextStep};
+use super::client::NextStep;
+use super::exchange::Exchange;
 use super::inference_errors;
-use super::min_rate::MinRate;
 use super::outbox::Outbox;
 use super::relay_outcome::RelayOutcome;
-use super::request::{Request, SILENCE_TIMEOUT};
 use super::response::{ResponseError, ResponsePiece, UpstreamResponse};
 use super::upload::{Upload, UploadWait};
 use super::upstream_pool::UpstreamConnection;
-use super::worker::Worker;
 use paddock_admission::error::ProxyError;
-use paddock_admission::model::{Lease, Model};
+use paddock_admission::model::Model;
 use paddock_admission::phase::ServicePhase;
 use paddock_supervisor::StallGuard;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// Silence of a child after which the supervisor is asked to check that it is alive.
-const STALL_AFTER: Duration = Duration::from_secs(10);
-
-/// Interval of checks on a slow client while no other request waits for its slot.
-const SLOW_READER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A request and its response on their way. Each direction holds at most one buffer, and none while it waits
 /// for its next piece. More of a response is read ahead only while others wait for the slot of a client that
 /// reads slowly.
 #[derive(Debug)]
-pub(super) struct Relay<'a> {
-    worker: &'a Worker,
-    client: &'a mut Client,
-    request: &'a mut Request,
+pub(super) struct Relay<'a, 'e> {
+    exchange: &'a mut Exchange<'e>,
     model: &'a Model,
-    /// Released after the response's last byte from upstream, however slowly the client reads.
-    lease: &'a mut Option<Lease>,
     upstream: Option<UpstreamConnection>,
     upload: Upload,
     response: UpstreamResponse,
@@ -48,7 +37,8 @@ pub(super) struct Relay<'a> {
     after_interim: Option<Buffer>,
     /// Set once nothing more comes: `outbox` holds the last bytes.
     ending: Option<Ending>,
-    begun: Instant,
+    /// Time of the first poll.
+    begun: Option<Instant>,
     /// Held while the child has been silent for [`STALL_AFTER`].
     stall: Option<StallGuard>,
 }
@@ -60,25 +50,18 @@ enum Ending {
     Broken,
 }
 
-impl<'a> Relay<'a> {
+impl<'a, 'e> Relay<'a, 'e> {
     pub(super) fn new(
-        worker: &'a Worker,
-        client: &'a mut Client,
-        request: &'a mut Request,
+        exchange: &'a mut Exchange<'e>,
         model: &'a Model,
         upstream: UpstreamConnection,
-        lease: &'a mut Option<Lease>,
     ) -> Self {
-        let response = UpstreamResponse::new(request, worker.phase() != ServicePhase::Serving);
-        // Acquiring the lease or the connection may have taken time.
-        client.timer.read_clock();
+        let is_stopping = exchange.worker.phase() != ServicePhase::Serving;
+        let response = UpstreamResponse::new(exchange.request, is_stopping);
         Self {
-            begun: client.timer.now(),
-            worker,
-            client,
-            request,
+            begun: None,
+            exchange,
             model,
-            lease,
             upstream: Some(upstream),
             upload: Upload::new(),
             response,
@@ -92,16 +75,7 @@ impl<'a> Relay<'a> {
 
     /// Runs until the response has passed or failed.
     pub(super) async fn run(&mut self) -> RelayOutcome {
-        self.client.timer.record_progress();
-        let end = poll_fn(|cx| self.poll(cx)).await;
-        self.outbox.clear(self.worker);
-        for buffer in [self.partial_head.take(), self.after_interim.take()]
-            .into_iter()
-            .flatten()
-        {
-            self.worker.pool.give(buffer);
-        }
-        end
+        poll_fn(|cx| self.poll(cx)).await
     }
 
     /// Releases lease and connection, or pools the connection if it is reusable: nothing more comes from the
@@ -109,26 +83,33 @@ impl<'a> Relay<'a> {
     fn release(&mut self) {
         if let Some(upstream) = self.upstream.take()
             && self.response.is_upstream_reusable()
-            && self.worker.phase() == ServicePhase::Serving
+            && self.exchange.worker.phase() == ServicePhase::Serving
         {
             let may_close = self.response.is_chunked();
-            let now = self.client.timer.now();
-            self.worker.upstreams.give(upstream, may_close, now);
+            let now = self.exchange.client.timer.now();
+            self.exchange
+                .worker
+                .upstreams
+                .give(upstream, may_close, now);
         }
-        *self.lease = None;
+        self.exchange.lease = None;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        self.client.status.register_waker(cx);
-        self.client.timer.read_clock();
+        self.exchange.client.status.register_waker(cx);
+        self.read_clock();
         if let end @ Poll::Ready(_) = self.poll_upload(cx) {
             return end;
         }
         if let end @ Poll::Ready(_) = self.poll_response(cx) {
             return end;
         }
-        if self.upload.waiting_for(self.request) != UploadWait::Client
-            && self.client.poll_disconnect(self.worker, cx).is_ready()
+        if self.upload.waiting_for(self.exchange.request) != UploadWait::Client
+            && self
+                .exchange
+                .client
+                .poll_disconnect(self.exchange.worker, cx)
+                .is_ready()
         {
             return Poll::Ready(RelayOutcome::ClientGone);
         }
@@ -138,21 +119,23 @@ impl<'a> Relay<'a> {
         self.poll_silence(cx)
     }
 
+    fn read_clock(&mut self) {
+        let timer = &mut self.exchange.client.timer;
+        timer.read_clock();
+        if self.begun.is_none() {
+            self.begun = Some(timer.now());
+            timer.record_progress();
+        }
+    }
+
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Pending;
         };
-        let passing = self.upload.poll(
-            self.worker,
-            self.client,
-            self.request,
-            &mut upstream.stream,
-            cx,
-        );
-        match passing {
+        match self.upload.poll(self.exchange, &mut upstream.stream, cx) {
             // A response that has begun cannot be replaced by another.
             Poll::Ready(RelayOutcome::Failed(error)) if self.response.has_begun() => {
-                self.client.record.set_failure(&error);
+                self.exchange.client.record.set_failure(&error);
                 Poll::Ready(self.broken_outcome())
             }
             passing => passing,
@@ -161,7 +144,7 @@ impl<'a> Relay<'a> {
 
     fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         loop {
-            match self.outbox.poll_write(self.worker, self.client, cx) {
+            match self.outbox.poll_write(self.exchange.client, cx) {
                 Poll::Ready(Err(_)) => return Poll::Ready(RelayOutcome::ClientGone),
                 Poll::Pending if !self.can_read_ahead() => return Poll::Pending,
                 Poll::Ready(Ok(())) | Poll::Pending => {}
@@ -192,7 +175,7 @@ impl<'a> Relay<'a> {
         self.ending.is_none()
             && self.response.has_begun()
             && self.model.gate.is_contended()
-            && self.outbox.has_room(self.worker)
+            && self.outbox.has_room(self.exchange.worker)
     }
 
     /// Reads and processes one piece of the response.
@@ -200,7 +183,7 @@ impl<'a> Relay<'a> {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Pending;
         };
-        let (pool, stream) = (&self.worker.pool, &mut upstream.stream);
+        let (pool, stream) = (&self.exchange.worker.pool, &mut upstream.stream);
         let read = ready!(Buffer::poll_read(&mut self.partial_head, pool, stream, cx));
         if !matches!(read, Ok(1..)) {
             return Poll::Ready(self.upstream_closed());
@@ -208,8 +191,8 @@ impl<'a> Relay<'a> {
         let Some(buffer) = self.partial_head.take() else {
             return Poll::Ready(None);
         };
-        self.upload.forbid_repeat(self.worker, self.request);
-        self.client.timer.record_progress();
+        self.upload.forbid_repeat(self.exchange.request);
+        self.exchange.client.timer.record_progress();
         self.model.stalls.record_byte();
         self.stall = None;
         Poll::Ready(self.process(buffer))
@@ -217,21 +200,18 @@ impl<'a> Relay<'a> {
 
     fn process(&mut self, buffer: Buffer) -> Option<RelayOutcome> {
         let had_head = self.response.has_head();
-        let done = self.upload.is_complete(self.request);
-        match self
-            .response
-            .process(self.worker, self.client, buffer, done)
-        {
-            Ok(ResponsePiece::Forward(out)) => self.outbox.push(self.worker, out),
+        let done = self.upload.is_complete(self.exchange.request);
+        match self.response.process(self.exchange, buffer, done) {
+            Ok(ResponsePiece::Forward(out)) => self.outbox.push(self.exchange.worker, out),
             Ok(ResponsePiece::Partial(partial)) => self.keep_partial_head(partial),
             Ok(ResponsePiece::ForwardThen(out, after_interim)) => {
-                self.outbox.push(self.worker, out);
+                self.outbox.push(self.exchange.worker, out);
                 self.after_interim = Some(after_interim);
             }
             Err(error) => return self.fail_response(error),
         }
         if !had_head && self.response.has_head() {
-            inference_errors::record_response(self.client, self.model);
+            inference_errors::record_response(self.exchange.client, self.model);
         }
         if self.response.is_complete() {
             self.ending = Some(Ending::Whole);
@@ -241,23 +221,19 @@ impl<'a> Relay<'a> {
     }
 
     fn keep_partial_head(&mut self, buffer: Buffer) {
-        if buffer.is_empty() {
-            self.worker.pool.give(buffer);
-        } else {
-            self.partial_head = Some(buffer);
-        }
+        self.partial_head = Some(buffer).filter(|buffer| !buffer.is_empty());
     }
 
     fn upstream_closed(&mut self) -> Option<RelayOutcome> {
         if self.response.is_complete_at_close() {
             if let Some(end) = self.response.end_at_close() {
-                self.outbox.extend(self.worker, &end);
+                self.outbox.extend(self.exchange.worker, &end);
             }
             self.ending = Some(Ending::Whole);
             self.release();
             return None;
         }
-        let killed = if self.worker.is_cut() {
+        let killed = if self.exchange.worker.is_cut() {
             Some(ProxyError::ShuttingDown)
         } else {
             self.model
@@ -266,7 +242,8 @@ impl<'a> Relay<'a> {
                 .map(ProxyError::UpstreamHung)
         };
         if self.response.has_begun() {
-            let closed = ProxyError::UpstreamClosed("in the middle of the answer");
+            let closed =
+                ProxyError::UpstreamClosed("closed the connection in the middle of its response");
             self.break_off(&killed.unwrap_or(closed));
             return None;
         }
@@ -281,7 +258,7 @@ impl<'a> Relay<'a> {
     fn fail_response(&mut self, error: ResponseError) -> Option<RelayOutcome> {
         let error = match error {
             ResponseError::Malformed(malformed) => ProxyError::UpstreamMalformed(malformed),
-            ResponseError::Chunks => ProxyError::UpstreamClosed("by malformed chunks"),
+            ResponseError::Chunks => ProxyError::UpstreamClosed("sent malformed chunks"),
         };
         if self.response.has_begun() {
             self.break_off(&error);
@@ -292,14 +269,14 @@ impl<'a> Relay<'a> {
 
     /// Ends a response that has begun: a stream with an error event, and never as if it were complete.
     fn break_off(&mut self, error: &ProxyError) {
-        self.client.record.set_failure(error);
+        self.exchange.client.record.set_failure(error);
         self.upstream = None;
         self.release();
         self.ending = Some(Ending::Broken);
         if let Some(words) = self.response.error_ending(error) {
-            self.outbox.extend(self.worker, &words);
+            self.outbox.extend(self.exchange.worker, &words);
         } else if self.response.is_delimited_by_close() {
-            self.client.stream.reset_on_close();
+            self.exchange.client.stream.reset_on_close();
         }
     }
 
@@ -315,107 +292,31 @@ impl<'a> Relay<'a> {
     /// Returns the outcome of a response that broke off. A client that still sends is read on, so that the
     /// error reaches it, unless a plain close would look like the response's end.
     fn broken_outcome(&self) -> RelayOutcome {
-        let after = if self.request.body.is_complete() || self.response.is_delimited_by_close() {
-            NextStep::Drop
-        } else {
-            NextStep::Linger
-        };
+        let after =
+            if self.exchange.request.body.is_complete() || self.response.is_delimited_by_close() {
+                NextStep::Drop
+            } else {
+                NextStep::Linger
+            };
         RelayOutcome::Broken { after }
     }
 
     /// Ends the exchange with an error if the operator has cancelled it, or at the end of a drain.
     fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        if self.client.status.is_cancelled() {
+        if self.exchange.client.status.is_cancelled() {
             return self.give_up(ProxyError::Cancelled, cx);
         }
-        if self.worker.phase() != ServicePhase::Cut {
+        if self.exchange.worker.phase() != ServicePhase::Cut {
             return Poll::Pending;
         }
         self.give_up(ProxyError::ShuttingDown, cx)
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        let limits = self.model.limits;
-        let waits_for_client =
-            self.outbox.is_empty() && self.upload.waiting_for(self.request) == UploadWait::Client;
-        if let end @ Poll::Ready(_) = self.poll_pace(waits_for_client, cx) {
-            return end;
-        }
-        let limit = if waits_for_client {
-            SILENCE_TIMEOUT
-        } else if !self.outbox.is_empty() || self.response.has_begun() {
-            limits.stream_idle
-        } else {
-            limits.first_byte
-        };
-        let waits_for_child = self.outbox.is_empty() && !waits_for_client;
-        if waits_for_child
-            && self.stall.is_none()
-            && STALL_AFTER < limit
-            && self.client.timer.poll_silent(STALL_AFTER, cx).is_ready()
-        {
-            self.stall = Some(self.model.stalls.begin_stall());
-        }
-        let shorter = waits_for_child && self.stall.is_none() && STALL_AFTER < limit;
-        if shorter || self.client.timer.poll_silent(limit, cx).is_pending() {
-            return Poll::Pending;
-        }
-        if waits_for_child {
-            self.model.stalls.record_timeout(self.begun);
-        }
-        if !self.outbox.is_empty() {
-            return Poll::Ready(RelayOutcome::ClientGone);
-        }
-        self.client.timer.record_progress();
-        let error = if waits_for_client {
-            ProxyError::RequestTimeout(limit)
-        } else {
-            ProxyError::UpstreamTimeout(limit)
-        };
-        self.give_up(error, cx)
-    }
-
-    /// Ends the exchange of a client that sends or reads slowly, once others wait for its slot. Otherwise
-    /// wakes the task for the next check.
-    fn poll_pace(&mut self, waits_for_client: bool, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
-        let rate = MinRate::WITH_LEASE;
-        let deadline = if waits_for_client {
-            self.upload.deadline(rate)
-        } else {
-            self.outbox.deadline(rate)
-        };
-        let (Some(deadline), Some(_)) = (deadline, &*self.lease) else {
-            return Poll::Pending;
-        };
-        let now = self.client.timer.now();
-        let contended = self.model.gate.is_contended();
-        if contended && now >= deadline {
-            let rate = rate.bytes_per_second();
-            let error = if waits_for_client {
-                ProxyError::too_slow_sender(rate, true)
-            } else {
-                ProxyError::too_slow_reader(rate)
-            };
-            return self.give_up(error, cx);
-        }
-        // Wakes early: a client that reads slowly is read ahead for as soon as others wait.
-        let again = if contended {
-            deadline
-        } else {
-            now + SLOW_READER_CHECK_INTERVAL
-        };
-        let wait = again.saturating_duration_since(self.client.timer.last_progress());
-        if self.client.timer.poll_silent(wait, cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-
     /// Ends the exchange with an error, in place of the response or inside it.
     fn give_up(&mut self, error: ProxyError, cx: &mut Context<'_>) -> Poll<RelayOutcome> {
         if self.ending.is_some() {
-            self.client.record.set_failure(&error);
-            return if self.outbox.is_empty() || self.worker.phase() == ServicePhase::Cut {
+            self.exchange.client.record.set_failure(&error);
+            return if self.outbox.is_empty() || self.exchange.worker.phase() == ServicePhase::Cut {
                 Poll::Ready(self.broken_outcome())
             } else {
                 Poll::Pending

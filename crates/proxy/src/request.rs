@@ -44,10 +44,10 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Returns the buffers to the pool.
-    pub(super) fn release_buffers(&mut self, worker: &Worker) {
-        worker.pool.give(std::mem::take(&mut self.buffer));
-        self.buffered_body.clear(worker);
+    /// Drops the bytes in memory, framing state aside.
+    pub(super) fn release_buffers(&mut self) {
+        self.buffer = Buffer::default();
+        self.buffered_body = BufferedBody::default();
     }
 
     /// Returns how many bytes of the body, framing included, are in memory.
@@ -64,6 +64,14 @@ impl Request {
     pub(super) fn is_larger_than(&self, limit: u64) -> bool {
         matches!(self.head.framing, Framing::Length(length) if length > limit)
             || self.body.data_bytes() > limit
+    }
+
+    /// Refuses a body that is known to be larger than `limit` bytes.
+    pub(super) fn check_size(&self, limit: u64) -> Result<(), ProxyError> {
+        match self.is_larger_than(limit) {
+            true => Err(ProxyError::BodyTooLarge { limit }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -86,7 +94,7 @@ pub(super) async fn read_request(worker: &Worker, client: &mut Client) -> HeadOu
     client.timer.record_progress();
     client.id_line.clear();
     loop {
-        match find_head_end(worker, client, &mut scan) {
+        match find_head_end(client, &mut scan) {
             Ok(Some(head_len)) => return accept_head(worker, client, head_len),
             Ok(None) => {}
             Err(refusal) => return HeadOutcome::Refused(refusal.into()),
@@ -167,7 +175,6 @@ fn poll_more(
 
 /// Returns the length of the head, if a whole one has arrived.
 fn find_head_end(
-    worker: &Worker,
     client: &mut Client,
     scan: &mut HeadScan,
 ) -> Result<Option<usize>, InvalidRequest> {
@@ -179,7 +186,7 @@ fn find_head_end(
         ahead.consume(2);
     }
     match ahead.bytes() {
-        [] => client.release_read_ahead(worker),
+        [] => client.read_ahead = None,
         [b'\r'] => {}
         bytes => return scan.find_end(bytes),
     }

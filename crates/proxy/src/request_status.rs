@@ -7,6 +7,7 @@ use paddock_admission::slot_queue::{EngineWait, SlotTicket};
 use paddock_scheduler::ModelId;
 use paddock_telemetry::Route;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ pub(super) struct RequestStatus {
     pub(super) model: Cell<Option<ModelId>>,
     pub(super) key: RefCell<Option<Arc<Key>>>,
     pub(super) stage: Cell<RequestStage>,
-    pub(super) engine_wait: RefCell<EngineWait>,
+    pub(super) engine_wait: Rc<RefCell<EngineWait>>,
     /// Time when the last request ended, or the connection began.
     idle_since: Cell<Option<Instant>>,
     /// Others need the connection's permit.
@@ -90,9 +91,9 @@ impl RequestStatus {
     }
 
     /// Notes that the response has begun.
-    pub(super) fn response_started(&self) {
+    pub(super) fn response_started(&self, now: Instant) {
         self.stage.set(RequestStage::Streaming);
-        self.engine_wait.borrow_mut().settle(Instant::now());
+        self.engine_wait.borrow_mut().settle(now);
     }
 
     /// Returns when the request began, if there is one.

@@ -6,6 +6,7 @@ mod early_stream;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::cors;
+use super::exchange::Exchange;
 use super::local_reply::error_event;
 use super::request::Request;
 use super::worker::Worker;
@@ -152,8 +153,7 @@ impl UpstreamResponse {
     /// Processes bytes from the child.
     pub(super) fn process(
         &mut self,
-        worker: &Worker,
-        client: &mut Client,
+        exchange: &mut Exchange<'_>,
         buffer: Buffer,
         upload_done: bool,
     ) -> Result<ResponsePiece, ResponseError> {
@@ -164,33 +164,36 @@ impl UpstreamResponse {
                 })?;
                 match end {
                     None => Ok(ResponsePiece::Partial(buffer)),
-                    Some(len) => self.process_head(worker, client, buffer, len, upload_done),
+                    Some(len) => self.process_head(exchange, buffer, len, upload_done),
                 }
             }
             ResponseState::Body(response_body) => {
                 let mut buffer = buffer;
-                response_body.follow(&mut buffer, 0, self.client, client)?;
+                response_body.follow(&mut buffer, 0, self.client, exchange.client)?;
                 Ok(ResponsePiece::Forward(buffer))
             }
-            ResponseState::Collected(collected) => collected.process(buffer, self.dialect, client),
+            ResponseState::Collected(collected) => {
+                collected.process(buffer, self.dialect, exchange.client)
+            }
         }
     }
 
     fn process_head(
         &mut self,
-        worker: &Worker,
-        client: &mut Client,
+        exchange: &mut Exchange<'_>,
         mut buffer: Buffer,
         len: usize,
         upload_done: bool,
     ) -> Result<ResponsePiece, ResponseError> {
+        let Exchange { worker, client, .. } = exchange;
         let head = ResponseHead::parse(&buffer.bytes()[..len], self.is_head, self.client)
             .map_err(ResponseError::Malformed)?;
         if head.is_interim() {
             return Ok(self.process_interim(worker, &head, buffer, len));
         }
+        let now = client.timer.last_progress();
         client.record.start_answer(&head);
-        client.status.response_started();
+        client.status.response_started(now);
         // If the upstream has not taken the whole body, both connections are in the middle of it and cannot be
         // reused.
         let until_close = head.framing == Framing::UntilClose

@@ -6,11 +6,8 @@
 //! stream. Without keys nothing is checked.
 
 use super::body_reader::{read_piece, send_continue};
-use super::client::Client;
-use super::exchange::ExchangeError;
+use super::exchange::{Exchange, ExchangeError};
 use super::min_rate::TransferPace;
-use super::request::Request;
-use super::worker::Worker;
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::StreamUse;
 use paddock_admission::model::Model;
@@ -26,32 +23,30 @@ const MAX_LOOKUP_BYTES: u64 = 64 * 1024;
 
 /// Checks that a request's key may use the streams it asks for.
 pub(super) async fn check(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
+    exchange: &mut Exchange<'_>,
     model: &Model,
     wants: StreamUse,
 ) -> Result<(), ExchangeError> {
     let checked = match wants {
-        StreamUse::Open(conversation) => check_open(worker, client, model, &conversation),
-        StreamUse::Resume => check_resume(worker, client, request, model),
+        StreamUse::Open(conversation) => check_open(exchange, model, &conversation),
+        StreamUse::Resume => check_resume(exchange, model),
         StreamUse::Lookup => {
-            let body = read_whole_body(worker, client, request).await?;
-            check_lookup(worker, client, request, model, &body)
+            let body = read_whole_body(exchange).await?;
+            check_lookup(exchange, model, &body)
         }
     };
     checked.map_err(ExchangeError::Refused)
 }
 
 fn check_open(
-    worker: &Worker,
-    client: &mut Client,
+    exchange: &mut Exchange<'_>,
     model: &Model,
     conversation: &[u8],
 ) -> Result<(), ProxyError> {
+    let Exchange { worker, client, .. } = exchange;
     if conversation.len() > MAX_ID_BYTES {
         return Err(ProxyError::BadStream(
-            "its X-Conversation-Id is longer than 512 bytes",
+            "X-Conversation-Id is longer than 512 bytes",
         ));
     }
     let Some(key) = client.record.key() else {
@@ -69,15 +64,16 @@ fn check_open(
 
 /// Checks a request that reads or stops a stream. The child also takes a conversation from a form in the body,
 /// and the last of several: so a body is refused, and every id must belong to the key.
-fn check_resume(
-    worker: &Worker,
-    client: &Client,
-    request: &Request,
-    model: &Model,
-) -> Result<(), ProxyError> {
+fn check_resume(exchange: &Exchange<'_>, model: &Model) -> Result<(), ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     if !matches!(request.head.framing, Framing::None | Framing::Length(0)) {
         return Err(ProxyError::BadStream(
-            "it reads or stops a stream, and has a body",
+            "a request that reads or stops a stream must have no body",
         ));
     }
     let Some(key) = client.record.key() else {
@@ -140,13 +136,13 @@ struct LookupBody {
     conversation_ids: Option<serde_json::Value>,
 }
 
-fn check_lookup(
-    worker: &Worker,
-    client: &Client,
-    request: &Request,
-    model: &Model,
-    body: &[u8],
-) -> Result<(), ProxyError> {
+fn check_lookup(exchange: &Exchange<'_>, model: &Model, body: &[u8]) -> Result<(), ProxyError> {
+    let Exchange {
+        worker,
+        client,
+        request,
+        ..
+    } = exchange;
     // The child parses a form or an encoded body differently.
     let head = request.buffer.bytes().get(..request.head_len);
     let mut fields = field_lines(head.unwrap_or_default());
@@ -160,13 +156,13 @@ fn check_lookup(
         field.has_name("content-encoding") || field.has_name("content-type") && is_form()
     });
     if is_recoded {
-        return Err(ProxyError::BadStream("a lookup is plain JSON"));
+        return Err(ProxyError::BadStream("a stream lookup must be plain JSON"));
     }
     let Some(key) = client.record.key() else {
         return Ok(());
     };
     let ids = parse_lookup_ids(body).ok_or(ProxyError::BadStream(
-        "a lookup is a JSON object with one member `conversation_ids`, an array of strings",
+        "a stream lookup must be a JSON object with one member `conversation_ids`, an array of strings",
     ))?;
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();
@@ -192,23 +188,24 @@ fn parse_lookup_ids(body: &[u8]) -> Option<Vec<String>> {
 }
 
 /// Reads and buffers a request's whole body. Returns the data without framing.
-async fn read_whole_body(
-    worker: &Worker,
-    client: &mut Client,
-    request: &mut Request,
-) -> Result<Vec<u8>, ExchangeError> {
-    let too_large = || ExchangeError::Refused(ProxyError::BadStream("a lookup has at most 64 KiB"));
-    if request.is_larger_than(MAX_LOOKUP_BYTES) {
+async fn read_whole_body(exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ExchangeError> {
+    let too_large = || {
+        ExchangeError::Refused(ProxyError::BadStream(
+            "a stream lookup must not exceed 64 KiB",
+        ))
+    };
+    if exchange.request.is_larger_than(MAX_LOOKUP_BYTES) {
         return Err(too_large());
     }
-    send_continue(client, request).await?;
+    send_continue(exchange).await?;
     let mut pace = TransferPace::default();
-    while !request.body.is_complete() {
-        read_piece(worker, client, request, &mut pace, |_| {}).await?;
-        if request.body.data_bytes() > MAX_LOOKUP_BYTES {
+    while !exchange.request.body.is_complete() {
+        read_piece(exchange, &mut pace, |_| {}).await?;
+        if exchange.request.is_larger_than(MAX_LOOKUP_BYTES) {
             return Err(too_large());
         }
     }
+    let request = &*exchange.request;
     let mut whole = Vec::new();
     let mut body = Body::for_request(request.head.framing);
     let first = request.buffer.bytes().get(request.head_len..);

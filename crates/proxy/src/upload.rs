@@ -1,16 +1,15 @@
 //! The request's side of a relay: sends head, buffered body and the rest of the body to the upstream.
 
+use super::body_reader;
 use super::buffer::Buffer;
-use super::client::Client;
+use super::exchange::Exchange;
 use super::min_rate::{MinRate, TransferPace};
 use super::relay_outcome::RelayOutcome;
 use super::request::Request;
 use super::stream::Stream;
-use super::worker::Worker;
-use paddock_admission::error::ProxyError;
-use paddock_wire::InvalidRequest;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
@@ -58,9 +57,9 @@ impl Upload {
     }
 
     /// Notes that the response has begun: the request will not be sent again.
-    pub(super) fn forbid_repeat(&mut self, worker: &Worker, request: &mut Request) {
+    pub(super) fn forbid_repeat(&mut self, request: &mut Request) {
         self.repeatable = false;
-        self.release_buffer(worker, request);
+        self.release_buffer(request);
     }
 
     /// Returns the side that the upload waits for.
@@ -89,23 +88,21 @@ impl Upload {
     /// Passes bytes on. Ready only if the exchange ends; an upstream that takes no more does not end it.
     pub(super) fn poll(
         &mut self,
-        worker: &Worker,
-        client: &mut Client,
-        request: &mut Request,
+        exchange: &mut Exchange<'_>,
         upstream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<RelayOutcome> {
         loop {
-            self.release_buffer(worker, request);
-            match self.waiting_for(request) {
+            self.release_buffer(exchange.request);
+            match self.waiting_for(exchange.request) {
                 UploadWait::Nothing => return Poll::Pending,
-                UploadWait::Upstream => match self.poll_write(worker, request, upstream, cx) {
-                    Poll::Ready(Ok(())) => client.timer.record_progress(),
+                UploadWait::Upstream => match self.poll_write(exchange.request, upstream, cx) {
+                    Poll::Ready(Ok(())) => exchange.client.timer.record_progress(),
                     Poll::Ready(Err(_)) => self.upstream_closed = true,
                     Poll::Pending => return Poll::Pending,
                 },
-                UploadWait::Client => match self.poll_read(worker, client, request, cx) {
-                    Poll::Ready(Ok(())) => client.timer.record_progress(),
+                UploadWait::Client => match self.poll_read(exchange, cx) {
+                    Poll::Ready(Ok(())) => exchange.client.timer.record_progress(),
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => return Poll::Pending,
                 },
@@ -114,33 +111,29 @@ impl Upload {
     }
 
     /// Returns the request's buffer to the pool once it is sent and will not be sent again.
-    fn release_buffer(&mut self, worker: &Worker, request: &mut Request) {
+    fn release_buffer(&mut self, request: &mut Request) {
         if !self.repeatable && self.sent > 0 && self.sent == request.buffer.bytes().len() {
-            worker.pool.give(std::mem::take(&mut request.buffer));
+            request.buffer = Buffer::default();
             self.sent = 0;
         }
     }
 
     fn poll_write(
         &mut self,
-        worker: &Worker,
         request: &mut Request,
         upstream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if let Some(mut piece) = self.piece.take() {
-            let written = piece.poll_write_all(upstream, cx);
-            match written {
-                Poll::Pending => self.piece = Some(piece),
-                Poll::Ready(_) => worker.pool.give(piece),
-            }
-            return written;
+    ) -> Poll<io::Result<()>> {
+        if let Some(piece) = &mut self.piece {
+            let written = ready!(piece.poll_write_all(upstream, cx));
+            self.piece = None;
+            return Poll::Ready(written);
         }
         let unsent = request.buffer.bytes().get(self.sent..).unwrap_or_default();
         if unsent.is_empty() {
             // Buffered pieces follow. They are released one by one, so the request cannot be sent again.
             self.repeatable = false;
-            self.piece = request.buffered_body.pop(worker);
+            self.piece = request.buffered_body.pop();
             return Poll::Ready(Ok(()));
         }
         match Pin::new(upstream).poll_write(cx, unsent) {
@@ -156,11 +149,10 @@ impl Upload {
     /// Reads one more piece of the body.
     fn poll_read(
         &mut self,
-        worker: &Worker,
-        client: &mut Client,
-        request: &mut Request,
+        exchange: &mut Exchange<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), RelayOutcome>> {
+        let Exchange { worker, client, .. } = &mut *exchange;
         // Bytes that came while the request waited come first.
         if client.read_ahead.is_none() {
             let read = client.poll_read_ahead(worker, cx);
@@ -175,25 +167,7 @@ impl Upload {
             }
         }
         self.repeatable = false;
-        let Some(mut piece) = client.read_ahead.take() else {
-            return Poll::Ready(Ok(()));
-        };
-        let taken = match request.body.follow(piece.bytes()) {
-            Ok(taken) => taken,
-            Err(error) => {
-                let error = ProxyError::BadRequest(InvalidRequest::Chunk(error));
-                return Poll::Ready(Err(RelayOutcome::Failed(error)));
-            }
-        };
-        client.record.set_body_bytes(request.body.data_bytes());
-        let limit = worker.context.body_limit;
-        if request.body.data_bytes() > limit {
-            return Poll::Ready(Err(RelayOutcome::Failed(ProxyError::BodyTooLarge {
-                limit,
-            })));
-        }
-        client.keep_read_ahead(worker, &mut piece, taken);
-        self.piece = Some(piece);
+        self.piece = body_reader::take_piece(exchange, |_| {}).map_err(RelayOutcome::Failed)?;
         Poll::Ready(Ok(()))
     }
 }

@@ -204,16 +204,11 @@ impl UpstreamPool {
 fn is_quiet(stream: &mut Stream, pool: &BufferPool) -> bool {
     let mut received = None;
     let mut cx = Context::from_waker(Waker::noop());
-    let quiet = Buffer::poll_read(&mut received, pool, stream, &mut cx).is_pending();
-    if let Some(received) = received {
-        pool.give(received);
-    }
-    quiet
+    Buffer::poll_read(&mut received, pool, stream, &mut cx).is_pending()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::stream::Socket;
     use super::*;
     use tokio::net::UnixStream;
 
@@ -227,7 +222,7 @@ mod tests {
             .checked_sub(Duration::from_secs(seconds))
             .unwrap();
         let idle = IdleConnection {
-            stream: Stream::Socket(Socket::unix(ours.into_std().unwrap()).unwrap()),
+            stream: Stream::unix(ours.into_std().unwrap()).unwrap(),
             generation: GENERATION,
             since,
             may_close,

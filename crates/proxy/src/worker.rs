@@ -52,8 +52,6 @@ pub(crate) struct Worker {
     pub(crate) meter: Rc<Meter>,
     /// Scratch buffer for edited heads.
     pub(crate) scratch: RefCell<Vec<u8>>,
-    /// Bytes of bodies and responses in memory.
-    pub(crate) buffered_bytes: Cell<usize>,
     /// Current models, keys and rules for web pages.
     catalog: RefCell<Arc<Catalog>>,
     /// Status of each connection, also of some that have closed.
@@ -84,7 +82,6 @@ impl Worker {
             ids: RequestIds::new(),
             meter: Rc::new(meter),
             scratch: RefCell::default(),
-            buffered_bytes: Cell::new(0),
             catalog: RefCell::new(catalog),
             statuses: RefCell::default(),
             phase: Cell::new(ServicePhase::Serving),

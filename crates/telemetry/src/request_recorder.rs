@@ -6,9 +6,10 @@ use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, RequestRecord, Route, token_charge};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::{Key, KeyUse, OpenStream, StreamEnd, StreamUse};
-use paddock_admission::slot_queue::{EngineWait, SlotTicket};
+use paddock_admission::slot_queue::EngineWait;
 use paddock_scheduler::ModelId;
 use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, UsageParser};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct RequestRecorder {
     /// The `x-request-id` field line.
     id_line: Vec<u8>,
     in_flight: Option<InFlightRequest>,
+    /// The request's wait for a slot inside the child, which the connection counts.
+    engine_wait: Rc<RefCell<EngineWait>>,
     trace: Option<Trace>,
 }
 
@@ -38,7 +41,6 @@ struct InFlightRequest {
     error: Option<(&'static str, Outcome)>,
     queue: Duration,
     load: Duration,
-    engine_wait: EngineWait,
     /// Arrival of the first body byte of a streamed answer.
     first_byte: Option<Instant>,
     is_stream: bool,
@@ -49,12 +51,13 @@ struct InFlightRequest {
 }
 
 impl RequestRecorder {
-    /// Creates the recorder of a connection.
-    pub fn new(meter: Rc<Meter>) -> Self {
+    /// Creates the recorder of a connection, which counts in `engine_wait` how long its request waits for a slot.
+    pub fn new(meter: Rc<Meter>, engine_wait: Rc<RefCell<EngineWait>>) -> Self {
         Self {
             meter,
             id_line: Vec::new(),
             in_flight: None,
+            engine_wait,
             trace: None,
         }
     }
@@ -73,7 +76,6 @@ impl RequestRecorder {
             error: None,
             queue: Duration::ZERO,
             load: Duration::ZERO,
-            engine_wait: EngineWait::default(),
             first_byte: None,
             is_stream: false,
             usage_parser: None,
@@ -157,13 +159,6 @@ impl RequestRecorder {
         }
     }
 
-    /// Starts the wait for a slot inside the child.
-    pub fn queue_for_slot(&mut self, ticket: SlotTicket) {
-        if let Some(request) = &mut self.in_flight {
-            request.engine_wait.begin(ticket);
-        }
-    }
-
     /// Sets the number of body bytes received.
     pub fn set_body_bytes(&mut self, bytes: u64) {
         if let Some(request) = &mut self.in_flight {
@@ -175,7 +170,6 @@ impl RequestRecorder {
     pub fn start_answer(&mut self, head: &ResponseHead) {
         if let Some(request) = &mut self.in_flight {
             request.status = Some(head.status);
-            request.engine_wait.settle(Instant::now());
             request.is_stream = head.is_event_stream;
             let mut usage_parser = UsageParser::for_response(head);
             if request.visit.as_ref().is_some_and(KeyUse::has_token_limit) {
@@ -315,7 +309,7 @@ impl RequestRecorder {
             error: request.error.map(|(kind, _)| kind),
             queue: request.queue,
             load: request.load,
-            engine_wait: request.engine_wait.wait_time(at),
+            engine_wait: self.engine_wait.borrow().wait_time(at),
             ttft: request
                 .first_byte
                 .map(|first| first.duration_since(request.arrived)),

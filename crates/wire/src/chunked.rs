@@ -331,13 +331,20 @@ fn take_size_byte(digits: u8, size: u64, byte: u8) -> Result<ChunkState, ChunkEr
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+    HEX_DIGITS.get(usize::from(byte)).copied().flatten()
 }
+
+/// Values of hexadecimal digits. One lookup is cheaper than six comparisons.
+const HEX_DIGITS: [Option<u8>; 256] = {
+    let mut values = [None; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = Some(value);
+        values[b"0123456789ABCDEF"[value as usize] as usize] = Some(value);
+        value += 1;
+    }
+    values
+};
 
 fn expect(byte: u8, wanted: u8, then: ChunkState) -> Result<ChunkState, ChunkError> {
     if byte == wanted {

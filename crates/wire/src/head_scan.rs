@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 /// Limit on a head in bytes, for requests and responses.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// The CRLF of a head's last line and the empty line.
-const HEAD_END: &[u8] = b"\r\n\r\n";
+/// The end of a head's last line and the empty line, without the first CR: every other line contains `\r\n`
+/// too, at which a search for both line ends would stop. [`check_line_ends`] requires the CR.
+const HEAD_END: &[u8] = b"\n\r\n";
 
 static HEAD_END_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(HEAD_END));
 

@@ -5,27 +5,28 @@
 pub enum Unroutable {
     /// A client speaks the protocol of Ollama.
     #[error(
-        "Ollama's API is not served here, and no model was loaded for this request; set the client to the \
-         OpenAI API, at this address with /v1 behind it (POST /v1/chat/completions, GET /v1/models)"
+        "paddock does not serve Ollama's API, and loaded no model for this request; configure the client for the \
+         OpenAI API, at this address followed by /v1 (POST /v1/chat/completions, GET /v1/models)"
     )]
     OllamaApi,
     /// Neither paddock nor llama-server has the path, and no model is named.
     #[error(
-        "there is no such route, and the request names no model whose server could have it; the APIs of OpenAI \
-         and Anthropic are below /v1, as in /v1/chat/completions, and the routes of one model below \
+        "unknown route, and the request names no model whose server might have it; the APIs of OpenAI and \
+         Anthropic are under /v1, such as /v1/chat/completions, and the routes of one model under \
          /upstream/MODEL/"
     )]
     UnknownRoute,
     /// Only the body could name a model, and it is compressed.
     #[error(
-        "the body is compressed (Content-Encoding: {0}), so paddock cannot read which model the request is for; \
-         send it uncompressed, or name the model as `x-paddock-model` or `?model=`: the body then passes as it is"
+        "the body is compressed (Content-Encoding: {0}), so paddock cannot read the model's name in it; send it \
+         uncompressed, or send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards any \
+         body unread"
     )]
     EncodedBody(String),
     /// Only the body could name a model, and it is not JSON.
     #[error(
-        "the body is not valid JSON: {0}; so paddock cannot read which model the request is for; correct the \
-         body, or name the model as `x-paddock-model` or `?model=`: the body then passes as it is"
+        "the body is not valid JSON ({0}), so paddock cannot read the model's name in it; correct the body, or \
+         send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards any body unread"
     )]
     InvalidJson(String),
 }

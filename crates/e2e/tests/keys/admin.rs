@@ -101,7 +101,7 @@ fn commands_show_the_key_of_their_environment() {
     let words = format!("error: paddock at {at} rejected the key in PADDOCK_KEY\n");
     assert!(error.starts_with(&words), "{error}");
     let (code, _, error) = run(&paddock, &["status"], Some(&client));
-    let words = "error: the API key 'client' does not allow this: it wants `admin`, and the key allows `inference`";
+    let words = "error: the API key 'client' does not allow this request: it needs `admin`, and the key allows `inference`";
     assert!(code == 1 && error.starts_with(words), "{error}");
     let (code, out, error) = run(&paddock, &["status"], Some(&ops));
     assert_eq!((code, error.as_str()), (0, ""));

@@ -90,7 +90,7 @@ fn tokens_that_were_used_count_when_the_answer_has_told_them() {
     assert_eq!(client.ask(&asked).status, 200);
     let refused = client.ask(&asked);
     assert_eq!(refused.status, 429, "{}", refused.text());
-    let words = "the API key 'alice' has reached its `tokens_per_minute`";
+    let words = "the API key 'alice' has reached its limit `tokens_per_minute`";
     assert!(refused.text().contains(words), "{}", refused.text());
     let wait: u64 = refused.field("retry-after").unwrap().parse().unwrap();
     assert!(wait > 30, "{wait}: a chat takes many tokens");

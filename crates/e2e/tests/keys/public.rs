@@ -57,7 +57,7 @@ fn a_key_sees_and_uses_the_models_it_is_for() {
     for asked in [chat("m"), get("/upstream/m/props"), get("/props?model=m")] {
         let refused = paddock.ask(bearer(&asked, &alice));
         assert_eq!(refused.status, 403, "{asked}");
-        let words = "the API key 'alice' is not for the model 'm'; it is for: n";
+        let words = "the API key 'alice' does not allow the model 'm'; it allows: n";
         assert!(refused.text().contains(words), "{}", refused.text());
     }
     for asked in [chat("nobody"), get("/upstream/nobody/props"), get("/props")] {

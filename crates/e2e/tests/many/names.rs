@@ -80,15 +80,15 @@ fn a_request_that_cannot_be_read_is_told_why() {
             "line 1 column 200020",
         ),
         (&post(path, "a=b"), 400, "invalid_json", "line 1 column 1"),
-        (&post(path, "[]"), 400, "no_model", "there are: "),
-        (&post(path, ""), 400, "no_model", "there are: "),
-        (&form, 400, "no_model", "there are: "),
+        (&post(path, "[]"), 400, "no_model", "configured: "),
+        (&post(path, ""), 400, "no_model", "configured: "),
+        (&form, 400, "no_model", "configured: "),
         (&post("//v1/models", "x"), 404, "unknown_route", "/v1"),
         (&get("/v1/models/"), 404, "unknown_route", "/v1"),
         (&get("/v1/v1/models"), 404, "unknown_route", "/v1"),
         (&get("/"), 404, "unknown_route", "/upstream/MODEL/"),
         (&get("/favicon.ico"), 404, "unknown_route", "/v1"),
-        (&get("/props"), 400, "no_model", "there are: "),
+        (&get("/props"), 400, "no_model", "configured: "),
     ] {
         let answer = paddock.ask(asked);
         assert_eq!(

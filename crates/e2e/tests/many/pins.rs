@@ -34,7 +34,7 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     let words = refused.text();
     assert!(words.contains("paddock unpin MODEL"), "{words}");
     assert!(
-        words.contains("40.0 MiB at most beside what is pinned"),
+        words.contains("at most 40.0 MiB can be made free beside the pinned models"),
         "{words}"
     );
     assert_eq!(model(&paddock, "a")["pid"], pid);

@@ -3,7 +3,8 @@
 
 use super::harness::{GENERATION, Harness, expect, head, run, send};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 const GET: &str = "GET /props HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -167,7 +168,7 @@ impl Case {
 }
 
 /// Reads a body as its head says (RFC 9112 §6.3).
-async fn received(client: &mut DuplexStream, method: &str, status: u16, head: &str) -> String {
+async fn received(client: &mut UnixStream, method: &str, status: u16, head: &str) -> String {
     let lower = head.to_ascii_lowercase();
     if status == 204 {
         let misleads = ["transfer-encoding:", "content-length: 4", "trailer:"];

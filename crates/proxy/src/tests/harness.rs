@@ -1,5 +1,9 @@
 //! A worker between a client and an upstream that the test plays.
 
+mod paused_clock;
+
+pub(super) use paused_clock::run;
+
 use crate::client_connection;
 use crate::stream::Stream;
 use crate::upstream_pool::UpstreamConnection;
@@ -14,19 +18,20 @@ use paddock_config::{AllowedOrigins, ApiKey, Collector, KeyHash, Scope};
 use paddock_scheduler::{Epoch, Generation, ModelId};
 use paddock_supervisor::Address;
 use paddock_telemetry::{OtlpHandle, RecordBatch, RequestRecord, Trace};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 pub(super) const GENERATION: Generation = Generation(1);
 
-/// Bytes that a connection of the harness holds, as a socket's buffers would.
-const CONNECTION_CAPACITY: usize = 256 * 1024;
+/// Size of the send buffers of a connection.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 pub(super) const LIMITS: ExchangeLimits = ExchangeLimits {
     first_byte: Duration::from_mins(10),
@@ -166,14 +171,14 @@ impl Harness {
     }
 
     /// Pools an upstream connection for the next request, and returns its other end.
-    pub(super) fn upstream(&self) -> DuplexStream {
-        self.upstream_holding(CONNECTION_CAPACITY)
+    pub(super) fn upstream(&self) -> UnixStream {
+        self.upstream_holding(SEND_BUFFER_BYTES)
     }
 
-    pub(super) fn upstream_holding(&self, bytes: usize) -> DuplexStream {
-        let (ours, theirs) = duplex(bytes);
+    pub(super) fn upstream_holding(&self, bytes: usize) -> UnixStream {
+        let (ours, theirs) = connection_pair(bytes);
         let connection = UpstreamConnection {
-            stream: Stream::Memory(theirs),
+            stream: theirs,
             model: self.model.id,
             generation: GENERATION,
             reused: true,
@@ -185,18 +190,27 @@ impl Harness {
     }
 
     /// Opens a client's connection.
-    pub(super) fn client(&self) -> DuplexStream {
-        self.client_holding(CONNECTION_CAPACITY)
+    pub(super) fn client(&self) -> UnixStream {
+        self.client_holding(SEND_BUFFER_BYTES)
     }
 
-    pub(super) fn client_holding(&self, bytes: usize) -> DuplexStream {
-        let (ours, theirs) = duplex(bytes);
-        let serving =
-            client_connection::serve(Rc::clone(&self.worker), Stream::Memory(theirs), false);
+    pub(super) fn client_holding(&self, bytes: usize) -> UnixStream {
+        let (ours, theirs) = connection_pair(bytes);
+        let serving = client_connection::serve(Rc::clone(&self.worker), theirs, false);
         // The test's LocalSet ends the task.
-        drop(tokio::task::spawn_local(serving));
+        drop(paused_clock::spawn(serving));
         ours
     }
+}
+
+/// Returns the ends of a connection: the test's and paddock's. `bytes` is the size of both send buffers, of
+/// which the kernel makes a few kilobytes at least.
+fn connection_pair(bytes: usize) -> (UnixStream, Stream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    set_socket_send_buffer_size(&ours, bytes).unwrap();
+    set_socket_send_buffer_size(&theirs, bytes).unwrap();
+    let theirs = Stream::unix(theirs.into_std().unwrap()).unwrap();
+    (ours, theirs)
 }
 
 /// Returns a key with `secret` as its name and secret, for every model.
@@ -236,18 +250,8 @@ fn shut_model(id: usize, name: &str, limits: ExchangeLimits) -> Model {
     Model::new(ModelId(id), name.into(), capacity, limits, released)
 }
 
-/// Runs a test on a worker's kind of runtime, with a paused clock: no socket here is real.
-pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, test)
-}
-
 /// Reads exactly as many bytes as `expected` has.
-pub(super) async fn expect(stream: &mut DuplexStream, expected: &[u8]) {
+pub(super) async fn expect(stream: &mut UnixStream, expected: &[u8]) {
     let mut got = vec![0; expected.len()];
     let read = stream.read_exact(&mut got).await;
     assert!(
@@ -259,7 +263,7 @@ pub(super) async fn expect(stream: &mut DuplexStream, expected: &[u8]) {
 }
 
 /// Reads a head, without its empty line.
-pub(super) async fn head(stream: &mut DuplexStream) -> String {
+pub(super) async fn head(stream: &mut UnixStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -271,13 +275,13 @@ pub(super) async fn head(stream: &mut DuplexStream) -> String {
 }
 
 /// Reads until the other side closes.
-pub(super) async fn rest(stream: &mut DuplexStream) -> Vec<u8> {
+pub(super) async fn rest(stream: &mut UnixStream) -> Vec<u8> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     rest
 }
 
-pub(super) async fn send(stream: &mut DuplexStream, bytes: impl AsRef<[u8]>) {
+pub(super) async fn send(stream: &mut UnixStream, bytes: impl AsRef<[u8]>) {
     stream.write_all(bytes.as_ref()).await.unwrap();
 }
 

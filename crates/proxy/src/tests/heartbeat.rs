@@ -6,7 +6,8 @@ use paddock_admission::lease_queue::{AdmissionMessage, AdmissionReceiver, Grante
 use paddock_admission::model::{ExchangeLimits, Model};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -66,7 +67,7 @@ async fn refuse(queue: &mut AdmissionReceiver) {
 }
 
 /// Opens a client's connection that has got a comment.
-async fn begun(harness: &Harness, path: &str) -> DuplexStream {
+async fn begun(harness: &Harness, path: &str) -> UnixStream {
     let mut client = harness.client();
     let start = Instant::now();
     send(&mut client, ask(path, STREAMS)).await;
@@ -77,7 +78,7 @@ async fn begun(harness: &Harness, path: &str) -> DuplexStream {
 }
 
 /// Returns the last event of a stream, and checks for the regular end.
-async fn last_event(client: &mut DuplexStream) -> String {
+async fn last_event(client: &mut UnixStream) -> String {
     let mut size = Vec::new();
     while !size.ends_with(b"\r\n") {
         size.push(client.read_u8().await.unwrap());
@@ -202,7 +203,7 @@ fn a_child_that_dies_before_it_has_answered_is_an_event() {
         .await;
         drop(upstream);
         let words = last_event(&mut client).await;
-        assert!(words.contains("before it answered"), "{words}");
+        assert!(words.contains("before it responded"), "{words}");
     });
 }
 

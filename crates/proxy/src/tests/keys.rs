@@ -3,7 +3,8 @@
 use super::harness::{Harness, expect, head, key, rest, run, send, without_id};
 use paddock_config::{ApiKey, Scope};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::{advance, timeout};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -22,7 +23,7 @@ fn keyed(keys: &[ApiKey]) -> Harness {
 }
 
 /// Sends a request, and returns head and body of paddock's own response.
-async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (String, String) {
+async fn refused(harness: &Harness, client: &mut UnixStream, asked: &str) -> (String, String) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     let answer = head(client).await;
@@ -36,7 +37,7 @@ async fn refused(harness: &Harness, client: &mut DuplexStream, asked: &str) -> (
 }
 
 /// Sends a request that the child answers, and checks the head that the child receives.
-async fn passes(client: &mut DuplexStream, harness: &Harness, asked: &str, passed: &str) {
+async fn passes(client: &mut UnixStream, harness: &Harness, asked: &str, passed: &str) {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     assert_eq!(without_id(&head(&mut upstream).await), passed);
@@ -127,16 +128,10 @@ fn who_shows_no_key_or_an_unknown_one_is_told_so() {
         let harness = keyed(&[key("k")]);
         let mut client = harness.client();
         for (fields, words) in [
-            ("", "paddock wants an API key here"),
-            (
-                "Authorization: Basic azo=\r\n",
-                "paddock wants an API key here",
-            ),
-            (
-                "Authorization: Bearer K\r\n",
-                "this API key is not known here",
-            ),
-            ("x-api-key: kk\r\n", "this API key is not known here"),
+            ("", "an API key is required"),
+            ("Authorization: Basic azo=\r\n", "an API key is required"),
+            ("Authorization: Bearer K\r\n", "unknown API key"),
+            ("x-api-key: kk\r\n", "unknown API key"),
         ] {
             let (head, body) = refused(&harness, &mut client, &get(fields)).await;
             assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{head}");
@@ -199,7 +194,7 @@ fn a_key_is_for_what_it_allows() {
         let (head, body) = refused(&harness, &mut harness.client(), &get(SHOWN)).await;
         assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
         assert!(!head.contains("WWW-Authenticate"), "{head}");
-        let words = "the API key 'k' does not allow this: it wants `inference`, and the key allows `metrics`";
+        let words = "the API key 'k' does not allow this request: it needs `inference`, and the key allows `metrics`";
         assert!(
             body.contains(words) && body.contains("\"code\":\"forbidden\""),
             "{body}"
@@ -211,7 +206,7 @@ fn a_key_is_for_what_it_allows() {
         let (head, body) = refused(&harness, &mut harness.client(), &get(SHOWN)).await;
         assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
         assert!(
-            body.contains("is not for the model 'm'; it is for: nothing"),
+            body.contains("does not allow the model 'm'; it allows: nothing"),
             "{body}"
         );
     });
@@ -239,7 +234,7 @@ fn so_many_requests_of_a_key_are_under_way_until_one_ends_or_its_client_leaves()
             "{answer}"
         );
         assert!(
-            body.contains("'k' has reached its `max_concurrent`"),
+            body.contains("'k' has reached its limit `max_concurrent`"),
             "{body}"
         );
         passes(

@@ -3,7 +3,8 @@
 use super::harness::{Harness, head, rest, run, send};
 use paddock_admission::phase::ServicePhase;
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
 const MIB: usize = 1 << 20;
@@ -13,7 +14,7 @@ fn upload(length: usize) -> String {
 }
 
 /// Opens a client's connection whose body is too large, and which goes on sending.
-async fn refused(harness: &Harness) -> DuplexStream {
+async fn refused(harness: &Harness) -> UnixStream {
     let mut client = harness.client_holding(4096);
     send(&mut client, upload(50 * MIB)).await;
     client
@@ -37,7 +38,7 @@ fn an_error_reaches_a_client_that_sends_all_of_its_upload_first() {
 }
 
 /// Returns for how many seconds a client can send a byte every `pause`.
-async fn trickle(client: &mut DuplexStream, pause: u64) -> u64 {
+async fn trickle(client: &mut UnixStream, pause: u64) -> u64 {
     let start = Instant::now();
     while client.write_all(b"x").await.is_ok() {
         sleep(Duration::from_secs(pause)).await;

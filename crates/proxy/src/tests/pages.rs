@@ -2,7 +2,8 @@
 
 use super::harness::{Harness, expect, head, run, send, without_id};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 const PAGE: &str = "http://localhost:3000";
@@ -13,7 +14,7 @@ fn get(fields: &str) -> String {
 }
 
 /// Sends a request, and returns the head of paddock's own response.
-async fn answered(harness: &Harness, client: &mut DuplexStream, asked: &str) -> String {
+async fn answered(harness: &Harness, client: &mut UnixStream, asked: &str) -> String {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     let answer = head(client).await;
@@ -26,7 +27,7 @@ async fn answered(harness: &Harness, client: &mut DuplexStream, asked: &str) -> 
 }
 
 /// Returns the head that a client receives when the child responds with these fields.
-async fn passed(harness: &Harness, client: &mut DuplexStream, asked: &str, said: &str) -> String {
+async fn passed(harness: &Harness, client: &mut UnixStream, asked: &str, said: &str) -> String {
     let mut upstream = harness.upstream();
     send(client, asked).await;
     assert_eq!(

@@ -4,8 +4,10 @@ use super::harness::{Harness, expect, head, rest, run, send};
 use paddock_admission::phase::ServicePhase;
 use paddock_telemetry::{Operation, Outcome, RequestRecord};
 use paddock_wire::Usage;
+use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::time::advance;
 
 const ASK: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nX-Request-Id: r7\r\n\
@@ -20,7 +22,7 @@ fn chunk(data: &str) -> String {
 }
 
 /// Sends a request that reaches the child.
-async fn asked(harness: &Harness) -> (DuplexStream, DuplexStream) {
+async fn asked(harness: &Harness) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
     send(&mut client, ASK).await;
@@ -30,7 +32,7 @@ async fn asked(harness: &Harness) -> (DuplexStream, DuplexStream) {
 }
 
 /// Begins a stream.
-async fn begun(harness: &Harness) -> (DuplexStream, DuplexStream) {
+async fn begun(harness: &Harness) -> (UnixStream, UnixStream) {
     let (mut client, mut upstream) = asked(harness).await;
     send(&mut upstream, format!("{STREAM}{}", chunk("data: 1\n\n"))).await;
     head(&mut client).await;
@@ -263,13 +265,11 @@ fn what_is_cut_is_cancelled() {
 
 #[test]
 fn a_connection_that_is_let_go_of_is_recorded_all_the_same() {
-    let harness = Harness::new();
-    run(async {
-        let (client, upstream) = begun(&harness).await;
-        // The sockets must outlive the worker's tasks.
-        std::mem::forget((client, upstream));
-    });
-    run(async {
+    let harness = Rc::new(Harness::new());
+    let serving = Rc::clone(&harness);
+    // The sockets outlive the worker's tasks.
+    let _sockets = run(async move { begun(&serving).await });
+    run(async move {
         let row = record(&harness).await;
         assert_eq!(ended(&row), (Some(200), Outcome::Cancelled, None));
     });

@@ -2,7 +2,8 @@
 
 use super::harness::{Harness, expect, head, rest, run, send};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 const ASK: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
@@ -16,7 +17,7 @@ fn upload(length: usize) -> String {
 }
 
 /// Sends a byte every `pause` until the connection takes none. Returns the response.
-async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
+async fn trickle(client: &mut UnixStream, pause: Duration) -> String {
     loop {
         sleep(pause).await;
         let mut first = [0; 1];
@@ -32,7 +33,7 @@ async fn trickle(client: &mut DuplexStream, pause: Duration) -> String {
 }
 
 /// Opens a client's connection with a body of many megabytes on its way, and the upstream.
-async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
+async fn uploading(harness: &Harness) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
     send(&mut client, upload(50 * MIB)).await;
@@ -44,7 +45,7 @@ async fn uploading(harness: &Harness) -> (DuplexStream, DuplexStream) {
 }
 
 /// Opens a client's connection that reads nothing of a response of `length` bytes, and the upstream.
-async fn reading(harness: &Harness, length: usize) -> (DuplexStream, DuplexStream) {
+async fn reading(harness: &Harness, length: usize) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream_holding(1024);
     let mut client = harness.client_holding(1024);
     send(&mut client, ASK).await;
@@ -107,7 +108,7 @@ fn a_client_below_the_rate_of_an_upload_is_buffered_as_a_whole() {
         head(&mut upstream).await;
         let mut body = vec![0; 2 * MIB];
         upstream.read_exact(&mut body).await.unwrap();
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
     });
 }
 
@@ -180,7 +181,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
         let sent = timeout(Duration::from_secs(100), upstream.write_all(&body));
         assert!(sent.await.is_err(), "nobody waits: the child is held back");
         assert_eq!(harness.model.gate.in_flight(), 1);
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
 
         let harness = Harness::new();
         let (mut slow, mut upstream) = reading(&harness, 700_000).await;
@@ -193,7 +194,7 @@ fn an_answer_that_others_wait_for_is_read_ahead_of_a_slow_client() {
             sleep(Duration::from_mins(1)).await;
             expect(&mut slow, &vec![b'x'; 100_000]).await;
         }
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
         drop(client);
     });
 }
@@ -215,7 +216,7 @@ fn an_endless_answer_is_cut_for_a_slow_client_once_others_wait() {
         assert_eq!(harness.model.gate.in_flight(), 0);
         let read = rest(&mut client).await;
         assert!(read.len() > MIB && read.len() < 100 * MIB, "it is cut");
-        assert_eq!(harness.worker.buffered_bytes.get(), 0);
+        assert_eq!(harness.worker.pool.buffered_bytes(), 0);
         assert_eq!(harness.worker.pool.outstanding(), 0);
     });
 }

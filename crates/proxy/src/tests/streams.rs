@@ -5,7 +5,8 @@ use paddock_admission::model::ExchangeLimits;
 use paddock_admission::phase::ServicePhase;
 use paddock_supervisor::Address;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, advance, sleep, timeout};
 
 const ASK: &str = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
@@ -17,7 +18,7 @@ fn chunk(data: &str) -> String {
 }
 
 /// Begins a stream.
-async fn begin(harness: &Harness, ask: &str) -> (DuplexStream, DuplexStream) {
+async fn begin(harness: &Harness, ask: &str) -> (UnixStream, UnixStream) {
     let mut upstream = harness.upstream();
     let mut client = harness.client();
     send(&mut client, ask).await;

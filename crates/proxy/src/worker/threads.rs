@@ -3,7 +3,7 @@
 use super::{Worker, WorkerContext};
 use crate::client_connection;
 use crate::connection_limiter::ConnectionPermit;
-use crate::stream::{Socket, Stream};
+use crate::stream::Stream;
 use crate::worker::command::{WorkerCommand, WorkersHandle};
 use crate::worker::handle::WorkerHandle;
 use paddock_admission::catalog::Catalog;
@@ -43,11 +43,10 @@ impl AsFd for AcceptedConnection {
 impl AcceptedConnection {
     /// Registers the connection with this runtime.
     pub(crate) fn register(self) -> io::Result<Stream> {
-        let socket = match self {
-            Self::Tcp(stream) => Socket::tcp(stream)?,
-            Self::Unix(stream) | Self::InProcess(stream) => Socket::unix(stream)?,
-        };
-        Ok(Stream::Socket(socket))
+        match self {
+            Self::Tcp(stream) => Stream::tcp(stream),
+            Self::Unix(stream) | Self::InProcess(stream) => Stream::unix(stream),
+        }
     }
 }
 
@@ -253,7 +252,7 @@ fn accept(
                 serving.await;
             });
         }
-        Err(error) => tracing::warn!(%error, "a connection could not be taken"),
+        Err(error) => tracing::warn!(%error, "cannot register an accepted connection"),
     }
 }
 

@@ -35,30 +35,29 @@ pub(super) fn finders() -> &'static [Finder<'static>; MARKERS.len()] {
 /// such a pair no marker begins. The other members of events begin with other letters, except
 /// `text`.
 pub(super) fn contain_marker(bytes: &[u8]) -> bool {
-    let behind = bytes.get(1..).unwrap_or_default();
-    let (strides, _) = behind.as_chunks::<STRIDE_BYTES>();
-    for (index, letters) in strides.iter().enumerate() {
-        let from = index * STRIDE_BYTES;
-        let Some(quotes) = bytes.get(from..).and_then(|rest| rest.first_chunk()) else {
-            break;
-        };
-        if may_start_marker(quotes, letters) {
-            let end = (from + STRIDE_BYTES + MAX_MARKER_LEN).min(bytes.len());
-            if find_any(bytes.get(from..end).unwrap_or_default()) {
-                return true;
-            }
+    let letters = bytes.get(1..).unwrap_or_default();
+    let (quote_strides, _) = bytes.as_chunks();
+    let (letter_strides, _) = letters.as_chunks();
+    for (index, (quotes, letters)) in quote_strides.iter().zip(letter_strides).enumerate() {
+        if may_start_marker(quotes, letters) && find_in_stride(bytes, index) {
+            return true;
         }
     }
     // Less than a stride remains: the last whole stride covers it and the bytes before it.
-    let last = behind.last_chunk().zip(without_last(bytes).last_chunk());
-    if last.is_some_and(|(letters, quotes)| !may_start_marker(quotes, letters)) {
+    let last = without_last(bytes).last_chunk().zip(letters.last_chunk());
+    if last.is_some_and(|(quotes, letters)| !may_start_marker(quotes, letters)) {
         return false;
     }
-    find_any(
-        bytes
-            .get(strides.len() * STRIDE_BYTES..)
-            .unwrap_or_default(),
-    )
+    let end = letter_strides.len() * STRIDE_BYTES;
+    find_any(bytes.get(end..).unwrap_or_default())
+}
+
+/// Returns true if a marker begins in the stride of this index.
+#[cold]
+fn find_in_stride(bytes: &[u8], index: usize) -> bool {
+    let from = index * STRIDE_BYTES;
+    let end = (from + STRIDE_BYTES + MAX_MARKER_LEN).min(bytes.len());
+    find_any(bytes.get(from..end).unwrap_or_default())
 }
 
 fn without_last(bytes: &[u8]) -> &[u8] {

@@ -35,6 +35,9 @@ macro_rules! chunks {
     };
 }
 
+mod accepted;
+pub(crate) use accepted::ACCEPTED;
+
 /// Ambiguous requests, with the reason for refusing each.
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[(&str, &[u8], InvalidRequest)] = &[
@@ -300,102 +303,4 @@ pub(crate) const WAITING: &[(&str, &[u8])] = &[
     ("chunks-without-last", chunks!("5\r\nhello\r\n")),
     ("chunks-without-empty-line", chunks!("5\r\nhello\r\n0\r\n")),
     ("trailers-without-end", chunks!("0\r\nX: y\r\n")),
-];
-
-/// A name, the request, and the differences in the forwarded bytes: original text and replacement.
-pub(crate) type Accepted = (
-    &'static str,
-    &'static [u8],
-    &'static [(&'static str, &'static str)],
-);
-
-/// Odd but legal requests.
-#[rustfmt::skip]
-pub(crate) const ACCEPTED: &[Accepted] = &[
-    // No hop-by-hop fields.
-    ("plain", get!("Host: a"), &[]),
-    ("name-case", get!("hOsT: a\r\naCCept: */*\r\nX-UPPER: Y\r\nx-lower: y"), &[]),
-    ("empty-values", get!("Host: a\r\nX:\r\nY: \r\nZ: \t "), &[]),
-    ("white-space-around-values", get!("Host: \t a \t\r\nX:y\r\nY:\ty\t\r\nZ:   y   "), &[]),
-    ("obs-text-in-value", b"GET / HTTP/1.1\r\nHost: a\r\nX: caf\xe9\xff\x80\r\nY: caf\xc3\xa9\r\n\r\n", &[]),
-    ("tab-in-value", get!("Host: a\r\nX: y\tz"), &[]),
-    ("every-token-character", get!("Host: a\r\n!#$%&'*+-.^_`|~09AZaz: y"), &[]),
-    ("framing-in-a-value", get!("Host: a\r\nX: Transfer-Encoding: chunked\r\nY: \\r\\nContent-Length: 5"), &[]),
-    ("names-like-framing", get!("Host: a\r\nX-Content-Length: 5\r\nContent-Lengthy: 5\r\nTransfer-Encodin: chunked\r\nXHost: b"), &[]),
-    ("repeated-fields", get!("X: 1\r\nHost: a\r\nx: 2\r\nX: 1\r\nCookie: a=1\r\nCookie: b=2"), &[]),
-    ("expect", post!("Content-Length: 5\r\nExpect: 100-continue"), &[]),
-    ("expect-other", post!("Content-Length: 5\r\nExpect: the-unexpected"), &[]),
-    ("trailer-announced", post!("Content-Length: 5\r\nTrailer: X"), &[]),
-    ("proxy-authorization", get!("Host: a\r\nProxy-Authorization: Basic eA=="), &[]),
-    ("forwarded", get!("Host: a\r\nForwarded: for=\"[::1]\"\r\nVia: 1.1 b\r\nX-Forwarded-For: c, d"), &[]),
-    // Methods and targets.
-    ("method-unknown", line!("FROBNICATE /x HTTP/1.1"), &[]),
-    ("method-lower-case", line!("get / HTTP/1.1"), &[]),
-    ("method-every-token-character", line!("!#$%&'*+-.^_`|~09AZaz / HTTP/1.1"), &[]),
-    ("method-connect-lower-case", line!("connect / HTTP/1.1"), &[]),
-    ("target-asterisk", line!("OPTIONS * HTTP/1.1"), &[]),
-    ("target-two-slashes", line!("GET //b/c HTTP/1.1"), &[]),
-    ("target-dots", line!("GET /a/../../b/./c HTTP/1.1"), &[]),
-    ("target-escapes", line!("GET /%00%0d%0a%2F%zz%?%23=%25 HTTP/1.1"), &[]),
-    ("target-queries", line!("GET /a?b?c=d&e;f=/g:h@i HTTP/1.1"), &[]),
-    ("target-url-inside", line!("GET /http://b/?http://c HTTP/1.1"), &[]),
-    ("target-json", line!("GET /{\"a\":[1|2]}^\\ HTTP/1.1"), &[]),
-    ("target-utf-8", "GET /caf\u{e9}?\u{4f60}\u{597d} HTTP/1.1\r\nHost: a\r\n\r\n".as_bytes(), &[]),
-    ("target-version-inside", line!("GET /HTTP/1.0 HTTP/1.1"), &[]),
-    // Hosts.
-    ("host-empty", get!("Host:"), &[]),
-    ("host-port", get!("Host: a.example:8080"), &[]),
-    ("host-address", get!("Host: [::1]:80"), &[]),
-    ("host-zone", get!("Host: [fe80::1%25eth0]"), &[]),
-    ("host-last", get!("X: y\r\nHost: a"), &[]),
-    // Lengths.
-    ("length", post!("Content-Length: 5"), &[]),
-    ("length-zero", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", &[]),
-    ("length-leading-zeros", post!("Content-Length: 0000000000000000005"), &[]),
-    ("length-white-space", post!("Content-Length:\t 5\t "), &[]),
-    ("length-of-get", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", &[]),
-    ("length-of-head", b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", &[]),
-    ("length-body-looks-like-a-request", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 29\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n\r\n", &[]),
-    ("length-binary", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n\0\r\n\xff\n", &[]),
-    // Chunks.
-    ("chunks", chunks!("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), &[]),
-    ("chunks-none", chunks!("0\r\n\r\n"), &[]),
-    ("chunks-upper-case", chunks!("A\r\n0123456789\r\n00B\r\n01234567890\r\n000\r\n\r\n"), &[]),
-    ("chunks-lower-case", chunks!("a\r\n0123456789\r\n0\r\n\r\n"), &[]),
-    ("chunks-15-digits", chunks!("000000000000005\r\nhello\r\n000000000000000\r\n\r\n"), &[]),
-    ("chunks-extensions", chunks!("5;a\r\nhello\r\n1;a=b;c=\"d;\te\"\r\n!\r\n0;last\r\n\r\n"), &[]),
-    ("chunks-extension-empty", chunks!("5;\r\nhello\r\n0;;\r\n\r\n"), &[]),
-    ("chunks-extension-obs-text", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\xe9\r\nhello\r\n0\r\n\r\n", &[]),
-    ("chunks-trailers", chunks!("5\r\nhello\r\n0\r\nX: y\r\nX:z\r\nEmpty:\r\n\r\n"), &[]),
-    ("chunks-trailer-obs-text", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: \xe9\r\n\r\n", &[]),
-    ("chunks-trailer-long-name", chunks!("0\r\nA-Name-Longer-Than-Any-That-Frames: y\r\n\r\n"), &[]),
-    ("chunks-trailer-like-framing", chunks!("0\r\nContent-Lengthy: 5\r\nTransfer-Encodings: chunked\r\nHos: t\r\n\r\n"), &[]),
-    ("chunks-trailer-like-credentials", chunks!("0\r\nAuthorizations: b\r\nX-Api-Key-Hint: b\r\nCook: ie\r\n\r\n"), &[]),
-    ("chunks-data-looks-like-framing", chunks!("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"), &[]),
-    ("chunked-case", b"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: ChUnKeD\r\n\r\n0\r\n\r\n", &[]),
-    ("chunked-white-space", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked \t\r\n\r\n0\r\n\r\n", &[]),
-    ("chunked-tight", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:chunked\r\n\r\n0\r\n\r\n", &[]),
-    ("chunked-get", b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", &[]),
-    // Hop-by-hop fields.
-    ("connection-close", get!("Host: a\r\nConnection: close"), &[("Connection: close\r\n", "")]),
-    ("connection-keep-alive", get!("Connection: Keep-Alive\r\nHost: a\r\nKeep-Alive: timeout=5\r\nX: y"), &[("Connection: Keep-Alive\r\n", ""), ("Keep-Alive: timeout=5\r\n", "")]),
-    ("connection-close-and-te", get!("Host: a\r\nTE: trailers\r\nConnection: close, TE\r\nX: y"), &[("TE: trailers\r\n", ""), ("Connection: close, TE\r\n", "")]),
-    ("connection-named-fields", get!("X-Hop: 1\r\nHost: a\r\nConnection: x-hop,\t X-OTHER\r\nX-Hop-Not: 2\r\nx-hop: 3\r\nx-other:\r\nX: y"), &[("X-Hop: 1\r\n", ""), ("Connection: x-hop,\t X-OTHER\r\n", ""), ("x-hop: 3\r\n", ""), ("x-other:\r\n", "")]),
-    ("connection-two-lines", get!("Host: a\r\nConnection: X-A\r\nX-A: 1\r\nX-B: 2\r\nConnection: X-B"), &[("Connection: X-A\r\n", ""), ("X-A: 1\r\n", ""), ("X-B: 2\r\n", ""), ("Connection: X-B", ""), ("\r\n\r\n\r\n", "\r\n\r\n")]),
-    ("connection-names-nothing-there", get!("Host: a\r\nConnection: X-A, X-B\r\nX: y"), &[("Connection: X-A, X-B\r\n", "")]),
-    ("connection-empty", get!("Host: a\r\nConnection:\r\nX: y"), &[("Connection:\r\n", "")]),
-    ("connection-commas", get!("Host: a\r\nConnection: ,, ,\r\nX: y"), &[("Connection: ,, ,\r\n", "")]),
-    ("connection-obs-text", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nConnection: x\r\n\r\n", &[("X: y\r\n", ""), ("Connection: x\r\n", "")]),
-    ("connection-itself", get!("Host: a\r\nConnection: connection\r\nX: y"), &[("Connection: connection\r\n", "")]),
-    ("connection-names-close", get!("Host: a\r\nClose: 1\r\nConnection: close\r\nX: y"), &[("Connection: close\r\n", ""), ("Close: 1\r\n", "")]),
-    ("upgrade", get!("Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"), &[("Upgrade: websocket\r\n", ""), ("Connection: Upgrade\r\n", "")]),
-    ("upgrade-h2c", get!("Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nX: y"), &[("Connection: Upgrade, HTTP2-Settings\r\n", ""), ("Upgrade: h2c\r\n", ""), ("HTTP2-Settings: AAMAAABk\r\n", "")]),
-    ("hop-by-hop-unannounced", get!("Host: a\r\nte: gzip\r\nKEEP-ALIVE: 1\r\nProxy-Connection: keep-alive\r\nupgrade: x\r\nX: y"), &[("te: gzip\r\n", ""), ("KEEP-ALIVE: 1\r\n", ""), ("Proxy-Connection: keep-alive\r\n", ""), ("upgrade: x\r\n", "")]),
-    ("hop-by-hop-all-there-is", b"GET / HTTP/1.1\r\nTE: a\r\nHost: a\r\nTE: b\r\n\r\n", &[("TE: a\r\n", ""), ("TE: b\r\n", "")]),
-    // HTTP/1.0.
-    ("http10", b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", &[("HTTP/1.0", "HTTP/1.1")]),
-    ("http10-without-host", b"GET / HTTP/1.0\r\nX: y\r\n\r\n", &[("HTTP/1.0", "HTTP/1.1"), ("X: y\r\n", "X: y\r\nHost: added\r\n")]),
-    ("http10-without-fields", b"GET / HTTP/1.0\r\n\r\n", &[("HTTP/1.0\r\n", "HTTP/1.1\r\nHost: added\r\n")]),
-    ("http10-keep-alive", b"GET /HTTP/1.0x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", &[(" HTTP/1.0", " HTTP/1.1"), ("Connection: keep-alive\r\n", "")]),
-    ("http10-length", b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", &[("HTTP/1.0", "HTTP/1.1")]),
 ];

@@ -7,7 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use std::cell::RefCell;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::UnixStream;
 use tokio::task::yield_now;
 
 /// Line of a generated request id.
@@ -62,7 +63,7 @@ impl Case {
     }
 
     /// Plays the client.
-    async fn ask(&self, client: DuplexStream, ids: &RefCell<Vec<Vec<u8>>>) -> TestCaseResult {
+    async fn ask(&self, client: UnixStream, ids: &RefCell<Vec<Vec<u8>>>) -> TestCaseResult {
         let (mut from, mut to) = split(client);
         if self.pipelined {
             let all = self.exchanges.iter().map(|exchange| exchange.ask.sent());
@@ -102,7 +103,7 @@ impl Case {
     async fn answer(
         &self,
         harness: &Harness,
-        mut upstream: DuplexStream,
+        mut upstream: UnixStream,
         ids: &RefCell<Vec<Vec<u8>>>,
     ) -> TestCaseResult {
         for exchange in self.served() {
@@ -132,7 +133,7 @@ impl Case {
 }
 
 /// Ends a connection that serves no more, and checks that nothing else was sent on it.
-async fn end(mut upstream: DuplexStream, first: bool) -> TestCaseResult {
+async fn end(mut upstream: UnixStream, first: bool) -> TestCaseResult {
     if first {
         upstream.shutdown().await?;
     }
