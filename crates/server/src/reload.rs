@@ -12,11 +12,11 @@ use self::inotify::FileWatcher;
 #[cfg(not(target_os = "linux"))]
 use self::notify_watcher::FileWatcher;
 use crate::service_manager::ProgressReporter;
+use paddock_api::{KeyChanges, ReloadResult};
 use paddock_config::{Config, Listen, Problems, warnings};
-use paddock_runtime::RuntimeHandle;
+use paddock_runtime::{ReloadReport, RuntimeHandle};
 use paddock_supervisor::blocking;
 use paddock_telemetry::{ActivityRetention, OtlpHandle};
-use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
 use std::io;
@@ -157,7 +157,7 @@ impl Reloader {
     ///
     /// # Errors
     /// The configuration stays as it is, for the given reason.
-    pub async fn reload(&self) -> Result<Value, ReloadError> {
+    pub async fn reload(&self) -> Result<ReloadResult, ReloadError> {
         // The service manager waits for the end of a reload, even of a failed one.
         let mut reloading = self.progress.begin_reload();
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
@@ -188,11 +188,12 @@ impl Reloader {
         }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
-        let reloaded = reloaded.ok_or(ReloadError::Stopping)?.to_json();
+        let reloaded = to_api(reloaded.ok_or(ReloadError::Stopping)?);
         self.retention
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         self.otlp.set_collector(otlp);
-        tracing::info!(%reloaded, "the configuration was read again");
+        let json = serde_json::to_string(&reloaded).unwrap_or_default();
+        tracing::info!(reloaded = json, "the configuration was read again");
         Ok(reloaded)
     }
 
@@ -233,6 +234,22 @@ impl Reloader {
                 return;
             }
         }
+    }
+}
+
+/// Converts a report to the admin API's type.
+fn to_api(report: ReloadReport) -> ReloadResult {
+    let at_next_start = report.at_next_start.into_iter();
+    ReloadResult {
+        added: report.added,
+        at_next_start: at_next_start.map(str::to_owned).collect(),
+        changed: report.changed,
+        keys: KeyChanges {
+            added: report.api_keys.added,
+            changed: report.api_keys.changed,
+            removed: report.api_keys.removed,
+        },
+        removed: report.removed,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Lists active requests: queued or in flight.
 
+use super::AdminContext;
 use super::ended_requests::parse_limit;
-use super::{AdminContext, bad_query};
+use super::errors::bad_query;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::unix_seconds;

@@ -1,6 +1,6 @@
 //! Requires an API key on the admin plane if a key with a matching scope is configured.
 
-use super::refusal;
+use super::errors::refusal;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue};

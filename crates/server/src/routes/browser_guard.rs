@@ -6,7 +6,7 @@
 //! sends neither of the other two with a same-origin GET. The rules are in `browser_policy.rs`.
 
 use super::admin_authentication;
-use axum::Json;
+use super::errors::admin_error;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::uri::Authority;
@@ -15,7 +15,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
-use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -141,13 +140,7 @@ impl IntoResponse for Refusal {
                     .to_owned(),
             ),
         };
-        let error = json!({ "error": {
-            "message": message,
-            "type": "invalid_request_error",
-            "code": code,
-            "param": null,
-        } });
-        (status, Json(error)).into_response()
+        admin_error(status, code, &message)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Cancels a request (`DELETE /api/requests/{id}`).
 
 use super::AdminContext;
+use super::errors::admin_error;
 use super::parameters::PathName;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use paddock_api::CancelResult;
 
 /// Ends a queued or in-flight request by its `x-request-id`. The client gets an error.
 pub(super) async fn cancel(
@@ -15,14 +16,12 @@ pub(super) async fn cancel(
 ) -> Response {
     match admin.workers.cancel(&name).await {
         0 => {
-            let error = json!({ "error": {
-                "message": "no request of this id is queued or in flight",
-                "type": "invalid_request_error",
-                "code": "not_found",
-                "param": null,
-            } });
-            (StatusCode::NOT_FOUND, Json(error)).into_response()
+            let message = "no request of this id is queued or in flight";
+            admin_error(StatusCode::NOT_FOUND, "not_found", message)
         }
-        count => Json(json!({ "cancelled": count })).into_response(),
+        count => {
+            let cancelled = count as u64;
+            Json(CancelResult { cancelled }).into_response()
+        }
     }
 }

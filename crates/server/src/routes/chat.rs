@@ -4,7 +4,8 @@
 //! queued, limited, counted and cancelled like other requests. A client that disconnects closes the
 //! pair, which frees the child's slot.
 
-use super::{AdminContext, refusal};
+use super::AdminContext;
+use super::errors::refusal;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{

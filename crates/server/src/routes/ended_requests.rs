@@ -1,7 +1,8 @@
 //! Lists ended requests (`GET /api/requests`), and reads the query of lists.
 
+use super::errors::bad_query;
 use super::parameters::parse_number;
-use super::{AdminContext, active_requests, bad_query};
+use super::{AdminContext, active_requests};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};

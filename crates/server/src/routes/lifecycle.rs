@@ -1,7 +1,8 @@
 //! Lists lifecycle events (`GET /api/lifecycle`).
 
+use super::AdminContext;
 use super::ended_requests::{self, BadParameter};
-use super::{AdminContext, bad_query};
+use super::errors::bad_query;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};

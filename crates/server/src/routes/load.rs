@@ -1,17 +1,17 @@
 //! Loads and unloads models (`POST /api/models/{id}/load`, `…/unload`).
 
+use super::SharedContext;
+use super::errors::{bad_query, failure_to_api, refusal};
 use super::parameters::PathName;
-use super::status::status_name;
-use super::{SharedContext, bad_query, refusal};
+use super::status::model_status;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
-use paddock_admission::error::failure_json;
+use paddock_api::LoadResult;
 use paddock_runtime::ModelDetails;
 use paddock_scheduler::{ModelId, ModelStatus};
-use serde_json::json;
 use std::collections::HashMap;
 
 /// Loads a model. Answers 202 at once; with `?wait=true`, 200 when the model is ready or 503 when the load failed.
@@ -87,8 +87,7 @@ async fn respond(
             return respond_done(shared, &model, wanted).await;
         }
         if !waits {
-            let body = json!({ "id": model.config.id, "status": status_name(&model) });
-            return (StatusCode::ACCEPTED, Json(body)).into_response();
+            return (StatusCode::ACCEPTED, Json(to_api(&model))).into_response();
         }
         if changes.changed().await.is_err() {
             return refusal(&ProxyError::ShuttingDown);
@@ -101,14 +100,22 @@ async fn respond_done(
     model: &ModelDetails,
     wanted: ModelStatus,
 ) -> Response {
-    let mut body = json!({ "id": model.config.id, "status": status_name(model) });
+    let mut result = to_api(model);
     if model.scheduling.status == wanted {
-        return (StatusCode::OK, Json(body)).into_response();
+        return (StatusCode::OK, Json(result)).into_response();
     }
-    let decisions = shared.runtime.explain_model(model.id).await;
-    body["message"] = json!(decisions.last().map(|decision| &decision.message));
-    if let Some(failed) = &model.failed {
-        body["failure"] = failure_json(&failed.failure);
+    let mut decisions = shared.runtime.explain_model(model.id).await;
+    result.message = decisions.pop().map(|decision| decision.message);
+    let failed = model.failed.as_ref();
+    result.failure = failed.map(|failed| failure_to_api(&failed.failure));
+    (StatusCode::SERVICE_UNAVAILABLE, Json(result)).into_response()
+}
+
+fn to_api(model: &ModelDetails) -> LoadResult {
+    LoadResult {
+        failure: None,
+        id: model.config.id.clone(),
+        message: None,
+        status: model_status(model),
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }

@@ -1,18 +1,18 @@
 //! Serves the output of a model's children: the last lines, or a stream of new ones.
 
+use super::SharedContext;
+use super::errors::bad_query;
 use super::parameters::{PathName, parse_number};
-use super::{SharedContext, bad_query};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use paddock_api::{LogLines, LogRecord};
 use paddock_supervisor::{LogPage, LogReader, Logs};
-use serde_json::json;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Write;
 
 /// Number of lines without `n`.
 const DEFAULT_LINES: u64 = 100;
@@ -47,14 +47,15 @@ pub(super) async fn logs(
         Err((parameter, message)) => return bad_query(parameter, &message),
     };
     let Some(logs) = shared.runtime.logs(id).await else {
-        return Json(json!({ "lines": [] })).into_response();
+        return Json(LogLines { lines: Vec::new() }).into_response();
     };
     let from = logs.first_of_last(query.lines);
     if query.follow {
         let kind = [(CONTENT_TYPE, "application/x-ndjson")];
         return (kind, follow(logs, from)).into_response();
     }
-    Json(json!({ "lines": logs.page(from, usize::MAX).lines })).into_response()
+    let lines = logs.page(from, usize::MAX).lines;
+    Json(LogLines { lines }).into_response()
 }
 
 impl LogQuery {
@@ -89,22 +90,24 @@ fn follow(logs: LogReader, from: u64) -> Body {
             return None;
         }
         let page = logs.page(from, MAX_CHUNK_BYTES);
-        let chunk = Ok::<_, Infallible>(format_chunk(from, &page));
-        Some((chunk, (logs, page.next())))
+        let next = page.next();
+        let chunk = Ok::<_, Infallible>(format_chunk(from, page));
+        Some((chunk, (logs, next)))
     });
     Body::from_stream(pieces)
 }
 
 /// Formats lines as one JSON object each, after the number of missed lines, if any.
-fn format_chunk(from: u64, page: &LogPage) -> Bytes {
-    let mut text = String::new();
-    let missed = page.first - from.min(page.first);
-    if missed > 0 {
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "{}", json!({ "missed": missed }));
-    }
-    for line in &page.lines {
-        let _ = writeln!(text, "{}", json!({ "line": line }));
+fn format_chunk(from: u64, page: LogPage) -> Bytes {
+    let missed = page.first.saturating_sub(from);
+    let gap = (missed > 0).then_some(LogRecord::Missed { missed });
+    let lines = page.lines.into_iter().map(|line| LogRecord::Line { line });
+    let mut text = Vec::new();
+    for record in gap.into_iter().chain(lines) {
+        // Neither the conversion of these records to JSON nor writing to memory fails.
+        if serde_json::to_writer(&mut text, &record).is_ok() {
+            text.push(b'\n');
+        }
     }
     text.into()
 }
@@ -144,9 +147,12 @@ mod tests {
     #[test]
     fn who_was_too_slow_is_told_how_many_lines_are_lost() {
         let lines = vec!["a \"b\"".to_owned(), "\u{1b}[0m".to_owned()];
-        let page = LogPage { first: 7, lines };
+        let page = || LogPage {
+            first: 7,
+            lines: lines.clone(),
+        };
         let told = "{\"line\":\"a \\\"b\\\"\"}\n{\"line\":\"\\u001b[0m\"}\n";
-        assert_eq!(format_chunk(7, &page), told);
-        assert_eq!(format_chunk(4, &page), format!("{{\"missed\":3}}\n{told}"));
+        assert_eq!(format_chunk(7, page()), told);
+        assert_eq!(format_chunk(4, page()), format!("{{\"missed\":3}}\n{told}"));
     }
 }

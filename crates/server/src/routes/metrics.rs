@@ -4,8 +4,8 @@ mod engine_text;
 mod engines;
 mod text;
 
-use super::status::status_name;
-use super::{AdminContext, MetricsSource, refusal};
+use super::errors::refusal;
+use super::{AdminContext, MetricsSource};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -14,7 +14,7 @@ use paddock_admission::error::ProxyError;
 use paddock_admission::keys::AuthenticatedKey;
 use paddock_proxy::ConnectionLimiter;
 use paddock_runtime::{self as runtime, ModelDetails};
-use paddock_scheduler::Memory;
+use paddock_scheduler::{Memory, ModelStatus};
 use paddock_telemetry::sink;
 use paddock_telemetry::{
     Histogram, LatencyHistograms, MetricFamily, MetricSample, MetricValue, ModelCounts, ModelNames,
@@ -334,7 +334,7 @@ fn add_states(list: &mut FamilyList, snapshot: &runtime::RuntimeSnapshot) {
         (
             "paddock_model_ready",
             "1 where the model is loaded and serves.",
-            |model| f64::from(u8::from(status_name(model) == "ready")),
+            |model| f64::from(u8::from(model.scheduling.status == ModelStatus::Ready)),
         ),
     ];
     for (name, help, get) in families {

@@ -1,13 +1,14 @@
 //! Pins and unpins models (`POST /api/models/{id}/pin`, `…/unpin`).
 
+use super::SharedContext;
+use super::errors::refusal;
 use super::parameters::PathName;
-use super::status::status_name;
-use super::{SharedContext, refusal};
+use super::status::model_status;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
-use serde_json::json;
+use paddock_api::PinResult;
 
 /// Pins a model: once loaded, no other model evicts it and idleness does not unload it.
 pub(super) async fn pin(State(shared): State<SharedContext>, PathName(name): PathName) -> Response {
@@ -32,11 +33,11 @@ async fn set(shared: &SharedContext, name: &str, pinned: bool) -> Response {
     let snapshot = shared.runtime.snapshot().await;
     let models = snapshot.into_iter().flat_map(|snapshot| snapshot.models);
     match models.into_iter().find(|model| model.id == id) {
-        Some(model) => Json(json!({
-            "id": model.config.id,
-            "status": status_name(&model),
-            "pinned": model.scheduling.pinned,
-        }))
+        Some(model) => Json(PinResult {
+            id: model.config.id.clone(),
+            pinned: model.scheduling.pinned,
+            status: model_status(&model),
+        })
         .into_response(),
         None => refusal(&ProxyError::ShuttingDown),
     }

@@ -1,12 +1,12 @@
 //! Reloads the configuration (`POST /api/reload`).
 
 use super::AdminContext;
+use super::errors::admin_error;
 use crate::reload::ReloadError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 /// Reloads the configuration and answers with the changes, or with the reason why nothing changed.
 pub(super) async fn reload(State(admin): State<AdminContext>) -> Response {
@@ -19,11 +19,5 @@ pub(super) async fn reload(State(admin): State<AdminContext>) -> Response {
         ReloadError::NoSource => StatusCode::CONFLICT,
         ReloadError::Unread(_) | ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let error = json!({ "error": {
-        "message": error.to_string(),
-        "type": "invalid_request_error",
-        "code": "not_reloaded",
-        "param": null,
-    } });
-    (status, Json(error)).into_response()
+    admin_error(status, "not_reloaded", &error.to_string())
 }
