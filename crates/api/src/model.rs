@@ -47,7 +47,8 @@ pub struct Model {
     pub waiting_in_engine: Option<WaitingInEngine>,
 }
 
-/// The status of a model.
+/// The status of a model: `unloaded`: not in memory; `loading`: waits for memory, or its child is starting; `ready`:
+/// serves requests; `draining`: is being unloaded; `failed`: cannot be loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelStatus {

@@ -13,6 +13,7 @@ mod explain;
 mod fallback;
 mod health;
 mod lifecycle;
+mod list_query;
 mod load;
 mod logs;
 mod metrics;

@@ -2,6 +2,7 @@
 
 use super::AdminContext;
 use super::errors::admin_error;
+use super::openapi::responses::{Denied, InvalidParameter, UnknownRequest};
 use super::parameters::PathName;
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,20 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_api::CancelResult;
 
-/// Ends a queued or in-flight request by its `x-request-id`. The client gets an error.
+/// Ends a queued or in-flight request. The client gets the error `cancelled`.
+#[utoipa::path(
+    delete,
+    path = "/api/requests/{id}",
+    operation_id = "cancel",
+    tag = "requests",
+    params(("id" = String, Path, min_length = 1, description = "The `x-request-id` of the request.")),
+    responses(
+        (status = 200, description = "The request was ended.", body = CancelResult),
+        InvalidParameter,
+        Denied,
+        UnknownRequest,
+    ),
+)]
 pub(super) async fn cancel(
     State(admin): State<AdminContext>,
     PathName(name): PathName,

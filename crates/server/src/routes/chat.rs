@@ -6,6 +6,7 @@
 
 use super::AdminContext;
 use super::errors::refusal;
+use super::openapi::responses::{AnyError, ChatRequest, Denied};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -46,6 +47,20 @@ const ANSWER_FIELDS: [HeaderName; 6] = [
 ];
 
 /// Sends a chat to the model that its body names, and streams the answer back.
+///
+/// Works like `POST /v1/chat/completions` of the public address.
+#[utoipa::path(
+    post,
+    path = "/api/chat",
+    operation_id = "chat",
+    tag = "requests",
+    request_body = ChatRequest,
+    responses(
+        (status = 200, description = "The model's answer.", content((Object = "application/json"), ("text/event-stream"))),
+        Denied,
+        (status = "default", description = "The child's own error, or an error of paddock with `x-paddock-error`.", body = AnyError),
+    ),
+)]
 pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) -> Response {
     match send(&admin, request).await {
         Ok(answer) => answer,

@@ -7,6 +7,7 @@
 mod status_diff;
 
 use self::status_diff::SentStatus;
+use super::openapi::responses::Denied;
 use super::{AdminContext, active_requests, status};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -35,7 +36,21 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Bytes of ended requests to send at once.
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
-/// Streams a snapshot, then each change, until paddock has stopped.
+/// Streams a snapshot, then each change, as server-sent events until paddock has stopped.
+///
+/// The data of `snapshot` is a `Status` without connections, of `model` a `Model`, of `removed` a `RemovedModel`, of
+/// `memory` a `MemoryUsage`, of `request` an `EndedRequest`, of `in_flight` an `ActiveRequests`, and of `missed` a
+/// `MissedRequests`. Ignore events with other names.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    operation_id = "events",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The events, first a `snapshot`.", content(("text/event-stream"))),
+        Denied,
+    ),
+)]
 pub(super) async fn events(State(admin): State<AdminContext>) -> Response {
     let chunks = stream::unfold(Subscriber::new(admin), |mut subscriber| async move {
         let chunk = subscriber.next().await?;

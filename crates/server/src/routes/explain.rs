@@ -3,6 +3,7 @@
 mod request_history;
 
 use super::errors::admin_error;
+use super::openapi::responses::{Denied, InvalidParameter, UnknownModel, UnknownRequest};
 use super::parameters::PathName;
 use super::status::model_status;
 use super::{AdminContext, SharedContext};
@@ -14,7 +15,20 @@ use paddock_admission::error::unix_seconds;
 use paddock_api::{Decision, ModelExplanation, RefusalReason, RequestExplanation};
 use paddock_runtime::{self as runtime, JournalEntry};
 
-/// Lists the last decisions about a model, newest last.
+/// Lists the last decisions about a model and the exits of its children, newest last.
+#[utoipa::path(
+    get,
+    path = "/api/models/{id}/explain",
+    operation_id = "explainModel",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The last 100 decisions.", body = ModelExplanation),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+    ),
+)]
 pub(super) async fn explain_model(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -37,7 +51,22 @@ pub(super) async fn explain_model(
     .into_response()
 }
 
-/// Describes the history of a request by its `x-request-id`.
+/// Describes the history of a request: its wait, the decisions made meanwhile, and why it was refused.
+///
+/// A request that did not wait in paddock's queue is known as long as `GET /api/requests` lists it.
+#[utoipa::path(
+    get,
+    path = "/api/requests/{id}/explain",
+    operation_id = "explainRequest",
+    tag = "requests",
+    params(("id" = String, Path, min_length = 1, description = "The `x-request-id` of the request.")),
+    responses(
+        (status = 200, description = "The history of the request.", body = RequestExplanation),
+        InvalidParameter,
+        Denied,
+        UnknownRequest,
+    ),
+)]
 pub(super) async fn explain_request(
     State(admin): State<AdminContext>,
     PathName(name): PathName,

@@ -1,6 +1,7 @@
 //! Answers that belong to no single route of the admin plane: liveness, common headers, unknown routes.
 
 use super::errors::admin_error;
+use super::openapi::responses::ForeignPage;
 use axum::Json;
 use axum::http::header::{SERVER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
@@ -8,6 +9,17 @@ use axum::response::Response;
 use paddock_api::{Liveness, LivenessStatus};
 
 /// Answers that paddock runs.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "paddock",
+    security(),
+    responses(
+        (status = 200, description = "paddock runs.", body = Liveness),
+        ForeignPage,
+    ),
+)]
 pub(super) async fn livez() -> Json<Liveness> {
     let status = LivenessStatus::Ok;
     Json(Liveness { status })

@@ -2,6 +2,7 @@
 
 use super::SharedContext;
 use super::errors::failure_to_api;
+use super::openapi::responses::ForeignPage;
 use crate::HealthState;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,7 +18,21 @@ pub(super) async fn health(State(shared): State<SharedContext>) -> Response {
     respond(&shared, lists_models).await
 }
 
-/// Answers `/readyz` of the admin plane like [`health`], listing models if no key has the scope `admin`.
+/// Answers 200 if requests are served or cause a load, else 503.
+///
+/// Models are listed only if no API key that allows `admin` is configured, because this route needs none.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "paddock",
+    security(),
+    responses(
+        (status = 200, description = "Requests are served, after a load if necessary.", body = Health),
+        ForeignPage,
+        (status = 503, description = "Models load and none is ready yet, all models have failed, or paddock is stopping.", body = Health),
+    ),
+)]
 pub(super) async fn ready(State(shared): State<SharedContext>) -> Response {
     let lists_models = !shared.catalog.borrow().keys().has_key_for(&[Scope::Admin]);
     respond(&shared, lists_models).await

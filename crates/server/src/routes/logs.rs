@@ -2,6 +2,8 @@
 
 use super::SharedContext;
 use super::errors::bad_query;
+use super::list_query::BadParameter;
+use super::openapi::responses::{Denied, InvalidParameter, UnknownModel};
 use super::parameters::{PathName, parse_number};
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -21,18 +23,41 @@ const DEFAULT_LINES: u64 = 100;
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
 /// The query of a request for logs.
-#[derive(Debug, PartialEq, Eq)]
-struct LogQuery {
+#[derive(Debug, PartialEq, Eq, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogQuery {
     /// Number of last lines.
+    #[param(
+        rename = "n",
+        required = false,
+        default = 100,
+        minimum = 0,
+        maximum = 1000
+    )]
     lines: u64,
-    /// Set to stream new lines after those.
+    /// Set to stream new lines after the last ones.
+    #[param(required = false, default = false)]
     follow: bool,
 }
 
-/// The name of an invalid parameter, and a message.
-type BadParameter = (&'static str, String);
-
 /// Answers with the last lines of a model's children and, with `follow`, streams new ones until paddock stops.
+#[utoipa::path(
+    get,
+    path = "/api/models/{id}/logs",
+    operation_id = "logs",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model."), LogQuery),
+    responses(
+        (
+            status = 200,
+            description = "The last lines; with `follow=true` a `LogRecord` on each line, for the last lines and each new one.",
+            content((LogLines = "application/json"), (String = "application/x-ndjson"))
+        ),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+    ),
+)]
 pub(super) async fn logs(
     State(shared): State<SharedContext>,
     PathName(name): PathName,

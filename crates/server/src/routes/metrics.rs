@@ -5,6 +5,7 @@ mod engines;
 mod text;
 
 use super::errors::refusal;
+use super::openapi::responses::Denied;
 use super::{AdminContext, MetricsSource};
 use axum::Extension;
 use axum::extract::State;
@@ -24,6 +25,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use engines::EngineScraper;
 
+/// Answers with all metrics in the text format of Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The metrics, in version 0.0.4 of the format.", body = String, content_type = "text/plain"),
+        Denied,
+    ),
+)]
 pub(super) async fn metrics(State(admin): State<AdminContext>) -> impl IntoResponse {
     respond(&admin, &AuthenticatedKey::default()).await
 }

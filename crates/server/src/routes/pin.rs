@@ -2,6 +2,7 @@
 
 use super::SharedContext;
 use super::errors::refusal;
+use super::openapi::responses::{Denied, InvalidParameter, Stopping, UnknownModel};
 use super::parameters::PathName;
 use super::status::model_status;
 use axum::Json;
@@ -11,11 +12,43 @@ use paddock_admission::error::ProxyError;
 use paddock_api::PinResult;
 
 /// Pins a model: once loaded, no other model evicts it and idleness does not unload it.
+///
+/// The model is not loaded for this. Pinning a pinned model changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/pin",
+    operation_id = "pin",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The model is pinned.", body = PinResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        Stopping,
+    ),
+)]
 pub(super) async fn pin(State(shared): State<SharedContext>, PathName(name): PathName) -> Response {
     set(&shared, &name, true).await
 }
 
 /// Lets a model be evicted and unloaded again.
+///
+/// Unpinning a model that is not pinned changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/unpin",
+    operation_id = "unpin",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The model is not pinned.", body = PinResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        Stopping,
+    ),
+)]
 pub(super) async fn unpin(
     State(shared): State<SharedContext>,
     PathName(name): PathName,

@@ -2,6 +2,7 @@
 
 use super::SharedContext;
 use super::errors::failure_to_api;
+use super::openapi::responses::Denied;
 use axum::Json;
 use paddock_api as api;
 use paddock_runtime::{ModelDetails, RuntimeSnapshot};
@@ -13,6 +14,16 @@ use tokio::time::Instant;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Answers with a snapshot of models, memory and connections.
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    operation_id = "status",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The current state.", body = api::Status),
+        Denied,
+    ),
+)]
 pub(super) async fn status(
     axum::extract::State(shared): axum::extract::State<SharedContext>,
 ) -> Json<api::Status> {
