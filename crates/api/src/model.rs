@@ -68,6 +68,20 @@ pub enum ModelStatus {
     Unknown,
 }
 
+impl ModelStatus {
+    /// Returns the word for the status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unloaded => "unloaded",
+            Self::Loading => "loading",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The memory of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelMemory {
@@ -141,4 +155,29 @@ pub struct WaitingInEngine {
     /// Time that the first of them has waited.
     #[schema(minimum = 0)]
     pub longest_seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_of_a_later_version_is_unknown() {
+        for (text, status) in [
+            ("unloaded", ModelStatus::Unloaded),
+            ("loading", ModelStatus::Loading),
+            ("ready", ModelStatus::Ready),
+            ("draining", ModelStatus::Draining),
+            ("failed", ModelStatus::Failed),
+        ] {
+            assert_eq!(serde_json::to_value(status).unwrap(), text);
+            assert_eq!(
+                serde_json::from_value::<ModelStatus>(text.into()).unwrap(),
+                status
+            );
+            assert_eq!(status.as_str(), text);
+        }
+        let later = serde_json::from_value::<ModelStatus>("later".into());
+        assert_eq!(later.unwrap(), ModelStatus::Unknown);
+    }
 }
