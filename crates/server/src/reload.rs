@@ -130,17 +130,15 @@ impl WildcardListeners {
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// The configuration has no source.
-    #[error(
-        "paddock was started with a command to wrap, not with a configuration that it could read again"
-    )]
+    #[error("paddock wraps a command and has no configuration to reload")]
     NoSource,
     /// The configuration is not valid.
-    #[error("the configuration is not valid, and nothing has changed:\n{0}")]
+    #[error("the configuration is not valid; nothing has changed:\n{0}")]
     Invalid(Problems),
     /// An address that is open to every network would no longer require a key.
     #[error(
-        "paddock listens on {0}, which is open to every network, and the configuration has no key any more that \
-         is needed there: nothing has changed; keep a key, or stop paddock, or allow it by \
+        "paddock listens on {0}, which is open to every network, and with this configuration it would require no \
+         API key there; nothing has changed; keep a key, restart paddock with another address, or set \
          `allow_public = true` under [server]"
     )]
     OpenToAll(Listen),
@@ -166,12 +164,12 @@ impl Reloader {
         let config = match read {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {
-                tracing::error!(%problems, "the configuration is not valid: nothing has changed");
+                tracing::error!(%problems, "the configuration is not valid; nothing has changed");
                 reloading.mark_refused();
                 return Err(ReloadError::Invalid(problems));
             }
             Err(error) => {
-                tracing::error!(%error, "the configuration cannot be read: nothing has changed");
+                tracing::error!(%error, "the configuration cannot be read; nothing has changed");
                 reloading.mark_refused();
                 return Err(ReloadError::Unread(error));
             }
@@ -193,7 +191,7 @@ impl Reloader {
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         self.otlp.set_collector(otlp);
         let json = serde_json::to_string(&reloaded).unwrap_or_default();
-        tracing::info!(reloaded = json, "the configuration was read again");
+        tracing::info!(reloaded = json, "the configuration was reloaded");
         Ok(reloaded)
     }
 
@@ -207,7 +205,7 @@ impl Reloader {
             Ok(watcher) => watcher,
             Err(error) => {
                 let file = file.display();
-                tracing::warn!(%file, %error, "not watched: changes take effect on SIGHUP alone");
+                tracing::warn!(%file, %error, "cannot watch the file; changes take effect only on SIGHUP");
                 return;
             }
         };

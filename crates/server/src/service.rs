@@ -68,9 +68,9 @@ pub enum StartError {
     },
     /// An inherited socket is open to every network, and the configuration does not allow that.
     #[error(
-        "the socket {0} was handed over, and is open to every network this machine is on: write \
-         ListenStream=127.0.0.1:PORT in the socket unit, or have those who come show a key \
-         (`paddock key new NAME`); if everyone may use it: `allow_public = true` \
+        "the socket {0} from the service manager is open to every network of this machine: write \
+         ListenStream=127.0.0.1:PORT in the socket unit, or require an API key \
+         (`paddock key new NAME`); if everyone may use it, set `allow_public = true` \
          under [server], or --allow-public"
     )]
     OpenToAll(Listen),
@@ -78,7 +78,7 @@ pub enum StartError {
     #[error(transparent)]
     StateInUse(StateDirError),
     /// The directory of the children's sockets cannot be created.
-    #[error("cannot make a runtime directory for sockets in {}: {source}; {}", place.display(), runtime_dir_advice(source))]
+    #[error("cannot create a runtime directory for sockets in {}: {source}; {}", place.display(), runtime_dir_advice(source))]
     RuntimeDir {
         /// The parent directory.
         place: PathBuf,

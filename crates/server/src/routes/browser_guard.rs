@@ -120,23 +120,23 @@ impl IntoResponse for Refusal {
             Self::AmbiguousHost => (
                 StatusCode::BAD_REQUEST,
                 "bad_request",
-                "the request needs one Host header field".to_owned(),
+                "the request must have exactly one Host header".to_owned(),
             ),
             Self::UnknownHost(host) => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 format!(
-                    "the admin address does not go by the name '{}', which somebody may have made point here for a \
-                     web page (DNS rebinding): ask for it by its address or as localhost, add the name to \
-                     `server.admin_hosts`, or have operators show a key: paddock key new NAME --allow admin",
+                    "the admin address does not accept the host name '{}', because a web page may have made that name \
+                     point here (DNS rebinding): use its IP address or localhost, add the name to \
+                     `server.admin_hosts`, or require an API key: paddock key new NAME --allow admin",
                     host.chars().take(200).collect::<String>()
                 ),
             ),
             Self::ForeignPage => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
-                "the admin address answers no pages of other sites; open it by its address, as localhost, or under \
-                 a name in `server.admin_hosts`"
+                "the admin address does not answer web pages of other sites; open it by its IP address, as localhost, \
+                 or by a name in `server.admin_hosts`"
                     .to_owned(),
             ),
         };

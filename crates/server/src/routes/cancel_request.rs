@@ -30,7 +30,7 @@ pub(super) async fn cancel(
 ) -> Response {
     match admin.workers.cancel(&name).await {
         0 => {
-            let message = "no request of this id is queued or in flight";
+            let message = "no request with this id is queued or in flight";
             admin_error(StatusCode::NOT_FOUND, "not_found", message)
         }
         count => {

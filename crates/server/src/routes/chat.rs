@@ -74,11 +74,11 @@ pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) ->
 /// A failure to get an answer: all workers have ended, or one closed the connection.
 #[derive(Debug, thiserror::Error)]
 enum ChatError {
-    #[error("no connection could be made inside the process: {0}")]
+    #[error("cannot create a connection inside the process: {0}")]
     Connect(#[from] io::Error),
     #[error("no worker is left")]
     NoWorker,
-    #[error("the worker's side of the connection: {0}")]
+    #[error("the connection to the worker failed: {0}")]
     Http(#[from] hyper::Error),
 }
 

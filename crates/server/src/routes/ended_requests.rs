@@ -68,7 +68,7 @@ impl RequestQuery {
             None | Some("false") => false,
             Some("true") => true,
             Some(text) => {
-                let message = format!("`in_flight` has to be true or false, and is `{text}`");
+                let message = format!("`in_flight` must be true or false, not `{text}`");
                 return Err(("in_flight", message));
             }
         };

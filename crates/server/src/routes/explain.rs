@@ -82,7 +82,7 @@ pub(super) async fn explain_request(
         (None, Some(history)) => history.to_api(name),
         (None, None) => {
             let message =
-                "no request of this id is known: it was never here, or is no longer listed";
+                "no request with this id is known: it never arrived, or is no longer listed";
             return admin_error(StatusCode::NOT_FOUND, "not_found", message);
         }
     };

@@ -37,7 +37,8 @@ pub(super) async fn add_server_headers(mut response: Response) -> Response {
 
 /// Answers a method that the route does not support. axum adds `Allow`.
 pub(super) async fn not_allowed() -> Response {
-    let message = "this route is asked with another method; the answer's Allow says which";
+    let message =
+        "this route does not support the method; the Allow header lists those that it does";
     admin_error(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -47,6 +48,6 @@ pub(super) async fn not_allowed() -> Response {
 
 /// Answers an unknown route.
 pub(super) async fn not_found() -> Response {
-    let message = "there is no such route on the admin plane; try /api/status";
+    let message = "the admin address has no such route; try /api/status";
     admin_error(StatusCode::NOT_FOUND, "not_found", message)
 }

@@ -59,13 +59,13 @@ impl ListQuery {
         let limit = match query.get("limit") {
             None => default,
             Some(limit) => parse_limit(limit, max).ok_or_else(|| {
-                let message = format!("`limit` is a number from 1 to {max}{condition}");
+                let message = format!("`limit` must be a number from 1 to {max}{condition}");
                 ("limit", message)
             })?,
         };
         let seq = |name: &'static str| {
             let seq = query.get(name).map(|seq| parse_number(seq, 0..=MAX_SEQ));
-            let error = || (name, format!("`{name}` is a `seq` of an answer before"));
+            let error = || (name, format!("`{name}` must be the `seq` of an entry"));
             seq.map(|seq| seq.ok_or_else(error)).transpose()
         };
         Ok(Self {

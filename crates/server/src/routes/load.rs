@@ -106,7 +106,7 @@ impl WaitQuery {
         let wait = match query.get("wait").map(String::as_str) {
             None | Some("false" | "0") => false,
             Some("true" | "1") => true,
-            Some(text) => return Err(format!("`wait` has to be true or false, and is `{text}`")),
+            Some(text) => return Err(format!("`wait` must be true or false, not `{text}`")),
         };
         Ok(Self { wait })
     }

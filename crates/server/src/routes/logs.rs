@@ -91,7 +91,7 @@ impl LogQuery {
                 let most = Logs::MAX_LINES;
                 (
                     "n",
-                    format!("`n` has to be a number from 0 to {most}, and is `{text}`"),
+                    format!("`n` must be a number from 0 to {most}, not `{text}`"),
                 )
             })?,
         };
@@ -99,7 +99,7 @@ impl LogQuery {
             None | Some("false") => false,
             Some("true") => true,
             Some(text) => {
-                let message = format!("`follow` has to be true or false, and is `{text}`");
+                let message = format!("`follow` must be true or false, not `{text}`");
                 return Err(("follow", message));
             }
         };
@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_what_is_right() {
         for text in ["", "-1", "+1", "1001", "ten", "99999999999999999999999"] {
-            let message = format!("`n` has to be a number from 0 to 1000, and is `{text}`");
+            let message = format!("`n` must be a number from 0 to 1000, not `{text}`");
             assert_eq!(parse(&[("n", text)]), Err(("n", message)));
         }
         for text in ["", "1", "yes", "True"] {
-            let message = format!("`follow` has to be true or false, and is `{text}`");
+            let message = format!("`follow` must be true or false, not `{text}`");
             assert_eq!(parse(&[("follow", text)]), Err(("follow", message)));
         }
     }

@@ -130,7 +130,7 @@ fn build_families(
     list.family(
         "paddock_build_info",
         "gauge",
-        "1, and which paddock this is.",
+        "Always 1; the label has the version of paddock.",
     );
     let version = env!("CARGO_PKG_VERSION");
     list.sample("paddock_build_info", &[("version", version)], 1.0);
@@ -142,14 +142,14 @@ fn build_families(
     list.family(
         "paddock_activity_dropped_total",
         "counter",
-        "Requests and events that are counted and not listed.",
+        "Requests and events that are counted but not listed.",
     );
     let dropped = to_f64(dropped + service.lost_rows);
     list.sample("paddock_activity_dropped_total", &[], dropped);
     list.family(
         "paddock_spans_dropped_total",
         "counter",
-        "Spans that nobody took by OTLP in time.",
+        "Spans that were not delivered by OTLP in time.",
     );
     list.sample(
         "paddock_spans_dropped_total",
@@ -174,27 +174,27 @@ fn build_families(
 fn add_clients(list: &mut FamilyList, connections: &ConnectionLimiter) {
     let count = |count: usize| to_f64(u64::try_from(count).unwrap_or(u64::MAX));
     let name = "paddock_connections";
-    list.family(name, "gauge", "Clients' connections that are open, now.");
+    list.family(name, "gauge", "Open connections of clients.");
     list.sample(name, &[], count(connections.open_count()));
     let name = "paddock_connections_limit";
     list.family(
         name,
         "gauge",
-        "The most connections of clients there may be.",
+        "Highest number of open connections of clients.",
     );
     list.sample(name, &[], count(connections.limit()));
     let name = "paddock_connections_refused_total";
-    list.family(name, "counter", "Clients' connections that were refused.");
+    list.family(name, "counter", "Refused connections of clients.");
     list.sample(name, &[], to_f64(connections.refused_count()));
 }
 
 /// Adds the metrics of posted events.
 fn add_events(list: &mut FamilyList, counts: &sink::PostCounts) {
     let name = "paddock_events_posted_total";
-    list.family(name, "counter", "Events that their receiver has taken.");
+    list.family(name, "counter", "Events that the receiver has accepted.");
     list.sample(name, &[], to_f64(counts.posted()));
     let name = "paddock_events_dropped_total";
-    list.family(name, "counter", "Events that their receiver never gets.");
+    list.family(name, "counter", "Events that the receiver never gets.");
     for (reason, count) in counts.dropped() {
         list.sample(name, &[("reason", reason)], to_f64(count));
     }

@@ -97,7 +97,7 @@ impl RequestHistory {
         };
         let error = error.map(|kind| RefusalReason {
             kind: kind.clone(),
-            message: "it was refused before it waited for a model".to_owned(),
+            message: "the request was refused before it waited for a model".to_owned(),
         });
         RequestExplanation {
             arrived: unix_seconds(self.arrived),
@@ -117,13 +117,13 @@ impl RequestHistory {
         let message = match &self.progress {
             RequestProgress::Queued | RequestProgress::Refused(_) => return None,
             RequestProgress::WaitingInEngine => format!(
-                "it has waited {seconds:.2} s inside the engine for a slot, and waits still (estimated)"
+                "the request has waited {seconds:.2} s inside the engine for a slot so far (estimated)"
             ),
             RequestProgress::Granted if self.engine_wait.is_zero() => {
-                "its model's engine took it at once (estimated)".to_owned()
+                "the engine gave the request a slot at once (estimated)".to_owned()
             }
             RequestProgress::Granted => format!(
-                "it waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
+                "the request waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
             ),
         };
         Some(Decision {

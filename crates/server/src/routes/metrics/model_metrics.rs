@@ -9,15 +9,17 @@ pub(super) fn add_states(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_in_flight",
-            "Requests that are with the child.",
+            "Requests that the child is processing.",
             |model| f64::from(model.scheduling.in_flight),
         ),
-        ("paddock_queue_depth", "Requests that wait.", |model| {
-            to_f64(u64::try_from(model.scheduling.queued).unwrap_or(u64::MAX))
-        }),
+        (
+            "paddock_queue_depth",
+            "Requests that wait in the queue.",
+            |model| to_f64(u64::try_from(model.scheduling.queued).unwrap_or(u64::MAX)),
+        ),
         (
             "paddock_model_ready",
-            "1 where the model is loaded and serves.",
+            "1 if the model is loaded and serves requests, otherwise 0.",
             |model| f64::from(u8::from(model.scheduling.status == ModelStatus::Ready)),
         ),
     ];
@@ -28,8 +30,7 @@ pub(super) fn add_states(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
         }
     }
     let name = "paddock_engine_waiting";
-    let help =
-        "Requests that wait inside the child for a slot; estimated, and part of those in flight.";
+    let help = "Requests in flight that wait inside the child for a slot, estimated.";
     list.family(name, "gauge", help);
     for model in &snapshot.models {
         if let Some(waiting) = model.waiting_in_engine {
@@ -44,25 +45,25 @@ pub(super) fn add_lifecycle(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
         (
             "paddock_model_loads_total",
             "outcome",
-            "Loads, by how they ended.",
+            "Loads, by outcome.",
             |model| &model.counters.loads,
         ),
         (
             "paddock_evictions_total",
             "reason",
-            "How often a model had to go and went.",
+            "Evictions of the model, by reason.",
             |model| &model.counters.evictions,
         ),
         (
             "paddock_child_failures_total",
             "class",
-            "Failures of children; each is started again unless that cannot help.",
+            "Failures of children, by class.",
             |model| &model.counters.failures,
         ),
         (
             "paddock_restarts_total",
             "class",
-            "Children that were started because the one before failed, by that failure.",
+            "Children started to replace a failed one, by the class of the failure.",
             |model| &model.counters.restarts,
         ),
     ];
@@ -76,7 +77,7 @@ pub(super) fn add_lifecycle(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
         }
     }
     let name = "paddock_model_load_seconds";
-    list.family(name, "histogram", "How long loads took that ended well.");
+    list.family(name, "histogram", "Duration of successful loads.");
     for model in &snapshot.models {
         let labels = [("model", model.config.id.as_str())];
         list.histogram(name, &labels, &model.counters.load_time);
@@ -88,7 +89,7 @@ pub(super) fn add_memory(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     list.family(
         name,
         "gauge",
-        "Memory by device: the budget, what is used of it, what models were predicted and measured to hold, and what their prompt caches may.",
+        "Memory by device: the budget, the memory used, and for each model the predicted and measured memory and the limit of its prompt cache.",
     );
     for (kind, memory) in [
         ("budget", &snapshot.usage.budget),

@@ -32,7 +32,7 @@ pub(super) fn add_requests(list: &mut FamilyList, models: &BTreeMap<String, Mode
     list.family(
         name,
         "counter",
-        "Requests that have ended; status 0: the client left before one.",
+        "Requests that have ended; status 0 means that the client disconnected before a status was sent.",
     );
     for (model, counts) in models {
         for (key, count) in &counts.requests {
@@ -57,17 +57,17 @@ pub(super) fn add_times(
     let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_request_duration_seconds",
-            "From a request's first byte to its answer's last one, of complete answers.",
+            "Time from the first byte of a request to the last byte of its answer, for complete answers.",
             |times| &times.duration,
         ),
         (
             "paddock_time_to_first_token_seconds",
-            "From a request's first byte to the first of a streamed answer's body.",
+            "Time from the first byte of a request to the first byte of the body of a streamed answer.",
             |times| &times.ttft,
         ),
         (
             "paddock_time_per_output_token_seconds",
-            "How long a token took, as the answer states it, else as its stream was seen.",
+            "Time for each generated token, as stated in the answer, or else measured on the stream.",
             |times| &times.per_token,
         ),
     ];
@@ -97,17 +97,17 @@ pub(super) fn add_waits(list: &mut FamilyList, models: &BTreeMap<String, ModelCo
     let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_queue_seconds",
-            "How long requests waited for their turn, loads not counted.",
+            "Time that requests waited in the queue, without loads.",
             |counts| &counts.queue,
         ),
         (
             "paddock_load_wait_seconds",
-            "How long a model was loading while requests waited that had to.",
+            "Time that requests waited while their model was loading, for requests that waited.",
             |counts| &counts.load,
         ),
         (
             "paddock_engine_wait_seconds",
-            "Time that requests waited inside the child for a slot, if they had to; estimated.",
+            "Time that requests waited inside the child for a slot, for requests that waited; estimated.",
             |counts| &counts.engine_wait,
         ),
     ];
@@ -124,7 +124,7 @@ pub(super) fn add_tokens(list: &mut FamilyList, models: &BTreeMap<String, ModelC
     list.family(
         name,
         "counter",
-        "Tokens, as answers state them; cached ones are among the prompts'.",
+        "Tokens, as stated in answers; prompt tokens include cached ones.",
     );
     for (model, counts) in models.iter().filter(|(model, _)| !model.is_empty()) {
         for (kind, count) in [
