@@ -3,24 +3,24 @@
 mod address;
 mod client;
 mod discovery;
+mod routes;
 mod sse;
+mod typed_answer;
 
 pub(crate) use address::Address;
 pub(crate) use client::{AdminAnswer, AdminClient, parse_refusal};
+pub(crate) use routes::ModelAction;
 pub(crate) use sse::SseParser;
+pub(crate) use typed_answer::TypedAnswer;
 
 use std::future::Future;
 
 use clap::Args;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::runtime::Builder;
 
 use crate::exit::Exit;
 use crate::output;
 use crate::threads::{self, TooFewThreads};
-
-/// Characters to escape in a path segment.
-const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// Flags of commands that talk to a running paddock.
 #[derive(Debug, Args)]
@@ -92,6 +92,16 @@ pub(crate) enum CommandError {
     /// The answer has no end.
     #[error("the response ended before it was complete")]
     AnswerTruncated,
+    /// The answer is not of the expected type.
+    #[error(
+        "the paddock at {address} sends an answer that this version of paddock cannot read: {why}"
+    )]
+    UnknownAnswer {
+        /// The paddock's address.
+        address: Address,
+        /// The first difference.
+        why: String,
+    },
     /// The user interrupted the command.
     #[error("interrupted")]
     Interrupted,
@@ -136,6 +146,7 @@ impl CommandError {
             Self::Refused { .. }
             | Self::Unauthorized { .. }
             | Self::AnswerTruncated
+            | Self::UnknownAnswer { .. }
             | Self::System(_)
             | Self::Threads(_) => Exit::Failed,
             Self::SeveralCandidates { .. } => Exit::Usage,
@@ -174,34 +185,5 @@ impl AdminArgs {
                 error.exit_code()
             }
         }
-    }
-}
-
-/// Returns the API path of a model's action.
-pub(crate) fn model_path(model: &str, action: &str) -> String {
-    api_path("models", model, action)
-}
-
-/// Returns the API path of a request's action.
-pub(crate) fn request_path(id: &str, action: &str) -> String {
-    api_path("requests", id, action)
-}
-
-fn api_path(kind: &str, name: &str, action: &str) -> String {
-    let name = utf8_percent_encode(name, PATH_SEGMENT);
-    format!("/api/{kind}/{name}/{action}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_segment_of_a_path() {
-        assert_eq!(model_path("a-b_c.d1", "logs"), "/api/models/a-b_c.d1/logs");
-        assert_eq!(
-            model_path("org/b c?é", "logs"),
-            "/api/models/org%2Fb%20c%3F%C3%A9/logs"
-        );
     }
 }

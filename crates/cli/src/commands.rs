@@ -26,6 +26,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use paddock_server::config::{Listen, ModelFlag, Overrides};
 
+use crate::admin::ModelAction;
 use crate::exit::Exit;
 
 /// A managed runtime for local language models.
@@ -165,10 +166,10 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(args),
         Command::Top(args) => top::run(args),
         Command::Chat(args) => chat::run(args),
-        Command::Load(args) => load::run(args, "load"),
-        Command::Unload(args) => load::run(args, "unload"),
-        Command::Pin(args) => pin::run(args, "pin"),
-        Command::Unpin(args) => pin::run(args, "unpin"),
+        Command::Load(args) => load::run(args, ModelAction::Load),
+        Command::Unload(args) => load::run(args, ModelAction::Unload),
+        Command::Pin(args) => pin::run(args, ModelAction::Pin),
+        Command::Unpin(args) => pin::run(args, ModelAction::Unpin),
         Command::Explain(args) => explain::run(args),
         Command::Logs(args) => logs::run(args),
         Command::Requests(args) => requests::run(args),

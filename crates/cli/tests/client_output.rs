@@ -10,7 +10,12 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use paddock_api::{
+    Decision, EndedRequest, EndedRequests, ErrorBody, ErrorDetails, LoadFailure, LoadResult,
+    LogLines, Memory, MemoryUsage, Model, ModelExplanation, ModelMemory, ModelStatus, PinResult,
+    RefusalReason, RequestExplanation, Status, Tokens,
+};
+use serde::Serialize;
 
 /// Answers requests until the test is over.
 fn start_admin_plane() -> String {
@@ -30,7 +35,6 @@ fn answer(mut stream: TcpStream) {
     let _rest: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let path = first.split(' ').nth(1).unwrap();
     let (status, body) = answer_to(path);
-    let body = body.to_string();
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nServer: paddock/0\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
@@ -39,72 +43,139 @@ fn answer(mut stream: TcpStream) {
 }
 
 /// Returns the stand-in's answer to a path.
-fn answer_to(path: &str) -> (&'static str, Value) {
+fn answer_to(path: &str) -> (&'static str, String) {
     let ok = "200 OK";
+    let (accepted, not_found) = ("202 Accepted", "404 Not Found");
     match path {
-        "/api/status" => (ok, status()),
-        "/api/models/gemma/explain" => (ok, decisions()),
-        "/api/models/r-17/explain" => ("404 Not Found", unknown("r-17")),
-        "/api/models/gema/load" | "/api/models/gema/pin" => ("404 Not Found", unknown("gema")),
-        "/api/requests/r-17/explain" => (ok, waited()),
-        "/api/models/gemma/logs?n=100&follow=false" => (ok, lines()),
-        "/api/models/gemma/load" => ("202 Accepted", at("loading")),
-        "/api/models/gemma/load?wait=true" => (ok, at("ready")),
-        "/api/models/broken/load?wait=true" => ("503 Service Unavailable", failed()),
-        "/api/models/gemma/unload" => ("202 Accepted", at("draining")),
-        "/api/models/gemma/unload?wait=true" => (ok, at("unloaded")),
+        "/api/status" => (ok, json(&status())),
+        "/api/models/gemma/explain" => (ok, json(&decisions())),
+        "/api/models/r-17/explain" => (not_found, unknown("r-17")),
+        "/api/models/gema/load" | "/api/models/gema/pin" => (not_found, unknown("gema")),
+        "/api/requests/r-17/explain" => (ok, json(&waited())),
+        "/api/models/gemma/logs?n=100" => (ok, json(&lines())),
+        "/api/models/gemma/load" => (accepted, at(ModelStatus::Loading)),
+        "/api/models/gemma/load?wait=true" => (ok, at(ModelStatus::Ready)),
+        "/api/models/broken/load?wait=true" => ("503 Service Unavailable", json(&failed())),
+        "/api/models/gemma/unload" => (accepted, at(ModelStatus::Draining)),
+        "/api/models/gemma/unload?wait=true" => (ok, at(ModelStatus::Unloaded)),
         "/api/models/gemma/pin" => (ok, pinned(true)),
         "/api/models/gemma/unpin" => (ok, pinned(false)),
-        "/api/requests?limit=20" => (ok, json!({ "requests": requests() })),
+        "/api/requests?limit=20" => (ok, json(&requests())),
+        "/api/models/later/pin" => (ok, r#"{"id":"later","status":"new","pinned":1}"#.to_owned()),
         other => panic!("nobody asks for {other}"),
     }
 }
 
-fn at(status: &str) -> Value {
-    json!({ "id": "gemma", "status": status })
+fn json(answer: &impl Serialize) -> String {
+    serde_json::to_string(answer).unwrap()
 }
 
-fn pinned(pinned: bool) -> Value {
-    json!({ "id": "gemma", "status": "ready", "pinned": pinned })
+fn at(status: ModelStatus) -> String {
+    json(&LoadResult {
+        failure: None,
+        id: "gemma".to_owned(),
+        message: None,
+        status,
+    })
 }
 
-fn unknown(name: &str) -> Value {
-    let message = format!("there is no model '{name}' here; configured: gemma, broken");
-    json!({ "error": { "message": message, "code": "unknown_model" } })
+fn pinned(pinned: bool) -> String {
+    json(&PinResult {
+        id: "gemma".to_owned(),
+        pinned,
+        status: ModelStatus::Ready,
+    })
 }
 
-fn failed() -> Value {
-    let message = "the model's file is broken: it ends too early. Fetch it again.";
-    json!({ "id": "broken", "status": "failed", "failure": { "class": "bad_file", "message": message } })
+fn unknown(name: &str) -> String {
+    json(&ErrorBody {
+        error: ErrorDetails {
+            code: "unknown_model".to_owned(),
+            failure: None,
+            message: format!("there is no model '{name}' here; configured: gemma, broken"),
+            param: None,
+            class: "invalid_request_error".to_owned(),
+        },
+    })
 }
 
-const MIB: u64 = 1 << 20;
+fn failed() -> LoadResult {
+    let failure = LoadFailure {
+        class: "bad_file".to_owned(),
+        exit: None,
+        log_tail: Vec::new(),
+        message: "the model's file is broken: it ends too early. Fetch it again.".to_owned(),
+        phase: "spawning".to_owned(),
+        restarts_left: 0,
+        retry_at: None,
+    };
+    LoadResult {
+        failure: Some(failure),
+        id: "broken".to_owned(),
+        message: Some("broken failed".to_owned()),
+        status: ModelStatus::Failed,
+    }
+}
+
+fn memory(mib: u64) -> Memory {
+    Memory {
+        host: Some(mib << 20),
+        ..Memory::default()
+    }
+}
 
 /// A model in each state.
-fn status() -> Value {
-    let memory = |mib: u64| json!({ "host": mib * MIB, "devices": {} });
-    let model = |id: &str, status: &str, since: Value, more: Value| {
-        let mut model = json!({ "id": id, "status": status, "since": since, "in_flight": 0,
-            "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
-        let more = more.as_object().unwrap().clone();
-        model.as_object_mut().unwrap().extend(more);
-        model
+fn status() -> Status {
+    let model = |id: &str, status: ModelStatus| Model {
+        id: id.to_owned(),
+        status,
+        ..Model::default()
     };
-    let measured = json!({ "predicted": memory(278), "measured": memory(326) });
-    let predicted = json!({ "predicted": memory(286), "measured": null });
-    json!({
-        "version": "0.0.0",
-        "models": [
-            model("gemma", "ready", json!(3_725.5),
-                json!({ "in_flight": 2, "queued": 11, "pid": 4711, "pinned": true, "memory": measured })),
-            model("org/a-long-name", "loading", json!(2.5),
-                json!({ "queued": 1, "pid": 4712, "memory": predicted, "progress": 0.42 })),
-            model("going", "draining", json!(61.5), json!({ "in_flight": 1, "pid": 4710 })),
-            model("broken", "failed", json!(90_000.5), json!({})),
-            model("cold", "unloaded", Value::Null, json!({})),
-        ],
-        "memory": { "budget": { "host": 8_192 * MIB, "devices": {} }, "used": memory(612) },
-    })
+    let ready = Model {
+        since: Some(3_725.5),
+        in_flight: 2,
+        queued: 11,
+        pid: Some(4711),
+        pinned: true,
+        memory: ModelMemory {
+            measured: Some(memory(326)),
+            predicted: Some(memory(278)),
+            ..ModelMemory::default()
+        },
+        ..model("gemma", ModelStatus::Ready)
+    };
+    let loading = Model {
+        since: Some(2.5),
+        queued: 1,
+        pid: Some(4712),
+        progress: Some(0.42),
+        memory: ModelMemory {
+            predicted: Some(memory(286)),
+            ..ModelMemory::default()
+        },
+        ..model("org/a-long-name", ModelStatus::Loading)
+    };
+    let draining = Model {
+        since: Some(61.5),
+        in_flight: 1,
+        pid: Some(4710),
+        ..model("going", ModelStatus::Draining)
+    };
+    let broken = Model {
+        since: Some(90_000.5),
+        ..model("broken", ModelStatus::Failed)
+    };
+    let cold = model("cold", ModelStatus::Unloaded);
+    Status {
+        connections: None,
+        memory: Some(MemoryUsage {
+            budget: memory(8_192),
+            claimed: memory(0),
+            used: memory(612),
+        }),
+        models: vec![ready, loading, draining, broken, cold],
+        version: "0.0.0".to_owned(),
+    }
 }
 
 /// So many seconds ago, and half a minute: no test takes that long.
@@ -113,54 +184,96 @@ fn ago(seconds: f64) -> f64 {
     now.as_secs_f64() - seconds - 30.0
 }
 
-fn decisions() -> Value {
-    let told = |seconds: f64, what: &str, message: &str| json!({ "at": ago(seconds), "what": what, "message": message });
-    json!({ "id": "gemma", "status": "ready", "decisions": [
-        told(90_000.0, "wanted", "gemma was asked for by a request"),
-        told(7_260.0, "starts", "gemma was started: it is expected to hold 278 MiB of the 700 MiB that were free"),
-        told(7_200.0, "ready", "gemma was ready after 0.43 s"),
-    ] })
+fn decision(seconds: f64, what: &str, message: &str) -> Decision {
+    Decision {
+        at: ago(seconds),
+        message: message.to_owned(),
+        what: what.to_owned(),
+    }
 }
 
-fn waited() -> Value {
-    json!({ "request": "r-17", "model": "gemma", "outcome": "refused", "waited_seconds": 300.02,
-        "error": { "kind": "queue_timeout", "message": "'gemma' stayed busy for as long as a request may wait" },
-        "meanwhile": [{ "at": ago(3_600.0), "what": "ready", "message": "gemma was ready after 0.43 s" }] })
+fn decisions() -> ModelExplanation {
+    let started = "gemma was started: it is expected to hold 278 MiB of the 700 MiB that were free";
+    ModelExplanation {
+        decisions: vec![
+            decision(90_000.0, "wanted", "gemma was asked for by a request"),
+            decision(7_260.0, "starts", started),
+            decision(7_200.0, "ready", "gemma was ready after 0.43 s"),
+        ],
+        id: Some("gemma".to_owned()),
+        status: Some(ModelStatus::Ready),
+    }
 }
 
-fn lines() -> Value {
-    json!({ "lines": ["0.00.000.000 I srv  llama_server: initializing ...", "an escape: \u{1b}[31m"] })
+fn waited() -> RequestExplanation {
+    RequestExplanation {
+        arrived: ago(3_900.0),
+        engine_wait_seconds: None,
+        error: Some(RefusalReason {
+            kind: "queue_timeout".to_owned(),
+            message: "'gemma' stayed busy for as long as a request may wait".to_owned(),
+        }),
+        meanwhile: vec![decision(3_600.0, "ready", "gemma was ready after 0.43 s")],
+        model: Some("gemma".to_owned()),
+        outcome: "refused".to_owned(),
+        request: "r-17".to_owned(),
+        waited_seconds: 300.02,
+    }
+}
+
+fn lines() -> LogLines {
+    let first = "0.00.000.000 I srv  llama_server: initializing ...";
+    LogLines {
+        lines: vec![first.to_owned(), "an escape: \u{1b}[31m".to_owned()],
+    }
 }
 
 /// The newest first.
-fn requests() -> Value {
-    let request = |more: Value| {
-        let mut request = json!({ "route": "chat_completions", "outcome": "complete", "error": null,
-            "ttft_seconds": null, "tokens_per_second": null, "status": 200, "model": "gemma",
-            "tokens": { "prompt": null, "cached": null, "generated": null } });
-        let more = more.as_object().unwrap().clone();
-        request.as_object_mut().unwrap().extend(more);
-        request
+fn requests() -> EndedRequests {
+    let request = |seq: u64, seconds: f64, total_seconds: f64| EndedRequest {
+        seq,
+        at: 1_800_000_000.0 + seconds,
+        id: format!("p-{seq}"),
+        model: Some("gemma".to_owned()),
+        route: "chat_completions".to_owned(),
+        status: Some(200),
+        outcome: "complete".to_owned(),
+        total_seconds,
+        ..EndedRequest::default()
     };
-    json!([
-        request(
-            json!({ "seq": 4, "at": 1_800_000_020, "id": "p-4", "model": null, "status": 404,
-            "outcome": "refused", "error": "unknown_model", "total_seconds": 0.0004 })
-        ),
-        request(
-            json!({ "seq": 3, "at": 1_800_000_010, "id": "p-3", "status": null,
-            "outcome": "client_gone", "total_seconds": 125.4 })
-        ),
-        request(
-            json!({ "seq": 2, "at": 1_800_000_005, "id": "p-2", "route": "embeddings",
-            "model": "org/a-long-name", "total_seconds": 0.0312, "tokens": { "prompt": 12 } })
-        ),
-        request(
-            json!({ "seq": 1, "at": 1_800_000_000, "id": "p-1", "ttft_seconds": 0.0524,
-            "total_seconds": 2.25, "tokens_per_second": 116.31,
-            "tokens": { "prompt": 26, "cached": 0, "generated": 256 } })
-        ),
-    ])
+    let tokens = |prompt: u64, cached: Option<u64>, generated: Option<u64>| Tokens {
+        prompt: Some(prompt),
+        cached,
+        generated,
+    };
+    EndedRequests {
+        requests: vec![
+            EndedRequest {
+                model: None,
+                status: Some(404),
+                outcome: "refused".to_owned(),
+                error: Some("unknown_model".to_owned()),
+                ..request(4, 20.0, 0.0004)
+            },
+            EndedRequest {
+                status: None,
+                outcome: "client_gone".to_owned(),
+                ..request(3, 10.0, 125.4)
+            },
+            EndedRequest {
+                route: "embeddings".to_owned(),
+                model: Some("org/a-long-name".to_owned()),
+                tokens: tokens(12, None, None),
+                ..request(2, 5.0, 0.0312)
+            },
+            EndedRequest {
+                ttft_seconds: Some(0.0524),
+                tokens: tokens(26, Some(0), Some(256)),
+                tokens_per_second: Some(116.31),
+                ..request(1, 0.0, 2.25)
+            },
+        ],
+    }
 }
 
 /// Types these, each in a pipe and, where that differs, at a terminal, and shows all of it as one text.
@@ -239,4 +352,18 @@ fn pins() {
 fn the_version() {
     let shown = typed(&["version"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
     insta::assert_snapshot!("version", shown);
+}
+
+#[test]
+fn an_answer_of_another_version_is_named_as_such() {
+    let admin = start_admin_plane();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+    let output = command.args(["pin", "later", "--admin", &admin]).output();
+    let output = output.unwrap();
+    let expected = format!(
+        "error: the paddock at {admin} sends an answer that this version of paddock cannot read: invalid type: \
+         integer `1`, expected a boolean at line 1 column 39\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+    assert_eq!(output.status.code(), Some(1));
 }

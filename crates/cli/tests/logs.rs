@@ -96,7 +96,7 @@ fn the_last_lines_are_printed_as_they_are() {
     assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(error, "error: there is no model 'n' here; configured: m\n");
     let (code, _, error) = logs(&["m", "-n", "1001"]);
-    let expected = "error: `n` has to be a number from 0 to 1000, and is `1001`\n";
+    let expected = "error: `n` must be a number from 0 to 1000, not `1001`\n";
     assert_eq!((code, error.as_str()), (1, expected));
     // A flag goes before the variable.
     let (code, _, error) = logs(&["m", "--admin", "unix:other.sock"]);

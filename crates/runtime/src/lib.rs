@@ -74,4 +74,5 @@ pub use command_end::CommandEnd;
 pub use handle::PanicTarget;
 pub use handle::RuntimeHandle;
 pub use journal::{JournalEntry, RequestExplanation};
+pub use reload::ReloadReport;
 pub use snapshot::{ModelDetails, RuntimeSnapshot};

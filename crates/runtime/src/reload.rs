@@ -7,26 +7,32 @@ use paddock_admission::model::{Capacity, ExchangeLimits};
 use paddock_config::{self as config, ApiKey, Config};
 use paddock_scheduler::{Event, ModelId, ModelStatus};
 use paddock_supervisor::Logs;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The result of a reload, by model name.
 #[derive(Debug, Default)]
 pub struct ReloadReport {
-    pub(crate) added: Vec<String>,
-    pub(crate) changed: Vec<String>,
-    pub(crate) removed: Vec<String>,
-    pub(crate) api_keys: ApiKeyChanges,
+    /// Models that were added.
+    pub added: Vec<String>,
+    /// Models whose configuration changed.
+    pub changed: Vec<String>,
+    /// Models that were removed.
+    pub removed: Vec<String>,
+    /// API keys that changed.
+    pub api_keys: ApiKeyChanges,
     /// Configuration keys that need a restart to take effect.
-    pub(crate) at_next_start: Vec<&'static str>,
+    pub at_next_start: Vec<&'static str>,
 }
 
 /// Differences between two sets of API keys, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ApiKeyChanges {
-    added: Vec<String>,
-    changed: Vec<String>,
-    removed: Vec<String>,
+pub struct ApiKeyChanges {
+    /// API keys that were added.
+    pub added: Vec<String>,
+    /// API keys whose settings changed.
+    pub changed: Vec<String>,
+    /// API keys that were removed.
+    pub removed: Vec<String>,
 }
 
 impl ApiKeyChanges {
@@ -44,22 +50,6 @@ impl ApiKeyChanges {
         let gone = before.iter().filter(|key| named(now, &key.name).is_none());
         changes.removed = gone.map(|key| key.name.clone()).collect();
         changes
-    }
-}
-
-impl ReloadReport {
-    pub fn to_json(&self) -> Value {
-        json!({
-            "added": self.added,
-            "changed": self.changed,
-            "removed": self.removed,
-            "keys": {
-                "added": self.api_keys.added,
-                "changed": self.api_keys.changed,
-                "removed": self.api_keys.removed,
-            },
-            "at_next_start": self.at_next_start,
-        })
     }
 }
 

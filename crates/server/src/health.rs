@@ -1,5 +1,6 @@
 //! Derives the health of one model and of the service.
 
+use paddock_api::HealthStatus;
 use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::ModelStatus;
 
@@ -17,13 +18,13 @@ pub enum HealthState {
 }
 
 impl HealthState {
-    /// Returns the name used in health and status answers.
-    pub const fn as_str(self) -> &'static str {
+    /// Converts the health to the admin API's type.
+    pub(crate) const fn to_api(self) -> HealthStatus {
         match self {
-            Self::Starting => "starting",
-            Self::Ready => "ok",
-            Self::Unhealthy => "unhealthy",
-            Self::Stopping => "stopping",
+            Self::Starting => HealthStatus::Starting,
+            Self::Ready => HealthStatus::Ok,
+            Self::Unhealthy => HealthStatus::Unhealthy,
+            Self::Stopping => HealthStatus::Stopping,
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) async fn open_planes(
             let admin = open_plane("server.admin", &free.collect::<Vec<_>>(), Vec::new()).await?;
             tracing::info!(
                 at = ?admin.addresses,
-                "the admin address is another one than usual, where {error}"
+                "using another admin address, because {error}"
             );
             admin
         }
@@ -95,7 +95,7 @@ async fn open_plane(
         return Ok(plane);
     }
     for InheritedSocket { listener, address } in inherited {
-        tracing::info!(key, at = %address, "the service manager holds this socket: the configured addresses are not used");
+        tracing::info!(key, at = %address, "the service manager passed this socket; the configured addresses are not used");
         let acceptor = match listener {
             StdListener::Tcp(listener) => TcpListener::from_std(listener).map(Acceptor::Tcp),
             StdListener::Unix(listener) => UnixListener::from_std(listener).map(Acceptor::Unix),

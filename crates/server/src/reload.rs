@@ -12,11 +12,11 @@ use self::inotify::FileWatcher;
 #[cfg(not(target_os = "linux"))]
 use self::notify_watcher::FileWatcher;
 use crate::service_manager::ProgressReporter;
+use paddock_api::{KeyChanges, ReloadResult};
 use paddock_config::{Config, Listen, Problems, warnings};
-use paddock_runtime::RuntimeHandle;
+use paddock_runtime::{ReloadReport, RuntimeHandle};
 use paddock_supervisor::blocking;
 use paddock_telemetry::{ActivityRetention, OtlpHandle};
-use serde_json::Value;
 use std::fmt;
 use std::fs::Metadata;
 use std::io;
@@ -130,17 +130,15 @@ impl WildcardListeners {
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// The configuration has no source.
-    #[error(
-        "paddock was started with a command to wrap, not with a configuration that it could read again"
-    )]
+    #[error("paddock wraps a command and has no configuration to reload")]
     NoSource,
     /// The configuration is not valid.
-    #[error("the configuration is not valid, and nothing has changed:\n{0}")]
+    #[error("the configuration is not valid; nothing has changed:\n{0}")]
     Invalid(Problems),
     /// An address that is open to every network would no longer require a key.
     #[error(
-        "paddock listens on {0}, which is open to every network, and the configuration has no key any more that \
-         is needed there: nothing has changed; keep a key, or stop paddock, or allow it by \
+        "paddock listens on {0}, which is open to every network, and with this configuration it would require no \
+         API key there; nothing has changed; keep a key, restart paddock with another address, or set \
          `allow_public = true` under [server]"
     )]
     OpenToAll(Listen),
@@ -157,7 +155,7 @@ impl Reloader {
     ///
     /// # Errors
     /// The configuration stays as it is, for the given reason.
-    pub async fn reload(&self) -> Result<Value, ReloadError> {
+    pub async fn reload(&self) -> Result<ReloadResult, ReloadError> {
         // The service manager waits for the end of a reload, even of a failed one.
         let mut reloading = self.progress.begin_reload();
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
@@ -166,12 +164,12 @@ impl Reloader {
         let config = match read {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {
-                tracing::error!(%problems, "the configuration is not valid: nothing has changed");
+                tracing::error!(%problems, "the configuration is not valid; nothing has changed");
                 reloading.mark_refused();
                 return Err(ReloadError::Invalid(problems));
             }
             Err(error) => {
-                tracing::error!(%error, "the configuration cannot be read: nothing has changed");
+                tracing::error!(%error, "the configuration cannot be read; nothing has changed");
                 reloading.mark_refused();
                 return Err(ReloadError::Unread(error));
             }
@@ -188,11 +186,12 @@ impl Reloader {
         }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
         let reloaded = self.runtime.reload(config).await;
-        let reloaded = reloaded.ok_or(ReloadError::Stopping)?.to_json();
+        let reloaded = to_api(reloaded.ok_or(ReloadError::Stopping)?);
         self.retention
             .send_if_modified(|now| std::mem::replace(now, retention) != retention);
         self.otlp.set_collector(otlp);
-        tracing::info!(%reloaded, "the configuration was read again");
+        let json = serde_json::to_string(&reloaded).unwrap_or_default();
+        tracing::info!(reloaded = json, "the configuration was reloaded");
         Ok(reloaded)
     }
 
@@ -206,7 +205,7 @@ impl Reloader {
             Ok(watcher) => watcher,
             Err(error) => {
                 let file = file.display();
-                tracing::warn!(%file, %error, "not watched: changes take effect on SIGHUP alone");
+                tracing::warn!(%file, %error, "cannot watch the file; changes take effect only on SIGHUP");
                 return;
             }
         };
@@ -233,6 +232,22 @@ impl Reloader {
                 return;
             }
         }
+    }
+}
+
+/// Converts a report to the admin API's type.
+fn to_api(report: ReloadReport) -> ReloadResult {
+    let at_next_start = report.at_next_start.into_iter();
+    ReloadResult {
+        added: report.added,
+        at_next_start: at_next_start.map(str::to_owned).collect(),
+        changed: report.changed,
+        keys: KeyChanges {
+            added: report.api_keys.added,
+            changed: report.api_keys.changed,
+            removed: report.api_keys.removed,
+        },
+        removed: report.removed,
     }
 }
 

@@ -7,11 +7,13 @@ mod cancel_request;
 mod chat;
 mod dashboard;
 mod ended_requests;
+mod errors;
 mod events;
 mod explain;
 mod fallback;
 mod health;
 mod lifecycle;
+mod list_query;
 mod load;
 mod logs;
 mod metrics;
@@ -28,20 +30,16 @@ pub(crate) use self::browser_guard::Transport;
 pub(crate) use self::metrics::{EngineScraper, families};
 
 use crate::reload::Reloader;
-use axum::Json;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 use paddock_admission::catalog::Catalog;
-use paddock_admission::error::{Dialect, ProxyError};
 use paddock_proxy::{ConnectionLimiter, WorkersHandle};
 use paddock_runtime::RuntimeHandle;
 use paddock_scheduler::ModelId;
 use paddock_telemetry::sink;
 use paddock_telemetry::{ActivityHandle, OtlpHandle};
-use serde_json::json;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
@@ -78,7 +76,7 @@ impl SharedContext {
         let found = self.catalog.borrow().find(name);
         found
             .map(|model| model.id)
-            .map_err(|error| Box::new(refusal(&error)))
+            .map_err(|error| Box::new(errors::refusal(&error)))
     }
 }
 
@@ -142,22 +140,4 @@ pub(crate) fn admin_router(admin: AdminContext, transport: Transport) -> Router 
             browser_guard::refuse_foreign_pages,
         ))
         .layer(middleware::map_response(fallback::add_server_headers))
-}
-
-/// Answers with a proxy error, in `OpenAI`'s shape.
-fn refusal(error: &ProxyError) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = [("x-paddock-error", error.kind())];
-    (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
-}
-
-/// Answers 400 for an invalid query parameter.
-fn bad_query(parameter: &str, message: &str) -> Response {
-    let error = json!({ "error": {
-        "message": message,
-        "type": "invalid_request_error",
-        "code": "bad_request",
-        "param": parameter,
-    } });
-    (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }

@@ -3,13 +3,14 @@
 mod control_plane;
 mod resources;
 mod shutdown;
+mod start_error;
 
 pub use shutdown::PartPanicked;
+pub use start_error::StartError;
 
 use self::control_plane::{ControlPlane, ControlPlaneSetup};
 use self::resources::{
-    make_runtime_dir, record_admin, runtime_dir_advice, start_load_history, start_spawner,
-    take_state_dir,
+    make_runtime_dir, record_admin, start_load_history, start_spawner, take_state_dir,
 };
 use crate::admin_server::{self, AdminConnections};
 use crate::listeners;
@@ -31,13 +32,12 @@ use paddock_proxy::{
 use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::sandbox;
-use paddock_runtime::state_dir::{StateDir, StateDirError};
+use paddock_runtime::state_dir::StateDir;
 use paddock_runtime::{CommandEnd, RuntimeHandle};
 use paddock_supervisor::sandbox::SandboxSupport;
-use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
+use paddock_supervisor::{Adoption, CleanupProcess, Shim, Spawner};
 use paddock_telemetry::sink::{self, EventSink};
 use paddock_telemetry::{self as telemetry, OtlpExporter, OtlpHandle, RecordBatch, SpanSender};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -54,61 +54,6 @@ const MAX_WORKERS: usize = 4;
 
 /// Batches of ended requests that may wait for the activity thread.
 const MAX_QUEUED_BATCHES: usize = 64;
-
-/// A reason why the service does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {}", listen_failure(.source))]
-    Listen {
-        /// The address.
-        address: Listen,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// An inherited socket is open to every network, and the configuration does not allow that.
-    #[error(
-        "the socket {0} was handed over, and is open to every network this machine is on: write \
-         ListenStream=127.0.0.1:PORT in the socket unit, or have those who come show a key \
-         (`paddock key new NAME`); if everyone may use it: `allow_public = true` \
-         under [server], or --allow-public"
-    )]
-    OpenToAll(Listen),
-    /// Another paddock uses the state directory.
-    #[error(transparent)]
-    StateInUse(StateDirError),
-    /// The directory of the children's sockets cannot be created.
-    #[error("cannot make a runtime directory for sockets in {}: {source}; {}", place.display(), runtime_dir_advice(source))]
-    RuntimeDir {
-        /// The parent directory.
-        place: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The limit of open files is too low.
-    #[error(transparent)]
-    Descriptors(#[from] TooFewDescriptors),
-    /// The threads cannot be started.
-    #[error("cannot start threads: {0}; {advice}", advice = FailureClass::TooManyProcesses.advice())]
-    Threads(#[source] io::Error),
-}
-
-impl StartError {
-    /// Returns whether another program listens at the address.
-    pub(crate) fn is_in_use(&self) -> bool {
-        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
-    }
-}
-
-fn listen_failure(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there already; stop it, or choose another address".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 need privileges"),
-        _ => error.to_string(),
-    }
-}
 
 /// A running paddock.
 #[derive(Debug)]

@@ -141,7 +141,7 @@ impl ServiceManager {
         if let Err(error) = self.try_send(notification).await
             && !self.send_failed.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(%error, "the service manager at NOTIFY_SOCKET cannot be told how paddock is");
+            tracing::warn!(%error, "cannot report to the service manager at NOTIFY_SOCKET");
         }
     }
 

@@ -41,12 +41,12 @@ pub(crate) enum StdListener {
 pub enum SocketActivationError {
     /// `LISTEN_FDS` is not a number of sockets.
     #[error(
-        "LISTEN_FDS is `{0}`, which is not a number of sockets: it is for the service manager to set"
+        "LISTEN_FDS is `{0}`, which is not a number of sockets; the service manager should set it"
     )]
     Count(String),
     /// There are more or fewer names than sockets.
     #[error(
-        "LISTEN_FDNAMES has {names} names for {sockets} sockets: it is for the service manager to set"
+        "LISTEN_FDNAMES has {names} names for {sockets} sockets; the service manager should set it"
     )]
     Names {
         /// Number of names.
@@ -56,8 +56,8 @@ pub enum SocketActivationError {
     },
     /// A name is not a plane's.
     #[error(
-        "descriptor {number} was handed over with the name `{name}`, and paddock knows `public` and \
-         `admin`: set FileDescriptorName= in the socket unit to one of them"
+        "the service manager passed descriptor {number} with the name `{name}`, but paddock knows only \
+         `public` and `admin`: set FileDescriptorName= in the socket unit to one of them"
     )]
     Name {
         /// The descriptor.
@@ -67,7 +67,7 @@ pub enum SocketActivationError {
     },
     /// Two units do not say which plane each is for.
     #[error(
-        "the sockets of {first} and of {second} have no names of their own: set \
+        "the sockets of {first} and {second} have no names: set \
          FileDescriptorName=public or FileDescriptorName=admin in both units"
     )]
     Units {
@@ -78,8 +78,8 @@ pub enum SocketActivationError {
     },
     /// A socket does not accept connections.
     #[error(
-        "descriptor {number} was handed over and cannot be listened on: {source}; a socket unit needs \
-         ListenStream= and Accept=no"
+        "the service manager passed descriptor {number}, which does not accept connections: {source}; a socket \
+         unit needs ListenStream= and Accept=no"
     )]
     Socket {
         /// The descriptor.
@@ -201,7 +201,7 @@ fn check_listening(socket: impl AsFd) -> io::Result<()> {
     if rustix::net::sockopt::socket_acceptconn(socket)? {
         return Ok(());
     }
-    Err(io::Error::other("it takes no connections"))
+    Err(io::Error::other("not a listening socket"))
 }
 
 /// Formats a unix socket's address for people; `@` begins an abstract name.
@@ -247,15 +247,11 @@ mod tests {
         for (count, names, words) in [
             (1, "public:admin", "2 names for 1 sockets"),
             (2, "public", "1 names for 2 sockets"),
-            (
-                2,
-                "public:web",
-                "descriptor 4 was handed over with the name `web`",
-            ),
+            (2, "public:web", "descriptor 4 with the name `web`"),
             (
                 2,
                 "a.socket:b.socket",
-                "the sockets of a.socket and of b.socket",
+                "the sockets of a.socket and b.socket",
             ),
         ] {
             let message = describe(count, names);

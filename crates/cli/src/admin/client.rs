@@ -62,7 +62,7 @@ impl AdminClient {
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn request(
+    pub(super) async fn request(
         &self,
         method: Method,
         path: &str,
@@ -75,7 +75,7 @@ impl AdminClient {
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn request_and_wait(
+    pub(super) async fn request_and_wait(
         &self,
         method: Method,
         path: &str,
@@ -88,7 +88,7 @@ impl AdminClient {
     ///
     /// # Errors
     /// No paddock answers, or it refuses.
-    pub(crate) async fn post(&self, path: &str, json: String) -> Result<AdminAnswer, CommandError> {
+    pub(super) async fn post(&self, path: &str, json: String) -> Result<AdminAnswer, CommandError> {
         let request = Request::builder().method(Method::POST).uri(path);
         let request = request.header(CONTENT_TYPE, "application/json");
         self.send_request(request, json.into()).await
@@ -122,7 +122,7 @@ impl AdminClient {
             return Err(self.not_paddock());
         }
         let status = response.status();
-        let answer = AdminAnswer {
+        let mut answer = AdminAnswer {
             address: self.address.clone(),
             body: response.into_body(),
             _connection: connection,
@@ -198,21 +198,12 @@ impl AdminAnswer {
     ///
     /// # Errors
     /// The connection breaks off.
-    pub(crate) async fn read_to_end(mut self) -> Result<Vec<u8>, CommandError> {
+    pub(crate) async fn read_to_end(&mut self) -> Result<Vec<u8>, CommandError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next_chunk().await? {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
-    }
-
-    /// Reads the whole body as JSON; null if invalid.
-    ///
-    /// # Errors
-    /// The connection breaks off.
-    pub(crate) async fn read_json(self) -> Result<Value, CommandError> {
-        let bytes = self.read_to_end().await?;
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
     /// Returns the error for an answer that ended early.
@@ -221,9 +212,18 @@ impl AdminAnswer {
             address: self.address.clone(),
         }
     }
+
+    /// Returns the error for a body of another type than expected.
+    pub(super) fn unknown_answer(&self, error: &serde_json::Error) -> CommandError {
+        CommandError::UnknownAnswer {
+            address: self.address.clone(),
+            why: error.to_string(),
+        }
+    }
 }
 
-/// Finds the message in a refusal's body: of an error, a failure or a decision. Removes terminal sequences.
+/// Finds the message in a refusal's body: of an error, a failure or a decision. Removes terminal sequences. The body
+/// may be an engine's, whose errors have other types than paddock's.
 pub(crate) fn parse_refusal(body: &[u8]) -> Option<CommandError> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value| value.as_str().map(output::printable_lines);

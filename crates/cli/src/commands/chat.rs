@@ -9,7 +9,6 @@ mod render;
 use std::path::PathBuf;
 
 use clap::Args;
-use hyper::Method;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -17,13 +16,10 @@ use self::answer::{AnswerParser, CollectedAnswer};
 use self::conversation::Conversation;
 use self::input::Prompt;
 use self::render::{AnswerRenderer, OutputFormat};
-use crate::admin::{AdminArgs, AdminClient, CommandError, model_path};
+use crate::admin::{AdminArgs, AdminClient, CommandError};
 use crate::exit::Exit;
 use crate::output::{self, ReaderState};
 use crate::threads;
-
-/// Path of chats on the admin plane.
-const CHAT_PATH: &str = "/api/chat";
 
 /// Flags of `paddock chat`.
 #[derive(Debug, Args)]
@@ -84,8 +80,7 @@ pub(super) fn run(args: ChatArgs) -> Exit {
 
 /// Fails for an unknown model. A chat would not: if only one model is configured, it answers to any name.
 async fn check_model_exists(client: &AdminClient, model: &str) -> Result<(), CommandError> {
-    let path = model_path(model, "logs?n=0");
-    client.request(Method::GET, &path).await.map(drop)
+    client.logs(model, 0).await.map(drop)
 }
 
 /// Prints the answer's JSON unchanged.
@@ -94,9 +89,7 @@ async fn print_whole(
     conversation: &Conversation,
 ) -> Result<(), CommandError> {
     let answer = async {
-        let answer = client
-            .post(CHAT_PATH, conversation.request_body(false))
-            .await?;
+        let mut answer = client.chat(conversation.request_body(false)).await?;
         answer.read_to_end().await
     };
     let answer = tokio::select! {
@@ -149,9 +142,7 @@ async fn print_chunks(
     collected: &mut CollectedAnswer,
     sent_at: Instant,
 ) -> Result<(), CommandError> {
-    let mut answer = client
-        .post(CHAT_PATH, conversation.request_body(true))
-        .await?;
+    let mut answer = client.chat(conversation.request_body(true)).await?;
     let mut parser = AnswerParser::default();
     while let Some(bytes) = answer.next_chunk().await? {
         let mut text = String::new();

@@ -3,46 +3,51 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use hyper::Method;
-use serde_json::Value;
+use paddock_api::{Decision, ModelExplanation, ModelStatus, RequestExplanation};
 
-use crate::admin::{AdminArgs, AdminClient, CommandError, model_path, request_path};
+use crate::admin::{AdminArgs, AdminClient, CommandError, TypedAnswer};
 use crate::exit::Exit;
-use crate::format::format_duration;
+use crate::format::format_age;
 use crate::output;
 
 /// Flags of `paddock explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// Name or alias of a model, or the `x-request-id` of a request.
+    /// A model, by its name or an alias, or a request, by its `x-request-id`.
     #[arg(value_name = "MODEL|REQUEST_ID")]
     name: String,
-    /// Print the API's JSON response.
+    /// Print JSON, as paddock answers.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     admin: AdminArgs,
 }
 
+/// The answer about a model or a request.
+#[derive(Debug)]
+enum Explanation {
+    Model(TypedAnswer<ModelExplanation>),
+    Request(TypedAnswer<RequestExplanation>),
+}
+
 /// Prints the decisions about a model or the history of a request.
 pub(super) fn run(args: ExplainArgs) -> Exit {
     args.admin.run(|client| async move {
-        let explained = explain(&client, &args.name).await?;
-        if args.json {
-            output::print(&explained.to_string());
-        } else {
-            output::print_lines(&format_explanation(&explained, seconds_since_1970()));
-        }
+        let now = seconds_since_1970();
+        let text = match (explain(&client, &args.name).await?, args.json) {
+            (Explanation::Model(answer), true) => return answer.print_json().await,
+            (Explanation::Request(answer), true) => return answer.print_json().await,
+            (Explanation::Model(answer), false) => format_model(&answer.read().await?, now),
+            (Explanation::Request(answer), false) => format_request(&answer.read().await?, now),
+        };
+        output::print_lines(&text);
         Ok(())
     })
 }
 
-async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError> {
-    let model = client
-        .request(Method::GET, &model_path(name, "explain"))
-        .await;
-    let unknown = match model {
-        Ok(answer) => return answer.read_json().await,
+async fn explain(client: &AdminClient, name: &str) -> Result<Explanation, CommandError> {
+    let unknown = match client.explain_model(name).await {
+        Ok(answer) => return Ok(Explanation::Model(answer)),
         Err(CommandError::Refused { message, code })
             if code.as_deref() == Some("unknown_model") =>
         {
@@ -50,11 +55,8 @@ async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError
         }
         Err(error) => return Err(error),
     };
-    match client
-        .request(Method::GET, &request_path(name, "explain"))
-        .await
-    {
-        Ok(answer) => answer.read_json().await,
+    match client.explain_request(name).await {
+        Ok(answer) => Ok(Explanation::Request(answer)),
         Err(CommandError::Refused { message, code }) => Err(CommandError::Refused {
             message: format!("{unknown}; {message}"),
             code,
@@ -63,45 +65,41 @@ async fn explain(client: &AdminClient, name: &str) -> Result<Value, CommandError
     }
 }
 
-/// Formats an explanation, with the age of each decision at `now`, in seconds since 1970.
-fn format_explanation(explained: &Value, now: f64) -> String {
-    let printable = |value: &Value| output::printable(value.as_str().unwrap_or("unknown"));
-    let mut lines = Vec::new();
-    let decisions = if explained["request"].is_null() {
-        lines.push(format!(
-            "model {}: {}",
-            printable(&explained["id"]),
-            printable(&explained["status"])
-        ));
-        &explained["decisions"]
-    } else {
-        lines.push(format!(
-            "request {} for model {}: {} after {:.1} s",
-            printable(&explained["request"]),
-            printable(&explained["model"]),
-            printable(&explained["outcome"]),
-            explained["waited_seconds"].as_f64().unwrap_or(0.0)
-        ));
-        if let Some(message) = explained["error"]["message"].as_str() {
-            lines.push(format!("  error: {}", output::printable(message)));
-        }
-        &explained["meanwhile"]
+/// Formats the decisions about a model, with the age of each at `now`, in seconds since 1970.
+fn format_model(explained: &ModelExplanation, now: f64) -> String {
+    let id = printable_or_unknown(explained.id.as_deref());
+    let status = explained.status.map(ModelStatus::as_str);
+    let head = format!("model {id}: {}\n", status.unwrap_or("unknown"));
+    head + &format_decisions(&explained.decisions, now)
+}
+
+/// Formats the history of a request, with the age of each decision at `now`, in seconds since 1970.
+fn format_request(explained: &RequestExplanation, now: f64) -> String {
+    let head = format!(
+        "request {} for model {}: {} after {:.1} s\n",
+        output::printable(&explained.request),
+        printable_or_unknown(explained.model.as_deref()),
+        output::printable(&explained.outcome),
+        explained.waited_seconds
+    );
+    let error = explained.error.as_ref();
+    let error = error.map(|error| {
+        let message = output::printable(&error.message);
+        format!("  error: {message}\n")
+    });
+    head + &error.unwrap_or_default() + &format_decisions(&explained.meanwhile, now)
+}
+
+fn printable_or_unknown(text: Option<&str>) -> String {
+    output::printable(text.unwrap_or("unknown"))
+}
+
+fn format_decisions(decisions: &[Decision], now: f64) -> String {
+    let line = |decision: &Decision| {
+        let age = format!("{} ago", format_age(now - decision.at));
+        format!("{age:>12}  {}\n", output::printable(&decision.message))
     };
-    for decision in decisions.as_array().into_iter().flatten() {
-        let age = (now - decision["at"].as_f64().unwrap_or(now)).max(0.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the value is not negative, and fractions of a second are dropped"
-        )]
-        let age = format_duration(age as u64);
-        lines.push(format!(
-            "{:>12}  {}",
-            format!("{age} ago"),
-            printable(&decision["message"])
-        ));
-    }
-    lines.join("\n") + "\n"
+    decisions.iter().map(line).collect()
 }
 
 fn seconds_since_1970() -> f64 {
@@ -111,24 +109,44 @@ fn seconds_since_1970() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::format_explanation;
-    use serde_json::json;
+    use super::*;
+    use paddock_api::RefusalReason;
 
     #[test]
     fn a_model_has_a_line_for_each_decision() {
-        let explained = json!({ "id": "m", "status": "ready", "decisions": [
-            { "at": 100.0, "what": "wanted", "message": "wanted by a request" },
-            { "at": 158.5, "what": "ready", "message": "ready" },
-        ] });
+        let decision = |at, message: &str| Decision {
+            at,
+            message: message.to_owned(),
+            what: "any".to_owned(),
+        };
+        let explained = ModelExplanation {
+            decisions: vec![
+                decision(100.0, "wanted by a request"),
+                decision(158.5, "ready"),
+            ],
+            id: Some("m".to_owned()),
+            status: Some(ModelStatus::Ready),
+        };
         let expected = "model m: ready\n   1m 1s ago  wanted by a request\n      3s ago  ready\n";
-        assert_eq!(format_explanation(&explained, 161.9), expected);
+        assert_eq!(format_model(&explained, 161.9), expected);
     }
 
     #[test]
     fn a_request_has_its_outcome_first() {
-        let explained = json!({ "request": "r", "model": "m", "outcome": "refused",
-            "waited_seconds": 2.04, "error": { "message": "too much" }, "meanwhile": [] });
+        let explained = RequestExplanation {
+            arrived: 0.0,
+            engine_wait_seconds: None,
+            error: Some(RefusalReason {
+                kind: "does_not_fit".to_owned(),
+                message: "too much".to_owned(),
+            }),
+            meanwhile: Vec::new(),
+            model: Some("m".to_owned()),
+            outcome: "refused".to_owned(),
+            request: "r".to_owned(),
+            waited_seconds: 2.04,
+        };
         let expected = "request r for model m: refused after 2.0 s\n  error: too much\n";
-        assert_eq!(format_explanation(&explained, 0.0), expected);
+        assert_eq!(format_request(&explained, 0.0), expected);
     }
 }

@@ -3,9 +3,8 @@
 mod progress;
 
 use clap::Args;
-use hyper::Method;
 
-use crate::admin::{AdminArgs, model_path};
+use crate::admin::{AdminArgs, ModelAction};
 use crate::exit::Exit;
 use crate::output;
 
@@ -25,26 +24,23 @@ pub(super) struct LoadArgs {
     admin: AdminArgs,
 }
 
-/// Runs `action` and prints the model's resulting status.
-pub(super) fn run(args: LoadArgs, action: &'static str) -> Exit {
+/// Runs `action`, a load or an unload, and prints the model's resulting status.
+pub(super) fn run(args: LoadArgs, action: ModelAction) -> Exit {
     args.admin.run(|client| async move {
-        let path = model_path(&args.model, &format!("{action}?wait=true"));
-        let answer = if action == "load" && !args.json && output::is_terminal() {
-            progress::request_with_progress(&client, &args.model, &path).await?
+        let shows_progress = action == ModelAction::Load && !args.json && output::is_terminal();
+        let answer = if shows_progress {
+            progress::load_with_progress(&client, &args.model).await?
         } else if args.wait {
-            client.request_and_wait(Method::POST, &path).await?
+            client.finish_load(action, &args.model).await?
         } else {
-            client
-                .request(Method::POST, &model_path(&args.model, action))
-                .await?
+            client.begin_load(action, &args.model).await?
         };
-        let answer = answer.read_json().await?;
         if args.json {
-            output::print(&answer.to_string());
-        } else {
-            let text = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
-            output::print(&format!("{}: {}", text("id"), text("status")));
+            return answer.print_json().await;
         }
+        let result = answer.read().await?;
+        let id = output::printable(&result.id);
+        output::print(&format!("{id}: {}", result.status.as_str()));
         Ok(())
     })
 }

@@ -1,11 +1,10 @@
 //! `paddock logs`: prints or follows the output of a model's children.
 
 use clap::Args;
-use hyper::Method;
-use serde_json::Value;
+use paddock_api::LogRecord;
 use tokio::task::spawn_blocking;
 
-use crate::admin::{AdminArgs, AdminClient, CommandError, model_path};
+use crate::admin::{AdminArgs, AdminClient, CommandError};
 use crate::exit::Exit;
 use crate::output::{self, ReaderState};
 use crate::threads;
@@ -54,38 +53,34 @@ pub(super) fn run(args: LogsArgs) -> Exit {
         (false, true) => LogFormat::Terminal,
         (false, false) => LogFormat::Text,
     };
-    let (lines, follow) = (args.lines, args.follow);
-    let path = model_path(&args.model, &format!("logs?n={lines}&follow={follow}"));
+    let (model, lines) = (args.model, args.lines);
     args.admin.run(|client| async move {
         threads::ensure_available(threads::TERMINAL_THREADS)?;
-        if !follow {
-            return print_last(&client, &path, format).await;
+        if !args.follow {
+            return print_last(&client, &model, lines, format).await;
         }
         tokio::select! {
             biased;
             // An interrupt is the usual end of `--follow`, not a failure.
             _ = tokio::signal::ctrl_c() => Ok(()),
-            ended = print_new_lines(&client, &path, format) => ended,
+            ended = print_new_lines(&client, &model, lines, format) => ended,
         }
     })
 }
 
 async fn print_last(
     client: &AdminClient,
-    path: &str,
+    model: &str,
+    lines: u32,
     format: LogFormat,
 ) -> Result<(), CommandError> {
-    let answer = client.request(Method::GET, path).await?;
+    let answer = client.logs(model, lines).await?;
     if format == LogFormat::Json {
-        output::print_bytes(&answer.read_to_end().await?);
-        output::print("");
-        return Ok(());
+        return answer.print_json().await;
     }
-    let answer = answer.read_json().await?;
-    let lines = answer["lines"].as_array().into_iter().flatten();
     let mut text = String::new();
-    for line in lines.filter_map(Value::as_str) {
-        format.push_line(line, &mut text);
+    for line in answer.read().await?.lines {
+        format.push_line(&line, &mut text);
     }
     output::print_lines(&text);
     Ok(())
@@ -94,10 +89,11 @@ async fn print_last(
 /// Prints new lines until the reader has gone. Fails when the stream ends.
 async fn print_new_lines(
     client: &AdminClient,
-    path: &str,
+    model: &str,
+    lines: u32,
     format: LogFormat,
 ) -> Result<(), CommandError> {
-    let mut answer = client.request(Method::GET, path).await?;
+    let mut answer = client.follow_logs(model, lines).await?;
     let mut buffer = Vec::new();
     while let Some(chunk) = answer.next_chunk().await? {
         buffer.extend_from_slice(&chunk);
@@ -125,10 +121,11 @@ impl LogFormat {
                 formatted.text.push('\n');
                 continue;
             }
-            let object: Value = serde_json::from_slice(object).unwrap_or_default();
-            formatted.missed += object["missed"].as_u64().unwrap_or(0);
-            if let Some(line) = object["line"].as_str() {
-                self.push_line(line, &mut formatted.text);
+            match serde_json::from_slice(object) {
+                Ok(LogRecord::Line { line }) => self.push_line(&line, &mut formatted.text),
+                Ok(LogRecord::Missed { missed }) => formatted.missed += missed,
+                // An object of a later version, or nothing after the last newline.
+                Err(_) => {}
             }
         }
         if self == Self::Json {

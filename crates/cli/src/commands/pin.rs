@@ -1,9 +1,8 @@
 //! `paddock pin` and `paddock unpin`.
 
 use clap::Args;
-use hyper::Method;
 
-use crate::admin::{AdminArgs, model_path};
+use crate::admin::{AdminArgs, ModelAction};
 use crate::exit::Exit;
 use crate::output;
 
@@ -19,27 +18,21 @@ pub(super) struct PinArgs {
     admin: AdminArgs,
 }
 
-/// Runs `action` and prints the model's resulting status. The pin holds until paddock ends or the model's `pinned`
-/// changes in the configuration.
-pub(super) fn run(args: PinArgs, action: &'static str) -> Exit {
+/// Runs `action`, a pin or an unpin, and prints the model's resulting status. The pin holds until paddock ends or the
+/// model's `pinned` changes in the configuration.
+pub(super) fn run(args: PinArgs, action: ModelAction) -> Exit {
     args.admin.run(|client| async move {
-        let path = model_path(&args.model, action);
-        let answer = client
-            .request(Method::POST, &path)
-            .await?
-            .read_json()
-            .await?;
+        let answer = client.pin(action, &args.model).await?;
         if args.json {
-            output::print(&answer.to_string());
-            return Ok(());
+            return answer.print_json().await;
         }
-        let text = |key: &str| output::printable(answer[key].as_str().unwrap_or("unknown"));
-        let pinned = match answer["pinned"].as_bool() {
-            Some(true) => "pinned",
-            Some(false) => "not pinned",
-            None => "unknown",
+        let result = answer.read().await?;
+        let pinned = match result.pinned {
+            true => "pinned",
+            false => "not pinned",
         };
-        output::print(&format!("{}: {}, {pinned}", text("id"), text("status")));
+        let id = output::printable(&result.id);
+        output::print(&format!("{id}: {}, {pinned}", result.status.as_str()));
         Ok(())
     })
 }

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
-use hyper::Method;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use paddock_api::{EndedRequest, EndedRequests};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::admin::{AdminArgs, AdminClient, CommandError};
+use crate::admin::{AdminArgs, CommandError, TypedAnswer};
 use crate::exit::Exit;
 use crate::output::{self, ReaderState};
 use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
@@ -49,25 +47,23 @@ const TABLE_HEAD: [&str; 12] = [
 
 /// Prints ended requests, newest last: aligned, with a head, on a terminal; tab-separated in a pipe.
 pub(super) fn run(args: RequestsArgs) -> Exit {
-    let model = args.model.as_deref().map_or_else(String::new, |model| {
-        format!("&model={}", utf8_percent_encode(model, NON_ALPHANUMERIC))
-    });
     let mut printer = RequestPrinter::new(args.json);
     args.admin.run(|client| async move {
         threads::ensure_available(threads::TERMINAL_THREADS)?;
-        let first = format!("limit={}{model}", args.number);
-        if !args.follow {
-            return print_page(&client, &first, &mut printer, 0).await.map(drop);
-        }
+        let model = args.model.as_deref();
         let following = async {
-            let mut last_seq = print_page(&client, &first, &mut printer, 0).await?;
-            while let Some(after) = last_seq {
+            let page = client.requests(args.number, None, model).await?;
+            let mut last_seq = print_page(page, &mut printer, 0).await?;
+            while let Some(after) = last_seq.filter(|_| args.follow) {
                 sleep(POLL_INTERVAL).await;
-                let next = format!("limit={MAX_PAGE}&after={after}{model}");
-                last_seq = print_page(&client, &next, &mut printer, after).await?;
+                let page = client.requests(MAX_PAGE, Some(after), model).await?;
+                last_seq = print_page(page, &mut printer, after).await?;
             }
             Ok(())
         };
+        if !args.follow {
+            return following.await;
+        }
         tokio::select! {
             biased;
             // An interrupt is the usual end of `--follow`, not a failure.
@@ -79,21 +75,16 @@ pub(super) fn run(args: RequestsArgs) -> Exit {
 
 /// Prints a page. Returns the newest request's `seq`, or `None` if the reader has gone.
 async fn print_page(
-    client: &AdminClient,
-    query: &str,
+    page: TypedAnswer<EndedRequests>,
     printer: &mut RequestPrinter,
     last_seq: u64,
 ) -> Result<Option<u64>, CommandError> {
-    let answer = client
-        .request(Method::GET, &format!("/api/requests?{query}"))
-        .await?;
-    let page = answer.read_json().await?;
-    let requests = page["requests"].as_array().map_or(&[][..], Vec::as_slice);
-    let newest = requests.first().and_then(|newest| newest["seq"].as_u64());
-    let text = printer.format_page(requests);
+    let requests = page.read().await?.requests;
+    let newest = requests.first().map_or(last_seq, |newest| newest.seq);
+    let text = printer.format_page(&requests);
     // Writing may block, during which an interrupt must be handled.
     let printed = spawn_blocking(move || output::print_lines(&text)).await;
-    Ok(matches!(printed, Ok(ReaderState::Present)).then_some(newest.unwrap_or(last_seq)))
+    Ok(matches!(printed, Ok(ReaderState::Present)).then_some(newest))
 }
 
 /// An output format of requests.
@@ -121,11 +112,11 @@ impl RequestPrinter {
     }
 
     /// Formats requests, which are sorted newest first, as lines.
-    fn format_page(&mut self, requests: &[Value]) -> String {
+    fn format_page(&mut self, requests: &[EndedRequest]) -> String {
         let requests = requests.iter().rev();
         match self {
             Self::Json => requests
-                .flat_map(|request| [request.to_string(), "\n".to_owned()])
+                .flat_map(|request| [json_object(request), "\n".to_owned()])
                 .collect(),
             Self::Tabs => join_with_tabs(
                 &requests
@@ -147,37 +138,46 @@ impl RequestPrinter {
     }
 }
 
+/// Formats a request as JSON, with its members sorted by name.
+fn json_object(request: &EndedRequest) -> String {
+    // The conversion of these members does not fail.
+    let object = serde_json::to_value(request).unwrap_or_default();
+    object.to_string()
+}
+
 /// Returns a request's cells; missing values are `-`.
-fn request_row(request: &Value, when: fn(Timestamp) -> String) -> [String; TABLE_HEAD.len()] {
-    let text = |value: &Value| value.as_str().map(output::printable);
-    let number = |value: &Value| value.as_u64().map(|number| number.to_string());
-    let seconds = |value: &Value| value.as_f64().map(format_seconds);
-    let tokens = &request["tokens"];
-    // A refused request shows its error.
-    let outcome = text(&request["error"]).or_else(|| text(&request["outcome"]));
+fn request_row(
+    request: &EndedRequest,
+    when: fn(Timestamp) -> String,
+) -> [String; TABLE_HEAD.len()] {
+    let text = |text: &Option<String>| text.as_deref().map(output::printable);
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let rate = request.tokens_per_second;
     let cells = [
         end_time(request).map(when),
-        text(&request["model"]),
-        text(&request["route"]),
-        number(&request["status"]),
-        outcome,
-        seconds(&request["ttft_seconds"]),
-        seconds(&request["total_seconds"]),
-        number(&tokens["prompt"]),
-        number(&tokens["generated"]),
-        request["tokens_per_second"]
-            .as_f64()
-            .map(|rate| format!("{rate:.1}")),
-        text(&request["id"]),
-        text(&request["key"]),
+        text(&request.model),
+        Some(output::printable(&request.route)),
+        request.status.map(|status| status.to_string()),
+        Some(output::printable(outcome(request))),
+        request.ttft_seconds.map(format_seconds),
+        Some(format_seconds(request.total_seconds)),
+        number(request.tokens.prompt),
+        number(request.tokens.generated),
+        rate.map(|rate| format!("{rate:.1}")),
+        Some(output::printable(&request.id)),
+        text(&request.key),
     ];
     fill_empty(cells)
 }
 
+/// Returns a request's error, if paddock answered with one, or its outcome.
+pub(super) fn outcome(request: &EndedRequest) -> &str {
+    request.error.as_ref().unwrap_or(&request.outcome)
+}
+
 /// Returns the time when a request ended.
-fn end_time(request: &Value) -> Option<Timestamp> {
-    let total = request["total_seconds"].as_f64().unwrap_or(0.0);
-    let at = Duration::try_from_secs_f64(request["at"].as_f64()? + total).ok()?;
+fn end_time(request: &EndedRequest) -> Option<Timestamp> {
+    let at = Duration::try_from_secs_f64(request.at + request.total_seconds).ok()?;
     Timestamp::UNIX_EPOCH.checked_add(at).ok()
 }
 
@@ -203,19 +203,41 @@ fn format_seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use paddock_api::Tokens;
+    use serde_json::Value;
 
-    fn requests() -> [Value; 2] {
-        [
-            json!({ "seq": 8, "at": 1_800_000_000.5, "id": "a\u{1b}[2J", "model": null,
-                "route": "other", "status": 404, "outcome": "refused", "error": "unknown_model",
-                "ttft_seconds": null, "total_seconds": 0.0004, "tokens_per_second": null,
-                "tokens": { "prompt": null, "cached": null, "generated": null } }),
-            json!({ "seq": 7, "at": 1_800_000_000, "id": "r-1", "model": "gemma", "key": "laptop",
-                "route": "chat_completions", "status": 200, "outcome": "complete", "error": null,
-                "ttft_seconds": 0.0524, "total_seconds": 2.25, "tokens_per_second": 116.31,
-                "tokens": { "prompt": 26, "cached": 0, "generated": 256 } }),
-        ]
+    fn requests() -> [EndedRequest; 2] {
+        let refused = EndedRequest {
+            seq: 8,
+            at: 1_800_000_000.5,
+            id: "a\u{1b}[2J".to_owned(),
+            route: "other".to_owned(),
+            status: Some(404),
+            outcome: "refused".to_owned(),
+            error: Some("unknown_model".to_owned()),
+            total_seconds: 0.0004,
+            ..EndedRequest::default()
+        };
+        let complete = EndedRequest {
+            seq: 7,
+            at: 1_800_000_000.0,
+            id: "r-1".to_owned(),
+            model: Some("gemma".to_owned()),
+            key: Some("laptop".to_owned()),
+            route: "chat_completions".to_owned(),
+            status: Some(200),
+            outcome: "complete".to_owned(),
+            ttft_seconds: Some(0.0524),
+            total_seconds: 2.25,
+            tokens: Tokens {
+                prompt: Some(26),
+                cached: Some(0),
+                generated: Some(256),
+            },
+            tokens_per_second: Some(116.31),
+            ..EndedRequest::default()
+        };
+        [refused, complete]
     }
 
     #[test]

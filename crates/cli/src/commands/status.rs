@@ -1,8 +1,7 @@
 //! `paddock status`: prints the models and their memory.
 
 use clap::Args;
-use hyper::Method;
-use serde_json::Value;
+use paddock_api::{Memory, Model, ModelMemory, Status};
 
 use crate::admin::AdminArgs;
 use crate::exit::Exit;
@@ -34,15 +33,12 @@ const TABLE_HEAD: [&str; 8] = [
 /// Prints a table of models: aligned, with a head, on a terminal; tab-separated in a pipe.
 pub(super) fn run(args: StatusArgs) -> Exit {
     args.admin.run(|client| async move {
-        let answer = client.request(Method::GET, "/api/status").await?;
+        let answer = client.status().await?;
         if args.json {
-            output::print_bytes(&answer.read_to_end().await?);
-            output::print("");
-            return Ok(());
+            return answer.print_json().await;
         }
-        let status = answer.read_json().await?;
-        let models = status["models"].as_array().into_iter().flatten();
-        let rows: Vec<[String; 8]> = models.map(model_row).collect();
+        let status = answer.read().await?;
+        let rows: Vec<[String; 8]> = status.models.iter().map(model_row).collect();
         if output::is_terminal() {
             let mut columns = ColumnWidths::new(&TABLE_HEAD);
             let rows = columns.align(&rows);
@@ -56,48 +52,48 @@ pub(super) fn run(args: StatusArgs) -> Exit {
 }
 
 /// Returns a model's cells; missing values are `-`.
-fn model_row(model: &Value) -> [String; 8] {
-    let number = |value: &Value| value.as_u64().map(|number| number.to_string());
-    let memory = &model["memory"];
+fn model_row(model: &Model) -> [String; 8] {
     let cells = [
-        model["id"].as_str().map(output::printable),
-        model["status"].as_str().map(output::printable),
-        model["since"].as_f64().map(format_age),
-        format_in_flight(model),
-        number(&model["queued"]),
-        total_bytes(&memory["measured"])
-            .or_else(|| total_bytes(&memory["predicted"]))
-            .map(format_bytes),
-        number(&model["pid"]),
-        (model["pinned"] == true).then(|| "yes".to_owned()),
+        Some(output::printable(&model.id)),
+        Some(model.status.as_str().to_owned()),
+        model.since.map(format_age),
+        Some(format_in_flight(model)),
+        Some(model.queued.to_string()),
+        model_bytes(&model.memory).map(format_bytes),
+        model.pid.map(|pid| pid.to_string()),
+        model.pinned.then(|| "yes".to_owned()),
     ];
     fill_empty(cells)
 }
 
 /// Formats the number of in-flight requests and, estimated, of those that wait for a slot inside the child.
-fn format_in_flight(model: &Value) -> Option<String> {
-    let count = model["in_flight"].as_u64()?;
-    Some(match model["waiting_in_engine"]["estimated"].as_u64() {
+fn format_in_flight(model: &Model) -> String {
+    let count = model.in_flight;
+    match model.waiting_in_engine.map(|waiting| waiting.estimated) {
         None | Some(0) => count.to_string(),
         Some(waiting) => format!("{count} (~{waiting} waiting)"),
-    })
+    }
 }
 
-/// Sums the bytes of host and devices.
-pub(super) fn total_bytes(memory: &Value) -> Option<u64> {
-    let host = memory["host"].as_u64()?;
-    let devices = memory["devices"].as_object().into_iter().flatten();
-    Some(
-        devices
-            .filter_map(|(_, bytes)| bytes.as_u64())
-            .fold(host, u64::saturating_add),
-    )
+/// Returns the measured bytes of a model or, without a measurement, the predicted ones.
+pub(super) fn model_bytes(memory: &ModelMemory) -> Option<u64> {
+    let total = |memory: &Option<Memory>| memory.as_ref().and_then(total_bytes);
+    total(&memory.measured).or_else(|| total(&memory.predicted))
 }
 
-fn format_memory(status: &Value) -> String {
-    let memory = &status["memory"];
-    let used = format_bytes(total_bytes(&memory["used"]).unwrap_or(0));
-    match total_bytes(&memory["budget"]) {
+/// Sums the bytes of host and devices. Returns `None` if the host has no limit.
+fn total_bytes(memory: &Memory) -> Option<u64> {
+    let devices = memory.devices.values().flatten();
+    let host = memory.host?;
+    Some(devices.fold(host, |sum, bytes| sum.saturating_add(*bytes)))
+}
+
+fn format_memory(status: &Status) -> String {
+    let total = |memory: Option<&Memory>| memory.and_then(total_bytes);
+    let memory = status.memory.as_ref();
+    let used = total(memory.map(|memory| &memory.used)).unwrap_or(0);
+    let used = format_bytes(used);
+    match total(memory.map(|memory| &memory.budget)) {
         Some(budget) => format!("memory: {used} of {} used", format_bytes(budget)),
         None => format!("memory: {used} used"),
     }
@@ -106,15 +102,40 @@ fn format_memory(status: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use paddock_api::{MemoryUsage, ModelStatus, WaitingInEngine};
+
+    fn memory(host: Option<u64>, device: Option<u64>) -> Memory {
+        let devices = device.map(|bytes| ("CUDA0".to_owned(), Some(bytes)));
+        Memory {
+            devices: devices.into_iter().collect(),
+            host,
+        }
+    }
 
     #[test]
     fn a_model_is_a_row() {
-        let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 5,
-            "queued": 0, "waiting_in_engine": { "estimated": 3, "longest_seconds": 0.5 }, "pid": 7, "pinned": true, "memory": { "predicted": { "host": 1, "devices": {} },
-            "measured": { "host": 1 << 20, "devices": { "CUDA0": 1 << 20 } } } });
-        let cold = json!({ "id": "b", "status": "unloaded", "since": null, "in_flight": 0,
-            "queued": 0, "pid": null, "pinned": false, "memory": { "predicted": null, "measured": null } });
+        let ready = Model {
+            id: "gemma".to_owned(),
+            status: ModelStatus::Ready,
+            since: Some(61.7),
+            in_flight: 5,
+            waiting_in_engine: Some(WaitingInEngine {
+                estimated: 3,
+                longest_seconds: 0.5,
+            }),
+            pid: Some(7),
+            pinned: true,
+            memory: ModelMemory {
+                predicted: Some(memory(Some(1), None)),
+                measured: Some(memory(Some(1 << 20), Some(1 << 20))),
+                prompt_cache: None,
+            },
+            ..Model::default()
+        };
+        let cold = Model {
+            id: "b".to_owned(),
+            ..Model::default()
+        };
         let rows = [model_row(&ready), model_row(&cold)];
         let expected = "\
 MODEL  STATUS    SINCE  IN FLIGHT       QUEUED  MEMORY   PID  PINNED
@@ -128,10 +149,21 @@ b      unloaded  -      0               0       -        -    -
 
     #[test]
     fn memory_is_told_with_its_limit_where_there_is_one() {
-        let status = json!({ "memory": { "used": { "host": 1 << 30, "devices": {} },
-            "budget": { "host": 1u64 << 31, "devices": { "CUDA0": 1u64 << 31 } } } });
-        assert_eq!(format_memory(&status), "memory: 1.0 GiB of 4.0 GiB used");
-        let status = json!({ "memory": { "used": null, "budget": { "host": null } } });
-        assert_eq!(format_memory(&status), "memory: 0 B used");
+        let status = |used, budget| Status {
+            memory: Some(MemoryUsage {
+                budget,
+                used,
+                ..MemoryUsage::default()
+            }),
+            ..Status::default()
+        };
+        let limited = status(
+            memory(Some(1 << 30), None),
+            memory(Some(1 << 31), Some(1 << 31)),
+        );
+        assert_eq!(format_memory(&limited), "memory: 1.0 GiB of 4.0 GiB used");
+        let unlimited = status(memory(Some(1 << 30), None), memory(None, None));
+        assert_eq!(format_memory(&unlimited), "memory: 1.0 GiB used");
+        assert_eq!(format_memory(&Status::default()), "memory: 0 B used");
     }
 }

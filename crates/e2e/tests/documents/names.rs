@@ -120,13 +120,7 @@ fn column(part: &str, column: usize) -> BTreeSet<String> {
 
 #[test]
 fn events() {
-    let mut told = in_source("server/src/routes/events.rs", "write_event(text, \"");
-    told.extend(in_source(
-        "server/src/routes/events/status_diff.rs",
-        "changes.push((\"",
-    ));
-    told.remove("id");
-    told.remove("count");
+    let told = in_source("api/src/event.rs", "(_) => \"");
     assert_eq!(told, column("While it happens", 0));
 }
 

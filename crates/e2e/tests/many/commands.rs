@@ -90,7 +90,7 @@ fn a_request_that_waited_is_explained() {
         "{error}"
     );
     assert!(
-        error.contains("; and no request of this id is known"),
+        error.contains("; and no request with this id is known"),
         "{error}"
     );
 }

@@ -89,17 +89,11 @@ fn who_follows_a_model_that_is_configured_no_more_sees_its_last_words() {
 fn what_cannot_be_read_of_a_query_is_refused() {
     let paddock = three().start();
     for (query, right) in [
-        (
-            "n=ten",
-            "`n` has to be a number from 0 to 1000, and is `ten`",
-        ),
-        (
-            "n=1001",
-            "`n` has to be a number from 0 to 1000, and is `1001`",
-        ),
+        ("n=ten", "`n` must be a number from 0 to 1000, not `ten`"),
+        ("n=1001", "`n` must be a number from 0 to 1000, not `1001`"),
         (
             "follow=maybe",
-            "`follow` has to be true or false, and is `maybe`",
+            "`follow` must be true or false, not `maybe`",
         ),
     ] {
         let answer = paddock.admin_get(&format!("/api/models/a/logs?{query}"));

@@ -223,7 +223,7 @@ fn refused(builder: &PaddockBuilder, sockets: &[&dyn std::os::fd::AsFd], names: 
 #[test]
 fn what_is_no_socket_to_listen_on_is_named() {
     let file = tempfile::tempfile().unwrap();
-    let words = "descriptor 3 was handed over and cannot be listened on: fd 3 is not a socket";
+    let words = "the service manager passed descriptor 3, which does not accept connections: fd 3 is not a socket";
     let said = refused(&paddock!(), &[&file], "public");
     assert!(said.contains(words), "{said}");
 
@@ -233,7 +233,7 @@ fn what_is_no_socket_to_listen_on_is_named() {
 
     let (connected, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     let said = refused(&paddock!(), &[&connected], "public");
-    assert!(said.contains("takes no connections"), "{said}");
+    assert!(said.contains("not a listening socket"), "{said}");
     assert!(said.contains("Accept=no"), "{said}");
 }
 

@@ -122,7 +122,7 @@ fn a_configuration_that_is_not_valid_is_answered_too_and_the_status_says_so() {
     paddock.wait_ready();
     manager.wait_status("1 of 1 model loaded");
     write(&paddock, "no.such = 'key'");
-    let said = "; the configuration that was read last is not valid, see the log";
+    let said = "; the last configuration read is not valid, see the log";
     manager.wait_status(&format!("1 of 1 model loaded{said}"));
     let before = manager.wait_course(3).len();
     paddock.signal(Signal::HUP);
@@ -238,7 +238,7 @@ fn what_is_wrong_with_the_environment_is_said_and_paddock_goes_on() {
         ),
         (
             paddock!().env("NOTIFY_SOCKET", "/no/such/socket"),
-            "cannot be told how paddock is",
+            "cannot report to the service manager",
         ),
     ] {
         let mut paddock = builder.start();

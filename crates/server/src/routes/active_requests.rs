@@ -1,39 +1,31 @@
 //! Lists active requests: queued or in flight.
 
-use super::ended_requests::parse_limit;
-use super::{AdminContext, bad_query};
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use super::AdminContext;
+use super::list_query::{ListLimits, ListQuery};
 use paddock_admission::error::unix_seconds;
 use paddock_api::{ActiveRequest, ActiveRequests};
 use paddock_proxy as proxy;
-use std::collections::HashMap;
 use std::time::SystemTime;
 
 /// Highest number of requests to list.
 pub(super) const MAX_LISTED: usize = 200;
 
+/// The bounds of a list of active requests.
+pub(super) const ACTIVE_LIMITS: ListLimits = ListLimits {
+    max: MAX_LISTED,
+    default: MAX_LISTED,
+    condition: " with `in_flight=true`",
+};
+
 /// Lists the oldest active requests, of all models or of one.
-pub(super) async fn list(admin: &AdminContext, query: &HashMap<String, String>) -> Response {
-    let limit = match query
-        .get("limit")
-        .map(|limit| parse_limit(limit, MAX_LISTED))
-    {
-        None => MAX_LISTED,
-        Some(Some(limit)) => limit,
-        Some(None) => {
-            let message =
-                format!("`limit` is a number from 1 to {MAX_LISTED} with `in_flight=true`");
-            return bad_query("limit", &message);
-        }
-    };
+pub(super) async fn list(admin: &AdminContext, query: &ListQuery) -> ActiveRequests {
     let mut all = admin.workers.active_requests(MAX_LISTED).await;
-    if let Some(model) = query.get("model") {
+    if let Some(model) = &query.model {
         all.oldest
             .retain(|request| request.model.as_deref() == Some(model));
     }
-    all.oldest.truncate(limit);
-    Json(to_api(&all)).into_response()
+    all.oldest.truncate(query.limit);
+    to_api(&all)
 }
 
 /// Converts requests to the admin API's type.

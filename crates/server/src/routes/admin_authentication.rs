@@ -1,6 +1,6 @@
 //! Requires an API key on the admin plane if a key with a matching scope is configured.
 
-use super::refusal;
+use super::errors::refusal;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -20,8 +20,8 @@ const MAX_CREDENTIALS_BYTES: usize = 1024;
 
 const BASIC_SCHEME: &str = "basic ";
 
-const MISSING_KEY_MESSAGE: &str = "the admin address wants an API key that allows `admin` (for /metrics, `metrics` will do): \
-                    send it as `Authorization: Bearer KEY`; a browser asks for it as the password, with any name";
+const MISSING_KEY_MESSAGE: &str = "the admin address requires an API key that allows `admin` (for /metrics, `metrics` is enough): \
+                    send it as `Authorization: Bearer KEY`; in a browser, enter it as the password, with any name";
 const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspelt, or was revoked";
 
 /// Refuses requests without a key that allows them.

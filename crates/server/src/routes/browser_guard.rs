@@ -6,7 +6,7 @@
 //! sends neither of the other two with a same-origin GET. The rules are in `browser_policy.rs`.
 
 use super::admin_authentication;
-use axum::Json;
+use super::errors::admin_error;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::uri::Authority;
@@ -15,7 +15,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
-use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -121,33 +120,27 @@ impl IntoResponse for Refusal {
             Self::AmbiguousHost => (
                 StatusCode::BAD_REQUEST,
                 "bad_request",
-                "the request needs one Host header field".to_owned(),
+                "the request must have exactly one Host header".to_owned(),
             ),
             Self::UnknownHost(host) => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 format!(
-                    "the admin address does not go by the name '{}', which somebody may have made point here for a \
-                     web page (DNS rebinding): ask for it by its address or as localhost, add the name to \
-                     `server.admin_hosts`, or have operators show a key: paddock key new NAME --allow admin",
+                    "the admin address does not accept the host name '{}', because a web page may have made that name \
+                     point here (DNS rebinding): use its IP address or localhost, add the name to \
+                     `server.admin_hosts`, or require an API key: paddock key new NAME --allow admin",
                     host.chars().take(200).collect::<String>()
                 ),
             ),
             Self::ForeignPage => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
-                "the admin address answers no pages of other sites; open it by its address, as localhost, or under \
-                 a name in `server.admin_hosts`"
+                "the admin address does not answer web pages of other sites; open it by its IP address, as localhost, \
+                 or by a name in `server.admin_hosts`"
                     .to_owned(),
             ),
         };
-        let error = json!({ "error": {
-            "message": message,
-            "type": "invalid_request_error",
-            "code": code,
-            "param": null,
-        } });
-        (status, Json(error)).into_response()
+        admin_error(status, code, &message)
     }
 }
 

@@ -4,7 +4,9 @@
 //! queued, limited, counted and cancelled like other requests. A client that disconnects closes the
 //! pair, which frees the child's slot.
 
-use super::{AdminContext, refusal};
+use super::AdminContext;
+use super::errors::refusal;
+use super::openapi::responses::{AnyError, ChatRequest, Denied};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -45,6 +47,20 @@ const ANSWER_FIELDS: [HeaderName; 6] = [
 ];
 
 /// Sends a chat to the model that its body names, and streams the answer back.
+///
+/// Works like `POST /v1/chat/completions` of the public address.
+#[utoipa::path(
+    post,
+    path = "/api/chat",
+    operation_id = "chat",
+    tag = "requests",
+    request_body = ChatRequest,
+    responses(
+        (status = 200, description = "The model's answer.", content((Object = "application/json"), ("text/event-stream"))),
+        Denied,
+        (status = "default", description = "The child's own error, or an error of paddock with `x-paddock-error`.", body = AnyError),
+    ),
+)]
 pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) -> Response {
     match send(&admin, request).await {
         Ok(answer) => answer,
@@ -58,11 +74,11 @@ pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) ->
 /// A failure to get an answer: all workers have ended, or one closed the connection.
 #[derive(Debug, thiserror::Error)]
 enum ChatError {
-    #[error("no connection could be made inside the process: {0}")]
+    #[error("cannot create a connection inside the process: {0}")]
     Connect(#[from] io::Error),
     #[error("no worker is left")]
     NoWorker,
-    #[error("the worker's side of the connection: {0}")]
+    #[error("the connection to the worker failed: {0}")]
     Http(#[from] hyper::Error),
 }
 

@@ -1,76 +1,80 @@
-//! Lists ended requests (`GET /api/requests`), and reads the query of lists.
+//! Lists ended requests (`GET /api/requests`).
 
-use super::parameters::parse_number;
-use super::{AdminContext, active_requests, bad_query};
+use super::AdminContext;
+use super::active_requests::{self, ACTIVE_LIMITS};
+use super::errors::bad_query;
+use super::list_query::{BadParameter, ListQuery, STORED_LIMITS};
+use super::openapi::responses::{Denied, InvalidParameter, RequestList};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use paddock_api::EndedRequests;
-use paddock_telemetry::ActivityQuery;
 use std::collections::HashMap;
 
-/// Highest `limit` of a list.
-const MAX_LISTED: usize = 1000;
+/// The parameters of a list of requests alone.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RequestQuery {
+    /// Only requests with this `x-request-id`.
+    id: Option<String>,
+    /// Set to list active requests; the highest `limit` is 200 then.
+    #[param(required = false, default = false)]
+    in_flight: bool,
+}
 
-/// Length of a list without `limit`.
-const DEFAULT_LISTED: usize = 100;
-
-/// Highest `seq` that the database can hold.
-const MAX_SEQ: u64 = i64::MAX.cast_unsigned();
-
-/// The name of an invalid parameter, and a message.
-pub(super) type BadParameter = (&'static str, String);
-
-/// Lists ended requests, newest first; with `in_flight=true` the active ones.
+/// Lists ended requests, newest first; with `in_flight=true` the active ones, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/requests",
+    operation_id = "requests",
+    tag = "requests",
+    params(ListQuery, RequestQuery),
+    responses(
+        (status = 200, description = "The requests.", body = RequestList),
+        InvalidParameter,
+        Denied,
+    ),
+)]
 pub(super) async fn list(
     State(admin): State<AdminContext>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    match query.get("in_flight").map(String::as_str) {
-        None | Some("false") => {}
-        Some("true") => return active_requests::list(&admin, &query).await,
-        Some(text) => {
-            let message = format!("`in_flight` has to be true or false, and is `{text}`");
-            return bad_query("in_flight", &message);
-        }
+    let (request_query, list_query) = match parse_query(&query) {
+        Ok(parsed) => parsed,
+        Err((parameter, message)) => return bad_query(parameter, &message),
+    };
+    if request_query.in_flight {
+        return Json(active_requests::list(&admin, &list_query).await).into_response();
     }
-    match parse_query(&query) {
-        Ok(filter) => {
-            let listed = admin.activity.requests(filter).await;
-            let requests = listed.iter().map(|(seq, ended)| ended.to_api(*seq));
-            let requests = requests.collect();
-            Json(EndedRequests { requests }).into_response()
-        }
-        Err((parameter, message)) => bad_query(parameter, &message),
-    }
+    let filter = list_query.into_filter(request_query.id);
+    let listed = admin.activity.requests(filter).await;
+    let requests = listed.iter().map(|(seq, ended)| ended.to_api(*seq));
+    let requests = requests.collect();
+    Json(EndedRequests { requests }).into_response()
 }
 
-/// Parses the query of a list of requests or lifecycle events.
-pub(super) fn parse_query(query: &HashMap<String, String>) -> Result<ActivityQuery, BadParameter> {
-    let limit = match query.get("limit") {
-        None => DEFAULT_LISTED,
-        Some(limit) => parse_limit(limit, MAX_LISTED).ok_or_else(|| {
-            (
-                "limit",
-                format!("`limit` is a number from 1 to {MAX_LISTED}"),
-            )
-        })?,
+fn parse_query(query: &HashMap<String, String>) -> Result<(RequestQuery, ListQuery), BadParameter> {
+    let request_query = RequestQuery::parse(query)?;
+    let limits = match request_query.in_flight {
+        true => ACTIVE_LIMITS,
+        false => STORED_LIMITS,
     };
-    let seq = |name: &'static str| {
-        let seq = query.get(name).map(|seq| parse_number(seq, 0..=MAX_SEQ));
-        let error = || (name, format!("`{name}` is a `seq` of an answer before"));
-        seq.map(|seq| seq.ok_or_else(error)).transpose()
-    };
-    Ok(ActivityQuery {
-        limit,
-        before: seq("before")?,
-        after: seq("after")?,
-        model: query.get("model").cloned(),
-        id: query.get("id").cloned(),
-    })
+    Ok((request_query, ListQuery::parse(query, limits)?))
 }
 
-/// Parses a `limit` from 1 to `max`.
-pub(super) fn parse_limit(text: &str, max: usize) -> Option<usize> {
-    usize::try_from(parse_number(text, 1..=max as u64)?).ok()
+impl RequestQuery {
+    fn parse(query: &HashMap<String, String>) -> Result<Self, BadParameter> {
+        let in_flight = match query.get("in_flight").map(String::as_str) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(text) => {
+                let message = format!("`in_flight` must be true or false, not `{text}`");
+                return Err(("in_flight", message));
+            }
+        };
+        Ok(Self {
+            id: query.get("id").cloned(),
+            in_flight,
+        })
+    }
 }

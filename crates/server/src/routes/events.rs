@@ -7,18 +7,16 @@
 mod status_diff;
 
 use self::status_diff::SentStatus;
-use super::status::to_json;
-use super::{AdminContext, active_requests};
+use super::openapi::responses::Denied;
+use super::{AdminContext, active_requests, status};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use paddock_api::EndedRequest;
+use paddock_api::{Event, MissedRequests};
 use paddock_proxy::ActiveRequests;
 use paddock_telemetry::NumberedRequest;
-use serde::Serialize;
-use serde_json::json;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::Duration;
@@ -38,7 +36,21 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Bytes of ended requests to send at once.
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
-/// Streams a snapshot, then each change, until paddock has stopped.
+/// Streams a snapshot, then each change, as server-sent events until paddock has stopped.
+///
+/// The data of `snapshot` is a `Status` without connections, of `model` a `Model`, of `removed` a `RemovedModel`, of
+/// `memory` a `MemoryUsage`, of `request` an `EndedRequest`, of `in_flight` an `ActiveRequests`, and of `missed` a
+/// `MissedRequests`. Ignore events with other names.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    operation_id = "events",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The events, first a `snapshot`.", content(("text/event-stream"))),
+        Denied,
+    ),
+)]
 pub(super) async fn events(State(admin): State<AdminContext>) -> Response {
     let chunks = stream::unfold(Subscriber::new(admin), |mut subscriber| async move {
         let chunk = subscriber.next().await?;
@@ -114,16 +126,16 @@ impl Subscriber {
     async fn write_status(&mut self, text: &mut String) -> Option<()> {
         self.next_status = None;
         self.changes.mark_unchanged();
-        let status = to_json(&self.admin.shared.runtime.snapshot().await?);
+        let status = status::to_api(&self.admin.shared.runtime.snapshot().await?);
         match &mut self.sent {
             Some(sent) => {
-                for (event, data) in sent.changes_to(&status) {
-                    write_event(text, event, &data);
+                for event in sent.changes_to(&status) {
+                    write_event(text, &event);
                 }
             }
             unsent => {
                 *unsent = Some(SentStatus::new(&status));
-                write_event(text, "snapshot", &status);
+                write_event(text, &Event::Snapshot(status));
             }
         }
         Some(())
@@ -138,7 +150,8 @@ impl Subscriber {
             .active_requests(active_requests::MAX_LISTED)
             .await;
         if in_flight != self.in_flight {
-            write_event(text, "in_flight", &active_requests::to_api(&in_flight));
+            let listed = active_requests::to_api(&in_flight);
+            write_event(text, &Event::InFlight(listed));
             self.in_flight = in_flight;
             self.schedule_status();
         }
@@ -153,18 +166,14 @@ impl Subscriber {
     ) -> Option<()> {
         self.schedule_status();
         match first {
-            Ok(listed) => write_event(text, "request", &ended_request(&listed)),
-            Err(RecvError::Lagged(count)) => {
-                write_event(text, "missed", &json!({ "count": count }));
-            }
+            Ok(listed) => write_event(text, &ended_request(&listed)),
+            Err(RecvError::Lagged(count)) => write_event(text, &missed_requests(count)),
             Err(RecvError::Closed) => return None,
         }
         while text.len() < MAX_CHUNK_BYTES {
             match self.ended.try_recv() {
-                Ok(listed) => write_event(text, "request", &ended_request(&listed)),
-                Err(TryRecvError::Lagged(count)) => {
-                    write_event(text, "missed", &json!({ "count": count }));
-                }
+                Ok(listed) => write_event(text, &ended_request(&listed)),
+                Err(TryRecvError::Lagged(count)) => write_event(text, &missed_requests(count)),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
@@ -173,15 +182,20 @@ impl Subscriber {
 }
 
 /// Writes an event. Compact JSON contains no line ends.
-fn write_event(text: &mut String, event: &str, data: &impl Serialize) {
-    match serde_json::to_string(data) {
+fn write_event(text: &mut String, event: &Event) {
+    let name = event.name();
+    match serde_json::to_string(event) {
         // Writing to a string cannot fail.
-        Ok(data) => drop(write!(text, "event: {event}\ndata: {data}\n\n")),
-        Err(error) => tracing::error!(%error, event, "an event is not JSON"),
+        Ok(data) => drop(write!(text, "event: {name}\ndata: {data}\n\n")),
+        Err(error) => tracing::error!(%error, event = name, "an event is not JSON"),
     }
 }
 
-fn ended_request(ended: &NumberedRequest) -> EndedRequest {
+fn ended_request(ended: &NumberedRequest) -> Event {
     let (seq, request) = &**ended;
-    request.to_api(*seq)
+    Event::Request(Box::new(request.to_api(*seq)))
+}
+
+const fn missed_requests(count: u64) -> Event {
+    Event::Missed(MissedRequests { count })
 }

@@ -2,19 +2,33 @@
 
 mod request_history;
 
+use super::errors::admin_error;
+use super::openapi::responses::{Denied, InvalidParameter, UnknownModel, UnknownRequest};
 use super::parameters::PathName;
-use super::status::status_name;
+use super::status::model_status;
 use super::{AdminContext, SharedContext};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::unix_seconds;
-use paddock_runtime::{JournalEntry, RequestExplanation};
-use request_history::RequestHistory;
-use serde_json::{Value, json};
+use paddock_api::{Decision, ModelExplanation, RefusalReason, RequestExplanation};
+use paddock_runtime::{self as runtime, JournalEntry};
 
-/// Lists the last decisions about a model, newest last.
+/// Lists the last decisions about a model and the exits of its children, newest last.
+#[utoipa::path(
+    get,
+    path = "/api/models/{id}/explain",
+    operation_id = "explainModel",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The last 100 decisions.", body = ModelExplanation),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+    ),
+)]
 pub(super) async fn explain_model(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -29,15 +43,30 @@ pub(super) async fn explain_model(
         .iter()
         .flat_map(|snapshot| &snapshot.models)
         .find(|model| model.id == id);
-    Json(json!({
-        "id": model.map(|model| model.config.id.as_str()),
-        "status": model.map(status_name),
-        "decisions": decisions_to_json(&decisions),
-    }))
+    Json(ModelExplanation {
+        decisions: decisions_to_api(decisions),
+        id: model.map(|model| model.config.id.clone()),
+        status: model.map(model_status),
+    })
     .into_response()
 }
 
-/// Describes the history of a request by its `x-request-id`.
+/// Describes the history of a request: its wait, the decisions made meanwhile, and why it was refused.
+///
+/// A request that did not wait in paddock's queue is known as long as `GET /api/requests` lists it.
+#[utoipa::path(
+    get,
+    path = "/api/requests/{id}/explain",
+    operation_id = "explainRequest",
+    tag = "requests",
+    params(("id" = String, Path, min_length = 1, description = "The `x-request-id` of the request.")),
+    responses(
+        (status = 200, description = "The history of the request.", body = RequestExplanation),
+        InvalidParameter,
+        Denied,
+        UnknownRequest,
+    ),
+)]
 pub(super) async fn explain_request(
     State(admin): State<AdminContext>,
     PathName(name): PathName,
@@ -49,54 +78,46 @@ pub(super) async fn explain_request(
         .as_ref()
         .is_none_or(|explained| explained.outcome == "granted");
     let mut answer = match (explained, &history) {
-        (Some(explained), _) => queued_to_json(&explained),
-        (None, Some(history)) => history.to_json(&name),
-        (None, None) => return not_found(),
+        (Some(explained), _) => queued_to_api(explained),
+        (None, Some(history)) => history.to_api(name),
+        (None, None) => {
+            let message =
+                "no request with this id is known: it never arrived, or is no longer listed";
+            return admin_error(StatusCode::NOT_FOUND, "not_found", message);
+        }
     };
-    answer["engine_wait_seconds"] =
-        json!(history.as_ref().map(RequestHistory::engine_wait_seconds));
-    let entry = history
-        .as_ref()
-        .filter(|_| is_granted)
-        .and_then(RequestHistory::meanwhile_entry);
-    if let (Some(entry), Some(meanwhile)) = (entry, answer["meanwhile"].as_array_mut()) {
-        meanwhile.push(entry);
+    if let Some(history) = history {
+        answer.engine_wait_seconds = Some(history.engine_wait_seconds());
+        let decision = history.engine_wait().filter(|_| is_granted);
+        answer.meanwhile.extend(decision);
     }
     Json(answer).into_response()
 }
 
-fn not_found() -> Response {
-    let error = json!({ "error": {
-        "message": "no request of this id is known: it was never here, or is no longer listed",
-        "type": "invalid_request_error",
-        "code": "not_found",
-        "param": null,
-    } });
-    (StatusCode::NOT_FOUND, Json(error)).into_response()
-}
-
 /// Describes a request that waited in paddock's queue or was refused there.
-fn queued_to_json(explained: &RequestExplanation) -> Value {
-    let error = explained.error.as_ref();
-    let error = error.map(|(kind, message)| json!({ "kind": kind, "message": message }));
-    json!({
-        "request": explained.request,
-        "model": explained.model,
-        "arrived": unix_seconds(explained.arrived),
-        "waited_seconds": explained.waited.as_secs_f64(),
-        "outcome": explained.outcome,
-        "error": error,
-        "meanwhile": decisions_to_json(&explained.meanwhile),
-    })
+fn queued_to_api(explained: runtime::RequestExplanation) -> RequestExplanation {
+    let error = explained.error;
+    let error = error.map(|(kind, message)| RefusalReason {
+        kind: kind.to_owned(),
+        message,
+    });
+    RequestExplanation {
+        arrived: unix_seconds(explained.arrived),
+        engine_wait_seconds: None,
+        error,
+        meanwhile: decisions_to_api(explained.meanwhile),
+        model: Some(explained.model),
+        outcome: explained.outcome.to_owned(),
+        request: explained.request,
+        waited_seconds: explained.waited.as_secs_f64(),
+    }
 }
 
-fn decisions_to_json(decisions: &[JournalEntry]) -> Vec<Value> {
-    let to_json = |decision: &JournalEntry| {
-        json!({
-            "at": unix_seconds(decision.at),
-            "what": decision.kind,
-            "message": decision.message,
-        })
+fn decisions_to_api(decisions: Vec<JournalEntry>) -> Vec<Decision> {
+    let to_api = |decision: JournalEntry| Decision {
+        at: unix_seconds(decision.at),
+        message: decision.message,
+        what: decision.kind.to_owned(),
     };
-    decisions.iter().map(to_json).collect()
+    decisions.into_iter().map(to_api).collect()
 }

@@ -1,18 +1,33 @@
 //! Answers that belong to no single route of the admin plane: liveness, common headers, unknown routes.
 
+use super::errors::admin_error;
+use super::openapi::responses::ForeignPage;
 use axum::Json;
 use axum::http::header::{SERVER, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use paddock_api::{Liveness, LivenessStatus};
 
 /// Answers that paddock runs.
-pub(super) async fn livez() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "paddock",
+    security(),
+    responses(
+        (status = 200, description = "paddock runs.", body = Liveness),
+        ForeignPage,
+    ),
+)]
+pub(super) async fn livez() -> Json<Liveness> {
+    let status = LivenessStatus::Ok;
+    Json(Liveness { status })
 }
 
 /// Adds `Server`, by which clients recognize paddock and its version, and `nosniff`, which keeps browsers from
 /// reading JSON as a script or a page.
-pub(super) async fn add_server_headers<B>(mut response: Response<B>) -> Response<B> {
+pub(super) async fn add_server_headers(mut response: Response) -> Response {
     const SERVER_NAME: &str = concat!("paddock/", env!("CARGO_PKG_VERSION"));
     let headers = response.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
@@ -21,25 +36,18 @@ pub(super) async fn add_server_headers<B>(mut response: Response<B>) -> Response
 }
 
 /// Answers a method that the route does not support. axum adds `Allow`.
-pub(super) async fn not_allowed() -> (StatusCode, Json<Value>) {
-    let message = "this route is asked with another method; the answer's Allow says which";
-    let error = json!({ "error": {
-        "message": message,
-        "type": "invalid_request_error",
-        "code": "method_not_allowed",
-        "param": null,
-    } });
-    (StatusCode::METHOD_NOT_ALLOWED, Json(error))
+pub(super) async fn not_allowed() -> Response {
+    let message =
+        "this route does not support the method; the Allow header lists those that it does";
+    admin_error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
 }
 
 /// Answers an unknown route.
-pub(super) async fn not_found() -> (StatusCode, Json<Value>) {
-    let message = "there is no such route on the admin plane; try /api/status";
-    let error = json!({ "error": {
-        "message": message,
-        "type": "invalid_request_error",
-        "code": "not_found",
-        "param": null,
-    } });
-    (StatusCode::NOT_FOUND, Json(error))
+pub(super) async fn not_found() -> Response {
+    let message = "the admin address has no such route; try /api/status";
+    admin_error(StatusCode::NOT_FOUND, "not_found", message)
 }

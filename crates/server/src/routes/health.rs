@@ -1,13 +1,15 @@
 //! Answers health routes of both planes.
 
 use super::SharedContext;
+use super::errors::failure_to_api;
+use super::openapi::responses::ForeignPage;
 use crate::HealthState;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use paddock_admission::error::failure_json;
+use paddock_api::{Health, ModelHealth};
 use paddock_config::Scope;
-use serde_json::{Value, json};
+use paddock_runtime::ModelDetails;
 
 /// Answers 200 if requests are served or cause a load, else 503. This route needs no key, so it lists models only
 /// if no keys are configured.
@@ -16,7 +18,21 @@ pub(super) async fn health(State(shared): State<SharedContext>) -> Response {
     respond(&shared, lists_models).await
 }
 
-/// Answers `/readyz` of the admin plane like [`health`], listing models if no key has the scope `admin`.
+/// Answers 200 if requests are served or cause a load, else 503.
+///
+/// Models are listed only if no API key that allows `admin` is configured, because this route needs none.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "paddock",
+    security(),
+    responses(
+        (status = 200, description = "Requests are served, after a load if necessary.", body = Health),
+        ForeignPage,
+        (status = 503, description = "Models load and none is ready yet, all models have failed, or paddock is stopping.", body = Health),
+    ),
+)]
 pub(super) async fn ready(State(shared): State<SharedContext>) -> Response {
     let lists_models = !shared.catalog.borrow().keys().has_key_for(&[Scope::Admin]);
     respond(&shared, lists_models).await
@@ -31,19 +47,19 @@ async fn respond(shared: &SharedContext, lists_models: bool) -> Response {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    if !lists_models {
-        return (status, axum::Json(json!({ "status": health.as_str() }))).into_response();
-    }
     let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
-    let models = models.map(|model| {
-        let health = HealthState::from_model(model);
-        let mut entry = json!({ "id": model.config.id, "status": health.as_str() });
-        if let Some(failed) = &model.failed {
-            entry["failure"] = failure_json(&failed.failure);
-        }
-        entry
-    });
-    let models: Vec<Value> = models.collect();
-    let body = json!({ "status": health.as_str(), "models": models });
+    let body = Health {
+        models: lists_models.then(|| models.map(model_to_api).collect()),
+        status: health.to_api(),
+    };
     (status, axum::Json(body)).into_response()
+}
+
+fn model_to_api(model: &ModelDetails) -> ModelHealth {
+    let failed = model.failed.as_ref();
+    ModelHealth {
+        failure: failed.map(|failed| failure_to_api(&failed.failure)),
+        id: model.config.id.clone(),
+        status: HealthState::from_model(model).to_api(),
+    }
 }

@@ -1,20 +1,38 @@
 //! Loads and unloads models (`POST /api/models/{id}/load`, `…/unload`).
 
+use super::SharedContext;
+use super::errors::{bad_query, failure_to_api, refusal};
+use super::openapi::responses::{Denied, InvalidParameter, NotDone, UnknownModel};
 use super::parameters::PathName;
-use super::status::status_name;
-use super::{SharedContext, bad_query, refusal};
+use super::status::model_status;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
-use paddock_admission::error::failure_json;
+use paddock_api::LoadResult;
 use paddock_runtime::ModelDetails;
 use paddock_scheduler::{ModelId, ModelStatus};
-use serde_json::json;
 use std::collections::HashMap;
 
-/// Loads a model. Answers 202 at once; with `?wait=true`, 200 when the model is ready or 503 when the load failed.
+/// Loads a model.
+///
+/// Answers 202 at once; with `wait=true`, 200 when the model is ready or 503 when the load failed.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/load",
+    operation_id = "load",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model."), WaitQuery),
+    responses(
+        (status = 200, description = "The model is loaded.", body = LoadResult),
+        (status = 202, description = "The model will be loaded.", body = LoadResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        (status = 503, description = "The model does not load, or paddock is stopping.", body = NotDone),
+    ),
+)]
 pub(super) async fn load(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -24,8 +42,8 @@ pub(super) async fn load(
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    let waits = match parse_wait(&query) {
-        Ok(waits) => waits,
+    let waits = match WaitQuery::parse(&query) {
+        Ok(query) => query.wait,
         Err(message) => return bad_query("wait", &message),
     };
     shared.runtime.load(id).await;
@@ -38,8 +56,24 @@ pub(super) async fn load(
     respond(&shared, id, waits, is_done, ModelStatus::Ready).await
 }
 
-/// Unloads a model once its in-flight requests have ended. Answers 202 at once; with `?wait=true`, 200 when the
-/// model has left memory.
+/// Unloads a model once its in-flight requests have ended.
+///
+/// Answers 202 at once; with `wait=true`, 200 when the model has left memory.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/unload",
+    operation_id = "unload",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model."), WaitQuery),
+    responses(
+        (status = 200, description = "The model is unloaded.", body = LoadResult),
+        (status = 202, description = "The model will be unloaded.", body = LoadResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        (status = 503, description = "The model has failed, or paddock is stopping.", body = NotDone),
+    ),
+)]
 pub(super) async fn unload(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -49,8 +83,8 @@ pub(super) async fn unload(
         Ok(id) => id,
         Err(refused) => return *refused,
     };
-    let waits = match parse_wait(&query) {
-        Ok(waits) => waits,
+    let waits = match WaitQuery::parse(&query) {
+        Ok(query) => query.wait,
         Err(message) => return bad_query("wait", &message),
     };
     shared.runtime.unload(id).await;
@@ -58,12 +92,23 @@ pub(super) async fn unload(
     respond(&shared, id, waits, is_done, ModelStatus::Unloaded).await
 }
 
-/// Parses `wait`: whether to answer only when the action is done.
-fn parse_wait(query: &HashMap<String, String>) -> Result<bool, String> {
-    match query.get("wait").map(String::as_str) {
-        None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") => Ok(true),
-        Some(text) => Err(format!("`wait` has to be true or false, and is `{text}`")),
+/// The query of a load or an unload.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitQuery {
+    /// Set to answer only when the model is loaded or unloaded.
+    #[param(required = false, value_type = String, pattern = "^(true|false|1|0)$")]
+    wait: bool,
+}
+
+impl WaitQuery {
+    fn parse(query: &HashMap<String, String>) -> Result<Self, String> {
+        let wait = match query.get("wait").map(String::as_str) {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(text) => return Err(format!("`wait` must be true or false, not `{text}`")),
+        };
+        Ok(Self { wait })
     }
 }
 
@@ -87,8 +132,7 @@ async fn respond(
             return respond_done(shared, &model, wanted).await;
         }
         if !waits {
-            let body = json!({ "id": model.config.id, "status": status_name(&model) });
-            return (StatusCode::ACCEPTED, Json(body)).into_response();
+            return (StatusCode::ACCEPTED, Json(to_api(&model))).into_response();
         }
         if changes.changed().await.is_err() {
             return refusal(&ProxyError::ShuttingDown);
@@ -101,14 +145,22 @@ async fn respond_done(
     model: &ModelDetails,
     wanted: ModelStatus,
 ) -> Response {
-    let mut body = json!({ "id": model.config.id, "status": status_name(model) });
+    let mut result = to_api(model);
     if model.scheduling.status == wanted {
-        return (StatusCode::OK, Json(body)).into_response();
+        return (StatusCode::OK, Json(result)).into_response();
     }
-    let decisions = shared.runtime.explain_model(model.id).await;
-    body["message"] = json!(decisions.last().map(|decision| &decision.message));
-    if let Some(failed) = &model.failed {
-        body["failure"] = failure_json(&failed.failure);
+    let mut decisions = shared.runtime.explain_model(model.id).await;
+    result.message = decisions.pop().map(|decision| decision.message);
+    let failed = model.failed.as_ref();
+    result.failure = failed.map(|failed| failure_to_api(&failed.failure));
+    (StatusCode::SERVICE_UNAVAILABLE, Json(result)).into_response()
+}
+
+fn to_api(model: &ModelDetails) -> LoadResult {
+    LoadResult {
+        failure: None,
+        id: model.config.id.clone(),
+        message: None,
+        status: model_status(model),
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }

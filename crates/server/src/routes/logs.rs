@@ -1,18 +1,20 @@
 //! Serves the output of a model's children: the last lines, or a stream of new ones.
 
+use super::SharedContext;
+use super::errors::bad_query;
+use super::list_query::BadParameter;
+use super::openapi::responses::{Denied, InvalidParameter, UnknownModel};
 use super::parameters::{PathName, parse_number};
-use super::{SharedContext, bad_query};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use paddock_api::{LogLines, LogRecord};
 use paddock_supervisor::{LogPage, LogReader, Logs};
-use serde_json::json;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Write;
 
 /// Number of lines without `n`.
 const DEFAULT_LINES: u64 = 100;
@@ -21,18 +23,41 @@ const DEFAULT_LINES: u64 = 100;
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
 /// The query of a request for logs.
-#[derive(Debug, PartialEq, Eq)]
-struct LogQuery {
+#[derive(Debug, PartialEq, Eq, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogQuery {
     /// Number of last lines.
+    #[param(
+        rename = "n",
+        required = false,
+        default = 100,
+        minimum = 0,
+        maximum = 1000
+    )]
     lines: u64,
-    /// Set to stream new lines after those.
+    /// Set to stream new lines after the last ones.
+    #[param(required = false, default = false)]
     follow: bool,
 }
 
-/// The name of an invalid parameter, and a message.
-type BadParameter = (&'static str, String);
-
 /// Answers with the last lines of a model's children and, with `follow`, streams new ones until paddock stops.
+#[utoipa::path(
+    get,
+    path = "/api/models/{id}/logs",
+    operation_id = "logs",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model."), LogQuery),
+    responses(
+        (
+            status = 200,
+            description = "The last lines; with `follow=true` a `LogRecord` on each line, for the last lines and each new one.",
+            content((LogLines = "application/json"), (String = "application/x-ndjson"))
+        ),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+    ),
+)]
 pub(super) async fn logs(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -47,14 +72,15 @@ pub(super) async fn logs(
         Err((parameter, message)) => return bad_query(parameter, &message),
     };
     let Some(logs) = shared.runtime.logs(id).await else {
-        return Json(json!({ "lines": [] })).into_response();
+        return Json(LogLines { lines: Vec::new() }).into_response();
     };
     let from = logs.first_of_last(query.lines);
     if query.follow {
         let kind = [(CONTENT_TYPE, "application/x-ndjson")];
         return (kind, follow(logs, from)).into_response();
     }
-    Json(json!({ "lines": logs.page(from, usize::MAX).lines })).into_response()
+    let lines = logs.page(from, usize::MAX).lines;
+    Json(LogLines { lines }).into_response()
 }
 
 impl LogQuery {
@@ -65,7 +91,7 @@ impl LogQuery {
                 let most = Logs::MAX_LINES;
                 (
                     "n",
-                    format!("`n` has to be a number from 0 to {most}, and is `{text}`"),
+                    format!("`n` must be a number from 0 to {most}, not `{text}`"),
                 )
             })?,
         };
@@ -73,7 +99,7 @@ impl LogQuery {
             None | Some("false") => false,
             Some("true") => true,
             Some(text) => {
-                let message = format!("`follow` has to be true or false, and is `{text}`");
+                let message = format!("`follow` must be true or false, not `{text}`");
                 return Err(("follow", message));
             }
         };
@@ -89,22 +115,24 @@ fn follow(logs: LogReader, from: u64) -> Body {
             return None;
         }
         let page = logs.page(from, MAX_CHUNK_BYTES);
-        let chunk = Ok::<_, Infallible>(format_chunk(from, &page));
-        Some((chunk, (logs, page.next())))
+        let next = page.next();
+        let chunk = Ok::<_, Infallible>(format_chunk(from, page));
+        Some((chunk, (logs, next)))
     });
     Body::from_stream(pieces)
 }
 
 /// Formats lines as one JSON object each, after the number of missed lines, if any.
-fn format_chunk(from: u64, page: &LogPage) -> Bytes {
-    let mut text = String::new();
-    let missed = page.first - from.min(page.first);
-    if missed > 0 {
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "{}", json!({ "missed": missed }));
-    }
-    for line in &page.lines {
-        let _ = writeln!(text, "{}", json!({ "line": line }));
+fn format_chunk(from: u64, page: LogPage) -> Bytes {
+    let missed = page.first.saturating_sub(from);
+    let gap = (missed > 0).then_some(LogRecord::Missed { missed });
+    let lines = page.lines.into_iter().map(|line| LogRecord::Line { line });
+    let mut text = Vec::new();
+    for record in gap.into_iter().chain(lines) {
+        // Neither the conversion of these records to JSON nor writing to memory fails.
+        if serde_json::to_writer(&mut text, &record).is_ok() {
+            text.push(b'\n');
+        }
     }
     text.into()
 }
@@ -132,11 +160,11 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_what_is_right() {
         for text in ["", "-1", "+1", "1001", "ten", "99999999999999999999999"] {
-            let message = format!("`n` has to be a number from 0 to 1000, and is `{text}`");
+            let message = format!("`n` must be a number from 0 to 1000, not `{text}`");
             assert_eq!(parse(&[("n", text)]), Err(("n", message)));
         }
         for text in ["", "1", "yes", "True"] {
-            let message = format!("`follow` has to be true or false, and is `{text}`");
+            let message = format!("`follow` must be true or false, not `{text}`");
             assert_eq!(parse(&[("follow", text)]), Err(("follow", message)));
         }
     }
@@ -144,9 +172,12 @@ mod tests {
     #[test]
     fn who_was_too_slow_is_told_how_many_lines_are_lost() {
         let lines = vec!["a \"b\"".to_owned(), "\u{1b}[0m".to_owned()];
-        let page = LogPage { first: 7, lines };
+        let page = || LogPage {
+            first: 7,
+            lines: lines.clone(),
+        };
         let told = "{\"line\":\"a \\\"b\\\"\"}\n{\"line\":\"\\u001b[0m\"}\n";
-        assert_eq!(format_chunk(7, &page), told);
-        assert_eq!(format_chunk(4, &page), format!("{{\"missed\":3}}\n{told}"));
+        assert_eq!(format_chunk(7, page()), told);
+        assert_eq!(format_chunk(4, page()), format!("{{\"missed\":3}}\n{told}"));
     }
 }

@@ -1,13 +1,90 @@
 //! Serves `GET /api/openapi.json`, the `OpenAPI` document of the admin plane.
+//!
+//! The document is built for each request: the operations from the comments and attributes of the handlers, the
+//! schemas from the types of `paddock_api`.
 
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+pub(super) mod responses;
 
-/// The document, written by hand; a test compares it with the routes.
-const DOCUMENT: &str = include_str!("openapi.json");
+use super::{
+    cancel_request, chat, ended_requests, events, explain, fallback, health, lifecycle, load, logs,
+    metrics, pin, reload, status,
+};
+use axum::Json;
+use paddock_api::{LogRecord, MemoryUsage, MissedRequests, RemovedModel};
+use responses::Denied;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
-pub(super) async fn openapi() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT)
+/// The document of the admin plane.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "paddock's admin plane",
+        description = "The routes by which operators and tools watch and control paddock."
+    ),
+    paths(
+        fallback::livez,
+        health::ready,
+        status::status,
+        load::load,
+        load::unload,
+        pin::pin,
+        pin::unpin,
+        explain::explain_model,
+        logs::logs,
+        ended_requests::list,
+        cancel_request::cancel,
+        explain::explain_request,
+        lifecycle::list,
+        events::events,
+        chat::chat,
+        reload::reload,
+        openapi,
+        metrics::metrics
+    ),
+    components(schemas(LogRecord, MemoryUsage, MissedRequests, RemovedModel)),
+    modifiers(&SecuritySchemes),
+    security(("bearer" = []), ("header" = []), ("basic" = []), ())
+)]
+struct AdminApi;
+
+/// The ways to show an API key.
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let http = |scheme, description| {
+            let scheme = HttpBuilder::new().scheme(scheme);
+            SecurityScheme::Http(scheme.description(Some(description)).build())
+        };
+        let key = "An API key that allows `admin` (for /metrics, `metrics` is enough), if one is configured.";
+        components.add_security_scheme("bearer", http(HttpAuthScheme::Bearer, key));
+        let header = ApiKey::Header(ApiKeyValue::with_description("x-api-key", key));
+        components.add_security_scheme("header", SecurityScheme::ApiKey(header));
+        let password = "The API key as the password, with any name, as browsers send it.";
+        components.add_security_scheme("basic", http(HttpAuthScheme::Basic, password));
+    }
+}
+
+/// Answers with this document.
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "openapi",
+    tag = "paddock",
+    responses(
+        (
+            status = 200,
+            description = "An OpenAPI document.",
+            body = Object,
+            content_type = "application/json"
+        ),
+        Denied,
+    ),
+)]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(AdminApi::openapi())
 }
 
 #[cfg(test)]
@@ -39,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_route_is_in_the_document_and_nothing_else() {
-        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let document = serde_json::to_value(AdminApi::openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap().iter();
         let described: BTreeSet<_> = paths
             .flat_map(|(path, methods)| {
@@ -63,7 +140,7 @@ mod tests {
                 _ => {}
             }
         }
-        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let document = serde_json::to_value(AdminApi::openapi()).unwrap();
         visit(&document, &document);
     }
 }

@@ -1,6 +1,6 @@
 //! Parses parameters of paths and queries.
 
-use super::bad_query;
+use super::errors::bad_query;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::response::Response;

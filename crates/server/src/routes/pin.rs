@@ -1,20 +1,54 @@
 //! Pins and unpins models (`POST /api/models/{id}/pin`, `…/unpin`).
 
+use super::SharedContext;
+use super::errors::refusal;
+use super::openapi::responses::{Denied, InvalidParameter, Stopping, UnknownModel};
 use super::parameters::PathName;
-use super::status::status_name;
-use super::{SharedContext, refusal};
+use super::status::model_status;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
-use serde_json::json;
+use paddock_api::PinResult;
 
 /// Pins a model: once loaded, no other model evicts it and idleness does not unload it.
+///
+/// The model is not loaded for this. Pinning a pinned model changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/pin",
+    operation_id = "pin",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The model is pinned.", body = PinResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        Stopping,
+    ),
+)]
 pub(super) async fn pin(State(shared): State<SharedContext>, PathName(name): PathName) -> Response {
     set(&shared, &name, true).await
 }
 
 /// Lets a model be evicted and unloaded again.
+///
+/// Unpinning a model that is not pinned changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/models/{id}/unpin",
+    operation_id = "unpin",
+    tag = "models",
+    params(("id" = String, Path, min_length = 1, description = "Name or alias of the model.")),
+    responses(
+        (status = 200, description = "The model is not pinned.", body = PinResult),
+        InvalidParameter,
+        Denied,
+        UnknownModel,
+        Stopping,
+    ),
+)]
 pub(super) async fn unpin(
     State(shared): State<SharedContext>,
     PathName(name): PathName,
@@ -32,11 +66,11 @@ async fn set(shared: &SharedContext, name: &str, pinned: bool) -> Response {
     let snapshot = shared.runtime.snapshot().await;
     let models = snapshot.into_iter().flat_map(|snapshot| snapshot.models);
     match models.into_iter().find(|model| model.id == id) {
-        Some(model) => Json(json!({
-            "id": model.config.id,
-            "status": status_name(&model),
-            "pinned": model.scheduling.pinned,
-        }))
+        Some(model) => Json(PinResult {
+            id: model.config.id.clone(),
+            pinned: model.scheduling.pinned,
+            status: model_status(&model),
+        })
         .into_response(),
         None => refusal(&ProxyError::ShuttingDown),
     }

@@ -1,14 +1,29 @@
 //! Reloads the configuration (`POST /api/reload`).
 
 use super::AdminContext;
+use super::errors::admin_error;
+use super::openapi::responses::Denied;
 use crate::reload::ReloadError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use paddock_api::{ErrorBody, ReloadResult};
 
 /// Reloads the configuration and answers with the changes, or with the reason why nothing changed.
+#[utoipa::path(
+    post,
+    path = "/api/reload",
+    operation_id = "reload",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The configuration is in force.", body = ReloadResult),
+        Denied,
+        (status = 409, description = "paddock wraps a command and has no configuration file.", body = ErrorBody),
+        (status = 422, description = "The configuration is not valid; nothing has changed.", body = ErrorBody),
+        (status = 503, description = "The configuration cannot be read, or paddock is stopping.", body = ErrorBody),
+    ),
+)]
 pub(super) async fn reload(State(admin): State<AdminContext>) -> Response {
     let error = match admin.reloader.reload().await {
         Ok(reloaded) => return Json(reloaded).into_response(),
@@ -19,11 +34,5 @@ pub(super) async fn reload(State(admin): State<AdminContext>) -> Response {
         ReloadError::NoSource => StatusCode::CONFLICT,
         ReloadError::Unread(_) | ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let error = json!({ "error": {
-        "message": error.to_string(),
-        "type": "invalid_request_error",
-        "code": "not_reloaded",
-        "param": null,
-    } });
-    (status, Json(error)).into_response()
+    admin_error(status, "not_reloaded", &error.to_string())
 }

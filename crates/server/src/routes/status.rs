@@ -1,117 +1,139 @@
 //! Reports the state of everything (`GET /api/status`).
 
 use super::SharedContext;
+use super::errors::failure_to_api;
+use super::openapi::responses::Denied;
 use axum::Json;
-use paddock_admission::error::failure_json;
-use paddock_runtime::{self as runtime, ModelDetails};
+use paddock_api as api;
+use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::{Memory, ModelStatus};
 use paddock_supervisor::State;
-use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+/// Version of paddock.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Answers with a snapshot of models, memory and connections.
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    operation_id = "status",
+    tag = "paddock",
+    responses(
+        (status = 200, description = "The current state.", body = api::Status),
+        Denied,
+    ),
+)]
 pub(super) async fn status(
     axum::extract::State(shared): axum::extract::State<SharedContext>,
-) -> Json<Value> {
+) -> Json<api::Status> {
     let mut status = match shared.runtime.snapshot().await {
-        Some(snapshot) => to_json(&snapshot),
-        None => json!({ "version": env!("CARGO_PKG_VERSION"), "models": [] }),
+        Some(snapshot) => to_api(&snapshot),
+        None => api::Status {
+            version: VERSION.to_owned(),
+            ..api::Status::default()
+        },
     };
-    status["connections"] = json!({
-        "open": shared.connections.open_count(),
-        "limit": shared.connections.limit(),
-        "refused": shared.connections.refused_count(),
+    status.connections = Some(api::Connections {
+        limit: shared.connections.limit() as u64,
+        open: shared.connections.open_count() as u64,
+        refused: shared.connections.refused_count(),
     });
     Json(status)
 }
 
-/// Converts a snapshot to JSON.
-pub(super) fn to_json(snapshot: &runtime::RuntimeSnapshot) -> Value {
-    let models: Vec<Value> = snapshot
-        .models
-        .iter()
-        .map(|model| model_to_json(model, snapshot))
-        .collect();
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "models": models,
-        "memory": {
-            "budget": memory(&snapshot.usage.budget, snapshot),
-            "used": memory(&snapshot.usage.used, snapshot),
-            "claimed": memory(&snapshot.usage.claimed, snapshot),
-        },
-    })
-}
-
-fn model_to_json(model: &ModelDetails, snapshot: &runtime::RuntimeSnapshot) -> Value {
-    let failed = model.failed.as_ref();
-    let now = Instant::now();
-    let until = failed.and_then(|failed| failed.until);
-    let until = until.or(model.scheduling.retry_at.map(Instant::from_std));
-    let bytes =
-        |memory: &Option<Memory>| memory.as_ref().map(|known| self::memory(known, snapshot));
-    json!({
-        "id": model.config.id,
-        "aliases": model.config.aliases,
-        "status": status_name(model),
-        "pinned": model.scheduling.pinned,
-        "in_flight": model.scheduling.in_flight,
-        "queued": model.scheduling.queued,
-        "waiting_in_engine": model.waiting_in_engine.map(|waiting| json!({
-            "estimated": waiting.count,
-            "longest_seconds": waiting.longest.as_secs_f64(),
-        })),
-        "pid": model.state.as_ref().and_then(State::pid),
-        "since": model.since.map(|since| since.as_secs_f64()),
-        "progress": model.state.as_ref().and_then(progress),
-        "restarts": count_restarts(model),
-        "suspicion": model.state.as_ref().and_then(hang_evidence),
-        "memory": {
-            "predicted": bytes(&model.predicted),
-            "measured": bytes(&model.measured),
-            "prompt_cache": model.prompt_cache.map(|cache| cache.counted),
-        },
-        "sandbox": sandbox(model),
-        "failure": failed.map(|failed| failure_json(&failed.failure)),
-        "retry_after": until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
-    })
-}
-
-/// Returns the sandbox restrictions of the model's child, and the flags that relaxed some.
-fn sandbox(model: &ModelDetails) -> Value {
-    let (parts, opened) = &model.sandbox;
-    let parts = parts.as_named().into_iter();
-    let mut object: Map<String, Value> = parts
-        .map(|(name, holds)| (name.to_owned(), json!(holds)))
-        .collect();
-    object.insert("opened_by".to_owned(), json!(opened.by));
-    Value::Object(object)
-}
-
-/// Returns bytes of the host and of each device; null means no limit.
-fn memory(memory: &Memory, snapshot: &runtime::RuntimeSnapshot) -> Value {
-    let bytes = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
-    let devices = snapshot.devices.iter().enumerate();
-    let devices: Map<String, Value> = devices
-        .map(|(index, name)| (name.clone(), json!(bytes(memory.device(index)))))
-        .collect();
-    json!({ "host": bytes(memory.host()), "devices": devices })
-}
-
-/// Returns the API's name of a model's status.
-pub(super) fn status_name(model: &ModelDetails) -> &'static str {
-    match model.scheduling.status {
-        ModelStatus::Waiting | ModelStatus::Loading => "loading",
-        ModelStatus::Ready => "ready",
-        ModelStatus::Draining | ModelStatus::Stopping => "draining",
-        ModelStatus::Failed => "failed",
-        ModelStatus::Unloaded => "unloaded",
+/// Converts a snapshot to the admin API's type, without connections.
+pub(super) fn to_api(snapshot: &RuntimeSnapshot) -> api::Status {
+    let models = snapshot.models.iter();
+    let usage = &snapshot.usage;
+    api::Status {
+        connections: None,
+        memory: Some(api::MemoryUsage {
+            budget: memory_to_api(&usage.budget, snapshot),
+            claimed: memory_to_api(&usage.claimed, snapshot),
+            used: memory_to_api(&usage.used, snapshot),
+        }),
+        models: models.map(|model| model_to_api(model, snapshot)).collect(),
+        version: VERSION.to_owned(),
     }
 }
 
-fn progress(state: &State) -> Option<f32> {
+fn model_to_api(model: &ModelDetails, snapshot: &RuntimeSnapshot) -> api::Model {
+    let (failed, state) = (model.failed.as_ref(), model.state.as_ref());
+    let retry_at = failed.and_then(|failed| failed.until);
+    let retry_at = retry_at.or(model.scheduling.retry_at.map(Instant::from_std));
+    let now = Instant::now();
+    let memory = |memory: &Option<Memory>| {
+        let memory = memory.as_ref();
+        memory.map(|memory| memory_to_api(memory, snapshot))
+    };
+    api::Model {
+        aliases: model.config.aliases.clone(),
+        failure: failed.map(|failed| failure_to_api(&failed.failure)),
+        id: model.config.id.clone(),
+        in_flight: model.scheduling.in_flight.into(),
+        memory: api::ModelMemory {
+            measured: memory(&model.measured),
+            predicted: memory(&model.predicted),
+            prompt_cache: model.prompt_cache.map(|cache| cache.counted),
+        },
+        pid: state.and_then(State::pid),
+        pinned: model.scheduling.pinned,
+        progress: state.and_then(progress),
+        queued: model.scheduling.queued as u64,
+        restarts: count_restarts(model),
+        retry_after: retry_at.map(|at| at.saturating_duration_since(now).as_secs_f64()),
+        sandbox: sandbox_to_api(model),
+        since: model.since.map(|since| since.as_secs_f64()),
+        status: model_status(model),
+        suspicion: state.and_then(hang_evidence).map(str::to_owned),
+        waiting_in_engine: model.waiting_in_engine.map(|waiting| api::WaitingInEngine {
+            estimated: waiting.count,
+            longest_seconds: waiting.longest.as_secs_f64(),
+        }),
+    }
+}
+
+fn sandbox_to_api(model: &ModelDetails) -> api::Sandbox {
+    let (support, exemptions) = &model.sandbox;
+    api::Sandbox {
+        files: support.files,
+        limits: support.limits,
+        metadata: support.metadata,
+        network: support.network,
+        no_new_privileges: support.no_new_privileges,
+        opened_by: exemptions.by.clone(),
+        parent_death: support.parent_death,
+        processes: support.processes,
+        scheduling: support.scheduling,
+        scope: support.scope,
+    }
+}
+
+fn memory_to_api(memory: &Memory, snapshot: &RuntimeSnapshot) -> api::Memory {
+    let bytes = |bytes: u64| (bytes != u64::MAX).then_some(bytes);
+    let devices = snapshot.devices.iter().enumerate();
+    let devices = devices.map(|(index, name)| (name.clone(), bytes(memory.device(index))));
+    api::Memory {
+        devices: devices.collect(),
+        host: bytes(memory.host()),
+    }
+}
+
+/// Converts a model's status to the admin API's type.
+pub(super) const fn model_status(model: &ModelDetails) -> api::ModelStatus {
+    match model.scheduling.status {
+        ModelStatus::Waiting | ModelStatus::Loading => api::ModelStatus::Loading,
+        ModelStatus::Ready => api::ModelStatus::Ready,
+        ModelStatus::Draining | ModelStatus::Stopping => api::ModelStatus::Draining,
+        ModelStatus::Failed => api::ModelStatus::Failed,
+        ModelStatus::Unloaded => api::ModelStatus::Unloaded,
+    }
+}
+
+fn progress(state: &State) -> Option<f64> {
     match state {
-        State::Starting { progress, .. } => *progress,
+        State::Starting { progress, .. } => progress.map(f64::from),
         State::Ready { .. } => Some(1.0),
         State::Stopping { .. } | State::Backoff { .. } | State::Failed { .. } | State::Stopped => {
             None

@@ -35,7 +35,7 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
     let error_parent = parent.clone();
     let made = blocking::run(move || {
         let key = SigningKey::load_or_create(&state).inspect_err(|error| {
-            tracing::warn!(%error, "what a paddock that is cut off leaves behind will stay");
+            tracing::warn!(%error, "leftovers of a killed paddock will not be cleaned up");
         });
         let key = key.ok();
         if let Some(key) = &key {
@@ -85,7 +85,7 @@ async fn start_watcher(spawner: &Spawner, run: &RunId) -> Option<CleanupProcess>
         .inspect_err(|error| {
             tracing::warn!(
                 %error,
-                "cannot start the watcher; if paddock is killed, helpers of its models run until the next start"
+                "cannot start the watcher; if paddock is killed, processes of its models run until its next start"
             );
         })
         .ok()
@@ -95,7 +95,7 @@ async fn start_watcher(spawner: &Spawner, run: &RunId) -> Option<CleanupProcess>
 pub(super) fn runtime_dir_advice(error: &io::Error) -> &'static str {
     let exhausted = FailureClass::from_io_error(error);
     exhausted.map_or(
-        "name a directory this user may write to as server.runtime_dir",
+        "set server.runtime_dir to a directory that this user may write to",
         FailureClass::advice,
     )
 }
@@ -113,7 +113,7 @@ pub(super) async fn start_load_history(
     match load_history::start(config.server.state_dir.clone()).await {
         Ok(started) => Some(started),
         Err(error) => {
-            tracing::warn!(%error, "what loads teach is not kept");
+            tracing::warn!(%error, "load measurements will not be saved");
             None
         }
     }

@@ -26,8 +26,8 @@ const MAX_TIME_AFTER_DRAIN: Duration = Duration::from_secs(25);
 /// An essential part of paddock has panicked, and everything else was stopped.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{part} ended by a panic, so everything was stopped; this is a fault in paddock: please report it \
-     with what was logged"
+    "{part} panicked, so everything was stopped; this is a bug in paddock: please report it with the \
+     log"
 )]
 pub struct PartPanicked {
     part: &'static str,
@@ -71,7 +71,7 @@ impl Service {
             }
         };
         if let Some(part) = broken {
-            tracing::error!("{part} ended by a panic; stopping");
+            tracing::error!("{part} panicked; stopping");
         } else {
             tracing::info!("stopping");
         }
@@ -111,7 +111,7 @@ impl Service {
         let run = self.runtime_dir.run().as_str();
         let killed = self.spawner.kill_leftovers(RUN_VARIABLE, run).await;
         if !killed.is_empty() {
-            tracing::info!(?killed, "killed what children had left running");
+            tracing::info!(?killed, "killed processes that children had left running");
         }
     }
 
@@ -123,7 +123,7 @@ impl Service {
             .await
             .is_err()
         {
-            tracing::error!("not every child has stopped; the kernel ends those that have not");
+            tracing::error!("not every child has stopped; the kernel kills the remaining ones");
         }
         self.kill_leftovers().await;
         self.admin_open.cancel();
@@ -146,7 +146,7 @@ impl Service {
         }
         drop(self.spawner);
         if let Err(error) = self.runtime_dir.close() {
-            tracing::warn!(%error, "the runtime directory is left behind");
+            tracing::warn!(%error, "the runtime directory could not be removed");
         }
         listeners::remove_socket_files(&self.socket_files);
         drop(self.state_dir);

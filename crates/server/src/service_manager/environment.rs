@@ -11,13 +11,13 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnvironmentError {
     #[error(
-        "NOTIFY_SOCKET is {0:?}, which is neither an absolute path of at most 107 bytes nor `@` and a name: \
-         the service manager is told nothing"
+        "NOTIFY_SOCKET is {0:?}, which is neither an absolute path of at most 107 bytes nor `@` and a name; \
+         nothing is reported to the service manager"
     )]
     Socket(OsString),
     #[error(
-        "{name} is {value:?}, which is not a number above 0: it is for the service manager to set, and its \
-         watchdog is given no sign of life"
+        "{name} is {value:?}, which is not a number above 0; the service manager should set it, and its \
+         watchdog gets no sign of life"
     )]
     Number { name: &'static str, value: OsString },
 }

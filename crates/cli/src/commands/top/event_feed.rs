@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use hyper::Method;
-use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 
-use super::state::{ModelAction, TopEvent};
-use crate::admin::{AdminClient, CommandError, SseParser, model_path};
+use super::state::TopEvent;
+use crate::admin::{AdminClient, CommandError, ModelAction};
 
 /// Twice the longest silence of `GET /api/events`.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,20 +35,12 @@ async fn follow_connection(
     client: &AdminClient,
     sender: &Sender<TopEvent>,
 ) -> Result<(), CommandError> {
-    let mut answer = client.request(Method::GET, "/api/events").await?;
-    let mut sse = SseParser::default();
+    let mut events = client.events().await?;
     loop {
-        let chunk = timeout(EVENT_TIMEOUT, answer.next_chunk()).await;
-        let chunk = chunk.map_err(|_| answer.connection_lost())??;
-        let chunk = chunk.ok_or_else(|| answer.connection_lost())?;
-        let events = sse.parse(&chunk).map_err(|_| answer.connection_lost())?;
-        for event in events {
-            let data: Value = serde_json::from_slice(&event.data).unwrap_or_default();
-            if sender
-                .send(TopEvent::Server(event.name, data))
-                .await
-                .is_err()
-            {
+        let received = timeout(EVENT_TIMEOUT, events.next()).await;
+        let received = received.map_err(|_| events.connection_lost())??;
+        for event in received {
+            if sender.send(TopEvent::Server(event)).await.is_err() {
                 return Ok(());
             }
         }
@@ -64,11 +54,8 @@ pub(super) async fn run_action(
     model: String,
     sender: Sender<TopEvent>,
 ) {
-    let path = model_path(&model, action.as_str());
-    let error = match client.request(Method::POST, &path).await {
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    };
+    let result = client.begin(action, &model).await;
+    let error = result.err().map(|error| error.to_string());
     // Fails when the user has quit.
     let _unheard = sender.send(TopEvent::ActionDone(error)).await;
 }

@@ -1,16 +1,17 @@
 //! Draws the live view.
 
+use paddock_api::{EndedRequest, MemoryUsage, ModelStatus};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Gauge, Paragraph, TableState, Wrap};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::columns::{TableColumn, build_table, fixed_column, growing_column};
 use super::state::{Freshness, ModelEntry, TopState};
-use crate::commands::status::total_bytes;
+use crate::commands::requests::outcome;
+use crate::commands::status::model_bytes;
 use crate::format::{format_age, format_bytes, format_duration};
 use crate::output::printable;
 use crate::table::fill_empty;
@@ -39,7 +40,7 @@ const KEY_HELP: &str = "↑↓  l load  u unload  p pin  q quit";
 
 /// Draws everything.
 pub(super) fn draw(top: &TopState, now: Instant, frame: &mut Frame<'_>) {
-    let memory_bars = memory_bars(&top.memory);
+    let memory_bars = top.memory.as_ref().map_or_else(Vec::new, memory_bars);
     let models = u16::try_from(top.models.len()).unwrap_or(u16::MAX);
     let bars = u16::try_from(memory_bars.len()).unwrap_or(u16::MAX);
     let [head, table, memory, requests, foot] = Layout::vertical([
@@ -96,24 +97,20 @@ fn draw_models(top: &TopState, now: Instant, frame: &mut Frame<'_>, area: Rect) 
 
 fn model_cells(model: &ModelEntry, now: Instant) -> [String; 7] {
     let entry = &model.entry;
-    let status = entry["status"].as_str().unwrap_or("unknown");
-    let progress = entry["progress"].as_f64().filter(|_| status == "loading");
+    let is_loading = entry.status == ModelStatus::Loading;
+    let progress = entry.progress.filter(|_| is_loading);
     let progress = progress.map_or_else(String::new, |part| format!(" {:.0}%", part * 100.0));
     let age = now
         .saturating_duration_since(model.received_at)
         .as_secs_f64();
-    let since = entry["since"].as_f64().map(|since| format_age(since + age));
-    let number = |key: &str| entry[key].as_u64().map(|number| number.to_string());
-    let memory = &entry["memory"];
-    let memory = total_bytes(&memory["measured"]).or_else(|| total_bytes(&memory["predicted"]));
     let cells = [
-        entry["id"].as_str().map(printable),
-        Some(printable(status) + &progress),
-        since,
-        number("in_flight"),
-        number("queued"),
-        memory.map(format_bytes),
-        model.is_pinned().then(|| "yes".to_owned()),
+        Some(printable(&entry.id)),
+        Some(entry.status.as_str().to_owned() + &progress),
+        entry.since.map(|since| format_age(since + age)),
+        Some(entry.in_flight.to_string()),
+        Some(entry.queued.to_string()),
+        model_bytes(&entry.memory).map(format_bytes),
+        entry.pinned.then(|| "yes".to_owned()),
     ];
     fill_empty(cells)
 }
@@ -127,21 +124,17 @@ struct MemoryBar {
 }
 
 /// Returns the bars of the host's memory and of each device.
-fn memory_bars(memory: &Value) -> Vec<MemoryBar> {
-    let (used, budget) = (&memory["used"], &memory["budget"]);
-    if !used.is_object() {
-        return Vec::new();
-    }
+fn memory_bars(memory: &MemoryUsage) -> Vec<MemoryBar> {
+    let (used, budget) = (&memory.used, &memory.budget);
     let host = MemoryBar {
         name: "host".to_owned(),
-        used: used["host"].as_u64().unwrap_or(0),
-        budget: budget["host"].as_u64(),
+        used: used.host.unwrap_or(0),
+        budget: budget.host,
     };
-    let devices = used["devices"].as_object().into_iter().flatten();
-    let devices = devices.map(|(name, bytes)| MemoryBar {
+    let devices = used.devices.iter().map(|(name, bytes)| MemoryBar {
         name: printable(name),
-        used: bytes.as_u64().unwrap_or(0),
-        budget: budget["devices"][name].as_u64(),
+        used: bytes.unwrap_or(0),
+        budget: budget.devices.get(name).copied().flatten(),
     });
     std::iter::once(host).chain(devices).collect()
 }
@@ -171,21 +164,17 @@ fn draw_requests(top: &TopState, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(build_table(&REQUEST_COLUMNS, rows, area.width), area);
 }
 
-fn request_cells(request: &Value) -> [String; 7] {
-    let text = |key: &str| request[key].as_str().map(printable);
-    let seconds = |key: &str| request[key].as_f64().map(|it| format!("{it:.2} s"));
+fn request_cells(request: &EndedRequest) -> [String; 7] {
+    let seconds = |seconds: f64| format!("{seconds:.2} s");
+    let (generated, rate) = (request.tokens.generated, request.tokens_per_second);
     let cells = [
-        text("id"),
-        text("model"),
-        text("error").or_else(|| text("outcome")),
-        seconds("ttft_seconds"),
-        request["tokens"]["generated"]
-            .as_u64()
-            .map(|it| it.to_string()),
-        request["tokens_per_second"]
-            .as_f64()
-            .map(|it| format!("{it:.1}")),
-        seconds("total_seconds"),
+        Some(printable(&request.id)),
+        request.model.as_deref().map(printable),
+        Some(printable(outcome(request))),
+        request.ttft_seconds.map(seconds),
+        generated.map(|tokens| tokens.to_string()),
+        rate.map(|rate| format!("{rate:.1}")),
+        Some(seconds(request.total_seconds)),
     ];
     fill_empty(cells)
 }
@@ -194,9 +183,9 @@ fn request_cells(request: &Value) -> [String; 7] {
 mod tests {
     use super::super::state::TopEvent;
     use super::*;
+    use paddock_api::{ActiveRequests, Event, Memory, Model, ModelMemory, Status, Tokens};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
-    use serde_json::json;
     use std::time::Duration;
 
     fn drawn(top: &TopState, now: Instant) -> String {
@@ -209,26 +198,90 @@ mod tests {
         terminal.backend().to_string()
     }
 
+    fn memory(host: u64, device: Option<u64>) -> Memory {
+        Memory {
+            devices: [("CUDA0".to_owned(), device)].into(),
+            host: Some(host),
+        }
+    }
+
+    fn host_only(host: u64) -> Memory {
+        Memory {
+            host: Some(host),
+            ..Memory::default()
+        }
+    }
+
+    fn status() -> Status {
+        let ready = Model {
+            id: "gemma".to_owned(),
+            status: ModelStatus::Ready,
+            since: Some(61.7),
+            in_flight: 2,
+            queued: 1,
+            progress: Some(1.0),
+            pinned: true,
+            memory: ModelMemory {
+                measured: Some(host_only(3 << 29)),
+                ..ModelMemory::default()
+            },
+            ..Model::default()
+        };
+        let loading = Model {
+            id: "qwen\u{1b}[2J".to_owned(),
+            status: ModelStatus::Loading,
+            since: Some(1.0),
+            queued: 3,
+            progress: Some(0.42),
+            memory: ModelMemory {
+                predicted: Some(host_only(1 << 30)),
+                ..ModelMemory::default()
+            },
+            ..Model::default()
+        };
+        Status {
+            models: vec![ready, loading],
+            memory: Some(MemoryUsage {
+                budget: memory(1 << 32, None),
+                used: memory(1 << 30, Some(1 << 31)),
+                ..MemoryUsage::default()
+            }),
+            ..Status::default()
+        }
+    }
+
     fn receive(top: &mut TopState, now: Instant) {
-        let ready = json!({ "id": "gemma", "status": "ready", "since": 61.7, "in_flight": 2, "queued": 1,
-            "progress": 1.0, "pinned": true, "memory": { "measured": { "host": 3u64 << 29, "devices": {} } } });
-        let loading = json!({ "id": "qwen\u{1b}[2J", "status": "loading", "since": 1.0, "in_flight": 0,
-            "queued": 3, "progress": 0.42, "memory": { "predicted": { "host": 1u64 << 30, "devices": {} } } });
-        let memory = json!({ "used": { "host": 1u64 << 30, "devices": { "CUDA0": 1u64 << 31 } },
-            "budget": { "host": 1u64 << 32, "devices": { "CUDA0": null } } });
-        let all = json!({ "models": [ready, loading], "memory": memory });
-        let request = json!({ "id": "0198f2c4", "model": "gemma", "outcome": "complete", "error": null,
-            "ttft_seconds": 0.213, "total_seconds": 2.5, "tokens": { "generated": 128 },
-            "tokens_per_second": 51.25 });
-        let refused = json!({ "id": "0198f2c5", "model": null, "outcome": "refused",
-            "error": "unknown_model", "ttft_seconds": null, "total_seconds": 0.001, "tokens": null });
-        for (name, data) in [
-            ("snapshot", all),
-            ("request", request),
-            ("request", refused),
-            ("in_flight", json!({ "total": 2 })),
+        let complete = EndedRequest {
+            id: "0198f2c4".to_owned(),
+            model: Some("gemma".to_owned()),
+            outcome: "complete".to_owned(),
+            ttft_seconds: Some(0.213),
+            total_seconds: 2.5,
+            tokens: Tokens {
+                generated: Some(128),
+                ..Tokens::default()
+            },
+            tokens_per_second: Some(51.25),
+            ..EndedRequest::default()
+        };
+        let refused = EndedRequest {
+            id: "0198f2c5".to_owned(),
+            outcome: "refused".to_owned(),
+            error: Some("unknown_model".to_owned()),
+            total_seconds: 0.001,
+            ..EndedRequest::default()
+        };
+        let active = ActiveRequests {
+            requests: Vec::new(),
+            total: 2,
+        };
+        for event in [
+            Event::Snapshot(status()),
+            Event::Request(Box::new(complete)),
+            Event::Request(Box::new(refused)),
+            Event::InFlight(active),
         ] {
-            top.handle(TopEvent::Server(name.to_owned(), data), now);
+            top.handle(TopEvent::Server(event), now);
         }
     }
 

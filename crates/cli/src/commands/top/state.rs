@@ -1,9 +1,11 @@
 //! Holds the state of the live view, which events update.
 
+use paddock_api::{EndedRequest, Event, MemoryUsage, Model};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
-use serde_json::Value;
 use std::collections::VecDeque;
 use tokio::time::Instant;
+
+use crate::admin::ModelAction;
 
 /// Number of ended requests to keep.
 const MAX_REQUESTS: usize = 100;
@@ -11,8 +13,8 @@ const MAX_REQUESTS: usize = 100;
 /// An input of the live view.
 #[derive(Debug)]
 pub(super) enum TopEvent {
-    /// An event of `GET /api/events`: its name and data.
-    Server(String, Value),
+    /// An event of `GET /api/events`.
+    Server(Event),
     /// The connection was lost, for this reason.
     Disconnected(String),
     /// An action has ended, perhaps with an error.
@@ -33,15 +35,6 @@ pub(super) enum TopEffect {
     Run(ModelAction, String),
 }
 
-/// An action on a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ModelAction {
-    Load,
-    Unload,
-    Pin,
-    Unpin,
-}
-
 /// Freshness of the shown state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Freshness {
@@ -56,16 +49,9 @@ pub(super) enum Freshness {
 /// A model's last entry of `GET /api/events`.
 #[derive(Debug)]
 pub(super) struct ModelEntry {
-    pub(super) entry: Value,
+    pub(super) entry: Model,
     /// Time of the event.
     pub(super) received_at: Instant,
-}
-
-impl ModelEntry {
-    /// Returns whether the model is pinned.
-    pub(super) fn is_pinned(&self) -> bool {
-        self.entry["pinned"] == true
-    }
 }
 
 /// The state of the live view.
@@ -77,27 +63,15 @@ pub(super) struct TopState {
     pub(super) colours: bool,
     pub(super) freshness: Freshness,
     pub(super) models: Vec<ModelEntry>,
-    pub(super) memory: Value,
+    pub(super) memory: Option<MemoryUsage>,
     /// Ended requests, newest first.
-    pub(super) requests: VecDeque<Value>,
+    pub(super) requests: VecDeque<EndedRequest>,
     /// Number of active requests of all models.
     pub(super) in_flight: u64,
     /// Index of the selected model.
     pub(super) selected: usize,
     /// Error of the last action.
     pub(super) note: Option<String>,
-}
-
-impl ModelAction {
-    /// Returns the action's name in the API.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::Unload => "unload",
-            Self::Pin => "pin",
-            Self::Unpin => "unpin",
-        }
-    }
 }
 
 impl TopState {
@@ -107,7 +81,7 @@ impl TopState {
             colours: true,
             freshness: Freshness::Connecting,
             models: Vec::new(),
-            memory: Value::Null,
+            memory: None,
             requests: VecDeque::new(),
             in_flight: 0,
             selected: 0,
@@ -118,9 +92,9 @@ impl TopState {
     /// Applies an event and returns the side effect to run, if any.
     pub(super) fn handle(&mut self, event: TopEvent, now: Instant) -> Option<TopEffect> {
         match event {
-            TopEvent::Server(name, data) => {
+            TopEvent::Server(event) => {
                 self.freshness = Freshness::Live;
-                self.apply_server_event(&name, data, now);
+                self.apply_server_event(event, now);
             }
             TopEvent::Disconnected(why) => {
                 // Further failures do not change the time of the first.
@@ -138,44 +112,38 @@ impl TopState {
         None
     }
 
-    fn apply_server_event(&mut self, name: &str, data: Value, now: Instant) {
-        match name {
-            "snapshot" => {
-                let models = data["models"].as_array().into_iter().flatten();
-                let model = |entry: &Value| ModelEntry {
-                    entry: entry.clone(),
-                    received_at: now,
-                };
-                self.models = models.map(model).collect();
-                self.memory = data["memory"].clone();
+    fn apply_server_event(&mut self, event: Event, now: Instant) {
+        let model = |entry: Model| ModelEntry {
+            entry,
+            received_at: now,
+        };
+        match event {
+            Event::Snapshot(status) => {
+                self.models = status.models.into_iter().map(model).collect();
+                self.memory = status.memory;
             }
-            "model" => {
-                let matching = self.models.iter_mut();
-                let mut matching = matching.filter(|model| model.entry["id"] == data["id"]);
-                let updated = ModelEntry {
-                    entry: data.clone(),
-                    received_at: now,
-                };
-                match matching.next() {
+            Event::Model(changed) => {
+                let updated = model(*changed);
+                let mut models = self.models.iter_mut();
+                match models.find(|model| model.entry.id == updated.entry.id) {
                     Some(model) => *model = updated,
                     None => self.models.push(updated),
                 }
             }
-            "removed" => {
-                let is_removed = |model: &ModelEntry| model.entry["id"] == data["id"];
+            Event::Removed(removed) => {
+                let is_removed = |model: &ModelEntry| model.entry.id == removed.id;
                 if let Some(index) = self.models.iter().position(is_removed) {
                     self.models.remove(index);
                     self.selected -= usize::from(index < self.selected);
                 }
             }
-            "memory" => self.memory = data,
-            "in_flight" => self.in_flight = data["total"].as_u64().unwrap_or(0),
-            "request" => {
-                self.requests.push_front(data);
+            Event::Memory(memory) => self.memory = Some(memory),
+            Event::InFlight(active) => self.in_flight = active.total,
+            Event::Request(request) => {
+                self.requests.push_front(*request);
                 self.requests.truncate(MAX_REQUESTS);
             }
-            // `missed`, and events of a later paddock.
-            _ => {}
+            Event::Missed(_) => {}
         }
         self.selected = self.selected.min(self.models.len().saturating_sub(1));
     }
@@ -191,7 +159,7 @@ impl TopState {
             KeyCode::Char('u') => self.run(ModelAction::Unload),
             KeyCode::Char('p') => {
                 let model = self.models.get(self.selected)?;
-                let pinned = model.is_pinned();
+                let pinned = model.entry.pinned;
                 self.run(if pinned {
                     ModelAction::Unpin
                 } else {
@@ -213,22 +181,40 @@ impl TopState {
     fn run(&mut self, action: ModelAction) -> Option<TopEffect> {
         self.note = None;
         let model = self.models.get(self.selected)?;
-        let model = model.entry["id"].as_str()?.to_owned();
-        Some(TopEffect::Run(action, model))
+        Some(TopEffect::Run(action, model.entry.id.clone()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use paddock_api::{ModelStatus, RemovedModel, Status};
     use std::time::Duration;
 
-    fn receive(top: &mut TopState, name: &str, data: Value, now: Instant) {
-        assert_eq!(
-            top.handle(TopEvent::Server(name.to_owned(), data), now),
-            None
-        );
+    fn receive(top: &mut TopState, event: Event, now: Instant) {
+        assert_eq!(top.handle(TopEvent::Server(event), now), None);
+    }
+
+    fn model(id: &str) -> Model {
+        Model {
+            id: id.to_owned(),
+            ..Model::default()
+        }
+    }
+
+    fn snapshot(ids: &[&str]) -> Event {
+        Event::Snapshot(Status {
+            models: ids.iter().map(|id| model(id)).collect(),
+            ..Status::default()
+        })
+    }
+
+    fn changed(model: Model) -> Event {
+        Event::Model(Box::new(model))
+    }
+
+    fn removed(id: &str) -> Event {
+        Event::Removed(RemovedModel { id: id.to_owned() })
     }
 
     fn press(top: &mut TopState, key: char) -> Option<TopEffect> {
@@ -240,38 +226,33 @@ mod tests {
 
     fn names(top: &TopState) -> Vec<&str> {
         let names = top.models.iter();
-        names
-            .filter_map(|model| model.entry["id"].as_str())
-            .collect()
+        names.map(|model| model.entry.id.as_str()).collect()
     }
 
     #[test]
     fn models_come_change_and_go() {
         let now = Instant::now();
         let mut top = TopState::new("x".to_owned());
-        let all = json!({ "models": [{ "id": "a" }, { "id": "b" }], "memory": { "used": 1 } });
-        receive(&mut top, "snapshot", all, now);
-        receive(
-            &mut top,
-            "model",
-            json!({ "id": "b", "status": "ready" }),
-            now,
-        );
-        receive(&mut top, "model", json!({ "id": "c" }), now);
+        receive(&mut top, snapshot(&["a", "b"]), now);
+        let ready = Model {
+            status: ModelStatus::Ready,
+            ..model("b")
+        };
+        receive(&mut top, changed(ready), now);
+        receive(&mut top, changed(model("c")), now);
         assert_eq!(names(&top), ["a", "b", "c"]);
-        assert_eq!(top.models[1].entry["status"], "ready");
+        assert_eq!(top.models[1].entry.status, ModelStatus::Ready);
         press(&mut top, 'j');
         press(&mut top, 'j');
         press(&mut top, 'j');
-        receive(&mut top, "removed", json!({ "id": "a" }), now);
+        receive(&mut top, removed("a"), now);
         assert_eq!((names(&top), top.selected), (vec!["b", "c"], 1));
         let order = |order, name: &str| Some(TopEffect::Run(order, name.to_owned()));
         assert_eq!(press(&mut top, 'l'), order(ModelAction::Load, "c"));
-        receive(&mut top, "removed", json!({ "id": "c" }), now);
+        receive(&mut top, removed("c"), now);
         assert_eq!(press(&mut top, 'u'), order(ModelAction::Unload, "b"));
-        receive(&mut top, "removed", json!({ "id": "b" }), now);
+        receive(&mut top, removed("b"), now);
         assert_eq!(press(&mut top, 'l'), None, "there is none");
-        receive(&mut top, "later", json!({ "id": "d" }), now);
         assert_eq!(names(&top), [""; 0]);
     }
 
@@ -281,8 +262,11 @@ mod tests {
         let mut top = TopState::new("x".to_owned());
         assert_eq!(press(&mut top, 'p'), None, "there is none");
         for (pinned, order) in [(false, ModelAction::Pin), (true, ModelAction::Unpin)] {
-            let model = json!({ "id": "a", "pinned": pinned });
-            receive(&mut top, "model", model, now);
+            let model = Model {
+                pinned,
+                ..model("a")
+            };
+            receive(&mut top, changed(model), now);
             let order = TopEffect::Run(order, "a".to_owned());
             assert_eq!(press(&mut top, 'p'), Some(order));
         }
@@ -292,22 +276,21 @@ mod tests {
     fn the_last_requests_are_kept_and_no_more() {
         let mut top = TopState::new("x".to_owned());
         for seq in 0..1000 {
-            receive(&mut top, "request", json!({ "seq": seq }), Instant::now());
+            let request = EndedRequest {
+                seq,
+                ..EndedRequest::default()
+            };
+            receive(&mut top, Event::Request(Box::new(request)), Instant::now());
         }
         assert_eq!(top.requests.len(), MAX_REQUESTS);
-        assert_eq!(top.requests[0]["seq"], 999);
+        assert_eq!(top.requests[0].seq, 999);
     }
 
     #[test]
     fn what_is_stale_stays_so_until_something_is_told() {
         let now = Instant::now();
         let mut top = TopState::new("x".to_owned());
-        receive(
-            &mut top,
-            "snapshot",
-            json!({ "models": [{ "id": "a" }] }),
-            now,
-        );
+        receive(&mut top, snapshot(&["a"]), now);
         assert_eq!(top.freshness, Freshness::Live);
         for seconds in [1, 2] {
             let later = now + Duration::from_secs(seconds);
@@ -318,7 +301,7 @@ mod tests {
             why: "2".to_owned(),
         };
         assert_eq!((&top.freshness, names(&top)), (&stale, vec!["a"]));
-        receive(&mut top, "snapshot", json!({ "models": [] }), now);
+        receive(&mut top, snapshot(&[]), now);
         assert_eq!((&top.freshness, names(&top)), (&Freshness::Live, vec![]));
     }
 

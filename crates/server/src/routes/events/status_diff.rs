@@ -1,105 +1,111 @@
 //! Compares a status with the last one that a subscriber got.
 
-use serde_json::{Value, json};
-
-/// Fields that change with time alone, which is no event.
-const CLOCK_FIELDS: [&str; 2] = ["since", "retry_after"];
+use paddock_api::{Event, MemoryUsage, Model, RemovedModel, Status};
 
 /// The last status that a subscriber got.
 #[derive(Debug)]
 pub(super) struct SentStatus {
-    models: Vec<Value>,
-    memory: Value,
+    models: Vec<Model>,
+    memory: Option<MemoryUsage>,
 }
 
 impl SentStatus {
     /// Records the status that was sent.
-    pub(super) fn new(status: &Value) -> Self {
+    pub(super) fn new(status: &Status) -> Self {
         Self {
-            models: models(status).map(without_clocks).collect(),
-            memory: status["memory"].clone(),
+            models: status.models.iter().map(without_clocks).collect(),
+            memory: status.memory.clone(),
         }
     }
 
-    /// Records `status` as sent and returns the events, with data, that describe its changes.
-    pub(super) fn changes_to(&mut self, status: &Value) -> Vec<(&'static str, Value)> {
+    /// Records `status` as sent and returns the events that describe its changes.
+    pub(super) fn changes_to(&mut self, status: &Status) -> Vec<Event> {
         let before = std::mem::replace(self, Self::new(status));
-        let position =
-            |models: &[Value], id: &Value| models.iter().position(|model| &model["id"] == id);
         let mut changes = Vec::new();
-        for model in &before.models {
-            if position(&self.models, &model["id"]).is_none() {
-                changes.push(("removed", json!({ "id": model["id"] })));
+        for Model { id, .. } in &before.models {
+            if find(&self.models, id).is_none() {
+                changes.push(Event::Removed(RemovedModel { id: id.clone() }));
             }
         }
-        for (model, now) in models(status).zip(&self.models) {
-            let previous =
-                position(&before.models, &model["id"]).and_then(|index| before.models.get(index));
-            if previous != Some(now) {
-                changes.push(("model", model.clone()));
+        for (model, now) in status.models.iter().zip(&self.models) {
+            if find(&before.models, &model.id) != Some(now) {
+                changes.push(Event::Model(Box::new(model.clone())));
             }
         }
         if before.memory != self.memory {
-            changes.push(("memory", self.memory.clone()));
+            changes.extend(self.memory.clone().map(Event::Memory));
         }
         changes
     }
 }
 
-fn models(status: &Value) -> impl Iterator<Item = &Value> {
-    status["models"].as_array().into_iter().flatten()
+fn find<'a>(models: &'a [Model], id: &str) -> Option<&'a Model> {
+    models.iter().find(|model| model.id == id)
 }
 
-/// Replaces the clock fields of a model by whether they are set.
-fn without_clocks(model: &Value) -> Value {
-    let mut model = model.clone();
-    for clock in CLOCK_FIELDS {
-        model[clock] = json!(!model[clock].is_null());
+/// Replaces the fields that change with time alone by whether they are set, because time that passes is no event.
+fn without_clocks(model: &Model) -> Model {
+    Model {
+        since: model.since.map(|_| 0.0),
+        retry_after: model.retry_after.map(|_| 0.0),
+        ..model.clone()
     }
-    model
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use paddock_api::{Memory, ModelStatus};
 
-    fn status(models: &[(&str, &str, Option<f64>)], used: u64) -> Value {
-        let models = models.iter();
-        let models =
-            models.map(|(id, status, since)| json!({ "id": id, "status": status, "since": since }));
-        json!({ "models": models.collect::<Vec<_>>(), "memory": { "used": used } })
+    fn memory(used: u64) -> MemoryUsage {
+        let used = Memory {
+            host: Some(used),
+            ..Memory::default()
+        };
+        MemoryUsage {
+            used,
+            ..MemoryUsage::default()
+        }
+    }
+
+    fn status(models: &[(&str, ModelStatus, Option<f64>)], used: u64) -> Status {
+        let model = |(id, status, since): &(&str, ModelStatus, Option<f64>)| Model {
+            id: (*id).to_owned(),
+            status: *status,
+            since: *since,
+            ..Model::default()
+        };
+        Status {
+            models: models.iter().map(model).collect(),
+            memory: Some(memory(used)),
+            ..Status::default()
+        }
     }
 
     #[test]
     fn only_what_has_changed_is_news() {
-        let mut sent = SentStatus::new(&status(
-            &[("a", "ready", Some(1.0)), ("b", "unloaded", None)],
-            7,
-        ));
-        let later = status(&[("a", "ready", Some(2.0)), ("b", "unloaded", None)], 7);
+        use ModelStatus::{Loading, Ready, Unloaded};
+        let model =
+            |status: &Status, index: usize| Event::Model(Box::new(status.models[index].clone()));
+        let first = status(&[("a", Ready, Some(1.0)), ("b", Unloaded, None)], 7);
+        let mut sent = SentStatus::new(&first);
+        let later = status(&[("a", Ready, Some(2.0)), ("b", Unloaded, None)], 7);
         assert_eq!(sent.changes_to(&later), [], "time passes");
-        let loads = status(&[("a", "ready", Some(3.0)), ("b", "loading", Some(0.0))], 8);
-        let b = loads["models"][1].clone();
+        let loads = status(&[("a", Ready, Some(3.0)), ("b", Loading, Some(0.0))], 8);
         assert_eq!(
             sent.changes_to(&loads),
-            [("model", b), ("memory", json!({ "used": 8 }))]
+            [model(&loads, 1), Event::Memory(memory(8))]
         );
-        let other = status(&[("c", "unloaded", None), ("b", "loading", Some(0.1))], 8);
-        let c = other["models"][0].clone();
-        assert_eq!(
-            sent.changes_to(&other),
-            [("removed", json!({ "id": "a" })), ("model", c)]
-        );
+        let other = status(&[("c", Unloaded, None), ("b", Loading, Some(0.1))], 8);
+        let removed = Event::Removed(RemovedModel { id: "a".to_owned() });
+        assert_eq!(sent.changes_to(&other), [removed, model(&other, 0)]);
         assert_eq!(sent.changes_to(&other), []);
     }
 
     #[test]
     fn a_time_that_begins_to_pass_is_news() {
-        let mut sent = SentStatus::new(&status(&[("a", "ready", None)], 7));
-        assert_eq!(
-            sent.changes_to(&status(&[("a", "ready", Some(0.1))], 7))
-                .len(),
-            1
-        );
+        let at = |since| status(&[("a", ModelStatus::Ready, since)], 7);
+        let mut sent = SentStatus::new(&at(None));
+        assert_eq!(sent.changes_to(&at(Some(0.1))).len(), 1);
     }
 }

@@ -3,9 +3,9 @@
 use crate::routes::AdminContext;
 use crate::routes::active_requests;
 use paddock_admission::error::unix_seconds;
+use paddock_api::{Decision, RefusalReason, RequestExplanation};
 use paddock_proxy::{ActiveRequest, RequestStage};
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
-use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
 /// A request that is in flight or has ended.
@@ -89,42 +89,47 @@ impl RequestHistory {
     }
 
     /// Describes a request of which the scheduler remembers no decision.
-    pub(super) fn to_json(&self, name: &str) -> Value {
+    pub(super) fn to_api(&self, name: String) -> RequestExplanation {
         let (outcome, error) = match &self.progress {
             RequestProgress::Queued => ("waiting", None),
             RequestProgress::WaitingInEngine | RequestProgress::Granted => ("granted", None),
             RequestProgress::Refused(kind) => ("refused", Some(kind)),
         };
-        let error = error.map(|kind| {
-            json!({ "kind": kind, "message": "it was refused before it waited for a model" })
+        let error = error.map(|kind| RefusalReason {
+            kind: kind.clone(),
+            message: "the request was refused before it waited for a model".to_owned(),
         });
-        json!({
-            "request": name,
-            "model": self.model,
-            "arrived": unix_seconds(self.arrived),
-            "waited_seconds": self.queued.as_secs_f64(),
-            "outcome": outcome,
-            "error": error,
-            "meanwhile": [],
-        })
+        RequestExplanation {
+            arrived: unix_seconds(self.arrived),
+            engine_wait_seconds: None,
+            error,
+            meanwhile: Vec::new(),
+            model: self.model.clone(),
+            outcome: outcome.to_owned(),
+            request: name,
+            waited_seconds: self.queued.as_secs_f64(),
+        }
     }
 
     /// Returns an entry of `meanwhile` that says how long the request waited inside the engine.
-    pub(super) fn meanwhile_entry(&self) -> Option<Value> {
+    pub(super) fn engine_wait(&self) -> Option<Decision> {
         let seconds = self.engine_wait_seconds();
         let message = match &self.progress {
             RequestProgress::Queued | RequestProgress::Refused(_) => return None,
             RequestProgress::WaitingInEngine => format!(
-                "it has waited {seconds:.2} s inside the engine for a slot, and waits still (estimated)"
+                "the request has waited {seconds:.2} s inside the engine for a slot so far (estimated)"
             ),
             RequestProgress::Granted if self.engine_wait.is_zero() => {
-                "its model's engine took it at once (estimated)".to_owned()
+                "the engine gave the request a slot at once (estimated)".to_owned()
             }
             RequestProgress::Granted => format!(
-                "it waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
+                "the request waited {seconds:.2} s inside the engine, which had more requests than slots (estimated)"
             ),
         };
-        let at = unix_seconds(self.arrived + self.queued + self.engine_wait);
-        Some(json!({ "at": at, "what": "engine_wait", "message": message }))
+        Some(Decision {
+            at: unix_seconds(self.arrived + self.queued + self.engine_wait),
+            message,
+            what: "engine_wait".to_owned(),
+        })
     }
 }

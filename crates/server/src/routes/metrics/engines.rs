@@ -56,7 +56,7 @@ struct ReadyChild<'a> {
 enum ScrapeError {
     #[error(transparent)]
     Silent(#[from] HttpClientError),
-    #[error("it answered with {0}")]
+    #[error("the child answered with status {0}")]
     Status(StatusCode),
 }
 
@@ -136,7 +136,9 @@ impl EngineScraper {
                     entry.metrics = Some(metrics);
                 }
             }
-            Err(error) => tracing::debug!(model = child.name, %error, "no metrics of its own"),
+            Err(error) => {
+                tracing::debug!(model = child.name, %error, "the child's own metrics are not available");
+            }
         }
     }
 

@@ -1,0 +1,60 @@
+use crate::ModelStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The answer to `GET /api/models/{id}/explain`: the last decisions about a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelExplanation {
+    /// At most 100 decisions about the model and exits of its children, newest last.
+    pub decisions: Vec<Decision>,
+    /// Name of the model; null if it was removed meanwhile.
+    #[schema(required)]
+    pub id: Option<String>,
+    /// Status of the model; null if it was removed meanwhile.
+    #[schema(required)]
+    pub status: Option<ModelStatus>,
+}
+
+/// A decision about a model, or an exit of its child.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    /// Time of the decision, in seconds since 1970.
+    pub at: f64,
+    /// The decision and its reason, as a sentence.
+    pub message: String,
+    /// Kind of the decision, in one word.
+    pub what: String,
+}
+
+/// The answer to `GET /api/requests/{id}/explain`: the history of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RequestExplanation {
+    /// Arrival of the request, in seconds since 1970.
+    pub arrived: f64,
+    /// Estimated time that the request waited for a slot inside the engine; null if the request is no longer listed.
+    #[schema(required, minimum = 0)]
+    pub engine_wait_seconds: Option<f64>,
+    /// Reason why paddock refused the request; null if it did not.
+    #[schema(required)]
+    pub error: Option<RefusalReason>,
+    /// Decisions about the model while the request waited, oldest first.
+    pub meanwhile: Vec<Decision>,
+    /// The model that the request was for; null if it named none.
+    #[schema(required)]
+    pub model: Option<String>,
+    /// End of the wait: `waiting`, `granted`, `refused` or `left`.
+    pub outcome: String,
+    /// The `x-request-id` of the request.
+    pub request: String,
+    /// Time that the request waited in paddock's queue.
+    pub waited_seconds: f64,
+}
+
+/// The reason why paddock refused a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusalReason {
+    /// Kind of the error, as in `x-paddock-error`.
+    pub kind: String,
+    /// The error as a sentence.
+    pub message: String,
+}

@@ -1,0 +1,138 @@
+//! Adds the metrics of requests, from the counts of the workers.
+
+use super::TimeLabels;
+use super::family_list::{FamilyList, to_f64};
+use paddock_telemetry::{Histogram, LatencyHistograms, ModelCounts, ModelNames, WorkerCounts};
+use std::collections::BTreeMap;
+
+/// Merges the workers' counts by model name. The empty name is for requests that reached no model. Also returns the
+/// number of rows that workers dropped.
+pub(super) fn merge_by_model(
+    counted: Vec<(WorkerCounts, ModelNames)>,
+) -> (BTreeMap<String, ModelCounts>, u64) {
+    let mut models: BTreeMap<String, ModelCounts> = BTreeMap::new();
+    let mut dropped = 0;
+    for (counts, names) in counted {
+        models
+            .entry(String::new())
+            .or_default()
+            .merge(&counts.without_model);
+        dropped += counts.dropped;
+        for (index, model) in counts.models.iter().enumerate() {
+            if let Some(Some(name)) = names.get(index) {
+                models.entry(name.to_string()).or_default().merge(model);
+            }
+        }
+    }
+    (models, dropped)
+}
+
+pub(super) fn add_requests(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
+    let name = "paddock_requests_total";
+    list.family(
+        name,
+        "counter",
+        "Requests that have ended; status 0 means that the client disconnected before a status was sent.",
+    );
+    for (model, counts) in models {
+        for (key, count) in &counts.requests {
+            let status = key.status.to_string();
+            let labels = [
+                ("model", model.as_str()),
+                ("route", key.route.as_str()),
+                ("status", &status),
+                ("outcome", key.outcome.as_str()),
+            ];
+            list.sample(name, &labels, to_f64(*count));
+        }
+    }
+}
+
+pub(super) fn add_times(
+    list: &mut FamilyList,
+    models: &BTreeMap<String, ModelCounts>,
+    time_labels: TimeLabels,
+) {
+    type Getter = fn(&LatencyHistograms) -> &Histogram;
+    let families: [(&str, &str, Getter); 3] = [
+        (
+            "paddock_request_duration_seconds",
+            "Time from the first byte of a request to the last byte of its answer, for complete answers.",
+            |times| &times.duration,
+        ),
+        (
+            "paddock_time_to_first_token_seconds",
+            "Time from the first byte of a request to the first byte of the body of a streamed answer.",
+            |times| &times.ttft,
+        ),
+        (
+            "paddock_time_per_output_token_seconds",
+            "Time for each generated token, as stated in the answer, or else measured on the stream.",
+            |times| &times.per_token,
+        ),
+    ];
+    for (name, help, get) in families {
+        list.family(name, "histogram", help);
+        for (model, counts) in models {
+            let labels = [("model", model.as_str())];
+            match time_labels {
+                TimeLabels::Model => {
+                    if let Some(all) = counts.merged_latencies(get) {
+                        list.histogram(name, &labels, &all);
+                    }
+                }
+                TimeLabels::ModelAndOperation => {
+                    for (operation, times) in counts.operations() {
+                        let labels = [labels[0], ("operation", operation.as_str())];
+                        list.histogram(name, &labels, get(times));
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn add_waits(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
+    type Getter = fn(&ModelCounts) -> &Histogram;
+    let families: [(&str, &str, Getter); 3] = [
+        (
+            "paddock_queue_seconds",
+            "Time that requests waited in the queue, without loads.",
+            |counts| &counts.queue,
+        ),
+        (
+            "paddock_load_wait_seconds",
+            "Time that requests waited while their model was loading, for requests that waited.",
+            |counts| &counts.load,
+        ),
+        (
+            "paddock_engine_wait_seconds",
+            "Time that requests waited inside the child for a slot, for requests that waited; estimated.",
+            |counts| &counts.engine_wait,
+        ),
+    ];
+    for (name, help, get) in families {
+        list.family(name, "histogram", help);
+        for (model, counts) in models {
+            list.histogram(name, &[("model", model)], get(counts));
+        }
+    }
+}
+
+pub(super) fn add_tokens(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
+    let name = "paddock_tokens_total";
+    list.family(
+        name,
+        "counter",
+        "Tokens, as stated in answers; prompt tokens include cached ones.",
+    );
+    for (model, counts) in models.iter().filter(|(model, _)| !model.is_empty()) {
+        for (kind, count) in [
+            ("prompt", counts.prompt_tokens),
+            ("cached", counts.cached_tokens),
+            ("generated", counts.generated_tokens),
+        ] {
+            list.sample(name, &[("model", model), ("kind", kind)], to_f64(count));
+        }
+    }
+}
