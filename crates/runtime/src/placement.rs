@@ -195,3 +195,6 @@ impl PlacementInput<'_> {
         (0..devices.len()).fold(host, |sum, index| sum.with_device(index, share(index)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub fn remove_stale_state(parent: &Path, key: &SigningKey) -> CleanupReport {
         match fs::remove_dir_all(&path) {
             Ok(()) => report.directories.push(path),
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "an earlier runtime directory stays");
+                tracing::warn!(path = %path.display(), %error, "could not remove the runtime directory of an earlier paddock");
             }
         }
     }
@@ -42,7 +42,7 @@ pub fn remove_stale_state(parent: &Path, key: &SigningKey) -> CleanupReport {
         tracing::info!(
             directories = ?report.directories,
             processes = ?report.processes,
-            "removed what an earlier paddock left behind"
+            "removed leftovers of an earlier paddock"
         );
     }
     report

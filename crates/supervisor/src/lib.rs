@@ -95,6 +95,7 @@ pub use instance::Instance;
 pub use instance_spec::{Address, InstanceSpec, LivenessPolicy, StopPolicy, Transport};
 pub use leftovers::kill_marked;
 pub use logs::{LogPage, LogReader, Logs};
+pub use marker::InstanceMarker;
 pub use oom::{KernelCounter, OomCounters, OomGroup};
 pub use orphans::Adoption;
 pub use restart_policy::RestartPolicy;

@@ -1,7 +1,7 @@
 //! Reasons why a model's files cannot be used, and how long each holds.
 
-use super::super::model_entry::FailedLoad;
 use crate::load_history::FileIdentity;
+use crate::model_knowledge::FailedLoad;
 use paddock_admission::error::LoadFailure;
 use paddock_gguf as gguf;
 use paddock_supervisor::{ChildPhase, Failure, FailureClass};
@@ -54,7 +54,7 @@ impl FileFault {
             class: classify(error),
             reason: match missing {
                 Some(file) => format!("there is no file {}", file.display()),
-                None => format!("its files cannot be looked at: {error}"),
+                None => format!("the model's files cannot be read: {error}"),
             },
             is_permanent: false,
         }
@@ -64,7 +64,7 @@ impl FileFault {
     pub(super) fn from_task_error(error: &dyn Error) -> Self {
         Self {
             class: FailureClass::Unknown,
-            reason: format!("its files cannot be read: {error}"),
+            reason: format!("the model's files cannot be read: {error}"),
             is_permanent: false,
         }
     }
@@ -72,12 +72,12 @@ impl FileFault {
     /// Converts the fault to a failed load, which keeps the files' identity only if they are at fault.
     pub(super) fn into_failed_load(self, files: Option<FileIdentity>) -> FailedLoad {
         let remedy = match (self.is_permanent, self.class) {
-            (true, _) => "nothing is started until the file is another",
+            (true, _) => "the model will not be started until the file changes",
             (false, FailureClass::BadFile) => {
-                "the next request looks again: check the path and its permissions"
+                "the next request checks again: verify the path and its permissions"
             }
             (false, FailureClass::Unknown) => {
-                "the next request looks again: check the disk or the network"
+                "the next request checks again: verify the disk or the network"
             }
             (false, class) => class.advice(),
         };
@@ -156,7 +156,7 @@ mod tests {
         let message = &failed.failure.cause.message;
         assert_eq!(
             message,
-            "m.gguf is empty; nothing is started until the file is another"
+            "m.gguf is empty; the model will not be started until the file changes"
         );
     }
 }
