@@ -12,8 +12,6 @@ mod waiting_requests;
 
 use self::waiting_requests::WaitingRequest;
 use super::command_end::CommandEnd;
-#[cfg(debug_assertions)]
-use super::handle::PanicTarget;
 use super::handle::{RuntimeHandle, RuntimeReceiver};
 use super::journal::{DisplayNames, Journal};
 use super::message::{Command, RuntimeMessage};
@@ -31,7 +29,7 @@ use paddock_admission::phase::ServicePhase;
 use paddock_config::{self as config, Config};
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::sandbox::SandboxSupport;
-use paddock_supervisor::{OomCounters, Spawner};
+use paddock_supervisor::{Failpoint, OomCounters, Spawner};
 use paddock_telemetry::LifecycleSender;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -237,6 +235,7 @@ impl Runtime {
     }
 
     fn handle_command(&mut self, command: Option<Command>) {
+        Failpoint::Runtime.check();
         match command {
             Some(Command::Load(model)) => self.handle_event(Event::Load { model }),
             Some(Command::Unload(model)) => self.handle_event(Event::Unload { model }),
@@ -259,23 +258,10 @@ impl Runtime {
             }
             Some(Command::Shutdown(deadline)) => self.shutdown(deadline),
             Some(Command::ShutdownNow) => self.shutdown_now(),
-            #[cfg(debug_assertions)]
-            Some(Command::Panic(part)) => self.panic(part),
             // The service ended without a shutdown command: there is nothing to drain for.
             None => {
                 self.handles_dropped = true;
                 self.shutdown_now();
-            }
-        }
-    }
-
-    #[cfg(debug_assertions)]
-    fn panic(&self, part: PanicTarget) {
-        match part {
-            PanicTarget::Runtime => panic!("the runtime was told to panic"),
-            PanicTarget::Spawner => {
-                let spawner = self.context.spawner.clone();
-                self.tasks.spawn(async move { spawner.panic().await });
             }
         }
     }

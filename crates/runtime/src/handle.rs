@@ -13,16 +13,6 @@ use tokio::time::Instant;
 /// Capacity of the channel to the actor. Senders beyond it wait.
 const MAX_COMMANDS: usize = 1024;
 
-/// The part of paddock that a test makes panic.
-#[cfg(debug_assertions)]
-#[derive(Debug, Clone, Copy)]
-pub enum PanicTarget {
-    /// The actor itself.
-    Runtime,
-    /// The thread that forks.
-    Spawner,
-}
-
 /// Sends commands to the runtime actor; clones share its channel.
 #[derive(Debug, Clone)]
 pub struct RuntimeHandle {
@@ -107,12 +97,6 @@ impl RuntimeHandle {
     /// Aborts in-flight requests and kills every child.
     pub async fn shutdown_now(&self) {
         let _ = self.commands.send(Command::ShutdownNow).await;
-    }
-
-    /// Makes a part of paddock panic.
-    #[cfg(debug_assertions)]
-    pub async fn panic(&self, part: PanicTarget) {
-        let _ = self.commands.send(Command::Panic(part)).await;
     }
 
     /// Returns a counter that changes whenever a snapshot would differ.

@@ -80,8 +80,6 @@ mod trial_load;
 
 pub use actor::{Runtime, RuntimeSetup};
 pub use command_end::CommandEnd;
-#[cfg(debug_assertions)]
-pub use handle::PanicTarget;
 pub use handle::RuntimeHandle;
 pub use journal::{JournalEntry, RequestExplanation};
 pub use snapshot::{ModelDetails, RuntimeSnapshot};

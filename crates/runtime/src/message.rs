@@ -35,9 +35,6 @@ pub(super) enum Command {
     Shutdown(Instant),
     /// Stop now and kill every child.
     ShutdownNow,
-    /// Panic, for tests of the reaction.
-    #[cfg(debug_assertions)]
-    Panic(super::handle::PanicTarget),
 }
 
 /// A result of one of the actor's tasks.

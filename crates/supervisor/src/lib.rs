@@ -57,6 +57,7 @@ mod cleanup_process;
 mod deadline;
 mod desired_state;
 pub mod env;
+mod failpoint;
 mod failure;
 mod inference;
 mod instance;
@@ -89,6 +90,7 @@ mod stdin_end;
 
 pub use child_processes::ChildProcesses;
 pub use cleanup_process::CleanupProcess;
+pub use failpoint::Failpoint;
 pub use failure::{ChildPhase, Exit, Failure, FailureClass};
 pub use inference::{InferenceErrors, InferencePolicy};
 pub use instance::Instance;
