@@ -1,6 +1,7 @@
 //! Applies another configuration: changes only the models whose sections differ.
 
 use super::Runtime;
+use crate::model_knowledge::ModelKnowledge;
 use crate::reload::{ApiKeyChanges, ModelChange, ReloadReport, keys_requiring_restart};
 use crate::scheduler_policy;
 use paddock_admission::model::{Capacity, ExchangeLimits};
@@ -91,6 +92,9 @@ impl Runtime {
     fn remove_model(&mut self, id: ModelId, report: &mut ReloadReport) {
         let entry = &mut self.entries[id.0];
         entry.removed = true;
+        // The entry keeps its place, because ids are not reused. Release the headers, which may be large.
+        entry.knowledge = ModelKnowledge::default();
+        entry.last_inspection_id += 1;
         // A reader of the old logs sees their end when the last child ends.
         entry.logs = Logs::new();
         report.removed.push(entry.config.id.clone());

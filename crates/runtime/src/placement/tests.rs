@@ -150,6 +150,37 @@ fn a_context_that_fits_or_is_configured_is_kept() {
 }
 
 #[test]
+fn a_configured_context_for_each_slot_is_kept_too() {
+    let headers = headers(CONTEXT);
+    let args = ["--kv-unified-per-slot", "8192"];
+    let placement = Scene::new(1, &[]).with_args(&args).place(&headers);
+    let options = MemoryOptions::default().with_args(&args);
+    let whole = gguf::predict(&headers.model, &options).unwrap();
+    assert_eq!(placement.memory, Memory::needed(whole.total()));
+    assert_eq!(placement.args, [""; 0]);
+}
+
+#[test]
+fn settings_of_a_wrapped_command_count_without_arguments() {
+    let headers = headers(CONTEXT);
+    let mut scene = Scene::new(1 << 40, &[]);
+    scene.config.mode = config::Mode::Wrap {
+        router: false,
+        is_launched: false,
+    };
+    // As from its environment.
+    (scene.model().context, scene.model().parallel) = (8192, 0);
+    let options = MemoryOptions {
+        context: 8192,
+        parallel: 0,
+        ..MemoryOptions::default()
+    };
+    let whole = gguf::predict(&headers.model, &options).unwrap();
+    assert_ne!(whole.total(), total(&headers, 8192));
+    assert_eq!(scene.place(&headers).memory, Memory::needed(whole.total()));
+}
+
+#[test]
 fn the_longest_part_of_the_context_that_fits_is_chosen() {
     let table = [
         // (own context, a context that just fits, chosen)
