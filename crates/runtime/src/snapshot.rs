@@ -84,16 +84,74 @@ impl ModelFacts {
 /// Adds the counters of removed models to those of the same name: a counter reset to zero would look like a restart
 /// of paddock.
 pub(super) fn add_earlier_counts<'a>(
-    models: &mut [ModelDetails],
+    models: impl Iterator<Item = (&'a str, &'a mut ModelCounters)>,
     removed: impl Iterator<Item = (&'a str, &'a ModelCounters)>,
 ) {
     let mut earlier: HashMap<&str, ModelCounters> = HashMap::new();
     for (name, counters) in removed {
         earlier.entry(name).or_default().merge(counters);
     }
-    for model in models {
-        if let Some(earlier) = earlier.get(model.config.id.as_str()) {
-            model.counters.merge(earlier);
+    for (name, counters) in models {
+        if let Some(earlier) = earlier.get(name) {
+            counters.merge(earlier);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::inspection;
+    use crate::inspection::ModelHeaders;
+    use paddock_gguf::builder::GgufBuilder;
+    use paddock_gguf::{GgmlType, Header, Value};
+    use paddock_scheduler::Note;
+
+    #[test]
+    fn facts_come_from_the_headers_of_all_parts() {
+        let header = |rows: u64| {
+            let file = GgufBuilder::new("llama")
+                .set("llama.context_length", Value::U32(64))
+                .tensor("x", &[32, rows], GgmlType::F32)
+                .build();
+            let mut header = Header::read(&file[..]).unwrap();
+            header.file_len = rows;
+            header
+        };
+        let mut inspection = inspection();
+        assert!(ModelFacts::from_inspection(&inspection).is_none());
+        let headers = ModelHeaders {
+            model: vec![header(2), header(3)],
+            projector: None,
+            draft: None,
+        };
+        inspection.headers = Some(Arc::new(headers));
+        let facts = ModelFacts::from_inspection(&inspection).unwrap();
+        assert_eq!(facts.architecture.as_deref(), Some("llama"));
+        assert_eq!(facts.context, Some(64));
+        assert_eq!((facts.parameters, facts.size), (32 * 5, 5));
+    }
+
+    #[test]
+    fn counters_of_removed_models_go_on_under_their_name() {
+        let loaded = |times: usize| {
+            let mut counters = ModelCounters::default();
+            for _ in 0..times {
+                counters.count_note(&Note::Ready {
+                    took: Duration::from_secs(1),
+                });
+            }
+            counters
+        };
+        let mut models = [("a", loaded(1)), ("b", loaded(1)), ("c", loaded(0))];
+        let removed = [("a", loaded(2)), ("a", loaded(3)), ("gone", loaded(9))];
+        add_earlier_counts(
+            models.iter_mut().map(|(name, counters)| (*name, counters)),
+            removed.iter().map(|(name, counters)| (*name, counters)),
+        );
+        let [a, b, c] = models.map(|(_, counters)| counters.loads);
+        assert_eq!(a, [("complete", 6)]);
+        assert_eq!(b, [("complete", 1)]);
+        assert_eq!(c, []);
     }
 }

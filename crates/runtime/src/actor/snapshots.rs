@@ -19,7 +19,9 @@ impl Runtime {
             .collect();
         let removed = self.entries.iter().filter(|entry| entry.removed);
         let removed = removed.map(|entry| (entry.config.id.as_str(), &entry.counters));
-        add_earlier_counts(&mut models, removed);
+        let counters = models.iter_mut();
+        let counters = counters.map(|model| (model.config.id.as_str(), &mut model.counters));
+        add_earlier_counts(counters, removed);
         RuntimeSnapshot {
             models,
             usage: self.scheduler.usage(),

@@ -159,4 +159,52 @@ mod tests {
             "m.gguf is empty; the model will not be started until the file changes"
         );
     }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let files = ["/", "/no/such.gguf", "/no/other.gguf"].map(PathBuf::from);
+        let message = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            let failed = FileFault::from_stat_error(&files, &error).into_failed_load(None);
+            failed.failure.cause.message.clone()
+        };
+        assert_eq!(
+            message(2),
+            "there is no file /no/such.gguf; the next request checks again: verify the path and its permissions"
+        );
+        // Another error says nothing about the files that are missing now.
+        let denied = message(13);
+        assert!(
+            denied.starts_with("the model's files cannot be read: "),
+            "{denied}"
+        );
+        let broken = message(5);
+        let remedy = "; the next request checks again: verify the disk or the network";
+        assert!(broken.ends_with(remedy), "{broken}");
+        let full = message(24);
+        assert!(
+            full.ends_with(FailureClass::TooManyFiles.advice()),
+            "{full}"
+        );
+    }
+
+    #[test]
+    fn a_missing_key_is_answered_with_a_hint() {
+        use paddock_gguf::builder::GgufBuilder;
+        let unloadable = |builder: GgufBuilder| {
+            let header = gguf::Header::read(&builder.build()[..]).unwrap();
+            let why = gguf::check_loadable(&[header]).unwrap_err();
+            let fault = FileFault::from_unloadable(Path::new("m.gguf"), &why);
+            let failed = fault.into_failed_load(Some(identity()));
+            assert_eq!(failed.files, Some(identity()));
+            failed
+                .failure
+                .cause
+                .message
+                .contains("set `memory` under [models.NAME]")
+        };
+        let tensor = |builder: GgufBuilder| builder.tensor("x", &[32], gguf::GgmlType::F32);
+        assert!(unloadable(tensor(GgufBuilder::new("llama"))));
+        assert!(!unloadable(tensor(GgufBuilder::new("clip"))));
+    }
 }
