@@ -6,21 +6,19 @@
 //! a separate child that is killed as soon as it has passed that point. It uses no device and maps the file, so it
 //! uses little memory.
 
+mod refusal;
+mod trial_spec;
+
+use self::refusal::{TrialProgress, inspection_after_trial};
 use super::inspection::{InspectionResult, ModelInspection};
-use super::model_knowledge::FailedLoad;
-use crate::engine_probe::Engine;
-use paddock_admission::error::LoadFailure;
-use paddock_scheduler::Demand;
-use paddock_supervisor::{
-    Failure, FailureClass, InferenceErrors, Instance, InstanceSpec, Logs, RestartPolicy, Spawner,
-    StallTracker, State,
-};
+use paddock_supervisor::{Failure, Instance, InstanceSpec, Spawner};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+pub(super) use trial_spec::trial_spec;
 
 /// Maximum number of concurrent trials.
 pub(super) const MAX_TRIALS: usize = 2;
@@ -30,25 +28,6 @@ const READ_START_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Longest time after that. The contents of a file that was not refused by then are accepted.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// First generation of trials, which name the directories of their sockets; no child of a model reaches it.
-const FIRST_GENERATION: u64 = 1 << 40;
-
-/// Arguments that override the model's (the last occurrence of a flag counts): no device, no buffers as large as
-/// the model, and a small context, which is allocated last.
-const TRIAL_ARGS: [&str; 11] = [
-    "--device",
-    "none",
-    "--split-mode",
-    "layer",
-    "--load-mode",
-    "mmap",
-    "--no-warmup",
-    "--ctx-size",
-    "256",
-    "--parallel",
-    "1",
-];
 
 /// The inputs of one trial.
 pub(super) struct TrialLoad {
@@ -60,34 +39,6 @@ pub(super) struct TrialLoad {
     pub(super) permits: Arc<Semaphore>,
     /// Cancelled when the actor ends.
     pub(super) cancelled: CancellationToken,
-}
-
-/// Turns the spec of a model's child into that of a trial.
-pub(super) fn trial_spec(
-    mut spec: InstanceSpec,
-    engine: &Engine,
-    inspection_id: u64,
-) -> InstanceSpec {
-    spec.name = format!("{} (trial)", spec.name);
-    spec.args.extend(TRIAL_ARGS.map(Into::into));
-    if engine.supports_fit {
-        spec.args.extend(["--fit", "off"].map(Into::into));
-    }
-    if engine.supports_verbosity {
-        // Level 1 logs errors only.
-        spec.args.extend(["--log-verbosity", "1"].map(Into::into));
-    }
-    spec.generations = FIRST_GENERATION + inspection_id;
-    spec.restart = RestartPolicy {
-        budget: 0,
-        ..RestartPolicy::default()
-    };
-    spec.restarts_used = 0;
-    // A trial does not count in the model's own state.
-    spec.stalls = StallTracker::default();
-    spec.inference_errors = InferenceErrors::default();
-    spec.logs = Logs::new();
-    spec
 }
 
 impl TrialLoad {
@@ -135,82 +86,3 @@ async fn wait_for_refusal(instance: &Instance) -> Option<Arc<Failure>> {
         }
     }
 }
-
-/// The progress of a trial.
-#[derive(Debug, PartialEq, Eq)]
-enum TrialProgress {
-    /// The engine has not begun to read the file.
-    Starting,
-    /// The engine reads the file and can still refuse it.
-    Reading,
-    /// The engine cannot load the file.
-    Refused(Arc<Failure>),
-    /// The engine has passed the point of refusal, or failed for a reason that proves nothing about the file.
-    Accepted,
-}
-
-impl TrialProgress {
-    fn from_state(state: &State) -> Self {
-        match state {
-            State::Starting { progress: None, .. } => Self::Starting,
-            State::Starting {
-                progress: Some(progress),
-                ..
-            } => match *progress > 0.0 {
-                true => Self::Accepted,
-                false => Self::Reading,
-            },
-            State::Failed { failure, .. } | State::Backoff { failure, .. }
-                if is_fault_of_files(failure) =>
-            {
-                Self::Refused(Arc::clone(failure))
-            }
-            State::Failed { .. }
-            | State::Backoff { .. }
-            | State::Ready { .. }
-            | State::Stopping { .. }
-            | State::Stopped => Self::Accepted,
-        }
-    }
-}
-
-/// Returns the inspection with proven files, or the failed load that follows from a refusal.
-fn inspection_after_trial(
-    inspection: &ModelInspection,
-    refusal: Option<Arc<Failure>>,
-) -> InspectionResult {
-    let Some(cause) = refusal else {
-        let demand = Demand {
-            is_proven: true,
-            ..inspection.demand
-        };
-        return Ok(Arc::new(ModelInspection {
-            demand,
-            ..inspection.clone()
-        }));
-    };
-    Err(FailedLoad {
-        failure: LoadFailure {
-            cause,
-            retry_at: None,
-            restarts_left: 0,
-        },
-        until: None,
-        files: inspection.files.clone(),
-        breaker_opened: false,
-    })
-}
-
-/// Returns true if the failure is the files' fault. Others may be the trial's own: an incompatible flag, exhausted
-/// memory, or a file system without mappings (llama.cpp b11434, src/llama-mmap.cpp).
-fn is_fault_of_files(failure: &Failure) -> bool {
-    let says = |words: &str| failure.log_tail.iter().any(|line| line.contains(words));
-    match failure.class {
-        FailureClass::AssertionFailed => true,
-        FailureClass::BadFile => says("error loading model") && !says("mmap failed"),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests;
