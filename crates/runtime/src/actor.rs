@@ -1,37 +1,42 @@
 //! The runtime actor: one task that owns the scheduler and all models, and handles one event at a time.
 
+mod catalog;
+mod inspections;
+mod instances;
+mod lifecycle_records;
+mod measurements;
+mod reloads;
+mod scheduler_actions;
+mod snapshots;
+mod waiting_requests;
+
+use self::waiting_requests::WaitingRequest;
 use super::command_end::CommandEnd;
-#[cfg(debug_assertions)]
-use super::handle::PanicTarget;
-use super::handle::{Command, RuntimeHandle, RuntimeReceiver};
-use super::inspection::InspectionResult;
+use super::handle::{RuntimeHandle, RuntimeReceiver};
 use super::journal::{DisplayNames, Journal};
-use super::measure::MeasuredLoad;
+use super::message::{Command, RuntimeMessage};
 use super::model_entry::ModelEntry;
 use super::trial_load::MAX_TRIALS;
-use super::waiting_requests::WaitingRequest;
 use crate::engine_probe::Engine;
 use crate::load_history;
 use crate::memory::host;
 use crate::runtime_dir::RunId;
 use crate::scheduler_policy;
-use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
-use paddock_admission::error::ProxyError;
-use paddock_admission::keys::Keys;
 use paddock_admission::lease_queue::AdmissionReceiver;
 use paddock_admission::model::{Capacity, ExchangeLimits, Model, ReleaseNotifier};
 use paddock_admission::phase::ServicePhase;
 use paddock_config::{self as config, Config};
 use paddock_scheduler::{Epoch, Event, Memory, ModelId, RequestId, Scheduler};
 use paddock_supervisor::sandbox::SandboxSupport;
-use paddock_supervisor::{OomCounters, Spawner, State};
+use paddock_supervisor::{Failpoint, OomCounters, Spawner};
 use paddock_telemetry::LifecycleSender;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Capacity of the channel for messages from instances and inspections. Senders beyond it wait.
@@ -84,54 +89,13 @@ pub(super) struct RuntimeContext {
     pub(super) engine: Option<Arc<Engine>>,
 }
 
-/// A message to the actor from one of its tasks.
-#[derive(Debug)]
-pub enum RuntimeMessage {
-    /// The engine was probed.
-    EngineProbed(Box<Engine>),
-    /// An instance's state has changed.
-    StateChanged {
-        /// The model.
-        model: ModelId,
-        /// Serial number of the instance.
-        serial: u64,
-        /// The new state.
-        state: State,
-    },
-    /// The memory of a stopped instance is free.
-    MemoryFreed {
-        /// The model.
-        model: ModelId,
-        /// Serial number of the instance.
-        serial: u64,
-    },
-    /// A model's files were inspected.
-    Inspected {
-        /// The model.
-        model: ModelId,
-        /// Number of the inspection.
-        inspection_id: u64,
-        /// The inspection's result.
-        inspection: InspectionResult,
-    },
-    /// A loaded model was measured.
-    Measured {
-        /// The model.
-        model: ModelId,
-        /// Serial number of the instance.
-        serial: u64,
-        /// The measurement.
-        measured: MeasuredLoad,
-    },
-}
-
 /// The actor. Only [`Runtime::run`] changes its fields.
 #[derive(Debug)]
 pub struct Runtime {
     pub(super) context: RuntimeContext,
     pub(super) scheduler: Scheduler,
     pub(super) entries: Vec<ModelEntry>,
-    pub(super) waiting: HashMap<RequestId, WaitingRequest>,
+    waiting: HashMap<RequestId, WaitingRequest>,
     pub(super) journal: Journal,
     pub(super) epoch: Epoch,
     pub(super) last_serial: u64,
@@ -152,6 +116,8 @@ pub struct Runtime {
     pub(super) hangups: watch::Sender<u64>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     pub(super) tasks: TaskTracker,
+    /// Cancelled when the actor ends.
+    pub(super) ended: CancellationToken,
     /// `None` once the command has served.
     pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
@@ -196,6 +162,7 @@ impl Runtime {
             hangups: setup.hangups,
             catalog: setup.catalog,
             tasks: setup.tasks,
+            ended: CancellationToken::new(),
             command_end: setup.command_end,
         };
         for model in &setup.config.models {
@@ -222,12 +189,16 @@ impl Runtime {
 
     /// Runs until shutdown was requested and every instance has stopped.
     pub async fn run(mut self) {
-        self.tasks.spawn(Engine::probe(
+        let probe = Box::pin(Engine::probe(
             Arc::clone(&self.context.config),
             self.context.spawner.clone(),
             self.context.run.clone(),
-            self.messages_sender.clone(),
+            self.ended.clone(),
         ));
+        self.spawn_task(async move {
+            let engine = probe.await?;
+            Some(RuntimeMessage::EngineProbed(Box::new(engine)))
+        });
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.config.preload {
                 self.waiting_for_engine.push(ModelId(index));
@@ -256,13 +227,15 @@ impl Runtime {
                     if deadline.is_some() => self.handle_event(Event::Tick),
             }
         }
-        // Closing the channel ends tasks that wait to send, and an engine probe that is still running.
+        // Ends trials and an engine probe that are still running, and tasks that wait to send.
+        self.ended.cancel();
         self.messages.close();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     fn handle_command(&mut self, command: Option<Command>) {
+        Failpoint::Runtime.check();
         match command {
             Some(Command::Load(model)) => self.handle_event(Event::Load { model }),
             Some(Command::Unload(model)) => self.handle_event(Event::Unload { model }),
@@ -285,23 +258,10 @@ impl Runtime {
             }
             Some(Command::Shutdown(deadline)) => self.shutdown(deadline),
             Some(Command::ShutdownNow) => self.shutdown_now(),
-            #[cfg(debug_assertions)]
-            Some(Command::Panic(part)) => self.panic(part),
             // The service ended without a shutdown command: there is nothing to drain for.
             None => {
                 self.handles_dropped = true;
                 self.shutdown_now();
-            }
-        }
-    }
-
-    #[cfg(debug_assertions)]
-    fn panic(&self, part: PanicTarget) {
-        match part {
-            PanicTarget::Runtime => panic!("the runtime was told to panic"),
-            PanicTarget::Spawner => {
-                let spawner = self.context.spawner.clone();
-                self.tasks.spawn(async move { spawner.panic().await });
             }
         }
     }
@@ -331,13 +291,14 @@ impl Runtime {
             RuntimeMessage::Inspected {
                 model,
                 inspection_id,
-                inspection,
-            } => self.on_inspected(model, inspection_id, inspection),
+                result,
+            } => self.on_inspected(model, inspection_id, result),
             RuntimeMessage::Measured {
                 model,
                 serial,
                 measured,
-            } => self.on_measured(model, serial, measured),
+                prompt_cache,
+            } => self.on_measured(model, serial, &measured, prompt_cache),
         }
     }
 
@@ -364,6 +325,21 @@ impl Runtime {
         self.changes.send_modify(|count| *count += 1);
     }
 
+    /// Runs a task and delivers its result to the actor.
+    pub(super) fn spawn_task(
+        &self,
+        task: impl Future<Output = Option<RuntimeMessage>> + Send + 'static,
+    ) {
+        let sender = self.messages_sender.clone();
+        self.tasks.spawn(async move {
+            if let Some(message) = task.await {
+                // Sending fails only if the actor has ended.
+                let _ = sender.send(message).await;
+            }
+        });
+    }
+
+    /// Returns the names of all models and devices.
     pub(super) fn names(&self) -> DisplayNames {
         let models = self.entries.iter().map(|entry| entry.config.id.clone());
         DisplayNames {
@@ -372,43 +348,10 @@ impl Runtime {
         }
     }
 
+    /// Returns the names of the devices; none until the engine is known.
     pub(super) fn devices(&self) -> Vec<String> {
-        let devices = self
-            .context
-            .engine
-            .iter()
-            .flat_map(|engine| &engine.devices);
-        devices.map(|device| device.name.clone()).collect()
-    }
-
-    /// Returns the error for a removed model that the published catalog still contains.
-    pub(super) fn unknown_model_error(&self, name: &str) -> ProxyError {
-        self.build_catalog().unknown_model(name)
-    }
-
-    /// Builds a catalog of the configured models, without keys.
-    fn build_catalog(&self) -> Catalog {
-        let entries = self.entries.iter().filter(|entry| !entry.removed);
-        let models = entries.map(|entry| {
-            let aliases = entry.config.aliases.as_slice();
-            (Arc::clone(&entry.model), aliases)
-        });
-        let default = self.context.config.server.default_model.as_deref();
-        Catalog::new(models.collect(), default)
-    }
-
-    /// Publishes models, keys and rules for web pages to the workers.
-    pub(super) fn publish_catalog(&self) {
-        let catalog = self.build_catalog();
-        let find_model = |name: &str| catalog.get(name).map(|model| model.id);
-        let before = Arc::clone(&self.catalog.borrow());
-        let keys = Keys::new(&self.context.config.api_keys, find_model, before.keys());
-        let entries = self.entries.iter().filter(|entry| !entry.removed);
-        let configured = entries.map(|entry| (entry.model.id, entry.config.as_ref()));
-        let browsers = BrowserPolicy::new(&self.context.config, configured);
-        let catalog = catalog.with_keys(keys).with_browser_policy(browsers);
-        let catalog = catalog.with_exact_names(self.context.config.discovers);
-        self.catalog.send_replace(Arc::new(catalog));
+        let engine = self.context.engine.as_ref();
+        engine.map_or_else(Vec::new, |engine| engine.device_names())
     }
 }
 
@@ -416,6 +359,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         // However the actor ended, no child is left to serve requests.
         self.phase.send_replace(ServicePhase::Cut);
+        self.ended.cancel();
     }
 }
 

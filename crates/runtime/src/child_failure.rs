@@ -1,7 +1,8 @@
 //! Describes a child's failure and what happens next, for people.
 
+use super::journal::format_clock;
 use paddock_supervisor::FailureClass;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Consecutive failures: no child in between ran long enough to count as stable.
@@ -33,7 +34,7 @@ pub(super) struct ChildFailure {
 }
 
 /// The reaction to a failed child.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RestartDecision {
     /// Another child starts at `at`; `left` restarts remain after it.
     Restart { at: SystemTime, left: u32 },
@@ -60,34 +61,26 @@ impl ChildFailure {
         };
         let next = match self.decision {
             RestartDecision::Restart { at, left } => format!(
-                "; it is started again at {}, and {left} restarts are left",
+                "; it will be restarted at {}, {left} restarts left",
                 format_clock(at)
             ),
             RestartDecision::BreakerOpen { until } => format!(
-                "; not started again before {} unless you load it by hand",
+                "; it will not be restarted before {} unless you load it manually",
                 format_clock(until)
             ),
             RestartDecision::SchedulerDecides => String::new(),
             RestartDecision::GiveUp => {
-                "; not started again until something about it has changed".to_owned()
+                "; it will not be restarted until its files or its configuration change".to_owned()
             }
         };
         format!("{name} failed ({}){often}{next}", self.class)
     }
 }
 
-/// Formats the time of day in UTC, as the log does.
-pub(super) fn format_clock(at: SystemTime) -> String {
-    let seconds = at
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02} UTC", seconds % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn a_row_begins_where_the_budget_was_full() {
@@ -100,32 +93,40 @@ mod tests {
     }
 
     #[test]
-    fn a_death_says_what_follows() {
+    fn a_failure_is_described_with_the_reaction() {
         let at = UNIX_EPOCH + Duration::from_secs(14 * 3600 + 3 * 60 + 20);
-        let sentence = |count, decision| {
-            ChildFailure {
+        let table = [
+            (
+                (1, 0),
+                RestartDecision::Restart { at, left: 4 },
+                "m failed (crashed); it will be restarted at 14:03:20 UTC, 4 restarts left",
+            ),
+            (
+                (6, 20_000),
+                RestartDecision::BreakerOpen { until: at },
+                "m failed (crashed) 6 times in 20 s; it will not be restarted before 14:03:20 UTC unless you load \
+                 it manually",
+            ),
+            (
+                (2, 300),
+                RestartDecision::SchedulerDecides,
+                "m failed (crashed) 2 times in 1 s",
+            ),
+            (
+                (0, 0),
+                RestartDecision::GiveUp,
+                "m failed (crashed); it will not be restarted until its files or its configuration change",
+            ),
+        ];
+        for ((count, millis), decision, summary) in table {
+            let failure = ChildFailure {
                 class: FailureClass::Crashed,
                 message: "it crashed".to_owned(),
-                streak: (count, Duration::from_secs(20)),
+                streak: (count, Duration::from_millis(millis)),
                 decision,
-            }
-            .sentence("m")
-        };
-        assert_eq!(
-            sentence(6, RestartDecision::BreakerOpen { until: at }),
-            "m failed (crashed) 6 times in 20 s; not started again before 14:03:20 UTC unless you load it by hand: \
-             it crashed"
-        );
-        assert_eq!(
-            sentence(1, RestartDecision::Restart { at, left: 4 }),
-            "m failed (crashed); it is started again at 14:03:20 UTC, and 4 restarts are left: it crashed"
-        );
-        assert_eq!(
-            sentence(1, RestartDecision::SchedulerDecides),
-            "m failed (crashed): it crashed"
-        );
-        assert!(
-            sentence(1, RestartDecision::GiveUp).contains("until something about it has changed")
-        );
+            };
+            assert_eq!(failure.summary("m"), summary);
+            assert_eq!(failure.sentence("m"), format!("{summary}: it crashed"));
+        }
     }
 }

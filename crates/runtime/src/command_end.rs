@@ -3,8 +3,6 @@
 //! Without paddock, the user would see the command's output and exit status. So if the command ends before it has
 //! served, paddock ends with the same status. A command that has served once is restarted instead.
 
-use super::actor::Runtime;
-use paddock_scheduler::ModelId;
 use paddock_supervisor::{ChildPhase, Exit, Failure, FailureClass};
 
 /// The end of a wrapped command that has never served.
@@ -18,30 +16,9 @@ pub struct CommandEnd {
     pub lines: Vec<String>,
 }
 
-impl Runtime {
-    /// Reports the end of a wrapped command to the service, unless a restart can help or the command has served
-    /// before. Returns true if it was reported.
-    pub(super) fn report_command_end(&mut self, id: ModelId, failure: &Failure) -> bool {
-        let Some(status) = exit_status(failure) else {
-            return false;
-        };
-        let Some(sender) = self.command_end.take() else {
-            return false;
-        };
-        let end = CommandEnd {
-            status,
-            message: failure.message.clone(),
-            lines: self.entries[id.0].logs.last_child_lines(),
-        };
-        // The receiver is gone only if the service is already stopping.
-        let _ = sender.send(end);
-        true
-    }
-}
-
 /// Returns the exit status for paddock if the command ended by itself or would fail the same way each time; `None`
 /// if a resource was exhausted or someone killed it, since a restart can help then.
-fn exit_status(failure: &Failure) -> Option<u8> {
+pub(super) fn exit_status(failure: &Failure) -> Option<u8> {
     let exit = failure
         .exit
         .filter(|_| failure.phase != ChildPhase::Ready)?;

@@ -1,11 +1,10 @@
 //! Probes the engine once, before the first inspection: its identity, devices and flags.
 
-use crate::RuntimeMessage;
 use crate::load_history::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
 use crate::memory::{self, Device, devices, engine_help};
 use crate::runtime_dir::{RUN_VARIABLE, RunId};
-use crate::sandbox;
+use crate::sandbox::{self, Machine};
 use paddock_config::{Config, Mode};
 use paddock_scheduler::MAX_DEVICES;
 use paddock_supervisor::blocking;
@@ -13,11 +12,11 @@ use paddock_supervisor::{Launch, Spawner, env};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// The properties of an engine that scheduling depends on.
 #[derive(Debug, Clone, Default)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Identity of the program file.
     pub(crate) identity: Option<FileIdentity>,
     /// Accelerators, in the engine's order.
@@ -40,40 +39,37 @@ pub struct Engine {
 
 impl Engine {
     /// Reads the machine's memory and runs the engine with `--help` and `--list-devices`, in a sandbox like a
-    /// child's. Stops early if the receiver is dropped. A wrapped command is not run.
+    /// child's. Returns `None` if it is cancelled. A wrapped command is not run.
     pub(crate) async fn probe(
         config: Arc<Config>,
         spawner: Spawner,
         run: RunId,
-        sender: mpsc::Sender<RuntimeMessage>,
-    ) {
+        cancelled: CancellationToken,
+    ) -> Option<Self> {
         let mut engine = Self::default();
         if config.mode == Mode::Serve {
             let program = config.engine.program.clone();
             let mut env = env::build_child_env(std::env::vars_os(), &config.engine.env);
             env.push((RUN_VARIABLE.into(), run.as_str().into()));
             let launch = |flag: &str| Launch {
-                sandbox: sandbox::engine_sandbox(&config, &env),
+                sandbox: sandbox::engine_sandbox(&config, &env, Machine::THIS),
                 program: program.clone(),
                 args: vec![flag.into()],
                 env: env.clone(),
             };
             let (devices, help) = tokio::join!(
-                devices::list_devices(&spawner, launch(devices::LIST_FLAG), sender.closed()),
-                engine_help::read_help(&spawner, launch(engine_help::HELP_FLAG), sender.closed())
+                devices::list_devices(&spawner, launch(devices::LIST_FLAG), cancelled.cancelled()),
+                engine_help::read_help(
+                    &spawner,
+                    launch(engine_help::HELP_FLAG),
+                    cancelled.cancelled()
+                )
             );
-            let help = help.unwrap_or_default();
-            let supports = |flag: &str| help.contains(flag);
             engine = Self {
                 identity: program_identity(&program),
                 devices: keep_devices_with_memory(devices),
-                nvml: None,
                 host: memory::host::available_bytes(),
-                supports_fit: supports("--fit "),
-                supports_verbosity: supports("--log-verbosity"),
-                supports_metrics: supports("--metrics"),
-                supports_cache_ram: supports("--cache-ram "),
-                supports_trials: supports("--device ") && supports("--load-mode "),
+                ..Self::from_help(&help.unwrap_or_default())
             };
         }
         if !engine.devices.is_empty() {
@@ -81,14 +77,32 @@ impl Engine {
             let loading = blocking::run(Nvml::load);
             let nvml = tokio::select! {
                 nvml = loading => nvml,
-                () = sender.closed() => return,
+                () = cancelled.cancelled() => return None,
             };
             engine.nvml = nvml.ok().flatten().map(Arc::new);
         }
-        // The receiver is gone only if the actor has ended.
-        let _ = sender
-            .send(RuntimeMessage::EngineProbed(Box::new(engine)))
-            .await;
+        Some(engine)
+    }
+}
+
+impl Engine {
+    /// Finds the supported flags in the engine's help. The final space distinguishes a flag from longer ones.
+    fn from_help(help: &str) -> Self {
+        let supports = |flag: &str| help.contains(flag);
+        Self {
+            supports_fit: supports("--fit "),
+            supports_verbosity: supports("--log-verbosity"),
+            supports_metrics: supports("--metrics"),
+            supports_cache_ram: supports("--cache-ram "),
+            supports_trials: supports("--device ") && supports("--load-mode "),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the names of the devices.
+    pub(crate) fn device_names(&self) -> Vec<String> {
+        let names = self.devices.iter().map(|device| device.name.clone());
+        names.collect()
     }
 }
 
@@ -127,10 +141,61 @@ impl Engine {
 /// Keeps the devices with memory of their own, at most [`MAX_DEVICES`].
 fn keep_devices_with_memory(listed: Result<Vec<Device>, devices::ListDevicesError>) -> Vec<Device> {
     let mut devices = listed.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the engine does not say which devices it has");
+        tracing::warn!(%error, "could not list the engine's devices");
         Vec::new()
     });
     devices.retain(|device| device.total > 0);
     devices.truncate(MAX_DEVICES);
     devices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_is_found_in_the_help() {
+        let abilities = |help: &str| {
+            let engine = Engine::from_help(help);
+            [
+                engine.supports_fit,
+                engine.supports_verbosity,
+                engine.supports_metrics,
+                engine.supports_cache_ram,
+                engine.supports_trials,
+            ]
+        };
+        let (no, yes) = (false, true);
+        for (help, expected) in [
+            ("", [no; 5]),
+            ("-fit,  --fit [on|off]", [yes, no, no, no, no]),
+            ("--fit-ctx N", [no; 5]),
+            ("-lv, --verbosity, --log-verbosity N", [no, yes, no, no, no]),
+            ("--metrics  enable", [no, no, yes, no, no]),
+            ("-cram, --cache-ram N", [no, no, no, yes, no]),
+            ("--device <dev1>", [no; 5]),
+            ("--load-mode MODE", [no; 5]),
+            ("--device <dev1>\n--load-mode MODE", [no, no, no, no, yes]),
+        ] {
+            assert_eq!(abilities(help), expected, "{help}");
+        }
+    }
+
+    #[test]
+    fn a_device_without_memory_is_left_out_and_their_number_is_bounded() {
+        let device = |name: &str, total| Device {
+            name: name.to_owned(),
+            description: String::new(),
+            total,
+            free: total,
+        };
+        let listed = vec![device("BLAS", 0), device("CUDA0", 1)];
+        let kept = keep_devices_with_memory(Ok(listed));
+        assert_eq!(kept, [device("CUDA0", 1)]);
+        let many = vec![device("X", 1); MAX_DEVICES + 1];
+        assert_eq!(keep_devices_with_memory(Ok(many)).len(), MAX_DEVICES);
+        let program = "llama-server".to_owned();
+        let failed = devices::ListDevicesError::NoList { program };
+        assert_eq!(keep_devices_with_memory(Err(failed)), []);
+    }
 }

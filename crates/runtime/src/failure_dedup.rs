@@ -120,4 +120,21 @@ mod tests {
         assert!(!failure_dedup.is_repeat(&FAILED));
         assert!(!failure_dedup.is_repeat(&large(4)));
     }
+
+    #[test]
+    fn a_start_makes_every_reason_new() {
+        let mut failure_dedup = FailureDedup::default();
+        assert!(!failure_dedup.is_repeat(&large(3)));
+        assert!(failure_dedup.is_new_cause(&cause("gone")));
+        let memory = Memory::needed(1);
+        let starts = Note::Starts {
+            needs: memory,
+            free: memory,
+        };
+        assert!(!failure_dedup.is_repeat(&starts));
+        assert!(failure_dedup.is_new_cause(&cause("gone")));
+        assert!(!failure_dedup.is_repeat(&large(3)));
+        assert!(!failure_dedup.is_repeat(&starts));
+        assert!(!failure_dedup.is_repeat(&large(3)));
+    }
 }

@@ -1,6 +1,7 @@
 //! The handle through which other tasks send commands to the runtime actor.
 
 use super::journal::{JournalEntry, RequestExplanation};
+use super::message::Command;
 use super::reload::ReloadReport;
 use super::snapshot::RuntimeSnapshot;
 use paddock_config::Config;
@@ -11,44 +12,6 @@ use tokio::time::Instant;
 
 /// Capacity of the channel to the actor. Senders beyond it wait.
 const MAX_COMMANDS: usize = 1024;
-
-/// A message to the actor.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Load a model.
-    Load(ModelId),
-    /// Unload a model.
-    Unload(ModelId),
-    /// Pin a model, or unpin it.
-    Pin(ModelId, bool),
-    /// Take a snapshot.
-    Snapshot(oneshot::Sender<RuntimeSnapshot>),
-    /// List the decisions about a model.
-    ExplainModel(ModelId, oneshot::Sender<Vec<JournalEntry>>),
-    /// Explain a request.
-    ExplainRequest(String, oneshot::Sender<Option<RequestExplanation>>),
-    /// Open a reader of a model's output.
-    Logs(ModelId, oneshot::Sender<Option<LogReader>>),
-    /// Apply another configuration.
-    Reload(Box<Config>, oneshot::Sender<ReloadReport>),
-    /// Drain until the deadline, then stop.
-    Shutdown(Instant),
-    /// Stop now and kill every child.
-    ShutdownNow,
-    /// Panic, for tests of the reaction.
-    #[cfg(debug_assertions)]
-    Panic(PanicTarget),
-}
-
-/// The part of paddock that a test makes panic.
-#[cfg(debug_assertions)]
-#[derive(Debug, Clone, Copy)]
-pub enum PanicTarget {
-    /// The actor itself.
-    Runtime,
-    /// The thread that forks.
-    Spawner,
-}
 
 /// Sends commands to the runtime actor; clones share its channel.
 #[derive(Debug, Clone)]
@@ -99,10 +62,10 @@ impl RuntimeHandle {
 
     /// Returns the decisions about a model, the newest last.
     pub async fn explain_model(&self, model: ModelId) -> Vec<JournalEntry> {
-        let told = self
+        let entries = self
             .query(|reply| Command::ExplainModel(model, reply))
             .await;
-        told.unwrap_or_default()
+        entries.unwrap_or_default()
     }
 
     /// Explains a request that had to wait, or returns `None` if it is unknown.
@@ -134,12 +97,6 @@ impl RuntimeHandle {
     /// Aborts in-flight requests and kills every child.
     pub async fn shutdown_now(&self) {
         let _ = self.commands.send(Command::ShutdownNow).await;
-    }
-
-    /// Makes a part of paddock panic.
-    #[cfg(debug_assertions)]
-    pub async fn panic(&self, part: PanicTarget) {
-        let _ = self.commands.send(Command::Panic(part)).await;
     }
 
     /// Returns a counter that changes whenever a snapshot would differ.

@@ -36,3 +36,34 @@ fn probe_request((path, body): (&str, &str)) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_a_whole_request() {
+        let probes = policy(Mode::Serve).probes;
+        let [completion, embedding] = probes.as_slice() else {
+            panic!("{probes:?}");
+        };
+        let expected = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: 29\r\n\r\n{\"prompt\":\"a\",\"max_tokens\":1}";
+        assert_eq!(String::from_utf8_lossy(completion), expected);
+        let text = String::from_utf8_lossy(embedding);
+        assert!(text.starts_with("POST /embedding HTTP/1.1\r\n"), "{text}");
+        assert!(text.contains("Content-Length: 15\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n{\"content\":\"a\"}"), "{text}");
+    }
+
+    #[test]
+    fn a_router_is_not_probed() {
+        for (router, count) in [(true, 0), (false, 2)] {
+            let mode = Mode::Wrap {
+                router,
+                is_launched: false,
+            };
+            assert_eq!(policy(mode).probes.len(), count);
+        }
+    }
+}

@@ -5,73 +5,81 @@
 //!
 //! A request whose model's gate is open never reaches the actor.
 //!
-//! | file | contents |
+//! Decisions are pure functions, each in a file of its own; `actor` and the tasks it starts have all effects.
+//!
+//! | effects | |
 //! |---|---|
-//! | `actor` | the event loop |
-//! | `scheduler_actions` | performs the scheduler's actions |
-//! | `scheduler_policy` | the configuration in the scheduler's terms |
-//! | `waiting_requests` | queued requests: arrival, grant, refusal, cancellation |
-//! | `handle` | the handle through which other tasks reach the actor |
-//! | `model_entry` | the actor's record of a model |
+//! | `actor` | the event loop; its submodules perform actions and handle messages |
+//! | `handle`, `message` | how other tasks reach the actor |
 //! | `inspection` | reads a model's files before a load |
-//! | `placement` | where in memory a model goes, and how much it needs there |
 //! | `trial_load` | has the engine begin to load files that were never loaded before |
 //! | `prefetch` | reads a model's file ahead |
-//! | `instance` | starts children and turns their states into events |
 //! | `measure` | measures a loaded model's memory |
+//! | `engine_probe` | the engine's identity, devices and flags |
 //! | `load_history` | stores measurements of earlier loads |
 //! | `memory` | memory of the machine, of processes and of devices |
-//! | `engine` | the engine's identity, devices and flags |
-//! | `reload` | applies another configuration |
-//! | `child_failure` | describes a child's failure and the restart decision |
-//! | `failure_dedup` | suppresses repeated refusals in log, journal and counters |
-//! | `command_end` | the end of a wrapped command that has never served |
-//! | `retry_after` | when a refused request is worth sending again |
-//! | `journal` | recent decisions, for `explain` |
-//! | `lifecycle_events` | lifecycle events for the activity database |
-//! | `model_counters` | counts of loads, evictions, failures and restarts |
-//! | `snapshot` | the read model for people |
-//! | `sandbox` | a child's sandbox, derived from the configuration |
 //! | `state_dir`, `runtime_dir` | paddock's directories |
 //! | `stale_cleanup` | removes what a killed paddock left behind |
 //! | `admin_record` | admin addresses of running `paddock wrap` commands |
+//!
+//! | decisions and facts | |
+//! |---|---|
+//! | `scheduler_policy` | the configuration in the scheduler's terms |
+//! | `model_entry`, `model_knowledge` | the actor's record of a model, and what is known about its files and failures |
+//! | `inspection/load_plan` | the load that follows from a placement and from earlier loads |
+//! | `placement` | where in memory a model goes, and how much it needs there |
+//! | `child_spec` | a model's next child |
+//! | `sandbox` | a child's sandbox, derived from the configuration |
+//! | `instance_state` | what an instance's new state means |
+//! | `child_failure` | a child's failure and the restart decision, described for people |
+//! | `failure_dedup` | suppresses repeated refusals in log, journal and counters |
+//! | `command_end` | the end of a wrapped command that has never served |
+//! | `refusal_error`, `retry_after` | the error for a refused request, and when it is worth sending again |
+//! | `reload` | the differences between two configurations |
+//! | `journal` | recent decisions, for `explain` |
+//! | `lifecycle_events` | names of lifecycle events in the activity database |
+//! | `model_counters` | counts of loads, evictions, failures and restarts |
+//! | `snapshot` | the read model for people |
 //! | `inference_probes` | requests that test whether a child still computes |
 
 mod actor;
 pub mod admin_record;
 mod child_failure;
+mod child_spec;
+mod clock;
 mod command_end;
 mod engine_probe;
 mod failure_dedup;
+#[cfg(test)]
+mod fixture;
 mod handle;
 mod inference_probes;
 mod inspection;
-mod instance;
+mod instance_state;
 mod journal;
 mod lifecycle_events;
 pub mod load_history;
 mod measure;
 mod memory;
+mod message;
 mod model_counters;
 mod model_entry;
+mod model_knowledge;
 mod placement;
 mod prefetch;
+mod refusal_error;
 mod reload;
 mod retry_after;
 pub mod runtime_dir;
 pub mod sandbox;
-mod scheduler_actions;
 mod scheduler_policy;
 mod snapshot;
 pub mod stale_cleanup;
 pub mod state_dir;
 mod trial_load;
-mod waiting_requests;
 
-pub use actor::{Runtime, RuntimeMessage, RuntimeSetup};
+pub use actor::{Runtime, RuntimeSetup};
 pub use command_end::CommandEnd;
-#[cfg(debug_assertions)]
-pub use handle::PanicTarget;
 pub use handle::RuntimeHandle;
 pub use journal::{JournalEntry, RequestExplanation};
 pub use reload::ReloadReport;

@@ -1,17 +1,11 @@
-//! Sends lifecycle events of models to the activity database. A child's output stays in its log, because it may
-//! quote a client's input.
+//! Names the lifecycle events of models, as the activity database stores them.
 
-use super::actor::Runtime;
-use super::child_failure::ChildFailure;
-use super::journal;
-use paddock_scheduler::{ModelId, Note};
-use paddock_supervisor::{ChildPhase, Failure};
-use paddock_telemetry::LifecycleEvent;
-use std::time::SystemTime;
+use paddock_scheduler::Note;
+use paddock_supervisor::ChildPhase;
 
 /// Returns the event and its reason, or `None` if the decision does not change the model's state yet. A failed load
 /// is recorded with its class when the child fails.
-fn event_and_reason(note: &Note) -> Option<(&'static str, Option<&'static str>)> {
+pub(super) fn event_and_reason(note: &Note) -> Option<(&'static str, Option<&'static str>)> {
     Some(match note {
         Note::Starts { .. } => ("load_started", None),
         Note::Ready { .. } => ("ready", None),
@@ -35,53 +29,110 @@ fn event_and_reason(note: &Note) -> Option<(&'static str, Option<&'static str>)>
     })
 }
 
-impl Runtime {
-    /// Records a decision about a model.
-    pub(super) fn record_decision(&self, model: ModelId, note: &Note) {
-        if let Some((event, reason)) = event_and_reason(note) {
-            let names = self.names();
-            let message = journal::describe_note(names.name(model), note, &names);
-            self.record_lifecycle(model, event, reason, message);
+/// Returns the event of a child's failure.
+pub(super) fn failure_event(phase: ChildPhase) -> &'static str {
+    match phase {
+        ChildPhase::Ready => "crashed",
+        ChildPhase::Spawn | ChildPhase::Starting => "load_failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use paddock_scheduler::{Memory, ModelId, PinnedBy, WantedBy};
+    use std::time::Duration;
+
+    #[test]
+    fn decisions_that_change_a_models_state_are_events() {
+        let (memory, time) = (Memory::NONE, Duration::ZERO);
+        let by = ModelId(1);
+        let models = Vec::new;
+        let (needs, free) = (memory, memory);
+        let table = [
+            (Note::Starts { needs, free }, Some(("load_started", None))),
+            (Note::Ready { took: time }, Some(("ready", None))),
+            (
+                Note::Evicted {
+                    by,
+                    idle: time,
+                    worth: 1.0,
+                    frees: memory,
+                },
+                Some(("evicted", Some("room"))),
+            ),
+            (
+                Note::DrainsFor {
+                    to: by,
+                    waited: time,
+                    in_flight: 1,
+                },
+                Some(("evicted", Some("yield"))),
+            ),
+            (
+                Note::OverBudget {
+                    idle: time,
+                    over: memory,
+                },
+                Some(("evicted", Some("over_budget"))),
+            ),
+            (Note::DrainCancelled, Some(("stays", None))),
+            (
+                Note::KeepAliveExpired { idle: time },
+                Some(("unloaded", Some("keep_alive"))),
+            ),
+            (Note::Unloaded, Some(("unloaded", Some("operator")))),
+            (Note::Reconfigured, Some(("unloaded", Some("reload")))),
+            (
+                Note::DoesNotFit {
+                    needs,
+                    available: memory,
+                    pinned: models(),
+                },
+                Some(("refused", Some("does_not_fit"))),
+            ),
+            (
+                Note::Wanted {
+                    by: WantedBy::Operator,
+                },
+                None,
+            ),
+            (
+                Note::WaitsForRoom {
+                    needs,
+                    free,
+                    kept: models(),
+                    pinned: models(),
+                },
+                None,
+            ),
+            (
+                Note::MakesRoom {
+                    needs,
+                    victims: models(),
+                },
+                None,
+            ),
+            (Note::Tries, None),
+            (
+                Note::Pinned {
+                    by: PinnedBy::Operator,
+                },
+                None,
+            ),
+            (Note::OutOfMemory { free }, None),
+            (Note::Failed { retry: None }, None),
+            (Note::Abandoned, None),
+        ];
+        for (note, expected) in table {
+            assert_eq!(event_and_reason(&note), expected, "{note:?}");
         }
     }
 
-    /// Records a child's failure.
-    pub(super) fn record_child_failure(
-        &self,
-        model: ModelId,
-        phase: ChildPhase,
-        failure: &ChildFailure,
-    ) {
-        let event = match phase {
-            ChildPhase::Ready => "crashed",
-            ChildPhase::Spawn | ChildPhase::Starting => "load_failed",
-        };
-        let message = failure.summary(self.names().name(model));
-        self.record_lifecycle(model, event, Some(failure.class.as_str()), message);
-    }
-
-    /// Records that a model's files cannot be loaded.
-    pub(super) fn record_unloadable(&self, model: ModelId, failure: &Failure) {
-        let message = format!("{} is not loaded: {failure}", self.names().name(model));
-        self.record_lifecycle(model, "load_failed", Some(failure.class.as_str()), message);
-    }
-
-    fn record_lifecycle(
-        &self,
-        model: ModelId,
-        event: &'static str,
-        reason: Option<&'static str>,
-        message: String,
-    ) {
-        let Some(entry) = self.entries.get(model.0) else {
-            return;
-        };
-        self.context.lifecycle_sender.send(LifecycleEvent {
-            at: SystemTime::now(),
-            model: entry.config.id.as_str().into(),
-            event: event.into(),
-            reason: reason.map(Into::into),
-            message,
-        });
+    #[test]
+    fn a_child_that_served_crashes_and_any_other_is_a_failed_load() {
+        assert_eq!(failure_event(ChildPhase::Ready), "crashed");
+        assert_eq!(failure_event(ChildPhase::Starting), "load_failed");
+        assert_eq!(failure_event(ChildPhase::Spawn), "load_failed");
     }
 }

@@ -1,11 +1,8 @@
 //! The actor's record of a model.
 
 use super::child_failure::FailureStreak;
-use super::failure_dedup::FailureDedup;
-use super::inspection::ModelInspection;
 use super::model_counters::ModelCounters;
-use crate::load_history::FileIdentity;
-use paddock_admission::error::LoadFailure;
+use super::model_knowledge::ModelKnowledge;
 use paddock_admission::model::Model;
 use paddock_config as config;
 use paddock_scheduler::Memory;
@@ -27,14 +24,8 @@ pub(super) struct ModelEntry {
     pub(super) logs: Logs,
     /// Number of the latest inspection; results with another number are stale.
     pub(super) last_inspection_id: u64,
-    /// Result of the last successful inspection.
-    pub(super) inspection: Option<Arc<ModelInspection>>,
-    /// Files that the engine has loaded, or has begun to load in a trial.
-    pub(super) proven: Option<FileIdentity>,
-    /// The last failure, if the model cannot be loaded or its child ended.
-    pub(super) failed: Option<FailedLoad>,
-    /// Failures that were already logged and counted.
-    pub(super) failure_dedup: FailureDedup,
+    /// Facts from inspections, loads and failures.
+    pub(super) knowledge: ModelKnowledge,
     /// Consecutive failures of the model's children.
     pub(super) failure_streak: FailureStreak,
     /// Number of children started so far.
@@ -59,18 +50,6 @@ pub(super) struct RunningInstance {
     pub(super) measured: Option<Memory>,
 }
 
-/// A failed load and the condition for another attempt.
-#[derive(Debug, Clone)]
-pub struct FailedLoad {
-    pub failure: LoadFailure,
-    /// End of the wait, if waiting can help.
-    pub until: Option<Instant>,
-    /// Files that would fail again unchanged; `None` if the failure is not their fault.
-    pub(super) files: Option<FileIdentity>,
-    /// True if the restart budget was exhausted.
-    pub(super) breaker_opened: bool,
-}
-
 impl ModelEntry {
     pub(super) fn new(config: Arc<config::Model>, model: Arc<Model>) -> Self {
         Self {
@@ -80,10 +59,7 @@ impl ModelEntry {
             running: None,
             logs: Logs::new(),
             last_inspection_id: 0,
-            inspection: None,
-            proven: None,
-            failed: None,
-            failure_dedup: FailureDedup::default(),
+            knowledge: ModelKnowledge::default(),
             failure_streak: FailureStreak::default(),
             generations: 0,
             last_load: None,

@@ -47,15 +47,8 @@ pub(super) fn compute_placement(input: &PlacementInput<'_>, headers: &ModelHeade
     .with_args(&args);
     // 1.
     if let Some(bytes) = input.model.memory {
-        let split = match has_device(input, &options) {
-            true => DeviceSplit {
-                host: 0,
-                device: bytes,
-            },
-            false => DeviceSplit::host(bytes),
-        };
         return Placement {
-            memory: input.divide(split),
+            memory: input.divide(input.split_for(bytes, &options)),
             context: context_bytes(headers, &options),
             args: Vec::new(),
         };
@@ -116,14 +109,7 @@ impl PlacementInput<'_> {
         let Ok(model) = gguf::predict(&headers.model, options) else {
             // The header may lack data for an architecture that the child knows: use the size of the tensors.
             let bytes = gguf::tensor_bytes(&headers.model);
-            let split = match has_device(self, options) {
-                true => DeviceSplit {
-                    host: 0,
-                    device: bytes,
-                },
-                false => DeviceSplit::host(bytes),
-            };
-            return self.divide(split);
+            return self.divide(self.split_for(bytes, options));
         };
         let mut extra = DeviceSplit::default();
         if let Some(projector) = &headers.projector {
@@ -159,6 +145,7 @@ impl PlacementInput<'_> {
         self.divide(model.split_by_device(count) + extra)
     }
 
+    /// Puts memory that is not divided by layers on a device if there is one.
     fn split_for(&self, bytes: u64, options: &MemoryOptions) -> DeviceSplit {
         match has_device(self, options) {
             true => DeviceSplit {
@@ -195,3 +182,6 @@ impl PlacementInput<'_> {
         (0..devices.len()).fold(host, |sum, index| sum.with_device(index, share(index)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! Estimates when a refused request is worth sending again.
 
-use super::model_entry::ModelEntry;
-use paddock_scheduler::{ModelSnapshot, ModelStatus};
+use paddock_scheduler::ModelStatus;
 use paddock_supervisor::State;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,20 +32,24 @@ pub(super) fn retry_after_seconds(outlook: LoadOutlook, load: Duration) -> Optio
 }
 
 impl LoadOutlook {
-    /// Derives the outlook from the states of the scheduler and the instance.
-    pub(super) fn from_entry(entry: &ModelEntry, snapshot: &ModelSnapshot, now: Instant) -> Self {
+    /// Derives the outlook from the model's status in the scheduler, the time of its next try if it failed, and the
+    /// state of its instance if there is one.
+    pub(super) fn from_state(
+        status: ModelStatus,
+        retry_at: Option<Instant>,
+        instance: Option<&State>,
+        now: Instant,
+    ) -> Self {
         let until = |at: Instant| at.saturating_duration_since(now);
-        match (snapshot.status, snapshot.retry_at) {
-            (ModelStatus::Failed, None) => Self::Never,
-            (ModelStatus::Failed, Some(at)) => Self::StartsIn(until(Instant::from_std(at))),
-            (ModelStatus::Ready, _) => Self::Serving,
-            (ModelStatus::Loading, _) => {
-                let running = entry.running.as_ref();
-                match running.map(|running| running.instance.watch().borrow().clone()) {
-                    Some(State::Backoff { until: at, .. }) => Self::StartsIn(until(at)),
-                    Some(State::Starting { since, .. }) => Self::Loading(now - since),
-                    _ => Self::StartsIn(Duration::ZERO),
-                }
+        match (status, retry_at, instance) {
+            (ModelStatus::Failed, None, _) => Self::Never,
+            (ModelStatus::Failed, Some(at), _) => Self::StartsIn(until(at)),
+            (ModelStatus::Ready, ..) => Self::Serving,
+            (ModelStatus::Loading, _, Some(State::Backoff { until: at, .. })) => {
+                Self::StartsIn(until(*at))
+            }
+            (ModelStatus::Loading, _, Some(State::Starting { since, .. })) => {
+                Self::Loading(now - *since)
             }
             _ => Self::StartsIn(Duration::ZERO),
         }
@@ -56,6 +59,8 @@ impl LoadOutlook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::failure;
+    use paddock_supervisor::FailureClass;
 
     #[test]
     fn a_retry_is_due_after_the_wait_and_the_load() {
@@ -78,6 +83,57 @@ mod tests {
                 wanted,
                 "{outlook:?} {load:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_outlook_follows_from_the_scheduler_and_the_instance() {
+        let now = Instant::now() + Duration::from_secs(100);
+        let (later, earlier) = (now + Duration::from_secs(7), now - Duration::from_secs(5));
+        let backoff = |until| State::Backoff {
+            failure: failure(FailureClass::Crashed, "it crashed"),
+            attempt: 1,
+            left: 1,
+            until,
+        };
+        let starting = State::Starting {
+            pid: 1,
+            generation: 1,
+            since: earlier,
+            progress: None,
+            listening: None,
+        };
+        let starts_in = |seconds| LoadOutlook::StartsIn(Duration::from_secs(seconds));
+        let loading = LoadOutlook::Loading(Duration::from_secs(5));
+        for (status, retry_at, instance, expected) in [
+            (ModelStatus::Failed, None, None, LoadOutlook::Never),
+            (ModelStatus::Failed, Some(later), None, starts_in(7)),
+            (ModelStatus::Failed, Some(earlier), None, starts_in(0)),
+            (ModelStatus::Ready, None, None, LoadOutlook::Serving),
+            (
+                ModelStatus::Loading,
+                None,
+                Some(backoff(later)),
+                starts_in(7),
+            ),
+            (
+                ModelStatus::Loading,
+                None,
+                Some(backoff(earlier)),
+                starts_in(0),
+            ),
+            (ModelStatus::Loading, None, Some(starting), loading),
+            (ModelStatus::Loading, None, None, starts_in(0)),
+            (
+                ModelStatus::Loading,
+                None,
+                Some(State::Stopped),
+                starts_in(0),
+            ),
+            (ModelStatus::Unloaded, None, None, starts_in(0)),
+        ] {
+            let outlook = LoadOutlook::from_state(status, retry_at, instance.as_ref(), now);
+            assert_eq!(outlook, expected, "{status:?} {instance:?}");
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Builds snapshots of all models and their memory for people.
+//! Snapshots of all models and their memory, for people.
 
-use super::actor::Runtime;
 use super::inspection::{ModelInspection, PromptCache};
 use super::model_counters::ModelCounters;
-use super::model_entry::FailedLoad;
-use crate::sandbox::{self, SandboxExemptions};
+use super::model_knowledge::FailedLoad;
+use crate::sandbox::SandboxExemptions;
 use paddock_admission::slot_queue::WaitingInEngine;
 use paddock_config as config;
 use paddock_scheduler::{Memory, MemoryUsage, ModelId, ModelSnapshot};
@@ -70,7 +69,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
-    fn from_inspection(inspection: &ModelInspection) -> Option<Self> {
+    pub(super) fn from_inspection(inspection: &ModelInspection) -> Option<Self> {
         let headers = &inspection.headers.as_ref()?.model;
         let first = headers.first()?;
         Some(Self {
@@ -82,81 +81,77 @@ impl ModelFacts {
     }
 }
 
-impl Runtime {
-    pub(super) fn snapshot(&self) -> RuntimeSnapshot {
-        let models = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| !entry.removed);
-        let mut models: Vec<ModelDetails> = models
-            .filter_map(|(index, _)| self.model_details(ModelId(index)))
-            .collect();
-        self.add_earlier_counts(&mut models);
-        RuntimeSnapshot {
-            models,
-            usage: self.scheduler.usage(),
-            devices: self.devices(),
+/// Adds the counters of removed models to those of the same name: a counter reset to zero would look like a restart
+/// of paddock.
+pub(super) fn add_earlier_counts<'a>(
+    models: impl Iterator<Item = (&'a str, &'a mut ModelCounters)>,
+    removed: impl Iterator<Item = (&'a str, &'a ModelCounters)>,
+) {
+    let mut earlier: HashMap<&str, ModelCounters> = HashMap::new();
+    for (name, counters) in removed {
+        earlier.entry(name).or_default().merge(counters);
+    }
+    for (name, counters) in models {
+        if let Some(earlier) = earlier.get(name) {
+            counters.merge(earlier);
         }
     }
+}
 
-    /// Adds the counters of removed models of the same name: a counter reset to zero would look like a restart of
-    /// paddock.
-    fn add_earlier_counts(&self, models: &mut [ModelDetails]) {
-        let removed = self.entries.iter().filter(|entry| entry.removed);
-        let mut earlier: HashMap<&str, ModelCounters> = HashMap::new();
-        for entry in removed {
-            let counters = earlier.entry(&entry.config.id).or_default();
-            counters.merge(&entry.counters);
-        }
-        for model in models {
-            if let Some(earlier) = earlier.get(model.config.id.as_str()) {
-                model.counters.merge(earlier);
-            }
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::inspection;
+    use crate::inspection::ModelHeaders;
+    use paddock_gguf::builder::GgufBuilder;
+    use paddock_gguf::{GgmlType, Header, Value};
+    use paddock_scheduler::Note;
 
-    fn model_details(&self, id: ModelId) -> Option<ModelDetails> {
-        let entry = self.entries.get(id.0)?;
-        let running = entry.running.as_ref();
-        let scheduling = self.scheduler.snapshot(id)?;
-        let state = running.map(|running| running.instance.watch().borrow().clone());
-        let since = match &state {
-            Some(State::Starting { since, .. } | State::Ready { since, .. }) => {
-                Some(since.elapsed())
-            }
-            _ => None,
+    #[test]
+    fn facts_come_from_the_headers_of_all_parts() {
+        let header = |rows: u64| {
+            let file = GgufBuilder::new("llama")
+                .set("llama.context_length", Value::U32(64))
+                .tensor("x", &[32, rows], GgmlType::F32)
+                .build();
+            let mut header = Header::read(&file[..]).unwrap();
+            header.file_len = rows;
+            header
         };
-        let exemptions = SandboxExemptions::from_config(&self.context.config, &entry.config);
-        let parts = sandbox::effective_support(
-            self.context.sandbox_support,
-            &self.context.config,
-            &exemptions,
+        let mut inspection = inspection();
+        assert!(ModelFacts::from_inspection(&inspection).is_none());
+        let headers = ModelHeaders {
+            model: vec![header(2), header(3)],
+            projector: None,
+            draft: None,
+        };
+        inspection.headers = Some(Arc::new(headers));
+        let facts = ModelFacts::from_inspection(&inspection).unwrap();
+        assert_eq!(facts.architecture.as_deref(), Some("llama"));
+        assert_eq!(facts.context, Some(64));
+        assert_eq!((facts.parameters, facts.size), (32 * 5, 5));
+    }
+
+    #[test]
+    fn counters_of_removed_models_go_on_under_their_name() {
+        let loaded = |times: usize| {
+            let mut counters = ModelCounters::default();
+            for _ in 0..times {
+                counters.count_note(&Note::Ready {
+                    took: Duration::from_secs(1),
+                });
+            }
+            counters
+        };
+        let mut models = [("a", loaded(1)), ("b", loaded(1)), ("c", loaded(0))];
+        let removed = [("a", loaded(2)), ("a", loaded(3)), ("gone", loaded(9))];
+        add_earlier_counts(
+            models.iter_mut().map(|(name, counters)| (*name, counters)),
+            removed.iter().map(|(name, counters)| (*name, counters)),
         );
-        Some(ModelDetails {
-            id,
-            sandbox: (parts, exemptions),
-            config: Arc::clone(&entry.config),
-            scheduling,
-            waiting_in_engine: entry.model.waiting_in_engine(),
-            state,
-            failed: entry.failed.clone(),
-            facts: entry
-                .inspection
-                .as_deref()
-                .and_then(ModelFacts::from_inspection),
-            predicted: entry
-                .inspection
-                .as_ref()
-                .map(|inspection| inspection.predicted),
-            prompt_cache: entry
-                .inspection
-                .as_ref()
-                .map(|inspection| inspection.prompt_cache),
-            measured: running.and_then(|running| running.measured),
-            generations: entry.generations,
-            since,
-            counters: entry.counters.clone(),
-        })
+        let [a, b, c] = models.map(|(_, counters)| counters.loads);
+        assert_eq!(a, [("complete", 6)]);
+        assert_eq!(b, [("complete", 1)]);
+        assert_eq!(c, []);
     }
 }

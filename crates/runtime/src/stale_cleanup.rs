@@ -5,6 +5,7 @@
 //! [`crate::runtime_dir`]) and the missing lock, and a stale process by the run in its environment. Anything else
 //! is left alone.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +35,7 @@ pub fn remove_stale_state(parent: &Path, key: &SigningKey) -> CleanupReport {
         match fs::remove_dir_all(&path) {
             Ok(()) => report.directories.push(path),
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "an earlier runtime directory stays");
+                tracing::warn!(path = %path.display(), %error, "could not remove the runtime directory of an earlier paddock");
             }
         }
     }
@@ -42,7 +43,7 @@ pub fn remove_stale_state(parent: &Path, key: &SigningKey) -> CleanupReport {
         tracing::info!(
             directories = ?report.directories,
             processes = ?report.processes,
-            "removed what an earlier paddock left behind"
+            "removed leftovers of an earlier paddock"
         );
     }
     report
@@ -68,17 +69,38 @@ fn find_stale_dirs(parent: &Path, key: &SigningKey) -> Vec<(PathBuf, RunId, File
 
 /// Returns true for a runtime directory of this user that only this user can write to.
 pub(crate) fn is_own_runtime_dir(entry: &DirEntry) -> io::Result<bool> {
-    let name = entry.file_name();
-    if !name
-        .as_encoded_bytes()
-        .starts_with(runtime_dir::NAME_PREFIX.as_bytes())
-    {
+    if !has_runtime_dir_name(&entry.file_name()) {
         return Ok(false);
     }
     // `DirEntry::metadata` does not follow links.
     let metadata = entry.metadata()?;
-    let mine = metadata.uid() == rustix::process::geteuid().as_raw();
-    Ok(metadata.is_dir() && mine && metadata.mode() & 0o777 == 0o700)
+    let facts = EntryFacts {
+        is_directory: metadata.is_dir(),
+        owner: metadata.uid(),
+        mode: metadata.mode(),
+    };
+    Ok(facts.is_private_dir_of(rustix::process::geteuid().as_raw()))
+}
+
+fn has_runtime_dir_name(name: &OsStr) -> bool {
+    let prefix = runtime_dir::NAME_PREFIX.as_bytes();
+    name.as_encoded_bytes().starts_with(prefix)
+}
+
+/// The facts by which a runtime directory is recognized, apart from its name.
+#[derive(Debug, Clone, Copy)]
+struct EntryFacts {
+    is_directory: bool,
+    /// User id of the owner.
+    owner: u32,
+    mode: u32,
+}
+
+impl EntryFacts {
+    /// Returns true for a directory to which only `user` has access.
+    fn is_private_dir_of(self, user: u32) -> bool {
+        self.is_directory && self.owner == user && self.mode & 0o777 == 0o700
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,9 @@ struct Inner {
 }
 
 impl ChildProcesses {
-    pub(crate) fn new(name: Arc<str>, child: u32, marker: InstanceMarker) -> Self {
+    /// Recognises the processes of the child with this process id, whose environment has this marker. `name` is the
+    /// instance's, for logs.
+    pub fn new(name: Arc<str>, child: u32, marker: InstanceMarker) -> Self {
         Self(Arc::new(Inner {
             name,
             child: child.cast_signed(),

@@ -8,7 +8,7 @@ pub(crate) const MARKER_VARIABLE: &str = "PADDOCK_INSTANCE";
 
 /// The variable's value for one child: 32 random hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InstanceMarker(String);
+pub struct InstanceMarker(String);
 
 impl InstanceMarker {
     /// Makes a value that no other child has.
@@ -16,7 +16,7 @@ impl InstanceMarker {
     /// # Errors
     ///
     /// The system has no random numbers.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let digits = bytes.iter().fold(String::new(), |mut digits, byte| {

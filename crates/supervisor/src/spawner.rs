@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    Adoption, Sandbox, Shim, blocking,
+    Adoption, Failpoint, Sandbox, Shim, blocking,
     cleanup_process::CleanupProcess,
     leftovers,
     marker::{self, InstanceMarker},
@@ -68,8 +68,6 @@ enum SpawnerRequest {
     ForkCleanupProcess {
         answer: oneshot::Sender<io::Result<CleanupProcess>>,
     },
-    #[cfg(debug_assertions)]
-    Panic,
 }
 
 impl Spawner {
@@ -151,13 +149,6 @@ impl Spawner {
     pub async fn wait_closed(&self) {
         self.requests.closed().await;
     }
-
-    /// Makes the thread panic, to test the consequences.
-    #[cfg(debug_assertions)]
-    pub async fn panic(&self) {
-        // An error means that the thread has ended already.
-        let _ = self.requests.send(SpawnerRequest::Panic).await;
-    }
 }
 
 /// The state of the thread.
@@ -170,6 +161,7 @@ struct SpawnerThread {
 impl SpawnerThread {
     fn serve(self, mut queue: mpsc::Receiver<SpawnerRequest>) {
         while let Some(request) = queue.blocking_recv() {
+            Failpoint::Spawner.check();
             let context = self.runtime.enter();
             match request {
                 // A process without a receiver is killed by its drop.
@@ -177,8 +169,6 @@ impl SpawnerThread {
                 SpawnerRequest::ForkCleanupProcess { answer } => {
                     drop(answer.send(self.fork_cleanup_process()));
                 }
-                #[cfg(debug_assertions)]
-                SpawnerRequest::Panic => panic!("the spawner was told to panic"),
             }
             drop(context);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Failure of a model to load or to stay loaded, and the restarts that remain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadFailure {
     /// Output and exit of the child.
     pub cause: Arc<Failure>,

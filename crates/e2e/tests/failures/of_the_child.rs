@@ -191,9 +191,9 @@ fn what_a_retry_may_mend_is_refused_with_the_time_of_the_next_try() {
 
         let explained = paddock.admin_get("/api/models/m/explain").text();
         assert!(explained.contains("6 times in "), "{explained}");
-        let words = "UTC unless you load it by hand";
+        let words = "UTC unless you load it manually";
         assert!(explained.contains(words), "{explained}");
-        assert!(explained.contains("and 4 restarts are left"), "{explained}");
+        assert!(explained.contains(", 4 restarts left"), "{explained}");
     }
 }
 

@@ -53,7 +53,7 @@ fn the_next_start_ends_stray_processes_and_removes_the_directory() {
     assert!(!helper.is_alive(), "the stray process lives on");
     second
         .stderr()
-        .wait_for(LIMIT, "removed what an earlier paddock left behind");
+        .wait_for(LIMIT, "removed leftovers of an earlier paddock");
     assert_eq!(first.runtime_directories().len(), 1, "its own is left");
 }
 

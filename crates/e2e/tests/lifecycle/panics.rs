@@ -11,17 +11,26 @@ use crate::requests::{ENDLESS, PACED, chat_stream, whole};
 /// How long paddock may take to be gone.
 const END: Duration = Duration::from_secs(5);
 
-/// Tells a part to panic. The answer may be lost with it.
+/// Makes a part panic; the spawner does so when it starts another child. The answer may be lost with it.
 fn panic(paddock: &Paddock, part: &str) {
-    let panic = post(&format!("/api/panic/{part}"), "");
-    let _ = Connection::connect(paddock.admin()).try_ask(panic);
+    let ask = |path: &str| {
+        let _ = Connection::connect(paddock.admin()).try_ask(post(path, ""));
+    };
+    ask(&format!("/api/panic/{part}"));
+    if part == "spawner" {
+        ask("/api/models/other/load");
+    }
 }
 
-/// A paddock whose child is ready, and does not end of a signal soon.
+/// A paddock with a second model, whose child is ready and does not end of a signal soon.
 fn paced() -> Paddock {
-    let paddock = paddock!()
-        .engine_args(PACED)
+    let builder = paddock!().engine_args(PACED);
+    let other = format!("models.other.path = {:?}", builder.model_path());
+    let paddock = builder
         .config("server.drain_timeout = '1s'")
+        .config("models.m.preload = true")
+        .config("server.default_model = 'm'")
+        .config(&other)
         .start();
     paddock.wait_ready();
     paddock

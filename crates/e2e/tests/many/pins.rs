@@ -39,10 +39,10 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     );
     assert_eq!(model(&paddock, "a")["pid"], pid);
     let told = decisions(&paddock, "a");
-    assert_eq!(told.matches("a was pinned by the operator").count(), 1);
+    assert_eq!(told.matches("the operator pinned a:").count(), 1);
     let told = decisions(&paddock, "b");
     assert!(
-        told.contains("held by pinned models, which go for it once they are unpinned: a"),
+        told.contains("pinned models use the rest and can be evicted once they are unpinned: a"),
         "{told}"
     );
 
@@ -54,7 +54,7 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     );
     assert_eq!(answered_by(&paddock.ask(chat("b"))), "b");
     assert_eq!(model(&paddock, "a")["status"], "unloaded");
-    assert!(decisions(&paddock, "a").contains("a was unpinned by the operator"));
+    assert!(decisions(&paddock, "a").contains("the operator unpinned a:"));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn who_waits_goes_on_at_once_when_a_model_is_unpinned() {
     let mut other = Connection::connect(paddock.public());
     other.send(chat("y"));
     wait_until(LIMIT, "y to wait for room", || {
-        decisions(&paddock, "y").contains("; in use or loaded a moment ago: x; pinned: a")
+        decisions(&paddock, "y").contains("; in use or recently loaded: x; pinned: a")
     });
     order(&paddock, "unpin", "a");
     wait_status(&paddock, "y", "ready");
@@ -120,7 +120,7 @@ fn a_pin_outlives_a_reload_that_says_nothing_new_of_it() {
     assert!(reload("models.b.keep_alive = '1h'"));
     assert!(reload("models.b.pinned = true"));
     assert!(!reload("models.b.pinned = false"));
-    assert!(decisions(&paddock, "b").contains("b was unpinned by a change of its configuration"));
+    assert!(decisions(&paddock, "b").contains("a change of the configuration unpinned b"));
     assert!(reload("models.b.pinned = true"));
     order(&paddock, "unpin", "org%2Fb");
     assert!(!reload(

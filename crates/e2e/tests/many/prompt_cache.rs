@@ -47,10 +47,7 @@ fn a_share_of_the_budget_is_its_limit_and_part_of_the_models_memory() {
     let whole = Some((1024 + 512) * MIB);
     assert_eq!(counted(&paddock), (Some(512 * MIB), whole, whole));
     let told = decisions(&paddock, "m");
-    assert!(
-        told.contains("may fill a prompt cache of 512 MiB"),
-        "{told}"
-    );
+    assert!(told.contains("can use a prompt cache of 512 MiB"), "{told}");
     let line = r#"paddock_memory_bytes{kind="prompt_cache",device="host",model="m"} 536870912"#;
     assert!(paddock.admin_get("/metrics").text().contains(line));
 }
@@ -71,7 +68,7 @@ fn a_configured_limit_wins_and_is_counted() {
             (Some(limit * MIB), whole, whole),
             "{config}"
         );
-        assert!(decisions(&paddock, "m").contains("configuration says"));
+        assert!(decisions(&paddock, "m").contains("as configured"));
     }
 }
 

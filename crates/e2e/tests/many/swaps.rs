@@ -23,7 +23,7 @@ fn an_idle_model_goes_for_another_and_both_are_explained() {
     assert_eq!(answered_by(&paddock.ask(chat("b"))), "b");
     assert_eq!(model(&paddock, "a")["status"], "unloaded");
     assert!(decisions(&paddock, "a").contains("a was evicted for b"));
-    assert!(decisions(&paddock, "b").contains("a made room"));
+    assert!(decisions(&paddock, "b").contains("unloading a to free memory"));
 }
 
 #[test]

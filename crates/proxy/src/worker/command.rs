@@ -27,9 +27,6 @@ pub(crate) enum WorkerCommand {
         max: usize,
         reply: mpsc::Sender<ActiveRequests>,
     },
-    /// Panic, for tests of the consequences.
-    #[cfg(debug_assertions)]
-    Panic,
 }
 
 /// Sends commands to all workers. Keeps none of them running.
@@ -72,13 +69,5 @@ impl WorkersHandle {
     /// Returns each worker's counters. Those of a worker that has ended are lost.
     pub async fn counts(&self) -> Vec<(WorkerCounts, ModelNames)> {
         self.ask(WorkerCommand::Snapshot).await
-    }
-
-    /// Makes one worker panic.
-    #[cfg(debug_assertions)]
-    pub async fn panic(&self) {
-        if let Some(worker) = self.running().first() {
-            let _ = worker.sender.send(WorkerCommand::Panic).await;
-        }
     }
 }

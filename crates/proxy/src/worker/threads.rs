@@ -8,6 +8,7 @@ use crate::worker::command::{WorkerCommand, WorkersHandle};
 use crate::worker::handle::WorkerHandle;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::phase::ServicePhase;
+use paddock_supervisor::Failpoint;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
@@ -164,6 +165,13 @@ impl Drop for RunningGuard {
     }
 }
 
+/// Receives the next command; `None` once the queue is closed. Can be cancelled without losing a command.
+async fn next_command(commands: &mut mpsc::Receiver<WorkerCommand>) -> Option<WorkerCommand> {
+    let command = commands.recv().await;
+    Failpoint::Worker.check();
+    command
+}
+
 /// Runs a worker until its command queue closes and its connections have ended.
 async fn serve(
     context: Arc<WorkerContext>,
@@ -181,7 +189,7 @@ async fn serve(
         tokio::select! {
             () = &mut upstream_cleanup => {}
             () = &mut row_delivery => {}
-            command = commands.recv() => match command {
+            command = next_command(&mut commands) => match command {
                 Some(WorkerCommand::Accept(connection, permit)) => {
                     accept(&worker, &tasks, connection, permit, &count);
                 }
@@ -199,8 +207,6 @@ async fn serve(
                 Some(WorkerCommand::ListActive { max, reply }) => {
                     let _ = reply.try_send(worker.list_active(max));
                 }
-                #[cfg(debug_assertions)]
-                Some(WorkerCommand::Panic) => panic!("the worker was told to panic"),
                 None => open = false,
             },
             Ok(()) = updates.phase.changed() => worker.set_phase(*updates.phase.borrow_and_update()),

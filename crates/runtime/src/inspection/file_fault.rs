@@ -1,7 +1,7 @@
 //! Reasons why a model's files cannot be used, and how long each holds.
 
-use super::super::model_entry::FailedLoad;
 use crate::load_history::FileIdentity;
+use crate::model_knowledge::FailedLoad;
 use paddock_admission::error::LoadFailure;
 use paddock_gguf as gguf;
 use paddock_supervisor::{ChildPhase, Failure, FailureClass};
@@ -54,7 +54,7 @@ impl FileFault {
             class: classify(error),
             reason: match missing {
                 Some(file) => format!("there is no file {}", file.display()),
-                None => format!("its files cannot be looked at: {error}"),
+                None => format!("the model's files cannot be read: {error}"),
             },
             is_permanent: false,
         }
@@ -64,7 +64,7 @@ impl FileFault {
     pub(super) fn from_task_error(error: &dyn Error) -> Self {
         Self {
             class: FailureClass::Unknown,
-            reason: format!("its files cannot be read: {error}"),
+            reason: format!("the model's files cannot be read: {error}"),
             is_permanent: false,
         }
     }
@@ -72,12 +72,12 @@ impl FileFault {
     /// Converts the fault to a failed load, which keeps the files' identity only if they are at fault.
     pub(super) fn into_failed_load(self, files: Option<FileIdentity>) -> FailedLoad {
         let remedy = match (self.is_permanent, self.class) {
-            (true, _) => "nothing is started until the file is another",
+            (true, _) => "the model will not be started until the file changes",
             (false, FailureClass::BadFile) => {
-                "the next request looks again: check the path and its permissions"
+                "the next request checks again: verify the path and its permissions"
             }
             (false, FailureClass::Unknown) => {
-                "the next request looks again: check the disk or the network"
+                "the next request checks again: verify the disk or the network"
             }
             (false, class) => class.advice(),
         };
@@ -156,7 +156,55 @@ mod tests {
         let message = &failed.failure.cause.message;
         assert_eq!(
             message,
-            "m.gguf is empty; nothing is started until the file is another"
+            "m.gguf is empty; the model will not be started until the file changes"
         );
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let files = ["/", "/no/such.gguf", "/no/other.gguf"].map(PathBuf::from);
+        let message = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            let failed = FileFault::from_stat_error(&files, &error).into_failed_load(None);
+            failed.failure.cause.message.clone()
+        };
+        assert_eq!(
+            message(2),
+            "there is no file /no/such.gguf; the next request checks again: verify the path and its permissions"
+        );
+        // Another error says nothing about the files that are missing now.
+        let denied = message(13);
+        assert!(
+            denied.starts_with("the model's files cannot be read: "),
+            "{denied}"
+        );
+        let broken = message(5);
+        let remedy = "; the next request checks again: verify the disk or the network";
+        assert!(broken.ends_with(remedy), "{broken}");
+        let full = message(24);
+        assert!(
+            full.ends_with(FailureClass::TooManyFiles.advice()),
+            "{full}"
+        );
+    }
+
+    #[test]
+    fn a_missing_key_is_answered_with_a_hint() {
+        use paddock_gguf::builder::GgufBuilder;
+        let unloadable = |builder: GgufBuilder| {
+            let header = gguf::Header::read(&builder.build()[..]).unwrap();
+            let why = gguf::check_loadable(&[header]).unwrap_err();
+            let fault = FileFault::from_unloadable(Path::new("m.gguf"), &why);
+            let failed = fault.into_failed_load(Some(identity()));
+            assert_eq!(failed.files, Some(identity()));
+            failed
+                .failure
+                .cause
+                .message
+                .contains("set `memory` under [models.NAME]")
+        };
+        let tensor = |builder: GgufBuilder| builder.tensor("x", &[32], gguf::GgmlType::F32);
+        assert!(unloadable(tensor(GgufBuilder::new("llama"))));
+        assert!(!unloadable(tensor(GgufBuilder::new("clip"))));
     }
 }

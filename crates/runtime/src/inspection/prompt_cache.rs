@@ -11,8 +11,8 @@
 //!
 //! The caches of all loaded models together take at most a quarter of the budget.
 
-use super::Inspection;
 use crate::memory::ByteSize;
+use crate::placement::PlacementInput;
 use paddock_config::{self as config, normalize_flag};
 use paddock_gguf::memory::MemoryOptions;
 use paddock_scheduler::Memory;
@@ -77,18 +77,18 @@ impl PromptCache {
     pub(crate) fn sentence(self, name: &str) -> String {
         let counted = ByteSize(self.counted);
         match self.limit {
-            CacheLimit::Unknown => format!("{name} has the engine's own prompt cache"),
+            CacheLimit::Unknown => format!("{name} uses the engine's default prompt cache"),
             CacheLimit::Unused => format!("{name} serves embeddings, which need no prompt cache"),
             CacheLimit::Paddock(0) => format!(
                 "{name} has no prompt cache: its share of the RAM budget is less than {MIN_LIMIT_MIB} MiB \
                  (`{FLAG}` in its `args` sets another limit)"
             ),
             CacheLimit::Paddock(_) => format!(
-                "{name} may fill a prompt cache of {counted}, its share of the RAM budget, which is part of its \
+                "{name} can use a prompt cache of {counted}, its share of the RAM budget, counted as part of its \
                  memory (`{FLAG}` in its `args` sets another limit)"
             ),
             CacheLimit::Configured(0) => {
-                format!("{name} has no prompt cache: the configuration says so (`{FLAG} 0`)")
+                format!("{name} has no prompt cache, as configured (`{FLAG} 0`)")
             }
             CacheLimit::Configured(limit) => {
                 let limit = match u64::try_from(limit) {
@@ -96,8 +96,8 @@ impl PromptCache {
                     Err(_) => "any size".to_owned(),
                 };
                 format!(
-                    "{name} may fill a prompt cache of {limit}, as the configuration says (`{FLAG}`); {counted} are \
-                     counted as part of its memory"
+                    "{name} can use a prompt cache of {limit}, as configured (`{FLAG}`); {counted} of it count as \
+                     part of its memory"
                 )
             }
         }
@@ -112,43 +112,42 @@ impl PromptCache {
     }
 }
 
-impl Inspection {
-    /// Chooses the prompt cache of a model that needs `own` without one. `context` is the size of one whole context
-    /// in the model's cache of keys and values.
-    pub(super) fn prompt_cache(&self, own: &Memory, context: u64) -> PromptCache {
-        let command = self.config.command(&self.model);
-        if serves_embeddings(&command) {
-            return PromptCache {
-                counted: 0,
-                limit: CacheLimit::Unused,
-            };
-        }
-        let room = self.budget.host().saturating_sub(own.host());
-        if let Some(limit) = configured_limit(&command) {
-            return PromptCache {
-                counted: counted_bytes(limit, context).min(room),
-                limit: CacheLimit::Configured(limit),
-            };
-        }
-        // Do not guess about a value that the child rejects or reads differently.
-        if !self.engine.supports_cache_ram || has_flag(&command) {
-            return PromptCache::default();
-        }
-        let max_loaded = self
-            .config
-            .scheduler
-            .max_loaded
-            .map_or(u32::MAX, NonZeroU32::get);
-        let models = self.config.models.len() as u64;
-        let budget = RamBudget {
-            bytes: self.budget.host(),
-            models: models.min(max_loaded.into()),
+/// Chooses the prompt cache of a model that needs `own` without one. `context` is the size of one whole context in
+/// the model's cache of keys and values.
+pub(super) fn choose_prompt_cache(
+    input: &PlacementInput<'_>,
+    command: &config::Command,
+    own: &Memory,
+    context: u64,
+) -> PromptCache {
+    if serves_embeddings(command) {
+        return PromptCache {
+            counted: 0,
+            limit: CacheLimit::Unused,
         };
-        let limit = paddock_limit(budget, own);
-        PromptCache {
-            counted: limit * MIB,
-            limit: CacheLimit::Paddock(limit),
-        }
+    }
+    let room = input.budget.host().saturating_sub(own.host());
+    if let Some(limit) = configured_limit(command) {
+        return PromptCache {
+            counted: counted_bytes(limit, context).min(room),
+            limit: CacheLimit::Configured(limit),
+        };
+    }
+    // Do not guess about a value that the child rejects or reads differently.
+    if !input.engine.supports_cache_ram || has_flag(command) {
+        return PromptCache::default();
+    }
+    let max_loaded = input.config.scheduler.max_loaded;
+    let max_loaded = max_loaded.map_or(u32::MAX, NonZeroU32::get);
+    let models = input.config.models.len() as u64;
+    let budget = RamBudget {
+        bytes: input.budget.host(),
+        models: models.min(max_loaded.into()),
+    };
+    let limit = paddock_limit(budget, own);
+    PromptCache {
+        counted: limit * MIB,
+        limit: CacheLimit::Paddock(limit),
     }
 }
 
@@ -199,133 +198,4 @@ fn is_flag(arg: &OsString) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GIB: u64 = 1 << 30;
-
-    fn in_mib(bytes: u64, models: u64, own: Memory) -> u64 {
-        paddock_limit(RamBudget { bytes, models }, &own)
-    }
-
-    #[test]
-    fn the_share_follows_from_the_budget_and_the_model() {
-        let ram = |mib: u64| Memory::needed(mib * MIB);
-        for (budget, models, own, limit, why) in [
-            (
-                64 * GIB,
-                1,
-                ram(5 * 1024),
-                8192,
-                "one model has the whole eighth",
-            ),
-            (
-                64 * GIB,
-                4,
-                ram(5 * 1024),
-                2048,
-                "four have equal parts of it",
-            ),
-            (
-                64 * GIB,
-                100,
-                ram(8 * 1024),
-                1024,
-                "of a hundred, one eighth of the model",
-            ),
-            (
-                u64::MAX,
-                1,
-                ram(300),
-                8192,
-                "never more than the engine's own limit",
-            ),
-            (4 * GIB, 2, ram(4000), 96, "what is left beside the model"),
-            (4 * GIB, 1, ram(4090), 0, "too little is left"),
-            (GIB, 1, ram(2048), 0, "the model does not fit anyway"),
-            (
-                512 * MIB,
-                20,
-                ram(100),
-                0,
-                "many small models on a small budget",
-            ),
-            (512 * MIB, 20, ram(200), 25, "as many larger ones"),
-            (0, 1, ram(0), 0, "no budget at all"),
-        ] {
-            assert_eq!(in_mib(budget, models, own), limit, "{why}");
-        }
-    }
-
-    #[test]
-    fn a_model_on_a_device_has_its_prompt_cache_in_ram() {
-        let own = Memory::needed(GIB).with_device(0, 23 * GIB);
-        assert_eq!(in_mib(16 * GIB, 10, own), 3072);
-        assert_eq!(in_mib(2 * GIB, 10, own), 1024, "what RAM has left");
-    }
-
-    #[test]
-    fn a_share_makes_no_model_unloadable() {
-        for budget in [0, 1, 17 * MIB, GIB, 5 * GIB, 64 * GIB, u64::MAX] {
-            for eighths in 0..=8 {
-                let own = Memory::needed(budget / 8 * eighths);
-                for models in [0, 1, 3, 1000] {
-                    let limit = in_mib(budget, models, own);
-                    let all = own.host().saturating_add(limit * MIB);
-                    assert!(all <= budget, "{budget} {eighths} {models}");
-                    assert!(limit == 0 || limit >= MIN_LIMIT_MIB);
-                }
-            }
-        }
-    }
-
-    fn of(args: &[&str], env: &[(&str, &str)]) -> (Option<i64>, bool) {
-        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let command = config::Command {
-            program: "llama-server".into(),
-            args: args.iter().map(OsString::from).collect(),
-            env: env.collect(),
-        };
-        (configured_limit(&command), has_flag(&command))
-    }
-
-    #[test]
-    fn embeddings_and_ranks_need_none() {
-        let serves = |args: &[&str]| {
-            serves_embeddings(&config::Command {
-                program: "llama-server".into(),
-                args: args.iter().map(OsString::from).collect(),
-                env: std::collections::BTreeMap::new(),
-            })
-        };
-        assert!(serves(&["--embeddings", "--pooling", "mean"]) && serves(&["--reranking"]));
-        assert!(!serves(&["--pooling", "none"]) && !serves(&["-fa", "on"]));
-    }
-
-    #[test]
-    fn a_configured_limit_is_found_in_every_spelling() {
-        for (args, env, limit) in [
-            (&["--cache-ram", "512"][..], &[][..], 512),
-            (&["--cache_ram", "512"], &[], 512),
-            (&["-cram", "0"], &[], 0),
-            (&["--cache-ram", "-1"], &[], -1),
-            (&["-cram", "1", "-fa", "on", "--cache-ram", "2"], &[], 2),
-            (&[], &[("LLAMA_ARG_CACHE_RAM", "64")], 64),
-            (&["-cram", "1"], &[("LLAMA_ARG_CACHE_RAM", "64")], 1),
-        ] {
-            assert_eq!(of(args, env), (Some(limit), true), "{args:?} {env:?}");
-        }
-        assert_eq!(of(&["--cache-reuse", "256"], &[]), (None, false));
-        // The child rejects these, or may read them differently.
-        assert_eq!(of(&["--cache-ram", "much"], &[]), (None, true));
-        assert_eq!(of(&["--cache-ram"], &[]), (None, true));
-    }
-
-    #[test]
-    fn no_limit_is_counted_as_one_whole_context() {
-        assert_eq!(counted_bytes(-1, 7), 7);
-        assert_eq!(counted_bytes(0, 7), 0);
-        assert_eq!(counted_bytes(3, 7), 3 * MIB);
-        assert_eq!(counted_bytes(i64::MAX, 7), u64::MAX);
-    }
-}
+mod tests;

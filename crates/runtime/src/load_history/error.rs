@@ -9,8 +9,8 @@ use paddock_telemetry::database::DatabaseError;
 pub enum LoadHistoryError {
     #[error(transparent)]
     File(#[from] DatabaseError),
-    #[error("cannot start the thread that keeps what loads teach: {0}")]
+    #[error("cannot start the thread of the load history: {0}")]
     Thread(#[source] io::Error),
-    #[error("cannot read or write what loads teach: {0}")]
+    #[error("cannot read or write the load history: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }

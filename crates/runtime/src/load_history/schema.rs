@@ -6,7 +6,7 @@ use paddock_telemetry::database::Database;
 /// The database of measurements.
 pub(super) const DATABASE: Database = Database {
     name: "learned.sqlite",
-    description: "what loads taught",
+    description: "the load history",
     pragmas: "",
     migrations: &["
     CREATE TABLE lessons (

@@ -88,7 +88,7 @@ impl LoadHistoryHandle {
             .try_send(LoadHistoryCommand::Record(key, measurement))
         {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            debug!(%error, dropped, "a lesson is dropped");
+            debug!(%error, dropped, "a load measurement was dropped");
         }
     }
 }
@@ -103,11 +103,11 @@ impl LoadHistoryThread {
 }
 
 fn serve(mut history: LoadHistory, mut queue: mpsc::Receiver<LoadHistoryCommand>) {
-    while let Some(wish) = queue.blocking_recv() {
-        match wish {
+    while let Some(command) = queue.blocking_recv() {
+        match command {
             LoadHistoryCommand::Lookup(key, answer) => {
                 let measurement = history.lookup(&key, unix_now()).unwrap_or_else(|error| {
-                    warn!(%error, "what loads taught cannot be read");
+                    warn!(%error, "could not read load measurements");
                     None
                 });
                 // The caller may have been cancelled.
@@ -115,7 +115,7 @@ fn serve(mut history: LoadHistory, mut queue: mpsc::Receiver<LoadHistoryCommand>
             }
             LoadHistoryCommand::Record(key, measurement) => {
                 if let Err(error) = history.record(&key, &measurement) {
-                    warn!(%error, "what a load taught cannot be kept");
+                    warn!(%error, "could not save a load measurement");
                 }
             }
         }

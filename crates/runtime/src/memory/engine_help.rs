@@ -17,6 +17,7 @@ pub(crate) async fn read_help(
     cancelled: impl Future<Output = ()>,
 ) -> Option<String> {
     let answer = spawner.run_program(launch, HELP_TIMEOUT, cancelled).await;
-    let answer = answer.inspect_err(|error| tracing::warn!(%error, "the engine gives no help"));
+    let answer = answer
+        .inspect_err(|error| tracing::warn!(%error, "could not read the engine's --help output"));
     Some(String::from_utf8_lossy(&answer.ok()?.stdout).into_owned())
 }

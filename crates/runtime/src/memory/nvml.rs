@@ -37,7 +37,7 @@ impl Nvml {
     pub(crate) fn load() -> Option<Self> {
         nvml_wrapper::Nvml::init()
             .inspect_err(
-                |error| debug!(%error, "no NVML: the memory of NVIDIA cards is not watched"),
+                |error| debug!(%error, "NVML is not available: memory of NVIDIA devices is not measured"),
             )
             .ok()
             .map(Self)
@@ -56,7 +56,7 @@ impl Nvml {
                 .collect()
         };
         read().unwrap_or_else(|error| {
-            debug!(%error, "NVML does not answer");
+            debug!(%error, "could not query NVML");
             Vec::new()
         })
     }

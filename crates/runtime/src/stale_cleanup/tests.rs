@@ -171,3 +171,36 @@ fn a_place_that_is_not_there_is_swept_in_vain() {
         CleanupReport::default()
     );
 }
+
+#[test]
+fn a_runtime_directory_has_the_prefix_in_its_name() {
+    for (name, expected) in [
+        ("paddock-x", true),
+        ("paddock-", true),
+        ("paddock", false),
+        ("other-paddock-x", false),
+    ] {
+        assert_eq!(has_runtime_dir_name(OsStr::new(name)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_private_directory_is_open_to_its_owner_alone() {
+    // The type of the file is in the mode's upper bits.
+    let (directory, mode) = (0o40_000, 0o700);
+    for (is_directory, owner, mode, expected) in [
+        (true, 1000, directory | mode, true),
+        (false, 1000, mode, false),
+        (true, 0, directory | mode, false),
+        (true, 1000, directory | 0o710, false),
+        (true, 1000, directory | 0o701, false),
+        (true, 1000, directory | 0o500, false),
+    ] {
+        let facts = EntryFacts {
+            is_directory,
+            owner,
+            mode,
+        };
+        assert_eq!(facts.is_private_dir_of(1000), expected, "{facts:?}");
+    }
+}

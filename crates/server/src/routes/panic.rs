@@ -3,18 +3,28 @@
 use super::AdminContext;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use paddock_runtime::PanicTarget;
+use paddock_supervisor::Failpoint;
 
-/// Makes the named part panic.
+/// Makes the named part panic at its next message, and sends one to the runtime or to the workers. The spawner panics
+/// when it next starts a child.
 pub(super) async fn panic(
     State(admin): State<AdminContext>,
     Path(part): Path<String>,
 ) -> StatusCode {
     match part.as_str() {
-        "runtime" => admin.shared.runtime.panic(PanicTarget::Runtime).await,
-        "spawner" => admin.shared.runtime.panic(PanicTarget::Spawner).await,
-        "worker" => admin.workers.panic().await,
-        "admin" => panic!("the admin plane was told to panic"),
+        "runtime" => {
+            Failpoint::Runtime.arm();
+            drop(admin.shared.runtime.snapshot().await);
+        }
+        "spawner" => Failpoint::Spawner.arm(),
+        "worker" => {
+            Failpoint::Worker.arm();
+            drop(admin.workers.counts().await);
+        }
+        "admin" => {
+            Failpoint::Admin.arm();
+            Failpoint::Admin.check();
+        }
         _ => return StatusCode::NOT_FOUND,
     }
     StatusCode::ACCEPTED

@@ -1,7 +1,8 @@
 //! Performs the scheduler's actions.
 
-use super::actor::Runtime;
-use super::prefetch::prefetch;
+use super::Runtime;
+use crate::journal::JournalEvent;
+use crate::prefetch::prefetch;
 use paddock_admission::phase::ServicePhase;
 use paddock_scheduler::{Action, ModelId, Note};
 use paddock_supervisor::blocking;
@@ -25,7 +26,7 @@ impl Runtime {
                 if let Some(path) = entry.and_then(|entry| entry.config.path.clone()) {
                     self.tasks.spawn(async move {
                         if let Err(error) = blocking::run(move || prefetch(&path)).await {
-                            tracing::debug!(%error, "a model's file is not read ahead");
+                            tracing::debug!(%error, "could not read a model's file ahead");
                         }
                     });
                 }
@@ -56,7 +57,7 @@ impl Runtime {
     fn record_note(&mut self, model: ModelId, note: Note) {
         self.set_retry_time(model, &note);
         if let Some(entry) = self.entries.get_mut(model.0) {
-            if entry.failure_dedup.is_repeat(&note) {
+            if entry.knowledge.failure_dedup.is_repeat(&note) {
                 return self.journal.refused_again(model);
             }
             entry.counters.count_note(&note);
@@ -65,7 +66,7 @@ impl Runtime {
             }
         }
         self.record_decision(model, &note);
-        self.journal.note(model, note);
+        self.journal.record(model, JournalEvent::Decided(note));
     }
 
     /// Stores when the scheduler retries a model that ran out of memory.
@@ -73,10 +74,8 @@ impl Runtime {
         let Note::Failed { retry: Some(after) } = note else {
             return;
         };
-        let entry = self.entries.get_mut(model.0);
-        if let Some(failed) = entry.and_then(|entry| entry.failed.as_mut()) {
-            let at = SystemTime::now() + *after;
-            failed.failure.retry_at.get_or_insert(at);
+        if let Some(entry) = self.entries.get_mut(model.0) {
+            entry.knowledge.record_retry(SystemTime::now() + *after);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Handles requests that wait for a lease: arrival, grant, refusal and cancellation.
 
-use super::actor::Runtime;
-use super::journal::{self, RequestExplanation, WaitOutcome, WaitRecord};
-use super::retry_after::{LoadOutlook, retry_after_seconds};
+use super::Runtime;
+use crate::journal::{RequestExplanation, WaitOutcome, WaitRecord};
+use crate::refusal_error::RefusedModel;
+use crate::retry_after::{LoadOutlook, retry_after_seconds};
 use paddock_admission::error::ProxyError;
 use paddock_admission::lease_queue::{AdmissionMessage, GrantedLease, LeaseRequest};
 use paddock_admission::model::Lease;
@@ -124,46 +125,26 @@ impl Runtime {
         let Some(entry) = self.entries.get(id.0) else {
             return ProxyError::ShuttingDown;
         };
-        let model = entry.config.id.clone();
-        let format = |memory| journal::format_memory(memory, &self.devices());
+        let name = &entry.config.id;
+        if refusal == Refusal::Removed {
+            return self.unknown_model_error(name);
+        }
+        let running = entry.running.as_ref();
+        let state = running.map(|running| running.instance.watch().borrow().clone());
         let retry_after = self.scheduler.snapshot(id).and_then(|snapshot| {
-            let outlook = LoadOutlook::from_entry(entry, &snapshot, Instant::now());
+            let retry_at = snapshot.retry_at.map(Instant::from_std);
+            let (status, now) = (snapshot.status, Instant::now());
+            let outlook = LoadOutlook::from_state(status, retry_at, state.as_ref(), now);
             retry_after_seconds(outlook, snapshot.load)
         });
-        match refusal {
-            Refusal::QueueFull => ProxyError::QueueFull { model, retry_after },
-            Refusal::TimedOut => ProxyError::QueueTimeout { model, retry_after },
-            Refusal::NoRoom => ProxyError::NoRoom { model, retry_after },
-            Refusal::StillLoading => ProxyError::Loading { model, retry_after },
-            Refusal::ShuttingDown => ProxyError::ShuttingDown,
-            Refusal::Draining => ProxyError::Draining { model, retry_after },
-            Refusal::Removed => self.unknown_model_error(&model),
-            Refusal::DoesNotFit {
-                needs,
-                available,
-                pinned,
-            } => ProxyError::DoesNotFit {
-                model,
-                needs: format(&needs),
-                available: format(&available),
-                pinned,
-            },
-            Refusal::OutOfMemory { needs, free } => ProxyError::OutOfMemory {
-                model,
-                needs: format(&needs),
-                free: format(&free),
-                failure: entry.failed.as_ref().map(|failed| failed.failure.clone()),
-                retry_after,
-            },
-            Refusal::LoadFailed => match &entry.failed {
-                Some(failed) => ProxyError::LoadFailed {
-                    model,
-                    failure: failed.failure.clone(),
-                    retry_after,
-                },
-                None => ProxyError::Loading { model, retry_after },
-            },
-        }
+        let failed = entry.knowledge.failed.as_ref();
+        let model = RefusedModel {
+            name,
+            failure: failed.map(|failed| &failed.failure),
+            retry_after,
+            devices: &self.devices(),
+        };
+        model.error(refusal)
     }
 
     pub(super) fn explain_request(&self, name: &str) -> Option<RequestExplanation> {
@@ -172,6 +153,6 @@ impl Runtime {
             .filter(|record| record.name == name)
             .max_by_key(|record| record.since)
             .or_else(|| self.journal.request(name))?;
-        Some(self.journal.explain(record, &self.names()))
+        Some(self.journal.explain(record, &self.names(), Instant::now()))
     }
 }

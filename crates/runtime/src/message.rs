@@ -1,0 +1,74 @@
+//! Messages to the runtime actor: commands from other parts of paddock, and results of the actor's own tasks.
+
+use super::inspection::InspectionResult;
+use super::journal::{JournalEntry, RequestExplanation};
+use super::measure::MeasuredLoad;
+use super::reload::ReloadReport;
+use super::snapshot::RuntimeSnapshot;
+use crate::engine_probe::Engine;
+use paddock_config::Config;
+use paddock_scheduler::ModelId;
+use paddock_supervisor::{LogReader, State};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// A command from a [`RuntimeHandle`](super::RuntimeHandle).
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Load a model.
+    Load(ModelId),
+    /// Unload a model.
+    Unload(ModelId),
+    /// Pin a model, or unpin it.
+    Pin(ModelId, bool),
+    /// Take a snapshot.
+    Snapshot(oneshot::Sender<RuntimeSnapshot>),
+    /// List the decisions about a model.
+    ExplainModel(ModelId, oneshot::Sender<Vec<JournalEntry>>),
+    /// Explain a request.
+    ExplainRequest(String, oneshot::Sender<Option<RequestExplanation>>),
+    /// Open a reader of a model's output.
+    Logs(ModelId, oneshot::Sender<Option<LogReader>>),
+    /// Apply another configuration.
+    Reload(Box<Config>, oneshot::Sender<ReloadReport>),
+    /// Drain until the deadline, then stop.
+    Shutdown(Instant),
+    /// Stop now and kill every child.
+    ShutdownNow,
+}
+
+/// A result of one of the actor's tasks.
+#[derive(Debug)]
+pub(super) enum RuntimeMessage {
+    /// The engine was probed.
+    EngineProbed(Box<Engine>),
+    /// An instance's state has changed.
+    StateChanged {
+        model: ModelId,
+        /// Serial number of the instance.
+        serial: u64,
+        state: State,
+    },
+    /// The memory of a stopped instance is free.
+    MemoryFreed {
+        model: ModelId,
+        /// Serial number of the instance.
+        serial: u64,
+    },
+    /// A model's files were inspected.
+    Inspected {
+        model: ModelId,
+        /// Number of the inspection.
+        inspection_id: u64,
+        result: InspectionResult,
+    },
+    /// A loaded model was measured.
+    Measured {
+        model: ModelId,
+        /// Serial number of the instance.
+        serial: u64,
+        measured: Box<MeasuredLoad>,
+        /// Bytes that the child's prompt cache, still empty when measured, may take later.
+        prompt_cache: u64,
+    },
+}
