@@ -49,20 +49,6 @@ fn a_child_that_ignores_the_signal_is_killed_in_time() {
 }
 
 #[test]
-fn a_child_that_hangs_is_killed_in_time() {
-    let args = [
-        "--fake-hang",
-        "ready",
-        "--fake-ignore-term",
-        "--fake-no-event",
-    ];
-    let mut paddock = long_drain().engine_args(args).start();
-    let child = paddock.child();
-    stop_within(&mut paddock, Signal::INT, BEYOND);
-    assert!(!child.is_alive());
-}
-
-#[test]
 fn with_requests_in_flight_it_takes_the_drain_and_no_more() {
     let drain = Duration::from_secs(1);
     for ignores in [&["--fake-log-flood", "1000"][..], &["--fake-ignore-term"]] {

@@ -112,17 +112,6 @@ fn wait_loaded(address: &Address) {
 }
 
 #[test]
-fn answers_are_the_same_once_the_model_is_loaded() {
-    let requests = loaded();
-    assert!(requests.len() >= 40);
-    with_both(&[], |direct, wrapped| {
-        wait_loaded(direct);
-        wait_loaded(wrapped);
-        compare(direct, wrapped, &requests);
-    });
-}
-
-#[test]
 fn answers_are_the_same_with_flags_that_change_them() {
     let flags = [
         "--embeddings",
