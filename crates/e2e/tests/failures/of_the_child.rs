@@ -191,7 +191,10 @@ fn what_a_retry_may_mend_is_refused_with_the_time_of_the_next_try() {
 /// The stand-in's kill is no kernel's.
 #[test]
 fn a_kill_from_outside_is_not_taken_for_a_lack_of_memory() {
-    let paddock = paddock!().engine_args(["--fake-die", "ready:kill"]).start();
+    // Ready for some time, so that paddock has seen it.
+    let paddock = paddock!()
+        .engine_args(["--fake-die", "idle-ms:500:kill"])
+        .start();
     let failure = failure(&paddock);
     assert_class(&failure, "killed", &["SIGKILL"], "model loaded");
     assert_eq!(failure["exit"], "signal 9 (SIGKILL)");
