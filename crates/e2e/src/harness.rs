@@ -38,12 +38,13 @@ mod process;
 pub mod real;
 mod waiting;
 
+// Without `self::`, the compiler would look for the crate `paddock` and link it into every test.
+pub use self::paddock::Paddock;
 pub use address::Address;
 pub use connection::{Connection, Event, get, post};
 pub use http_response::{Head, HttpResponse};
 pub use model_file::model;
 pub use output_lines::Lines;
-pub use paddock::Paddock;
 pub use paddock_builder::{CommandOutput, PaddockBuilder};
 pub use process::{Pid, processes_with_argument};
 pub use rustix::process::Signal;

@@ -99,14 +99,6 @@ impl State {
         }
     }
 
-    /// Returns true if a process of this instance may occupy memory.
-    pub const fn may_hold_memory(&self) -> bool {
-        matches!(
-            self,
-            Self::Starting { .. } | Self::Ready { .. } | Self::Stopping { .. }
-        )
-    }
-
     /// Returns the last failure, if the state is a consequence of one.
     pub const fn failure(&self) -> Option<&Arc<Failure>> {
         match self {

@@ -9,6 +9,7 @@ mod responses;
 use std::time::Instant;
 
 use super::generation_job::GenerationJob;
+use super::response::Response;
 
 /// The dialect of a request and its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    /// Returns the error for a request without its input; `/v1/messages` takes that for a failure of its own.
+    pub(super) fn invalid(self, message: &str) -> Response {
+        match self {
+            Self::Messages => Response::error(500, "server_error", message),
+            _ => Response::invalid(message),
+        }
+    }
+
     /// Returns the chunk of a token, counted from 1. The first chunk also opens the response.
     pub(super) fn event(self, job: &GenerationJob, number: u64) -> String {
         match self {

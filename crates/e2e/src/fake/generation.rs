@@ -27,7 +27,7 @@ pub(super) fn generate(
     let server = exchange.server;
     let job = match GenerationJob::new(server, dialect, request) {
         Ok(job) => job,
-        Err(message) => return exchange.reply(&Response::invalid(&message)),
+        Err(message) => return exchange.reply(&dialect.invalid(&message)),
     };
     let Some(slot) = wait_for_slot(server, exchange.socket) else {
         return Ok(AfterExchange::End);

@@ -118,11 +118,7 @@ fn handle(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result<AfterExch
         }
         Route::Metrics if server.args.metrics => {
             server.results.announce();
-            Response::new(
-                200,
-                "text/plain; version=0.0.4",
-                server_info::metrics(server).into(),
-            )
+            server_info::metrics(server)
         }
         Route::Metrics => not_supported("metrics endpoint. Start it with `--metrics`"),
         _ => return handle_with_body(exchange, route),
@@ -213,7 +209,7 @@ fn detokenize(request: &Value) -> Response {
 
 fn count_tokens(request: &Value) -> Response {
     if request["messages"].is_null() {
-        return Response::invalid("'messages' is required");
+        return Response::error(500, "server_error", "'messages' is required");
     }
     let count = generation_job::text_of(&request["messages"]).len();
     Response::json(format!(r#"{{"input_tokens":{count}}}"#))

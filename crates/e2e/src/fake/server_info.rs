@@ -1,6 +1,7 @@
 //! The server's descriptions of itself: models, properties, slots, metrics.
 
 use super::json_writer::{array, quote};
+use super::response::Response;
 use super::server::Server;
 
 /// Returns the model as in `/v1/models` and in the ready event.
@@ -86,15 +87,15 @@ pub(super) fn slots(server: &Server) -> String {
     }))
 }
 
-/// Returns the body of `/metrics`, with the gauges of running and deferred requests.
-pub(super) fn metrics(server: &Server) -> String {
+/// Returns `/metrics`, with the gauges of running and deferred requests.
+pub(super) fn metrics(server: &Server) -> Response {
     let gauge = |name: &str, help: &str, value: u64| {
         let name = format!("llamacpp:{name}");
         format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
     };
     let running = server.counters.generations.count();
     let deferred = server.counters.deferred.count();
-    gauge(
+    let page = gauge(
         "requests_processing",
         "Number of requests processing.",
         running,
@@ -102,5 +103,9 @@ pub(super) fn metrics(server: &Server) -> String {
         "requests_deferred",
         "Number of requests deferred.",
         deferred,
-    )
+    );
+    let mut response = Response::new(200, "text/plain; version=0.0.4", page.into());
+    let started = "1000000".to_owned();
+    response.fields.push(("Process-Start-Time-Unix", started));
+    response
 }

@@ -9,6 +9,10 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// The time during which something must not happen.
 pub const WATCH_TIME: Duration = Duration::from_millis(300);
 
+/// Bounds of the pause between two looks at a condition.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Returns the real time, which other processes share.
 #[expect(
     clippy::disallowed_methods,
@@ -30,11 +34,10 @@ pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option
         if let Some(found) = look() {
             return found;
         }
-        assert!(
-            start.elapsed() < limit,
-            "waited {limit:?} in vain for {what}"
-        );
-        pause();
+        let waited = start.elapsed();
+        assert!(waited < limit, "waited {limit:?} in vain for {what}");
+        // A twentieth of the wait: a look costs the processes that are tested some of their time.
+        pause((waited / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
     }
 }
 
@@ -42,6 +45,6 @@ pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option
     clippy::disallowed_methods,
     reason = "another process cannot wake who waits for it"
 )]
-fn pause() {
-    thread::sleep(Duration::from_millis(2));
+fn pause(time: Duration) {
+    thread::sleep(time);
 }

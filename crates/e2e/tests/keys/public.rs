@@ -71,54 +71,6 @@ fn a_key_sees_and_uses_the_models_it_is_for() {
 }
 
 #[test]
-fn everybody_may_ask_how_it_is_and_a_browser_what_it_may() {
-    let (builder, secret) = with_key(two(), "alice", &[]);
-    let paddock = builder.start();
-    for request in [get("/health"), bearer(&get("/v1/health"), "nonsense")] {
-        let answer = paddock.ask(&request);
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (200, r#"{"status":"ok"}"#)
-        );
-    }
-    let fields = "Origin: http://page\r\nAccess-Control-Request-Method: POST\r\n\
-                  Access-Control-Request-Headers: authorization";
-    let asked =
-        format!("OPTIONS /v1/chat/completions?model=m HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
-    let answer = paddock.ask(&asked);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(
-        answer.field("access-control-allow-origin"),
-        Some("http://page")
-    );
-    assert_eq!(
-        answer.field("access-control-allow-headers"),
-        Some("authorization")
-    );
-    assert_eq!(
-        paddock.model()["status"],
-        "unloaded",
-        "nobody has shown a key"
-    );
-    assert_eq!(paddock.ask(bearer(&chat("m"), &secret)).status, 200);
-}
-
-#[test]
-fn what_is_asked_with_a_key_is_listed_with_its_name() {
-    let (builder, secret) = with_key(two(), "alice", &[]);
-    let paddock = builder.start();
-    assert_eq!(paddock.ask(chat("m")).status, 401);
-    assert_eq!(paddock.ask(bearer(&chat("m"), &secret)).status, 200);
-    let rows = wait_for(LIMIT, "two requests to be listed", || {
-        let listed = paddock.admin_get("/api/requests").json();
-        let rows = listed["requests"].as_array().cloned().unwrap_or_default();
-        (rows.len() == 2).then_some(rows)
-    });
-    let keys: Vec<_> = rows.iter().map(|row| row["key"].clone()).collect();
-    assert_eq!(keys, ["alice".into(), serde_json::Value::Null]);
-}
-
-#[test]
 fn refusals_without_a_key_displace_nobody_in_the_list() {
     let (builder, secret) = with_key(two(), "alice", &[]);
     let paddock = builder.start();

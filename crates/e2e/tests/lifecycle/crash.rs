@@ -4,26 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use paddock_e2e::harness::{
-    Address, Connection, LIMIT, Paddock, Pid, Signal, now, wait_for, wait_until,
-};
+use paddock_e2e::harness::{Address, Connection, LIMIT, Paddock, Pid, Signal, now, wait_for};
 use paddock_e2e::paddock;
-use serde_json::Value;
 
-use crate::requests::{ENDLESS, PACED, chat_stream, messages_stream, whole};
+use crate::requests::{PACED, whole};
 
 /// A paddock whose child answers slowly and is ready.
 fn paced() -> Paddock {
     let paddock = paddock!().engine_args(PACED).start();
     paddock.wait_ready();
     paddock
-}
-
-/// Kills the child, and returns which it was.
-fn kill_child(paddock: &Paddock) -> Pid {
-    let child = paddock.child();
-    child.signal(Signal::KILL);
-    child
 }
 
 /// Waits for another child than that one, ready.
@@ -33,62 +23,6 @@ fn wait_for_the_next(paddock: &Paddock, before: Pid) -> Pid {
         let other = model["pid"].as_i64()? != i64::from(before.number());
         (model["status"] == "ready" && other).then(|| paddock.child())
     })
-}
-
-#[test]
-fn a_chat_stream_ends_with_an_error_event_and_not_cleanly() {
-    let paddock = paced();
-    let mut client = paddock.connect();
-    client.send(chat_stream(ENDLESS));
-    assert_eq!(client.head().status, 200);
-    client.event();
-    client.event();
-    kill_child(&paddock);
-    let (events, clean) = client.events();
-    let last = events.last().unwrap();
-    assert!(!last.text.contains("event:"), "{last:?}");
-    let error: Value = serde_json::from_str(&last.data()).unwrap();
-    assert_eq!(error["error"]["code"], "upstream_closed", "{error}");
-    assert!(error["error"]["message"].is_string());
-    assert!(!clean, "a cut stream looks whole");
-    assert!(events.iter().all(|event| event.data() != "[DONE]"));
-}
-
-#[test]
-fn a_messages_stream_ends_with_an_error_event_of_its_own_kind() {
-    let paddock = paced();
-    let mut client = paddock.connect();
-    client.send(messages_stream(ENDLESS));
-    client.head();
-    client.event();
-    kill_child(&paddock);
-    let (events, clean) = client.events();
-    let last = events.last().unwrap();
-    assert!(last.text.starts_with("event: error\n"), "{last:?}");
-    let error: Value = serde_json::from_str(&last.data()).unwrap();
-    assert_eq!(error["type"], "error");
-    assert_eq!(error["error"]["type"], "api_error");
-    assert!(!clean);
-    assert!(
-        events
-            .iter()
-            .all(|event| !event.text.contains("message_stop"))
-    );
-}
-
-#[test]
-fn an_answer_that_has_not_begun_becomes_502() {
-    let paddock = paced();
-    let mut client = paddock.connect();
-    client.send(whole(ENDLESS));
-    paddock.wait_in_flight(1);
-    kill_child(&paddock);
-    let answer = client.answer();
-    assert_eq!(answer.status, 502, "{answer:?}");
-    assert_eq!(answer.field("x-paddock-error"), Some("upstream_closed"));
-    assert_eq!(answer.error_code(), "upstream_closed");
-    let message = answer.json()["error"]["message"].to_string();
-    assert!(message.contains("SIGKILL"), "{message}");
 }
 
 #[test]
@@ -115,45 +49,6 @@ fn requests_on_connections_that_die_with_the_child_are_answered_by_the_next_one(
             assert_eq!(answer.status, 200, "{answer:?}");
         }
         wait_for_the_next(&paddock, before);
-    }
-}
-
-#[test]
-fn the_child_is_back_by_itself_and_the_next_request_is_answered() {
-    let paddock = paced();
-    let first = kill_child(&paddock);
-    // A child that is still dying may take a request with it.
-    wait_until(LIMIT, "its death", || !first.is_alive());
-    // Sent at once: it waits for the next child.
-    assert_eq!(paddock.ask(whole(1)).status, 200);
-    let second = wait_for_the_next(&paddock, first);
-    assert_ne!(first.number(), second.number());
-    assert_eq!(paddock.ask(whole(1)).status, 200);
-    assert_eq!(paddock.model()["restarts"], 1);
-}
-
-#[test]
-fn it_comes_back_after_each_of_its_deaths() {
-    for (death, request) in [
-        ("mid-stream:3:segv", chat_stream(5)),
-        ("head:abort", whole(5)),
-        ("first-request:exit1", whole(5)),
-        ("first-request:exit0", whole(5)),
-    ] {
-        let paddock = paddock!().engine_args(["--fake-die", death]).start();
-        paddock.wait_ready();
-        let first = paddock.child();
-        let mut client = paddock.connect();
-        client.send(request);
-        let head = client.head();
-        let streamed = death.starts_with("mid-stream");
-        assert_eq!(head.status, if streamed { 200 } else { 502 }, "{death}");
-        if streamed {
-            let (events, clean) = client.events();
-            assert!(!clean);
-            assert!(events.last().unwrap().data().contains("upstream_closed"));
-        }
-        wait_for_the_next(&paddock, first);
     }
 }
 

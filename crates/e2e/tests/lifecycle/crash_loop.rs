@@ -56,21 +56,6 @@ fn a_crash_loop_ends_in_unhealthy_with_the_cause() {
 }
 
 #[test]
-fn a_child_that_never_gets_ready_ends_there_too() {
-    let mut paddock = paddock!()
-        .engine_args(["--fake-die", "loading:abort"])
-        .start();
-    // Sent before the first death, it is refused when there is no hope left.
-    let mut client = paddock.connect();
-    client.send(whole(1));
-    wait_unhealthy(&mut paddock);
-    let answer = client.answer();
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.error_code(), "load_failed");
-    assert_eq!(paddock.model()["failure"]["class"], "aborted");
-}
-
-#[test]
 fn requests_in_a_crash_loop_are_answered_within_a_bound() {
     let paddock = paddock!()
         .engine_args(["--fake-die", "first-request:kill"])

@@ -12,8 +12,9 @@ use paddock_e2e::paddock;
 /// Returns a user that owns nothing and runs nothing: the limit counts all processes of a user, those of another test
 /// included.
 fn new_user() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(60_600);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Tests run in several processes at once.
+    1_000_000 + std::process::id() * 64 + NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Makes a command run as a user who may have as many processes and threads: root may have any number.

@@ -5,8 +5,6 @@ use std::time::Duration;
 use paddock_e2e::harness::{Paddock, PaddockBuilder, now};
 use paddock_e2e::paddock;
 
-use crate::requests::{ENDLESS, PACED, chat_stream};
-
 /// How long a child may live on.
 const LIMIT: Duration = Duration::from_secs(1);
 
@@ -25,52 +23,6 @@ fn kill(mut paddock: Paddock) {
 /// A child that would not end by itself, neither of a signal nor of the end of its stdin.
 fn stubborn() -> PaddockBuilder {
     paddock!().engine_args(["--fake-ignore-term", "--fake-no-event"])
-}
-
-#[test]
-fn a_ready_child_goes_too() {
-    for builder in [paddock!(), stubborn()] {
-        let paddock = builder.start();
-        paddock.wait_ready();
-        kill(paddock);
-    }
-}
-
-#[test]
-fn a_loading_child_goes_too() {
-    for builder in [paddock!(), stubborn()] {
-        let paddock = builder.engine_args(["--fake-load-ms", "600000"]).start();
-        kill(paddock);
-    }
-}
-
-#[test]
-fn a_child_that_streams_goes_too() {
-    for builder in [paddock!(), stubborn()] {
-        let paddock = builder.engine_args(PACED).start();
-        let mut stream = paddock.connect();
-        stream.send(chat_stream(ENDLESS));
-        stream.head();
-        stream.event();
-        kill(paddock);
-    }
-}
-
-#[test]
-fn a_child_that_is_being_drained_goes_too() {
-    let paddock = stubborn()
-        .engine_args(PACED)
-        .config("server.drain_timeout = '10m'")
-        .start();
-    let mut stream = paddock.connect();
-    stream.send(chat_stream(ENDLESS));
-    stream.head();
-    paddock.signal(paddock_e2e::harness::Signal::TERM);
-    paddock
-        .stderr()
-        .wait_for(paddock_e2e::harness::LIMIT, "draining");
-    stream.event();
-    kill(paddock);
 }
 
 /// An engine that hangs when it is asked what it can. It lies in the directory by which processes are found.

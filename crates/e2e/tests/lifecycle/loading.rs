@@ -1,11 +1,9 @@
 //! While the child loads the port is open, health says so, and requests wait.
 
-use std::thread;
-
-use paddock_e2e::harness::{Address, Connection, LIMIT, WATCH_TIME, get, post, wait_until};
+use paddock_e2e::harness::{LIMIT, WATCH_TIME, post, wait_until};
 use paddock_e2e::paddock;
 
-use crate::requests::{chat_stream, whole};
+use crate::requests::whole;
 
 #[test]
 fn health_is_503_starting_from_the_first_moment_until_it_is_ok() {
@@ -64,44 +62,6 @@ fn the_port_is_open_while_there_is_no_child_yet() {
             assert_eq!(client.answer().status, 200);
         }
     }
-}
-
-#[test]
-fn requests_sent_while_loading_wait_and_are_answered() {
-    let paddock = paddock!().hold_load().start();
-    let address = paddock.public().clone();
-    let asking: Vec<_> = (0..4).map(|_| ask_in_the_background(&address)).collect();
-    let mut stream = paddock.connect();
-    stream.send(chat_stream(3));
-    paddock.wait_queued(5);
-    assert_eq!(paddock.model()["status"], "loading");
-    paddock.release_load();
-    assert_eq!(stream.head().status, 200);
-    let (events, clean) = stream.events();
-    assert!(clean);
-    assert_eq!(events.last().unwrap().data(), "[DONE]");
-    for asking in asking {
-        assert_eq!(asking.join().unwrap(), 200);
-    }
-}
-
-fn ask_in_the_background(address: &Address) -> thread::JoinHandle<u16> {
-    let mut connection = Connection::connect(address);
-    connection.send(whole(1));
-    thread::spawn(move || connection.answer().status)
-}
-
-#[test]
-fn a_request_is_answered_as_soon_as_the_child_is_ready() {
-    // On one connection: what was asked while loading, then what is asked after it.
-    let args = ["--fake-load-ms", "300"];
-    let paddock = paddock!().hold_load().engine_args(args).start();
-    let mut client = paddock.connect();
-    assert_eq!(client.ask(get("/health")).status, 503);
-    paddock.release_load();
-    assert_eq!(client.ask(whole(1)).status, 200);
-    assert_eq!(client.ask(get("/health")).status, 200);
-    assert_eq!(paddock.model()["status"], "ready");
 }
 
 #[test]

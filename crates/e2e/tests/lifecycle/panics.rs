@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use paddock_e2e::harness::{Connection, Paddock, get, post};
 use paddock_e2e::paddock;
-use serde_json::Value;
 
-use crate::requests::{ENDLESS, PACED, chat_stream, whole};
+use crate::requests::PACED;
 
 /// How long paddock may take to be gone.
 const END: Duration = Duration::from_secs(5);
@@ -48,40 +47,6 @@ fn without_its_actor_paddock_ends_and_says_why() {
         assert!(said.contains("was told to panic"), "{said}");
         assert!(said.contains("please report it"), "{said}");
     }
-}
-
-#[test]
-fn a_stream_is_told_and_not_ended_cleanly() {
-    for part in ["runtime", "spawner"] {
-        let mut paddock = paced();
-        let mut stream = paddock.connect();
-        stream.send(chat_stream(ENDLESS));
-        stream.head();
-        stream.event();
-        panic(&paddock, part);
-        let (events, clean) = stream.events();
-        let last = events.last().expect("an event");
-        let error: Value = serde_json::from_str(&last.data()).expect("an error");
-        assert!(error["error"]["code"].is_string(), "{part}: {error}");
-        assert!(!clean, "{part}");
-        assert_eq!(paddock.wait_exit(END).code(), Some(1), "{part}");
-        assert_eq!(paddock.leftovers(), [""; 0], "{part}");
-    }
-}
-
-#[test]
-fn who_waits_for_a_load_is_refused() {
-    let args = ["--fake-load-ms", "600000"];
-    let mut paddock = paddock!().engine_args(args).start();
-    let mut waiting = paddock.connect();
-    waiting.send(whole(1));
-    paddock.wait_queued(1);
-    panic(&paddock, "runtime");
-    let answer = waiting.answer();
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.field("x-paddock-error"), Some("shutting_down"));
-    assert_eq!(paddock.wait_exit(END).code(), Some(1));
-    assert_eq!(paddock.leftovers(), [""; 0]);
 }
 
 #[test]

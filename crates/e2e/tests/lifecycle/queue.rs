@@ -41,18 +41,6 @@ fn it_is_told_how_long_the_rest_of_the_load_takes() {
 }
 
 #[test]
-fn it_gets_that_in_its_own_dialect() {
-    let paddock = paddock!()
-        .engine_args(FOR_EVER)
-        .config("scheduler.queue_timeout = '1ms'")
-        .start();
-    let answer = paddock.post("/v1/messages", "{}");
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.json()["type"], "error");
-    assert_eq!(answer.json()["error"]["type"], "overloaded_error");
-}
-
-#[test]
 fn one_more_than_the_queue_takes_gets_429_at_once() {
     let paddock = paddock!()
         .hold_load()
@@ -68,22 +56,6 @@ fn one_more_than_the_queue_takes_gets_429_at_once() {
     for client in &mut queued {
         assert_eq!(client.answer().status, 200);
     }
-}
-
-#[test]
-fn a_client_that_leaves_the_queue_leaves_its_place_to_another() {
-    let paddock = paddock!()
-        .engine_args(FOR_EVER)
-        .config("scheduler.queue_limit = 1")
-        .start();
-    let mut leaving = paddock.connect();
-    leaving.send(whole(1));
-    paddock.wait_queued(1);
-    drop(leaving);
-    paddock.wait_queued(0);
-    let mut next = paddock.connect();
-    next.send(whole(1));
-    paddock.wait_queued(1);
 }
 
 /// Checks what every refusal that a retry can help has.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, Signal, now};
+use paddock_e2e::harness::{Paddock, PaddockBuilder, Signal, now};
 use paddock_e2e::paddock;
 
 use crate::requests::{ENDLESS, PACED, chat_stream, whole};
@@ -24,27 +24,6 @@ fn stop_within(paddock: &mut Paddock, signal: Signal, limit: Duration) {
 /// With a drain that is far longer than anything here.
 fn long_drain() -> PaddockBuilder {
     paddock!().config("server.drain_timeout = '10m'")
-}
-
-#[test]
-fn an_idle_paddock_ends_at_either_signal_without_waiting_for_the_drain() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let mut paddock = long_drain().start();
-        paddock.wait_ready();
-        assert_eq!(paddock.ask(whole(1)).status, 200);
-        stop_within(&mut paddock, signal, BEYOND);
-    }
-}
-
-#[test]
-fn a_loading_child_is_stopped_at_once() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let args = ["--fake-load-ms", "600000"];
-        let mut paddock = long_drain().engine_args(args).start();
-        let child = paddock.child();
-        stop_within(&mut paddock, signal, BEYOND);
-        assert!(!child.is_alive());
-    }
 }
 
 #[test]
@@ -70,20 +49,6 @@ fn a_child_that_ignores_the_signal_is_killed_in_time() {
 }
 
 #[test]
-fn a_child_that_hangs_is_killed_in_time() {
-    let args = [
-        "--fake-hang",
-        "ready",
-        "--fake-ignore-term",
-        "--fake-no-event",
-    ];
-    let mut paddock = long_drain().engine_args(args).start();
-    let child = paddock.child();
-    stop_within(&mut paddock, Signal::INT, BEYOND);
-    assert!(!child.is_alive());
-}
-
-#[test]
 fn with_requests_in_flight_it_takes_the_drain_and_no_more() {
     let drain = Duration::from_secs(1);
     for ignores in [&["--fake-log-flood", "1000"][..], &["--fake-ignore-term"]] {
@@ -101,34 +66,4 @@ fn with_requests_in_flight_it_takes_the_drain_and_no_more() {
         paddock.wait_in_flight(2);
         stop_within(&mut paddock, Signal::TERM, drain + BEYOND);
     }
-}
-
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    for signals in [[Signal::TERM, Signal::TERM], [Signal::INT, Signal::TERM]] {
-        let mut paddock = long_drain().engine_args(PACED).start();
-        paddock.wait_ready();
-        let mut stream = paddock.connect();
-        stream.send(chat_stream(ENDLESS));
-        stream.head();
-        paddock.signal(signals[0]);
-        paddock.stderr().wait_for(LIMIT, "draining");
-        stream.event();
-        assert!(paddock.exit_status().is_none());
-        stop_within(&mut paddock, signals[1], Duration::from_secs(2));
-    }
-}
-
-#[test]
-fn an_idle_child_needs_no_grace() {
-    // The fastest of a few, so that a busy machine does not count; a grace is there each time.
-    let stops = (0..5).map(|_| {
-        let mut paddock = long_drain().start();
-        paddock.wait_ready();
-        let begun = now();
-        paddock.stop(Signal::TERM);
-        begun.elapsed()
-    });
-    let fastest = stops.min().unwrap();
-    assert!(fastest < Duration::from_millis(500), "{fastest:?}");
 }

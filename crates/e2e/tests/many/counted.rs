@@ -69,65 +69,6 @@ fn who_finds_the_queue_full_or_waits_too_long_is_counted_as_refused() {
 }
 
 #[test]
-fn tokens_are_read_from_every_dialect_streamed_or_not() {
-    let paddock = three().start();
-    let mut count = 0;
-    let mut generated = 0;
-    let messages = r#""messages":[{"role":"user","content":"one two three"}]"#;
-    for (path, route, asked, prompt, made) in [
-        (
-            "/v1/messages",
-            "messages",
-            &format!(r#""max_tokens":5,{messages}"#),
-            "/usage/input_tokens",
-            "/usage/output_tokens",
-        ),
-        (
-            "/v1/responses",
-            "responses",
-            &r#""max_output_tokens":5,"input":"one two three""#.to_owned(),
-            "/usage/input_tokens",
-            "/usage/output_tokens",
-        ),
-        (
-            "/completion",
-            "completion",
-            &r#""n_predict":5,"prompt":"one two three""#.to_owned(),
-            "/tokens_evaluated",
-            "/tokens_predicted",
-        ),
-    ] {
-        let body = format!(r#"{{"model":"a",{asked}}}"#);
-        let answer = paddock.ask(post(path, &body));
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        let answer = answer.json();
-        let said = [prompt, made].map(|at| answer.pointer(at).cloned().unwrap_or_default());
-        assert!(said.iter().all(|said| said.as_u64() > Some(0)), "{answer}");
-        for streams in [false, true] {
-            if streams {
-                let mut client = paddock.connect();
-                client.send(post(path, &body.replacen('{', r#"{"stream":true,"#, 1)));
-                assert_eq!(client.head().status, 200, "{path}");
-                assert!(client.events().1, "{path}: it was cut");
-            }
-            count += 1;
-            generated += said[1].as_u64().unwrap_or_default();
-            let row = newest(&paddock, count);
-            assert_eq!(row["route"], route);
-            assert_eq!(row["outcome"], "complete");
-            assert_eq!(
-                [&row["tokens"]["prompt"], &row["tokens"]["generated"]],
-                [&said[0], &said[1]],
-                "{row}"
-            );
-            assert_eq!(row["ttft_seconds"].is_number(), streams, "{row}");
-        }
-    }
-    let line = format!(r#"paddock_tokens_total{{model="a",kind="generated"}} {generated}"#);
-    wait_counted(&paddock, &line);
-}
-
-#[test]
 fn a_child_that_crashes_while_it_serves_is_no_failed_load() {
     let paddock = paddock_e2e::paddock!()
         .engine_args(["--fake-die", "idle-ms:200:exit1"])

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use paddock_e2e::harness::{LIMIT, Paddock, PaddockBuilder, Signal, now, wait_until};
@@ -158,22 +157,6 @@ fn a_receiver_that_fails_delays_no_request_and_gets_all_of_them() {
 }
 
 #[test]
-fn nobody_who_listens_delays_no_request() {
-    // Of this address no other test takes a port.
-    let address = SocketAddr::from(([127, 0, 0, 77], 0));
-    let address = TcpListener::bind(address).and_then(|listener| listener.local_addr());
-    let address = address.expect("an address");
-    let paddock = posting(&format!("http://{address}/")).start();
-    let asked = chats(&paddock, 2, 50);
-    wait_until(LIMIT, "the failure to be said", || {
-        let said = paddock.stderr().all().concat();
-        said.contains("cannot deliver events") && said.contains("Connection refused")
-    });
-    let receiver = Receiver::at(address, |_| OK);
-    assert_eq!(ids(&receiver.wait_requests(100)), asked);
-}
-
-#[test]
 fn what_a_receiver_refuses_is_counted_and_not_posted_again() {
     let receiver = Receiver::start(|number| match number {
         0 => Reply::Status(404, ""),
@@ -235,26 +218,4 @@ fn a_receiver_that_hangs_holds_up_the_end_for_seconds_at_most() {
     assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
     let said = paddock.stderr().all().concat();
     assert!(said.contains("undelivered events: they are lost"), "{said}");
-}
-
-#[test]
-fn what_cannot_be_posted_to_is_said_at_the_start() {
-    let check = posting("https://me:s3cret@collector/").check();
-    assert_eq!(check.code, Some(64));
-    assert!(
-        check
-            .stderr
-            .contains("into the file that `events_token_file` names"),
-        "{}",
-        check.stderr
-    );
-    let check = posting("http://collector/")
-        .config("telemetry.events_token_file = 'nowhere'")
-        .check();
-    assert_eq!(check.code, Some(64));
-    assert!(
-        check.stderr.contains("there is no file"),
-        "{}",
-        check.stderr
-    );
 }

@@ -100,16 +100,3 @@ fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
     assert_eq!(answered_by(&other.answer()), "b");
     assert!(decisions(&paddock, "a").contains("a was evicted for b"));
 }
-
-#[test]
-fn a_client_that_leaves_the_queue_leaves_it_at_once() {
-    let paddock = three().hold_load().start();
-    let mut client = Connection::connect(paddock.public());
-    client.send(chat("a"));
-    wait_until(LIMIT, "one to wait", || model(&paddock, "a")["queued"] == 1);
-    drop(client);
-    wait_until(LIMIT, "nobody to wait", || {
-        model(&paddock, "a")["queued"] == 0
-    });
-    paddock.release_load();
-}

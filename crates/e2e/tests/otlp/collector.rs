@@ -30,8 +30,6 @@ use tokio::task::JoinSet;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mood {
     Takes,
-    /// Answers with this status.
-    Answers(u16),
     /// Never answers.
     Stalls,
 }
@@ -181,15 +179,10 @@ async fn answer(
             other => panic!("what is {other}?"),
         }
     }
-    let mut response = Response::default();
     match mood {
-        Mood::Takes => {}
-        Mood::Answers(status) => {
-            *response.status_mut() = status.try_into().expect("a status");
-        }
+        Mood::Takes => Ok(Response::default()),
         Mood::Stalls => std::future::pending().await,
     }
-    Ok(response)
 }
 
 /// Attributes as text.

@@ -122,66 +122,6 @@ fn says_what_is_known(row: &Value, span: &Span) {
 }
 
 #[test]
-fn who_waits_for_a_turn_has_that_in_the_trace() {
-    let collector = Collector::start(Mood::Takes);
-    let mut paddock = collector
-        .paddock()
-        .config("models.m.max_in_flight = 1")
-        .hold_streams()
-        .start();
-    paddock.wait_ready();
-    let (mut first, mut second) = (paddock.connect(), paddock.connect());
-    first.send(stream("r1", ""));
-    paddock.wait_in_flight(1);
-    second.send(stream("r2", ""));
-    paddock.wait_queued(1);
-    let mut leaves = paddock.connect();
-    leaves.send(stream("r3", ""));
-    paddock.wait_queued(2);
-    drop(leaves);
-    paddock.wait_queued(1);
-    paddock.release_streams();
-    for client in [&mut first, &mut second] {
-        assert_eq!(client.head().status, 200);
-        assert!(client.events().1);
-    }
-    drop((first, second));
-    assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    let names = |id: &str| {
-        let children = collector.children(&collector.request(id)).into_iter();
-        children.map(|child| child.name).collect::<Vec<_>>()
-    };
-    assert_eq!(names("r1"), ["upstream", "stream"]);
-    assert_eq!(names("r2"), ["queue", "upstream", "stream"]);
-    assert_eq!(names("r3"), ["queue"], "it never reached the child");
-    let left = collector.request("r3");
-    assert_eq!(
-        attributes(&left.attributes)["paddock.outcome"],
-        "client_gone"
-    );
-}
-
-#[test]
-fn the_child_is_told_of_the_trace_that_the_span_is_in() {
-    let collector = Collector::start(Mood::Takes);
-    let mut paddock = collector.paddock().start();
-    let echo = |lines: &str| {
-        let asked = format!("GET /__fake/echo HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
-        let head = paddock.ask(asked).text();
-        let line = head.lines().find_map(|it| it.strip_prefix("traceparent: "));
-        line.expect("a traceparent").to_owned()
-    };
-    let told = echo("X-Request-Id: r1\r\n");
-    let theirs = traceparent("00");
-    assert_eq!(format!("traceparent: {}\r\n", echo(&theirs)), theirs);
-    assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    let span = collector.request("r1");
-    let (trace, id) = (hex(&span.trace_id), hex(&span.span_id));
-    assert_eq!(told, format!("00-{trace}-{id}-01"));
-    assert_eq!(span.parent_span_id, b"");
-}
-
-#[test]
 fn what_is_refused_has_a_span_and_what_nobody_keeps_has_none() {
     let collector = Collector::start(Mood::Takes);
     let mut paddock = collector

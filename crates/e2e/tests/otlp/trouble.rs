@@ -1,7 +1,6 @@
 //! A collector that is slow, gone or unwilling costs no request anything.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use paddock_e2e::harness::{LIMIT, Paddock, Signal, get, now, wait_until};
@@ -13,14 +12,6 @@ const SOON: Duration = Duration::from_secs(2);
 
 /// How long a stop may wait for a collector, and how long the rest of it takes on such a machine.
 const STOP: Duration = Duration::from_secs(3 + 7);
-
-/// How many spans were dropped.
-fn dropped(paddock: &Paddock) -> u64 {
-    let text = paddock.admin_get("/metrics").text();
-    let mut lines = text.lines();
-    let count = lines.find_map(|line| line.strip_prefix("paddock_spans_dropped_total "));
-    count.expect("a count").parse().expect("a number")
-}
 
 /// Asks often; nobody waits for more than the child.
 fn ask(paddock: &Paddock, times: usize) {
@@ -45,38 +36,6 @@ fn a_collector_that_never_answers_delays_nobody() {
     let begun = now();
     assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
     assert!(begun.elapsed() < STOP, "{:?}", begun.elapsed());
-}
-
-#[test]
-fn nobody_at_the_address_delays_nobody() {
-    let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = gone.local_addr().expect("an address");
-    drop(gone);
-    let line = format!("telemetry.otlp_endpoint = 'http://{address}'");
-    let mut paddock = paddock_e2e::paddock!().config(&line).start();
-    paddock.wait_ready();
-    ask(&paddock, 100);
-    wait_until(LIMIT, "the trouble to be told", || {
-        let told = paddock.stderr().all();
-        told.iter()
-            .any(|line| line.contains("cannot deliver traces"))
-    });
-    ask(&paddock, 100);
-    let begun = now();
-    assert_eq!(paddock.stop(Signal::TERM).code(), Some(0));
-    assert!(begun.elapsed() < STOP, "{:?}", begun.elapsed());
-}
-
-#[test]
-fn what_a_collector_refuses_is_dropped_and_counted() {
-    let collector = Collector::start(Mood::Answers(400));
-    let paddock = collector.paddock().start();
-    paddock.wait_ready();
-    assert_eq!(dropped(&paddock), 0);
-    ask(&paddock, 10);
-    // Each request, and its time with the child.
-    wait_until(LIMIT, "spans to be dropped", || dropped(&paddock) == 20);
-    assert_eq!(collector.requests().len(), 10);
 }
 
 #[test]

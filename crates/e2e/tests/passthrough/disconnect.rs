@@ -111,15 +111,3 @@ fn a_client_that_leaves_the_queue_never_reaches_the_child() {
     assert_eq!(paddock.post("/tokenize", r#"{"content":"a"}"#).status, 200);
     assert_eq!(child.count("requests_served") - before, 2);
 }
-
-#[test]
-fn a_client_that_leaves_while_the_model_loads_leaves_the_queue() {
-    let paddock = paddock_e2e::paddock!()
-        .engine_args(["--fake-load-ms", "600000"])
-        .start();
-    let mut client = paddock.connect();
-    client.send(ask(true));
-    wait_until(LIMIT, "a queue", || paddock.model()["queued"] == 1);
-    drop(client);
-    wait_until(LIMIT, "an empty queue", || paddock.model()["queued"] == 0);
-}

@@ -1,4 +1,4 @@
-use crate::support::{Child, binary, chunked, echo, echo_counted};
+use crate::support::{Child, binary, chunked, echo};
 use paddock_e2e::harness::{Connection, HttpResponse, LIMIT, Paddock, post, wait_until};
 
 const BODY_LIMIT: usize = 512 << 10;
@@ -17,26 +17,6 @@ fn assert_too_large(answer: &HttpResponse) {
     assert_eq!(answer.error_code(), "body_too_large");
     assert!(answer.text().contains("server.body_limit"), "{answer:?}");
     assert!(answer.head.closes());
-}
-
-#[test]
-fn a_body_of_the_greatest_size_passes() {
-    let paddock = start();
-    let body = binary(BODY_LIMIT, 1);
-    assert_eq!(paddock.ask(echo_counted(&body)).status, 200);
-    let framed = echo("Transfer-Encoding: chunked\r\n", &chunked(&body, &[1000]));
-    assert_eq!(paddock.ask(framed).status, 200);
-}
-
-#[test]
-fn a_body_that_says_it_is_too_large_never_reaches_the_child() {
-    let paddock = start();
-    let mut child = Child::of(&paddock);
-    let body = binary(BODY_LIMIT + 1, 1);
-    let mut connection = paddock.connect();
-    assert_too_large(&connection.ask(echo_counted(&body)));
-    assert_eq!(connection.rest(), b"");
-    assert_eq!(child.connections(), 0);
 }
 
 /// A client that reads nothing before it has sent everything, on both planes.

@@ -1,10 +1,6 @@
 //! What passes through paddock: over real sockets, with a stand-in engine, seen from both sides.
 
 #[cfg(test)]
-mod absolute;
-#[cfg(test)]
-mod answers;
-#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod connections;

@@ -1,6 +1,5 @@
 use crate::support::{binary, both_kinds, echo_counted};
-use paddock_e2e::harness::{Connection, LIMIT, get, now, wait_until};
-use std::time::Duration;
+use paddock_e2e::harness::Connection;
 
 #[test]
 fn one_connection_serves_more_requests_than_the_childs_do() {
@@ -16,26 +15,5 @@ fn one_connection_serves_more_requests_than_the_childs_do() {
             assert!(answer.body == request, "request {number}");
             assert!(!answer.head.closes(), "request {number}");
         }
-    }
-}
-
-#[test]
-fn a_request_after_the_child_closed_its_idle_connection_is_answered() {
-    let paddock = both_kinds(paddock_e2e::paddock!());
-    let mut connections: Vec<Connection> = paddock
-        .public_addresses()
-        .iter()
-        .map(Connection::connect)
-        .collect();
-    for connection in &mut connections {
-        assert_eq!(connection.ask(get("/props")).status, 200);
-    }
-    // The child closes after 5 s, and only time brings that about.
-    let idle = now();
-    wait_until(LIMIT, "the child to close", || {
-        idle.elapsed() > Duration::from_millis(5500)
-    });
-    for connection in &mut connections {
-        assert_eq!(connection.ask(get("/props")).status, 200);
     }
 }

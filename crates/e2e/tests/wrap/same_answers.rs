@@ -112,17 +112,6 @@ fn wait_loaded(address: &Address) {
 }
 
 #[test]
-fn answers_are_the_same_once_the_model_is_loaded() {
-    let requests = loaded();
-    assert!(requests.len() >= 40);
-    with_both(&[], |direct, wrapped| {
-        wait_loaded(direct);
-        wait_loaded(wrapped);
-        compare(direct, wrapped, &requests);
-    });
-}
-
-#[test]
 fn answers_are_the_same_with_flags_that_change_them() {
     let flags = [
         "--embeddings",
@@ -180,62 +169,4 @@ fn a_body_that_is_too_large_is_refused_by_the_child_in_its_own_words() {
         assert!(direct.status_line.contains("413"), "{direct:?}");
         assert_eq!(direct, wrapped);
     });
-}
-
-#[test]
-fn an_upload_that_waits_to_be_invited_is_invited() {
-    with_both(&[], |direct, wrapped| {
-        wait_loaded(direct);
-        wait_loaded(wrapped);
-        let asked = [direct, wrapped].map(|address| {
-            let mut client = Connection::connect(address);
-            client.send(
-                "POST /tokenize HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
-                 Content-Length: 15\r\n\r\n",
-            );
-            let invitation = client.head();
-            assert_eq!(invitation.status, 100);
-            (invitation, Seen::of(&client.ask(r#"{"content":"a"}"#)))
-        });
-        assert_eq!(asked[0], asked[1]);
-        assert!(asked[0].1.status_line.contains("200"));
-    });
-}
-
-#[test]
-fn a_connection_can_be_used_again_where_the_command_lets_it() {
-    with_both(&[], |direct, wrapped| {
-        wait_loaded(direct);
-        wait_loaded(wrapped);
-        for address in [direct, wrapped] {
-            let mut client = Connection::connect(address);
-            for _ in 0..5 {
-                assert_eq!(client.ask(get("/props")).status, 200);
-            }
-        }
-    });
-}
-
-#[test]
-fn answers_are_the_same_on_a_unix_socket() {
-    let builder = paddock!();
-    let at = |name: &str| {
-        let path = builder.directory().join(name).display().to_string();
-        let mut args = args(&builder, &["--host"]);
-        args.push(path.clone());
-        (args, Address::parse(&format!("unix:{path}")))
-    };
-    let (direct_args, direct_at) = at("direct.sock");
-    let (wrapped_args, wrapped_at) = at("wrapped.sock");
-    let engine = builder.engine_path().to_owned();
-    let socket = builder.directory().join("direct.sock");
-    let paddock = builder.wrap(wrapped_args);
-    let direct = Direct::start(&engine, &direct_args, &direct_at);
-    assert_eq!(paddock.public(), &wrapped_at);
-    wait_loaded(&direct_at);
-    wait_loaded(&wrapped_at);
-    compare(&direct_at, &wrapped_at, &loaded());
-    drop(direct);
-    // The command leaves its socket behind, as the real one does.
-    std::fs::remove_file(socket).unwrap();
 }
