@@ -86,12 +86,12 @@ install_wheel() {
     [[ ! -x $home/bin/$program ]] || return 0
     lock "$program"
     [[ ! -x $home/bin/$program ]] || return 0
-    say "installing $program $version, once"
+    say "installing $program $version (only once)"
     scratch "$home.building"
     rm -rf "$home"
     if ! fetch_wheel >"$home.log" 2>&1; then
         tail -n 20 "$home.log" >&2
-        die "could not install $program; the whole log is $home.log"
+        die "could not install $program; see $home.log for the full log"
     fi
     # The finished directory appears in one rename, so it is whole or absent.
     mv "$home.building/finished" "$home"

@@ -24,7 +24,7 @@ fn panic(paddock: &Paddock, part: &str) {
 /// A paddock with a second model, whose child is ready and does not end of a signal soon.
 fn paced() -> Paddock {
     let builder = paddock!().engine_args(PACED);
-    let other = format!("models.other.path = {:?}", builder.model_path());
+    let other = format!("models.other.path = '{}'", builder.model_path().display());
     let paddock = builder
         .config("server.drain_timeout = '1s'")
         .config("models.m.preload = true")
