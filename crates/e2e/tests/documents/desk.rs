@@ -162,7 +162,7 @@ impl Desk {
         let anywhere = "paddock check --listen 127.0.0.1:0 --admin 127.0.0.1:0";
         let here = self.here(line).replace("paddock check", anywhere);
         let output = self
-            .command("timeout", &["60", "sh", "-c", &here])
+            .command("timeout", &["240", "sh", "-c", &here])
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
