@@ -12,6 +12,7 @@ use tokio::{
     task::{self, JoinSet},
     time::{self, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Logs,
@@ -27,13 +28,19 @@ const MAX_REPORT_LINE_BYTES: usize = 64 * 1024;
 /// The number of bytes read at once: as many as a pipe holds.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Longest wait for the last output of an exited child.
+/// Longest wait for an exited child's output to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The number of times that output is still read after [`DRAIN_TIMEOUT`]: more than both pipes of a child hold, and few
+/// enough for a process that never stops writing.
+const MAX_LATE_READS: u32 = 4;
 
 /// The output of one generation.
 #[derive(Debug)]
 pub(crate) struct Output {
     readers: JoinSet<()>,
+    /// Cancelled when the readers should read what the pipes hold, and end.
+    closing: CancellationToken,
     /// Keeps `latest_report` open after the child has closed its stdout.
     _reports: watch::Sender<Option<StateReport>>,
     latest_report: watch::Receiver<Option<StateReport>>,
@@ -56,16 +63,23 @@ impl Output {
             last_write: Arc::clone(&last_write),
         };
         let begin = logs.begin_child();
-        let mut readers = JoinSet::new();
+        let (mut readers, closing) = (JoinSet::new(), CancellationToken::new());
         if let Some(stdout) = stdout {
-            readers.spawn(read(stdout, sink("stdout"), MAX_REPORT_LINE_BYTES));
+            let sink = sink("stdout");
+            readers.spawn(read(stdout, sink, MAX_REPORT_LINE_BYTES, closing.clone()));
         }
         if let Some(stderr) = stderr {
-            readers.spawn(read(stderr, sink("stderr"), MAX_LINE_BYTES));
+            readers.spawn(read(
+                stderr,
+                sink("stderr"),
+                MAX_LINE_BYTES,
+                closing.clone(),
+            ));
         }
         let latest_report = reports.subscribe();
         Self {
             readers,
+            closing,
             _reports: reports,
             latest_report,
             last_write,
@@ -97,12 +111,21 @@ impl Output {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the rest of an exited child's output, for a bounded time: a process that has left the group may
-    /// hold the pipe open for ever.
+    /// Reads the rest of an exited child's output.
+    ///
+    /// The wait for its end is bounded, because a process that has left the group may hold the pipe open for ever. What
+    /// the pipes hold by then is read in any case: on a busy machine the readers may not have run at all.
     pub(crate) async fn finish(&mut self) {
+        let closing = self.closing.clone();
         let all = async { while self.readers.join_next().await.is_some() {} };
-        if time::timeout(DRAIN_TIMEOUT, all).await.is_err() {
-            self.readers.shutdown().await;
+        let close = async {
+            time::sleep(DRAIN_TIMEOUT).await;
+            closing.cancel();
+            future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = all => {}
+            () = close => {}
         }
     }
 
@@ -176,14 +199,21 @@ impl LineSink {
     }
 }
 
-/// Reads a stream to its end.
-async fn read(mut stream: impl AsyncRead + Unpin, sink: LineSink, limit: usize) {
+/// Reads a stream to its end, or until nothing more is there once `closing` is cancelled.
+async fn read(
+    mut stream: impl AsyncRead + Unpin,
+    sink: LineSink,
+    limit: usize,
+    closing: CancellationToken,
+) {
     let mut lines = LineSplitter::new(limit);
     let mut piece = vec![0; READ_BUFFER_BYTES];
-    loop {
+    let mut late_reads = 0;
+    while late_reads < MAX_LATE_READS {
         let read = tokio::select! {
             biased;
             read = stream.read(&mut piece) => read,
+            () = closing.cancelled() => break,
             () = until(sink.logs.gap_end()) => {
                 sink.log_suppressed(sink.logs.end_gap(Instant::now()));
                 continue;
@@ -197,6 +227,7 @@ async fn read(mut stream: impl AsyncRead + Unpin, sink: LineSink, limit: usize) 
                 break;
             }
         }
+        late_reads += u32::from(closing.is_cancelled());
         // A child that writes without a pause must not block other tasks of this thread.
         task::yield_now().await;
     }
@@ -207,5 +238,42 @@ async fn until(time: Option<Instant>) {
     match time {
         Some(time) => time::sleep_until(time).await,
         None => future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    fn sink(logs: &Logs) -> LineSink {
+        LineSink {
+            stream: "stderr",
+            name: "m".into(),
+            logs: logs.clone(),
+            reports: watch::Sender::new(None),
+            last_write: Arc::new(Mutex::new(Instant::now())),
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_in_the_pipe_are_read_although_time_is_over() {
+        let (logs, closing) = (Logs::new(), CancellationToken::new());
+        let begin = logs.begin_child();
+        let (mut child, stream) = tokio::io::duplex(1024);
+        child.write_all(b"out of memory\n").await.unwrap();
+        closing.cancel();
+        // `child` stays open, as in a process that has left the group.
+        read(stream, sink(&logs), MAX_LINE_BYTES, closing).await;
+        assert_eq!(logs.tail(begin, 1), ["out of memory"]);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_never_stops_writing_is_left_when_time_is_over() {
+        let closing = CancellationToken::new();
+        closing.cancel();
+        let endless = tokio::io::repeat(b'x');
+        read(endless, sink(&Logs::new()), MAX_LINE_BYTES, closing).await;
     }
 }
