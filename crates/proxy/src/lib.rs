@@ -3,6 +3,10 @@
 //! Invariant: a request that finds its model's gate open takes no lock, sends no message and waits for no
 //! other thread. This crate depends on neither axum nor rusqlite.
 //!
+//! The *gate* of a model is an atomic counter of its requests in flight, open while the model serves and has a free slot.
+//! A request that passes it holds a *lease*, which keeps the model in memory until it is dropped; any other request waits
+//! in the runtime's queue.
+//!
 //! A few workers, each a thread with its own runtime, serve clients' connections from the first to the last
 //! byte. A request shares nothing with other threads except its model's gate.
 //!

@@ -1,8 +1,8 @@
 //! The handle through which other tasks send commands to the runtime actor.
 
+use super::config_changes::ReloadReport;
 use super::journal::{JournalEntry, RequestExplanation};
 use super::message::Command;
-use super::reload::ReloadReport;
 use super::snapshot::RuntimeSnapshot;
 use paddock_config::Config;
 use paddock_scheduler::ModelId;

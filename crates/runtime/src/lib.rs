@@ -35,7 +35,7 @@
 //! | `failure_dedup` | suppresses repeated refusals in log, journal and counters |
 //! | `command_end` | the end of a wrapped command that has never served |
 //! | `refusal_error`, `retry_after` | the error for a refused request, and when it is worth sending again |
-//! | `reload` | the differences between two configurations |
+//! | `config_changes` | the differences between two configurations |
 //! | `journal` | recent decisions, for `explain` |
 //! | `lifecycle_events` | names of lifecycle events in the activity database |
 //! | `model_counters` | counts of loads, evictions, failures and restarts |
@@ -48,6 +48,7 @@ mod child_failure;
 mod child_spec;
 mod clock;
 mod command_end;
+mod config_changes;
 mod engine_probe;
 mod failure_dedup;
 #[cfg(test)]
@@ -68,7 +69,6 @@ mod model_knowledge;
 mod placement;
 mod prefetch;
 mod refusal_error;
-mod reload;
 mod retry_after;
 pub mod runtime_dir;
 pub mod sandbox;
@@ -80,7 +80,7 @@ mod trial_load;
 
 pub use actor::{Runtime, RuntimeSetup};
 pub use command_end::CommandEnd;
+pub use config_changes::ReloadReport;
 pub use handle::RuntimeHandle;
 pub use journal::{JournalEntry, RequestExplanation};
-pub use reload::ReloadReport;
 pub use snapshot::{ModelDetails, RuntimeSnapshot};

@@ -1,9 +1,9 @@
 //! Messages to the runtime actor: commands from other parts of paddock, and results of the actor's own tasks.
 
+use super::config_changes::ReloadReport;
 use super::inspection::InspectionResult;
 use super::journal::{JournalEntry, RequestExplanation};
 use super::measure::MeasuredLoad;
-use super::reload::ReloadReport;
 use super::snapshot::RuntimeSnapshot;
 use crate::engine_probe::Engine;
 use paddock_config::Config;

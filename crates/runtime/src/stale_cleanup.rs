@@ -2,7 +2,7 @@
 //!
 //! Children end with their paddock, and its watcher kills the processes they started; but the watcher may have been
 //! killed too, and the runtime directory stays. A stale directory is recognized by its signed record (see
-//! [`crate::runtime_dir`]) and the missing lock, and a stale process by the run in its environment. Anything else
+//! [`crate::runtime_dir`]) and the missing lock, and a stale process by the run id in its environment. Anything else
 //! is left alone.
 
 use std::ffi::OsStr;

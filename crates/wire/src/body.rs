@@ -26,6 +26,8 @@ pub struct Truncated;
 pub struct Body {
     state: BodyState,
     data_bytes: u64,
+    /// The last two bytes of data; two line feeds before the first byte. A stream of events that ends with them has no
+    /// unfinished event.
     last_two: [u8; 2],
 }
 

@@ -1,4 +1,4 @@
-//! The server's descriptions of itself: models, properties, slots, metrics.
+//! The stand-in's descriptions of itself: models, properties, slots, metrics.
 
 use super::json_writer::{array, quote};
 use super::response::Response;

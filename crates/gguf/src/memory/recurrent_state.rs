@@ -9,6 +9,9 @@ use super::saturating::{product, sum};
 const ALL_RECURRENT: [&str; 6] = ["mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"];
 
 /// Marks the recurrent layers as llama.cpp b11434 does (`src/models/*.cpp`).
+///
+/// `layers` counts all layers of the file, `trunk` those that process every token: layers for multi-token prediction
+/// follow the trunk, and none of them is recurrent.
 pub(super) fn recurrent_layers(
     keys: ModelKeys<'_>,
     attention: &Attention,

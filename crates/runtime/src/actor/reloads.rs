@@ -1,8 +1,8 @@
 //! Applies another configuration: changes only the models whose sections differ.
 
 use super::Runtime;
+use crate::config_changes::{ApiKeyChanges, ModelChange, ReloadReport, keys_requiring_restart};
 use crate::model_knowledge::ModelKnowledge;
-use crate::reload::{ApiKeyChanges, ModelChange, ReloadReport, keys_requiring_restart};
 use crate::scheduler_policy;
 use paddock_admission::model::{Capacity, ExchangeLimits};
 use paddock_config::{self as config, Config};

@@ -1,4 +1,9 @@
 //! The invariants of the scheduler between two events, checked in debug builds.
+//!
+//! A model is on one list at most: in *line* while it waits for memory; among the *claims* while memory is reserved for
+//! it, until the models evicted for it have left; *resident* while it holds memory; among the *retries* after a failed
+//! load. *Newcomers* are models that joined the line since it was last served, and `smallest_need` is a lower bound of
+//! what any model in line needs, so that the line is not searched for less.
 
 use super::transition::ResidencyList;
 use super::{Scheduler, ServicePhase};

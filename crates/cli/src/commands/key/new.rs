@@ -1,4 +1,5 @@
-//! `paddock key new`.
+//! `paddock key new`: creates an API key, prints its secret once, and prints its section of the configuration file or
+//! writes it there.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
