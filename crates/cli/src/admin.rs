@@ -93,9 +93,7 @@ pub(crate) enum CommandError {
     #[error("the response ended before it was complete")]
     AnswerTruncated,
     /// The answer is not of the expected type.
-    #[error(
-        "the paddock at {address} sends an answer that this version of paddock cannot read: {why}"
-    )]
+    #[error("paddock at {address} sent a response that this version cannot read: {why}")]
     UnknownAnswer {
         /// The paddock's address.
         address: Address,

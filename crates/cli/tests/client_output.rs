@@ -193,10 +193,10 @@ fn decision(seconds: f64, what: &str, message: &str) -> Decision {
 }
 
 fn decisions() -> ModelExplanation {
-    let started = "gemma was started: it is expected to hold 278 MiB of the 700 MiB that were free";
+    let started = "gemma was started: it is expected to use 278 MiB of the 700 MiB that is free";
     ModelExplanation {
         decisions: vec![
-            decision(90_000.0, "wanted", "gemma was asked for by a request"),
+            decision(90_000.0, "wanted", "gemma was requested by a client"),
             decision(7_260.0, "starts", started),
             decision(7_200.0, "ready", "gemma was ready after 0.43 s"),
         ],
@@ -211,7 +211,7 @@ fn waited() -> RequestExplanation {
         engine_wait_seconds: None,
         error: Some(RefusalReason {
             kind: "queue_timeout".to_owned(),
-            message: "'gemma' stayed busy for as long as a request may wait".to_owned(),
+            message: "timed out waiting for a free slot on 'gemma'".to_owned(),
         }),
         meanwhile: vec![decision(3_600.0, "ready", "gemma was ready after 0.43 s")],
         model: Some("gemma".to_owned()),
@@ -361,7 +361,7 @@ fn an_answer_of_another_version_is_named_as_such() {
     let output = command.args(["pin", "later", "--admin", &admin]).output();
     let output = output.unwrap();
     let expected = format!(
-        "error: the paddock at {admin} sends an answer that this version of paddock cannot read: invalid type: \
+        "error: paddock at {admin} sent a response that this version cannot read: invalid type: \
          integer `1`, expected a boolean at line 1 column 39\n"
     );
     assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);

@@ -147,7 +147,7 @@ fn what_is_not_known_is_said() {
     let (code, out, _) = inspect(directory.path(), &["m.gguf"]);
     assert_eq!(code, 0);
     let memory = "\nmemory        unknown: the file lacks the metadata key `llama.block_count`, which is needed to \
-        predict its memory\n";
+        predict its memory use\n";
     assert!(
         out.contains("\nlayers        unknown\n") && out.contains(memory),
         "{out}"

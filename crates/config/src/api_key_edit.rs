@@ -28,7 +28,7 @@ pub enum EditError {
     },
     /// The key is not written as a section of its own.
     #[error(
-        "the keys in this file are not written as separate [auth.keys.NAME] sections; edit the file by hand"
+        "the keys in this file are not written as separate [auth.keys.NAME] sections; edit the file manually"
     )]
     ByHand,
 }

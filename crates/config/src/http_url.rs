@@ -156,7 +156,7 @@ mod tests {
             ("collector:8090", "does not begin with http://"),
             ("unix:/run/events.sock", "does not begin with http://"),
             ("https://", "not a valid URL"),
-            ("https://a..b/", "no certificate"),
+            ("https://a..b/", "neither a DNS name nor an IP address"),
             ("HTTPS://me:secret@collector", "a user name or password"),
             ("http://", "not a valid URL"),
             ("http:///events", "not a valid URL"),

@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Database {
     /// The file's name.
     pub name: &'static str,
-    /// Content of the file, as the subject of log messages ("what loads taught cannot be read").
+    /// Content of the file, as the subject of log messages ("the load history cannot be read").
     pub description: &'static str,
     /// Statements run on each connection before the schema is read or made.
     pub pragmas: &'static str,

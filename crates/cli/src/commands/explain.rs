@@ -13,10 +13,10 @@ use crate::output;
 /// Flags of `paddock explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A model, by its name or an alias, or a request, by its `x-request-id`.
+    /// Name or alias of a model, or the `x-request-id` of a request.
     #[arg(value_name = "MODEL|REQUEST_ID")]
     name: String,
-    /// Print JSON, as paddock answers.
+    /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(
             fs::read_to_string(kept).unwrap_or_default(),
             markdown::render(&paddock),
-            "write it anew: paddock man --markdown > docs/cli.md"
+            "regenerate it: paddock man --markdown > docs/cli.md"
         );
     }
 }

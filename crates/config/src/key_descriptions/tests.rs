@@ -101,6 +101,6 @@ fn the_published_schema_is_this_one() {
     let published = fs::read_to_string(path).unwrap_or_default();
     assert!(
         published == schema(),
-        "write it anew: paddock config schema > docs/paddock.schema.json"
+        "regenerate it: paddock config schema > docs/paddock.schema.json"
     );
 }

@@ -84,7 +84,10 @@ const HOPELESS: [(&str, &str, &[&str], &str); 6] = [
     (
         "missing-library",
         "missing_library",
-        &["libggml-cuda.so", "install the library"],
+        &[
+            "libggml-cuda.so",
+            "install the required version of the library",
+        ],
         "error while loading shared libraries",
     ),
     (
@@ -122,7 +125,7 @@ const HOPEFUL: [(&str, &str, &[&str], &str); 5] = [
     (
         "disk-full",
         "disk_full",
-        &["No space left on device", "free space where it writes"],
+        &["No space left on device", "free up space where it writes"],
         "write error",
     ),
     (
@@ -287,7 +290,7 @@ fn a_child_that_is_silent_for_too_long() {
         .config("models.m.startup_timeout = '500ms'")
         .start();
     let failure = failure(&paddock);
-    let words = ["no sign of progress for 500ms", "raise the startup timeout"];
+    let words = ["made no progress for 500ms", "increase startup_timeout"];
     assert_class(&failure, "startup_timeout", &words, "initializing");
 }
 

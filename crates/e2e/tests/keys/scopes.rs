@@ -17,7 +17,7 @@ fn what_changes_a_models_server_needs_a_key_for_that() {
     let forbidden = |request: &str, secret: &str, scope: &str| {
         let answer = ask(request, secret);
         assert_eq!(answer.status, 403, "{request}");
-        let words = format!("it wants `{scope}`");
+        let words = format!("it needs `{scope}`");
         assert!(answer.text().contains(&words), "{}", answer.text());
     };
     for path in [

@@ -79,5 +79,5 @@ fn four_names_of_one_file_do_not_hang_the_start() {
     }
     let paddock = serve(builder, &state);
     let said = paddock.stderr().all().join("\n");
-    assert!(said.contains("lock has 4 names"), "{said}");
+    assert!(said.contains("lock has 4 hard links"), "{said}");
 }

@@ -89,7 +89,7 @@ async fn assert_502(mounted: &Mounted, kind: &str, serving: impl Future<Output =
         error["message"]
             .as_str()
             .unwrap()
-            .contains("did not answer"),
+            .contains("did not respond"),
         "{body}"
     );
     assert_eq!(error["type"], "server_error");

@@ -262,7 +262,7 @@ fn a_system_that_starts_nothing_says_what_is_used_up() {
         (Errno::NFILE, TooManyFiles, "fs.file-max"),
         (Errno::AGAIN, TooManyProcesses, "ulimit -u"),
         (Errno::NOMEM, OutOfMemory, "unload another model"),
-        (Errno::NOSPC, DiskFull, "free space"),
+        (Errno::NOSPC, DiskFull, "free up space"),
         (Errno::NOENT, MissingBinary, "check the installation"),
         (Errno::ACCESS, NotExecutable, "check the installation"),
         (Errno::TOOBIG, BadFlag, "check the installation"),
