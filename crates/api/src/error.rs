@@ -14,11 +14,11 @@ pub struct ErrorBody {
 pub struct ErrorDetails {
     /// The kind of the error, such as `unknown_model`.
     pub code: String,
-    /// Reason why a model does not load; absent for other errors.
+    /// Reason for a failure to load a model; absent for other errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<LoadFailure>,
-    /// The cause, and what helps.
+    /// The cause, and how to fix it.
     pub message: String,
     /// The parameter that was refused; null for other errors.
     #[schema(required)]

@@ -2,15 +2,15 @@ use crate::ModelStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /api/models/{id}/explain`: the last decisions about a model.
+/// The response to `GET /api/models/{id}/explain`: the last decisions about a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelExplanation {
     /// At most 100 decisions about the model and exits of its children, newest last.
     pub decisions: Vec<Decision>,
-    /// Name of the model; null if it was removed meanwhile.
+    /// Name of the model; null if it has since been removed.
     #[schema(required)]
     pub id: Option<String>,
-    /// Status of the model; null if it was removed meanwhile.
+    /// Status of the model; null if it has since been removed.
     #[schema(required)]
     pub status: Option<ModelStatus>,
 }
@@ -26,7 +26,7 @@ pub struct Decision {
     pub what: String,
 }
 
-/// The answer to `GET /api/requests/{id}/explain`: the history of a request.
+/// The response to `GET /api/requests/{id}/explain`: the history of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RequestExplanation {
     /// Arrival of the request, in seconds since 1970.
@@ -34,7 +34,7 @@ pub struct RequestExplanation {
     /// Estimated time that the request waited for a slot inside the engine; null if the request is no longer listed.
     #[schema(required, minimum = 0)]
     pub engine_wait_seconds: Option<f64>,
-    /// Reason why paddock refused the request; null if it did not.
+    /// Reason for a refusal by paddock; null if the request was not refused.
     #[schema(required)]
     pub error: Option<RefusalReason>,
     /// Decisions about the model while the request waited, oldest first.
@@ -42,7 +42,8 @@ pub struct RequestExplanation {
     /// The model that the request was for; null if it named none.
     #[schema(required)]
     pub model: Option<String>,
-    /// End of the wait: `waiting`, `granted`, `refused` or `left`.
+    /// Result of the wait: `waiting`, `granted`, `refused`, or `left` (the client disconnected or the request was
+    /// cancelled).
     pub outcome: String,
     /// The `x-request-id` of the request.
     pub request: String,
@@ -50,7 +51,7 @@ pub struct RequestExplanation {
     pub waited_seconds: f64,
 }
 
-/// The reason why paddock refused a request.
+/// The reason for a refusal by paddock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusalReason {
     /// Kind of the error, as in `x-paddock-error`.

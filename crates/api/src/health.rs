@@ -2,25 +2,26 @@ use crate::LoadFailure;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /livez`.
+/// The response to `GET /livez`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
-    /// Always `ok`: a paddock that does not run sends no answer.
+    /// Always `ok`.
     pub status: LivenessStatus,
 }
 
-/// The status of a process that answers.
+/// The status of a running paddock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LivenessStatus {
-    /// paddock runs.
+    /// paddock is running.
     Ok,
 }
 
-/// The answer to `GET /readyz` and `GET /health`.
+/// The response to `GET /readyz` and `GET /health`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// Health of each model; absent if API keys are configured, because this route needs none.
+    /// Health of each model; omitted if API keys are configured (for `/readyz`: if one of them allows `admin`), because
+    /// these routes require no key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub models: Option<Vec<ModelHealth>>,
@@ -31,7 +32,7 @@ pub struct Health {
 /// The health of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelHealth {
-    /// Reason why the model does not load, or why its child ended; absent without a failure.
+    /// Reason for a failure to load the model, or for the exit of its child; absent without a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<LoadFailure>,

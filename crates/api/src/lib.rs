@@ -3,8 +3,8 @@
 //! The server writes these types, the command line reads them, and the `OpenAPI` document describes them with the
 //! comments of their fields. Fields are declared in the order in which they are written.
 //!
-//! Invariant: this crate holds types, their derives and the names of events and statuses, nothing else. It depends on serde and
-//! utoipa alone.
+//! Invariant: this crate holds types, their derives and the names of events and statuses, nothing else. It depends on
+//! serde and utoipa alone.
 
 mod error;
 mod event;

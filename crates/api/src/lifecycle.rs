@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /api/lifecycle`: what happened to models and to paddock, newest first.
+/// The response to `GET /api/lifecycle`: what happened to models and to paddock, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LifecycleEvents {
     /// The events.
@@ -11,7 +11,7 @@ pub struct LifecycleEvents {
 /// A change in the life of a model or of paddock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LifecycleEvent {
-    /// Position in the record of events: a later event has a greater one.
+    /// Sequence number; increases over time.
     pub seq: u64,
     /// Time of the event, in seconds since 1970.
     pub at: f64,
@@ -20,7 +20,7 @@ pub struct LifecycleEvent {
     pub model: Option<String>,
     /// Kind of the event, such as `loaded`.
     pub event: String,
-    /// Kind of the reason; null if the event has only one.
+    /// Kind of the reason; null if this kind of event has only one possible reason.
     #[schema(required)]
     pub reason: Option<String>,
     /// The event as a sentence.

@@ -1,14 +1,16 @@
+//! The logs of models' children: `GET /api/models/{id}/logs`.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /api/models/{id}/logs`: the last lines of a model's children.
+/// The response to `GET /api/models/{id}/logs`: the last lines of a model's children.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLines {
     /// The lines, oldest first.
     pub lines: Vec<String>,
 }
 
-/// A line of the answer to `GET /api/models/{id}/logs?follow=true`.
+/// A line of the response to `GET /api/models/{id}/logs?follow=true`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum LogRecord {

@@ -1,3 +1,5 @@
+//! The configured models, with their state, memory, sandbox and failures.
+
 use crate::Memory;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 pub struct Model {
     /// Other names of the model.
     pub aliases: Vec<String>,
-    /// Reason why the model does not load, or why its last child ended; null without a failure.
+    /// Reason for a failure to load the model, or for the exit of its last child; null without a failure.
     #[schema(required)]
     pub failure: Option<LoadFailure>,
     /// Name of the model.
@@ -19,9 +21,9 @@ pub struct Model {
     /// Process id of the child; null without one.
     #[schema(required)]
     pub pid: Option<u32>,
-    /// Set if the model is neither evicted nor unloaded when idle.
+    /// True if the model is neither evicted nor unloaded when idle.
     pub pinned: bool,
-    /// Progress of the load, from 0 to 1; null if unknown, or if the model does not load.
+    /// Progress of the load, from 0 to 1; null if unknown, or if the model is neither loading nor ready.
     #[schema(required)]
     pub progress: Option<f64>,
     /// Number of requests that wait in paddock's queue.
@@ -39,7 +41,7 @@ pub struct Model {
     pub since: Option<f64>,
     /// Status of the model.
     pub status: ModelStatus,
-    /// Evidence that the child hangs or is broken; null without evidence.
+    /// Reasons to suspect that the child is hung or broken; null if there are none.
     #[schema(required)]
     pub suspicion: Option<String>,
     /// Requests in flight that wait inside the child for a slot; null if the number of slots is unknown.
@@ -103,44 +105,45 @@ pub struct ModelMemory {
     reason = "each part is in effect or not, independently of the others"
 )]
 pub struct Sandbox {
-    /// The child uses only files that were granted.
+    /// The child can use only files that were granted.
     pub files: bool,
-    /// The child dumps no core, and its open files are limited.
+    /// The child cannot dump core, and its number of open files is limited.
     pub limits: bool,
-    /// The child changes no mode, owner, times or attributes of files.
+    /// The child cannot change the mode, owner, times or attributes of files.
     pub metadata: bool,
-    /// The child uses only sockets of its machine, and TCP as far as granted.
+    /// The child can use only sockets of its machine, and TCP only as far as granted.
     pub network: bool,
-    /// No program that the child runs gains privileges.
+    /// Programs that the child runs cannot gain privileges.
     pub no_new_privileges: bool,
-    /// Flags and variables of the configuration that opened parts of the sandbox.
+    /// Flags and variables of the configuration that relaxed parts of the sandbox.
     pub opened_by: Vec<String>,
-    /// The child ends when paddock does.
+    /// The child is killed when paddock exits.
     pub parent_death: bool,
-    /// The child sets no limit or priority of another process, and traces none outside.
+    /// The child cannot set limits or priorities of other processes, or trace processes outside the sandbox.
     pub processes: bool,
-    /// The child sets the processors and the scheduling class of its own first thread only.
+    /// The child can set the processors and the scheduling class only of its own first thread.
     pub scheduling: bool,
-    /// The child signals no process outside, and connects to no abstract socket there.
+    /// The child cannot signal processes outside the sandbox, or connect to abstract sockets there.
     pub scope: bool,
 }
 
-/// The reason why a model does not load, or why its child ended.
+/// The reason for a failure to load a model, or for the exit of its child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LoadFailure {
     /// Class of the failure, such as `out_of_memory`.
     pub class: String,
-    /// End of the child, such as `exit code 1`; null if the child never ran, hung or was killed for its errors.
+    /// Exit of the child, such as `exit code 1`; null if the child was never started, or if paddock killed it
+    /// because it made no progress while starting, hung, or kept returning errors.
     #[schema(required)]
     pub exit: Option<String>,
     /// The last lines that the child wrote.
     pub log_tail: Vec<String>,
-    /// The cause, and what helps.
+    /// The cause, and how to fix it.
     pub message: String,
     /// Phase in which the child failed.
     #[schema(pattern = "^(spawning|starting|serving)$")]
     pub phase: String,
-    /// Number of restarts left until paddock stops to restart the child.
+    /// Number of restarts left before paddock stops restarting the child.
     pub restarts_left: u32,
     /// Time of the next start, in seconds since 1970; null if a restart cannot help.
     #[schema(required)]

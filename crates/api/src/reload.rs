@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `POST /api/reload`: the changes that are now in force.
+/// The response to `POST /api/reload`: the changes that were applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadResult {
     /// Models that were added.

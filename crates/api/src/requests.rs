@@ -1,7 +1,9 @@
+//! The lists of ended and of active requests.
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /api/requests`: requests that have ended, newest first.
+/// The response to `GET /api/requests`: requests that have ended, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EndedRequests {
     /// The requests.
@@ -11,29 +13,29 @@ pub struct EndedRequests {
 /// A request that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EndedRequest {
-    /// Position in the record of requests: a later request has a greater one.
+    /// Sequence number; increases over time.
     pub seq: u64,
     /// Arrival of the first byte, in seconds since 1970.
     pub at: f64,
-    /// The `x-request-id` of its answer.
+    /// The `x-request-id` of the response.
     pub id: String,
     /// The model that the request reached; null if it reached none.
     #[schema(required)]
     pub model: Option<String>,
-    /// Name of the API key that the client showed; null without one.
+    /// Name of the API key that the client presented; null without one.
     #[schema(required)]
     pub key: Option<String>,
     /// The route, such as `chat_completions`.
     pub route: String,
-    /// Status of the answer; null if none was sent.
+    /// Status of the response; null if none was sent.
     #[schema(required)]
     pub status: Option<u16>,
-    /// End of the exchange: `complete`; `upstream_error`: the child failed; `client_gone`: the client disconnected
-    /// before its answer was complete; `refused`: paddock answered instead of the model; `cancelled`: ended by the
-    /// operator or at the end of a drain.
+    /// Outcome: `complete`; `upstream_error`: the child failed; `client_gone`: the client disconnected before its
+    /// response was complete; `refused`: paddock responded instead of the model; `cancelled`: ended by the operator
+    /// or at the end of a drain.
     #[schema(pattern = "^(complete|upstream_error|client_gone|refused|cancelled)$")]
     pub outcome: String,
-    /// Kind of paddock's own error; null if paddock neither answered nor ended the exchange.
+    /// Kind of paddock's own error; null if paddock neither responded itself nor ended the exchange.
     #[schema(required)]
     pub error: Option<String>,
     /// Time spent in the model's queue.
@@ -43,23 +45,24 @@ pub struct EndedRequest {
     /// Estimated time spent waiting for a slot inside the engine.
     #[schema(minimum = 0)]
     pub engine_wait_seconds: f64,
-    /// Time from the first byte of the request to the first byte of a streamed answer's body; null for other answers.
+    /// Time from the first byte of the request to the first byte of a streamed response's body; null for other
+    /// responses.
     #[schema(required)]
     pub ttft_seconds: Option<f64>,
-    /// Time from the first byte of the request to the last byte of the answer.
+    /// Time from the first byte of the request to the last byte of the response.
     pub total_seconds: f64,
-    /// Tokens, as the answer states them.
+    /// Tokens, as the response states them.
     pub tokens: Tokens,
     /// Generation speed after the first token; null if unknown.
     #[schema(required)]
     pub tokens_per_second: Option<f64>,
     /// Bytes of the request's body.
     pub bytes_in: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub bytes_out: u64,
 }
 
-/// Tokens of a request, as the answer states them; null if it does not.
+/// Tokens of a request, as the response states them; null if it does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tokens {
     /// Tokens of the prompt.
@@ -73,7 +76,7 @@ pub struct Tokens {
     pub generated: Option<u64>,
 }
 
-/// The answer to `GET /api/requests?in_flight=true`: the oldest active requests.
+/// The response to `GET /api/requests?in_flight=true`: the oldest active requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ActiveRequests {
     /// The requests, oldest first.
@@ -85,12 +88,12 @@ pub struct ActiveRequests {
 /// A request that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ActiveRequest {
-    /// The `x-request-id` of its answer.
+    /// The `x-request-id` of the response.
     pub id: String,
     /// The model that the request is for; null while it is unknown.
     #[schema(required)]
     pub model: Option<String>,
-    /// Name of the API key that the client showed; null without one.
+    /// Name of the API key that the client presented; null without one.
     #[schema(required)]
     pub key: Option<String>,
     /// The route, such as `chat_completions`.
@@ -99,9 +102,9 @@ pub struct ActiveRequest {
     pub at: f64,
     /// Age of the request.
     pub seconds: f64,
-    /// Stage: `queued`: waits for its turn or for its model's load; `waiting`: no part of its answer has arrived;
-    /// `waiting_in_engine`: no part has arrived, and by estimate the engine has no slot for it; `streaming`: its
-    /// answer is being forwarded.
+    /// Stage: `queued`: waiting in the queue or for its model to load; `waiting`: no part of its response has arrived;
+    /// `waiting_in_engine`: the same, and probably waiting for an engine slot; `streaming`: its response is being
+    /// forwarded.
     #[schema(pattern = "^(queued|waiting|waiting_in_engine|streaming)$")]
     pub state: String,
     /// Estimated time spent waiting for a slot inside the engine.

@@ -1,13 +1,13 @@
-//! The answers to routes that change something.
+//! The responses to routes that change something.
 
 use crate::{LoadFailure, ModelStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `POST /api/models/{id}/load` and `…/unload`.
+/// The response to `POST /api/models/{id}/load` and `…/unload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LoadResult {
-    /// Reason why the model does not load; absent without a failure.
+    /// Reason for a failure to load the model; absent without a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<LoadFailure>,
@@ -21,18 +21,18 @@ pub struct LoadResult {
     pub status: ModelStatus,
 }
 
-/// The answer to `POST /api/models/{id}/pin` and `…/unpin`.
+/// The response to `POST /api/models/{id}/pin` and `…/unpin`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PinResult {
     /// Name of the model.
     pub id: String,
-    /// Set if the model is pinned now.
+    /// True if the model is now pinned.
     pub pinned: bool,
     /// Status of the model.
     pub status: ModelStatus,
 }
 
-/// The answer to `DELETE /api/requests/{id}`.
+/// The response to `DELETE /api/requests/{id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CancelResult {
     /// Number of requests that were cancelled: more than one if clients chose the same `x-request-id`.

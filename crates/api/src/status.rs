@@ -2,14 +2,14 @@ use crate::{MemoryUsage, Model};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to `GET /api/status`: models, memory and connections.
+/// The response to `GET /api/status`: models, memory and connections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
-    /// Connections of clients; absent in the event `snapshot`.
+    /// Client connections; absent in the event `snapshot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub connections: Option<Connections>,
-    /// Memory of all models; absent once paddock stops.
+    /// Memory of all models; absent once the models have been unloaded at shutdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub memory: Option<MemoryUsage>,
@@ -19,13 +19,13 @@ pub struct Status {
     pub version: String,
 }
 
-/// Connections of clients.
+/// Client connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Connections {
-    /// Highest number of open connections.
+    /// Maximum number of client connections allowed.
     pub limit: u64,
-    /// Number of open connections.
+    /// Number of open client connections.
     pub open: u64,
-    /// Number of connections refused since paddock started.
+    /// Number of client connections refused since paddock started.
     pub refused: u64,
 }

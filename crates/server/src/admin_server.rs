@@ -189,7 +189,9 @@ pub(crate) async fn serve(
         };
         let Some(admitted) = connections.admit().await else {
             if !warned {
-                tracing::warn!("all connections to the admin plane are busy; closing new ones");
+                tracing::warn!(
+                    "the admin plane has reached its connection limit; closing new connections"
+                );
             }
             warned = true;
             continue;

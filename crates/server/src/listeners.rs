@@ -55,7 +55,8 @@ pub(crate) async fn open_planes(
             let admin = open_plane("server.admin", &free.collect::<Vec<_>>(), Vec::new()).await?;
             tracing::info!(
                 at = ?admin.addresses,
-                "using another admin address, because {error}"
+                %error,
+                "the configured admin address is in use; using another"
             );
             admin
         }
@@ -132,7 +133,7 @@ impl PlaneListeners {
                 // A socket without a listener was left behind by a killed process.
                 if let Ok(found) = std::fs::symlink_metadata(path) {
                     if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
-                        let message = "the file is there already and is not a socket";
+                        let message = "the file already exists and is not a socket";
                         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
                     }
                     std::fs::remove_file(path)?;
@@ -185,7 +186,7 @@ async fn bind_both(mut port: u16) -> io::Result<Vec<TcpListener>> {
                 listeners.push(listener);
             }
             Err(error) if is_missing(&error) => {
-                tracing::debug!(%address, %error, "this machine lacks an address of localhost");
+                tracing::debug!(%address, %error, "localhost address not available");
                 missing = Some(error);
             }
             // The configured address does not say which of the two failed.

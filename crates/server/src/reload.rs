@@ -137,8 +137,8 @@ pub enum ReloadError {
     Invalid(Problems),
     /// An address that is open to every network would no longer require a key.
     #[error(
-        "paddock listens on {0}, which is open to every network, and with this configuration it would require no \
-         API key there; nothing has changed; keep a key, restart paddock with another address, or set \
+        "nothing has changed: paddock listens on {0}, that is, on all network interfaces of this machine, and the new \
+         configuration requires no API key there; keep a key, restart paddock with another address, or set \
          `allow_public = true` under [server]"
     )]
     OpenToAll(Listen),
@@ -205,7 +205,7 @@ impl Reloader {
             Ok(watcher) => watcher,
             Err(error) => {
                 let file = file.display();
-                tracing::warn!(%file, %error, "cannot watch the file; changes take effect only on SIGHUP");
+                tracing::warn!(%file, %error, "cannot watch the file; changes take effect only after SIGHUP or `POST /api/reload`");
                 return;
             }
         };

@@ -101,7 +101,7 @@ fn an_address_that_is_open_because_of_its_keys_keeps_one() {
     fs::write(paddock.directory().join("paddock.toml"), shut).unwrap();
     let refused = Connection::connect(paddock.admin()).ask(post("/api/reload", ""));
     assert_eq!(refused.status, 422, "{}", refused.text());
-    let words = "with this configuration it would require no API key there; nothing has changed";
+    let words = "on all network interfaces of this machine, and the new configuration requires no API key there";
     assert!(refused.text().contains(words), "{}", refused.text());
     let status = |request: String| paddock.ask(request).status;
     assert_eq!(status(get("/v1/models")), 401);

@@ -122,7 +122,7 @@ fn a_configuration_that_is_not_valid_is_answered_too_and_the_status_says_so() {
     paddock.wait_ready();
     manager.wait_status("1 of 1 model loaded");
     write(&paddock, "no.such = 'key'");
-    let said = "; the last configuration read is not valid, see the log";
+    let said = "; the new configuration was not applied, see the log";
     manager.wait_status(&format!("1 of 1 model loaded{said}"));
     let before = manager.wait_course(3).len();
     paddock.signal(Signal::HUP);

@@ -126,8 +126,8 @@ impl IntoResponse for Refusal {
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 format!(
-                    "the admin address does not accept the host name '{}', because a web page may have made that name \
-                     point here (DNS rebinding): use its IP address or localhost, add the name to \
+                    "the admin address does not accept the host name '{}', because a malicious page could point that \
+                     name at this server (DNS rebinding): use its IP address or localhost, add the name to \
                      `server.admin_hosts`, or require an API key: paddock key new NAME --allow admin",
                     host.chars().take(200).collect::<String>()
                 ),
@@ -135,7 +135,7 @@ impl IntoResponse for Refusal {
             Self::ForeignPage => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
-                "the admin address does not answer web pages of other sites; open it by its IP address, as localhost, \
+                "the admin address refuses requests from pages of other sites; open it by its IP address, as localhost, \
                  or by a name in `server.admin_hosts`"
                     .to_owned(),
             ),

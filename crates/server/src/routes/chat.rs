@@ -46,7 +46,7 @@ const ANSWER_FIELDS: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Sends a chat to the model that its body names, and streams the answer back.
+/// Sends a chat to the model named in its body, and streams the response back.
 ///
 /// Works like `POST /v1/chat/completions` of the public address.
 #[utoipa::path(
@@ -56,16 +56,16 @@ const ANSWER_FIELDS: [HeaderName; 6] = [
     tag = "requests",
     request_body = ChatRequest,
     responses(
-        (status = 200, description = "The model's answer.", content((Object = "application/json"), ("text/event-stream"))),
+        (status = 200, description = "The model's response.", content((Object = "application/json"), ("text/event-stream"))),
         Denied,
-        (status = "default", description = "The child's own error, or an error of paddock with `x-paddock-error`.", body = AnyError),
+        (status = "default", description = "An error from the child, or one from paddock (marked by `x-paddock-error`).", body = AnyError),
     ),
 )]
 pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) -> Response {
     match send(&admin, request).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::debug!(%error, "a chat of the admin plane got no answer");
+            tracing::debug!(%error, "a dashboard chat got no response");
             refusal(&ProxyError::ShuttingDown)
         }
     }
@@ -76,7 +76,7 @@ pub(super) async fn chat(State(admin): State<AdminContext>, request: Request) ->
 enum ChatError {
     #[error("cannot create a connection inside the process: {0}")]
     Connect(#[from] io::Error),
-    #[error("no worker is left")]
+    #[error("all worker threads have exited")]
     NoWorker,
     #[error("the connection to the worker failed: {0}")]
     Http(#[from] hyper::Error),

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 pub(super) struct RequestQuery {
     /// Only requests with this `x-request-id`.
     id: Option<String>,
-    /// Set to list active requests; the highest `limit` is 200 then.
+    /// If true, lists active requests; `limit` is then at most 200.
     #[param(required = false, default = false)]
     in_flight: bool,
 }

@@ -1,4 +1,4 @@
-//! Answers of errors, in `OpenAI`'s shape.
+//! Error responses, in `OpenAI`'s shape.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -6,21 +6,21 @@ use axum::response::{IntoResponse, Response};
 use paddock_admission::error::{Dialect, LoadFailure, ProxyError, unix_seconds};
 use paddock_api::{self as api, ErrorBody, ErrorDetails};
 
-/// Answers with a proxy error.
+/// Returns the response for a proxy error.
 pub(super) fn refusal(error: &ProxyError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = [("x-paddock-error", error.kind())];
     (status, kind, Json(error.body(Dialect::OpenAi))).into_response()
 }
 
-/// Answers 400 for an invalid parameter.
+/// Returns 400 for an invalid parameter.
 pub(super) fn bad_query(parameter: &str, message: &str) -> Response {
     let mut body = error_body("bad_request", message);
     body.error.param = Some(parameter.to_owned());
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-/// Answers with an error of the admin plane itself.
+/// Returns an error of the admin plane itself.
 pub(super) fn admin_error(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(error_body(code, message))).into_response()
 }

@@ -38,9 +38,17 @@ const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
 /// Streams a snapshot, then each change, as server-sent events until paddock has stopped.
 ///
-/// The data of `snapshot` is a `Status` without connections, of `model` a `Model`, of `removed` a `RemovedModel`, of
-/// `memory` a `MemoryUsage`, of `request` an `EndedRequest`, of `in_flight` an `ActiveRequests`, and of `missed` a
-/// `MissedRequests`. Ignore events with other names.
+/// The events, and the types of their data:
+///
+/// - `snapshot`: `Status`, without `connections`
+/// - `model`: `Model`
+/// - `removed`: `RemovedModel`
+/// - `memory`: `MemoryUsage`
+/// - `request`: `EndedRequest`
+/// - `in_flight`: `ActiveRequests`
+/// - `missed`: `MissedRequests`
+///
+/// Ignore events with other names.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -187,7 +195,7 @@ fn write_event(text: &mut String, event: &Event) {
     match serde_json::to_string(event) {
         // Writing to a string cannot fail.
         Ok(data) => drop(write!(text, "event: {name}\ndata: {data}\n\n")),
-        Err(error) => tracing::error!(%error, event = name, "an event is not JSON"),
+        Err(error) => tracing::error!(%error, event = name, "cannot serialize an event"),
     }
 }
 

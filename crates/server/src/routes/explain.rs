@@ -51,9 +51,9 @@ pub(super) async fn explain_model(
     .into_response()
 }
 
-/// Describes the history of a request: its wait, the decisions made meanwhile, and why it was refused.
+/// Describes the history of a request: its wait, the decisions made meanwhile, and the reason for a refusal.
 ///
-/// A request that did not wait in paddock's queue is known as long as `GET /api/requests` lists it.
+/// A request that never waited in paddock's queue can be explained only while `GET /api/requests` lists it.
 #[utoipa::path(
     get,
     path = "/api/requests/{id}/explain",
@@ -81,8 +81,7 @@ pub(super) async fn explain_request(
         (Some(explained), _) => queued_to_api(explained),
         (None, Some(history)) => history.to_api(name),
         (None, None) => {
-            let message =
-                "no request with this id is known: it never arrived, or is no longer listed";
+            let message = "unknown request id, or its record has been deleted";
             return admin_error(StatusCode::NOT_FOUND, "not_found", message);
         }
     };

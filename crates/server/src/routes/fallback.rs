@@ -1,4 +1,4 @@
-//! Answers that belong to no single route of the admin plane: liveness, common headers, unknown routes.
+//! Responses that belong to no single route of the admin plane: liveness, common headers, unknown routes.
 
 use super::errors::admin_error;
 use super::openapi::responses::ForeignPage;
@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use paddock_api::{Liveness, LivenessStatus};
 
-/// Answers that paddock runs.
+/// Reports that paddock is running.
 #[utoipa::path(
     get,
     path = "/livez",
@@ -16,7 +16,7 @@ use paddock_api::{Liveness, LivenessStatus};
     tag = "paddock",
     security(),
     responses(
-        (status = 200, description = "paddock runs.", body = Liveness),
+        (status = 200, description = "paddock is running.", body = Liveness),
         ForeignPage,
     ),
 )]

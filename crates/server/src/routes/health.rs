@@ -11,16 +11,16 @@ use paddock_api::{Health, ModelHealth};
 use paddock_config::Scope;
 use paddock_runtime::ModelDetails;
 
-/// Answers 200 if requests are served or cause a load, else 503. This route needs no key, so it lists models only
-/// if no keys are configured.
+/// Returns 200 if requests can be served, loading a model if needed; otherwise 503. Models are omitted if API keys
+/// are configured, because this route requires none.
 pub(super) async fn health(State(shared): State<SharedContext>) -> Response {
     let lists_models = shared.catalog.borrow().keys().is_empty();
     respond(&shared, lists_models).await
 }
 
-/// Answers 200 if requests are served or cause a load, else 503.
+/// Returns 200 if requests can be served, loading a model if needed; otherwise 503.
 ///
-/// Models are listed only if no API key that allows `admin` is configured, because this route needs none.
+/// Models are omitted if an API key that allows `admin` is configured, because this route requires no key.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -28,9 +28,9 @@ pub(super) async fn health(State(shared): State<SharedContext>) -> Response {
     tag = "paddock",
     security(),
     responses(
-        (status = 200, description = "Requests are served, after a load if necessary.", body = Health),
+        (status = 200, description = "Requests can be served, loading a model if needed.", body = Health),
         ForeignPage,
-        (status = 503, description = "Models load and none is ready yet, all models have failed, or paddock is stopping.", body = Health),
+        (status = 503, description = "Models are loading and none is ready, all models have failed, or paddock is stopping.", body = Health),
     ),
 )]
 pub(super) async fn ready(State(shared): State<SharedContext>) -> Response {

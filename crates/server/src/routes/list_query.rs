@@ -32,13 +32,13 @@ pub(super) type BadParameter = (&'static str, String);
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Highest number of entries.
+    /// Maximum number of entries.
     #[param(required = false, default = 100, minimum = 1, maximum = 1000)]
     pub(super) limit: usize,
-    /// Only entries with a smaller `seq`: the smallest one of a page selects the next page.
+    /// Only entries with a smaller `seq`; for the next page, pass the smallest `seq` of this one.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     before: Option<u64>,
-    /// Only the first entries with a greater `seq`.
+    /// Only the oldest entries with a greater `seq`.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     after: Option<u64>,
     /// Only entries of this model.

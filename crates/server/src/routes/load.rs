@@ -17,7 +17,8 @@ use std::collections::HashMap;
 
 /// Loads a model.
 ///
-/// Answers 202 at once; with `wait=true`, 200 when the model is ready or 503 when the load failed.
+/// Returns 202 immediately, or 200 if the model is already loaded; with `wait=true`, 200 when the model is ready or
+/// 503 when the load has failed.
 #[utoipa::path(
     post,
     path = "/api/models/{id}/load",
@@ -30,7 +31,7 @@ use std::collections::HashMap;
         InvalidParameter,
         Denied,
         UnknownModel,
-        (status = 503, description = "The model does not load, or paddock is stopping.", body = NotDone),
+        (status = 503, description = "The model could not be loaded, or paddock is stopping.", body = NotDone),
     ),
 )]
 pub(super) async fn load(
@@ -58,7 +59,8 @@ pub(super) async fn load(
 
 /// Unloads a model once its in-flight requests have ended.
 ///
-/// Answers 202 at once; with `wait=true`, 200 when the model has left memory.
+/// Returns 202 immediately, or 200 if the model is already unloaded; with `wait=true`, 200 when the model has been
+/// unloaded.
 #[utoipa::path(
     post,
     path = "/api/models/{id}/unload",
@@ -96,7 +98,7 @@ pub(super) async fn unload(
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// Set to answer only when the model is loaded or unloaded.
+    /// If true, responds only when the model has been loaded or unloaded.
     #[param(required = false, value_type = String, pattern = "^(true|false|1|0)$")]
     wait: bool,
 }

@@ -26,7 +26,7 @@ const MAX_CHUNK_BYTES: usize = 32 * 1024;
 #[derive(Debug, PartialEq, Eq, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogQuery {
-    /// Number of last lines.
+    /// Number of lines to return.
     #[param(
         rename = "n",
         required = false,
@@ -35,12 +35,12 @@ pub(super) struct LogQuery {
         maximum = 1000
     )]
     lines: u64,
-    /// Set to stream new lines after the last ones.
+    /// If true, streams new lines after the last ones.
     #[param(required = false, default = false)]
     follow: bool,
 }
 
-/// Answers with the last lines of a model's children and, with `follow`, streams new ones until paddock stops.
+/// Returns the last lines of a model's children and, with `follow=true`, streams new ones until paddock stops.
 #[utoipa::path(
     get,
     path = "/api/models/{id}/logs",
@@ -50,7 +50,7 @@ pub(super) struct LogQuery {
     responses(
         (
             status = 200,
-            description = "The last lines; with `follow=true` a `LogRecord` on each line, for the last lines and each new one.",
+            description = "The last lines; with `follow=true`, a stream of `LogRecord`s, one per line.",
             content((LogLines = "application/json"), (String = "application/x-ndjson"))
         ),
         InvalidParameter,

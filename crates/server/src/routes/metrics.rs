@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use engines::EngineScraper;
 
-/// Answers with all metrics in the text format of Prometheus.
+/// Returns all metrics in the text format of Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -130,7 +130,7 @@ fn build_families(
     list.family(
         "paddock_build_info",
         "gauge",
-        "Always 1; the label has the version of paddock.",
+        "Always 1; the `version` label is paddock's version.",
     );
     let version = env!("CARGO_PKG_VERSION");
     list.sample("paddock_build_info", &[("version", version)], 1.0);
@@ -142,14 +142,14 @@ fn build_families(
     list.family(
         "paddock_activity_dropped_total",
         "counter",
-        "Requests and events that are counted but not listed.",
+        "Requests and events dropped from the activity log.",
     );
     let dropped = to_f64(dropped + service.lost_rows);
     list.sample("paddock_activity_dropped_total", &[], dropped);
     list.family(
         "paddock_spans_dropped_total",
         "counter",
-        "Spans that were not delivered by OTLP in time.",
+        "Spans dropped before the collector accepted them.",
     );
     list.sample(
         "paddock_spans_dropped_total",
@@ -174,17 +174,17 @@ fn build_families(
 fn add_clients(list: &mut FamilyList, connections: &ConnectionLimiter) {
     let count = |count: usize| to_f64(u64::try_from(count).unwrap_or(u64::MAX));
     let name = "paddock_connections";
-    list.family(name, "gauge", "Open connections of clients.");
+    list.family(name, "gauge", "Open client connections.");
     list.sample(name, &[], count(connections.open_count()));
     let name = "paddock_connections_limit";
     list.family(
         name,
         "gauge",
-        "Highest number of open connections of clients.",
+        "Maximum number of client connections allowed.",
     );
     list.sample(name, &[], count(connections.limit()));
     let name = "paddock_connections_refused_total";
-    list.family(name, "counter", "Refused connections of clients.");
+    list.family(name, "counter", "Refused client connections.");
     list.sample(name, &[], to_f64(connections.refused_count()));
 }
 
@@ -194,7 +194,11 @@ fn add_events(list: &mut FamilyList, counts: &sink::PostCounts) {
     list.family(name, "counter", "Events that the receiver has accepted.");
     list.sample(name, &[], to_f64(counts.posted()));
     let name = "paddock_events_dropped_total";
-    list.family(name, "counter", "Events that the receiver never gets.");
+    list.family(
+        name,
+        "counter",
+        "Events dropped without delivery, by reason.",
+    );
     for (reason, count) in counts.dropped() {
         list.sample(name, &[("reason", reason)], to_f64(count));
     }

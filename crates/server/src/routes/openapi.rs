@@ -20,7 +20,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "paddock's admin plane",
-        description = "The routes by which operators and tools watch and control paddock."
+        description = "The API for monitoring and controlling paddock."
     ),
     paths(
         fallback::livez,
@@ -48,7 +48,7 @@ use utoipa::{Modify, OpenApi};
 )]
 struct AdminApi;
 
-/// The ways to show an API key.
+/// The ways to present an API key.
 struct SecuritySchemes;
 
 impl Modify for SecuritySchemes {
@@ -62,12 +62,12 @@ impl Modify for SecuritySchemes {
         components.add_security_scheme("bearer", http(HttpAuthScheme::Bearer, key));
         let header = ApiKey::Header(ApiKeyValue::with_description("x-api-key", key));
         components.add_security_scheme("header", SecurityScheme::ApiKey(header));
-        let password = "The API key as the password, with any name, as browsers send it.";
+        let password = "The API key as the password, with any user name, as browsers send it.";
         components.add_security_scheme("basic", http(HttpAuthScheme::Basic, password));
     }
 }
 
-/// Answers with this document.
+/// Returns this document.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",

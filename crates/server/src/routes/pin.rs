@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use paddock_admission::error::ProxyError;
 use paddock_api::PinResult;
 
-/// Pins a model: once loaded, no other model evicts it and idleness does not unload it.
+/// Pins a model, which then is neither evicted nor unloaded when idle.
 ///
-/// The model is not loaded for this. Pinning a pinned model changes nothing.
+/// Pinning does not load the model. Pinning a pinned model changes nothing.
 #[utoipa::path(
     post,
     path = "/api/models/{id}/pin",
@@ -32,7 +32,7 @@ pub(super) async fn pin(State(shared): State<SharedContext>, PathName(name): Pat
     set(&shared, &name, true).await
 }
 
-/// Lets a model be evicted and unloaded again.
+/// Unpins a model, which then can be evicted, or unloaded when idle.
 ///
 /// Unpinning a model that is not pinned changes nothing.
 #[utoipa::path(

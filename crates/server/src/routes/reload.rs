@@ -10,14 +10,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_api::{ErrorBody, ReloadResult};
 
-/// Reloads the configuration and answers with the changes, or with the reason why nothing changed.
+/// Reloads the configuration and returns the changes; after an error nothing has changed.
 #[utoipa::path(
     post,
     path = "/api/reload",
     operation_id = "reload",
     tag = "paddock",
     responses(
-        (status = 200, description = "The configuration is in force.", body = ReloadResult),
+        (status = 200, description = "The configuration has been applied.", body = ReloadResult),
         Denied,
         (status = 409, description = "paddock wraps a command and has no configuration file.", body = ErrorBody),
         (status = 422, description = "The configuration is not valid; nothing has changed.", body = ErrorBody),

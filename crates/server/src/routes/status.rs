@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Version of paddock.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Answers with a snapshot of models, memory and connections.
+/// Returns a snapshot of models, memory and connections.
 #[utoipa::path(
     get,
     path = "/api/status",

@@ -35,7 +35,7 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
     let error_parent = parent.clone();
     let made = blocking::run(move || {
         let key = SigningKey::load_or_create(&state).inspect_err(|error| {
-            tracing::warn!(%error, "leftovers of a killed paddock will not be cleaned up");
+            tracing::warn!(%error, "cannot load the signing key; leftovers of killed paddocks will not be removed");
         });
         let key = key.ok();
         if let Some(key) = &key {
@@ -57,7 +57,7 @@ pub(super) fn record_admin(config: &Config, directory: &RuntimeDir, admin: &[Lis
         return;
     }
     if let Err(error) = admin_record::write(directory.path(), admin) {
-        tracing::warn!(%error, "client commands need --admin to find this paddock");
+        tracing::warn!(%error, "cannot record the admin address; client commands will need --admin");
     }
 }
 
@@ -85,7 +85,7 @@ async fn start_watcher(spawner: &Spawner, run: &RunId) -> Option<CleanupProcess>
         .inspect_err(|error| {
             tracing::warn!(
                 %error,
-                "cannot start the watcher; if paddock is killed, processes of its models run until its next start"
+                "cannot start the watcher; if paddock is killed, processes of its models keep running until paddock next starts"
             );
         })
         .ok()
@@ -113,7 +113,7 @@ pub(super) async fn start_load_history(
     match load_history::start(config.server.state_dir.clone()).await {
         Ok(started) => Some(started),
         Err(error) => {
-            tracing::warn!(%error, "load measurements will not be saved");
+            tracing::warn!(%error, "cannot open the load history; load measurements will not be saved");
             None
         }
     }

@@ -26,7 +26,7 @@ const MAX_TIME_AFTER_DRAIN: Duration = Duration::from_secs(25);
 /// An essential part of paddock has panicked, and everything else was stopped.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{part} panicked, so everything was stopped; this is a bug in paddock: please report it with the \
+    "{part} panicked, so paddock shut down; this is a bug in paddock: please report it with the \
      log"
 )]
 pub struct PartPanicked {
@@ -83,7 +83,7 @@ impl Service {
         tokio::select! {
             () = self.stopped.wait() => {}
             () = abort => {
-                tracing::warn!("stopping at once");
+                tracing::warn!("stopping immediately");
                 self.runtime.shutdown_now().await;
                 self.stopped.wait().await;
             }
@@ -123,7 +123,9 @@ impl Service {
             .await
             .is_err()
         {
-            tracing::error!("not every child has stopped; the kernel kills the remaining ones");
+            tracing::error!(
+                "some children did not stop in time; the kernel will kill them when paddock exits"
+            );
         }
         self.kill_leftovers().await;
         self.admin_open.cancel();

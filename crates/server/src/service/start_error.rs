@@ -21,10 +21,10 @@ pub enum StartError {
     },
     /// An inherited socket is open to every network, and the configuration does not allow that.
     #[error(
-        "the socket {0} from the service manager is open to every network of this machine: write \
+        "the socket {0} from the service manager listens on all network interfaces of this machine: set \
          ListenStream=127.0.0.1:PORT in the socket unit, or require an API key \
          (`paddock key new NAME`); if everyone may use it, set `allow_public = true` \
-         under [server], or --allow-public"
+         under [server], or pass --allow-public"
     )]
     OpenToAll(Listen),
     /// Another paddock uses the state directory.

@@ -16,8 +16,8 @@ pub(super) enum EnvironmentError {
     )]
     Socket(OsString),
     #[error(
-        "{name} is {value:?}, which is not a number above 0; the service manager should set it, and its \
-         watchdog gets no sign of life"
+        "{name} is {value:?}, which is not a number above 0; the service manager should set it; no \
+         watchdog notifications will be sent"
     )]
     Number { name: &'static str, value: OsString },
 }

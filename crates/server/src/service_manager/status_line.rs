@@ -57,7 +57,7 @@ impl StatusCounts {
         }
         let line = parts.join(", ");
         if progress.refused {
-            return line + "; the last configuration read is not valid, see the log";
+            return line + "; the new configuration was not applied, see the log";
         }
         line
     }
@@ -113,7 +113,7 @@ mod tests {
             (
                 seven,
                 refused,
-                "0 of 7 models loaded; the last configuration read is not valid, see the log",
+                "0 of 7 models loaded; the new configuration was not applied, see the log",
             ),
             (seven, stopping, "stopping"),
             (busy, stopping, "stopping, 9 requests in flight"),

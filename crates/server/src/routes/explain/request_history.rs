@@ -117,7 +117,7 @@ impl RequestHistory {
         let message = match &self.progress {
             RequestProgress::Queued | RequestProgress::Refused(_) => return None,
             RequestProgress::WaitingInEngine => format!(
-                "the request has waited {seconds:.2} s inside the engine for a slot so far (estimated)"
+                "the request has been waiting {seconds:.2} s for a slot in the engine (estimated)"
             ),
             RequestProgress::Granted if self.engine_wait.is_zero() => {
                 "the engine gave the request a slot at once (estimated)".to_owned()

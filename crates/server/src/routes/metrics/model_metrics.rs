@@ -30,7 +30,7 @@ pub(super) fn add_states(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
         }
     }
     let name = "paddock_engine_waiting";
-    let help = "Requests in flight that wait inside the child for a slot, estimated.";
+    let help = "Estimated number of in-flight requests waiting for a slot in the child.";
     list.family(name, "gauge", help);
     for model in &snapshot.models {
         if let Some(waiting) = model.waiting_in_engine {
@@ -89,7 +89,7 @@ pub(super) fn add_memory(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     list.family(
         name,
         "gauge",
-        "Memory by device: the budget, the memory used, and for each model the predicted and measured memory and the limit of its prompt cache.",
+        "Memory in bytes by device and kind: budget and use in total; predicted, measured and prompt cache limit by model.",
     );
     for (kind, memory) in [
         ("budget", &snapshot.usage.budget),

@@ -57,17 +57,17 @@ pub(super) fn add_times(
     let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_request_duration_seconds",
-            "Time from the first byte of a request to the last byte of its answer, for complete answers.",
+            "Time from the first byte of a request to the last byte of its response, for completed responses.",
             |times| &times.duration,
         ),
         (
             "paddock_time_to_first_token_seconds",
-            "Time from the first byte of a request to the first byte of the body of a streamed answer.",
+            "Time from the first byte of a request to the first byte of the body of a streamed response.",
             |times| &times.ttft,
         ),
         (
             "paddock_time_per_output_token_seconds",
-            "Time for each generated token, as stated in the answer, or else measured on the stream.",
+            "Time for each generated token, as stated in the response, or else measured on the stream.",
             |times| &times.per_token,
         ),
     ];
@@ -97,17 +97,17 @@ pub(super) fn add_waits(list: &mut FamilyList, models: &BTreeMap<String, ModelCo
     let families: [(&str, &str, Getter); 3] = [
         (
             "paddock_queue_seconds",
-            "Time that requests waited in the queue, without loads.",
+            "Time that requests waited in the queue, excluding model load time.",
             |counts| &counts.queue,
         ),
         (
             "paddock_load_wait_seconds",
-            "Time that requests waited while their model was loading, for requests that waited.",
+            "Time that requests waited while their model was loading (only requests that waited).",
             |counts| &counts.load,
         ),
         (
             "paddock_engine_wait_seconds",
-            "Time that requests waited inside the child for a slot, for requests that waited; estimated.",
+            "Estimated time that requests waited for a slot in the child (only requests that waited).",
             |counts| &counts.engine_wait,
         ),
     ];
@@ -124,7 +124,7 @@ pub(super) fn add_tokens(list: &mut FamilyList, models: &BTreeMap<String, ModelC
     list.family(
         name,
         "counter",
-        "Tokens, as stated in answers; prompt tokens include cached ones.",
+        "Tokens, as stated in responses; prompt tokens include cached ones.",
     );
     for (model, counts) in models.iter().filter(|(model, _)| !model.is_empty()) {
         for (kind, count) in [

@@ -1,4 +1,4 @@
-//! Answers that several operations of the `OpenAPI` document have in common, and schemas that only the document
+//! Responses that several operations of the `OpenAPI` document have in common, and schemas that only the document
 //! needs.
 
 #![expect(
@@ -22,7 +22,7 @@ pub(in crate::routes) struct ForeignPage(ErrorBody);
 /// The refusals of routes that require an API key.
 #[derive(IntoResponses)]
 pub(in crate::routes) enum Denied {
-    /// An API key that allows this route is configured, and the request shows no such key.
+    /// An API key that allows this route is configured, and the request presents no such key.
     #[response(status = 401)]
     Unauthorized(ErrorBody),
     /// A web page of another site sent the request, or the API key does not allow this route.
@@ -98,7 +98,7 @@ pub(in crate::routes) struct ChatRequest {
     /// The messages.
     #[schema(value_type = Vec<Object>)]
     messages: Vec<Value>,
-    /// Set to stream the answer.
+    /// True to stream the response.
     #[schema(nullable = false)]
     stream: Option<bool>,
 }
