@@ -21,7 +21,7 @@ const MAX_CREDENTIALS_BYTES: usize = 1024;
 const BASIC_SCHEME: &str = "basic ";
 
 const MISSING_KEY_MESSAGE: &str = "the admin address requires an API key that allows `admin` (for /metrics, `metrics` is enough): \
-                    send it as `Authorization: Bearer KEY`; in a browser, enter it as the password, with any name";
+                    send it as `Authorization: Bearer KEY`; in a browser, enter it as the password, with any user name";
 const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspelt, or was revoked";
 
 /// Refuses requests without a key that allows them.
