@@ -43,14 +43,14 @@ pub enum PageRefusal {
     },
     /// A page of another site sends a request that states no origin.
     #[error(
-        "a web page of another site sent this request without an Origin header (`Sec-Fetch-Site: cross-site`), as \
-         browsers do for images and frames; a page whose origin is in `server.allowed_origins` can use fetch()"
+        "refused: a page of another site sent this request without an Origin header (`Sec-Fetch-Site: cross-site`), \
+         as browsers do for images and frames; a page whose origin is in `server.allowed_origins` can use fetch()"
     )]
     CrossSite,
     /// The host name of the request may have been made to point here.
     #[error(
-        "'{host}' is not a known name of this server, so a web page may have made it point here (DNS rebinding); \
-         use the server's IP address or localhost, or add \"http://{host}\" to `server.allowed_origins`"
+        "'{host}' is not a known name of this server; a malicious page could point that name at this server (DNS \
+         rebinding); use the server's IP address or localhost, or add \"http://{host}\" to `server.allowed_origins`"
     )]
     Host {
         /// The name.
@@ -61,13 +61,13 @@ pub enum PageRefusal {
 fn how_to_allow(origin: &str, is_wrapped: bool) -> String {
     match (is_wrapped, origin) {
         (true, "null") => {
-            "serve the page from http://localhost, or give the wrapped command an `--api-key` (with `paddock serve`: \
-             `server.allowed_origins`)"
+            "serve the page from http://localhost, or give the wrapped command an `--api-key` (under `paddock serve`, \
+             set `server.allowed_origins`)"
                 .to_owned()
         }
         (true, _) => format!(
-            "give the wrapped command `--cors-origins {origin}`, or an `--api-key` (with `paddock serve`: \
-             `server.allowed_origins`)"
+            "give the wrapped command `--cors-origins {origin}`, or an `--api-key` (under `paddock serve`, \
+             set `server.allowed_origins`)"
         ),
         (false, "null") => {
             "\"null\" in `server.allowed_origins` stands for local files and for sandboxed frames of every site; \

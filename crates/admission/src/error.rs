@@ -29,7 +29,7 @@ pub enum ProxyError {
     #[error("the request timed out: the client sent nothing for {} s", .0.as_secs())]
     RequestTimeout(Duration),
     /// The client sent or read below the minimum rate.
-    #[error("the client {does} slower than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
+    #[error("the client {does} more slowly than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
     TooSlow {
         /// The slow act, such as `sent its request`.
         does: &'static str,
@@ -87,7 +87,7 @@ pub enum ProxyError {
     /// The request's API key lacks the scope.
     #[error(
         "the API key '{key}' does not allow this request: it needs {needs}, and the key allows {allows}; the \
-         operator can add that to `allow` under [auth.keys.{key}]"
+         operator can add the missing scope to `allow` under [auth.keys.{key}]"
     )]
     ForbiddenScope {
         /// The key's name.
@@ -114,10 +114,7 @@ pub enum ProxyError {
     #[error("invalid request: {0}")]
     BadStream(&'static str),
     /// The request's API key has opened no stream of this conversation.
-    #[error(
-        "this API key has no such stream: the stream has ended, or another key opened it; only the key that \
-         opened a stream can read, stop or find it"
-    )]
+    #[error("this API key has no such stream: it has ended or belongs to another key")]
     UnknownStream,
     /// Another API key has opened a stream of this conversation.
     #[error(
@@ -136,8 +133,8 @@ pub enum ProxyError {
     },
     /// Bodies of requests whose model is still unknown fill the memory reserved for them.
     #[error(
-        "too many large requests name their model late in the body; send the header `x-paddock-model` \
-         with this one, or try again in a moment"
+        "too many request bodies are being buffered to find the model name; send it in the header \
+         `x-paddock-model`, or retry shortly"
     )]
     TooMuchBuffered,
     /// The maximum number of connections is open.
@@ -170,7 +167,7 @@ pub enum ProxyError {
         retry_after: Option<u64>,
     },
     /// The request waited for a lease until the time limit.
-    #[error("timed out waiting for '{model}', which stayed busy")]
+    #[error("timed out waiting for a free slot on '{model}'")]
     QueueTimeout {
         /// The model's name.
         model: String,
@@ -205,10 +202,10 @@ pub enum ProxyError {
     },
     /// The model needs more memory than can ever be free.
     #[error(
-        "'{model}' does not fit: it needs {needs}, and at most {available} can be made free{}a shorter \
+        "'{model}' does not fit: it needs {needs}, and at most {available} can be freed{}a shorter \
          context, another quantization or a larger [memory] budget",
         if *.pinned {
-            " beside the pinned models; unpin a model (`paddock unpin MODEL`), or use "
+            " while other models are pinned; unpin a model (`paddock unpin MODEL`), or use "
         } else {
             "; use "
         }
@@ -254,7 +251,7 @@ pub enum ProxyError {
         retry_after: Option<u64>,
     },
     /// paddock is stopping.
-    #[error("paddock is stopping; try again when it runs again")]
+    #[error("paddock is stopping; try again after it restarts")]
     ShuttingDown,
     /// The child cannot be reached.
     #[error("the model's server cannot be reached: {0}")]
@@ -272,7 +269,7 @@ pub enum ProxyError {
     #[error("the model's server sent an invalid response: {0}")]
     UpstreamMalformed(#[from] wire::InvalidResponse),
     /// The child's response is not the event stream that paddock has announced to the client.
-    #[error("the model's server responded with status {0} and no event stream")]
+    #[error("the model's server responded with status {0} but not with an event stream")]
     UpstreamNoStream(u16),
     /// The child sent nothing until the time limit.
     #[error("the model's server sent nothing for {} s", .0.as_secs())]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const MISSING_KEY_MESSAGE: &str = "an API key is required: send it as `Authorization: Bearer KEY` or as \
                                    `x-api-key: KEY`; the operator creates keys with `paddock key new NAME`";
-const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it is misspelled, or has been revoked";
+const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it may be mistyped or revoked";
 
 /// Checks the request's API key, then routes as [`route::route`] does. Cuts the key's lines out of the head,
 /// so no child sees them.

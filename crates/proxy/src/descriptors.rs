@@ -53,7 +53,7 @@ pub enum TooFewDescriptors {
     #[error(
         "this process may open {limit} files, and paddock needs at least {needs}: raise the limit with \
          `LimitNOFILE={RECOMMENDED_LIMIT}` in the systemd unit, or with `ulimit -n {RECOMMENDED_LIMIT}` before \
-         the start"
+         starting paddock"
     )]
     Start {
         /// The limit.
@@ -65,7 +65,7 @@ pub enum TooFewDescriptors {
     #[error(
         "`server.max_connections` is {configured}, which needs {needs} open files, and this process may open \
          {limit}: raise the limit with `LimitNOFILE={needs}` in the systemd unit or with \
-         `ulimit -n {needs}` before the start, or set `server.max_connections` to {most} or less"
+         `ulimit -n {needs}` before starting paddock, or set `server.max_connections` to {most} or less"
     )]
     Configured {
         /// The configured number.

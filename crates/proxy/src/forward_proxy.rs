@@ -94,7 +94,7 @@ pub enum EngineError {
         #[source]
         source: InferenceCause,
     },
-    /// The request's target has no path.
+    /// The request's target gives no valid URI of a child.
     #[error("the request target `{0}` cannot be forwarded")]
     Target(Uri),
 }

@@ -156,13 +156,15 @@ fn check_lookup(exchange: &Exchange<'_>, model: &Model, body: &[u8]) -> Result<(
         field.has_name("content-encoding") || field.has_name("content-type") && is_form()
     });
     if is_recoded {
-        return Err(ProxyError::BadStream("a stream lookup must be plain JSON"));
+        return Err(ProxyError::BadStream(
+            "a stream lookup must be uncompressed JSON, not a multipart form",
+        ));
     }
     let Some(key) = client.record.key() else {
         return Ok(());
     };
     let ids = parse_lookup_ids(body).ok_or(ProxyError::BadStream(
-        "a stream lookup must be a JSON object with one member `conversation_ids`, an array of strings",
+        "a stream lookup must be a JSON object in which `conversation_ids`, an array of strings, occurs only once",
     ))?;
     let catalog = worker.catalog();
     let streams = catalog.keys().streams();

@@ -61,11 +61,12 @@ impl ChildFailure {
         };
         let next = match self.decision {
             RestartDecision::Restart { at, left } => format!(
-                "; it will be restarted at {}, {left} restarts left",
-                format_clock(at)
+                "; it will be restarted at {}, {left} {} left",
+                format_clock(at),
+                if left == 1 { "restart" } else { "restarts" }
             ),
             RestartDecision::BreakerOpen { until } => format!(
-                "; it will not be restarted before {} unless you load it manually",
+                "; restarts are paused until {}; load the model manually to try sooner",
                 format_clock(until)
             ),
             RestartDecision::SchedulerDecides => String::new(),
@@ -102,10 +103,15 @@ mod tests {
                 "m failed (crashed); it will be restarted at 14:03:20 UTC, 4 restarts left",
             ),
             (
+                (4, 9_000),
+                RestartDecision::Restart { at, left: 1 },
+                "m failed (crashed) 4 times in 9 s; it will be restarted at 14:03:20 UTC, 1 restart left",
+            ),
+            (
                 (6, 20_000),
                 RestartDecision::BreakerOpen { until: at },
-                "m failed (crashed) 6 times in 20 s; it will not be restarted before 14:03:20 UTC unless you load \
-                 it manually",
+                "m failed (crashed) 6 times in 20 s; restarts are paused until 14:03:20 UTC; load the model \
+                 manually to try sooner",
             ),
             (
                 (2, 300),

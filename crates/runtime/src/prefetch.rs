@@ -7,7 +7,7 @@ use std::path::Path;
 pub(super) fn prefetch(path: &Path) {
     let advised = File::open(path).and_then(|file| advise(&file));
     if let Err(error) = advised {
-        tracing::debug!(path = %path.display(), %error, "could not read the file ahead");
+        tracing::debug!(path = %path.display(), %error, "could not prefetch the model file");
     }
 }
 

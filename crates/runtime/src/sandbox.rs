@@ -49,7 +49,7 @@ pub fn log_support(system: SandboxSupport, config: &Config) {
         SandboxMode::Auto | SandboxMode::On => {
             tracing::warn!(
                 missing,
-                "the sandbox of children is partial: this system does not support all of it"
+                "children run in a partial sandbox: this system does not support every restriction"
             );
         }
     }

@@ -33,8 +33,7 @@ pub struct StateDir {
 pub enum StateDirError {
     /// Another paddock uses it.
     #[error(
-        "{}{} uses the state directory {}: stop that one, or give this one its own \
-         with `state_dir` under [server]",
+        "{}{} is using the state directory {}: stop it, or set a different `state_dir` under [server]",
         "another paddock", .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), .path.display()
     )]
     InUse {
@@ -190,7 +189,7 @@ mod tests {
         assert_eq!(*pid, Some(std::process::id()));
         let words = second.to_string();
         let id = std::process::id();
-        let told = format!("another paddock (process {id}) uses the state directory");
+        let told = format!("another paddock (process {id}) is using the state directory");
         assert!(words.starts_with(&told), "{words}");
         drop(first);
         StateDir::lock(&path).unwrap();

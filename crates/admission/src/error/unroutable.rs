@@ -11,22 +11,22 @@ pub enum Unroutable {
     OllamaApi,
     /// Neither paddock nor llama-server has the path, and no model is named.
     #[error(
-        "unknown route, and the request names no model whose server might have it; the APIs of OpenAI and \
-         Anthropic are under /v1, such as /v1/chat/completions, and the routes of one model under \
-         /upstream/MODEL/"
+        "unknown route, and no model is named to forward it to; the APIs of OpenAI and Anthropic are \
+         under /v1, such as /v1/chat/completions, and the routes of one model under /upstream/MODEL/"
     )]
     UnknownRoute,
     /// Only the body could name a model, and it is compressed.
     #[error(
         "the body is compressed (Content-Encoding: {0}), so paddock cannot read the model's name in it; send it \
-         uncompressed, or send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards any \
-         body unread"
+         uncompressed, or send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards \
+         the body without reading it"
     )]
     EncodedBody(String),
     /// Only the body could name a model, and it is not JSON.
     #[error(
         "the body is not valid JSON ({0}), so paddock cannot read the model's name in it; correct the body, or \
-         send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards any body unread"
+         send the name in the header `x-paddock-model` or as `?model=`: then paddock forwards the body without \
+         reading it"
     )]
     InvalidJson(String),
 }

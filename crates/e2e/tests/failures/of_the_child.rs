@@ -186,7 +186,7 @@ fn what_a_retry_may_mend_is_refused_with_the_time_of_the_next_try() {
 
     let explained = paddock.admin_get("/api/models/m/explain").text();
     assert!(explained.contains("6 times in "), "{explained}");
-    let words = "UTC unless you load it manually";
+    let words = "UTC; load the model manually to try sooner";
     assert!(explained.contains(words), "{explained}");
     assert!(explained.contains(", 4 restarts left"), "{explained}");
 }

@@ -34,17 +34,14 @@ fn what_needs_a_pinned_models_place_is_refused_until_it_is_unpinned() {
     let words = refused.text();
     assert!(words.contains("paddock unpin MODEL"), "{words}");
     assert!(
-        words.contains("at most 40.0 MiB can be made free beside the pinned models"),
+        words.contains("at most 40.0 MiB can be freed while other models are pinned"),
         "{words}"
     );
     assert_eq!(model(&paddock, "a")["pid"], pid);
     let told = decisions(&paddock, "a");
     assert_eq!(told.matches("the operator pinned a:").count(), 1);
     let told = decisions(&paddock, "b");
-    assert!(
-        told.contains("pinned models use the rest and can be evicted once they are unpinned: a"),
-        "{told}"
-    );
+    assert!(told.contains("; to free more, unpin: a"), "{told}");
 
     assert_eq!(order(&paddock, "unpin", "a")["pinned"], false);
     assert_eq!(
@@ -120,7 +117,7 @@ fn a_pin_outlives_a_reload_that_says_nothing_new_of_it() {
     assert!(reload("models.b.keep_alive = '1h'"));
     assert!(reload("models.b.pinned = true"));
     assert!(!reload("models.b.pinned = false"));
-    assert!(decisions(&paddock, "b").contains("a change of the configuration unpinned b"));
+    assert!(decisions(&paddock, "b").contains("a configuration change unpinned b"));
     assert!(reload("models.b.pinned = true"));
     order(&paddock, "unpin", "org%2Fb");
     assert!(!reload(

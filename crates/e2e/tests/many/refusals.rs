@@ -54,7 +54,7 @@ fn what_could_never_fit_is_refused_with_both_numbers() {
         "{words}"
     );
     assert_eq!(model(&paddock, "a")["status"], "ready");
-    assert!(decisions(&paddock, "big").contains("no model was evicted for it"));
+    assert!(decisions(&paddock, "big").contains("no model was evicted"));
 }
 
 #[test]

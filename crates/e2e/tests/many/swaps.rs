@@ -22,7 +22,7 @@ fn an_idle_model_goes_for_another_and_both_are_explained() {
     assert_eq!(answered_by(&paddock.ask(chat("a"))), "a");
     assert_eq!(answered_by(&paddock.ask(chat("b"))), "b");
     assert_eq!(model(&paddock, "a")["status"], "unloaded");
-    assert!(decisions(&paddock, "a").contains("a was evicted for b"));
+    assert!(decisions(&paddock, "a").contains("a was evicted to make room for b"));
     assert!(decisions(&paddock, "b").contains("unloading a to free memory"));
 }
 
@@ -94,9 +94,9 @@ fn a_load_that_is_given_up_makes_room_for_the_model_that_waits() {
     let mut other = Connection::connect(paddock.public());
     other.send(chat("b"));
     wait_until(LIMIT, "the other model to wait for room", || {
-        decisions(&paddock, "b").contains("b waits")
+        decisions(&paddock, "b").contains("b is waiting for memory")
     });
     drop(client);
     assert_eq!(answered_by(&other.answer()), "b");
-    assert!(decisions(&paddock, "a").contains("a was evicted for b"));
+    assert!(decisions(&paddock, "a").contains("a was evicted to make room for b"));
 }

@@ -4,7 +4,7 @@ use crate::support::{answered_by, chat, decisions, model, three};
 
 /// Counts the trials of a model.
 fn trials(told: &str) -> usize {
-    told.matches("was never loaded before").count()
+    told.matches("has never been loaded").count()
 }
 
 #[test]

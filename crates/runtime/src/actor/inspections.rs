@@ -19,7 +19,7 @@ impl Runtime {
         let budget = scheduler_policy::budget(config, engine.host, &engine.devices);
         if config.mode == Mode::Serve {
             let memory = format_memory(&budget, &engine.device_names());
-            tracing::info!(%memory, "memory budget of all models");
+            tracing::info!(%memory, "memory budget for all models");
         }
         let policy = scheduler_policy::policy(config);
         self.context.engine = Some(Arc::new(engine));
@@ -124,11 +124,11 @@ impl Runtime {
             InspectionOutcome::Loadable(demand) => Some(demand),
             InspectionOutcome::Unloadable { cause, is_new } => {
                 if is_new {
-                    tracing::warn!(model = name, failure = %cause, "not loaded");
+                    tracing::warn!(model = name, failure = %cause, "the model cannot be loaded");
                     self.record_unloadable(id, &cause);
                     self.journal.record(id, JournalEvent::Unloadable(cause));
                 } else {
-                    tracing::debug!(model = name, failure = %cause, "still not loaded");
+                    tracing::debug!(model = name, failure = %cause, "the model still cannot be loaded");
                 }
                 None
             }

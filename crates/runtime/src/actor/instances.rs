@@ -306,7 +306,7 @@ async fn wait_for_free_memory(engine: Arc<Engine>, pid: u32) {
         if Instant::now() > deadline {
             tracing::warn!(
                 pid,
-                "the driver still counts memory of a process that has ended"
+                "the GPU driver still reports memory for a process that has exited"
             );
             return;
         }

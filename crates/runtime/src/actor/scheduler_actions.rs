@@ -26,7 +26,7 @@ impl Runtime {
                 if let Some(path) = entry.and_then(|entry| entry.config.path.clone()) {
                     self.tasks.spawn(async move {
                         if let Err(error) = blocking::run(move || prefetch(&path)).await {
-                            tracing::debug!(%error, "could not read a model's file ahead");
+                            tracing::debug!(%error, "could not prefetch the model file");
                         }
                     });
                 }
@@ -46,7 +46,7 @@ impl Runtime {
                     .entries
                     .get(model.0)
                     .map(|entry| entry.config.id.as_str());
-                tracing::debug!(model = name, ?note, "decided");
+                tracing::debug!(model = name, ?note, "scheduler decision");
                 self.record_note(model, note);
             }
         }

@@ -74,10 +74,10 @@ impl FileFault {
         let remedy = match (self.is_permanent, self.class) {
             (true, _) => "the model will not be started until the file changes",
             (false, FailureClass::BadFile) => {
-                "the next request checks again: verify the path and its permissions"
+                "check the path and its permissions; the next request will try again"
             }
             (false, FailureClass::Unknown) => {
-                "the next request checks again: verify the disk or the network"
+                "check the disk or the network; the next request will try again"
             }
             (false, class) => class.advice(),
         };
@@ -170,7 +170,7 @@ mod tests {
         };
         assert_eq!(
             message(2),
-            "there is no file /no/such.gguf; the next request checks again: verify the path and its permissions"
+            "there is no file /no/such.gguf; check the path and its permissions; the next request will try again"
         );
         // Another error says nothing about the files that are missing now.
         let denied = message(13);
@@ -179,7 +179,7 @@ mod tests {
             "{denied}"
         );
         let broken = message(5);
-        let remedy = "; the next request checks again: verify the disk or the network";
+        let remedy = "; check the disk or the network; the next request will try again";
         assert!(broken.ends_with(remedy), "{broken}");
         let full = message(24);
         assert!(

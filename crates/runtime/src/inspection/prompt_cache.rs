@@ -9,7 +9,9 @@
 //! - at most what the budget leaves beside the model, so that a model which fits without a prompt cache still fits,
 //! - in whole MiB, and none below 16 MiB: llama-server skips a state larger than the limit.
 //!
-//! The caches of all loaded models together take at most a quarter of the budget.
+//! If no model uses a GPU, these caches take at most a quarter of the RAM budget together: an eighth in equal shares,
+//! and an eighth of what the models take. A model's memory on GPUs counts for its share too, so models on GPUs can take
+//! more; the scheduler counts each cache in the model's memory, so the budget is kept.
 
 use crate::memory::ByteSize;
 use crate::placement::PlacementInput;
@@ -78,7 +80,9 @@ impl PromptCache {
         let counted = ByteSize(self.counted);
         match self.limit {
             CacheLimit::Unknown => format!("{name} uses the engine's default prompt cache"),
-            CacheLimit::Unused => format!("{name} serves embeddings, which need no prompt cache"),
+            CacheLimit::Unused => {
+                format!("{name} serves embeddings or reranking, which use no prompt cache")
+            }
             CacheLimit::Paddock(0) => format!(
                 "{name} has no prompt cache: its share of the RAM budget is less than {MIN_LIMIT_MIB} MiB \
                  (`{FLAG}` in its `args` sets another limit)"
@@ -92,12 +96,12 @@ impl PromptCache {
             }
             CacheLimit::Configured(limit) => {
                 let limit = match u64::try_from(limit) {
-                    Ok(limit) => ByteSize(limit.saturating_mul(MIB)).to_string(),
-                    Err(_) => "any size".to_owned(),
+                    Ok(limit) => format!("of {}", ByteSize(limit.saturating_mul(MIB))),
+                    Err(_) => "without a limit".to_owned(),
                 };
                 format!(
-                    "{name} can use a prompt cache of {limit}, as configured (`{FLAG}`); {counted} of it count as \
-                     part of its memory"
+                    "{name} can use a prompt cache {limit}, as configured (`{FLAG}`); {counted} of it is counted in \
+                     its memory"
                 )
             }
         }

@@ -79,20 +79,20 @@ pub(crate) fn describe_note(name: &str, note: &Note, names: &DisplayNames) -> St
         | Note::DrainCancelled => describe_eviction(name, note, names),
         Note::Ready { took } => format!("{name} was ready after {}", format_duration(*took)),
         Note::KeepAliveExpired { idle } => format!(
-            "{name} was unloaded: it was not used for {}, its keep_alive",
+            "{name} was unloaded after being idle for {} (its keep_alive)",
             format_duration(*idle)
         ),
         Note::Unloaded => format!("{name} was unloaded by the operator"),
         Note::Pinned { by } => {
             let by = author(*by);
-            format!("{by} pinned {name}: it will not be evicted or unloaded when idle")
+            format!("{by} pinned {name}: it will not be evicted, nor unloaded when idle")
         }
         Note::Unpinned { by } => {
             let by = author(*by);
-            format!("{by} unpinned {name}: it can be evicted and unloaded when idle")
+            format!("{by} unpinned {name}: it can be evicted again, and unloaded when idle")
         }
         Note::Reconfigured => {
-            format!("{name} was unloaded: its configuration was changed or removed")
+            format!("{name} was unloaded: its configuration changed, or the model was removed")
         }
         Note::OutOfMemory { .. } | Note::Failed { .. } | Note::DoesNotFit { .. } => {
             describe_refusal(name, note, names)
@@ -107,11 +107,11 @@ fn describe_demand(name: &str, note: &Note) -> String {
         } => format!("{name} was requested by a client"),
         Note::Wanted {
             by: WantedBy::Operator,
-        } => format!("{name} was requested by the operator or the configuration"),
+        } => format!("{name} was requested by the operator, or set to load at startup"),
         Note::Wanted {
             by: WantedBy::Queue,
         } => format!("{name} is needed again: it was unloaded while requests were waiting for it"),
-        _ => format!("{name} was not loaded: no request waits for it any more"),
+        _ => format!("{name} was not loaded: no request is waiting for it any more"),
     }
 }
 
@@ -124,7 +124,7 @@ fn describe_start(name: &str, note: &Note, names: &DisplayNames) -> String {
             kept,
             pinned,
         } => format!(
-            "{name} waits for memory: it needs {}, and {} is free{}{}",
+            "{name} is waiting for memory: it needs {}, and {} is free{}{}",
             memory(needs),
             memory(free),
             list_after("; in use or recently loaded: ", kept, names),
@@ -136,12 +136,12 @@ fn describe_start(name: &str, note: &Note, names: &DisplayNames) -> String {
             names.list(victims)
         ),
         Note::Starts { needs, free } => format!(
-            "{name} was started: it is expected to use {} of {} free",
+            "{name} was started: it is expected to use {} of the {} that is free",
             memory(needs),
             memory(free)
         ),
         _ => format!(
-            "{name} was never loaded before: the engine checks its files first, before another model is evicted"
+            "{name} has never been loaded: the engine checks its files before any model is evicted"
         ),
     }
 }
@@ -155,14 +155,14 @@ fn describe_eviction(name: &str, note: &Note, names: &DisplayNames) -> String {
             worth,
             frees,
         } => format!(
-            "{name} was evicted for {}: idle for {}, the lowest value of all idle models ({worth:.2}: recent uses \
-             × seconds to load), freed {}",
+            "{name} was evicted to make room for {}: it was idle for {} and freed {}; no cheaper choice was found \
+             (value {worth:.2}: recent uses × load seconds)",
             names.name(*by),
             format_duration(*idle),
             memory(frees)
         ),
         Note::OverBudget { idle, over } => format!(
-            "{name} was evicted, idle for {}: the loaded models use {} more than the budget",
+            "{name} was evicted after being idle for {}: loaded models exceeded the budget by {}",
             format_duration(*idle),
             memory(over)
         ),
@@ -171,12 +171,20 @@ fn describe_eviction(name: &str, note: &Note, names: &DisplayNames) -> String {
             waited,
             in_flight,
         } => format!(
-            "{name} accepts no new requests and will be unloaded when its {in_flight} in-flight requests have \
-             ended: {} has waited {} for its memory",
+            "{name} accepts no new requests and will be unloaded once {}: {} has waited {} for its memory",
+            describe_in_flight(*in_flight),
             names.name(*to),
             format_duration(*waited)
         ),
-        _ => format!("{name} stays loaded: no other model waits for its memory any more"),
+        _ => format!("{name} stays loaded: it no longer has to make room for another model"),
+    }
+}
+
+/// Describes the end of the requests that a draining model still serves.
+fn describe_in_flight(requests: u32) -> String {
+    match requests {
+        1 => "its in-flight request finishes".to_owned(),
+        requests => format!("its {requests} in-flight requests finish"),
     }
 }
 
@@ -184,8 +192,8 @@ fn describe_refusal(name: &str, note: &Note, names: &DisplayNames) -> String {
     let memory = |memory| names.format_memory(memory);
     match note {
         Note::OutOfMemory { free } => format!(
-            "{name} ran out of memory although {} was expected to be free: another model is evicted, and {name} is \
-             tried once more",
+            "{name} ran out of memory although {} was expected to be free: another model will be evicted and \
+             {name} tried once more",
             memory(free)
         ),
         Note::DoesNotFit {
@@ -193,14 +201,10 @@ fn describe_refusal(name: &str, note: &Note, names: &DisplayNames) -> String {
             available,
             pinned,
         } => format!(
-            "{name} was refused and no model was evicted for it: it needs {}, and at most {} can become free{}",
+            "{name} cannot be loaded: it needs {}, but at most {} can be freed; no model was evicted{}",
             memory(needs),
             memory(available),
-            list_after(
-                "; pinned models use the rest and can be evicted once they are unpinned: ",
-                pinned,
-                names
-            )
+            list_after("; to free more, unpin: ", pinned, names)
         ),
         Note::Failed { retry: Some(after) } => describe_retry(name, *after),
         _ => format!(
@@ -225,7 +229,7 @@ fn list_after(introduction: &str, models: &[ModelId], names: &DisplayNames) -> S
 fn author(by: PinnedBy) -> &'static str {
     match by {
         PinnedBy::Operator => "the operator",
-        PinnedBy::Configuration => "a change of the configuration",
+        PinnedBy::Configuration => "a configuration change",
     }
 }
 

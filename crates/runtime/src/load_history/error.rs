@@ -9,7 +9,7 @@ use paddock_telemetry::database::DatabaseError;
 pub enum LoadHistoryError {
     #[error(transparent)]
     File(#[from] DatabaseError),
-    #[error("cannot start the thread of the load history: {0}")]
+    #[error("cannot start the load history thread: {0}")]
     Thread(#[source] io::Error),
     #[error("cannot read or write the load history: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -59,7 +59,7 @@ pub async fn start(
             let _ = end.send(());
         })
         .map_err(LoadHistoryError::Thread)?;
-    let gone = |_| LoadHistoryError::Thread(std::io::Error::other("it ended at once"));
+    let gone = |_| LoadHistoryError::Thread(std::io::Error::other("it exited immediately"));
     open.await.map_err(gone)??;
     let dropped = Arc::new(AtomicU64::new(0));
     Ok((

@@ -48,7 +48,7 @@ pub(crate) enum ListDevicesError {
         exit: Exit,
         words: String,
     },
-    #[error("{program} --list-devices wrote no list of devices")]
+    #[error("{program} --list-devices printed no device list")]
     NoList { program: String },
 }
 
@@ -84,7 +84,7 @@ fn parse_output(program: String, answer: &ProgramOutput) -> Result<Vec<Device>, 
 fn last_line(err: &[u8]) -> String {
     let text = String::from_utf8_lossy(err);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    line.unwrap_or("it wrote nothing on stderr")
+    line.unwrap_or("no error output")
         .chars()
         .filter(|letter| !letter.is_control())
         .take(MAX_ERROR_CHARS)

@@ -22,7 +22,7 @@ const BASIC_SCHEME: &str = "basic ";
 
 const MISSING_KEY_MESSAGE: &str = "the admin address requires an API key that allows `admin` (for /metrics, `metrics` is enough): \
                     send it as `Authorization: Bearer KEY`; in a browser, enter it as the password, with any user name";
-const UNKNOWN_KEY_MESSAGE: &str = "this API key is not known here: it is misspelt, or was revoked";
+const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it may be mistyped or revoked";
 
 /// Refuses requests without a key that allows them.
 pub(super) async fn require_api_key(

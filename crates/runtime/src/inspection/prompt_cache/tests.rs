@@ -141,7 +141,7 @@ fn each_limit_has_its_sentence_and_its_arguments() {
         (
             CacheLimit::Unused,
             0,
-            "m serves embeddings, which need no prompt cache",
+            "m serves embeddings or reranking, which use no prompt cache",
             None,
         ),
         (
@@ -167,15 +167,15 @@ fn each_limit_has_its_sentence_and_its_arguments() {
         (
             CacheLimit::Configured(512),
             300,
-            "m can use a prompt cache of 512 MiB, as configured (`--cache-ram`); 300 MiB of it count as part \
-             of its memory",
+            "m can use a prompt cache of 512 MiB, as configured (`--cache-ram`); 300 MiB of it is counted \
+             in its memory",
             None,
         ),
         (
             CacheLimit::Configured(-1),
             300,
-            "m can use a prompt cache of any size, as configured (`--cache-ram`); 300 MiB of it count as part \
-             of its memory",
+            "m can use a prompt cache without a limit, as configured (`--cache-ram`); 300 MiB of it is counted \
+             in its memory",
             None,
         ),
     ];

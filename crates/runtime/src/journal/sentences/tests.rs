@@ -41,7 +41,7 @@ fn demand_names_the_party() {
         (
             wanted(WantedBy::Operator),
             "wanted",
-            "m was requested by the operator or the configuration",
+            "m was requested by the operator, or set to load at startup",
         ),
         (
             wanted(WantedBy::Queue),
@@ -51,7 +51,7 @@ fn demand_names_the_party() {
         (
             Note::Abandoned,
             "abandoned",
-            "m was not loaded: no request waits for it any more",
+            "m was not loaded: no request is waiting for it any more",
         ),
     ]);
 }
@@ -68,18 +68,18 @@ fn a_start_names_the_memory_and_the_models_in_the_way() {
         (
             waits(&[], &[]),
             "waits_for_room",
-            "m waits for memory: it needs 300 MiB, and 100 MiB is free",
+            "m is waiting for memory: it needs 300 MiB, and 100 MiB is free",
         ),
         (
             waits(&[ModelId(1)], &[ModelId(2)]),
             "waits_for_room",
-            "m waits for memory: it needs 300 MiB, and 100 MiB is free; in use or recently loaded: other; \
+            "m is waiting for memory: it needs 300 MiB, and 100 MiB is free; in use or recently loaded: other; \
              pinned: third",
         ),
         (
             Note::Tries,
             "tries",
-            "m was never loaded before: the engine checks its files first, before another model is evicted",
+            "m has never been loaded: the engine checks its files before any model is evicted",
         ),
         (
             Note::MakesRoom {
@@ -95,7 +95,7 @@ fn a_start_names_the_memory_and_the_models_in_the_way() {
                 free: mib(400),
             },
             "starts",
-            "m was started: it is expected to use 300 MiB and 1.00 MiB on CUDA0 of 400 MiB free",
+            "m was started: it is expected to use 300 MiB and 1.00 MiB on CUDA0 of the 400 MiB that is free",
         ),
         (
             Note::Ready {
@@ -109,6 +109,11 @@ fn a_start_names_the_memory_and_the_models_in_the_way() {
 
 #[test]
 fn an_eviction_names_its_reason() {
+    let drains_for = |in_flight| Note::DrainsFor {
+        to: ModelId(2),
+        waited: Duration::from_secs(30),
+        in_flight,
+    };
     assert_sentences([
         (
             Note::Evicted {
@@ -118,8 +123,8 @@ fn an_eviction_names_its_reason() {
                 frees: mib(300),
             },
             "evicted",
-            "m was evicted for other: idle for 60 s, the lowest value of all idle models (0.70: recent uses × \
-             seconds to load), freed 300 MiB",
+            "m was evicted to make room for other: it was idle for 60 s and freed 300 MiB; no cheaper choice was \
+             found (value 0.70: recent uses × load seconds)",
         ),
         (
             Note::OverBudget {
@@ -127,35 +132,37 @@ fn an_eviction_names_its_reason() {
                 over: mib(30),
             },
             "evicted",
-            "m was evicted, idle for 60 s: the loaded models use 30.0 MiB more than the budget",
+            "m was evicted after being idle for 60 s: loaded models exceeded the budget by 30.0 MiB",
         ),
         (
-            Note::DrainsFor {
-                to: ModelId(2),
-                waited: Duration::from_secs(30),
-                in_flight: 3,
-            },
+            drains_for(3),
             "yields",
-            "m accepts no new requests and will be unloaded when its 3 in-flight requests have ended: third has \
+            "m accepts no new requests and will be unloaded once its 3 in-flight requests finish: third has \
+             waited 30 s for its memory",
+        ),
+        (
+            drains_for(1),
+            "yields",
+            "m accepts no new requests and will be unloaded once its in-flight request finishes: third has \
              waited 30 s for its memory",
         ),
         (
             Note::DrainCancelled,
             "stays",
-            "m stays loaded: no other model waits for its memory any more",
+            "m stays loaded: it no longer has to make room for another model",
         ),
         (
             Note::KeepAliveExpired {
                 idle: Duration::from_mins(10),
             },
             "keep_alive_over",
-            "m was unloaded: it was not used for 10 min, its keep_alive",
+            "m was unloaded after being idle for 10 min (its keep_alive)",
         ),
         (Note::Unloaded, "unloaded", "m was unloaded by the operator"),
         (
             Note::Reconfigured,
             "reconfigured",
-            "m was unloaded: its configuration was changed or removed",
+            "m was unloaded: its configuration changed, or the model was removed",
         ),
     ]);
 }
@@ -168,17 +175,17 @@ fn a_pin_names_its_author() {
         (
             Note::Pinned { by: operator },
             "pinned",
-            "the operator pinned m: it will not be evicted or unloaded when idle",
+            "the operator pinned m: it will not be evicted, nor unloaded when idle",
         ),
         (
             Note::Pinned { by: configuration },
             "pinned",
-            "a change of the configuration pinned m: it will not be evicted or unloaded when idle",
+            "a configuration change pinned m: it will not be evicted, nor unloaded when idle",
         ),
         (
             Note::Unpinned { by: operator },
             "unpinned",
-            "the operator unpinned m: it can be evicted and unloaded when idle",
+            "the operator unpinned m: it can be evicted again, and unloaded when idle",
         ),
     ]);
 }
@@ -194,7 +201,7 @@ fn a_refusal_names_what_would_help() {
         (
             Note::OutOfMemory { free: mib(400) },
             "out_of_memory",
-            "m ran out of memory although 400 MiB was expected to be free: another model is evicted, and m is \
+            "m ran out of memory although 400 MiB was expected to be free: another model will be evicted and m \
              tried once more",
         ),
         (
@@ -212,13 +219,13 @@ fn a_refusal_names_what_would_help() {
         (
             does_not_fit(&[]),
             "does_not_fit",
-            "m was refused and no model was evicted for it: it needs 300 MiB, and at most 200 MiB can become free",
+            "m cannot be loaded: it needs 300 MiB, but at most 200 MiB can be freed; no model was evicted",
         ),
         (
             does_not_fit(&[ModelId(1), ModelId(2)]),
             "does_not_fit",
-            "m was refused and no model was evicted for it: it needs 300 MiB, and at most 200 MiB can become free; \
-             pinned models use the rest and can be evicted once they are unpinned: other, third",
+            "m cannot be loaded: it needs 300 MiB, but at most 200 MiB can be freed; no model was evicted; to free \
+             more, unpin: other, third",
         ),
     ]);
 }
