@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `/health` | 200, or 503 while loading |
 //! | `/burst` | a stream of 256 events, each in its own write, as fast as the client reads |
+//! | `/joined-burst` | the same stream in one write |
 //! | `/paced?every_us=N&phase_us=N` | an endless stream with events at this interval, each with its sending time |
 //! | `/stamp` | start time of the process, end of the load, arrival of this request |
 //! | any other | a small JSON answer |

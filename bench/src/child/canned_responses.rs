@@ -23,17 +23,25 @@ pub(super) struct CannedResponses {
     /// An event of a burst.
     pub(super) event: Vec<u8>,
     pub(super) stream_end: &'static [u8],
+    /// The whole stream of a burst.
+    pub(super) joined_burst: Vec<u8>,
 }
 
 impl CannedResponses {
     pub(super) fn new() -> Self {
+        let stream_head = head("200 OK", "text/event-stream", "Transfer-Encoding: chunked");
+        let (event, stream_end) = (event(0), b"0\r\n\r\n");
+        let mut joined_burst = stream_head.clone();
+        joined_burst.extend(event.repeat(BURST_EVENTS));
+        joined_burst.extend(stream_end);
         Self {
             message: json("200 OK", CHAT_COMPLETION),
             healthy: json("200 OK", r#"{"status":"ok"}"#),
             loading: json("503 Service Unavailable", LOADING_BODY),
-            stream_head: head("200 OK", "text/event-stream", "Transfer-Encoding: chunked"),
-            event: event(0),
-            stream_end: b"0\r\n\r\n",
+            stream_head,
+            event,
+            stream_end,
+            joined_burst,
         }
     }
 }

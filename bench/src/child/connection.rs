@@ -47,6 +47,7 @@ async fn respond(
             .await
         }
         "/burst" => write_burst(server, to).await,
+        "/joined-burst" => to.write_all(&responses.joined_burst).await,
         _ => to.write_all(&responses.message).await,
     }
 }
