@@ -29,9 +29,13 @@ const MAX_RATIO: f64 = 1.05;
 /// The stream arrives in one write: if each event were a write of its own, a busy machine would join many of them in one
 /// read, and the count would depend on the machine.
 const COUNTED_CASES: [(&str, &str, usize); 2] = [
-    ("request", CHAT_PATH, 10_000),
-    ("stream of 256 events", "/joined-burst", 800),
+    ("request", CHAT_PATH, 4000),
+    ("stream of 256 events", "/joined-burst", 300),
 ];
+
+/// Measurements of each case. The smallest counts: on a busy machine, peers that are late make paddock read or write in
+/// more pieces.
+const ROUNDS: usize = 3;
 
 /// Returns the path of the saved figures.
 fn baseline_path() -> PathBuf {
@@ -45,11 +49,14 @@ pub(crate) async fn check(program: &Path, run_dir: &RunDir, save: bool) -> Resul
     for (name, target, count) in COUNTED_CASES {
         output::progress(&format!("counting the instructions of a {name}"));
         let request = post(target, SMALL_CHAT);
-        let few = count_run(&valgrind, program, run_dir, &request, WARM_UP_REQUESTS).await?;
         let all = WARM_UP_REQUESTS + count;
-        let many = count_run(&valgrind, program, run_dir, &request, all).await?;
-        let each = serving_thread_cost(&few, &many) / u64::try_from(count)?;
-        found.insert(name.to_owned(), each.into());
+        let mut least = u64::MAX;
+        for _ in 0..ROUNDS {
+            let few = count_run(&valgrind, program, run_dir, &request, WARM_UP_REQUESTS).await?;
+            let many = count_run(&valgrind, program, run_dir, &request, all).await?;
+            least = least.min(serving_thread_cost(&few, &many) / u64::try_from(count)?);
+        }
+        found.insert(name.to_owned(), least.into());
     }
     let path = baseline_path();
     if save {
