@@ -14,7 +14,7 @@ pub(super) struct LoadArgs {
     /// Name or alias of the model.
     model: String,
     /// Wait until the model is loaded or unloaded; exit with an error if the load or unload fails. On a terminal,
-    /// `load` always waits and shows progress; interrupting the command does not cancel the load.
+    /// `load` without `--json` always waits and shows progress; interrupting the command does not cancel the load.
     #[arg(long)]
     wait: bool,
     /// Print the API's JSON response.
