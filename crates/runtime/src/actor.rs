@@ -47,15 +47,15 @@ const MAX_MESSAGES: usize = 256;
 pub struct RuntimeSetup {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Requests that wait for a lease.
+    /// Receives requests that wait for a lease, the permission to send one request to a loaded model.
     pub requests: AdmissionReceiver,
-    /// Thread that starts children.
+    /// Thread that starts children, the llama-server processes.
     pub spawner: Spawner,
     /// Directory of the children's sockets.
     pub runtime_dir: PathBuf,
-    /// Run that the children's environments name, so that a later cleanup recognizes them.
+    /// Identifier of this run of paddock. The children's environments name it, so that a later cleanup recognizes them.
     pub run: RunId,
-    /// Restrictions that the sandbox can use on this system.
+    /// Restrictions that the children's sandbox can use on this system.
     pub sandbox_support: SandboxSupport,
     /// Measurements of earlier loads; `None` without a writable state directory.
     pub load_history: Option<load_history::LoadHistoryHandle>,

@@ -1,7 +1,8 @@
-//! Records the admin addresses of wrapped commands, so that client commands find them.
+//! Records the admin addresses of running `paddock wrap` processes, so that other paddock commands find them.
 //!
-//! `paddock wrap` takes another port if the default one is in use. Its runtime directory, which only this user can
-//! enter and which stays locked while it runs, holds the addresses.
+//! `paddock wrap` runs the user's own llama-server command line, and takes another port if the default one is in use.
+//! The addresses are in a file in its runtime directory, which only this user can enter and which stays locked while
+//! the process runs.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -41,6 +42,7 @@ pub fn wrapped_admin_addresses() -> Vec<String> {
         .collect()
 }
 
+/// Returns an admin address for each of this user's runtime directories in `parent` that is in use.
 fn addresses_in(parent: &Path) -> Vec<String> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| stale_cleanup::is_own_runtime_dir(entry).unwrap_or(false));

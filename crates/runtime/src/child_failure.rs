@@ -1,4 +1,4 @@
-//! Describes a child's failure and what happens next, for people.
+//! Describes for people the failure of a child (a llama-server process) and the decision to restart it or not.
 
 use super::journal::format_clock;
 use paddock_supervisor::FailureClass;
@@ -13,7 +13,8 @@ pub(crate) struct FailureStreak {
 }
 
 impl FailureStreak {
-    /// Counts one more failure. `is_first` means that the restart budget was full before it.
+    /// Counts one more failure, and returns the number of failures and the time since the first. With `is_first`, when
+    /// no restart of the budget was used before, the count begins anew.
     pub(super) fn add(&mut self, is_first: bool, now: Instant) -> (u32, Duration) {
         if is_first {
             *self = Self::default();

@@ -1,4 +1,4 @@
-//! Describes a model's next child to the supervisor.
+//! Derives the specification of a model's next child, a llama-server process, for the supervisor.
 
 use super::inspection::model_files;
 use super::model_knowledge::ModelKnowledge;
@@ -12,7 +12,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Grace periods of a child that has no in-flight requests.
+/// Grace periods after the first and second SIGTERM, before SIGKILL. Both are short, because the scheduler stops a
+/// child only when no request is in flight.
 const STOP_POLICY: StopPolicy = StopPolicy {
     first_grace: Duration::from_millis(750),
     second_grace: Duration::from_millis(750),
@@ -28,7 +29,8 @@ pub(super) struct ChildFacts<'a> {
     pub(super) generations: u64,
 }
 
-/// The surroundings of a child: its environment, its directory, and the counters that it shares with others.
+/// The surroundings of a child: its environment, its directory, and the counters and logs that it shares with other
+/// children.
 #[derive(Debug, Clone)]
 pub(super) struct ChildSurroundings {
     pub(super) env: Vec<(OsString, OsString)>,

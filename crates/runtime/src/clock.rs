@@ -1,4 +1,4 @@
-//! The same moment on the monotonic clock and on the wall clock.
+//! Reads the monotonic clock and the wall clock together, and converts times from one to the other.
 
 use std::time::SystemTime;
 use tokio::time::Instant;

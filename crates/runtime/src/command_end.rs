@@ -1,4 +1,4 @@
-//! The end of a wrapped command that has never served.
+//! Decides whether paddock exits with a wrapped command, the llama-server command line that `paddock wrap` runs.
 //!
 //! Without paddock, the user would see the command's output and exit status. So if the command ends before it has
 //! served, paddock ends with the same status. A command that has served once is restarted instead.

@@ -1,4 +1,4 @@
-//! Finds the differences between two configurations.
+//! Finds the differences between two configurations, for a reload.
 
 use paddock_config::{self as config, ApiKey, Config};
 
@@ -53,7 +53,8 @@ pub(super) enum ModelChange {
     Unchanged,
     /// Settings that apply to the running instance too.
     Adjusted,
-    /// Settings that only another child can have, or files that are no longer at fault.
+    /// Settings that need a new child process, such as its command line; or the files of a failed model, which are no
+    /// longer at fault.
     Restarted,
 }
 

@@ -1,4 +1,5 @@
-//! Probes the engine once, before the first inspection: its identity, devices and flags.
+//! Probes the engine, the llama-server program, once before any model's files are inspected: finds its identity,
+//! devices and supported flags.
 
 use crate::load_history::FileIdentity;
 use crate::memory::nvml::{self, Nvml};
@@ -39,7 +40,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Reads the machine's memory and runs the engine with `--help` and `--list-devices`, in a sandbox like a
-    /// child's. Returns `None` if it is cancelled. A wrapped command is not run.
+    /// child's. Returns `None` if cancelled. A wrapped command (`paddock wrap`) is not run.
     pub(crate) async fn probe(
         config: Arc<Config>,
         spawner: Spawner,

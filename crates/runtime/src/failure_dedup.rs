@@ -1,5 +1,5 @@
-//! Detects refusals of a model that add nothing to the previous one: no child was started, and the reason is the
-//! same.
+//! Detects repeated refusals of a model, so that they are neither logged nor counted again: no child was started since
+//! the previous one, and the reason is the same.
 
 use paddock_scheduler::Note;
 use paddock_supervisor::Failure;

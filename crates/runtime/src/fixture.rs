@@ -1,4 +1,4 @@
-//! Configurations, inspections and failures for tests.
+//! Builds configurations, inspections and failures for tests.
 
 use super::inspection::{ModelInspection, PromptCache};
 use super::model_knowledge::FailedLoad;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A directory with an engine and a model file.
+/// A temporary directory with an empty script as the engine and the smallest loadable model file.
 pub(crate) struct Fixture(TempDir);
 
 impl Fixture {

@@ -1,4 +1,5 @@
-//! paddock's own requests that test whether a child still computes.
+//! Defines the requests that paddock itself sends to a child (a llama-server process) to test whether the child still
+//! computes.
 
 use paddock_config::Mode;
 use paddock_supervisor::InferencePolicy;
@@ -11,7 +12,7 @@ const COMPLETION_PROBE: (&str, &str) = ("/v1/completions", r#"{"prompt":"a","max
 /// model answers this request with 501. The route without `/v1` accepts every kind of pooling.
 const EMBEDDING_PROBE: (&str, &str) = ("/embedding", r#"{"content":"a"}"#);
 
-/// Returns the probes for a child. A router has no model of its own and gets none.
+/// Returns the probes for a child. llama-server in router mode has no model of its own and gets none.
 pub(crate) fn policy(mode: Mode) -> InferencePolicy {
     let probes = match mode {
         Mode::Wrap { router: true, .. } => Vec::new(),
@@ -28,6 +29,7 @@ pub(crate) fn policy(mode: Mode) -> InferencePolicy {
     }
 }
 
+/// Returns the bytes of an HTTP request with this path and JSON body.
 fn probe_request((path, body): (&str, &str)) -> Vec<u8> {
     let length = body.len();
     format!(

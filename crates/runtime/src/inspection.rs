@@ -35,14 +35,14 @@ pub(super) type InspectionResult = Result<Arc<ModelInspection>, FailedLoad>;
 pub(crate) struct ModelInspection {
     /// Identity of the files; `None` for a wrapped command.
     pub(super) files: Option<FileIdentity>,
-    /// Memory predicted from the header alone, including the prompt cache.
+    /// Memory predicted from the header alone, or the configured size; includes the prompt cache.
     pub(super) predicted: Memory,
-    /// Memory and load time by all that is known, including the prompt cache.
+    /// Expected memory (configured, measured or else predicted), including the prompt cache, and load time.
     pub(super) demand: Demand,
     pub(super) prompt_cache: PromptCache,
-    /// Additional arguments of the child.
+    /// Additional arguments of the child, the llama-server process.
     pub(super) args: Vec<OsString>,
-    /// Key of the model's load measurements.
+    /// Key of the model's measurements in the load history.
     pub(super) key: Option<LoadKey>,
     /// Parsed headers, reused while the files do not change.
     pub(super) headers: Option<Arc<ModelHeaders>>,

@@ -1,4 +1,7 @@
-//! Derives from an instance's new state what the scheduler, the journal and waiting requests must know.
+//! Derives from an instance's new state the information for the scheduler, the journal and waiting requests.
+//!
+//! An instance supervises the llama-server processes (children) of one model, one after the other; a generation is the
+//! number of a child.
 
 use super::child_failure::RestartDecision;
 use super::clock::Clock;
@@ -55,7 +58,7 @@ pub(super) struct FailureOutcome {
     pub(super) decision: RestartDecision,
     /// True if the restart budget was full before: the failure begins a new streak.
     pub(super) is_first: bool,
-    /// End of the wait before a new instance, if waiting can help.
+    /// Time from which a new instance may be started, if one is needed and can help.
     pub(super) until: Option<Instant>,
     /// True if the restart budget is now exhausted.
     pub(super) opens_breaker: bool,

@@ -1,4 +1,4 @@
-//! Keeps the latest decisions about each model and the latest requests that waited, for `explain`.
+//! Keeps the latest decisions about each model and the latest requests that waited, for `paddock explain`.
 
 mod format;
 mod request_explanation;
@@ -16,10 +16,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Notes kept for each model.
+/// Maximum number of notes kept for each model.
 const MAX_NOTES_PER_MODEL: usize = 100;
 
-/// Answered requests kept.
+/// Maximum number of requests kept whose wait has ended.
 const MAX_REQUESTS: usize = 1_000;
 
 /// Recent decisions and waits.
@@ -29,7 +29,7 @@ pub(super) struct Journal {
     requests: VecDeque<WaitRecord>,
 }
 
-/// A note about a model.
+/// An event of a model with its time.
 #[derive(Debug)]
 struct JournalNote {
     at: SystemTime,

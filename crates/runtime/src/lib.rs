@@ -3,7 +3,9 @@
 //! Invariant: only this actor changes the state of models and children. This crate speaks no HTTP: it depends on
 //! neither hyper nor axum.
 //!
-//! A request whose model's gate is open never reaches the actor.
+//! A child is a llama-server process, the engine of one model; an instance supervises the children of one model, one
+//! after the other. A loaded model admits requests through its gate, an atomic counter: a request that finds the gate
+//! open never reaches the actor.
 //!
 //! Decisions are pure functions, each in a file of its own; `actor` and the tasks it starts have all effects.
 //!
@@ -12,8 +14,8 @@
 //! | `actor` | the event loop; its submodules perform actions and handle messages |
 //! | `handle`, `message` | how other tasks reach the actor |
 //! | `inspection` | reads a model's files before a load |
-//! | `trial_load` | has the engine begin to load files that were never loaded before |
-//! | `prefetch` | reads a model's file ahead |
+//! | `trial_load` | lets the engine begin to load files that were never loaded before |
+//! | `prefetch` | asks the kernel to read a model's file into the page cache |
 //! | `measure` | measures a loaded model's memory |
 //! | `engine_probe` | the engine's identity, devices and flags |
 //! | `load_history` | stores measurements of earlier loads |
@@ -28,7 +30,7 @@
 //! | `model_entry`, `model_knowledge` | the actor's record of a model, and what is known about its files and failures |
 //! | `inspection/load_plan` | the load that follows from a placement and from earlier loads |
 //! | `placement` | where in memory a model goes, and how much it needs there |
-//! | `child_spec` | a model's next child |
+//! | `child_spec` | describes a model's next child to the supervisor |
 //! | `sandbox` | a child's sandbox, derived from the configuration |
 //! | `instance_state` | what an instance's new state means |
 //! | `child_failure` | a child's failure and the restart decision, described for people |

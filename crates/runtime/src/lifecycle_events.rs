@@ -1,4 +1,5 @@
-//! Names the lifecycle events of models, as the activity database stores them.
+//! Maps the scheduler's decisions and the failures of children (llama-server processes) to the names of lifecycle
+//! events in the activity database.
 
 use paddock_scheduler::Note;
 use paddock_supervisor::ChildPhase;

@@ -1,8 +1,8 @@
-//! Measurements of earlier loads: how much memory a model took, and how long it took to load.
+//! Stores measurements of earlier loads: how much memory a model took, and how long it took to load.
 //!
-//! They are stored in `learned.sqlite` in the state directory, so that the first load after a restart is no guess.
-//! All of them can be measured again, so a file that is damaged, or written by a later version, is moved aside and
-//! never stops paddock.
+//! The measurements are stored in `learned.sqlite` in the state directory, so that the needs of the first load after a
+//! restart are known. Every measurement can be made again, so a file that is damaged, or written by a later version, is
+//! moved aside and never stops paddock.
 //!
 //! | file | contents |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Measures a loaded model's memory: its child's own report, and what the system shows.
+//! Measures a loaded model's memory: combines the report in the log of its child (a llama-server process) with the
+//! memory that the kernel and the GPU driver show for the process.
 
 use super::inspection::ModelInspection;
 use crate::engine_probe::Engine;
@@ -15,8 +16,9 @@ pub(super) struct MeasuredLoad {
     pub(super) reported: Option<MeasuredMemory>,
     /// Memory as the system shows it.
     pub(super) observed: Option<MeasuredMemory>,
-    /// For each location the maximum of both. Without a report the expected memory takes its place. The process does
-    /// not show pages of the file that were not touched yet; the report does not include the driver's part.
+    /// For RAM and each device the maximum of both. Without a report the expected memory takes its place. Neither
+    /// is complete: the process does not show pages of the file that were not touched yet, and the report does not
+    /// include the driver's part.
     pub(super) memory: Memory,
 }
 
@@ -38,7 +40,7 @@ pub(super) fn measure(
     combine(report.as_ref(), observed, expected, &names)
 }
 
-/// Finds the last memory report in a child's output, else the buffers that it has named.
+/// Finds the last memory report in a child's output, else the buffers that the child has logged.
 fn find_report(lines: &[String]) -> Option<MemoryReport> {
     let mut last = lines.iter().rev();
     last.find_map(|line| MemoryReport::parse(line.as_bytes()))
@@ -56,6 +58,7 @@ fn expected_memory(demand: &Memory, cache: u64, names: &[String]) -> MeasuredMem
     }
 }
 
+/// Combines a child's report, or else the expected memory, with the observed memory.
 fn combine(
     report: Option<&MemoryReport>,
     observed: Option<MeasuredMemory>,

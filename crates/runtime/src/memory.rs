@@ -1,4 +1,4 @@
-//! Memory of the machine, of processes and of devices, in bytes.
+//! Reads the memory of the machine, of processes and of devices, in bytes. The engine is llama-server.
 //!
 //! | module | fact | source |
 //! |---|---|---|
@@ -11,8 +11,8 @@
 //! | [`report`] | the engine's memory breakdown of one model | its log in JSON |
 //! | [`engine_help`] | flags that the engine supports | the engine |
 //!
-//! The kernel is read through files under `/proc` and `/sys`. On systems without them, such as macOS, the answer is
-//! `None`, with no code of its own.
+//! The kernel is read through files under `/proc` and `/sys`. On systems without these files, such as macOS, the
+//! functions return `None`.
 
 pub(crate) mod buffer_log;
 mod byte_size;
@@ -27,7 +27,7 @@ pub(crate) mod report;
 pub(crate) use byte_size::ByteSize;
 pub(crate) use devices::Device;
 
-/// Root of the kernel's files outside tests.
+/// Directory that contains the kernel's `proc` and `sys`; tests use a temporary one.
 const ROOT: &str = "/";
 
 /// Parses `name: 123 kB`, as the kernel writes it in `meminfo`, `status` and `smaps_rollup`.

@@ -58,7 +58,7 @@ pub(super) enum RuntimeMessage {
     /// A model's files were inspected.
     Inspected {
         model: ModelId,
-        /// Number of the inspection.
+        /// Number of the inspection; older results of the model are ignored.
         inspection_id: u64,
         result: InspectionResult,
     },

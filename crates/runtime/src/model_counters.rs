@@ -1,4 +1,4 @@
-//! Counts a model's loads, evictions, failures and restarts.
+//! Counts a model's loads, evictions, failures and restarts, for metrics and snapshots.
 
 use super::child_failure::RestartDecision;
 use paddock_scheduler::Note;

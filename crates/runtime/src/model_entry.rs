@@ -1,4 +1,4 @@
-//! The actor's record of a model.
+//! Defines the runtime actor's record of a model: configuration, running instance, inspections, failures, counters.
 
 use super::child_failure::FailureStreak;
 use super::model_counters::ModelCounters;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct ModelEntry {
     pub(super) config: Arc<config::Model>,
+    /// The part that HTTP workers share: the gate, which admits requests, and the address of the child.
     pub(super) model: Arc<Model>,
     /// True once the model is no longer configured.
     pub(super) removed: bool,

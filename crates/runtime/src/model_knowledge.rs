@@ -1,4 +1,5 @@
-//! Knowledge about a model's files and failures, which decides whether and how its next child is started.
+//! Stores the knowledge about a model's files and failures, which decides whether and how its next child (llama-server
+//! process) is started.
 
 use super::failure_dedup::FailureDedup;
 use super::inspection::{InspectionResult, ModelInspection};

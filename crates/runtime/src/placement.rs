@@ -8,7 +8,7 @@ use paddock_gguf::memory::{self as gguf, DeviceSplit, MemoryOptions};
 use paddock_scheduler::Memory;
 use std::ffi::OsString;
 
-/// Shortest context that paddock chooses to make a model fit.
+/// Shortest context, in tokens, that paddock chooses to make a model fit.
 const MIN_CONTEXT: u32 = 4096;
 
 /// The inputs of a placement.

@@ -11,6 +11,7 @@ pub(super) fn prefetch(path: &Path) {
     }
 }
 
+/// Tells the kernel that the whole file will be read soon.
 #[cfg(target_os = "linux")]
 fn advise(file: &File) -> std::io::Result<()> {
     use rustix::fs::{Advice, fadvise};
@@ -18,6 +19,7 @@ fn advise(file: &File) -> std::io::Result<()> {
     Ok(fadvise(file, 0, None, Advice::WillNeed)?)
 }
 
+/// Does nothing on other systems.
 #[cfg(not(target_os = "linux"))]
 fn advise(_file: &File) -> std::io::Result<()> {
     Ok(())

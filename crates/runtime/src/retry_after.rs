@@ -1,11 +1,11 @@
-//! Estimates when a refused request is worth sending again.
+//! Estimates when a refused request is worth sending again, for the `Retry-After` header.
 
 use paddock_scheduler::ModelStatus;
 use paddock_supervisor::State;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The time until a model can serve.
+/// The expected time until a model can serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LoadOutlook {
     /// The model serves: its queue advances.

@@ -36,6 +36,7 @@ pub const RUN_VARIABLE: &str = "PADDOCK_RUN";
 pub struct RunId(String);
 
 impl RunId {
+    /// Creates a random identifier.
     fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;

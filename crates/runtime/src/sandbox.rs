@@ -1,4 +1,5 @@
-//! Derives the sandbox of a model's child from the configuration.
+//! Derives the sandbox of a model's child (a llama-server process) from the configuration: the files, network access
+//! and system calls that the child may use.
 
 mod exemptions;
 mod flag_permissions;

@@ -36,7 +36,7 @@ pub(crate) fn spec(config: &Config, model: &config::Model) -> ModelSpec {
 }
 
 /// Returns the memory that all models together may use, given the host's free memory and the devices. A wrapped
-/// command is not limited: its user has made it fit.
+/// command is not limited: its user chose arguments that fit the machine.
 pub(crate) fn budget(config: &Config, free: Option<u64>, devices: &[Device]) -> Memory {
     if matches!(config.mode, Mode::Wrap { .. }) {
         return devices

@@ -1,4 +1,4 @@
-//! Snapshots of all models and their memory, for people.
+//! Defines snapshots: copies of the state of all models and their memory, for people.
 
 use super::inspection::{ModelInspection, PromptCache};
 use super::model_counters::ModelCounters;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A snapshot of all models. Advisory: no decision depends on it.
+/// A snapshot of all models. No scheduling decision depends on it.
 #[derive(Debug)]
 pub struct RuntimeSnapshot {
     /// The models, in the order of the configuration.
@@ -41,7 +41,7 @@ pub struct ModelDetails {
     pub failed: Option<FailedLoad>,
     /// Facts from the model's header.
     pub facts: Option<ModelFacts>,
-    /// Memory predicted from the header alone, including the prompt cache.
+    /// Memory predicted from the header alone, or the configured size; includes the prompt cache.
     pub predicted: Option<Memory>,
     /// The prompt cache, part of the counted memory.
     pub prompt_cache: Option<PromptCache>,

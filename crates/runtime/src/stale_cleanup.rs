@@ -1,9 +1,9 @@
 //! Removes what an earlier paddock left behind after SIGKILL, a power cut or the end of its container.
 //!
-//! Children end with their paddock, and its watcher kills the processes they started; but the watcher may have been
-//! killed too, and the runtime directory stays. A stale directory is recognized by its signed record (see
-//! [`crate::runtime_dir`]) and the missing lock, and a stale process by the run id in its environment. Anything else
-//! is left alone.
+//! If paddock is killed, its children (llama-server processes) end, and its cleanup process kills the processes that
+//! they started. The cleanup process may have been killed too, and the runtime directory stays. A stale directory is
+//! recognized by its signed record (see [`crate::runtime_dir`]) and the missing lock, and a stale process by the run id
+//! in its environment. Anything else is left alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};

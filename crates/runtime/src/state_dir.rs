@@ -1,4 +1,5 @@
-//! The state directory, which holds files that outlive a run and is used by one paddock at a time.
+//! Opens and locks the state directory, which holds files that outlive a run, such as the signing key. One paddock
+//! uses it at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -13,7 +14,7 @@ use paddock_telemetry::private_dir;
 /// Lock file, which contains the holder's pid.
 const LOCK_FILE: &str = "lock";
 
-/// File of the [`SigningKey`].
+/// File of the [`SigningKey`], which signs the records in runtime directories.
 const KEY_FILE: &str = "key";
 
 /// Length of the key: one block of SHA-256.
@@ -31,7 +32,7 @@ pub struct StateDir {
 /// Reasons why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
-    /// Another paddock uses it.
+    /// Another paddock uses the directory.
     #[error(
         "{}{} is using the state directory {}: stop it, or set a different `state_dir` under [server]",
         "another paddock", .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), .path.display()

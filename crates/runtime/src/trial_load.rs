@@ -1,10 +1,10 @@
-//! Trial loads: the engine begins to load files that were never loaded before, before another model is evicted for
+//! Runs trial loads: the engine begins to load files that it has never loaded, before another model is evicted for
 //! them.
 //!
 //! llama-server reads the metadata, the vocabulary and the list of tensors before it allocates memory for them, and
 //! refuses what it cannot load within about 50 ms (llama.cpp b11434, src/llama.cpp, `llama_model_load`). A trial is
-//! a separate child that is killed as soon as it has passed that point. It uses no device and maps the file, so it
-//! uses little memory.
+//! a separate llama-server process that is killed as soon as it has passed that point. It uses no device and maps the
+//! file, so it uses little memory.
 
 mod refusal;
 mod trial_spec;
@@ -23,10 +23,10 @@ pub(super) use trial_spec::trial_spec;
 /// Maximum number of concurrent trials.
 pub(super) const MAX_TRIALS: usize = 2;
 
-/// Longest time until a trial begins to read its file; drivers may be slow.
+/// Longest time until a trial begins to read its file; loading GPU drivers may be slow.
 const READ_START_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Longest time after that. The contents of a file that was not refused by then are accepted.
+/// Longest time from the start of reading to a refusal. A file that was not refused by then counts as loadable.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The inputs of one trial.

@@ -1,4 +1,4 @@
-//! Inputs and outputs of the scheduler.
+//! Defines the inputs ([`Event`]) and outputs ([`Action`]) of the scheduler.
 
 use crate::{Generation, Memory, ModelSpec, Note, Policy};
 use std::time::{Duration, Instant};
@@ -23,15 +23,15 @@ pub struct Demand {
     pub memory: Memory,
     /// The time a load takes.
     pub load: Duration,
-    /// True if the engine has loaded these files before, or began to in a trial. Other files are tried before
-    /// models are evicted for them.
+    /// True if the engine has loaded these files before, or began to in a trial. Files that are not proven are
+    /// tried before other models are evicted for them.
     pub is_proven: bool,
 }
 
 /// An input of the scheduler.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
-    /// A request found its model's gate shut or full.
+    /// A request was not admitted by its model's [`Gate`](crate::Gate), which was shut or full.
     Request {
         /// The request.
         id: RequestId,
@@ -39,7 +39,7 @@ pub enum Event {
         model: ModelId,
         /// The client that sent the request.
         client: ClientId,
-        /// True if the request occupies one of the child's slots. Other requests need not wait for a slot.
+        /// True if the request occupies one of llama-server's slots. Other requests need not wait for a slot.
         takes_slot: bool,
     },
     /// The client of a queued request left.

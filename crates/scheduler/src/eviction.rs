@@ -6,17 +6,17 @@ use crate::{Memory, ModelId};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvictionCandidate {
     pub(crate) model: ModelId,
-    /// The memory it holds.
+    /// The memory that eviction frees.
     pub(crate) memory: Memory,
-    /// The cost of losing it.
+    /// The cost of losing the model: its recent uses times the seconds that a reload takes.
     pub(crate) worth: f64,
 }
 
-/// Returns the cheapest set of candidates that frees `missing`, found without trying every set:
+/// Returns a cheap set of candidates that frees `missing`, by a heuristic that does not try every set:
 /// 1. the cheapest single model that frees enough;
-/// 2. the cheapest models one after the other until they free enough, without those that turn out not to be
-///    needed, the most expensive first;
-/// 3. the cheaper of the two. `None` if all candidates together do not free enough.
+/// 2. the cheapest models one after the other until they free enough; then, from the most expensive one down, each
+///    model is dropped if the rest still frees enough;
+/// 3. the cheaper result of the two. `None` if all candidates together do not free enough.
 pub(crate) fn choose_victims(
     candidates: &[EvictionCandidate],
     missing: &Memory,
@@ -37,6 +37,7 @@ pub(crate) fn choose_victims(
     }
 }
 
+/// Performs step 2 of [`choose_victims`] for candidates sorted by worth.
 fn cheapest_first(
     sorted: &[EvictionCandidate],
     missing: &Memory,
@@ -63,6 +64,7 @@ fn cheapest_first(
     Some(chosen)
 }
 
+/// Returns the sum of the candidates' worth.
 fn cost(chosen: &[EvictionCandidate]) -> f64 {
     chosen.iter().map(|candidate| candidate.worth).sum()
 }

@@ -1,9 +1,12 @@
-//! The gate of a model: admits requests to a warm model without asking the scheduler.
+//! Admits requests to a warm (loaded) model without asking the scheduler.
+//!
+//! An admitted request holds a lease: the permission to send one request to the model, which stays in memory until
+//! the lease is released.
 
 use crate::sync::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The number of a start of a model's instance, for which a lease is valid. Counts up from 1.
+/// The number of a start of a model's child process, counted from 1. A lease is valid for one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u32);
 
@@ -33,18 +36,24 @@ impl Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(u64);
 
+/// Set while the gate is open: requests may take leases.
 const OPEN_BIT: u64 = 1 << 63;
+/// Set while the end of the last lease must notify the scheduler.
 const NOTIFY_IDLE_BIT: u64 = 1 << 62;
+/// Set while another model waits for this one's memory.
 const MEMORY_WANTED_BIT: u64 = 1 << 61;
+/// The low 32 bits: the number of leases in flight.
 const IN_FLIGHT_MASK: u64 = u32::MAX as u64;
+/// The position of the next 29 bits: the generation of new leases.
 const GENERATION_SHIFT: u32 = 32;
+/// The bits of the generation.
 const GENERATION_MASK: u64 = 0x1fff_ffff << GENERATION_SHIFT;
 
-/// The fast path of a lease: one atomic word that decides whether one more request may proceed.
+/// An atomic word that decides whether one more request may take a lease.
 ///
-/// The word holds whether the gate is open, the generation of the instance, and the number of leases in
-/// flight. Any thread may try to pass; only the scheduler opens and shuts the gate. The gate is shut while a
-/// request is queued for the model, so the fast path never overtakes the queue.
+/// The word holds whether the gate is open, the generation of the child, and the number of leases in flight. Any
+/// thread may try to take a lease; only the scheduler opens and shuts the gate. The gate is shut while a request is
+/// queued for the model, so no request overtakes the queue.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Gate {

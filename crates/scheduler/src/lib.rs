@@ -1,11 +1,14 @@
 //! Decides which models are in memory, which requests wait, and which models are evicted.
 //!
+//! A model is a configured set of model files. While it is loaded, one llama-server process, the child of its instance,
+//! serves it.
+//!
 //! Invariant: a busy model is never evicted, and every queued request is granted, refused with a reason, or
 //! cancelled. Decisions are pure, `(event, now) -> actions`: this crate reads no clock, starts no process and
 //! writes no log.
 //!
 //! The runtime owns the [`Scheduler`], passes it each [`Event`] and carries out the returned [`Action`]s. Only the
-//! [`Gate`], the fast path of a request whose model is warm, is used by other threads directly.
+//! [`Gate`], which admits requests to a warm model without the scheduler, is used by other threads directly.
 //!
 //! # The states of a model
 //!
@@ -16,12 +19,14 @@
 //!                                                                                   keep-alive, unloaded
 //! ```
 //!
-//! A model's files are inspected each time before any model is evicted for it, and the engine tries files that
-//! it has never loaded. The model then waits in one line
-//! with all models that want memory, ordered by the time since which they wait. Idle models are evicted to make
-//! room; once the first model in line has waited `max_wait`, busy models are drained as well: they accept no new
-//! requests and finish those in flight. The memory is then claimed, so that no other model takes it, and the model
-//! starts when the evicted ones have left memory.
+//! Keep-alive is the configured time that an unused model stays in memory.
+//!
+//! Before any model is evicted for another one, the runtime inspects that model's files: it reads their headers. Files
+//! that the engine (llama-server) has never loaded are also tried: the engine begins to load them, in little memory.
+//! The model then waits in one line with all models that want memory, ordered by the time since which they wait. Idle
+//! models are evicted to make room; once the first model in line has waited `max_wait`, busy models are drained as
+//! well: they accept no new requests and finish those in flight. The memory is then claimed, so that no other model
+//! takes it, and the model starts when the evicted ones have left memory.
 
 mod event;
 mod eviction;

@@ -1,9 +1,9 @@
-//! Amounts of memory, pool by pool.
+//! Defines [`Memory`], an amount of memory in each pool: the host's RAM and each device's own memory.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// The number of devices whose memory is counted separately.
+/// The number of devices (GPUs) whose memory is counted separately; that of further devices counts as the host's.
 pub const MAX_DEVICES: usize = 8;
 
 /// Bytes in the host's memory and in each device's, and a number of models. As a budget it also bounds how many

@@ -1,4 +1,4 @@
-//! The record of one model, and the snapshot of it for people.
+//! Defines the scheduler's record of one model, its states ([`Residency`]), and the snapshot of it for people.
 
 use crate::recent_uses::RecentUses;
 use crate::request_queue::RequestQueue;
@@ -13,21 +13,23 @@ pub(crate) struct ScheduledModel {
     /// True if the model is neither evicted nor unloaded for being idle; set by the operator or the
     /// configuration, whichever came last.
     pub(crate) pinned: bool,
+    /// Admits requests to the loaded model without the scheduler, and counts those in flight.
     pub(crate) gate: Arc<Gate>,
     pub(crate) queue: RequestQueue,
     pub(crate) residency: Residency,
     /// The memory the model holds as far as is known; none unless it is resident.
     pub(crate) memory: Memory,
-    /// The operator or the configuration wants the model, whether or not a request waits.
+    /// True if the operator or the configuration wants the model, whether or not a request waits.
     pub(crate) load_requested: bool,
     /// The last known cost of a load.
     pub(crate) demand: Demand,
     pub(crate) recent_uses: RecentUses,
-    /// The last load ran out of memory.
+    /// True if the last load ran out of memory.
     pub(crate) ran_out_of_memory: bool,
 }
 
-/// The progress of a model towards serving requests.
+/// The progress of a model towards serving requests. Routable means that requests may be sent to its child, a
+/// llama-server process.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Residency {
     /// Not routable; holds no memory; ends when the model is wanted.

@@ -1,4 +1,4 @@
-//! Reasons of decisions, for the journal.
+//! Defines the reasons of the scheduler's decisions, which the runtime's journal keeps for `paddock explain`.
 
 use crate::{Memory, ModelId, RequestId};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The reason of a decision, with the facts it was made from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// The model is wanted, and its files are inspected.
+    /// A request, the operator or the configuration wants the model, so its files are inspected.
     Wanted {
         /// The party that wants it.
         by: WantedBy,

@@ -1,23 +1,25 @@
-//! Counts recent uses, from which follows the value of keeping a model in memory.
+//! Scores how much a model was used recently, to estimate the value of keeping it in memory.
 
 use std::time::{Duration, Instant};
 
-/// The time after which a use counts half.
+/// The age at which a use counts half in the score.
 const USE_HALF_LIFE: Duration = Duration::from_mins(10);
 
 /// A score of recent uses.
 ///
 /// Each use counts one when it happens and less as time passes, which combines frequency and recency in one
 /// number, as in LRFU (Lee et al., 2001). Multiplied by the cost of a miss it is the worth of
-/// GreedyDual-Size-Frequency (Cherkasova, 1998); the size enters where victims are chosen.
+/// GreedyDual-Size-Frequency (Cherkasova, 1998); `eviction.rs`, which chooses models to evict, adds the size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecentUses {
     score: f64,
     updated_at: Instant,
+    /// The total number of uses at the last update.
     counted: u64,
 }
 
 impl RecentUses {
+    /// Creates the score of a model that was never used.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             score: 0.0,
@@ -26,7 +28,8 @@ impl RecentUses {
         }
     }
 
-    /// Adds the uses since the last call, the latest of which ended at `last`, and returns the score.
+    /// Adds the uses since the last call and returns the score. `total` counts all uses of the model; the latest
+    /// ended at `last`.
     pub(crate) fn update(&mut self, total: u64, last: Instant, now: Instant) -> f64 {
         let new = total.saturating_sub(self.counted);
         if new == 0 && now == self.updated_at {
@@ -44,6 +47,7 @@ impl RecentUses {
     }
 }
 
+/// Returns the weight of a use of this age, between 0 and 1.
 fn faded(age: Duration) -> f64 {
     (-age.as_secs_f64() / USE_HALF_LIFE.as_secs_f64()).exp2()
 }

@@ -1,23 +1,27 @@
-//! A model's queue: first come, first served within a client, and clients in turn.
+//! Queues the requests that wait for a model: first come, first served within a client, and clients in turn.
 
 use crate::{ClientId, RequestId};
 use std::collections::{HashMap, VecDeque};
 
-/// The number by which cancelled requests in a lane may exceed the others before they are removed.
+/// The number by which cancelled requests in a client's lane may exceed the live ones. Beyond it they are removed, in
+/// one pass over the lane.
 const MAX_STALE_REQUESTS: usize = 16;
 
+/// The queue of one model, with a lane for each client.
 #[derive(Debug, Default)]
 pub(crate) struct RequestQueue {
     lanes: HashMap<ClientId, ClientLane>,
     /// The waiting clients, in turn.
     turns: VecDeque<ClientId>,
+    /// The number of queued requests, without cancelled ones.
     len: usize,
 }
 
+/// The queued requests of one client.
 #[derive(Debug, Default)]
 struct ClientLane {
     requests: VecDeque<RequestId>,
-    /// The number of cancelled requests among them.
+    /// The number of cancelled requests that are still in `requests`.
     stale: usize,
 }
 
@@ -30,6 +34,7 @@ impl RequestQueue {
         self.len == 0
     }
 
+    /// Adds a request to its client's lane.
     pub(crate) fn push(&mut self, client: ClientId, id: RequestId) {
         let lane = self.lanes.entry(client).or_default();
         if lane.requests.is_empty() {
@@ -39,7 +44,8 @@ impl RequestQueue {
         self.len += 1;
     }
 
-    /// Records that one of the client's requests was cancelled. `is_live` returns true for the others.
+    /// Records that one of the client's requests was cancelled. `is_live` returns true for requests that were
+    /// not cancelled.
     pub(crate) fn cancel(&mut self, client: ClientId, is_live: impl Fn(RequestId) -> bool) {
         let Some(lane) = self.lanes.get_mut(&client) else {
             return;

@@ -1,4 +1,4 @@
-//! The scheduler: its state, and the dispatch of events.
+//! Holds the state of the scheduler, and dispatches each event to its handler.
 
 #[cfg(debug_assertions)]
 mod invariants;
@@ -18,13 +18,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A keep-alive shorter than this is enforced with a notification of each last lease's end, not with a timer.
+/// The shortest keep-alive (the time an unused model stays in memory) that a timer enforces. For a shorter one, the
+/// end of the last lease, the permission for one request, notifies the scheduler.
 const SHORT_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// Decides which models are in memory, which are evicted, and which requests wait or are refused.
 #[derive(Debug)]
 pub struct Scheduler {
     policy: Policy,
+    /// The memory that all models together may hold.
     budget: Memory,
     epoch: Epoch,
     models: Vec<ScheduledModel>,
@@ -34,18 +36,18 @@ pub struct Scheduler {
     timeouts: VecDeque<(Instant, RequestId)>,
     /// The models that wait for memory, by the time since which they wait.
     line: VecDeque<ModelId>,
-    /// The models in line that have not been considered yet.
+    /// The models that joined the line since it was last served.
     newcomers: Vec<ModelId>,
     /// A lower bound of what each model in line needs.
     smallest_need: Memory,
-    /// The models whose memory is reserved, in the order of the claims.
+    /// The models with a claim, in the order of the claims: memory is reserved for them until they can start.
     claims: Vec<ModelId>,
     /// The models that hold memory.
     resident: Vec<ModelId>,
-    /// The failed models that have a time for another try.
+    /// The failed models that are tried again after a time.
     retries: Vec<ModelId>,
     phase: ServicePhase,
-    /// An event may have freed memory, or created a need for it.
+    /// True if an event may have freed memory, or created a need for it.
     needs_settling: bool,
     /// The last time memory was given to the models in line.
     settled_at: Option<Instant>,

@@ -1,4 +1,5 @@
-//! The atomics of the gate: the standard library's, or loom's when every interleaving is tested.
+//! Re-exports the atomics that `gate.rs` uses: the standard library's, or with `--cfg loom` those of loom, which tests
+//! every interleaving of threads.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};

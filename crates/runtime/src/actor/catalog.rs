@@ -1,4 +1,5 @@
-//! Publishes models, API keys and rules for web pages to the workers.
+//! Publishes the catalog to the workers, the threads that serve HTTP: the models, API keys and rules for requests from
+//! web pages (CORS).
 
 use super::Runtime;
 use paddock_admission::browser_policy::BrowserPolicy;

@@ -1,4 +1,5 @@
-//! Inspects models, tries their files, and records the results.
+//! Starts inspections (reading a model's file headers) and trial loads (the engine begins to load new files), and
+//! records their results.
 
 use super::Runtime;
 use crate::engine_probe::Engine;

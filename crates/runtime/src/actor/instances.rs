@@ -1,4 +1,5 @@
-//! Starts and stops children, and reports the states of their instances to the scheduler.
+//! Starts and stops instances, each of which supervises the llama-server processes (children) of one model, and
+//! reports their states to the scheduler.
 
 use super::Runtime;
 use crate::child_failure::ChildFailure;
@@ -27,10 +28,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Longest wait for the driver to release an ended process's memory.
+/// Longest wait for the GPU driver to release an ended process's memory.
 const FREE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Interval between queries of the driver.
+/// Interval between queries of the driver during that wait.
 const FREE_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Runtime {
@@ -59,7 +60,7 @@ impl Runtime {
         });
     }
 
-    /// Describes the model's next child.
+    /// Returns the specification of the model's next child.
     pub(super) fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
         let entry = self.entries.get(id.0)?;
         let config = &self.context.config;

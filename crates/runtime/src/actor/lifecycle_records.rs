@@ -38,6 +38,7 @@ impl Runtime {
         self.record_lifecycle(model, "load_failed", Some(failure.class.as_str()), message);
     }
 
+    /// Sends an event with the current time.
     fn record_lifecycle(
         &self,
         model: ModelId,

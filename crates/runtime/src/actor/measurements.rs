@@ -1,4 +1,4 @@
-//! Measures a model that has become ready, and corrects the memory counted for it.
+//! Measures the memory of a model that has become ready, and corrects the amount that the scheduler counts for it.
 
 use super::Runtime;
 use crate::load_history::LoadMeasurement;

@@ -1,4 +1,4 @@
-//! Applies another configuration: changes only the models whose sections differ.
+//! Applies another configuration: changes only the models whose settings differ.
 
 use super::Runtime;
 use crate::config_changes::{ApiKeyChanges, ModelChange, ReloadReport, keys_requiring_restart};
@@ -51,11 +51,13 @@ impl Runtime {
         report
     }
 
+    /// Returns true if a model of this name is configured.
     fn has_model(&self, name: &str) -> bool {
         let mut models = self.entries.iter().filter(|entry| !entry.removed);
         models.any(|entry| entry.config.id == name)
     }
 
+    /// Applies the new settings of a model, and reports the change if there is one.
     fn change_model(
         &mut self,
         id: ModelId,

@@ -1,4 +1,4 @@
-//! Performs the scheduler's actions.
+//! Performs the actions that the scheduler returns, such as to grant a request or to start or stop a model.
 
 use super::Runtime;
 use crate::journal::JournalEvent;

@@ -1,4 +1,4 @@
-//! Takes snapshots of all models and their memory.
+//! Takes snapshots of all models and their memory, for people.
 
 use super::Runtime;
 use crate::sandbox::{self, Machine, SandboxExemptions};
@@ -8,6 +8,7 @@ use paddock_supervisor::State;
 use std::sync::Arc;
 
 impl Runtime {
+    /// Takes a snapshot of the configured models. Counts of removed models of the same name are included.
     pub(super) fn snapshot(&self) -> RuntimeSnapshot {
         let models = self
             .entries
@@ -29,6 +30,7 @@ impl Runtime {
         }
     }
 
+    /// Takes a snapshot of one model.
     fn model_details(&self, id: ModelId) -> Option<ModelDetails> {
         let entry = self.entries.get(id.0)?;
         let running = entry.running.as_ref();

@@ -1,4 +1,6 @@
 //! Handles requests that wait for a lease: arrival, grant, refusal and cancellation.
+//!
+//! A lease is the permission to send one request to a loaded model, which stays in memory until the lease is released.
 
 use super::Runtime;
 use crate::journal::{RequestExplanation, WaitOutcome, WaitRecord};
@@ -12,7 +14,7 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// A waiting request.
+/// A request that waits for a lease, and the channel for the result.
 #[derive(Debug)]
 pub(super) struct WaitingRequest {
     reply: oneshot::Sender<Result<GrantedLease, ProxyError>>,
@@ -20,6 +22,7 @@ pub(super) struct WaitingRequest {
 }
 
 impl Runtime {
+    /// Handles a message from the HTTP workers.
     pub(super) fn handle_admission(&mut self, message: AdmissionMessage) {
         match message {
             AdmissionMessage::Acquire { id, request, reply } => self.acquire(id, request, reply),
@@ -31,6 +34,7 @@ impl Runtime {
         }
     }
 
+    /// Passes a request to the scheduler, which grants, refuses or queues it.
     fn acquire(
         &mut self,
         id: RequestId,

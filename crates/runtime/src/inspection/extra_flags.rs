@@ -1,4 +1,5 @@
-//! Additional flags of a child, if the engine supports them and the configuration does not set them.
+//! Chooses additional flags of a child (a llama-server process): each only if the engine supports the flag and the
+//! configuration does not set it.
 
 use crate::engine_probe::Engine;
 use paddock_config::Command;
@@ -26,8 +27,9 @@ pub(super) fn disable_fit_flags(command: &Command, engine: &Engine) -> Vec<OsStr
     }
 }
 
-/// Raises the verbosity for the first load of a kind, at which the child names each buffer it allocates (see
-/// [`crate::memory::buffer_log`]).
+/// Returns `--log-verbosity 4`, at which the child logs each buffer that it allocates (see
+/// [`crate::memory::buffer_log`]). The caller adds the flag to the first load with the same files,
+/// arguments and engine.
 pub(super) fn verbosity_flags(command: &Command, engine: &Engine) -> Vec<OsString> {
     let chosen = is_configured(
         command,

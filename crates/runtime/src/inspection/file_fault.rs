@@ -1,4 +1,4 @@
-//! Reasons why a model's files cannot be used, and how long each holds.
+//! Describes the reasons why a model's files cannot be used, and whether trying the same files again can help.
 
 use crate::load_history::FileIdentity;
 use crate::model_knowledge::FailedLoad;
@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A reason, its class, and its duration.
+/// A reason why a model's files cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileFault {
     class: FailureClass,

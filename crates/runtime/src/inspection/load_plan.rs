@@ -1,4 +1,5 @@
-//! Derives a model's load from its placement, the measurement of earlier loads and the engine's abilities.
+//! Plans a model's load, its memory, duration and arguments, from its placement in memory, the measurement of earlier
+//! loads and the flags that the engine supports.
 
 use super::PromptCache;
 use super::extra_flags;
@@ -12,11 +13,11 @@ use std::time::Duration;
 /// Assumed read speed, to estimate the duration of a first load.
 const READ_BYTES_PER_SECOND: u64 = 1 << 30;
 
-/// The facts about a load, apart from the configuration and the machine.
+/// The facts about a load, except the configuration and the machine.
 #[derive(Debug)]
 pub(super) struct LoadFacts {
     pub(super) placement: Placement,
-    /// Measurement of earlier loads of this kind.
+    /// Measurement of earlier loads with the same files, arguments and engine.
     pub(super) measurement: Option<LoadMeasurement>,
     /// True if the engine has loaded these files before, or has begun to in a trial.
     pub(super) is_proven: bool,
@@ -25,9 +26,9 @@ pub(super) struct LoadFacts {
 /// The load that follows from all facts.
 #[derive(Debug, PartialEq)]
 pub(super) struct LoadPlan {
-    /// Memory predicted from the header alone, including the prompt cache.
+    /// Memory predicted from the header alone, or the configured size; includes the prompt cache.
     pub(super) predicted: Memory,
-    /// Memory and load time by all that is known, including the prompt cache.
+    /// Expected memory (configured, measured or else predicted), including the prompt cache, and load time.
     pub(super) demand: Demand,
     pub(super) prompt_cache: PromptCache,
     /// Additional arguments of the child.

@@ -6,10 +6,10 @@ use paddock_config as config;
 use paddock_gguf as gguf;
 use std::path::{Path, PathBuf};
 
-/// Maximum number of parts of a model.
+/// Maximum number of parts of a model. If the file's name claims more, only the named file is used.
 const MAX_PARTS: u32 = 1000;
 
-/// Returns all part files of a model, given the first.
+/// Returns all part files of a model (`NAME-00001-of-00003.gguf`, …), given the first.
 pub(crate) fn part_paths(path: &Path) -> Vec<PathBuf> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let count = stem

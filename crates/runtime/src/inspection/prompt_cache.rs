@@ -32,11 +32,13 @@ const MIN_LIMIT_MIB: u64 = 16;
 /// Divisor of the budget, and of a model's memory, for the share of prompt caches.
 const BUDGET_DIVISOR: u64 = 8;
 
+/// The flag that limits the cache.
 const FLAG: &str = "--cache-ram";
 
 /// The flag's short name in the engine's help.
 const SHORT_FLAG: &str = "-cram";
 
+/// The environment variable with the same effect.
 const FLAG_VARIABLE: &str = "LLAMA_ARG_CACHE_RAM";
 
 /// The prompt cache of a model's child.

@@ -23,13 +23,13 @@ impl DisplayNames {
         names.join(", ")
     }
 
-    /// Formats an amount: the host's and each device's.
+    /// Formats an amount of memory: RAM and that of each device.
     pub(super) fn format_memory(&self, memory: &Memory) -> String {
         format_memory(memory, &self.devices)
     }
 }
 
-/// Formats an amount: the host's and each device's.
+/// Formats an amount of memory: RAM and that of each device.
 pub(crate) fn format_memory(memory: &Memory, devices: &[String]) -> String {
     let mut parts = Vec::new();
     for (index, device) in devices

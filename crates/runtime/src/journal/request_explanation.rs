@@ -8,6 +8,7 @@ use tokio::time::Instant;
 /// A request that had to wait or was refused.
 #[derive(Debug, Clone)]
 pub(crate) struct WaitRecord {
+    /// The `x-request-id` of the request.
     pub(crate) name: String,
     pub(crate) model: ModelId,
     pub(crate) arrived: SystemTime,
@@ -19,7 +20,7 @@ pub(crate) struct WaitRecord {
 /// The outcome of a wait.
 #[derive(Debug, Clone)]
 pub(crate) enum WaitOutcome {
-    /// The request got a lease.
+    /// The request got a lease: the permission to be sent to the loaded model.
     Granted,
     /// The request was refused with this message.
     Refused { kind: &'static str, message: String },

@@ -1,4 +1,4 @@
-//! Describes events of a model in sentences.
+//! Describes the journal's events of a model in English sentences.
 
 use super::JournalEvent;
 use super::format::{DisplayNames, format_clock, format_duration};
@@ -43,6 +43,7 @@ pub(super) fn describe_repeats(times: u64, last: SystemTime) -> String {
     }
 }
 
+/// Returns the kind of a decision, in one word.
 fn note_kind(note: &Note) -> &'static str {
     match note {
         Note::Wanted { .. } => "wanted",

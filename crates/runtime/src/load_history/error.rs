@@ -1,4 +1,4 @@
-//! Errors of the load history.
+//! Defines the errors of the load history, the stored measurements of earlier loads.
 
 use std::io;
 

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 
-/// The key of a measurement.
+/// The key of a stored measurement of a load's memory and duration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoadKey {
     /// All parts of the model, with its projector and draft model if present.

@@ -1,11 +1,12 @@
-//! Measurements of one load and of several, merged.
+//! Defines the measurement of a load's memory and duration, and merges measurements of several loads of the same model
+//! files, arguments and engine.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// Memory of a load by location, in bytes.
+/// Memory of a load in RAM (`host`) and on each device, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MeasuredMemory {
     pub(crate) host: u64,
@@ -42,7 +43,7 @@ impl MeasuredMemory {
     }
 }
 
-/// Merged measurements of loads of one kind.
+/// Merged measurements of loads of the same files, arguments and engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoadMeasurement {
     /// Memory by the engine's last report.
@@ -51,7 +52,7 @@ pub(crate) struct LoadMeasurement {
     pub(crate) observed: Option<MeasuredMemory>,
     /// Time from start to ready; over several loads a mean in which the last one counts half.
     pub(crate) load: Duration,
-    /// The context that the engine fitted into memory, if it chose one.
+    /// The context that the engine fitted into memory. Not measured yet: always `None` in new measurements.
     pub(crate) context: Option<u32>,
     /// Number of loads measured. Ignored when a measurement is recorded.
     pub(crate) loads: u32,

@@ -1,9 +1,10 @@
-//! The database file: its tables, and their versions.
+//! Defines the database file of the load history: its tables, and their versions.
 
 use super::store::SELECT;
 use paddock_telemetry::database::Database;
 
-/// The database of measurements.
+/// The database of measurements. A row of `lessons` is the measurement of loads of the same files, arguments and
+/// engine.
 pub(super) const DATABASE: Database = Database {
     name: "learned.sqlite",
     description: "the load history",

@@ -1,4 +1,4 @@
-//! Looks up and records measurements in the database.
+//! Looks up and records measurements of loads in the database, whose table `lessons` has a row for each.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,10 +15,12 @@ const MAX_ROWS: u32 = 10_000;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
+/// Looks up a measurement by its key: files, arguments and engine.
 pub(super) const SELECT: &str = "
     SELECT reported, observed, load_us, context, loads, learned_at, used_at
     FROM lessons WHERE file = ?1 AND arguments = ?2 AND engine = ?3";
 
+/// Stores a measurement, replacing an earlier one with the same key.
 const UPSERT: &str = "
     INSERT OR REPLACE INTO lessons
         (file, arguments, engine, reported, observed, load_us, context, loads, learned_at, used_at)
@@ -29,6 +31,7 @@ const UPDATE_USED_AT: &str = "
 
 const DELETE_UNUSED: &str = "DELETE FROM lessons WHERE used_at < ?1";
 
+/// Deletes the least recently used measurements beyond a number.
 const DELETE_EXCESS: &str = "
     DELETE FROM lessons WHERE (file, arguments, engine) IN (
         SELECT file, arguments, engine FROM lessons ORDER BY used_at DESC LIMIT -1 OFFSET ?1)";
@@ -55,6 +58,7 @@ impl LoadHistory {
         Self::open_with(directory, now, MAX_ROWS)
     }
 
+    /// Opens the database, keeping at most `rows` measurements.
     fn open_with(directory: &Path, now: u64, rows: u32) -> Result<Self, LoadHistoryError> {
         let connection = schema::DATABASE.open(directory)?;
         let history = Self { connection, rows };

@@ -30,6 +30,7 @@ pub struct LoadHistoryThread {
     ended: oneshot::Receiver<()>,
 }
 
+/// A command to the thread.
 #[derive(Debug)]
 enum LoadHistoryCommand {
     Lookup(LoadKey, oneshot::Sender<Option<LoadMeasurement>>),

@@ -1,7 +1,7 @@
-//! Reads the buffers that the engine logs while it loads.
+//! Reads the memory buffers that the engine (llama-server) logs while it loads a model.
 //!
-//! At verbosity 4 it writes a line for each allocated buffer (llama.cpp b11434, src/llama-model.cpp `load_tensors`,
-//! src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, src/llama-context.cpp `sched_reserve`):
+//! At verbosity 4 the engine writes a line for each allocated buffer (llama.cpp b11434, src/llama-model.cpp
+//! `load_tensors`, src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, src/llama-context.cpp `sched_reserve`):
 //!
 //! ```text
 //! load_tensors:   CPU_Mapped model buffer size =   235.16 MiB
@@ -9,8 +9,8 @@
 //! sched_reserve:        CPU compute buffer size =    23.28 MiB
 //! ```
 //!
-//! The sizes are exact and available as soon as the model is; the [`MemoryReport`] of `--log-jsonl` about the
-//! memory really used is written only when the child ends.
+//! The sizes are exact, and available as soon as the model is ready; the exact [`MemoryReport`] of `--log-jsonl` is
+//! written only when the process ends.
 
 use super::report::{MemoryKind, MemoryReport, MemoryRow};
 
@@ -22,6 +22,7 @@ pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Memo
     (!rows.is_empty()).then_some(MemoryReport { rows })
 }
 
+/// Parses a line; `None` if it does not name a buffer.
 fn parse_row(line: &str) -> Option<MemoryRow> {
     let (left, right) = line.split_once(" buffer size = ")?;
     let size = right.trim_start().split_once(" MiB")?.0;

@@ -1,4 +1,4 @@
-//! Formats an amount of memory for people.
+//! Formats an amount of memory for people, such as `24.0 GiB`.
 
 use std::fmt;
 

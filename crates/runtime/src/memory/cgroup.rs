@@ -25,7 +25,8 @@ struct CgroupFiles {
     hits: (&'static str, Option<&'static str>),
 }
 
-/// Includes `memory.high`, which kills nothing but slows a process above it to a crawl.
+/// Files of version 2. The limits include `memory.high`, above which the kernel kills no process, but slows it to a
+/// crawl.
 const V2: CgroupFiles = CgroupFiles {
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
@@ -34,6 +35,7 @@ const V2: CgroupFiles = CgroupFiles {
     hits: ("memory.events.local", Some("oom")),
 };
 
+/// Files of version 1.
 const V1: CgroupFiles = CgroupFiles {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
@@ -42,7 +44,7 @@ const V1: CgroupFiles = CgroupFiles {
     hits: ("memory.failcnt", None),
 };
 
-/// Larger than any machine: version 1 writes the largest multiple of a page for "no limit".
+/// A limit from this value on counts as none: version 1 writes the largest multiple of a page for "no limit".
 const UNLIMITED: u64 = 1 << 62;
 
 /// A memory control group.

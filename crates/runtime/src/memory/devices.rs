@@ -1,4 +1,4 @@
-//! Lists the accelerators by the engine's names.
+//! Lists the accelerators that the engine (llama-server) can use, by the engine's names.
 //!
 //! `llama-server --list-devices` loads its backends, writes on stdout
 //!
@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use paddock_supervisor::{Exit, Launch, ProgramOutput, RunProgramError, Spawner};
 
-/// Longest run of the engine. A cold GPU driver takes seconds.
+/// Longest run of the engine with `--list-devices`. A cold GPU driver takes seconds.
 const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Characters of a failed engine's last line that are quoted.
+/// Maximum number of characters quoted from the last line of an engine that failed.
 const MAX_ERROR_CHARS: usize = 300;
 
 const MIB: u64 = 1024 * 1024;

@@ -1,10 +1,10 @@
-//! Reads the engine's own help, to find the flags it supports: an older engine does not start with a newer flag.
+//! Runs `llama-server --help` to find the flags that this version supports: it does not start with unknown flags.
 
 use std::time::Duration;
 
 use paddock_supervisor::{Launch, Spawner};
 
-/// Longest run of the engine.
+/// Longest run of the engine (llama-server) with `--help`.
 const HELP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Flag that makes the engine print its help.

@@ -11,7 +11,7 @@ use super::{ROOT, cgroup, kibibytes};
 /// without swapping and of what each memory cgroup around this process still allows.
 ///
 /// Memory of loaded models does not count as available, so call this only once, before the first load. Returns
-/// `None` if the kernel does not tell. Reads a few small files for each level of cgroups.
+/// `None` if the kernel does not report it. Reads a few small files for each level of cgroups.
 pub(crate) fn available_bytes() -> Option<u64> {
     available_bytes_under(Path::new(ROOT))
 }
@@ -27,6 +27,7 @@ pub(crate) fn oom_counters() -> OomCounters {
     }
 }
 
+/// Does the work of [`available_bytes`], for a given root directory.
 fn available_bytes_under(root: &Path) -> Option<u64> {
     let machine = fs::read_to_string(root.join("proc/meminfo"))
         .ok()

@@ -1,4 +1,4 @@
-//! Reads the memory of NVIDIA GPUs as the driver counts it.
+//! Reads the memory of NVIDIA GPUs as the driver counts it, through the driver's library NVML.
 //!
 //! NVML numbers GPUs by PCI bus order. The engine's `CUDA{n}` follows the CUDA runtime (llama.cpp b11434,
 //! ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_init`), which by default puts the fastest GPU first and hides those
@@ -17,7 +17,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use tracing::debug;
 
-/// The driver's library. Calls may block for milliseconds.
+/// The loaded library NVML. Calls may block for milliseconds.
 #[derive(Debug)]
 pub(crate) struct Nvml(nvml_wrapper::Nvml);
 
@@ -33,7 +33,7 @@ pub(crate) struct Gpu {
 }
 
 impl Nvml {
-    /// Loads the library; `None` without it or without a working driver.
+    /// Loads the library; `None` if the library or a working driver is missing.
     pub(crate) fn load() -> Option<Self> {
         nvml_wrapper::Nvml::init()
             .inspect_err(

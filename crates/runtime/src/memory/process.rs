@@ -9,7 +9,7 @@ use super::{ROOT, kibibytes};
 const MAX_PROCESSES: usize = 64;
 
 /// Returns the bytes of RAM of a process and its descendants; `None` if there is no such process, or the kernel
-/// does not tell.
+/// does not report it.
 ///
 /// Uses the proportional set size, in which a page shared by two processes counts half for each, so that sums are
 /// right; pages of a mapped model file count while they are in memory. If it is not readable, the resident set size
@@ -21,6 +21,7 @@ pub(crate) fn used_bytes(pid: u32) -> Option<u64> {
     used_bytes_under(Path::new(ROOT), pid)
 }
 
+/// Does the work of [`used_bytes`], for a given root directory.
 fn used_bytes_under(root: &Path, pid: u32) -> Option<u64> {
     let proc = root.join("proc");
     let mut total = process_bytes(&proc, pid)?;
@@ -40,6 +41,7 @@ fn used_bytes_under(root: &Path, pid: u32) -> Option<u64> {
     Some(total)
 }
 
+/// Returns the bytes of RAM of one process.
 fn process_bytes(proc: &Path, pid: u32) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(proc.join(pid.to_string()).join(name)).ok();
     // The same number as in `statm`, in a unit that needs no page size.

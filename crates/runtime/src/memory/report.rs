@@ -1,4 +1,4 @@
-//! Parses the engine's own memory breakdown of a model.
+//! Parses the memory breakdown of a model that the engine (llama-server) itself logs.
 //!
 //! With `--log-jsonl` llama-server writes lines such as
 //!
@@ -15,11 +15,11 @@
 //! - **Stream**: stdout (common/log.cpp). A child with `LLAMA_SERVER_ROUTER_PORT` in its environment makes its
 //!   stdout a copy of its stderr and keeps the old one for its states (tools/server/server-common.cpp
 //!   `server_reserve_stdout`): then the lines are on **stderr**.
-//! - **While it loads**, only with `--fit on` (the default): one line for each trial fit, which counts what a load
-//!   *would* take and allocates nothing. One line if all fits as requested; one more for each change that is tried,
-//!   and for each measurement of a draft model, which the line does not distinguish (common/fit.cpp
+//! - **While the engine loads**, only with `--fit on` (the default): one line for each trial fit, which counts what
+//!   a load *would* take and allocates nothing. One line if all fits as requested; one more for each change that is
+//!   tried, and for each measurement of a draft model, which the line does not distinguish (common/fit.cpp
 //!   `common_fit_params`). With `--fit off` there is none.
-//! - **At its end**, one line with the memory the model really took, written after the last request
+//! - **When the engine ends**, one line with the memory the model really took, written after the last request
 //!   (tools/server/server.cpp). A child that is killed, or signalled twice, does not write it.
 //! - **Not included**: a multimodal projector, a draft model (at the end), the prompt cache, and the driver's
 //!   memory.
@@ -56,6 +56,7 @@ pub(crate) enum MemoryKind {
 }
 
 impl MemoryKind {
+    /// Parses the `kind` of a row.
     fn parse(name: &str) -> Option<Self> {
         match name {
             "device" => Some(Self::Device),

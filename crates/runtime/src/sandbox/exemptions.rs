@@ -8,21 +8,24 @@ use std::path::Path;
 /// Compute device of AMD's GPUs.
 const AMD_COMPUTE: &str = "/dev/kfd";
 
-/// Restrictions that a model's configuration lifts, and the flags and variables that require it.
+/// Restrictions that a model's configuration lifts: each is lifted if its field is true.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxExemptions {
+    /// Access to any file.
     pub(super) files: bool,
+    /// Use of any network socket.
     pub(super) network: bool,
+    /// Setting the affinity and priority of threads.
     pub(super) scheduling: bool,
-    /// Flags and variables that require it.
+    /// Flags, variables and devices that require the exemptions.
     pub by: Vec<String>,
 }
 
 impl SandboxExemptions {
     /// Derives the exemptions from the configuration:
-    /// 1. With `on` there are no exemptions, and with `off` there is nothing to exempt.
-    /// 2. A wrapped command that serves many models starts processes of its own, by flags in its files, and
-    ///    downloads: everything is open.
+    /// 1. In sandbox mode `on` there are no exemptions, and in mode `off` there is nothing to exempt.
+    /// 2. A wrapped command in llama-server's router mode starts processes for many models, with flags from its own
+    ///    files, and downloads: everything is open.
     /// 3. Some flags and variables need the network, files that cannot be named beforehand, or CPU affinity.
     /// 4. A wrapped command with a projector fetches images that its clients name by URL, as it did before it was
     ///    wrapped: the network is open.
@@ -55,6 +58,7 @@ impl SandboxExemptions {
         }
     }
 
+    /// Lifts a restriction, and records the flag, variable or device that requires it.
     fn add(&mut self, what: Exemption, word: &str) {
         match what {
             Exemption::All => (self.files, self.network) = (true, true),

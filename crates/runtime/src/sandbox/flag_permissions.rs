@@ -1,4 +1,5 @@
-//! Flags of `llama-server` that need more than read access to files which exist at its start.
+//! Lists the flags and variables of `llama-server` that need more than the sandbox grants by default, which is read
+//! access to files that exist at the start of the process.
 //!
 //! Names as in llama.cpp b11434, common/arg.cpp.
 
@@ -19,7 +20,7 @@ pub(super) enum Exemption {
     Scheduling,
 }
 
-/// Flags that download, or let the model use tools: only their own code knows which files and hosts they need.
+/// Flags that download, or let the model use tools: the files and hosts that these need are not known beforehand.
 const UNRESTRICTED_FLAGS: [&str; 23] = [
     "-mu",
     "--model-url",
@@ -45,6 +46,7 @@ const UNRESTRICTED_FLAGS: [&str; 23] = [
     "-ag",
     "--agent",
 ];
+/// Environment variables with the same effect.
 const UNRESTRICTED_VARIABLES: [&str; 10] = [
     "LLAMA_ARG_MODEL_URL",
     "LLAMA_ARG_HF_REPO",

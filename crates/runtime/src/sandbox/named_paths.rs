@@ -1,4 +1,4 @@
-//! Finds the paths that a command's arguments and variables name.
+//! Finds the paths that a command's arguments and variables name, so that its sandbox grants access to them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -42,6 +42,7 @@ pub(super) fn in_env(env: &[(OsString, OsString)], exists: impl Fn(&Path) -> boo
     named
 }
 
+/// Adds a path to `named` if it exists and is not the root directory.
 fn push_existing(piece: &[u8], exists: impl Fn(&Path) -> bool, named: &mut Vec<PathBuf>) {
     let path = Path::new(OsStr::from_bytes(piece));
     // The root directory would grant everything.

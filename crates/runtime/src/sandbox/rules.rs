@@ -1,4 +1,5 @@
-//! Derives the rules of a sandbox: which files a child may use, and which restrictions apply to it.
+//! Derives the rules of a sandbox: the files that a child (a llama-server process) may use, and the restrictions that
+//! apply to the process.
 
 use super::{Machine, SandboxExemptions, flag_permissions, named_paths};
 use paddock_config::{Config, Mode, Model, SandboxMode, may_name_files};
@@ -17,7 +18,7 @@ pub(crate) fn effective_support(
     system.for_child(sandbox.as_ref())
 }
 
-/// Returns the sandbox of a model's child. `files` are the model's own, `env` is the child's environment.
+/// Returns the sandbox of a model's child. `files` are the model's files, and `env` is the child's environment.
 pub(crate) fn child_sandbox(
     config: &Config,
     model: &Model,

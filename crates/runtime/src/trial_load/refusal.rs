@@ -1,4 +1,6 @@
-//! Decides from the state of a trial's child whether the engine can load the files.
+//! Decides whether the engine can load a model's files, from the state of a trial's child.
+//!
+//! A trial's child is a llama-server process that begins to load files which were never loaded before.
 
 use crate::inspection::{InspectionResult, ModelInspection};
 use crate::model_knowledge::FailedLoad;
@@ -21,6 +23,7 @@ pub(super) enum TrialProgress {
 }
 
 impl TrialProgress {
+    /// Derives the progress from the state that the supervisor reports for the trial's child.
     pub(super) fn from_state(state: &State) -> Self {
         match state {
             State::Starting { progress: None, .. } => Self::Starting,

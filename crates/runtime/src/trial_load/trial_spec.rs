@@ -1,13 +1,15 @@
-//! Describes the child of a trial to the supervisor.
+//! Derives the specification of a trial's child for the supervisor: a llama-server process that begins to load files
+//! which were never loaded before, in little memory.
 
 use crate::engine_probe::Engine;
 use paddock_supervisor::{InferenceErrors, InstanceSpec, Logs, RestartPolicy, StallTracker};
 
-/// First generation of trials, which name the directories of their sockets; no child of a model reaches it.
+/// First generation (number of a child) of trials. Generations name the directories of the children's sockets, and no
+/// other child of a model reaches this one.
 const FIRST_GENERATION: u64 = 1 << 40;
 
 /// Arguments that override the model's (the last occurrence of a flag counts): no device, no buffers as large as
-/// the model, and a small context, which is allocated last.
+/// the model, and a small context, which the engine allocates after the model.
 const TRIAL_ARGS: [&str; 11] = [
     "--device",
     "none",

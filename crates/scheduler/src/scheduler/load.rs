@@ -1,4 +1,4 @@
-//! Loads models: inspection, start, readiness, failure.
+//! Loads models: requests the inspection of their files, and handles its result, readiness and failures.
 
 use super::{InstanceStatus, Scheduler, ServicePhase};
 use crate::model::Residency;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_secs(15);
 
 impl Scheduler {
-    /// Loads a model for the operator or the configuration.
+    /// Loads a model that the operator or the configuration wants.
     pub(super) fn load(&mut self, model_id: ModelId, now: Instant) {
         let Some(model) = self.models.get_mut(model_id.0) else {
             return;
@@ -39,6 +39,8 @@ impl Scheduler {
         self.actions.push(Action::Inspect { model: model_id });
     }
 
+    /// Handles the result of an inspection or a trial load: `demand` is the expected cost of a load, `None` if the
+    /// model cannot be loaded.
     pub(super) fn handle_inspected(
         &mut self,
         model_id: ModelId,

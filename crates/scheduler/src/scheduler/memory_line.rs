@@ -1,4 +1,7 @@
-//! The line of models that wait for memory: who is served next, who is evicted for it, who starts.
+//! Serves the line of models that wait for memory: decides which model is next, which models are evicted for it, and
+//! when it starts.
+//!
+//! A claim is memory that is reserved for a model until the models evicted for it have left memory.
 
 mod claims;
 mod headroom;

@@ -1,4 +1,4 @@
-//! Pins: models that are neither evicted nor unloaded for being idle.
+//! Pins and unpins models. A pinned model is neither evicted nor unloaded for being idle.
 
 use super::Scheduler;
 use crate::model::{Residency, UnloadReason};

@@ -1,19 +1,21 @@
-//! Requests: queued, granted, refused, cancelled.
+//! Queues, grants, refuses and cancels requests that were not admitted by their model's gate (`gate.rs`).
 
 use super::{QueuedRequest, Scheduler, ServicePhase};
 use crate::model::{Residency, UnloadReason};
 use crate::{Action, Generation, ModelId, Refusal, RequestId, WantedBy};
 use std::time::Instant;
 
-/// The number by which timeouts of requests that are gone may exceed the others before they are removed.
+/// The number by which timeouts of requests that are no longer queued may exceed those of queued ones. Beyond it they
+/// are removed, in one pass.
 const MAX_STALE_TIMEOUTS: usize = 64;
 
 impl Scheduler {
     /// Handles a request that could not pass the gate:
     /// 1. refused during shutdown, or if the model is removed, failed or being unloaded by the operator;
-    /// 2. granted at once if it takes no slot and the model serves;
+    /// 2. granted at once if it takes none of llama-server's slots and the model serves;
     /// 3. refused if the queue is full;
-    /// 4. queued otherwise; it may be granted at once, and a cold model is inspected.
+    /// 4. queued otherwise: the files of a cold or failed model are inspected, and a model that serves grants queued
+    ///    requests while fewer than `cap` are in flight.
     pub(super) fn handle_request(
         &mut self,
         id: RequestId,

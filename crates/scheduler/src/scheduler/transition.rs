@@ -1,6 +1,6 @@
-//! The only place where a model's residency changes.
+//! Changes a model's residency: its state, such as `Cold`, `Waiting` or `Warm`. No other code changes it.
 //!
-//! The scheduler lists models by residency, so that no event has to look at all of them.
+//! The scheduler keeps lists of models by residency, so that no event has to look at all models.
 //! [`Scheduler::transition`] keeps the lists in step; `invariants.rs` checks them in debug builds.
 
 use super::Scheduler;
@@ -10,19 +10,20 @@ use crate::{Memory, ModelId};
 /// The list that models of a residency are on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResidencyList {
-    /// `Scheduler::line`, and `Scheduler::newcomers` at first.
+    /// `Scheduler::line`: waits for memory. Until the line is served again, also on `Scheduler::newcomers`.
     Line,
-    /// `Scheduler::claims`.
+    /// `Scheduler::claims`: memory is reserved for the model, which is not started yet.
     Claims,
-    /// `Scheduler::resident`.
+    /// `Scheduler::resident`: holds memory.
     Resident,
-    /// `Scheduler::retries`.
+    /// `Scheduler::retries`: has failed, and is tried again after a time.
     Retries,
     /// No list.
     Unlisted,
 }
 
 impl Residency {
+    /// Returns the list that models of this residency are on.
     pub(super) fn list(&self) -> ResidencyList {
         match self {
             Self::Waiting { .. } => ResidencyList::Line,
@@ -51,6 +52,7 @@ impl Scheduler {
         self.models[model_id.0].residency = to;
     }
 
+    /// Removes a model from the list of its old residency.
     fn remove_from_list(&mut self, model_id: ModelId, list: ResidencyList) {
         match list {
             ResidencyList::Line => {

@@ -1,4 +1,7 @@
-//! Unloads models: eviction, draining, keep-alive, configuration changes, shutdown.
+//! Unloads models: for another model, after their keep-alive, for the operator or a configuration change, at shutdown.
+//!
+//! Keep-alive is the time that an unused model stays in memory. A model drains: its gate admits no new request, and
+//! those in flight finish.
 
 use super::{SHORT_KEEP_ALIVE, Scheduler, ServicePhase};
 use crate::model::{Residency, UnloadReason};
@@ -37,6 +40,7 @@ impl Scheduler {
         }
     }
 
+    /// Stops a model's instance. The memory stays counted until the child has exited.
     pub(super) fn stop(&mut self, model_id: ModelId, reason: UnloadReason) {
         self.transition(model_id, Residency::Stopping { reason });
         self.actions.push(Action::Stop { model: model_id });

@@ -1,4 +1,4 @@
-//! Claims: memory that is reserved for a model until the models evicted for it have left.
+//! Makes, checks and fulfils claims: memory that is reserved for a model until the models evicted for it have left.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::scheduler::Scheduler;
 use crate::{Action, ModelId, Note};
 
 impl Scheduler {
-    /// Reserves memory for a model until it can start.
+    /// Reserves memory for a model until it can start, once `victims`, the models evicted for it, have left.
     pub(super) fn claim(
         &mut self,
         model_id: ModelId,

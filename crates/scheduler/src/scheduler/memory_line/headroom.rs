@@ -1,4 +1,4 @@
-//! The memory that models in line can get.
+//! Computes the memory that models in line, those that wait for memory, can get.
 
 use std::time::Instant;
 
@@ -24,14 +24,14 @@ impl Headroom {
         self.budget.minus(&self.taken)
     }
 
-    /// Returns the memory that must be freed for a model that needs `needs`. What is held above the budget must
-    /// be freed as well.
+    /// Returns the memory that must be freed for a model that needs `needs`, including any excess over the budget in
+    /// the pools that the model uses.
     pub(in crate::scheduler) fn missing(&self, needs: &Memory) -> Memory {
         let over = self.taken.plus(needs).minus(&self.budget);
         over.masked_by(needs)
     }
 
-    /// Returns the memory that could be given away now.
+    /// Returns the memory that is free, or that idle models would free.
     pub(super) fn available_now(&self) -> Memory {
         let idle = self.idle.iter();
         idle.fold(self.unclaimed(), |sum, candidate| {

@@ -1,4 +1,4 @@
-//! Models that may be evicted, and their eviction.
+//! Finds the models that may be evicted, and evicts them.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::model::{Residency, ScheduledModel, UnloadReason};
 use crate::scheduler::Scheduler;
 use crate::{Memory, ModelId, Note};
 
-/// The minimum load time in the worth of a model: a swap is never free.
+/// The minimum load time in the worth of a model (recent uses times load time): even a fast reload has a cost.
 const MIN_LOAD_TIME: Duration = Duration::from_millis(100);
 
 impl Scheduler {
