@@ -23,6 +23,7 @@ pub struct GgufBuilder {
     tensors: Vec<NewTensor>,
 }
 
+/// A tensor to be written.
 #[derive(Debug, Clone)]
 struct NewTensor {
     name: String,

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GgmlType(pub u32);
 
+/// A row of [`TYPES`].
 struct TypeInfo(u32, &'static str, u64, u64);
 
 /// Number, name, elements per block and bytes per block of each type (llama.cpp b11434).

@@ -1,4 +1,4 @@
-//! The content of a GGUF header.
+//! Holds the parsed content of a GGUF header.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::value::Value;
 pub struct Header {
     /// The format's version, 2 or 3.
     pub version: u32,
-    /// The metadata; for values too large to keep only type and length.
+    /// The metadata. Of a value too large to keep, only the type and the length are kept.
     pub metadata: BTreeMap<String, Value>,
     /// The tensors in file order.
     pub tensors: Vec<Tensor>,
@@ -32,7 +32,7 @@ pub struct Header {
 pub struct Tensor {
     /// The name; invalid UTF-8 is replaced.
     pub name: String,
-    /// The elements per dimension, one to four dimensions; the first is the row.
+    /// The elements per dimension, one to four dimensions; the first is the length of a row.
     pub dims: Vec<u64>,
     /// The data type.
     pub ggml_type: GgmlType,

@@ -55,8 +55,8 @@ impl Header {
         self.get("general.size_label")?.as_str()
     }
 
-    /// Returns the quantization of the weights, such as `Q4_K_M`, or without the key the type that
-    /// takes most bytes.
+    /// Returns the quantization of the weights, such as `Q4_K_M`. If the header does not state a
+    /// known one, returns the tensor type that takes most bytes.
     pub fn quantization(&self) -> Option<&'static str> {
         let number = self.get("general.file_type").and_then(Value::as_u64);
         let known = |number| FILE_TYPES.iter().find(|(known, _)| *known == number);

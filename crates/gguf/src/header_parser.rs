@@ -10,7 +10,9 @@ use crate::header::{Header, Tensor};
 use crate::limits;
 use crate::value::{Value, ValueType};
 
+/// The metadata key for the alignment of tensor data.
 const ALIGNMENT_KEY: &str = "general.alignment";
+/// The alignment in bytes without that key, as the format defines.
 const DEFAULT_ALIGNMENT: u32 = 32;
 
 impl Header {
@@ -48,6 +50,7 @@ impl Header {
     }
 }
 
+/// Reads the magic bytes and the version.
 fn read_version<R: Read>(input: &mut BoundedReader<R>) -> Result<u32, Error> {
     let mut start = [0; 64];
     let mut filled = input.read_up_to(&mut start[..4])?;

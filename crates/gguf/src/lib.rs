@@ -6,7 +6,6 @@
 //! reads them from a file and also detects truncation. [`memory::predict`] computes the memory that
 //! the model needs.
 //!
-//!
 //! Versions 2 and 3, little-endian, are supported. [`mod@builder`] creates small files for tests.
 
 mod bounded_reader;

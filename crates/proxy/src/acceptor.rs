@@ -1,4 +1,4 @@
-//! Accepts clients' connections and assigns them to workers.
+//! Accepts clients' connections and assigns each to a worker: a thread that serves the connection to its end.
 
 use super::connection_limiter::{ConnectionLimiter, ConnectionPermit};
 use super::refused_connections::RefusedConnections;
@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
 
-/// Wait before accepting again when the process has no free file descriptor: meanwhile connections end.
+/// Pause after a failed accept. The usual cause is a lack of file descriptors, and connections that end meanwhile
+/// free some.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Longest wait for idle connections to close so that a new one fits.
+/// Longest wait until the workers have closed idle connections, so that a new one fits within the limit.
 const CLOSE_IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A bound socket that takes clients' connections.
@@ -27,8 +28,8 @@ pub enum Acceptor {
 }
 
 impl Acceptor {
-    /// Assigns each connection to the worker with the fewest. Runs until dropped: neither an error of a single
-    /// connection nor a lack of file descriptors ends the loop.
+    /// Assigns each connection to the worker with the fewest connections. Runs until dropped: neither an error of a
+    /// single connection nor a lack of file descriptors ends the loop.
     pub fn run(
         self,
         workers: &WorkerThreads,

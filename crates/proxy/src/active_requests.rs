@@ -1,4 +1,5 @@
-//! Lists the requests that have begun and not ended, queued ones included.
+//! Lists the requests that have begun and not ended, queued ones included, for operators. A request waits in
+//! paddock's queue until its model is loaded and has a free slot; its model's llama-server is called the child.
 
 use super::request_status::RequestStatus;
 use super::worker::Worker;
@@ -25,7 +26,7 @@ pub struct ActiveRequest {
     pub since: Instant,
     /// Stage of the exchange.
     pub stage: RequestStage,
-    /// Estimated time spent waiting inside the child for a slot.
+    /// Estimated time spent waiting inside the child for a slot, after paddock has passed the request on.
     pub engine_wait: Duration,
 }
 

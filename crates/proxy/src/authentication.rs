@@ -17,11 +17,11 @@ const MISSING_KEY_MESSAGE: &str = "an API key is required: send it as `Authoriza
                                    `x-api-key: KEY`; the operator creates keys with `paddock key new NAME`";
 const UNKNOWN_KEY_MESSAGE: &str = "unknown API key: it may be mistyped or revoked";
 
-/// Checks the request's API key, then routes as [`route::route`] does. Cuts the key's lines out of the head,
-/// so no child sees them.
+/// Checks the request's API key, then routes as [`route::route`] does. Cuts the field lines with the key out of
+/// the head, so that no child (a model's llama-server) sees the key.
 ///
-/// Without configured keys nothing is checked. Connections of this process are exempt: they carry the
-/// operator's chats, authenticated at the admin address.
+/// Without configured keys nothing is checked. Health checks need no key. Connections made in this process need
+/// none either: they carry chats of the operator, whom the admin address has authenticated.
 pub(super) fn authenticate_and_route<'a>(
     exchange: &mut Exchange<'a>,
 ) -> Result<RouteTarget<'a>, ProxyError> {

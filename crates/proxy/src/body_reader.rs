@@ -1,5 +1,5 @@
-//! Reads request bodies into memory before their requests get a lease, so that a slow client occupies memory
-//! but no slot.
+//! Reads request bodies into memory before their requests get a lease (the permission to send one request to a
+//! loaded model), so that a slow client occupies memory but no slot of the model.
 
 use super::buffer::Buffer;
 use super::client::Client;
@@ -16,11 +16,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 
-/// Bytes of a body after which a fast client's request goes on to its model and streams the rest.
+/// Buffered bytes at which the request of a fast client proceeds to its model; the rest of the body is streamed.
 const STREAMING_THRESHOLD_BYTES: usize = 1024 * 1024;
 
-/// Bytes of bodies and responses in a worker's memory above which nothing more is read ahead: a request goes
-/// on to its model with the part that has come.
+/// Bytes of bodies and responses in a worker's memory above which nothing more is read ahead: a request proceeds
+/// to its model with the part of its body that has arrived.
 pub(super) const MAX_READ_AHEAD_BYTES: usize = 64 * 1024 * 1024;
 
 /// Interim response for a client that sends its body only when asked (RFC 9110 §10.1.1).
@@ -28,7 +28,8 @@ const CONTINUE_RESPONSE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Reads the body to its end, or to [`STREAMING_THRESHOLD_BYTES`] from a client that keeps
 /// [`MinRate::WITH_LEASE`], or until the worker buffers [`MAX_READ_AHEAD_BYTES`]. If the body's `stream`
-/// member decides about heartbeats, reads up to [`heartbeat::MAX_BODY_BYTES`].
+/// member decides about heartbeats (comments to a client that waits), reads up to
+/// [`heartbeat::MAX_BODY_BYTES`].
 pub(super) async fn read_before_lease(
     exchange: &mut Exchange<'_>,
     model: &Model,
@@ -53,7 +54,7 @@ pub(super) async fn read_before_lease(
 }
 
 /// Sends `100 Continue` once to a client that waits for it. paddock sends its own, since the child gets the
-/// request only when the body is here; the child's own is dropped.
+/// request only after the body, or a part of the body, has arrived; a `100 Continue` from the child is dropped.
 pub(super) async fn send_continue(exchange: &mut Exchange<'_>) -> Result<(), ExchangeError> {
     let Exchange {
         client, request, ..

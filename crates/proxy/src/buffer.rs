@@ -19,12 +19,12 @@ const CAPACITY_BYTES: usize = MAX_HEAD;
 /// Free buffers that a worker keeps: 1.25 MiB.
 const MAX_FREE_BUFFERS: usize = 20;
 
-/// Bytes on their way from one side to the other. The default has no capacity.
+/// Bytes on their way between a client and a model's server. The default buffer has no memory.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     data: Vec<u8>,
     start: usize,
-    /// None for the default.
+    /// Pool that gets the memory back; None for the default buffer.
     pool: Option<BufferPool>,
 }
 

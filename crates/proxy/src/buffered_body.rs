@@ -4,7 +4,7 @@ use super::buffer::{Buffer, BufferPool};
 use super::worker::Worker;
 use std::collections::VecDeque;
 
-/// Limit of buffered bytes of bodies and responses per worker.
+/// Limit of buffered bytes of bodies and responses per worker thread; a larger limit of a single body replaces it.
 const MAX_BUFFERED_BYTES: usize = 256 * 1024 * 1024;
 
 /// Pieces of a body or response, in order, to be passed on later.
@@ -12,7 +12,7 @@ const MAX_BUFFERED_BYTES: usize = 256 * 1024 * 1024;
 pub(super) struct BufferedBody {
     pieces: VecDeque<Buffer>,
     bytes: usize,
-    /// Counts the bytes; None before the first piece.
+    /// The worker's buffer pool, which counts all buffered bytes of the worker; None before the first piece.
     pool: Option<BufferPool>,
 }
 

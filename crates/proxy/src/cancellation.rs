@@ -6,7 +6,7 @@ use super::worker::command::{WorkerCommand, WorkersHandle};
 use std::rc::Weak;
 
 impl WorkersHandle {
-    /// Cancels all in-flight and queued requests of this name. Returns how many workers had one.
+    /// Cancels all in-flight and queued requests whose `x-request-id` is `name`. Returns how many workers had one.
     pub async fn cancel(&self, name: &str) -> usize {
         let cancel = |reply| WorkerCommand::CancelRequests {
             name: name.as_bytes().to_vec(),
@@ -18,7 +18,7 @@ impl WorkersHandle {
 }
 
 impl Worker {
-    /// Cancels this worker's requests of this name. Returns true if there was one.
+    /// Cancels this worker's requests whose `x-request-id` is `name`. Returns true if there was one.
     pub(crate) fn cancel_requests(&self, name: &[u8]) -> bool {
         let id_line = [b"x-request-id: ", name, b"\r\n"].concat();
         let statuses = self.statuses.borrow();

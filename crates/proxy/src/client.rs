@@ -1,4 +1,4 @@
-//! The client's side of its connection.
+//! Holds the state of a client's connection: its socket, bytes read ahead, and facts about the current request.
 
 use super::buffer::Buffer;
 use super::request_status::RequestStatus;
@@ -14,7 +14,8 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: Stream,
-    /// Bytes received and not used yet: the start of the next request. Never empty.
+    /// Bytes received and not used yet: more of the current body, or the start of the next request. Never an empty
+    /// buffer.
     pub(super) read_ahead: Option<Buffer>,
     /// `x-request-id` field line of the current request.
     pub(super) id_line: Vec<u8>,
@@ -34,7 +35,7 @@ pub(super) struct Client {
 pub(super) enum NextStep {
     /// The next request may come.
     KeepOpen,
-    /// Close while the client may still be sending.
+    /// Close the sending side and discard what the client still sends, so that the client can read the response.
     Linger,
     /// Close at once: the client has left, or must see that the response broke off.
     Drop,

@@ -1,4 +1,4 @@
-//! Notices that a client has disconnected, and ends what waits on its behalf.
+//! Notices that a client has disconnected, and ends the wait of the client's request.
 
 use super::client::Client;
 use super::exchange::{Exchange, ExchangeError};
@@ -9,8 +9,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 impl Client {
-    /// Ready when the client has closed its side. Bytes that the client sends meanwhile go into `read_ahead`;
-    /// once that is full the kernel holds them back, and the end of the stream behind them.
+    /// Ready when the client has closed its side. Bytes that the client sends meanwhile go into `read_ahead`. Once
+    /// that buffer is full, further bytes stay in the kernel, and a close behind them goes unnoticed.
     pub(super) fn poll_disconnect(&mut self, worker: &Worker, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.poll_read_ahead(worker, cx) {

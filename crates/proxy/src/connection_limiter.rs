@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Bits of an IPv6 address that identify a client: a host can use its whole /64.
 const IPV6_CLIENT_MASK: u128 = !0 << 64;
 
-/// Counts and limits clients' connections, on every address and worker.
+/// Counts and limits clients' connections, on all listening addresses and all worker threads together.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimiter {
     shared: Arc<Shared>,
@@ -17,10 +17,13 @@ pub struct ConnectionLimiter {
 
 #[derive(Debug)]
 struct Shared {
+    /// Limit of open connections.
     limit: usize,
+    /// Permits of connections that may still be opened.
     free: Arc<Semaphore>,
-    /// Limit per address; 0: none.
+    /// Limit per client address; 0: no limit.
     per_address: u32,
+    /// Number of open connections per client address.
     addresses: Mutex<HashMap<IpAddr, u32>>,
     refused: AtomicU64,
 }
@@ -40,7 +43,7 @@ pub(super) struct AddressPermit {
 }
 
 impl ConnectionLimiter {
-    /// Admits `limit` connections, at most `per_address` from each address; 0: any number.
+    /// Admits `limit` connections, at most `per_address` of them from each address (0: no limit per address).
     pub fn new(limit: usize, per_address: u32) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {

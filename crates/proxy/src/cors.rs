@@ -1,8 +1,9 @@
 //! Decides which web pages may send requests, and adds the fields with which a page can read the response.
 //!
-//! The rules are in `browser_policy.rs`. A page can read a response only if `Access-Control-Allow-Origin` has
-//! its origin (Fetch §4.10). paddock adds the field to its own responses for pages that are allowed. A child
-//! sends the field itself, and it passes unaltered. Responses to requests without `Origin` are not touched.
+//! The rules are in [`paddock_admission::browser_policy`]. A page can read a response only if
+//! `Access-Control-Allow-Origin` has its origin (Fetch §4.10). paddock adds the field to its own responses for pages
+//! that are allowed. A child (a model's llama-server) sends the field itself, and the field passes unaltered.
+//! Responses to requests without `Origin` are not touched.
 
 use super::client::Client;
 use super::exchange::Exchange;
@@ -23,7 +24,7 @@ pub(super) fn check_origin(exchange: &mut Exchange<'_>) -> Result<(), ProxyError
         ..
     } = exchange;
     client.cors_lines.clear();
-    // The admin plane has checked the origin already.
+    // The connection comes from the operator's HTTP address, which has checked the origin already.
     if client.is_in_process {
         return Ok(());
     }
@@ -31,7 +32,7 @@ pub(super) fn check_origin(exchange: &mut Exchange<'_>) -> Result<(), ProxyError
     let head = head.unwrap_or_default();
     let origin = request.head.origin.map(|span| span.slice(head));
     let reads = request.is_head || request.head.method.slice(head) == b"GET";
-    // Requests that are not from browsers end here, except GET and HEAD.
+    // Browsers omit `Origin` only for GET and HEAD, for example for an image in a page.
     if origin.is_none() && !reads {
         return Ok(());
     }

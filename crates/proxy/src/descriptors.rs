@@ -1,4 +1,4 @@
-//! Derives the numbers of connections that fit into the limit of open files.
+//! Derives the numbers of connections that fit into the limit of open files (`RLIMIT_NOFILE`).
 
 use paddock_config::Config;
 use rustix::process::{Resource, getrlimit};
@@ -7,32 +7,34 @@ use rustix::process::{Resource, getrlimit};
 /// connections, and connections that are being refused.
 const RESERVED_DESCRIPTORS: usize = 64;
 
-/// Descriptors per child: its pid, three pipes, a probe, and both ends of the pipes while it starts; also its
-/// model's file.
+/// Descriptors per child (a model's llama-server): a pidfd, three pipes, the other ends of the pipes while the
+/// child starts, a health probe, and the model's file.
 const DESCRIPTORS_PER_CHILD: usize = 10;
 
-/// Average descriptors per connection of the admin plane: one, and three more for each chat.
+/// Average descriptors per connection to the admin plane (the operator's HTTP address): one, and three more if
+/// the connection carries a chat.
 const DESCRIPTORS_PER_ADMIN_CONNECTION: usize = 2;
 
 /// Descriptors per client's connection: one, and one for its upstream connection.
 const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
-/// Free descriptors per one that is kept for idle upstream connections, and for unix sockets that wait to write
-/// (`proxy/src/stream/socket.rs` registers those twice).
+/// Divisor of the free descriptors: this share of them is kept for idle upstream connections, and for unix sockets
+/// that wait to write, which `stream.rs` registers twice.
 const SPARE_DIVISOR: usize = 16;
 
 /// Fewest client connections with which paddock starts.
 const MIN_CONNECTIONS: usize = 4;
 
-/// Most client connections derived from a large limit: each can occupy a 65 KiB buffer with an unfinished
-/// head, so these are one gigabyte.
+/// Most client connections derived from a large limit of open files. Each connection can occupy a 65 KiB buffer
+/// with an unfinished head, so together they can occupy one gigabyte.
 const MAX_DERIVED_CONNECTIONS: usize = 16_384;
 
-/// Bounds of the number of connections to the admin plane.
+/// Fewest connections to the admin plane.
 const MIN_ADMIN_CONNECTIONS: usize = 4;
+/// Most connections to the admin plane.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
 
-/// Limit of open files that is enough in nearly every case, for messages.
+/// Limit of open files that error messages recommend: enough in nearly every case.
 const RECOMMENDED_LIMIT: usize = 1024;
 
 /// Numbers of connections that fit into the limit of open files.

@@ -1,4 +1,5 @@
-//! Starts a stream before the child's response, with a head and comments, for a client whose request waits.
+//! Starts the response to a streaming client whose request still waits for its model: sends a head and comments
+//! before the child (the model's llama-server) responds.
 
 use super::client::{Client, NextStep};
 use super::cors;
@@ -17,9 +18,10 @@ use tokio::io::AsyncWrite;
 /// Comment line of a stream: clients ignore lines that begin with a colon (HTML §9.2.6).
 const WAITING_COMMENT: &str = ": waiting for the model\n\n";
 
+/// Fields of the head that the client gets in place of the child's.
 const HEAD_FIELDS: &str = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n";
 
-/// Longest wait for a client to take the comments.
+/// Longest time for a client to take the bytes that are left to send when its request's wait is over.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A response that has begun before the child's; holds the bytes that the client has not taken.

@@ -1,5 +1,5 @@
-//! Passes one request to its model: acquires a lease and an upstream connection, relays, and retries once if
-//! a reused connection was already closed.
+//! Passes one request to its model: acquires a lease (the permission to send one request to the loaded model) and
+//! an upstream connection, relays, and retries once if a reused connection was already closed.
 
 use super::active_requests::RequestStage;
 use super::body_reader;
@@ -21,18 +21,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Number of attempts to find an instance that accepts a connection.
+/// Number of attempts to find an instance (a running llama-server of the model) that accepts a connection.
 const MAX_CONNECT_ATTEMPTS: usize = 3;
 
 /// Longest wait for the supervisor to notice that the instance which refused or closed a connection has
 /// exited.
 const EXIT_NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Header fields that llama-server accepts: it closes the connection of a request with more (llama.cpp b11434,
+/// Most header fields that llama-server accepts: it closes the connection of a request with more (llama.cpp b11434,
 /// vendor/cpp-httplib/httplib.h, `CPPHTTPLIB_HEADER_MAX_COUNT`).
 const MAX_CHILD_FIELDS: usize = 100;
 
-/// No byte of a response came, and the child is not known to have exited.
+/// Error for the client if no byte of a response came and the child is not known to have exited.
 const UNANSWERED: ProxyError =
     ProxyError::UpstreamClosed("closed the connection before it responded");
 
@@ -42,8 +42,8 @@ pub(super) struct Exchange<'a> {
     pub(super) worker: &'a Worker,
     pub(super) client: &'a mut Client,
     pub(super) request: &'a mut Request,
-    /// The right to use an instance; released after the response's last byte from there, however slowly the
-    /// client reads.
+    /// The permission to use an instance; released after the instance's last byte of the response, however slowly
+    /// the client reads.
     pub(super) lease: Option<Lease>,
 }
 
@@ -53,7 +53,7 @@ impl Exchange<'_> {
         self.client.record.set_model(model.id);
         self.client.status.set_model(model.id);
         self.edit_head();
-        // Boxed: most requests arrive whole with their heads.
+        // Boxed because it is rare: most requests arrive whole with their heads.
         let buffered = if self.request.body.is_complete() {
             Ok(())
         } else {

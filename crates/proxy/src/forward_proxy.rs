@@ -1,4 +1,4 @@
-//! The proxy as a part: mount it in a router of your own.
+//! Provides the proxy as a tower service for other programs, for example in an axum router.
 //!
 //! ```
 //! use axum::Router;
@@ -40,11 +40,11 @@ use tower::Service;
 /// Longest time an idle connection is kept: less than the 5 s after which llama-server closes it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A child's address: `unix:/run/model.sock` or `http://127.0.0.1:11436`.
+/// Address of a child, the llama-server that gets the requests: `unix:/run/model.sock` or `http://127.0.0.1:11436`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream(Address);
 
-/// A text is not a child's address.
+/// The error for a text that is not a child's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an upstream address; expected unix:PATH or http://HOST:PORT")]
 pub struct UpstreamError(String);

@@ -1,5 +1,5 @@
-//! Sends comments to streaming clients whose requests wait for a load or a slot, if `loading_heartbeat` is on:
-//! many clients and proxies give up after a minute without a byte.
+//! Sends SSE comments to streaming clients whose requests wait for a load or a slot of their model, if
+//! `loading_heartbeat` is on: many clients and proxies give up after a minute without a byte.
 
 use super::client_disconnect::poll_with_client;
 use super::early_stream::EarlyStream;
@@ -31,7 +31,7 @@ struct HeartbeatConditions {
 }
 
 /// Returns true if a client whose body asks for a stream may get comments: the route can stream, and the
-/// client reads chunks, as the child's own follow the comments.
+/// client understands chunked coding, in which the child's events follow the comments.
 fn can_send_comments(conditions: HeartbeatConditions) -> bool {
     let streams = matches!(
         conditions.route,

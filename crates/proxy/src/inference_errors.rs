@@ -1,9 +1,10 @@
-//! Counts the inference requests that a child answers, and those that it fails with a server error.
+//! Counts the inference requests that a child (a model's llama-server) answers, and those that it fails with a
+//! server error, so that the supervisor notices a broken child.
 
 use super::client::Client;
 use paddock_admission::model::Model;
 
-/// Counts the response whose head has come.
+/// Counts a child's response by its status, once its head has arrived.
 pub(super) fn record_response(client: &Client, model: &Model) {
     let Some((route, status)) = client.record.route_and_status() else {
         return;

@@ -1,4 +1,5 @@
-//! Describes a request to the queue: its client, and whether it occupies a slot.
+//! Builds the queue entry of a request that needs a lease (the permission to send one request to a loaded model):
+//! its client, and whether it occupies a slot of llama-server.
 
 use super::client::Client;
 use super::request::Request;
@@ -9,7 +10,7 @@ use paddock_telemetry::Route;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Path suffixes of requests that occupy no slot of the child, which answers them besides the slots' work
+/// Path suffixes of requests that occupy no slot: llama-server answers them even while all slots are busy
 /// (llama.cpp b11434, tools/server/server-context.cpp).
 const SLOTLESS_PATH_SUFFIXES: [&[u8]; 11] = [
     b"/tokenize",

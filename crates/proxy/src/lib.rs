@@ -1,4 +1,5 @@
-//! The data plane: HTTP/1.1 requests pass to children, and their responses pass back, unaltered.
+//! The data plane: HTTP/1.1 requests pass to children (the llama-server processes that paddock runs), and their
+//! responses pass back, unaltered.
 //!
 //! Invariant: a request that finds its model's gate open takes no lock, sends no message and waits for no
 //! other thread. This crate depends on neither axum nor rusqlite.

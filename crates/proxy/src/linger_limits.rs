@@ -2,7 +2,7 @@
 //!
 //! A plain close would make the kernel answer unread bytes with a reset, which can destroy the response on its
 //! way (RFC 9112 §9.6). So only the sending side is closed, and what comes is discarded, as nginx does with
-//! `lingering_close`. The connection keeps its permit meanwhile.
+//! `lingering_close`. Meanwhile the connection still counts towards the connection limit.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 /// Limits of the wait for the client's close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LingerLimits {
+    /// Longest time in all.
     total: Duration,
     /// Longest time without a byte.
     silence: Duration,
@@ -32,7 +33,7 @@ impl LingerLimits {
         bytes: Self::SERVING.bytes,
     };
 
-    /// Limits for a connection that never got a permit.
+    /// Limits for a connection that was refused because of the connection limit.
     pub(crate) const REFUSED: Self = Self {
         total: Duration::from_secs(2),
         silence: Duration::from_secs(2),

@@ -51,7 +51,8 @@ fn poll_discard(
     }
 }
 
-/// Returns the limits for a client that still sends; `None` if others need the connection's permit.
+/// Returns the limits for a client that still sends; `None` if the connection must close at once so that a
+/// new one fits within the connection limit.
 fn limits(phase: ServicePhase, must_yield: bool) -> Option<LingerLimits> {
     match phase {
         _ if must_yield => None,

@@ -1,4 +1,5 @@
-//! Responses that paddock sends itself: errors, and the bytes of its own routes.
+//! Writes the responses that paddock sends itself: errors, and the bytes of its own routes, such as
+//! `/health`.
 
 use super::buffer::Buffer;
 use super::client::{Client, NextStep};
@@ -16,8 +17,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use tokio::time::Instant;
 
-/// Sends an error in place of the model's response, or ends the early stream with it. Keeps the connection
-/// open if the whole request has been read.
+/// Sends an error in place of the model's response. If the client has an early stream already (a response begun
+/// while the request waited), ends that stream with the error. Keeps the connection open if the whole request
+/// has been read.
 pub(super) async fn send_error(exchange: &mut Exchange<'_>, error: &ProxyError) -> NextStep {
     let Exchange {
         worker,

@@ -1,4 +1,4 @@
-//! Minimum rates of clients that send or read slowly.
+//! Defines how slowly a client may send or read, and measures its rate.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,14 +12,14 @@ pub(super) struct MinRate {
 }
 
 impl MinRate {
-    /// Limit for a body read before the request has a lease: the client occupies memory only. nginx's limit
-    /// between two reads (60 s) would let one byte a minute through.
+    /// Limit for a body read before the request has a lease (the permission to send one request to a loaded model):
+    /// the client occupies memory only. nginx's limit between two reads (60 s) would let one byte a minute through.
     pub(super) const BEFORE_LEASE: Self = Self {
         grace: Duration::from_secs(30),
         bytes_per_second: 4 * 1024,
     };
 
-    /// Limit for a request with a lease while other requests wait for the slot.
+    /// Limit for a request with a lease while other requests wait for the model's slot that it occupies.
     pub(super) const WITH_LEASE: Self = Self {
         grace: Duration::from_secs(10),
         bytes_per_second: 64 * 1024,

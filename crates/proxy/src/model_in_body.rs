@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) enum BodyModel {
     /// The request's model.
     Known(Arc<Model>),
-    /// The name is in the rest of the body.
+    /// Not found yet: the search must continue in the rest of the body.
     Unknown(Box<ModelScan>),
 }
 
@@ -25,7 +25,7 @@ pub(super) fn find_in_first_piece(exchange: &Exchange<'_>) -> Result<BodyModel, 
     let bytes = request.buffer.bytes();
     let kind = request.head.content_type.map(|span| span.slice(bytes));
     let mut scan = ModelScan::for_content_type(kind);
-    // Parsed once already for its framing, without looking at the data.
+    // The framing of these bytes has been parsed once already; this second pass extracts the data.
     let mut body = Body::for_request(request.head.framing);
     let mut outcome = ScanResult::More;
     body.follow_with(&bytes[request.head_len..], |data| outcome = scan.feed(data))

@@ -1,12 +1,13 @@
-//! Recognises requests that watch a model's server, or fetch parts of a web page from it. They neither load
-//! the model nor count as use of it: only a loaded model answers them.
+//! Recognises observations: requests that monitor a model's server, or fetch parts of its web page. Observations
+//! neither load the model nor count as use of it: they are answered only while the model is loaded.
 
 use paddock_wire::field_lines;
 
 /// Monitoring routes (llama.cpp b11434, tools/server/README.md).
 const MONITORING_PATHS: [&str; 4] = ["/health", "/v1/health", "/metrics", "/slots"];
 
-/// Page of llama-server's web interface. A browser that opens it counts as use.
+/// Page of llama-server's web interface. A GET whose `Accept` field contains `text/html` comes from a browser and
+/// counts as use of the model. Any other GET of the page, and any HEAD, is an observation.
 const PAGE_PATHS: [&str; 2] = ["/", "/index.html"];
 
 /// Files that browsers and crawlers fetch unasked, and those of llama-server's web interface
@@ -44,7 +45,7 @@ const FILE_PATTERNS: [(&str, &str); 9] = [
     ("/workbox-", ".js"),
 ];
 
-/// Method of a request, as far as observations need it.
+/// Method of a request, as far as observations depend on it: only GET and HEAD can be observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestMethod {
     Get,
@@ -52,7 +53,8 @@ pub(super) enum RequestMethod {
     Other,
 }
 
-/// Returns true if a request only observes its model's server. `path` has no leading slash.
+/// Returns true if a request only observes its model's server. `path` has no leading slash. `head` is the whole
+/// request head; its `Accept` field decides whether a GET of the page comes from a browser.
 pub(super) fn is_observation(method: RequestMethod, path: &[u8], head: &[u8]) -> bool {
     let is = |known: &&str| path == &known.as_bytes()[1..];
     let fits = |(start, end): &(&str, &str)| {

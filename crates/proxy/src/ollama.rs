@@ -1,4 +1,4 @@
-//! Routes of Ollama's own API, which clients probe on any address they are given.
+//! Recognises routes of Ollama's own API, which paddock refuses: clients probe them on any address they are given.
 
 /// Paths of github.com/ollama/ollama, `docs/api.md`. Not all of `/api/`: a later llama-server may have routes
 /// there.
@@ -18,7 +18,7 @@ const OLLAMA_PATHS: [&str; 13] = [
     "/api/version",
 ];
 
-/// Prefix of an uploaded layer's path, which ends in its digest.
+/// Prefix of the path of an uploaded model layer; the path ends in the layer's digest.
 const BLOB_PATH_PREFIX: &[u8] = b"/api/blobs/";
 
 /// Returns true for a path of Ollama's API.

@@ -1,4 +1,4 @@
-//! Bytes of a response that the client has not taken yet.
+//! Holds the bytes of a response that the client has not taken yet.
 
 use super::body_reader::MAX_READ_AHEAD_BYTES;
 use super::buffer::Buffer;
@@ -13,12 +13,13 @@ use tokio::time::Instant;
 /// Limit of bytes read ahead of a slow client.
 const MAX_BACKLOG_BYTES: usize = 1024 * 1024;
 
-/// Pieces of a response for the client: usually one; more only while others wait for the slot of a client that
-/// reads slowly.
+/// Pieces of a response for the client: usually one. More are read ahead only if the client reads slowly while
+/// other requests wait for the model's slot that its request occupies.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// None before the first byte and between two pieces, when `backlog` is empty too.
     piece: Option<Buffer>,
+    /// Pieces after `piece`.
     backlog: BufferedBody,
     pace: TransferPace,
 }

@@ -1,4 +1,5 @@
-//! Passes requests for paddock's own routes to an in-process service, and writes the response.
+//! Passes requests for paddock's own routes, such as `/health` and `/v1/models`, to an in-process service, and
+//! writes the response.
 
 use super::client::NextStep;
 use super::exchange::Exchange;

@@ -27,6 +27,7 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>) -> NextStep {
     local_reply::write(worker, client, head, Payload::Body(b""), closes).await
 }
 
+/// Returns the head of the response, with the fields that llama-server would send.
 fn head(exchange: &mut Exchange<'_>) -> String {
     let Exchange {
         worker,
@@ -49,7 +50,7 @@ fn head(exchange: &mut Exchange<'_>) -> String {
         head.push_str(&String::from_utf8_lossy(value));
         head.push_str("\r\n");
     };
-    // The child's own flags may allow fewer pages.
+    // llama-server's own `--cors-*` flags may allow fewer pages than paddock's configuration does.
     client.cors_lines.clear();
     if let Some(value) = origin.and_then(|origin| engine.allow_origin(origin)) {
         push("Access-Control-Allow-Origin", value);

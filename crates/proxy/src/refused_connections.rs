@@ -1,4 +1,4 @@
-//! Answers and closes connections above the limit.
+//! Answers connections above the connection limit with an error, and closes them.
 
 use super::local_reply::status_line;
 use super::stream::Stream;
@@ -11,7 +11,7 @@ use std::future::{pending, poll_fn};
 use std::task::{Context, Poll};
 use tokio::time::{Instant, sleep_until};
 
-/// Most refused connections open at once.
+/// Most refused connections open at once; a further one closes the oldest.
 const MAX_LINGERING: usize = 8;
 
 /// Bytes read from a refused connection at once.
@@ -25,6 +25,7 @@ pub(super) struct RefusedConnections {
     discarded: Vec<u8>,
 }
 
+/// A refused connection whose client may still read the error.
 #[derive(Debug)]
 struct RefusedConnection {
     stream: Stream,

@@ -1,4 +1,5 @@
-//! Passes one request and its response on at the same time.
+//! Relays one exchange: passes the request from the client to the child (the model's llama-server) and the response
+//! back, both at the same time.
 
 mod time_limits;
 
@@ -20,8 +21,8 @@ use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
 /// A request and its response on their way. Each direction holds at most one buffer, and none while it waits
-/// for its next piece. More of a response is read ahead only while others wait for the slot of a client that
-/// reads slowly.
+/// for its next piece. More of a response is read ahead only if the client reads slowly while other requests
+/// wait for the slot (of llama-server) that this one occupies.
 #[derive(Debug)]
 pub(super) struct Relay<'a, 'e> {
     exchange: &'a mut Exchange<'e>,
@@ -39,14 +40,16 @@ pub(super) struct Relay<'a, 'e> {
     ending: Option<Ending>,
     /// Time of the first poll.
     begun: Option<Instant>,
-    /// Held while the child has been silent for [`STALL_AFTER`].
+    /// Reports to the supervisor that the child has been silent for at least [`STALL_AFTER`]; None otherwise.
     stall: Option<StallGuard>,
 }
 
 /// The end of a response that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// The response is complete.
     Whole,
+    /// The response broke off.
     Broken,
 }
 

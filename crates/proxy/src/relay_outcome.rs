@@ -1,3 +1,5 @@
+//! Defines how a relay can end: a relay passes one request to its model and the response back.
+
 use super::client::NextStep;
 use paddock_admission::error::ProxyError;
 
@@ -13,7 +15,7 @@ pub(super) enum RelayOutcome {
     },
     /// No byte of a response was passed on; the client gets this error instead.
     Failed(ProxyError),
-    /// The response broke off. The client was told as far as its format allows.
+    /// The response broke off. A client that reads a stream got an error event, if the stream allowed one.
     Broken { after: NextStep },
     /// The client has left.
     ClientGone,

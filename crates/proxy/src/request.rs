@@ -18,7 +18,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Longest silence of a client in the middle of a request.
 pub(super) const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest time for a head to arrive while others need the connection's permit.
+/// Longest time for a head to arrive if the connection should close so that a new one fits within the connection
+/// limit.
 const CONTENDED_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A request whose head has arrived and is well-formed.
@@ -33,18 +34,20 @@ pub(super) struct Request {
     pub(super) head_len: usize,
     /// Framing state after the bytes received so far.
     pub(super) body: Body,
+    /// The method is HEAD.
     pub(super) is_head: bool,
+    /// JSON format of errors that the client expects.
     pub(super) dialect: Dialect,
     /// The request neither loads its model nor counts as use of it.
     pub(super) is_observation: bool,
     /// paddock has sent `100 Continue`.
     pub(super) sent_continue: bool,
-    /// Set if the response has begun while the request waited.
+    /// Set if paddock has begun the response while the request waited for its model.
     pub(super) early_stream: Option<Box<EarlyStream>>,
 }
 
 impl Request {
-    /// Drops the bytes in memory, framing state aside.
+    /// Frees the bytes in memory; keeps the framing state.
     pub(super) fn release_buffers(&mut self) {
         self.buffer = Buffer::default();
         self.buffered_body = BufferedBody::default();

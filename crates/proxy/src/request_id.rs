@@ -6,10 +6,10 @@ use std::cell::Cell;
 /// Start of the field line.
 const FIELD_PREFIX: &[u8] = b"x-request-id: ";
 
-/// Longest id echoed in the response to a refused head, in bytes: as much as lists show.
+/// Longest id echoed in the response to a refused head, in bytes: as long as lists of requests show.
 const MAX_REPEATED_ID_BYTES: usize = paddock_telemetry::MAX_REQUEST_ID_BYTES;
 
-/// Generates ids: eight random digits of the worker, and a count.
+/// Generates ids: eight hexadecimal digits drawn at random for the worker thread, a dash, and a count.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     worker: u32,

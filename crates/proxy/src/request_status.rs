@@ -15,24 +15,27 @@ use tokio::time::Instant;
 /// Status of a connection and its current request.
 #[derive(Debug, Default)]
 pub(super) struct RequestStatus {
+    /// `x-request-id` field line of the request.
     pub(super) id_line: RefCell<Vec<u8>>,
+    /// An operator has cancelled the request.
     pub(super) cancelled: Cell<bool>,
     /// Time of the request's first byte, and its route; None without a request.
     pub(super) since_and_route: Cell<Option<(Instant, Route)>>,
     pub(super) model: Cell<Option<ModelId>>,
     pub(super) key: RefCell<Option<Arc<Key>>>,
     pub(super) stage: Cell<RequestStage>,
+    /// Time that the request waits inside llama-server for a slot.
     pub(super) engine_wait: Rc<RefCell<EngineWait>>,
     /// Time when the last request ended, or the connection began.
     idle_since: Cell<Option<Instant>>,
-    /// Others need the connection's permit.
+    /// The connection should close, if it is still idle, so that a new one fits within the connection limit.
     must_yield: Cell<bool>,
     /// Wakes the connection's task.
     waker: RefCell<Option<Waker>>,
 }
 
 impl RequestStatus {
-    /// Begins a request. `name` is its `x-request-id` line.
+    /// Begins a request. `name` is the request's `x-request-id` field line.
     pub(super) fn begin(&self, name: &[u8]) {
         self.cancelled.set(false);
         let mut own = self.id_line.borrow_mut();

@@ -19,15 +19,19 @@ use paddock_wire::{Body, Framing, HeadScan, InvalidResponse, ResponseHead, Versi
 /// Status that asks a client for its body (RFC 9110 §15.2.1).
 const CONTINUE_STATUS: u16 = 100;
 
-/// Largest missing part of a broken chunk, in bytes, that is filled up so that an error event can follow.
+/// Most bytes that paddock fills in for a child that broke off inside a chunk, so that the chunk ends and an error
+/// event can follow.
 const MAX_FILLER_BYTES: usize = 1024 * 1024;
 
 /// A response on its way from the child to the client.
 #[derive(Debug)]
 pub(super) struct UpstreamResponse {
     state: ResponseState,
+    /// The request's method is HEAD, so the response has no body.
     is_head: bool,
+    /// HTTP version of the client.
     client: Version,
+    /// JSON format of errors that the client expects.
     dialect: Dialect,
     /// The client's connection closes after this response, whatever the upstream says.
     client_closes: bool,
@@ -35,7 +39,7 @@ pub(super) struct UpstreamResponse {
     sent_continue: bool,
     /// An interim response announced that the upstream's connection closes.
     closes_upstream: bool,
-    /// The client has a stream's head already.
+    /// The client has got the head of a stream from paddock already, while the request waited.
     has_early_stream: bool,
 }
 

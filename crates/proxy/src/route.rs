@@ -32,7 +32,7 @@ pub(crate) enum RouteTarget<'a> {
 /// 7. with a body: to the model that the body names;
 /// 8. else: to the only or the default model.
 ///
-/// Notes in the request whether it only observes its model.
+/// Notes in the request whether it only observes its model, which neither loads the model nor counts as use.
 pub(super) fn route<'a>(
     worker: &'a Worker,
     request: &mut Request,

@@ -1,5 +1,6 @@
-//! Keeps the resumable streams of one API key from another: a child tells conversations apart by their ids
-//! alone.
+//! Keeps the resumable streams of one API key from another. A resumable stream is a response that llama-server
+//! continues when its client leaves, so that a client can read on later; llama-server knows it only by the id of
+//! its conversation (`X-Conversation-Id`).
 //!
 //! If keys are configured, a request that names a conversation binds it to its key
 //! ([`keys::StreamOwners`](paddock_admission::keys::StreamOwners)); only that key may read, stop, find or replace the
@@ -38,6 +39,7 @@ pub(super) async fn check(
     checked.map_err(ExchangeError::Refused)
 }
 
+/// Binds a conversation that the request opens to the request's key.
 fn check_open(
     exchange: &mut Exchange<'_>,
     model: &Model,

@@ -16,12 +16,13 @@ const MAX_EXAMINED_BYTES: usize = 1024 * 1024;
 /// Longest part of a Content-Encoding that an error repeats, in bytes.
 const MAX_CODING_BYTES: usize = 100;
 
+/// Byte order mark that some editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Returns the model of requests that name none.
 ///
 /// # Errors
-/// There is none. If the request is at fault, the error says why it names no model.
+/// No model serves such requests. If the request is at fault, the error says why it names no model.
 pub(super) fn resolve(catalog: &Catalog, request: &Request) -> Result<Arc<Model>, ProxyError> {
     catalog
         .default_model()
@@ -31,6 +32,7 @@ pub(super) fn resolve(catalog: &Catalog, request: &Request) -> Result<Arc<Model>
         })
 }
 
+/// Returns the fault of a request that should have named a model, if one is found.
 fn explain(request: &Request) -> Option<Unroutable> {
     let head = request.buffer.bytes().get(..request.head_len)?;
     if !upstream_routes::is_route(request.head.path(head)) {

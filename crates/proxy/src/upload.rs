@@ -16,13 +16,13 @@ use tokio::time::Instant;
 /// A request on its way from the client to the child.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Bytes of the request's own buffer that are written.
+    /// Number of bytes of the request's own buffer that are written to the child.
     sent: usize,
     /// Further piece of the body, partly written.
     piece: Option<Buffer>,
     /// All bytes sent are still in the request's buffer, and can be sent again.
     repeatable: bool,
-    /// The upstream takes no more. It may have responded all the same.
+    /// The upstream accepts no more bytes; a response may still come.
     upstream_closed: bool,
     pace: TransferPace,
 }

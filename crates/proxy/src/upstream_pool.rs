@@ -1,4 +1,4 @@
-//! Keeps idle connections to children for reuse.
+//! Keeps idle connections to children (the models' llama-servers) for reuse.
 
 use super::buffer::{Buffer, BufferPool};
 use super::stream::Stream;
@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until};
 /// timeout=5, max=100`).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Longest idle time of a connection for a request that cannot be sent again: far below the child's 5 s,
-/// however late a busy machine lets either side act.
+/// Longest idle time of a connection for a request that cannot be sent again: so far below the child's 5 s that
+/// the child has not closed the connection, even if a busy machine delays either side.
 const MAX_IDLE_FOR_UNREPEATABLE: Duration = Duration::from_secs(1);
 
 /// Shortest interval between two searches for expired connections.
@@ -42,9 +42,11 @@ pub(super) struct UpstreamPool {
 #[derive(Debug)]
 struct IdleConnection {
     stream: Stream,
+    /// Start of the model's instance that the connection belongs to.
     generation: Generation,
+    /// Time when the connection became idle.
     since: Instant,
-    /// The child may close it at any moment.
+    /// The child may close the connection at any moment.
     may_close: bool,
 }
 

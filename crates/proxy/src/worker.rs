@@ -26,13 +26,13 @@ pub struct WorkerContext {
     pub body_limit: u64,
     /// Limit of idle connections to children per worker.
     pub max_idle_upstreams: usize,
-    /// Queue for requests that cannot pass their model's gate.
+    /// Queue for requests whose model is not loaded or has no free slot.
     pub admission: AdmissionHandle,
     /// paddock's own routes; None if every request is for the model.
     pub own_routes: Option<OwnRoutes>,
-    /// Receiver of the requests that have ended.
+    /// Sends the records of ended requests to telemetry; None if no records are kept.
     pub rows: Option<mpsc::Sender<Arc<RecordBatch>>>,
-    /// Receiver of their traces.
+    /// Sends the traces of ended requests to the exporter; None without one.
     pub spans: Option<SpanSender>,
 }
 

@@ -25,14 +25,17 @@ pub struct Truncated;
 #[derive(Debug, Clone)]
 pub struct Body {
     state: BodyState,
+    /// Bytes of data so far, without framing.
     data_bytes: u64,
-    /// The last two bytes of data; two line feeds before the first byte. A stream of events that ends with them has no
-    /// unfinished event.
+    /// The last two bytes of data; two line feeds before the first byte. An event stream that ends
+    /// with two line feeds has no unfinished event.
     last_two: [u8; 2],
 }
 
+/// The progress within a body.
 #[derive(Debug, Clone)]
 enum BodyState {
+    /// This many bytes remain.
     Length(u64),
     Chunked(Chunked),
     UntilClose,

@@ -1,4 +1,4 @@
-//! Byte ranges within a head.
+//! Stores byte ranges within a head as two 32-bit offsets, so that a parsed head borrows nothing.
 
 /// A byte range in a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

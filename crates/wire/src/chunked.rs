@@ -54,7 +54,7 @@ const FORBIDDEN_REQUEST_TRAILERS: [&[u8]; 22] = [
     b"content-type",
 ];
 
-/// Length of the longest name in the two lists.
+/// Length of the longest name in [`FORBIDDEN_TRAILERS`] and [`FORBIDDEN_REQUEST_TRAILERS`].
 const MAX_FORBIDDEN_NAME_LEN: usize = 19;
 
 /// The kind of message that a body belongs to: each kind forbids different trailers.

@@ -1,4 +1,4 @@
-//! The field lines of a head, one by one.
+//! Iterates over the field lines of a head.
 
 use crate::ByteSpan;
 
@@ -21,7 +21,7 @@ impl FieldLine<'_> {
 }
 
 /// Iterates over the fields of a head that [`RequestHead`](crate::RequestHead) has accepted, for
-/// the few requests that need fields it does not keep.
+/// the few requests that need fields which `RequestHead` does not keep.
 pub fn field_lines(head: &[u8]) -> impl Iterator<Item = FieldLine<'_>> {
     let mut start = 0;
     let lines = std::iter::from_fn(move || {

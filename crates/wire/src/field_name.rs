@@ -1,3 +1,5 @@
+//! Classifies field names, so that the parsers compare each name of a head only once.
+
 /// A field name that concerns the proxy. The length of a name selects the candidates, so most
 /// fields of a head cost no string comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub(crate) enum FieldName {
 }
 
 impl FieldName {
+    /// Returns the variant of a name, in any case; `Other` if the name does not concern the proxy.
     pub(crate) fn parse(name: &str) -> Self {
         let candidates: &[(&str, Self)] = match name.len() {
             2 => &[("TE", Self::HopByHop)],

@@ -20,8 +20,8 @@ pub const HOP_BY_HOP_FIELDS: [&str; 5] = [
     "upgrade",
 ];
 
-/// Fields that `Connection` must not name: without them the next hop would read the message
-/// differently or lose its request ID.
+/// Fields that `Connection` must not name. The proxy removes the fields that `Connection` names;
+/// without these, the next hop would read the message differently or lose its request ID.
 const FORBIDDEN_OPTIONS: [&str; 9] = [
     "content-length",
     "transfer-encoding",
@@ -34,8 +34,8 @@ const FORBIDDEN_OPTIONS: [&str; 9] = [
     "x-request-id",
 ];
 
-/// Limit on the options of all `Connection` fields together: each option is compared with each
-/// field.
+/// Limit on the options of all `Connection` fields together, because each option is compared with
+/// each field of the head.
 const MAX_CONNECTION_OPTIONS: usize = 32;
 
 /// The classified names of a head's fields.

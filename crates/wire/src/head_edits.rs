@@ -10,7 +10,7 @@ const MAX_EDITS: usize = 16;
 /// head's bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HeadEdits {
-    /// Has one place more than [`MAX_EDITS`], reserved for [`cut_first`](Self::cut_first).
+    /// Room for [`MAX_EDITS`] edits, and for another by [`cut_first`](Self::cut_first).
     items: [(ByteSpan, Option<u8>); MAX_EDITS + 1],
     len: u8,
 }

@@ -7,8 +7,8 @@ use memchr::memchr;
 /// use vector instructions.
 const STRIDE_BYTES: usize = 32;
 
-/// Number of words examined before the long-range search starts. Starting it costs more, and most
-/// strings, and the gaps between them, are short.
+/// Number of 8-byte words examined before the long-range search starts: that search costs more to
+/// start, and most strings, and the gaps between them, are short.
 const NEAR_WORDS: usize = 4;
 
 /// A word whose bytes are all 1.

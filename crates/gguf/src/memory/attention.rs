@@ -1,4 +1,4 @@
-//! The attention heads of a model and their widths.
+//! Reads the attention heads of a model and their widths from the header.
 
 use super::model_shape::ModelKeys;
 use super::saturating::product;
@@ -6,11 +6,17 @@ use super::saturating::product;
 /// Heads per layer, and their widths in elements.
 #[derive(Debug)]
 pub(super) struct Attention {
+    /// Query heads of each layer.
     pub(super) heads: Vec<u64>,
+    /// Key and value heads of each layer.
     pub(super) kv_heads: Vec<u64>,
+    /// Width of a key head.
     key: u64,
+    /// Width of a value head.
     value: u64,
+    /// Width of a key head in layers with a sliding window.
     key_windowed: u64,
+    /// Width of a value head in layers with a sliding window.
     value_windowed: u64,
     /// True if keys and values form one compressed vector, of which only the keys are cached (MLA).
     pub(super) is_compressed: bool,

@@ -1,4 +1,4 @@
-//! Estimates the engine's compute buffers.
+//! Estimates llama.cpp's compute buffers, the memory for the intermediate results of one batch.
 
 use super::attention::get_or_zero;
 use super::kv_cache;
@@ -17,6 +17,7 @@ pub(super) struct ComputeBuffers {
     pub(super) results: u64,
 }
 
+/// Size of a 32-bit float.
 const FLOAT_BYTES: u64 = 4;
 
 /// Estimates the buffers by the formula documented at [`super::predict`].

@@ -1,4 +1,4 @@
-//! A memory prediction, and its division between the host and devices.
+//! Holds a memory prediction, and divides it between the host and devices.
 
 use std::iter::Sum;
 use std::ops::Add;

@@ -1,4 +1,5 @@
-//! Sizes of the KV cache, layer by layer.
+//! Computes the size of the KV cache, layer by layer. A cell holds one token. A stream is a
+//! separate cache: a unified cache has one stream, otherwise each slot has a stream.
 
 use super::memory_options::ResolvedOptions;
 use super::model_shape::ModelShape;

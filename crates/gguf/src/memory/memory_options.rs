@@ -1,4 +1,4 @@
-//! The engine options that affect memory.
+//! Holds the llama-server options that affect memory, and applies the model's defaults to them.
 
 use super::model_shape::ModelShape;
 use super::saturating::{pad_cells, product};

@@ -1,4 +1,5 @@
-//! The shape of a model from its header, with llama.cpp's defaults.
+//! Reads the shape of a model (its layers and their widths) from the header, with llama.cpp's
+//! defaults.
 
 use super::attention::Attention;
 use super::sliding_windows::{self, SlidingWindows};
@@ -51,9 +52,13 @@ pub(super) struct ModelShape<'a> {
     pub(super) layers: usize,
     /// The layers before the multi-token prediction layers, which come last.
     pub(super) trunk: usize,
+    /// The trained context in tokens.
     pub(super) context: u64,
+    /// The width of the embedding.
     pub(super) embedding: u64,
+    /// The number of tokens in the vocabulary.
     pub(super) vocabulary: u64,
+    /// True if a token attends only to earlier tokens.
     pub(super) causal: bool,
     pub(super) attention: Attention,
     pub(super) feed_forward: Vec<u64>,

@@ -1,4 +1,4 @@
-//! The prediction as a whole: weights, caches, states and buffers.
+//! Combines the parts of a memory prediction: weights, caches, states and buffers.
 
 use super::model_shape::ModelShape;
 use super::{
@@ -15,7 +15,7 @@ use super::{
 ///   experts used, or 2 × experts used × the embedding + 3 × the embedding);
 /// - attention: 2 × queries + 2 × keys + 3 × the embedding; without flash attention also the
 ///   scores, heads × cells, and another embedding;
-/// - recurrent layers: 6 × the channels + 3 × the embedding;
+/// - recurrent layers: 6 × the channels (or the embedding, if wider) + 3 × the embedding;
 /// - output: the vocabulary for each token with logits, + 5 × the embedding;
 ///
 /// plus the attention masks, cells × tokens, of two bytes with flash attention and four without.

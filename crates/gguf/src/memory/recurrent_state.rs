@@ -1,4 +1,5 @@
-//! Recurrent layers, which keep a state of fixed size instead of keys and values.
+//! Finds a model's recurrent layers, and computes the memory of their states. Such a layer keeps a
+//! state of fixed size instead of a key and a value per token.
 
 use super::attention::{Attention, get_or_zero};
 use super::memory_options::ResolvedOptions;
@@ -10,8 +11,8 @@ const ALL_RECURRENT: [&str; 6] = ["mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwk
 
 /// Marks the recurrent layers as llama.cpp b11434 does (`src/models/*.cpp`).
 ///
-/// `layers` counts all layers of the file, `trunk` those that process every token: layers for multi-token prediction
-/// follow the trunk, and none of them is recurrent.
+/// `layers` counts all layers of the file; `trunk` counts the layers before the multi-token
+/// prediction layers, which come last and are never recurrent.
 pub(super) fn recurrent_layers(
     keys: ModelKeys<'_>,
     attention: &Attention,

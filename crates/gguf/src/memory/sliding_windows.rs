@@ -5,7 +5,9 @@ use super::model_shape::ModelKeys;
 /// The window's length in tokens, and the layers that have the window.
 #[derive(Debug)]
 pub(super) struct SlidingWindows {
+    /// The window's length in tokens.
     pub(super) tokens: u64,
+    /// True for each layer that has the window.
     pub(super) layers: Vec<bool>,
 }
 

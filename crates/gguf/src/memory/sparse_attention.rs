@@ -1,4 +1,5 @@
-//! Sizes of the caches of sparse attention: indexers, and the compressed caches of `deepseek4`.
+//! Computes the caches of sparse attention: those of indexers (small attention heads that choose
+//! the tokens to attend to), and the compressed caches of `deepseek4`.
 
 use super::kv_cache::cells_per_stream;
 use super::memory_options::ResolvedOptions;
@@ -30,7 +31,7 @@ pub(super) fn indexer_bytes(model: &ModelShape<'_>, run: &ResolvedOptions, layer
     if !is_present {
         return 0;
     }
-    // Only this architecture caches values too, as one head.
+    // Only `minimax-m3` caches the values of its indexer too, as one head.
     let values = match model.arch {
         "minimax-m3" => row_bytes(run.type_v, model.attention.value_width(false)),
         _ => 0,

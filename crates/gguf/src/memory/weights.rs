@@ -1,4 +1,4 @@
-//! Assigns tensors to the input, the layers and the output.
+//! Adds up the sizes of the weight tensors, separately for the input, each layer and the output.
 
 use super::model_shape::ModelShape;
 use crate::header::Header;
@@ -6,17 +6,22 @@ use crate::header::Header;
 /// Bytes of weights, by the part of the model that llama.cpp assigns them to.
 #[derive(Debug)]
 pub(super) struct TensorWeights {
-    /// Looked up by token; always in host memory.
+    /// Tables from which each token reads rows, such as the embedding; always in host memory.
     pub(super) input: u64,
+    /// Weights of each layer.
     pub(super) layers: Vec<LayerWeights>,
+    /// Weights after the last layer, and weights of no layer.
     pub(super) output: u64,
     /// The part of `input` that is also the output.
     pub(super) tied: u64,
 }
 
+/// Bytes of the weights of one layer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LayerWeights {
+    /// All weights.
     pub(super) all: u64,
+    /// The experts' part of `all`.
     pub(super) experts: u64,
 }
 
@@ -53,6 +58,8 @@ const SKIPS_PREDICTION_LAYERS: [&str; 16] = [
     "step35",
 ];
 
+/// Assigns each tensor of a model's files to a part. `mtp`: the multi-token prediction layers are
+/// loaded.
 pub(super) fn assign_tensors(parts: &[Header], model: &ModelShape<'_>, mtp: bool) -> TensorWeights {
     let mut weights = TensorWeights {
         input: 0,

@@ -1,4 +1,5 @@
-//! Time limits of a relay: silence of either side, and clients that are slow while others wait.
+//! Enforces the time limits of a relay: silence of client or child, and clients that are slow while other
+//! requests wait for the slot.
 
 use super::Relay;
 use crate::min_rate::MinRate;

@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 /// Command to a worker. Workers answer on the sender in the command.
 #[derive(Debug)]
 pub(crate) enum WorkerCommand {
-    /// Serve a connection. One made in this process needs no permit.
+    /// Serve a connection. The permit is the connection's share of the connection limit; a connection made in this
+    /// process needs none.
     Accept(AcceptedConnection, Option<ConnectionPermit>),
     /// Close some of the connections that have been idle longest, and return how many.
     CloseIdle(mpsc::Sender<usize>),
-    /// Cancel the requests of this name, and return whether there was one.
+    /// Cancel the requests whose `x-request-id` is `name`, and return whether there was one.
     CancelRequests {
         name: Vec<u8>,
         reply: mpsc::Sender<bool>,
@@ -29,7 +30,7 @@ pub(crate) enum WorkerCommand {
     },
 }
 
-/// Sends commands to all workers. Keeps none of them running.
+/// Sends commands to all workers. A worker can end although this handle exists.
 #[derive(Debug, Clone)]
 pub struct WorkersHandle {
     pub(crate) workers: Vec<WeakWorkerHandle>,

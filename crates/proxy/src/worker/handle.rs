@@ -1,4 +1,4 @@
-//! Handles that keep a worker running, or do not.
+//! Defines strong handles, which keep a worker thread running, and weak handles, which do not.
 
 use crate::connection_limiter::ConnectionPermit;
 use crate::worker::command::WorkerCommand;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 /// Sends connections and commands to a worker, and keeps it running.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerHandle {
+    /// Number of the worker's connections.
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) sender: mpsc::Sender<WorkerCommand>,
 }
@@ -30,7 +31,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Gives a connection to the worker with the fewest. Returns false if no worker runs.
+    /// Gives a connection to the worker with the fewest connections. Returns false if no worker runs.
     pub(crate) async fn assign(
         workers: &[Self],
         accepted: AcceptedConnection,

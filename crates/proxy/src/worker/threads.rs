@@ -56,7 +56,7 @@ impl AcceptedConnection {
 pub struct WorkerUpdates {
     /// Phase of the service.
     pub phase: watch::Receiver<ServicePhase>,
-    /// Changes when idle connections to a child must close.
+    /// A counter that changes when the idle connections to a child must close.
     pub hangups: watch::Receiver<u64>,
     /// Models, keys and rules for web pages.
     pub catalog: watch::Receiver<Arc<Catalog>>,

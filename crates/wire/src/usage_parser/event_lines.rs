@@ -41,6 +41,7 @@ pub(super) struct EventLines {
     document: Document,
     /// The merged fields of all events so far.
     pub(super) fields: UsageFields,
+    /// The meaning of the last complete event.
     pub(super) last_event: EventMeaning,
 }
 

@@ -1,11 +1,12 @@
-//! Reads an event stream, skipping nearly every event.
+//! Reads token usage from an event stream. Nearly every event states none and is skipped.
 
 use super::event_lines::{EventLines, EventMeaning, ReadDepth};
 use super::markers;
 use super::usage_fields::UsageFields;
 use memchr::{memchr2, memrchr2};
 
-/// Reads the relevant events, and the last event of each piece.
+/// Reads the relevant events (with token counts, times or an error), and the last event of each
+/// piece.
 ///
 /// A complete event within a piece is searched for [`MARKERS`](super::members::MARKERS) and parsed
 /// if it contains one. Of the events without a marker only the last matters: it tells whether the

@@ -8,7 +8,8 @@ use crate::json_skip::{self, NestSkipper};
 /// Depth of the deepest relevant member: `response.usage.input_tokens_details`.
 const MAX_DEPTH: usize = 4;
 
-/// Reads a document incrementally. Irrelevant values are skipped, not parsed.
+/// Reads a document incrementally. Values without token counts, times or errors are skipped, not
+/// parsed.
 #[derive(Debug, Clone)]
 pub(super) struct IncrementalReader {
     state: ReaderState,

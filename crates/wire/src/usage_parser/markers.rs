@@ -1,9 +1,11 @@
-//! Searches bytes that nearly never contain a marker for the markers of relevant events.
+//! Searches a stream for markers: the member names `"usage"`, `"timings"` and `"error"`, which make
+//! an event relevant to the usage parser. Nearly all pieces of a stream contain none.
 
 use super::members::MARKERS;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
+/// A prepared search for each marker.
 static FINDERS: LazyLock<[Finder<'static>; MARKERS.len()]> =
     LazyLock::new(|| MARKERS.map(Finder::new));
 

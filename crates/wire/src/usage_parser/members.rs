@@ -1,4 +1,4 @@
-//! The relevant JSON members of a response, by scope and name.
+//! Lists the JSON members of a response that the usage parser reads, by scope and name.
 
 /// An array or object whose members are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) enum MemberKind {
     Index,
     /// llama-server's end marker: `true`.
     Stop,
-    /// Anything but null.
+    /// An error, if the value is anything except null.
     Error,
     Inside(Scope),
 }

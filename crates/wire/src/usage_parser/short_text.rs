@@ -1,5 +1,5 @@
-//! Short texts with a bounded buffer: names and numbers longer than any relevant one count as
-//! empty.
+//! Stores short texts in a bounded buffer. A name or number longer than any that the usage parser
+//! knows counts as empty.
 
 /// Limit on the length of a relevant text: a member name, a number or an event name.
 const MAX_TEXT_LEN: usize = 32;

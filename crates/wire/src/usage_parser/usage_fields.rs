@@ -16,12 +16,13 @@ pub(super) struct UsageFields {
     pub(super) stop: bool,
     /// An error is stated.
     pub(super) error: bool,
-    /// The members make a stream's event relevant.
+    /// A member that makes a stream's event relevant (`usage`, `timings` or an error) is present.
     pub(super) is_relevant: bool,
 }
 
 const _: () = assert!(Number::COUNT <= u16::BITS as usize);
 
+/// Returns the bit of a number in `stated`.
 const fn number_bit(number: Number) -> u16 {
     1 << number as u16
 }
