@@ -1,19 +1,19 @@
 //! Rules for requests of web pages, which browsers send on behalf of authors unknown to the operator.
 //!
 //! A browser states the page's origin in `Origin` with every request whose response the page may read, and with
-//! every one that is not `GET` or `HEAD` (Fetch §3.2); pages cannot change the field. Three kinds of requests
+//! every request that is not `GET` or `HEAD` (Fetch §3.2); pages cannot change the field. Three kinds of requests
 //! lack it: those of other clients; a `GET` that a page of another site makes without reading the response, such
 //! as for an image, which `Sec-Fetch-Site` reveals; and a `GET` of a page that the browser takes for paddock's own.
 //! The last is hostile if the page's host name was made to point here (DNS rebinding), which `Host` reveals.
 //!
-//! The decisions are pure. `proxy/src/cors.rs` applies them on the public plane, `server/src/routes/browser_guard.rs` on
-//! the admin plane.
+//! The decisions have no side effects. `proxy/src/cors.rs` applies them on the public plane (the addresses for
+//! clients), `server/src/routes/browser_guard.rs` on the admin plane (the addresses for operators).
 
 use paddock_config::host;
 use paddock_config::{AllowedOrigins, Config, EngineCors, HostName, Model, split_origin};
 use paddock_scheduler::ModelId;
 
-/// Web pages that may use the public and the admin plane. Part of the catalog, and replaced with it.
+/// Web pages that may use the public and the admin plane. Part of the [`Catalog`](crate::catalog::Catalog).
 #[derive(Debug)]
 pub struct BrowserPolicy {
     origins: AllowedOrigins,
@@ -21,8 +21,9 @@ pub struct BrowserPolicy {
     allows_any: bool,
     /// Clients must present a key; a page whose host name was made to point here has none.
     requires_key: bool,
-    /// The flags of a wrapped command say which pages are allowed.
+    /// paddock runs as `paddock wrap`: the flags of the wrapped llama-server say which pages are allowed.
     is_wrapped: bool,
+    /// Host names accepted on the admin plane, in addition to its addresses and `localhost`.
     admin_hosts: Vec<HostName>,
     /// The CORS flags of each model's child.
     engine_cors: Vec<(ModelId, EngineCors)>,
@@ -58,6 +59,7 @@ pub enum PageRefusal {
     },
 }
 
+/// Returns the advice for a page whose origin is not allowed.
 fn how_to_allow(origin: &str, is_wrapped: bool) -> String {
     match (is_wrapped, origin) {
         (true, "null") => {

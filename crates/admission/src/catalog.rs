@@ -1,4 +1,4 @@
-//! The configured models, found by the names that clients send; also the API keys and the browser policy.
+//! Finds configured models by the names that clients send. The catalog also holds the API keys and the browser policy.
 
 use crate::browser_policy::BrowserPolicy;
 use crate::error::ProxyError;
@@ -15,10 +15,11 @@ const MAX_LISTED_NAMES: usize = 20;
 #[derive(Debug, Default)]
 pub struct Catalog {
     models: Vec<Arc<Model>>,
-    /// Names and aliases. Clients cannot choose them, so the hash function need not resist collisions.
+    /// Models by name and alias. The operator chooses these, so the hash function need not resist collisions.
     names: HashMap<String, Arc<Model>, RandomState>,
+    /// The model for requests that name none.
     default: Option<Arc<Model>>,
-    /// The name in a body counts although there is only one model.
+    /// A single model answers only to its own names; see [`Self::with_exact_names`].
     exact_names: bool,
     keys: Keys,
     browser_policy: BrowserPolicy,

@@ -19,7 +19,7 @@ use paddock_wire as wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Reason why paddock answers a request itself.
+/// Reason why paddock answers a request with an error instead of the model's response.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProxyError {
     /// The client's request is malformed or ambiguous.
@@ -31,7 +31,7 @@ pub enum ProxyError {
     /// The client sent or read below the minimum rate.
     #[error("the client {does} more slowly than {} KiB/s on average{}", .bytes_per_second / 1024, .because)]
     TooSlow {
-        /// The slow act, such as `sent its request`.
+        /// The slow action, such as `sent its request`.
         does: &'static str,
         /// The minimum.
         bytes_per_second: u32,

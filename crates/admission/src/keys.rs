@@ -8,7 +8,7 @@
 //! | `credentials.rs` | the secrets in a request's fields |
 //! | `stream_owners.rs` | the key that opened each resumable stream |
 //!
-//! The table is immutable and is replaced together with the catalog. paddock knows only the hash of a secret.
+//! [`Keys`] is immutable; a reload of the configuration replaces it. paddock knows only the hash of a secret.
 
 mod credentials;
 mod key;
@@ -31,11 +31,13 @@ use subtle::ConstantTimeEq;
 pub struct Keys {
     /// Sorted by hash.
     by_hash: Vec<(KeyHash, Arc<Key>)>,
+    /// Owners of resumable streams; kept across reloads.
     streams: Arc<StreamOwners>,
 }
 
 impl Keys {
-    /// Creates the keys of a configuration. A key keeps the usage of the key of the same name in `before`.
+    /// Creates the keys of a configuration. A key keeps the usage of the key of the same name in `before`,
+    /// the keys that are being replaced.
     pub fn new(
         configured: &[ApiKey],
         model_id: impl Fn(&str) -> Option<ModelId>,

@@ -1,7 +1,8 @@
-//! The requests' side of the admission queue: asks the runtime actor for a lease of a model and waits for it.
+//! The requests' side of the admission queue: asks the runtime actor for a lease of a model and waits for the reply.
 //!
-//! A request comes here only if its model's gate did not let it pass. The runtime actor decides who waits and for
-//! how long; this module carries the request, the reply, and the news that a client has left.
+//! A lease is the permission to send one request to a loaded model, which keeps the model in memory. A model's gate,
+//! one atomic word, grants leases at once while the model is loaded and has room; only requests that the gate did not
+//! admit come here. The runtime actor decides which requests wait and for how long.
 
 use crate::error::ProxyError;
 use crate::model::{Lease, Model};
@@ -26,7 +27,7 @@ pub enum AdmissionMessage {
         /// Receives the lease or the refusal.
         reply: oneshot::Sender<Result<GrantedLease, ProxyError>>,
     },
-    /// A request that does not count as use of its model asks for a lease.
+    /// A request that does not count as use of its model, such as for metrics, asks for a lease without waiting.
     Observe(ModelId, oneshot::Sender<Result<Lease, ProxyError>>),
     /// The request's client has left.
     Leave(RequestId),
@@ -37,9 +38,9 @@ pub enum AdmissionMessage {
 pub struct LeaseRequest {
     /// The model that the request is for.
     pub model: Arc<Model>,
-    /// The client, with which the scheduler is fair.
+    /// The client, by which the scheduler orders waiting requests fairly.
     pub client: ClientId,
-    /// The request will occupy one of the child's slots.
+    /// The request will occupy one of the child's slots, each of which processes one request at a time.
     pub takes_slot: bool,
     /// The request's `x-request-id`.
     pub name: String,
@@ -58,6 +59,7 @@ pub struct GrantedLease {
 #[derive(Debug, Clone)]
 pub struct AdmissionHandle {
     messages: mpsc::Sender<AdmissionMessage>,
+    /// Notified when a client has left while the channel was full.
     left: Arc<Notify>,
     last_id: Arc<AtomicU64>,
 }

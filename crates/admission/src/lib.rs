@@ -1,7 +1,7 @@
 //! Admission: which client may use which model now, and the error that denies a request.
 //!
-//! Invariant: the types of this crate decide and count, and start nothing. The request path reads them without a
-//! lock; the runtime alone writes them.
+//! Invariant: the types of this crate decide and count, and start nothing. Only the runtime replaces the catalog of
+//! models and keys. Requests count their use with atomic operations, and take a mutex only for resumable streams.
 
 pub mod browser_policy;
 pub mod catalog;

@@ -1,4 +1,9 @@
-//! A model as the request path sees it: its gate, the address of its child, its limits, and the leases on it.
+//! A model as the request path sees it: the address of its child (the `llama-server` process), its limits, its gate,
+//! and the leases on it.
+//!
+//! A lease is the permission to send one request to a loaded model, which keeps the model in memory. The gate, one
+//! atomic word, grants leases while the model is loaded, no request is queued for it, and fewer than `cap` leases are
+//! held. A generation is the number of a start of the model's child.
 
 use crate::slot_queue::{SlotQueue, SlotTicket, WaitingInEngine};
 use paddock_config::{Mode, Model as ModelConfig};
@@ -10,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Address of one generation of an instance.
+/// Address of a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Generation of the child.
@@ -39,22 +44,23 @@ pub struct Model {
     pub name: String,
     /// Maximum number of leases at once.
     pub(crate) cap: u32,
-    /// The child's slots; `None` if unknown.
+    /// Number of slots (requests that the child processes at the same time); `None` if unknown.
     slots: Option<u32>,
-    /// Time limits of its exchanges.
+    /// Time limits of exchanges (a request and its response) with the child.
     pub limits: ExchangeLimits,
-    /// The requests that take a slot, across reloads.
+    /// The requests that take a slot of the child; kept across reloads.
     slot_queue: Arc<SlotQueue>,
-    /// Gate that counts its leases.
+    /// Grants and counts leases.
     pub gate: Arc<Gate>,
-    /// The newest endpoint. Written by the runtime before a lease names it.
+    /// The newest endpoint. The runtime writes it before it grants a lease of the same generation.
     pub endpoint: Arc<watch::Sender<Option<Endpoint>>>,
-    /// The newest exit of a child. Written by the runtime once the gate is shut.
+    /// The newest exit of a child. The runtime writes it once the gate is shut.
     pub exit: Arc<watch::Sender<Option<ChildExit>>>,
     /// Stalls that requests observe in the child.
     pub stalls: StallTracker,
-    /// The server errors of its child's inference routes.
+    /// Server errors of the child on inference routes.
     pub inference_errors: InferenceErrors,
+    /// Notifies the runtime when a lease ends.
     releases: ReleaseNotifier,
 }
 

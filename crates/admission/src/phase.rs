@@ -1,4 +1,4 @@
-//! Phase of the service as a whole.
+//! The phases of paddock from service to shutdown.
 
 /// Phase of the service as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

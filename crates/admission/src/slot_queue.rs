@@ -1,9 +1,10 @@
 //! Estimates which requests wait inside a child because all its slots are busy.
 //!
-//! A child takes more requests than it has slots, so that no slot waits for its next request. Those without a slot
-//! wait in the child's own queue, first come, first served (llama.cpp b11434, tools/server/server-queue.cpp,
-//! `server_queue::defer`), and the child does not report them per request. paddock counts instead: with `s` slots,
-//! the request that went to the child as number `n` has a slot once `n + 1 - s` requests have ended.
+//! A child (a `llama-server` process) takes more requests than it has slots (requests that it processes at the same
+//! time), so that no slot waits for its next request. Requests without a slot wait in the child's own queue, first
+//! come, first served (llama.cpp b11434, tools/server/server-queue.cpp, `server_queue::defer`), and the child does not
+//! report them per request. paddock counts instead: with `s` slots, the request that went to the child as number `n`
+//! has a slot once `n + 1 - s` requests have ended.
 //!
 //! The result is an estimate: a client that leaves the child's queue makes the requests ahead of it look served a
 //! little early, and a request for several answers takes several slots.
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The number of starts and ends whose times are kept.
+/// The number of starts and ends whose times are kept. In a longer queue, the times are less exact.
 const RING_SIZE: usize = 64;
 
 /// The requests that take a slot of one model's children. Counting one costs a few atomic writes.
@@ -24,6 +25,7 @@ pub(crate) struct SlotQueue {
     started: AtomicU64,
     /// The number of these that have ended.
     ended: AtomicU64,
+    /// Origin of the times in the rings.
     epoch: Instant,
     starts: TimeRing,
     ends: TimeRing,
@@ -33,20 +35,23 @@ pub(crate) struct SlotQueue {
 #[derive(Debug)]
 struct TimeRing([AtomicU64; RING_SIZE]);
 
-/// A request's position in the queue. Dropping the ticket changes nothing; see `SlotQueue::end`.
+/// A request's position in the queue. `SlotQueue::end` counts the request's end; dropping the
+/// ticket does not.
 #[derive(Debug, Clone)]
 pub struct SlotTicket {
     queue: Arc<SlotQueue>,
     /// The number of requests that must have ended before this one has a slot.
     turn: u64,
+    /// Time at which the request went to the child.
     since: Instant,
 }
 
 /// The time that one request waits inside the child, until its answer begins.
 #[derive(Debug, Default)]
 pub struct EngineWait {
-    /// Waits that are over: of children that died, and the last one once its answer has begun.
+    /// Total of the waits that are over. A request that is sent again after its child died waits more than once.
     over: Duration,
+    /// The wait that is not over, if any.
     ticket: Option<SlotTicket>,
 }
 

@@ -1,6 +1,6 @@
 //! The routes of llama-server, and the scope that an API key needs for each.
 //!
-//! A path is read as the child reads it (llama.cpp b11434, vendor/cpp-httplib/httplib.cpp,
+//! A path is read as the child (the `llama-server` process) reads it (llama.cpp b11434, vendor/cpp-httplib/httplib.cpp,
 //! `Server::parse_request_line` and `PathParamsMatcher::match`): `%XX` and `%uXXXX` are decoded, and the
 //! result is compared byte for byte with each route. Slashes are not collapsed, `.` and `..` have no meaning,
 //! and case matters. Any prefix may precede a route, because a child serves its routes under `--api-prefix` too,
@@ -12,7 +12,7 @@ use Methods::{Any, Read};
 use paddock_config::Scope::{self, Control, Inference, Metrics};
 use percent_decode::percent_decode;
 
-/// Methods of a rule.
+/// Methods to which a rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Methods {
     /// GET and HEAD: the child has one handler for both.
@@ -43,6 +43,7 @@ pub struct UpstreamRoute {
     pub stream: StreamRoute,
 }
 
+/// The requirements of one route of llama-server.
 struct RouteRule {
     methods: Methods,
     /// The path behind any prefix; a last segment of `:id` stands for a number.
@@ -51,6 +52,7 @@ struct RouteRule {
     stream: StreamRoute,
 }
 
+/// Creates a rule. An inference route that is not only read may open a resumable stream.
 const fn rule(methods: Methods, path: &'static str, scope: Scope) -> RouteRule {
     let stream = match (methods, scope) {
         (Any, Inference) => StreamRoute::MayOpen,

@@ -1,4 +1,4 @@
-//! The events of `GET /api/events`.
+//! The server-sent events of `GET /api/events`, which report changes to clients such as the dashboard.
 
 use crate::{ActiveRequests, EndedRequest, MemoryUsage, Model, Status};
 use serde::{Deserialize, Deserializer, Serialize};

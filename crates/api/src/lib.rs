@@ -1,4 +1,4 @@
-//! The JSON types of paddock's admin API, for servers and clients.
+//! The JSON types of paddock's admin API, which the server and its clients share.
 //!
 //! The server writes these types, the command line reads them, and the `OpenAPI` document describes them with the
 //! comments of their fields. Fields are declared in the order in which they are written.

@@ -1,4 +1,4 @@
-//! The configured models, with their state, memory, sandbox and failures.
+//! The JSON of a configured model: state, memory, sandbox and failures.
 
 use crate::Memory;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The lists of ended and of active requests.
+//! The responses to `GET /api/requests`: requests that have ended, or active requests.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The responses to routes that change something.
+//! The responses to routes that load, unload, pin or unpin a model, or cancel a request.
 
 use crate::{LoadFailure, ModelStatus};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! Host names of the admin address: `server.admin_hosts`.
+//! Parses `server.admin_hosts`: host names under which browsers may use the admin address (the dashboard and
+//! the admin API), in addition to its IP addresses and `localhost`.
 
 use std::fmt;
 use std::str::FromStr;

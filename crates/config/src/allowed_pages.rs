@@ -1,4 +1,5 @@
-//! The web pages that may use the public address, derived from keys, flags and configuration.
+//! Decides which web pages may use the public address (CORS), from `server.allowed_origins`, the API keys and the flags
+//! of a wrapped command (`paddock wrap -- llama-server …`).
 
 use super::child_command::Command;
 use super::engine_cors::EngineCors;
@@ -6,7 +7,7 @@ use super::origins::AllowedOrigins;
 use super::owned_flags::normalize_flag;
 use super::{Config, Mode};
 
-/// Flags with which a wrapped llama-server requires an API key, and the equivalent variables.
+/// Flags with which a wrapped llama-server requires an API key, each with its environment variable.
 const API_KEY_FLAG: (&str, &str) = ("--api-key", "LLAMA_API_KEY");
 const API_KEY_FILE_FLAG: (&str, &str) = ("--api-key-file", "LLAMA_ARG_API_KEY_FILE");
 
@@ -21,8 +22,8 @@ impl Config {
 
     /// Returns the origins whose pages may use the public address.
     ///
-    /// If clients need a key, a page without one gets nothing, so every origin is allowed unless the configuration
-    /// says otherwise.
+    /// The first of these that applies counts: `server.allowed_origins`; every origin if clients need a key, because
+    /// a page without a key gets nothing; `--cors-origins` of the wrapped command; the origins of this machine.
     pub fn allowed_origins(&self) -> AllowedOrigins {
         if let Some(listed) = &self.server.allowed_origins {
             return listed.clone();
@@ -63,6 +64,7 @@ fn requires_key(command: &Command) -> bool {
     }) || any(API_KEY_FILE_FLAG, file_has_key)
 }
 
+/// Returns whether a file of keys contains one: a line that is neither empty nor a comment.
 fn file_has_key(file: &str) -> bool {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines()

@@ -8,9 +8,10 @@ use super::suggestions::did_you_mean;
 /// Maximum length of a key's name.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Text before the digits of a hash.
+/// Prefix of a hash in the configuration, before its 64 hexadecimal digits.
 const HASH_PREFIX: &str = "sha256:";
 
+/// Names of all scopes, for suggestions.
 const SCOPE_NAMES: [&str; 4] = ["inference", "control", "metrics", "admin"];
 
 /// An API key and the permissions of clients that present its secret.
@@ -18,7 +19,7 @@ const SCOPE_NAMES: [&str; 4] = ["inference", "control", "metrics", "admin"];
 pub struct ApiKey {
     /// Name in lists and messages: at most 64 letters, digits, `-` and `_`.
     pub name: String,
-    /// The hash of its secret; unique.
+    /// Hash of the key's secret; no two keys have the same.
     pub hash: KeyHash,
     /// Allowed scopes; at least one.
     pub allow: Vec<Scope>,

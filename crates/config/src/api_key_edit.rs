@@ -33,6 +33,7 @@ pub enum EditError {
     ByHand,
 }
 
+/// Returns the end of the message for an unknown key: a similar name, else the existing names.
 fn list_existing(close: Option<&String>, names: &[String]) -> String {
     match (close, names) {
         (Some(close), _) => format!(", did you mean `{close}`?"),
@@ -57,6 +58,7 @@ pub fn with_key(text: &str, name: &str, section: &str) -> Result<String, EditErr
     };
     let after = format!("{text}{end}{section}");
     let added = after.parse::<Table>().map_err(|_| EditError::ByHand)?;
+    // The new section must change nothing else, such as the meaning of text before it.
     match remove_key(added, name) == remove_key(before, name) {
         true => Ok(after),
         false => Err(EditError::ByHand),

@@ -1,4 +1,4 @@
-//! The command line of a child.
+//! Builds the command line of a child: the engine's process (`llama-server`) that paddock starts for a model.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Checks between values of files and flags: addresses that overlap or are public, names of models.
+//! Checks that need several values, from files or flags: addresses that overlap or are public, names of models.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,7 +24,8 @@ pub(super) fn fault_problem<T>(at: &Sourced<T>, fault: PathFault) -> Problem {
     }
 }
 
-/// Returns the effective addresses: the command line's, else the file's, else the default.
+/// Returns the effective addresses: the command line's, else the file's, else the default. `key` is `listen` or
+/// `admin`.
 pub(super) fn effective_addresses(
     key: &str,
     flags: &[Listen],
@@ -38,7 +39,8 @@ pub(super) fn effective_addresses(
     }
 }
 
-/// Attaches a key to addresses that do not come from a file.
+/// Labels addresses that do not come from a file; `key` is the flag or configuration key that messages about them name,
+/// such as `--listen`.
 pub(super) fn with_key(key: &str, addresses: &[Listen]) -> List<Listen> {
     let at = Sourced {
         value: (),
@@ -51,7 +53,9 @@ pub(super) fn with_key(key: &str, addresses: &[Listen]) -> List<Listen> {
     at.with_value(each.collect())
 }
 
-/// Reports addresses that are open to every network; `keys` is advice about API keys, if they help.
+/// Reports addresses that are open to every network, such as `0.0.0.0:8080`.
+///
+/// `keys` is inserted into the advice: a clause about API keys that ends in `; `, or "" if keys would not help.
 pub(super) fn check_public(
     addresses: &[Sourced<Listen>],
     keys: &str,

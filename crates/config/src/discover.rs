@@ -1,6 +1,7 @@
-//! Finds models below directories: classifies files by name, names the models and pairs them with projectors.
+//! Finds models below directories: classifies files by name, names the models and pairs them with
+//! multimodal projectors.
 //!
-//! Files are not opened here: requests for a broken one fail when it is loaded, without affecting other models.
+//! Files are not opened here: a broken file is noticed when its model is loaded, and affects no other model.
 
 mod names;
 mod walk;
@@ -43,7 +44,7 @@ impl fmt::Display for SkippedFile {
 pub(super) struct DiscoveredModel {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// The projector in the same directory.
+    /// The multimodal projector (for images and sound) in the same directory.
     pub(super) mmproj: Option<PathBuf>,
 }
 
@@ -63,6 +64,7 @@ enum FileKind {
     Projector,
     Draft,
     ImportanceMatrix,
+    /// A part of a split model, except the first.
     LaterPart,
 }
 

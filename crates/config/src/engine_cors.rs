@@ -1,4 +1,5 @@
-//! The CORS fields that a child sends, derived from its flags and variables.
+//! Predicts the CORS header fields that a child (a `llama-server` process) sends, from its flags and environment
+//! variables.
 //!
 //! Rules, names and defaults as in llama.cpp b11434: common/arg.cpp, common/common.h,
 //! tools/server/server-http.cpp.
@@ -20,6 +21,7 @@ const TOOL_FLAGS: [&str; 5] = [
     "-ag",
     "--agent",
 ];
+/// Environment variables with the same effect as [`TOOL_FLAGS`].
 const TOOL_VARIABLES: [&str; 4] = [
     "LLAMA_ARG_TOOLS",
     "LLAMA_ARG_MCP_SERVERS_CONFIG",
@@ -30,12 +32,13 @@ const TOOL_VARIABLES: [&str; 4] = [
 /// The response of a child to a browser's preflight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineCors {
+    /// Value of `--cors-origins`.
     origins: String,
     /// `--cors-origins` is given.
     explicit: bool,
     /// Allowed methods.
     pub methods: String,
-    /// `*`: every field.
+    /// Allowed header fields; `*` for every field.
     pub headers: String,
     /// Credentials are allowed.
     pub credentials: bool,

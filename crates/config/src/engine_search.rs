@@ -1,4 +1,4 @@
-//! Finds the engine's program.
+//! Finds the program of the engine (`llama-server`, which runs the models): a path, or a name on `PATH`.
 
 mod install_help;
 
@@ -12,7 +12,7 @@ use super::ProcessEnv;
 use super::home_dir::unexpanded_help;
 use install_help::how_to_get;
 
-/// Problem of a program or a file, not yet tied to a key, and advice.
+/// Problem of a program or a file, and advice. The caller adds the configuration key that names the file.
 #[derive(Debug)]
 pub(super) struct PathFault {
     pub(super) message: String,

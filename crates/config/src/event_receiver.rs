@@ -1,9 +1,11 @@
-//! The receiver of events: `telemetry.events_url` and `telemetry.events_token_file`.
+//! Parses the receiver to which paddock posts events (finished requests, loads and exits of models):
+//! `telemetry.events_url` and `telemetry.events_token_file`.
 
 use super::HttpUrl;
 use super::http_url::UrlError;
 use std::path::PathBuf;
 
+/// Accepted form, for error messages.
 pub(super) const EXPECTED: &str = "an address such as \"http://collector:8090/paddock\"";
 
 /// Receiver to which paddock posts events.

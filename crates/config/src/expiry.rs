@@ -1,4 +1,4 @@
-//! Time at which an API key expires, written as in RFC 3339.
+//! Parses and formats the time at which an API key expires, written as in RFC 3339.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub(super) const EXPECTED: &str = "a date such as 2027-06-30 (00:00 UTC), or a d
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// A wall-clock time, to the second.
+/// Wall-clock time, to the second, from which an API key is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry {
     /// Seconds since the Unix epoch, in the years 1970 to 9999.

@@ -1,4 +1,4 @@
-//! Faults of configured files and directories, which prevent single models from being served.
+//! Describes faults: configured files and directories that are unusable now. A fault affects only its own models.
 
 use std::path::PathBuf;
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::{Config, Overrides, Problems, ProcessEnv, resolve};
 
+/// A temporary directory with `bin/llama-server` (an empty script) and `model.gguf`.
 pub(super) struct Fixture(TempDir);
 
 impl Fixture {

@@ -9,7 +9,7 @@ use std::path::{Component, Path};
 /// First components of a path that mean the home directory.
 const HOME_PREFIXES: [&str; 3] = ["~", "$HOME", "${HOME}"];
 
-/// Returns the path below the home directory, if the path begins with it.
+/// Returns the rest of a path that begins with the home directory.
 pub(super) fn below_home(path: &Path) -> Option<&Path> {
     HOME_PREFIXES
         .iter()

@@ -36,6 +36,7 @@ pub fn is_local(name: &str) -> bool {
         || LOCAL_SUFFIXES.iter().any(|end| has_suffix(name, end))
 }
 
+/// Returns whether a name ends in `end`, ignoring case, and has text before it.
 fn has_suffix(name: &str, end: &str) -> bool {
     let start = name.len().checked_sub(end.len());
     start.is_some_and(|start| {

@@ -1,4 +1,5 @@
-//! URLs of receivers to which paddock sends telemetry: `http://` or `https://`, with a host and without credentials.
+//! Parses URLs of receivers to which paddock sends telemetry: `http://` or `https://`, with a host and without
+//! credentials.
 
 use http::Uri;
 use http::uri::Authority;
@@ -13,7 +14,7 @@ pub struct HttpUrl {
     tls: Option<ServerName<'static>>,
 }
 
-/// Reason why a text is not such a URL. The text may contain a secret, so messages do not quote it.
+/// Reason why a text is not a valid [`HttpUrl`]. The text may contain a secret, so messages do not quote it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UrlError {
     #[error("it does not begin with http:// or https://")]
@@ -33,6 +34,7 @@ pub(super) enum UrlError {
 }
 
 impl HttpUrl {
+    /// Parses and checks a URL.
     pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         let https = match scheme.map(str::to_ascii_lowercase).as_deref() {

@@ -1,6 +1,6 @@
 //! Descriptions of every configuration key (name, type, default, meaning) for the example file and the JSON Schema.
 //!
-//! `raw.rs` reads the keys; a test compares both.
+//! `raw.rs` reads the keys; a test checks that both files have the same keys.
 
 mod example;
 mod schema;

@@ -14,7 +14,7 @@ use super::suggestions;
 /// Prefix of tables that may contain a secret; messages do not show whole lines of them.
 const SECRET_TABLES: &str = "auth.";
 
-/// A value with its key and source span.
+/// A value, with the configuration key or flag that sets it, and its source span (`None` for a flag or a default).
 #[derive(Debug, Clone)]
 pub(super) struct Sourced<T> {
     pub(super) value: T,
@@ -50,12 +50,15 @@ impl<T> Sourced<T> {
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     report: &'a ProblemReport<'a>,
+    /// Full name, such as `auth.keys.laptop`; empty for the whole file.
     path: String,
     table: Option<&'a DeTable<'a>>,
+    /// Keys that were asked for; [`finish`](Self::finish) reports all others as unknown.
     known: Vec<&'a str>,
 }
 
 impl<'a> Section<'a> {
+    /// Creates the section of the whole file.
     pub(super) fn root(report: &'a ProblemReport<'a>, table: &'a DeTable<'a>) -> Self {
         Self {
             report,

@@ -3,9 +3,10 @@
 //! Invariant: this crate reads files and parses addresses; it never writes, binds or starts anything. Every
 //! [`Config`] is valid. One pass finds all problems, each with its source span.
 //!
-//! Path of a key: `toml_section.rs` reads TOML with spans, `raw.rs` reads each key, `resolve.rs` and `resolve/`
-//! validate them and apply defaults and flags. `wrap.rs` and `wrap_config.rs` do the same for a wrapped command.
-//! `config_keys/` describes every key for people: the example file and the JSON Schema.
+//! Path of a key: `key_reader.rs` reads TOML with spans, `raw.rs` reads each key, `resolve.rs` and `resolve/`
+//! validate them and apply defaults and flags. `wrap.rs` and `wrap_config.rs` do the same for a wrapped command
+//! (`paddock wrap -- llama-server …`). `key_descriptions/` describes every key for people: the example file and the
+//! JSON Schema.
 
 mod admin_hosts;
 mod allowed_pages;

@@ -1,17 +1,17 @@
-//! Addresses to listen on.
+//! Parses the addresses on which paddock listens: `HOST:PORT`, `localhost:PORT` or `unix:PATH`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The only accepted host name.
+/// The only host name that is accepted in place of an IP address.
 pub(super) const LOCALHOST: &str = "localhost";
 
 /// Maximum length of a unix socket's path on Linux, with the terminating zero.
 const MAX_UNIX_PATH_BYTES: usize = 108;
 
-/// An address to listen on, written `HOST:PORT` or `unix:PATH`.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listen {
     /// A TCP address.

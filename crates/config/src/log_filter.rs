@@ -1,4 +1,4 @@
-//! Log filters: `info`, or `warn,paddock_server=debug`.
+//! Checks log filters: a level such as `info`, or levels by module such as `warn,paddock_server=debug`.
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 

@@ -1,4 +1,4 @@
-//! A configured model.
+//! A configured model: its names, files, flags and limits.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +23,8 @@ pub struct Model {
     pub draft: Option<PathBuf>,
     /// The context in tokens; 0 for the model's own, if memory allows.
     pub context: u32,
-    /// The number of slots; 0 if a wrapped command leaves it to `llama-server`.
+    /// The number of slots (requests that the child processes at the same time); 0 if a wrapped command leaves it to
+    /// `llama-server`.
     pub parallel: u32,
     /// Number of layers on the GPU.
     pub gpu_layers: GpuLayers,
@@ -47,7 +48,8 @@ pub struct Model {
     pub first_byte_timeout: Duration,
     /// Maximum time between two reads of a stream.
     pub stream_idle_timeout: Duration,
-    /// Sends SSE comments to streaming clients that wait for a load or a lease.
+    /// Sends SSE comments to streaming clients whose request waits for the model to load, or for a lease (the
+    /// permission to send one request to a loaded model).
     pub loading_heartbeat: bool,
 }
 

@@ -21,6 +21,7 @@ pub(super) fn check(path: &Path) -> Result<(), PathFault> {
     }
 }
 
+/// Checks a split model: the path is its first part, and all other parts exist.
 fn check_parts(path: &Path, SplitPart { index, count }: SplitPart) -> Result<(), PathFault> {
     let shown = path.display();
     let Some(first) = part_path(path, 0, count) else {

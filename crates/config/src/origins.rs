@@ -1,4 +1,4 @@
-//! Origins of web pages that may use the public address: `server.allowed_origins`.
+//! Parses and matches the origins of web pages that may use the public address: `server.allowed_origins`.
 //!
 //! An origin is a scheme, a host and a port, as browsers send it in `Origin` (RFC 6454 §7).
 
@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 /// Origins that are allowed without API keys: those of this machine and of desktop programs, whose schemes no web site
-/// can have. Ollama's defaults (envconfig/config.go, `AllowedOrigins`).
+/// can have. The list is Ollama's default (envconfig/config.go, `AllowedOrigins`).
 const LOCAL_ORIGINS: [&str; 10] = [
     "http://localhost:*",
     "https://localhost:*",

@@ -1,9 +1,10 @@
-//! The OTLP collector: `telemetry.otlp_endpoint`.
+//! Parses the address of the OpenTelemetry (OTLP) collector: `telemetry.otlp_endpoint`.
 
 use super::HttpUrl;
 use super::http_url::UrlError;
 use http::HeaderMap;
 
+/// Accepted form, for error messages.
 pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:4318\"";
 
 /// Collector that receives traces and metrics.
@@ -11,7 +12,7 @@ pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:4318\""
 pub struct Collector {
     /// Base URL, without `/v1/traces` and `/v1/metrics`.
     pub url: HttpUrl,
-    /// Header fields of each request, which may be secret.
+    /// Header fields that paddock adds to each request; the values may be secret.
     pub fields: HeaderMap,
 }
 
@@ -37,6 +38,7 @@ pub(super) fn parse(text: &str) -> Result<Option<HttpUrl>, String> {
         .map_err(|why| format!("expected {EXPECTED}: {why}"))
 }
 
+/// Parses a base URL: without query and signal path, and with a port unless the scheme is https.
 fn read(text: &str) -> Result<HttpUrl, String> {
     let url = HttpUrl::parse(text).map_err(|flaw| match flaw {
         UrlError::Scheme if text.to_ascii_lowercase().starts_with("grpc://") => {

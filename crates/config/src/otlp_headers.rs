@@ -1,4 +1,5 @@
-//! `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry defines it: `name=value,name=value`, values percent-encoded.
+//! Parses `OTEL_EXPORTER_OTLP_HEADERS`, the header fields for the OTLP collector, as OpenTelemetry defines it:
+//! `name=value,name=value`, values percent-encoded.
 
 use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -6,13 +7,14 @@ use std::ffi::OsStr;
 
 pub(super) const HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
+/// Advice for an invalid value.
 pub(super) const HEADERS_HELP: &str = "write comma-separated NAME=VALUE fields, such as \
     Authorization=Bearer%20TOKEN; in a value, write %20 for a space, %2C for a comma and %25 for a %";
 
 /// Maximum length of the text: the limit of W3C Baggage, whose format this is.
 const MAX_BYTES: usize = 8192;
 
-/// Fields that paddock sets itself, and fields of a single connection.
+/// Fields that paddock sets itself, and hop-by-hop fields (RFC 9110 §7.6.1), which concern a single connection.
 const RESERVED_NAMES: [HeaderName; 11] = [
     header::HOST,
     header::USER_AGENT,

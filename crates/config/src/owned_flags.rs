@@ -1,10 +1,11 @@
-//! Flags of `llama-server` that paddock sets itself, and the keys to use instead.
+//! Rejects flags of `llama-server` that paddock sets itself, and names the configuration keys to use instead.
 //!
 //! Names as in llama.cpp b11434, common/arg.cpp.
 
 use super::key_reader::Sourced;
 use super::problem::Problem;
 
+/// The spellings of one setting that paddock owns, and the advice to show if the user sets any.
 struct OwnedFlags {
     flags: &'static [&'static str],
     env: &'static [&'static str],

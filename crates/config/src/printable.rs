@@ -40,6 +40,7 @@ pub(crate) fn without_credentials(text: &str) -> String {
     shown + rest
 }
 
+/// Returns whether a character ends a URL in a text.
 fn ends_url(char: char) -> bool {
     char.is_whitespace() || "\"'`<>|".contains(char)
 }

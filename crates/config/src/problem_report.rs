@@ -6,7 +6,7 @@ use super::FileFault;
 use super::problem::Problem;
 use super::source_text::SourceText;
 
-/// The problems found so far, and the file.
+/// The problems found so far, and the text of the file.
 #[derive(Debug)]
 pub(super) struct ProblemReport<'a> {
     pub(super) source: SourceText<'a>,
@@ -27,7 +27,7 @@ impl<'a> ProblemReport<'a> {
         }
     }
 
-    /// Returns whether models may be missing, so that an unknown model name is no problem.
+    /// Returns whether models may be missing; if so, an unknown model name is not reported.
     pub(super) fn models_may_be_lost(&self) -> bool {
         self.models_lost.get()
     }

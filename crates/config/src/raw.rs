@@ -1,4 +1,5 @@
-//! The configuration as written: reads each key independently, with its source span. No key is required here.
+//! Reads every key of the configuration as written, with its source span. Defaults, required keys and checks between
+//! keys follow in `resolve.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,16 +16,19 @@ use super::{
     event_receiver, expiry, log_filter, otlp, sandbox, units,
 };
 
-/// Documented keys that this version does not support.
+// Documented keys that this version does not support.
 const UNSUPPORTED_TABLES: &[&str] = &["tls", "context_cache"];
 const UNSUPPORTED_API_KEY_KEYS: &[&str] = &["priority", "weight"];
 const UNSUPPORTED_MODEL_KEYS: &[&str] = &["kind", "context_cache"];
 
 const EXPECTED_SIZE: &str = "a size such as \"100MiB\"";
 
+/// A list; each item has its own source span.
 pub(super) type List<T> = Sourced<Vec<Sourced<T>>>;
+/// Environment variables by name.
 pub(super) type Env = BTreeMap<String, Sourced<String>>;
 
+/// All keys of a file; `None` for a key that is absent or invalid.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub(super) server: RawServer,
@@ -44,6 +48,7 @@ pub(super) struct Raw {
     pub(super) events_token_file: Option<Sourced<PathBuf>>,
 }
 
+/// The keys of `[server]`.
 #[derive(Debug, Default)]
 pub(super) struct RawServer {
     pub(super) listen: Option<List<Listen>>,

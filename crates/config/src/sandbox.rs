@@ -1,4 +1,4 @@
-//! The `sandbox` mode of children.
+//! Parses the `sandbox` mode of children (the `llama-server` processes that paddock starts).
 
 use std::str::FromStr;
 

@@ -44,7 +44,7 @@ pub enum Vram {
     Devices(BTreeMap<String, u64>),
 }
 
-/// Limits of queues, waiting and residency.
+/// Limits of queues, of waiting, and of residency (the time that a model stays in memory).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scheduler {
     /// Maximum number of models in memory; `None` if memory alone decides.

@@ -1,4 +1,5 @@
-//! Parses the `llama-server` command line of `paddock wrap`.
+//! Parses the command line of `paddock wrap -- llama-server …`, which runs the user's own `llama-server` behind
+//! paddock.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,6 +10,7 @@ use super::problem::{Problem, Problems};
 use super::wrap_env::{self, Variables};
 use super::{Listen, owned_flags};
 
+// Address of a llama-server without `--host` and `--port`.
 const DEFAULT_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DEFAULT_PORT: u16 = 8080;
 
@@ -41,7 +43,7 @@ pub(super) struct WrapCommand {
     pub(super) parallel: u32,
 }
 
-/// Values of the flags that paddock reads; the last one counts.
+/// Values of the flags that paddock reads; of a repeated flag, the last value.
 #[derive(Debug, Default)]
 pub(super) struct WrapFlags {
     host: Option<String>,

@@ -1,7 +1,7 @@
 //! Resolves a wrapped command line into a configuration.
 //!
-//! The command is the user's own: paddock reports only problems of its own part, and leaves the checking of arguments
-//! and files to the command.
+//! The user wrote the command, so paddock checks only the parts that it uses itself: the program, the addresses, TLS
+//! flags, the log filter and the sandbox. The command checks its other arguments and its files.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

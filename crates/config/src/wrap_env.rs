@@ -1,4 +1,4 @@
-//! The environment of a wrapped command: variables that stand for flags, and variables that are withheld.
+//! Builds the environment of a wrapped command (`paddock wrap`), and reads the variables that stand for flags.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -50,12 +50,14 @@ pub(super) struct Variables {
     pub(super) port: Option<String>,
 }
 
-/// Returns the variables of this process that a wrapped command gets: all of the user's own.
+/// Returns the variables of this process that a wrapped command gets: all except those that paddock
+/// or its service manager sets.
 pub fn wrapped_environment() -> Vec<(OsString, OsString)> {
     let vars = std::env::vars_os();
     vars.filter(|(name, _)| is_passed(name)).collect()
 }
 
+/// Returns whether a wrapped command gets a variable.
 fn is_passed(name: &OsStr) -> bool {
     !WITHHELD_VARIABLES.iter().any(|other| name == *other)
 }

@@ -12,7 +12,7 @@ pub struct LoadFailure {
     pub cause: Arc<Failure>,
     /// Time of the next restart; `None` if only a change of the file, the machine or the configuration can help.
     pub retry_at: Option<SystemTime>,
-    /// Restarts left in the budget.
+    /// Number of automatic restarts that remain.
     pub restarts_left: u32,
 }
 

@@ -1,6 +1,6 @@
-//! Requests that name no model and that paddock cannot route.
+//! Errors for requests that name no model and that paddock cannot route.
 
-/// Reason in a request itself why it goes to no model.
+/// Reason, in the request itself, why paddock can forward the request to no model.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unroutable {
     /// A client speaks the protocol of Ollama.

@@ -19,13 +19,14 @@ pub struct Key {
     expires: Option<Expiry>,
     /// Allowed models, sorted; `None` for all.
     models: Option<Vec<ModelId>>,
+    /// Maximum number of requests in flight; `None` for any number.
     pub(super) max_concurrent: Option<NonZeroU32>,
     pub(super) requests: Option<RatePerMinute>,
     pub(super) tokens: Option<RatePerMinute>,
     pub(super) usage: Arc<KeyUsage>,
 }
 
-/// The API key of a request on the public plane; `None` if no key was required.
+/// The API key of a request on the public plane (the addresses for clients); `None` if no key was required.
 #[derive(Debug, Clone, Default)]
 pub struct AuthenticatedKey(pub Option<Arc<Key>>);
 

@@ -1,4 +1,5 @@
-//! The use of an API key by one request: charges the request to the key's limits and holds the stream it opens.
+//! The use of an API key by one request: charges the request to the key's limits, and holds the resumable stream that
+//! the request opens (a response that llama-server continues after the client leaves).
 
 use super::key::{Key, KeyLimit};
 use super::stream_owners::{OpenStream, StreamEnd};
@@ -16,6 +17,7 @@ const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct KeyUse {
     key: Arc<Key>,
+    /// The request is counted as in flight.
     counted: bool,
     /// Use of a resumable stream that is not checked yet.
     pub stream_use: Option<StreamUse>,

@@ -5,7 +5,7 @@
 //! `STREAM_SESSION_TTL_SECONDS`). Any client that knows the conversation's id can read the stream, stop it, or end
 //! it by opening another of the same id. This table binds conversations to the key that opened them.
 //!
-//! Only requests for such streams take the lock.
+//! Only requests that use such streams take the table's lock.
 
 use paddock_scheduler::ModelId;
 use std::collections::HashMap;

@@ -1,12 +1,14 @@
 //! A limit per minute: a token bucket that holds one minute's worth and refills evenly.
 //!
-//! The state of a bucket is one number, the time at which the bucket will be full; the missing amount is the time until then
-//! multiplied by the rate. Times are nanoseconds since an epoch of the bucket's owner.
+//! The state of a bucket is one number, the time at which the bucket will be full; the missing amount is the time until
+//! then multiplied by the rate. The functions therefore take an amount as the time in which it refills. Times are
+//! nanoseconds since an epoch that the bucket's owner chooses.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Time in which an empty bucket becomes full, in nanoseconds.
 const MINUTE_NANOS: u64 = 60_000_000_000;
 
 /// Amount that may be used per minute.

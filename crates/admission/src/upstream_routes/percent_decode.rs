@@ -1,4 +1,4 @@
-//! Decodes percent-encoded paths as the child does.
+//! Decodes percent-encoded paths as llama-server does: `%XX`, and also `%uXXXX`.
 
 use std::borrow::Cow;
 

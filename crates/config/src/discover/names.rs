@@ -47,6 +47,7 @@ pub(super) fn assign(
     given.into_iter().collect()
 }
 
+/// Returns for each name whether it occurs more than once.
 fn find_duplicates(names: &[String]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for name in names {
@@ -58,10 +59,12 @@ fn find_duplicates(names: &[String]) -> Vec<bool> {
         .collect()
 }
 
+/// Returns the name of rule 2.
 fn below_root(file: &GgufFile) -> String {
     name(below(file), file)
 }
 
+/// Returns the name of rule 3.
 fn with_root(file: &GgufFile) -> String {
     let root = Path::new(file.root.file_name().unwrap_or_default());
     name(&root.join(below(file)), file)

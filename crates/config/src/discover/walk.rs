@@ -1,4 +1,5 @@
-//! Searches directories for `*.gguf` files, with limits on depth and number.
+//! Searches directories for `*.gguf` files. Limits on depth and number bound the search of a wrong directory, such
+//! as a whole disk.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, DirEntry};
@@ -23,10 +24,11 @@ pub(in super::super) struct Walk {
     pub(super) skipped: Vec<SkippedFile>,
     /// Directories entered, by canonical path.
     entered: HashSet<PathBuf>,
+    /// Number of directory entries visited so far, below all directories.
     visited: usize,
 }
 
-/// Target of a directory entry, after links.
+/// Kind of file that a directory entry leads to, after symbolic links are followed.
 enum EntryTarget {
     Directory,
     Model,

@@ -17,7 +17,7 @@ const BUILD_PATHS: [&str; 3] = [
     "git/llama.cpp/build/bin",
 ];
 
-/// Program directories of systems that a service's PATH may lack.
+/// Usual directories of programs that may be missing from the `PATH` of a service.
 pub(in super::super) const INSTALL_PATHS: [&str; 5] = [
     "/usr/local/bin",
     "/opt/llama.cpp/build/bin",
@@ -46,7 +46,8 @@ pub(in super::super) const MACHINE: &str = if cfg!(all(target_os = "linux", targ
     "another"
 };
 
-/// Returns advice for a program that is not found: first a program that is installed elsewhere.
+/// Returns advice for a program that is not found: the path of an engine that is installed elsewhere, else how to
+/// install one.
 pub(super) fn how_to_get(command: &Path, process_env: &ProcessEnv) -> String {
     if command != Path::new(ENGINE_NAME)
         && let Some(found) = find_on_path(ENGINE_NAME, process_env.search_path.as_deref())

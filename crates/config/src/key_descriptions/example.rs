@@ -1,4 +1,4 @@
-//! The example configuration file with every key.
+//! Writes the example configuration file with every key.
 
 use std::fmt::Write as _;
 
@@ -30,6 +30,7 @@ pub fn example() -> String {
         })
 }
 
+/// Appends a table: its comment, its header, and a line per key.
 fn write_table(text: &mut String, table: &ConfigTable) {
     let ConfigTable { name, comment, .. } = table;
     let name = NAME_EXAMPLES
@@ -46,6 +47,7 @@ fn write_table(text: &mut String, table: &ConfigTable) {
     }
 }
 
+/// Formats a key as a line of TOML, commented out if its default is no single value.
 fn line(key: &ConfigKey) -> String {
     let name = key.name;
     match key.value {

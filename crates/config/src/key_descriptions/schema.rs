@@ -1,10 +1,11 @@
-//! The JSON Schema of the configuration file.
+//! Writes the JSON Schema of the configuration file from the descriptions of its keys.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::table::TABLES;
 use super::{ConfigKey, ConfigTable, ExampleValue, ValueType};
 
+// Regular expressions for the schema's keyword `pattern`.
 const SIZE_PATTERN: &str = "^[0-9]+ *(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB)$";
 const DURATION_PATTERN: &str = "^([0-9]+ *(ms|s|m|h|d))+$";
 const HASH_PATTERN: &str = "^sha256:[0-9a-fA-F]{64}$";

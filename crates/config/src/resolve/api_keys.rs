@@ -1,4 +1,4 @@
-//! Resolves `[auth.keys]`.
+//! Resolves `[auth.keys]`: checks each API key and applies the defaults.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use super::{Resolver, value_or};
 /// Entry of `models` that allows every model.
 const ALL_MODELS: &str = "*";
 
+/// A key's name, and its section as written.
 type NamedKey = (Sourced<String>, RawApiKey);
 
 impl Resolver<'_> {
@@ -52,6 +53,7 @@ impl Resolver<'_> {
         keys
     }
 
+    /// Returns the scopes in `allow`; without it, only `inference`.
     fn scopes(&self, raw: Option<List<String>>) -> Vec<Scope> {
         let Some(list) = raw else {
             return vec![Scope::Inference];

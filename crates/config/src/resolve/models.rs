@@ -14,10 +14,11 @@ use super::super::raw::{List, RawModel};
 use super::super::{FileFault, ModelFlag, model_files};
 use super::{Resolver, value_or};
 
+/// A model's name, and its section as written.
 type NamedModel = (Sourced<String>, RawModel);
 
 impl Resolver<'_> {
-    /// Returns every model, of the file, of flags and discovered, and the files that were skipped.
+    /// Returns every model (from the file, from flags, and discovered in `dirs`), and the files that were skipped.
     pub(super) fn models(
         &self,
         mut raw: Vec<NamedModel>,
@@ -43,6 +44,7 @@ impl Resolver<'_> {
         let dirs = self.dirs(dirs);
         let (found, mut skipped) = self.walk(&dirs).models();
         models.extend(add_found(&models, found, &mut skipped, &base));
+        // A single configured model is loaded when paddock starts, unless `preload` is written.
         if let [model] = models.as_mut_slice()
             && configured == 1
             && !preload_written

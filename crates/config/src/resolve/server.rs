@@ -1,4 +1,4 @@
-//! Resolves `[server]`.
+//! Resolves `[server]`: addresses, limits and directories.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,13 @@ const MAX_RUNTIME_DIR_BYTES: usize =
     107 - "/paddock-XXXXXX".len() - "/ABCDEFGHI-12345/s.sock".len();
 
 const DEFAULT_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+/// Maximum size of a request body, in bytes.
 const DEFAULT_BODY_LIMIT: u64 = 100 << 20;
 
 /// State directory for users without a home directory, such as those of system services.
 const SERVICE_STATE_DIR: &str = "/var/lib/paddock";
 
-/// Advice for addresses that are open to every network.
+// Advice about API keys for addresses that are open to every network; see `check_public`.
 const PUBLIC_KEY_HELP: &str = "or require a key from clients: `paddock key new NAME`; ";
 const ADMIN_KEY_HELP: &str =
     "or require a key from operators: `paddock key new NAME --allow admin`; ";
