@@ -58,7 +58,7 @@ pub(crate) enum CommandError {
         /// The address that was tried.
         address: Address,
     },
-    /// No paddock is at the default address, and several wrapped commands are elsewhere.
+    /// No paddock answers at the default admin address, and several `paddock wrap` commands run at other addresses.
     #[error(
         "several `paddock wrap` commands are running, and none uses the default admin address\n  = help: choose \
          one with --admin or PADDOCK_ADMIN: {}", join_addresses(.addresses)

@@ -1,4 +1,4 @@
-//! Parses the command line and runs a subcommand; each has a file.
+//! Parses the command line and runs a subcommand. Each subcommand has a file in `commands/`.
 
 mod chat;
 mod check;

@@ -14,7 +14,7 @@ const FILE_NAME: &str = "paddock.toml";
 #[derive(Debug)]
 pub(crate) struct LoadedConfig {
     pub(crate) config: Config,
-    /// The file and its state before it was read.
+    /// The file, and its inode, length and modification time before it was read.
     pub(crate) file: Option<(PathBuf, FileState)>,
 }
 
@@ -32,7 +32,8 @@ pub(crate) struct ConfigText {
     state: FileState,
 }
 
-/// Reads and validates the named file, else the first that exists, else a configuration of flags alone.
+/// Loads the configuration from the file `named`, else from the first of the usual files that exists, else from flags
+/// alone, and validates it.
 pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<LoadedConfig, Problems> {
     let Some(ConfigText { file, text, state }) = read_text(named)? else {
         let config = Config::from_flags(overrides)?;
@@ -43,7 +44,7 @@ pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded
     Ok(LoadedConfig { config, file })
 }
 
-/// Reads the named file, else the first that exists, without validation.
+/// Reads the file `named`, else the first of the usual files that exists, without validating its text.
 pub(crate) fn read_text(named: Option<&Path>) -> Result<Option<ConfigText>, Problems> {
     match named {
         Some(path) => Ok(Some(read(path.to_owned())?)),

@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Unavailable,
     /// The command was interrupted, as shells report SIGINT.
     Interrupted,
-    /// The status of a wrapped command that has ended before it served.
+    /// The exit status of a `paddock wrap` command that has ended before it was ready.
     Command(u8),
 }
 

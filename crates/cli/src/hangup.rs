@@ -1,12 +1,15 @@
-//! Decides what SIGHUP means. It reloads the configuration of `serve`. It ends `wrap`, which has no configuration, because the
-//! terminal has been closed, unless nohup(1) ignores it; from a service manager it means a reload, which `wrap` answers.
+//! Decides what SIGHUP means.
+//!
+//! For `paddock serve`, SIGHUP is a request to reload the configuration. `paddock wrap` has no configuration file: a
+//! SIGHUP means that its terminal has been closed, and ends it, unless nohup(1) has made the process ignore the signal.
+//! Under a service manager SIGHUP is always a request to reload; `wrap` then reports a reload that changed nothing.
 
 use std::{fs, future, io};
 
 use paddock_server::config::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGHUP by meaning; at most one of the two fires.
+/// The two meanings of SIGHUP; at most one of the two streams ever fires.
 pub(crate) struct HangupSignals {
     /// Requests to reload.
     pub(crate) reloads: HangupSignal,
@@ -18,7 +21,7 @@ pub(crate) struct HangupSignals {
 pub(crate) struct HangupSignal(Option<Signal>);
 
 impl HangupSignals {
-    /// Listens for SIGHUP, unless it must stay ignored.
+    /// Listens for SIGHUP, unless the signal must stay ignored. `is_managed` tells that a service manager runs paddock.
     ///
     /// # Errors
     /// The handler cannot be installed.

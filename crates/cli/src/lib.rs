@@ -1,4 +1,4 @@
-//! The command `paddock`, with one file per subcommand.
+//! The program `paddock`: parses its command line and runs a subcommand. Each subcommand has a file in `commands/`.
 //!
 //! Invariant: this crate parses flags, asks the server crate or the admin API, and prints. A library, so that
 //! end-to-end tests can build the same program under another name.
@@ -30,7 +30,7 @@ use exit::Exit;
 
 /// Runs the command that this process was started with, and returns its exit code.
 pub fn main() -> ExitCode {
-    // The shim becomes the child, whose arguments paddock must not parse.
+    // `paddock __exec` becomes a child (llama-server) by exec. clap must not parse the child's arguments.
     let mut args = env::args_os().skip(1);
     if args
         .next()

@@ -1,6 +1,6 @@
-//! Targets of a log filter: `paddock_server` stands for all crates that the service consists of.
+//! Expands the targets of a log filter: `paddock_server` stands for all crates that the service consists of.
 
-/// The crates of the service. A target begins with the name of the crate that logs.
+/// The crates of the service besides `paddock_server`. A target begins with the name of the crate that logs.
 const SERVICE: [&str; 5] = [
     "paddock_admission",
     "paddock_config",
@@ -9,8 +9,9 @@ const SERVICE: [&str; 5] = [
     "paddock_telemetry",
 ];
 
-/// Adds to a filter what its targets stand for: `paddock_server` all crates of the service, and
-/// `paddock_server::proxy` the crate that the module has become. The filter itself comes last, so that it wins.
+/// Returns the filter with directives for the crates that its targets stand for. `paddock_server` stands for all crates
+/// of the service, and `paddock_server::proxy`, once a module, for the crate `paddock_proxy`. The original directives
+/// come last, so that they take precedence.
 pub(crate) fn expand(filter: &str) -> String {
     let targets = filter.split(',').filter_map(|piece| piece.split_once('='));
     let added = targets.flat_map(|(target, level)| crates_of(target, level));
@@ -19,6 +20,7 @@ pub(crate) fn expand(filter: &str) -> String {
     pieces.join(",")
 }
 
+/// Returns a directive for each crate that `target` stands for.
 fn crates_of(target: &str, level: &str) -> Vec<String> {
     let path = target.strip_prefix("paddock_server");
     let Some(module) = path.filter(|path| path.is_empty() || path.starts_with("::")) else {

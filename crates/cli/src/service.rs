@@ -1,4 +1,4 @@
-//! Runs the service until a signal ends it.
+//! Runs the service of `paddock serve` or `paddock wrap` until a signal ends it.
 
 use std::future;
 use std::io;
@@ -21,10 +21,10 @@ use crate::{logging, open_files, output, threads};
 /// A reason why the service ended without a signal.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    /// The control runtime or the signal handlers cannot be created.
+    /// The tokio runtime or the signal handlers cannot be created.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
-    /// The inherited sockets are invalid.
+    /// The sockets that the service manager passed are invalid.
     #[error(transparent)]
     SocketActivation(#[from] SocketActivationError),
     /// The service does not start.
@@ -35,7 +35,10 @@ enum RunError {
     Panicked(#[from] PartPanicked),
 }
 
-/// Runs a configuration, with the control runtime on this thread.
+/// Runs the service with this configuration. `file` is shown to the user; `source` reads the configuration again for a
+/// reload.
+///
+/// The tokio runtime of this thread drives the admin API and supervises the models; worker threads serve the clients.
 pub(crate) fn run(config: Config, file: Option<&Path>, source: Option<ConfigSource>) -> Exit {
     // Changes the environment, so call this before starting threads.
     let inherited = InheritedSockets::take().map_err(RunError::from);

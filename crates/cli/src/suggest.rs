@@ -1,9 +1,11 @@
-//! Suggests paddock's command for one that people know from other tools.
+//! Suggests a paddock command for arguments that people know from other tools, such as `run MODEL` or llama-server's
+//! flags.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Returns what to type instead of refused arguments, one alternative per line.
+/// Returns the command to type instead of `args`, which the parser has refused; alternatives and advice are on further
+/// lines.
 pub(crate) fn suggest(args: &[String]) -> Option<String> {
     let (first, rest) = args.split_first()?;
     let model = rest.iter().find(|arg| !arg.starts_with('-'));

@@ -1,4 +1,6 @@
-//! Serves the admin plane on a few connections. Idle ones make room for new ones, so that they cannot lock the
+//! Serves the admin plane, the routes for operators (admin API and dashboard), on a limited number of connections.
+//!
+//! At the limit, a new connection replaces the one that has been idle longest, so that idle connections cannot lock the
 //! operator out.
 
 mod linger;
@@ -29,13 +31,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// Longest time for a head to arrive, and for a connection to be without a request.
+/// Longest time for a request's head to arrive, and for a connection to stay open without a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Shortest time without a request after which a connection is closed for another one.
+/// Shortest time without a request after which a connection may be closed to admit a new one.
 const MIN_IDLE_TIME: Duration = Duration::from_millis(500);
 
-/// Longest wait for an idle connection to close for another one.
+/// Longest wait for an idle connection to close. After that, the new connection is refused.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Wait before accepting again after an error such as a lack of file descriptors: connections end meanwhile.
@@ -44,7 +46,9 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The connections of the admin plane, on all of its addresses.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminConnections {
+    /// Permits for further connections.
     free: Arc<Semaphore>,
+    /// Open connections; dropped ones are removed later.
     open: Arc<Mutex<Vec<Weak<ConnectionActivity>>>>,
 }
 
@@ -54,7 +58,9 @@ struct ConnectionActivity {
     /// Requests whose answers have not ended.
     requests: AtomicUsize,
     idle_since: Mutex<Instant>,
+    /// Set once the connection has been chosen to close.
     closes: AtomicBool,
+    /// Tells the connection's task to close.
     close: Notify,
 }
 

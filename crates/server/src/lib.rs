@@ -1,8 +1,9 @@
 //! The paddock service: routes, dashboard, listeners, reload, and the wiring of all other crates.
 //!
-//! Invariant: this crate connects and presents; decisions are made below it.
+//! Invariant: this crate connects and presents; the crates that it uses make the decisions.
 //!
-//! [`Service`] runs all of it: listeners, workers, the runtime actor and the supervised children. Other programs
+//! [`Service`] runs all parts: listeners, workers (the threads that serve clients), the runtime actor (the task that
+//! decides which models are loaded) and the supervised children (llama-server processes). Other programs
 //! mount [`ForwardProxy`] alone in their own router.
 
 mod admin_server;

@@ -1,4 +1,6 @@
 //! Opens the listeners of both planes: inherited sockets if there are any, else the configured addresses.
+//!
+//! The public plane serves clients that send requests to models; the admin plane serves operators.
 
 use crate::service::StartError;
 use crate::socket_activation::{InheritedSocket, InheritedSockets, StdListener};

@@ -1,4 +1,5 @@
-//! Reloads the configuration of a running service; an invalid one changes nothing.
+//! Reloads the configuration of a running service, on request or when the file has changed. An invalid configuration
+//! changes nothing.
 
 #[cfg(target_os = "linux")]
 mod background_close;
@@ -25,13 +26,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// Time without a change after which a changed file is read: its writer may not be done before.
+/// Time without a change after which a changed file is read, because its writer may still be writing.
 const QUIET_PERIOD: Duration = Duration::from_millis(500);
 
 /// A function that reads the configuration again.
 type ReadConfig = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
 
-/// The source of the configuration.
+/// The source from which the configuration is read again.
 #[derive(Clone)]
 pub struct ConfigSource {
     read: ReadConfig,

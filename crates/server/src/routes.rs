@@ -1,4 +1,7 @@
-//! The axum routers of paddock's own routes: a few on the public plane, and the admin plane.
+//! Builds the axum routers of the routes that paddock answers itself.
+//!
+//! The public plane serves clients: a few routes are here, and the proxy forwards all other requests to models. The
+//! admin plane serves operators: all of its routes are here.
 
 mod active_requests;
 mod admin_authentication;
@@ -43,10 +46,12 @@ use paddock_telemetry::{ActivityHandle, OtlpHandle};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
-/// Handles that routes of both planes use. Values read through these are advisory.
+/// Handles that routes of both planes use. Values read through these may be out of date.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedContext {
+    /// Handle of the runtime actor, the task that decides which models are loaded.
     pub(crate) runtime: RuntimeHandle,
+    /// The configured models and API keys.
     pub(crate) catalog: watch::Receiver<Arc<Catalog>>,
     /// Clients' connections.
     pub(crate) connections: ConnectionLimiter,
@@ -58,6 +63,7 @@ pub(crate) struct SharedContext {
 #[derive(Debug, Clone)]
 pub(crate) struct AdminContext {
     pub(crate) shared: SharedContext,
+    /// Handle of the threads that serve clients.
     pub(crate) workers: WorkersHandle,
     pub(crate) reloader: Reloader,
     /// Ended requests and lifecycle events.

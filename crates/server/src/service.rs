@@ -1,4 +1,7 @@
 //! Starts the service: listeners, workers, the runtime actor, telemetry and the admin plane.
+//!
+//! Workers are the threads that serve clients. The runtime actor is the task that decides which models are loaded. The
+//! admin plane is the HTTP server for operators.
 
 mod control_plane;
 mod resources;
@@ -48,11 +51,11 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-/// Highest number of worker threads. Each can keep a core busy with tens of thousands of requests per second,
-/// and the models need the cores more.
+/// Highest number of worker threads. Each can keep a core busy with tens of thousands of requests per second, and the
+/// models need the other cores.
 const MAX_WORKERS: usize = 4;
 
-/// Batches of ended requests that may wait for the activity thread.
+/// Batches of ended requests that may wait for the activity thread, which writes them to a database.
 const MAX_QUEUED_BATCHES: usize = 64;
 
 /// A running paddock.

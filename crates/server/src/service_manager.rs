@@ -1,7 +1,7 @@
 //! Notifies a service manager about paddock, by the protocol of `sd_notify(3)`.
 //!
 //! Three independent loops send the service's progress ([`ServiceProgress`]), a status line for people, and
-//! watchdog keep-alives. A manager that does not read delays only its notifications.
+//! watchdog keep-alives. A manager that does not read its socket delays only these loops.
 
 mod environment;
 mod notification;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Number of the first inherited descriptor (`SD_LISTEN_FDS_START`).
 const FIRST_DESCRIPTOR: usize = 3;
 
-/// The inherited sockets of each plane.
+/// The inherited sockets of the public plane, which serves clients, and of the admin plane, which serves operators.
 #[derive(Debug, Default)]
 pub struct InheritedSockets {
     pub(crate) public: Vec<InheritedSocket>,

@@ -1,11 +1,11 @@
-//! Parses admin addresses.
+//! Parses the address of a running paddock's admin API.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The address of an admin plane.
+/// An address at which a paddock serves its admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `HOST:PORT`, where the host may be a name.

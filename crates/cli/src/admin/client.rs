@@ -20,23 +20,23 @@ use tokio::time::timeout;
 use super::{Address, CommandError};
 use crate::output;
 
-/// Longest wait for the head of an immediate answer.
+/// Longest wait for a connection, and for the response to a request that paddock answers at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client of one paddock.
+/// A client of one paddock's admin API.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminClient {
     address: Address,
-    /// The `Authorization` field.
+    /// Value of the `Authorization` header field: `Bearer` and an API key.
     key: Option<HeaderValue>,
 }
 
-/// A successful answer.
+/// A successful response, whose body has not been read yet.
 #[derive(Debug)]
 pub(crate) struct AdminAnswer {
     address: Address,
     body: Incoming,
-    /// Task that drives the connection; aborted with the answer.
+    /// Task that drives the connection; dropping the response aborts the task.
     _connection: JoinSet<()>,
 }
 

@@ -1,4 +1,7 @@
-//! Finds a running paddock if no address is given.
+//! Finds the admin address of a running paddock if the user gives none.
+//!
+//! A running `paddock wrap` records its admin address in a file, because it takes another port if the default one is
+//! in use.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,10 +18,11 @@ const DEFAULT_PORT: u16 = 8081;
 /// Longest wait for an answer from the default address, where another program may listen.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns the default address, or if no paddock is there, the address of the only wrapped command.
+/// Returns the address of the only running `paddock wrap` if no paddock answers at the default address; otherwise the
+/// default address.
 ///
 /// # Errors
-/// Several wrapped commands run.
+/// No paddock answers at the default address, and several `paddock wrap` commands run.
 pub(super) async fn find_address(key: Option<&OsString>) -> Result<Address, CommandError> {
     let recorded = paddock_server::wrapped_admin_addresses();
     let recorded: Vec<Address> = recorded
@@ -34,6 +38,7 @@ pub(super) async fn find_address(key: Option<&OsString>) -> Result<Address, Comm
     choose_only(recorded)
 }
 
+/// Returns the only recorded address, or an error that lists all of them.
 fn choose_only(mut recorded: Vec<Address>) -> Result<Address, CommandError> {
     match recorded.pop() {
         Some(only) if recorded.is_empty() => Ok(only),
@@ -46,6 +51,7 @@ fn choose_only(mut recorded: Vec<Address>) -> Result<Address, CommandError> {
     }
 }
 
+/// Returns whether a paddock answers at `address`, even if it refuses the request or requires another key.
 async fn is_paddock(address: &Address, key: Option<&OsString>) -> bool {
     let client = AdminClient::new(address.clone(), key.cloned());
     match timeout(DEFAULT_TIMEOUT, client.request(Method::GET, "/livez")).await {

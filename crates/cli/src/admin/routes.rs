@@ -1,4 +1,5 @@
-//! The routes of the admin API, with the types of their answers.
+//! The client's methods for the routes of the admin API, such as `GET /api/status`, and the event stream of
+//! `GET /api/events`.
 
 use std::fmt::Write;
 
@@ -11,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{AdminAnswer, AdminClient, CommandError, SseParser, TypedAnswer};
 
-/// Characters to escape in a path segment.
+/// Characters to percent-encode in a path segment.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// An action on a model.
@@ -31,7 +32,7 @@ pub(crate) struct EventStream {
 }
 
 impl ModelAction {
-    /// Returns the last segment of the action's path.
+    /// Returns the last segment of the path `/api/models/{id}/…`.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -46,7 +47,7 @@ impl AdminClient {
     /// Returns the status of models and memory.
     ///
     /// # Errors
-    /// No paddock answers, or it refuses; this applies to each route.
+    /// No paddock answers, or it refuses the request. The other routes fail for the same reasons.
     pub(crate) async fn status(&self) -> Result<TypedAnswer<Status>, CommandError> {
         let answer = self.request(Method::GET, "/api/status").await?;
         Ok(answer.into())

@@ -1,13 +1,15 @@
-//! Parses server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>) with one line of
-//! data, as paddock and llama-server write them.
+//! Parses server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>) whose data is a single
+//! line. paddock and llama-server write no others.
 
-/// Longest line, which neither program exceeds.
+/// Longest line to buffer. Lines of paddock and llama-server are shorter.
 const MAX_LINE_BYTES: usize = 8 << 20;
 
 /// An incremental parser.
 #[derive(Debug, Default)]
 pub(crate) struct SseParser {
+    /// Start of a line whose end has not been received yet.
     buffer: Vec<u8>,
+    /// Type of the next event.
     name: String,
 }
 
@@ -28,7 +30,7 @@ impl SseParser {
     /// Adds bytes and returns the events that are now complete.
     ///
     /// # Errors
-    /// The bytes are no stream of events.
+    /// An incomplete line is too long, so the bytes are probably no stream of events.
     pub(crate) fn parse(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, LineTooLong> {
         self.buffer.extend_from_slice(bytes);
         let end = self.buffer.iter().rposition(|byte| *byte == b'\n');

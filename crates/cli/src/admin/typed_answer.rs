@@ -1,4 +1,4 @@
-//! An answer of the admin API and the type of its body.
+//! Pairs a response of the admin API with the Rust type of its JSON body, which can be parsed or printed unchanged.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{AdminAnswer, CommandError};
 use crate::output;
 
-/// A successful answer whose body is a `T` in JSON.
+/// A successful response whose body is a `T` in JSON.
 #[derive(Debug)]
 pub(crate) struct TypedAnswer<T> {
     answer: AdminAnswer,

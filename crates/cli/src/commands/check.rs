@@ -1,4 +1,4 @@
-//! `paddock check`: validates the configuration and its surroundings.
+//! `paddock check`: validates the configuration, the files that it names, and whether its addresses are free.
 
 use clap::Args;
 use paddock_server::config::{Config, Listen, Problem, Problems, Warning, warnings};
@@ -19,7 +19,7 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-/// Prints all problems that `serve` would meet or, without any, a summary.
+/// Prints every problem that `paddock serve` would meet, or a summary if there is none.
 pub(super) fn run(args: CheckArgs) -> Exit {
     let (file, overrides) = args.config.overrides();
     let loaded = config_file::load(file.as_deref(), &overrides);

@@ -1,4 +1,4 @@
-//! `paddock completions`.
+//! `paddock completions`: prints a completion script for a shell.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};

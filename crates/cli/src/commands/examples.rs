@@ -1,4 +1,4 @@
-//! Defines the examples below each command's help.
+//! Defines the examples that each command's `--help` prints last.
 
 pub(super) const PADDOCK: &str = "\
 Examples:

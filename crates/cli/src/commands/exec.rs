@@ -1,4 +1,7 @@
-//! `paddock __exec`, the hidden shim that starts children.
+//! `paddock __exec`: the hidden command (shim) that starts children, the llama-server processes.
+//!
+//! paddock starts this command instead of llama-server. The command confines itself to the child's sandbox and then
+//! becomes llama-server by exec, because between fork and exec only `unsafe` code could do that.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,7 +21,7 @@ pub(crate) const COMMAND_NAME: &str = "__exec";
 /// The running program's file, even after it has been replaced on disk.
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
-/// Becomes the child, or runs as the watcher until paddock has ended.
+/// Becomes the child by exec, or runs as the watcher: waits until paddock has ended and kills what its children left.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let Err(error) = shim::run(args) else {
         return ExitCode::SUCCESS;
@@ -27,7 +30,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     error.exit_code().into()
 }
 
-/// Returns the command line that starts children through this program.
+/// Returns the program and first arguments of the command line that starts a child.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `paddock explain`: prints the decisions about a model, or a request's history.
+//! `paddock explain`: prints paddock's decisions about a model, such as loads and evictions, or a request's history.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -45,6 +45,7 @@ pub(super) fn run(args: ExplainArgs) -> Exit {
     })
 }
 
+/// Looks up a model with this name, and if there is none, a request with this id.
 async fn explain(client: &AdminClient, name: &str) -> Result<Explanation, CommandError> {
     let unknown = match client.explain_model(name).await {
         Ok(answer) => return Ok(Explanation::Model(answer)),

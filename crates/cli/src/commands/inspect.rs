@@ -35,6 +35,7 @@ pub(super) struct InspectArgs {
     json: bool,
 }
 
+/// Parses the name of a data type of the K or V cache.
 fn parse_cache_type(name: &str) -> Result<GgmlType, &'static str> {
     GgmlType::for_cache(name)
         .ok_or("expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl")

@@ -1,4 +1,4 @@
-//! `paddock load` and `paddock unload`.
+//! `paddock load` and `paddock unload`: tell a running paddock to load or unload a model.
 
 mod progress;
 

@@ -1,4 +1,4 @@
-//! `paddock logs`: prints or follows the output of a model's children.
+//! `paddock logs`: prints or follows the output of a model's children, the llama-server processes that run it.
 
 use clap::Args;
 use paddock_api::LogRecord;
@@ -32,17 +32,17 @@ pub(super) struct LogsArgs {
 enum LogFormat {
     /// The API's JSON.
     Json,
-    /// The child's own bytes.
+    /// The child's lines, unchanged.
     Text,
-    /// Text without terminal sequences.
+    /// The child's lines, with terminal sequences replaced.
     Terminal,
 }
 
-/// Formatted lines of a part of an answer.
+/// Lines of one chunk of the response, formatted.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct FormattedLines {
     text: String,
-    /// Number of lines that were lost because they came too fast.
+    /// Number of lines that paddock left out because they came faster than this command read them.
     missed: u64,
 }
 

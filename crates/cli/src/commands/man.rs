@@ -1,4 +1,4 @@
-//! `paddock man`: writes the manual pages, for packages.
+//! `paddock man`: writes the manual pages, which the Debian package contains.
 
 mod markdown;
 

@@ -1,4 +1,4 @@
-//! `paddock pin` and `paddock unpin`.
+//! `paddock pin` and `paddock unpin`: set whether paddock keeps a model in memory once it is loaded.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `paddock requests`: lists or follows ended requests.
+//! `paddock requests`: prints the last requests that have ended, and with `--follow` each further one.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::threads;
 /// Time between two polls with `--follow`.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Highest number of requests in an answer.
+/// Highest number of requests in one response of `GET /api/requests`; paddock sets this limit.
 const MAX_PAGE: u32 = 1_000;
 
 /// Flags of `paddock requests`.
@@ -40,6 +40,7 @@ pub(super) struct RequestsArgs {
     admin: AdminArgs,
 }
 
+/// Titles of the columns.
 const TABLE_HEAD: [&str; 12] = [
     "ENDED", "MODEL", "ROUTE", "STATUS", "OUTCOME", "TTFT", "TOTAL", "IN", "OUT", "TOK/S", "ID",
     "KEY",

@@ -8,7 +8,7 @@ use super::ConfigArgs;
 use crate::exit::Exit;
 use crate::{config_file, service};
 
-/// Serves until a signal.
+/// Serves until a signal ends the service.
 pub(super) fn run(args: ConfigArgs) -> Exit {
     let (file, overrides) = args.overrides();
     match config_file::load(file.as_deref(), &overrides) {

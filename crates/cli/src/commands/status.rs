@@ -19,6 +19,7 @@ pub(super) struct StatusArgs {
     admin: AdminArgs,
 }
 
+/// Titles of the columns.
 const TABLE_HEAD: [&str; 8] = [
     "MODEL",
     "STATUS",
@@ -51,7 +52,7 @@ pub(super) fn run(args: StatusArgs) -> Exit {
     })
 }
 
-/// Returns a model's cells; missing values are `-`.
+/// Returns the cells of a model's row; `-` stands for a missing value.
 fn model_row(model: &Model) -> [String; 8] {
     let cells = [
         Some(output::printable(&model.id)),

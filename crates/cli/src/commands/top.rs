@@ -1,4 +1,4 @@
-//! `paddock top`: runs the live view and reads the keyboard.
+//! `paddock top`: shows models, memory and requests live on a terminal, and reads the keyboard.
 
 mod columns;
 mod event_feed;
@@ -25,10 +25,11 @@ use crate::threads;
 /// Time between two redraws without events, which update the shown times.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Longest wait of the thread that polls for keys, and so of the exit for this thread.
+/// Longest wait for a key before the thread that reads keys checks whether the user has quit. Quitting may take as
+/// long.
 const KEY_POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Events that may wait to be handled, before senders wait too.
+/// Capacity of the channel of events. Senders wait while the channel is full.
 const MAX_QUEUED_EVENTS: usize = 64;
 
 /// Flags of `paddock top`.
@@ -53,6 +54,7 @@ pub(super) fn run(args: TopArgs) -> Exit {
     })
 }
 
+/// Draws the view and handles events until the user quits.
 async fn run_ui(
     terminal: &mut ratatui::DefaultTerminal,
     client: AdminClient,

@@ -1,4 +1,4 @@
-//! `paddock version`.
+//! `paddock version`: prints the version.
 
 use crate::exit::Exit;
 use crate::output;

@@ -1,4 +1,6 @@
-//! Closes connections of the admin plane without losing their last answers.
+//! Closes connections of the admin plane (the routes for operators) without losing their last answers.
+//!
+//! A plain close would make the kernel answer unread bytes with a reset, which can destroy the answer on its way.
 
 use paddock_proxy::linger_limits::{LingerLimits, LingerTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tokio::io::unix::AsyncFd;
 
-/// Bytes of events to read at once; an event's name has at most 255.
+/// Bytes of events to read at once. Enough for several events: the name in an event has at most 255 bytes.
 const EVENT_BUFFER_SIZE: usize = 4096;
 
 /// Events of the directory that put another file in place.

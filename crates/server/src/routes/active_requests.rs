@@ -1,4 +1,4 @@
-//! Lists active requests: queued or in flight.
+//! Lists active requests, which are queued or in flight (`GET /api/requests?in_flight=true`).
 
 use super::AdminContext;
 use super::list_query::{ListLimits, ListQuery};

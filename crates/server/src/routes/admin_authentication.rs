@@ -1,4 +1,5 @@
-//! Requires an API key on the admin plane if a key with a matching scope is configured.
+//! Requires an API key on the admin plane, the routes for operators, if the configuration has a key whose scope allows
+//! the route.
 
 use super::errors::refusal;
 use axum::extract::{Request, State};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 /// Longest `Basic` credentials to decode, in bytes.
 const MAX_CREDENTIALS_BYTES: usize = 1024;
 
+/// Start of an `Authorization` field with a user name and password, as browsers send it; compared ignoring case.
 const BASIC_SCHEME: &str = "basic ";
 
 const MISSING_KEY_MESSAGE: &str = "the admin address requires an API key that allows `admin` (for /metrics, `metrics` is enough): \

@@ -1,9 +1,14 @@
-//! Keeps web pages away from the admin plane, except the dashboard's own.
+//! Refuses requests that web pages other than the dashboard send to the admin plane, the routes for operators.
 //!
-//! A browser lets any page send requests here. Three checks tell the dashboard's requests from those of other
-//! pages: `Origin` and `Sec-Fetch-Site`, which pages cannot change (Fetch §3.2, Fetch Metadata §2.3), and `Host`,
-//! for a page whose own host name was made to point here (DNS rebinding): on a plain-http host name a browser
-//! sends neither of the other two with a same-origin GET. The rules are in `browser_policy.rs`.
+//! A browser lets any page send requests to this server. Three header fields tell the dashboard's requests from those
+//! of other pages:
+//!
+//! - `Origin` and `Sec-Fetch-Site` describe the page that sends the request, and pages cannot change them (Fetch §3.2,
+//!   Fetch Metadata §2.3).
+//! - `Host` reveals a page whose own host name was made to point to this server (DNS rebinding). The browser takes such
+//!   a page for the server's own, and over plain HTTP sends neither of the other two fields with its GET requests.
+//!
+//! The rules are in `browser_policy.rs` of `paddock_admission`.
 
 use super::admin_authentication;
 use super::errors::admin_error;
@@ -25,16 +30,16 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
-    /// No browser connects to a unix socket, so the name in `Host` is its proxy's choice.
+    /// The name in `Host` is not checked: no browser connects to a unix socket, and a reverse proxy may send any name.
     Unix,
 }
 
 /// A reason to refuse a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    /// `Host` is missing or repeated (RFC 9112 §3.2).
+    /// The `Host` field is missing or repeated (RFC 9112 §3.2).
     AmbiguousHost,
-    /// The host is a name that an attacker's DNS could point here.
+    /// The host is a name that an attacker's DNS could point to this server.
     UnknownHost(String),
     /// A page other than the dashboard sent the request.
     ForeignPage,
@@ -61,6 +66,7 @@ pub(super) async fn refuse_foreign_pages(
     }
 }
 
+/// Checks the request's `Host`, `Origin` and `Sec-Fetch-Site`; the name in `Host` only if `checks_host`.
 fn check<B>(
     policy: &BrowserPolicy,
     request: &http::Request<B>,

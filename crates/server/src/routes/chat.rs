@@ -1,8 +1,8 @@
-//! Passes chats of the admin plane (`POST /api/chat`) to a worker of the public plane.
+//! Passes chats of operators (`POST /api/chat` of the admin plane) to a worker, a thread that serves clients.
 //!
 //! Each chat opens a socket pair and hands one end to a worker like a client's connection. So chats are routed,
-//! queued, limited, counted and cancelled like other requests. A client that disconnects closes the
-//! pair, which frees the child's slot.
+//! queued, limited, counted and cancelled like other requests. If the operator's client disconnects, the pair is
+//! closed, which frees the request's slot in llama-server.
 
 use super::AdminContext;
 use super::errors::refusal;

@@ -25,6 +25,7 @@ const SVG_TYPE: &str = "image/svg+xml";
 /// A file: its name below `/dashboard/`, media type and content.
 type DashboardFile = (&'static str, &'static str, &'static str);
 
+/// Embeds the dashboard's file `$name`.
 macro_rules! file {
     ($name:literal, $media_type:expr) => {
         (
@@ -37,6 +38,7 @@ macro_rules! file {
 
 const INDEX_HTML: &str = include_str!("../../dashboard/index.html");
 
+/// The files below `/dashboard/`.
 const DASHBOARD_FILES: &[DashboardFile] = &[
     file!("style.css", STYLE_TYPE),
     file!("icon.svg", SVG_TYPE),

@@ -53,6 +53,7 @@ pub(super) async fn list(
     Json(EndedRequests { requests }).into_response()
 }
 
+/// Parses the parameters. The highest `limit` depends on `in_flight`.
 fn parse_query(query: &HashMap<String, String>) -> Result<(RequestQuery, ListQuery), BadParameter> {
     let request_query = RequestQuery::parse(query)?;
     let limits = match request_query.in_flight {

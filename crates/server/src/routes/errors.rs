@@ -1,4 +1,4 @@
-//! Error responses, in `OpenAI`'s shape.
+//! Builds error responses in the JSON format of `OpenAI`'s API.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use paddock_admission::error::{Dialect, LoadFailure, ProxyError, unix_seconds};
 use paddock_api::{self as api, ErrorBody, ErrorDetails};
 
-/// Returns the response for a proxy error.
+/// Returns the response for a refused request, with the status and the message of its error.
 pub(super) fn refusal(error: &ProxyError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = [("x-paddock-error", error.kind())];
@@ -25,6 +25,7 @@ pub(super) fn admin_error(status: StatusCode, code: &str, message: &str) -> Resp
     (status, Json(error_body(code, message))).into_response()
 }
 
+/// Returns a body with paddock's error code and a message for people.
 fn error_body(code: &str, message: &str) -> ErrorBody {
     ErrorBody {
         error: ErrorDetails {
@@ -37,7 +38,7 @@ fn error_body(code: &str, message: &str) -> ErrorBody {
     }
 }
 
-/// Converts a failure to the admin API's type.
+/// Converts the failure of a load to the admin API's type.
 pub(super) fn failure_to_api(failure: &LoadFailure) -> api::LoadFailure {
     let cause = &failure.cause;
     api::LoadFailure {

@@ -1,8 +1,9 @@
 //! Streams changes as server-sent events (`GET /api/events`).
 //!
-//! Each subscriber takes a snapshot when it can be written to, and gets the difference to the last one. So a slow
-//! subscriber misses intermediate states of a model but not the last one; of ended requests it gets the number that
-//! it missed. Nothing of this runs without subscribers.
+//! A subscriber is one client of the stream. When it can receive data and the state has changed, paddock takes a
+//! snapshot and sends the difference to the last snapshot sent. So a slow subscriber misses intermediate states of a
+//! model but not the last one; of ended requests that it missed, it gets the number. Snapshots are taken only for
+//! subscribers.
 
 mod status_diff;
 
@@ -27,13 +28,13 @@ use tokio::time::{Instant, sleep_until};
 /// Time during which changes are combined into one difference.
 const COALESCE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Time between two queries of the workers for active requests.
+/// Time between two queries of the workers (the threads that serve clients) for active requests.
 const IN_FLIGHT_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Longest silence before a comment is sent, by which either side notices that the other has gone.
+/// Longest silence before a comment is sent. Comments let either side notice that the other has gone.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Bytes of ended requests to send at once.
+/// Size of a chunk of ended requests at which further ones wait for the next chunk.
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
 /// Streams a snapshot, then each change, as server-sent events until paddock has stopped.

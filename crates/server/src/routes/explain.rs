@@ -1,4 +1,4 @@
-//! Explains decisions about a model, and the history of a request.
+//! Explains paddock's decisions about a model, such as loads and evictions, and the history of a request.
 
 mod request_history;
 

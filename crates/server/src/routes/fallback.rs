@@ -1,4 +1,5 @@
-//! Responses that belong to no single route of the admin plane: liveness, common headers, unknown routes.
+//! Answers `/livez`, unknown routes and unsupported methods of the admin plane (the routes for operators), and adds the
+//! header fields that all of its responses have.
 
 use super::errors::admin_error;
 use super::openapi::responses::ForeignPage;

@@ -1,4 +1,4 @@
-//! Answers health routes of both planes.
+//! Answers the health routes of both planes: `/health` for clients, `/readyz` for operators.
 
 use super::SharedContext;
 use super::errors::failure_to_api;
@@ -38,6 +38,7 @@ pub(super) async fn ready(State(shared): State<SharedContext>) -> Response {
     respond(&shared, lists_models).await
 }
 
+/// Returns the service's health, and the health of each model if `lists_models`.
 async fn respond(shared: &SharedContext, lists_models: bool) -> Response {
     let snapshot = shared.runtime.snapshot().await;
     let health = HealthState::from_view(snapshot.as_ref());

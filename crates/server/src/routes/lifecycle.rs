@@ -1,4 +1,4 @@
-//! Lists lifecycle events (`GET /api/lifecycle`).
+//! Lists lifecycle events, such as loads, evictions and crashes (`GET /api/lifecycle`).
 
 use super::AdminContext;
 use super::errors::bad_query;

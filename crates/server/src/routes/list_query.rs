@@ -1,4 +1,4 @@
-//! The query of the lists of ended requests and of lifecycle events.
+//! Parses the query of `GET /api/requests` and `GET /api/lifecycle`.
 
 use super::parameters::parse_number;
 use paddock_telemetry::ActivityQuery;
@@ -11,7 +11,7 @@ pub(super) struct ListLimits {
     pub(super) max: usize,
     /// Length without `limit`.
     pub(super) default: usize,
-    /// The other parameter that these bounds depend on, for messages.
+    /// Condition under which these bounds apply; ends the error message for an invalid `limit`.
     pub(super) condition: &'static str,
 }
 
@@ -22,7 +22,7 @@ pub(super) const STORED_LIMITS: ListLimits = ListLimits {
     condition: "",
 };
 
-/// Highest `seq` that the database can hold.
+/// Highest `seq`, the number of an entry, that the database can hold.
 const MAX_SEQ: u64 = i64::MAX.cast_unsigned();
 
 /// The name of an invalid parameter, and a message.

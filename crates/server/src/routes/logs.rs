@@ -1,4 +1,4 @@
-//! Serves the output of a model's children: the last lines, or a stream of new ones.
+//! Serves the output of a model's children (llama-server processes): the last lines, or a stream of new ones.
 
 use super::SharedContext;
 use super::errors::bad_query;
@@ -16,10 +16,10 @@ use paddock_supervisor::{LogPage, LogReader, Logs};
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-/// Number of lines without `n`.
+/// Number of lines to return if the query has no `n`.
 const DEFAULT_LINES: u64 = 100;
 
-/// Bytes of lines to send at once, and so the most that a client that does not read holds in memory.
+/// Bytes of lines to send at once. Limits the memory for a client that does not read.
 const MAX_CHUNK_BYTES: usize = 32 * 1024;
 
 /// The query of a request for logs.

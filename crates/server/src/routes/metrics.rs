@@ -40,7 +40,7 @@ pub(super) async fn metrics(State(admin): State<AdminContext>) -> impl IntoRespo
     respond(&admin, &AuthenticatedKey::default()).await
 }
 
-/// Answers `/metrics` of the public plane, without models that the key may not use.
+/// Answers `/metrics` of the public plane (the routes for clients), without models that the key may not use.
 pub(super) async fn public_metrics(
     State(counted): State<MetricsSource>,
     Extension(key): Extension<AuthenticatedKey>,
@@ -51,6 +51,7 @@ pub(super) async fn public_metrics(
     }
 }
 
+/// Returns the metrics of paddock and of its children, for the models that the key may use.
 async fn respond(admin: &AdminContext, key: &AuthenticatedKey) -> impl IntoResponse + use<> {
     let snapshot = admin.shared.runtime.snapshot().await;
     let mut families = collect_families(admin, snapshot.as_ref(), TimeLabels::Model).await;

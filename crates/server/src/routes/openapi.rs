@@ -1,4 +1,4 @@
-//! Serves `GET /api/openapi.json`, the `OpenAPI` document of the admin plane.
+//! Serves `GET /api/openapi.json`, the `OpenAPI` document of the admin plane (the routes for operators).
 //!
 //! The document is built for each request: the operations from the comments and attributes of the handlers, the
 //! schemas from the types of `paddock_api`.

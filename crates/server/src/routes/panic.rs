@@ -1,12 +1,12 @@
-//! Makes a part of paddock panic, for tests. Release builds have no such route.
+//! Makes a part of paddock panic, for tests (`POST /api/panic/{part}`). Release builds have no such route.
 
 use super::AdminContext;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use paddock_supervisor::Failpoint;
 
-/// Makes the named part panic at its next message, and sends one to the runtime or to the workers. The spawner panics
-/// when it next starts a child.
+/// Makes the named part panic: the runtime or one worker by a message, the admin plane at once, and the spawner when
+/// paddock next starts a child.
 pub(super) async fn panic(
     State(admin): State<AdminContext>,
     Path(part): Path<String>,

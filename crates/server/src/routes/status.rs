@@ -1,4 +1,4 @@
-//! Reports the state of everything (`GET /api/status`).
+//! Reports the state of models, memory and connections (`GET /api/status`).
 
 use super::SharedContext;
 use super::errors::failure_to_api;

@@ -1,4 +1,4 @@
-//! Lists models in `OpenAI`'s shape (`GET /v1/models`).
+//! Lists models in the JSON format of `OpenAI`'s API (`GET /v1/models`).
 
 use super::SharedContext;
 use super::errors::refusal;

@@ -1,4 +1,5 @@
-//! Starts the runtime actor, with the channels by which other parts follow and command it.
+//! Starts the runtime actor, the task that decides which models are loaded, with the channels by which other parts
+//! follow and command it.
 
 use paddock_admission::catalog::Catalog;
 use paddock_admission::lease_queue::AdmissionHandle;
@@ -22,18 +23,23 @@ pub(super) struct ControlPlaneSetup<'a> {
     pub(super) runtime_dir: &'a RuntimeDir,
     /// Restrictions that the sandbox can use on this system.
     pub(super) parts: SandboxSupport,
+    /// Measurements of earlier loads, if the state directory can be used.
     pub(super) learned: Option<load_history::LoadHistoryHandle>,
+    /// Receives lifecycle events of models, such as loads and evictions.
     pub(super) lifecycle_sender: LifecycleSender,
-    /// Receives the end of a wrapped command that has never served.
+    /// Receives the end of the command of `paddock wrap`, if the command ends before it is ready.
     pub(super) command_end: Option<oneshot::Sender<CommandEnd>>,
 }
 
-/// The running actor.
+/// The running actor, and the ends of its channels for other parts.
 pub(super) struct ControlPlane {
     pub(super) runtime: RuntimeHandle,
+    /// Carries requests that wait for their model to the actor.
     pub(super) admission: AdmissionHandle,
     pub(super) phase: watch::Receiver<ServicePhase>,
+    /// Changes when idle connections to a child must close, because the child stops.
     pub(super) hangups: watch::Receiver<u64>,
+    /// The configured models and API keys.
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
     /// Ends with the actor, after the instances have stopped.
     pub(super) stopped: TaskTracker,

@@ -1,4 +1,7 @@
-//! Acquires the directories and helper processes of a service. All but the runtime directory are optional.
+//! Acquires the directories, threads and helper processes of a service.
+//!
+//! Only the runtime directory (for the children's sockets) and the spawner thread are required. The service can run
+//! without the others.
 
 use super::StartError;
 use paddock_config::{Config, Listen, Mode};
@@ -11,8 +14,8 @@ use paddock_supervisor::blocking;
 use paddock_supervisor::{Adoption, CleanupProcess, FailureClass, Shim, Spawner};
 use std::io;
 
-/// Locks the state directory. `wrap` has none. Fails only if another paddock uses the directory; with any other
-/// error paddock runs without.
+/// Locks the state directory, which holds files that outlive a run. `paddock wrap` has none. Fails only if another
+/// paddock uses the directory; after any other error paddock runs without a state directory.
 pub(super) fn take_state_dir(config: &Config) -> Result<Option<StateDir>, StartError> {
     if config.mode != Mode::Serve {
         return Ok(None);
@@ -51,7 +54,7 @@ pub(super) async fn make_runtime_dir(config: &Config) -> Result<RuntimeDir, Star
         })
 }
 
-/// Records a wrapped command's admin address, so that client commands find it.
+/// Records the admin address of `paddock wrap`, so that client commands find it.
 pub(super) fn record_admin(config: &Config, directory: &RuntimeDir, admin: &[Listen]) {
     if config.mode == Mode::Serve || admin.is_empty() {
         return;

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-/// Longest time that open connections of the admin plane may delay the end.
+/// Longest time that open connections of the admin plane (the routes for operators) may delay the end.
 const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Longest wait for children to stop after a panic of the runtime actor: a little more than their grace period.
 const ORPHANED_INSTANCES_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Name of the runtime actor in messages.
+/// Name in messages of the runtime actor, the task that decides which models are loaded.
 const RUNTIME_ACTOR: &str = "the runtime actor";
 
 /// Upper bound of a stop's duration after the drain: children get two SIGTERMs, then SIGKILL, and are reaped;
@@ -33,8 +33,8 @@ pub struct PartPanicked {
     part: &'static str,
 }
 
-/// Waits for the end of a wrapped command that has never served. Never completes if there is no such command or
-/// the command serves.
+/// Waits for the end of a command of `paddock wrap` that has never been ready. Never completes if there is no such
+/// command or the command has been ready once.
 async fn wait_for_command_end(command: Option<oneshot::Receiver<CommandEnd>>) -> CommandEnd {
     let ended = match command {
         Some(command) => command.await.ok(),

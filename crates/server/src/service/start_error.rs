@@ -1,4 +1,4 @@
-//! The reasons why a service does not start, with advice.
+//! Defines the reasons why a service does not start, and their messages with advice.
 
 use super::resources::runtime_dir_advice;
 use paddock_config::Listen;

@@ -15,6 +15,7 @@ pub(crate) struct ServiceProgress {
     pub(super) refused: bool,
     /// Latest end of the service, once it is stopping.
     pub(super) stopping: Option<Instant>,
+    /// Set once the service has stopped.
     over: bool,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn notifications_due(
     notifications
 }
 
-/// The sender by which parts of the service report their progress. Costs nothing without a receiver.
+/// The sender by which parts of the service report their progress. Works without a receiver, too.
 #[derive(Debug, Clone)]
 pub(crate) struct ProgressReporter(watch::Sender<ServiceProgress>);
 

@@ -4,14 +4,15 @@ use super::progress::ServiceProgress;
 use paddock_runtime::RuntimeSnapshot;
 use paddock_scheduler::ModelStatus;
 
-/// The counts of a status line. Requests in flight are counted only while the service stops: otherwise the runtime
-/// does not hear of requests to loaded models.
+/// The counts of a status line. Requests in flight are shown only while the service stops: otherwise the runtime is not
+/// notified of requests to loaded models.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct StatusCounts {
     models: usize,
     loaded: usize,
     loading: usize,
     failed: usize,
+    /// Requests that wait in paddock's queue.
     waiting: u64,
     /// Accurate only while the service stops, when the end of each request is reported.
     in_flight: u64,

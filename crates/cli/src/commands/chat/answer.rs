@@ -1,4 +1,4 @@
-//! Parses a streamed answer and collects its text and usage.
+//! Parses a model's answer, which arrives as server-sent events, and collects its text and token usage.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::admin::{CommandError, SseParser, parse_refusal};
 #[derive(Debug, Default)]
 pub(super) struct AnswerParser {
     sse: SseParser,
+    /// Set once `[DONE]`, the last event, has been received.
     done: bool,
 }
 
@@ -27,10 +28,14 @@ pub(super) enum AnswerPiece {
 pub(super) struct CollectedAnswer {
     /// The answer without the reasoning.
     pub(super) text: String,
+    /// Time from the request to the first part.
     first_piece_after: Option<Duration>,
+    /// Time from the request to the last part so far.
     last_piece_after: Duration,
+    /// Set if the answer ended at the token limit.
     is_truncated: bool,
     usage: Value,
+    /// llama-server's `timings` object.
     timings: Value,
 }
 
@@ -38,7 +43,7 @@ impl AnswerParser {
     /// Adds bytes and returns the events that are now complete.
     ///
     /// # Errors
-    /// The bytes are no stream of events.
+    /// An incomplete line is too long, so the bytes are probably no stream of events.
     pub(super) fn parse(&mut self, bytes: &[u8]) -> Result<Vec<Value>, CommandError> {
         let sse_events = self
             .sse

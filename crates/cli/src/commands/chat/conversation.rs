@@ -41,7 +41,7 @@ impl Conversation {
         self.messages.push(message);
     }
 
-    /// Adds the model's answer. Without one, removes the user's message.
+    /// Adds the model's answer. If the answer is empty, removes the user's message instead.
     pub(super) fn add_answer(&mut self, text: &str) {
         if text.is_empty() {
             self.messages.pop();

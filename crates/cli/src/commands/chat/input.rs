@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Longest input from one file or from standard input.
+/// Longest input to read from one file or from standard input.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
 
-/// The source of prompts.
+/// The prompt of a command, or the way to get prompts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
     /// A single prompt.
@@ -34,7 +34,7 @@ pub(super) enum InputError {
     NotImage(String),
 }
 
-/// Joins the prompt of the command line and standard input.
+/// Reads the prompt from the command line, standard input, or both.
 pub(super) fn read_prompt(prompt: Option<&str>) -> Result<Prompt, InputError> {
     let stdin = io::stdin();
     match (prompt, stdin.is_terminal()) {
@@ -47,6 +47,7 @@ pub(super) fn read_prompt(prompt: Option<&str>) -> Result<Prompt, InputError> {
     join_prompt(prompt.filter(|prompt| *prompt != "-").unwrap_or(""), &text)
 }
 
+/// Joins the prompt of the command line and the text of standard input; either may be empty.
 fn join_prompt(prompt: &str, text: &str) -> Result<Prompt, InputError> {
     let text = text.trim_end();
     match (prompt.trim().is_empty(), text.is_empty()) {

@@ -22,7 +22,8 @@ pub(super) async fn run_conversation(
     let mut editor = DefaultEditor::new().map_err(readline_error)?;
     output::print_error("Ctrl-C stops an answer, Ctrl-D ends the conversation.");
     loop {
-        // Editing blocks a thread of its own, so that this one can close the connection of an interrupted answer.
+        // The line editor blocks a separate thread, so that this thread can close the connection of an interrupted
+        // answer meanwhile.
         let typing = spawn_blocking(move || {
             let line = editor.readline(LINE_PROMPT);
             (editor, line)

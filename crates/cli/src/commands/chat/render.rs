@@ -1,4 +1,4 @@
-//! Formats an answer for a terminal or a pipe.
+//! Formats a model's answer for a terminal or a pipe.
 
 use anstyle::Style;
 
@@ -14,11 +14,13 @@ pub(super) enum OutputFormat {
     Pipe,
 }
 
-/// The state that the formatting of the next part depends on.
+/// Formats the parts of an answer, and keeps the state that the next part depends on.
 #[derive(Debug)]
 pub(super) struct AnswerRenderer {
     format: OutputFormat,
+    /// The last part was reasoning, on a terminal.
     in_reasoning: bool,
+    /// The last part did not end with a newline.
     in_line: bool,
 }
 
@@ -54,7 +56,7 @@ impl AnswerRenderer {
         self.format
     }
 
-    /// Formats a part.
+    /// Formats the next part.
     pub(super) fn render(&mut self, piece: &AnswerPiece) -> String {
         match (self.format, piece) {
             (OutputFormat::Pipe, AnswerPiece::Reasoning(_)) => String::new(),

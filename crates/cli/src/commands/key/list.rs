@@ -1,4 +1,4 @@
-//! `paddock key list`.
+//! `paddock key list`: prints the API keys of the configuration file.
 
 use std::time::SystemTime;
 
@@ -21,6 +21,7 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
+/// Titles of the columns.
 const TABLE_HEAD: [&str; 7] = [
     "KEY",
     "ALLOWS",
@@ -59,7 +60,7 @@ pub(super) fn run(args: &ListArgs) -> Exit {
     Exit::Done
 }
 
-/// Returns a key's cells. No limit is `-`; a past expiry is marked.
+/// Returns the cells of a key's row. `-` means no limit; a past expiry is marked.
 fn key_row(key: &ApiKey) -> [String; 7] {
     let limit = |limit: u32| (limit > 0).then(|| limit.to_string());
     let allow: Vec<_> = key.allow.iter().map(|scope| scope.as_str()).collect();

@@ -1,4 +1,4 @@
-//! `paddock key revoke`.
+//! `paddock key revoke`: removes an API key from the configuration file.
 
 use clap::Args;
 use paddock_server::config::without_key;
@@ -16,7 +16,8 @@ pub(super) struct RevokeArgs {
     file: FileArgs,
 }
 
-/// Removes the key from the file. Writes nothing that paddock would refuse, because the key would stay valid.
+/// Removes the key from the file. Leaves the file unchanged if paddock would refuse the result: a running paddock
+/// would keep its old configuration and go on accepting the key.
 pub(super) fn run(args: &RevokeArgs) -> Exit {
     let (file, text) = match args.file.read() {
         Ok(read) => read,

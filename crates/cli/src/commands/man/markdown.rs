@@ -30,7 +30,7 @@ paddock-COMMAND` if the Debian package is installed.
 | the command's exit code | `paddock wrap`: the command exited before it was ready |
 ";
 
-/// Renders the page. `paddock` has been built.
+/// Renders the page. The caller has called [`Command::build`] on `paddock`.
 pub(super) fn render(paddock: &Command) -> String {
     let mut text = INTRODUCTION.to_owned();
     for command in paddock.get_subcommands().filter(|it| is_shown(it)) {
@@ -39,10 +39,12 @@ pub(super) fn render(paddock: &Command) -> String {
     text
 }
 
+/// Returns whether the page describes the command.
 fn is_shown(command: &Command) -> bool {
     !command.is_hide_set() && command.get_name() != "help"
 }
 
+/// Adds a command's section: names, description, usage, arguments and examples.
 fn write_section(text: &mut String, command: &Command) {
     let about = command.get_about().map(ToString::to_string);
     let names = [command.get_name()].into_iter();

@@ -1,4 +1,4 @@
-//! Chooses the columns that fit into the window.
+//! Builds the tables of `paddock top` from the columns that fit into the window.
 
 use ratatui::layout::Constraint;
 use ratatui::style::Modifier;

@@ -1,4 +1,5 @@
-//! Follows `/api/events`, reconnecting as necessary, and sends actions.
+//! Follows the server-sent events of `GET /api/events` for `paddock top`, reconnecting after errors, and sends the
+//! user's actions: load, unload, pin and unpin.
 
 use std::time::Duration;
 
@@ -8,19 +9,19 @@ use tokio::time::{sleep, timeout};
 use super::state::TopEvent;
 use crate::admin::{AdminClient, CommandError, ModelAction};
 
-/// Twice the longest silence of `GET /api/events`.
+/// Longest silence before the connection counts as lost: twice the interval of the comments that paddock sends.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Wait before reconnecting.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Forwards events and lost connections until the receiver is dropped.
+/// Forwards events, and the reason for each lost connection, until the receiver is dropped.
 pub(super) async fn follow_events(client: AdminClient, sender: Sender<TopEvent>) {
     loop {
         let Err(error) = follow_connection(&client, &sender).await else {
             return;
         };
-        // The other lines are advice for the first start.
+        // Shows only the first line of the error, the cause. The other lines advise how to start paddock.
         let why = error.to_string();
         let why = why.lines().next().unwrap_or_default().to_owned();
         if sender.send(TopEvent::Disconnected(why)).await.is_err() {

@@ -1,4 +1,4 @@
-//! Draws the live view.
+//! Draws the live view of `paddock top`: models, memory and ended requests.
 
 use paddock_api::{EndedRequest, MemoryUsage, ModelStatus};
 use ratatui::Frame;
@@ -16,6 +16,8 @@ use crate::format::{format_age, format_bytes, format_duration};
 use crate::output::printable;
 use crate::table::fill_empty;
 
+/// Columns of the table of models: title, width in characters, and priority. A narrow window drops the columns of the
+/// lowest priority first.
 const MODEL_COLUMNS: [TableColumn; 7] = [
     growing_column("MODEL", 14, 9),
     fixed_column("STATUS", 14, 8),
@@ -26,6 +28,7 @@ const MODEL_COLUMNS: [TableColumn; 7] = [
     fixed_column("PINNED", 6, 0),
 ];
 
+/// Columns of the table of ended requests.
 const REQUEST_COLUMNS: [TableColumn; 7] = [
     growing_column("REQUEST", 8, 1),
     growing_column("MODEL", 10, 9),
@@ -36,6 +39,7 @@ const REQUEST_COLUMNS: [TableColumn; 7] = [
     fixed_column("TOTAL", 8, 2),
 ];
 
+/// The last line, unless there is a message to show.
 const KEY_HELP: &str = "↑↓  l load  u unload  p pin  q quit";
 
 /// Draws everything.

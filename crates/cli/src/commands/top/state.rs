@@ -1,4 +1,4 @@
-//! Holds the state of the live view, which events update.
+//! Holds the state of `paddock top`, and updates it for each event from paddock or the keyboard.
 
 use paddock_api::{EndedRequest, Event, MemoryUsage, Model};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
@@ -42,7 +42,7 @@ pub(super) enum Freshness {
     Connecting,
     /// The state is current.
     Live,
-    /// The connection is lost since then.
+    /// The connection has been lost `since` then, for the reason `why`.
     Stale { since: Instant, why: String },
 }
 

@@ -1,4 +1,4 @@
-//! Compares a status with the last one that a subscriber got.
+//! Compares the current status with the last one that a subscriber of `GET /api/events` got.
 
 use paddock_api::{Event, MemoryUsage, Model, RemovedModel, Status};
 
@@ -43,7 +43,7 @@ fn find<'a>(models: &'a [Model], id: &str) -> Option<&'a Model> {
     models.iter().find(|model| model.id == id)
 }
 
-/// Replaces the fields that change with time alone by whether they are set, because time that passes is no event.
+/// Sets each duration that grows or shrinks with time to zero, if present, so that the passing of time is no change.
 fn without_clocks(model: &Model) -> Model {
     Model {
         since: model.since.map(|_| 0.0),

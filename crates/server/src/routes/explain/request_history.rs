@@ -1,4 +1,4 @@
-//! Finds an active or ended request and describes how it passed through paddock and the child.
+//! Finds an active or ended request and describes how it passed through paddock's queue and the child (llama-server).
 
 use crate::routes::AdminContext;
 use crate::routes::active_requests;
@@ -8,7 +8,7 @@ use paddock_proxy::{ActiveRequest, RequestStage};
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use std::time::{Duration, SystemTime};
 
-/// A request that is in flight or has ended.
+/// The history of a request that is queued, in flight or ended.
 #[derive(Debug)]
 pub(super) struct RequestHistory {
     model: Option<String>,
@@ -23,17 +23,17 @@ pub(super) struct RequestHistory {
 /// The furthest point that a request reached.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestProgress {
-    /// In paddock's queue.
+    /// The request waits in paddock's queue.
     Queued,
-    /// Inside the child, waiting for a slot.
+    /// The request waits inside the child for a slot.
     WaitingInEngine,
-    /// In a slot of its model.
+    /// The request got a slot of its model.
     Granted,
-    /// Refused by paddock, with an error of this kind.
+    /// paddock refused the request with an error of this kind.
     Refused(String),
 }
 
-/// Finds a request by its `x-request-id`, first among active ones.
+/// Finds a request by its `x-request-id`, first among active ones, then among ended ones.
 pub(super) async fn find(admin: &AdminContext, id: &str) -> Option<RequestHistory> {
     let active = admin
         .workers

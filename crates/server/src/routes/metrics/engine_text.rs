@@ -1,4 +1,5 @@
-//! Parses the engines' metrics in Prometheus' text format, and merges them with a `model` label.
+//! Parses the metrics of llama-server children in Prometheus' text format, and merges those of all children, with a
+//! `model` label on each sample.
 //!
 //! A child's text is not trusted: invalid lines and names with paddock's prefix are dropped. The merged text has
 //! each name once, with one type and one help text.

@@ -1,7 +1,8 @@
 //! Scrapes the metrics of llama-server children, for paddock's own `/metrics`.
 //!
-//! A child answers from its inference thread, and its gauges cover the time since its last scrape. So children
-//! are scraped only when paddock is, and rarely; in between, their last answer is repeated.
+//! A child answers from its inference thread, and its gauges cover the time since its last scrape. So paddock scrapes
+//! children only for a scrape of its own `/metrics`, and each child at most once per [`SCRAPE_INTERVAL`]. In between,
+//! paddock repeats the child's last answer.
 
 use super::engine_text::{EngineMetrics, merge};
 use axum::body::Bytes;
@@ -35,6 +36,7 @@ pub(crate) struct EngineScraper(Arc<Mutex<HashMap<ModelId, CachedMetrics>>>);
 /// The last metrics of a child.
 #[derive(Debug)]
 struct CachedMetrics {
+    /// Number of the child among those that were started for its model.
     generation: u64,
     /// Start of the last scrape.
     scraped_at: Instant,

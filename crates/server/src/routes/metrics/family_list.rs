@@ -1,4 +1,4 @@
-//! Collects the families of metrics and their samples.
+//! Builds the list of metric families (a name, type and help text with samples) for `/metrics` and the OTLP export.
 
 use paddock_runtime::RuntimeSnapshot;
 use paddock_scheduler::Memory;
@@ -9,6 +9,7 @@ use paddock_telemetry::{Histogram, MetricFamily, MetricSample, MetricValue};
 pub(super) struct FamilyList(pub(super) Vec<MetricFamily>);
 
 impl FamilyList {
+    /// Starts a family, to which the next samples belong.
     pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
         self.0.push(MetricFamily {
             name: name.to_owned(),
@@ -23,6 +24,7 @@ impl FamilyList {
         self.add(name, labels, MetricValue::Number(value));
     }
 
+    /// Adds a histogram to the last family, which must have this name. Omits an empty histogram.
     pub(super) fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
         if histogram.count() > 0 {
             let value = MetricValue::Histogram(histogram.clone());
@@ -30,6 +32,7 @@ impl FamilyList {
         }
     }
 
+    /// Adds a sample to the last family.
     fn add(&mut self, name: &str, labels: &[(&str, &str)], value: MetricValue) {
         let family = self.0.last_mut().filter(|family| family.name == name);
         debug_assert!(family.is_some(), "{name} has no family");
@@ -43,6 +46,7 @@ impl FamilyList {
         }
     }
 
+    /// Adds a sample for the host's memory and one for the memory of each device.
     pub(super) fn memory(
         &mut self,
         name: &str,

@@ -1,9 +1,10 @@
-//! Adds the metrics of models: state, lifecycle and memory, from a snapshot of the runtime.
+//! Adds the metrics of models (state, lifecycle, memory), read from a snapshot of the runtime.
 
 use super::family_list::{FamilyList, to_f64};
 use paddock_runtime::{ModelDetails, RuntimeSnapshot};
 use paddock_scheduler::ModelStatus;
 
+/// Adds the number of requests of each model, and whether the model is ready.
 pub(super) fn add_states(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     type Getter = fn(&ModelDetails) -> f64;
     let families: [(&str, &str, Getter); 3] = [
@@ -39,6 +40,7 @@ pub(super) fn add_states(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     }
 }
 
+/// Adds the counts of loads, evictions, failures and restarts, and the duration of loads.
 pub(super) fn add_lifecycle(list: &mut FamilyList, snapshot: &RuntimeSnapshot) {
     type Getter = fn(&ModelDetails) -> &[(&'static str, u64)];
     let families: [(&str, &str, &str, Getter); 4] = [

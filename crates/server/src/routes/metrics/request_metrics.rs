@@ -1,4 +1,4 @@
-//! Adds the metrics of requests, from the counts of the workers.
+//! Adds the metrics of requests, from the counts of the workers (the threads that serve clients).
 
 use super::TimeLabels;
 use super::family_list::{FamilyList, to_f64};
@@ -6,7 +6,7 @@ use paddock_telemetry::{Histogram, LatencyHistograms, ModelCounts, ModelNames, W
 use std::collections::BTreeMap;
 
 /// Merges the workers' counts by model name. The empty name is for requests that reached no model. Also returns the
-/// number of rows that workers dropped.
+/// number of ended requests that workers did not hand over to the activity log.
 pub(super) fn merge_by_model(
     counted: Vec<(WorkerCounts, ModelNames)>,
 ) -> (BTreeMap<String, ModelCounts>, u64) {
@@ -27,6 +27,7 @@ pub(super) fn merge_by_model(
     (models, dropped)
 }
 
+/// Adds the counts of ended requests.
 pub(super) fn add_requests(list: &mut FamilyList, models: &BTreeMap<String, ModelCounts>) {
     let name = "paddock_requests_total";
     list.family(
@@ -48,6 +49,7 @@ pub(super) fn add_requests(list: &mut FamilyList, models: &BTreeMap<String, Mode
     }
 }
 
+/// Adds the histograms of request times.
 pub(super) fn add_times(
     list: &mut FamilyList,
     models: &BTreeMap<String, ModelCounts>,

@@ -31,6 +31,7 @@ pub(super) fn render(families: &[MetricFamily]) -> String {
     out
 }
 
+/// Writes a line: name, labels and value.
 fn write_sample(out: &mut String, name: &str, labels: &[(String, String)], value: f64) {
     out.push_str(name);
     for (index, (label, value)) in labels.iter().enumerate() {
@@ -43,6 +44,7 @@ fn write_sample(out: &mut String, name: &str, labels: &[(String, String)], value
     let _ = writeln!(out, " {value}");
 }
 
+/// Writes the lines of a histogram: its buckets, sum and count.
 fn write_histogram(
     out: &mut String,
     name: &str,

@@ -1,5 +1,5 @@
-//! Responses that several operations of the `OpenAPI` document have in common, and schemas that only the document
-//! needs.
+//! Declares the responses that several operations of the `OpenAPI` document have in common, and schemas that only the
+//! document needs.
 
 #![expect(
     dead_code,
