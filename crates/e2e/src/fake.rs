@@ -1,9 +1,10 @@
-//! `fake-llama-server`: a deterministic stand-in for `llama-server`.
+//! Implements `fake-llama-server`, which takes the place of `llama-server` in tests and is
+//! deterministic.
 //!
-//! A real process that speaks the protocol of llama.cpp's server, release b11434: routes, response
-//! heads, streams, connection limits, slots, log lines, router events, signals and exit codes. The
-//! generated text is made up: "token 1 token 2 …", one byte per token. Each connection has a
-//! thread; speed is not a goal.
+//! The program speaks the protocol of llama.cpp's server, release b11434: routes, response heads,
+//! streams, connection limits, slots, log lines, router events, signals and exit codes. The
+//! generated text is made up ("token 1 token 2 …"), and each byte of a prompt counts as a token.
+//! Each connection has a thread; speed is not a goal.
 //!
 //! # Command line
 //!

@@ -1,4 +1,4 @@
-//! Runs the complete paddock as users do, and talks to it in bytes.
+//! Runs the complete paddock as users do, and exchanges raw bytes with it.
 //!
 //! ```text
 //! let paddock = paddock_e2e::paddock!()

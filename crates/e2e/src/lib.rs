@@ -1,5 +1,6 @@
-//! A stand-in llama-server, and a harness for end-to-end tests. Tests run real processes, listen on
-//! port 0, and wait for conditions with a limit, never for a fixed time.
+//! Supports end-to-end tests: a fake `llama-server` ([`fake`]), and a harness that runs the
+//! complete paddock against it ([`harness`]). Tests run real processes, listen on port 0, and wait
+//! for conditions with a time limit, never for a fixed time.
 
 pub mod fake;
 pub mod harness;

@@ -1,4 +1,5 @@
-//! The task that owns one child after another: each phase of a child's life is an asynchronous function.
+//! Runs one instance: starts a child process, watches it until it ends, and starts the next child, until a stop. Each
+//! phase of a child's life is an asynchronous function.
 
 use std::{future, sync::Arc};
 
@@ -36,14 +37,16 @@ use stop::kill;
 /// for instance).
 const KILL_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The owner of one instance.
+/// The owner of one instance: of the current child, and of the decision to start another one.
 #[derive(Debug)]
 pub(crate) struct Actor {
     spec: InstanceSpec,
     name: Arc<str>,
     spawner: Spawner,
+    /// The state that callers want: running, stopped or killed.
     desired: watch::Receiver<DesiredState>,
     restarts: RestartCounter,
+    /// The number of the current child, counted from 1.
     generation: u64,
     state: StatePublisher,
 }
@@ -56,7 +59,7 @@ pub(super) struct RunningChild {
     socket: ChildSocket,
     pub(super) listener: Listener,
     begun: Instant,
-    /// The kernel's counters before the child was started.
+    /// The kernel's counts of out-of-memory kills before the child was started.
     oom_before: OomReading,
 }
 

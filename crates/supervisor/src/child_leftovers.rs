@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct ChildLeftovers {
     /// The child's process id; the child is gone.
     pub(crate) pid: u32,
+    /// The value of the environment variable that only this child and its descendants have.
     pub(crate) marker: InstanceMarker,
     /// The child's descendants before it was asked to end.
     pub(crate) descendants: Vec<HeldProcess>,
@@ -22,8 +23,8 @@ pub(crate) struct ChildLeftovers {
 }
 
 impl ChildLeftovers {
-    /// Kills the child's descendants, every process with its marker, and orphans that can only be its own, and
-    /// waits until they are gone.
+    /// Kills the child's descendants, every process with its marker, and adopted orphans that no other child can
+    /// have started, and waits until all of these are gone.
     pub(crate) async fn kill(self) {
         let Self {
             pid,

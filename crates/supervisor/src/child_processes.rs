@@ -7,9 +7,10 @@
 //!
 //! 1. if it is the child;
 //! 2. if it descends from the child: start scripts make the server a grandchild;
-//! 3. if its environment has the child's marker: the server of a script that has detached it has lost its
-//!    line of parents. A process outside a sandbox can read the marker in `/proc/PID/environ` and copy it.
-//!    Such a process can also trace the child, so a secret that it cannot read would win nothing.
+//! 3. if its environment has the child's marker, a variable with a random value: a server that its start script
+//!    has detached no longer descends from the child. A process outside a sandbox can read the marker in
+//!    `/proc/PID/environ` and copy it. Such a process can also trace the child, so a secret marker would protect
+//!    no better.
 
 use std::{
     io,
@@ -26,7 +27,7 @@ use crate::{
     procfs,
 };
 
-/// The maximum number of generations between a server and its child.
+/// The maximum number of parents that are followed from a process up to the child: more than start scripts add.
 const MAX_DEPTH: usize = 64;
 
 /// Recognises the processes of one child. Clones stand for the same child.
@@ -36,11 +37,12 @@ pub struct ChildProcesses(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: Arc<str>,
+    /// The child's process id.
     child: i32,
     marker: InstanceMarker,
     /// True once the child has been reaped: its process id may be reused.
     is_gone: AtomicBool,
-    /// True once the first stranger has been logged.
+    /// True once an answer from a process that is not the child's has been logged; later ones are not.
     is_told: AtomicBool,
 }
 

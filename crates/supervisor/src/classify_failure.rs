@@ -1,4 +1,5 @@
-//! Classifies a child's failure and describes it in one sentence, from its phase, its exit and its last lines.
+//! Classifies a child's failure (out of memory, bad flag, crash, …) and describes it in one sentence. The evidence is
+//! the child's phase (starting or ready), its exit, and its last lines of output.
 
 mod message;
 mod patterns;
@@ -16,8 +17,8 @@ use message::{last_line, program_name, quote, write_message};
 #[cfg(test)]
 mod tests;
 
-/// The number of last lines that may explain the failure of a child that had been ready. Earlier lines of a
-/// long life have had no consequence.
+/// The number of last lines that may explain the failure of a child that had been ready. A child
+/// that continued to serve after an earlier error did not end because of that error.
 const MAX_READY_EVIDENCE_LINES: usize = 60;
 
 /// The facts about a failure.
@@ -28,7 +29,7 @@ pub(crate) struct FailureEvidence<'a> {
     pub(crate) exit: Exit,
     /// The sender of SIGKILL, if that signal ended the child.
     pub(crate) kill_source: KillSource,
-    /// The last lines of this generation, oldest first.
+    /// The last lines of output of this child, oldest first.
     pub(crate) lines: &'a [String],
 }
 
@@ -54,7 +55,7 @@ impl<'a> FailureEvidence<'a> {
 ///    killed from outside.
 /// 3. Messages about memory, disks, open files, processes, in this order.
 /// 4. While starting: the loader, the shim, the socket, the flags, in this order.
-/// 5. While starting: messages about a failed assertion; then SIGABRT, or such messages.
+/// 5. While starting: messages about a failed assertion. In any phase: SIGABRT, or messages of an abort.
 /// 6. While starting: messages about a bad file.
 /// 7. Any other signal, exit code 0, or an exit after readiness: a crash.
 /// 8. Unknown.

@@ -1,4 +1,5 @@
-//! The handle of the process that cleans up after this one.
+//! Controls the cleanup process, which kills the processes that children have left once this process has ended, even
+//! by SIGKILL.
 
 use std::{io, time::Duration};
 
@@ -10,7 +11,7 @@ use tokio::{
 
 use crate::orphans::ForkedChild;
 
-/// Longest wait for its exit.
+/// Longest wait for the exit of a dismissed cleanup process.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A process that waits for the end of this one, and then kills the processes that this one's children have
@@ -18,7 +19,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct CleanupProcess {
     child: Child,
-    /// Held open: the process waits for its end.
+    /// Held open: its end tells the cleanup process that this process has ended.
     stdin: Option<ChildStdin>,
     _forked: ForkedChild,
 }

@@ -1,4 +1,4 @@
-//! Deadlines that cannot overflow the clock.
+//! Computes deadlines that cannot overflow the clock.
 
 use std::time::Duration;
 

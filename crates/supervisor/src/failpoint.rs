@@ -1,4 +1,4 @@
-//! Points at which a test makes paddock panic, to see the consequences. They exist in debug builds only.
+//! Makes parts of paddock panic for tests, at chosen points. The points exist in debug builds only.
 
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicU8, Ordering};

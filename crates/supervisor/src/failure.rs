@@ -1,4 +1,4 @@
-//! A child's failure: its class, its phase, its exit, and a message for people.
+//! Describes a child's failure by class, phase, exit, and a message for people.
 
 use std::{fmt, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
@@ -9,7 +9,7 @@ pub struct Failure {
     pub class: FailureClass,
     /// The child's progress when it failed.
     pub phase: ChildPhase,
-    /// The child's exit; `None` if it never ran, or was killed for its silence or its errors.
+    /// The child's exit; `None` if it never ran, or was killed because it was silent or failed its requests.
     pub exit: Option<Exit>,
     /// The event, its cause, and advice, in one line.
     pub message: String,

@@ -1,4 +1,4 @@
-//! The handle of one supervised child.
+//! Starts and stops one supervised child through a handle, whose clones share the child.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Instance {
         self.state.clone()
     }
 
-    /// Returns the logs of its spec.
+    /// Returns the logs given in the instance's spec.
     pub fn logs(&self) -> Logs {
         self.logs.clone()
     }

@@ -1,4 +1,4 @@
-//! The specification of an instance: the program to run, its surroundings, and its limits.
+//! Specifies an instance: the program to run, its environment and address, and the limits on it.
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -30,8 +30,9 @@ pub enum Transport {
     /// A unix socket in the runtime directory: no port to race for, no exposure to other users.
     #[default]
     Unix,
-    /// A free port of 127.0.0.1, chosen anew for each generation. The child is ready by its event alone, so
-    /// [`InstanceSpec::ready_event`] must be on: any process can answer on a port.
+    /// A free port of 127.0.0.1, chosen anew for each child. Any process can answer on a port, so only the ready
+    /// event, which the child writes to stdout, shows that the child is ready:
+    /// [`InstanceSpec::ready_event`] must be on.
     ///
     /// Another process may take the port between the choice and the child's bind. The child then fails with
     /// [`FailureClass::AddressInUse`](crate::FailureClass::AddressInUse), which is retried.

@@ -43,8 +43,9 @@ mod system {
     /// Longest wait for killed processes: one that hangs in the kernel does not end.
     const LIMIT: Duration = Duration::from_secs(2);
 
-    /// The number of looks at a process that is executing another program, and the time between two.
+    /// The maximum number of reads of the environment of a process that is inside execve(2), where it is empty.
     const MAX_LOOKS: u32 = 2000;
+    /// The pause between two of these reads.
     const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
     /// A process whose id is not reused while this is held, even if it has ended.

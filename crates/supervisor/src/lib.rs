@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Decisions are pure functions of an event and a time: `classify_failure` (the cause of a failure), `oom` (the
-//! sender of a SIGKILL), `restart` (the next try), `readiness`, `liveness` (hung or not), `inference` (broken or
-//! not), `state_report` (the meaning of a line), `log_throttle` (the lines that the log repeats), `env` (the
+//! sender of a SIGKILL), `restart_policy` (the next try), `readiness`, `liveness` (hung or not), `inference` (broken
+//! or not), `state_report` (the meaning of a line), `log_throttle` (the lines that the log repeats), `env` (the
 //! environment). Effects are thin: `spawner` forks, `run_program` runs a program to its end, `process` signals and
 //! reaps, `output` reads the pipes, `probe` sends requests, and `actor` connects them.
 //!

@@ -1,4 +1,4 @@
-//! A ring of the last lines of text, in bounded memory.
+//! Keeps the last lines of a text in bounded memory.
 
 use std::{collections::VecDeque, ops::Range};
 

@@ -45,6 +45,7 @@ impl LineSplitter {
         }
     }
 
+    /// Adds bytes to the current line; hands the line over as soon as it exceeds the limit.
     fn extend(&mut self, bytes: &[u8], line: &mut impl FnMut(&[u8])) {
         if self.skipping {
             return;
@@ -59,6 +60,7 @@ impl LineSplitter {
         }
     }
 
+    /// Ends the current line; hands it over unless that has been done already.
     fn finish(&mut self, line: &mut impl FnMut(&[u8])) {
         if !self.skipping {
             line(strip_carriage_return(&self.buffer));

@@ -16,7 +16,7 @@ pub(crate) enum LivenessEvent {
     RequestsChanged(StallCounters),
     /// A probe was answered.
     ProbeAnswered(StallCounters),
-    /// A probe was not answered; during the `took` that it waited, the child used `cpu_time` of a processor.
+    /// A probe waited for `took` and was not answered; the child used `cpu_time` of processor time meanwhile.
     ProbeMissed {
         counters: StallCounters,
         cpu_time: Duration,

@@ -1,4 +1,4 @@
-//! The last lines of a model's children, for people and for the classification of failures.
+//! Keeps the last lines of output of a model's children, for people and for the classification of failures.
 
 use std::{
     mem,
@@ -23,6 +23,7 @@ pub(crate) const MAX_LINE_BYTES: usize = 4 * 1024;
 #[derive(Clone, Debug)]
 pub struct Logs {
     record: Arc<Mutex<LogRecord>>,
+    /// The number of the line to be written next.
     written: watch::Sender<u64>,
 }
 
@@ -49,6 +50,7 @@ impl LogPage {
     }
 }
 
+/// The lines, and the limit on those repeated in paddock's own log.
 #[derive(Debug)]
 struct LogRecord {
     ring: LineRing,

@@ -1,5 +1,5 @@
-//! The environment variable by which the processes of one child are recognised, even outside its group and line
-//! of descent.
+//! Makes markers. A marker is the random value of an environment variable that one child and its descendants have, and
+//! by which they are recognised even after they have left the child's process group or lost their parent.
 
 use std::{fmt::Write as _, io};
 

@@ -20,7 +20,7 @@ use crate::{
     procfs,
 };
 
-/// Time for which a zombie that a library may have forked is left to that library.
+/// Time for which a zombie that a library in this process may have forked is left for that library to wait for.
 const LIBRARY_WAIT_GRACE: Duration = Duration::from_secs(1);
 
 /// Proof that this process adopts orphans.
@@ -62,6 +62,7 @@ struct Inner {
     adoption: Option<Adoption>,
 }
 
+/// The children that were forked and not reaped yet.
 #[derive(Debug, Default)]
 struct ForkedChildren {
     /// The uses of each process id: the system may reuse an id before its entry is removed.

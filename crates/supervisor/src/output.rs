@@ -1,4 +1,4 @@
-//! Reads a child's output at all times: a child that writes into a full pipe blocks.
+//! Reads a child's stdout and stderr without pause, because a child that writes into a full pipe blocks.
 
 use std::{
     future,
@@ -31,11 +31,11 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Longest wait for an exited child's output to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The number of times that output is still read after [`DRAIN_TIMEOUT`]: more than both pipes of a child hold, and few
-/// enough for a process that never stops writing.
+/// The number of times that output is still read after [`DRAIN_TIMEOUT`]: more than both pipes of a child hold, and
+/// bounded, because a process that the child has left may never stop writing.
 const MAX_LATE_READS: u32 = 4;
 
-/// The output of one generation.
+/// The output of one child.
 #[derive(Debug)]
 pub(crate) struct Output {
     readers: JoinSet<()>,
@@ -46,6 +46,7 @@ pub(crate) struct Output {
     latest_report: watch::Receiver<Option<StateReport>>,
     last_write: Arc<Mutex<Instant>>,
     logs: Logs,
+    /// The number of the child's first line in `logs`.
     begin: u64,
 }
 

@@ -22,6 +22,7 @@ const MIN_DELAY: Duration = Duration::from_millis(5);
 /// The longest delay between two probes.
 const MAX_DELAY: Duration = Duration::from_millis(100);
 
+/// The request that a probe sends.
 const HEALTH_REQUEST: &[u8] =
     b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 

@@ -1,4 +1,4 @@
-//! A child process: signals it and its group, and reaps it.
+//! Signals a child process and its process group, and reaps the child.
 
 use std::{fs, io, mem, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Facts about other processes, read from `/proc`. Empty on systems without it.
+//! Reads facts about other processes from `/proc`. On systems without `/proc` there are none.
 
 use std::{
     collections::HashMap,

@@ -8,7 +8,8 @@ use crate::State;
 
 /// Publishes states, and `Stopped` when the actor ends in any way.
 ///
-/// A panic unwinds the child first, which is a local variable of the actor's functions.
+/// If the actor panics, the running child, a local variable of the actor's functions, is dropped and thereby killed
+/// before `Stopped` is published.
 #[derive(Debug)]
 pub(crate) struct StatePublisher {
     name: Arc<str>,
@@ -39,6 +40,7 @@ impl Drop for StatePublisher {
     }
 }
 
+/// Logs a state with its details.
 fn log(name: &str, state: &State) {
     match state {
         State::Starting {

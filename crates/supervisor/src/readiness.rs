@@ -54,7 +54,7 @@ impl ReadinessCheck {
     /// Handles one event and decides.
     ///
     /// A repeated answer to a probe is no progress: a stuck child can answer 503 for ever. Only
-    /// [`StartupEvent::Deadline`] can end the wait, because only it includes the output since.
+    /// [`StartupEvent::Deadline`] can time the child out, because only this event has the time of the last output.
     pub(crate) fn handle(&mut self, sign: StartupEvent, now: Instant) -> StartupDecision {
         match sign {
             StartupEvent::Report(report) => {

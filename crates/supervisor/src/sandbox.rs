@@ -1,4 +1,4 @@
-//! The rules of a child's sandbox, and which of them the running kernel can enforce.
+//! Describes the rules of a child's sandbox, and which of them the running kernel can enforce.
 //!
 //! The sandbox uses Landlock and seccomp. [`crate::shim`] applies the rules just before it executes the child's
 //! program. The child and its descendants can never lift them.

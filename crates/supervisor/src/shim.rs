@@ -1,4 +1,4 @@
-//! The exec shim: a child's first moments, in a process of its own.
+//! Implements the exec shim, the program that a child runs first, before its real program.
 //!
 //! Between fork and exec only `unsafe` code can run in the child. Therefore the child first executes this
 //! shim, which ties its life to its parent, confines itself to the child's sandbox, and then becomes the real
@@ -37,7 +37,8 @@ pub struct Shim {
 }
 
 /// Runs the shim: becomes a child's program (see [`exec`]), or, for `watch`, waits for the end of stdin and
-/// kills what is left of the run that is named there.
+/// kills what is left of the run that is named there. Returns `Ok` only after `watch`: a successful exec never
+/// returns.
 ///
 /// # Errors
 ///

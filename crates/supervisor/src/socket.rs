@@ -1,4 +1,5 @@
-//! The address and the private directory of one generation of a child.
+//! Chooses the address, and makes the private directory, of each child of an instance. An instance runs one child after
+//! another; the number of a child is its generation.
 //!
 //! The sandbox grants each directory to one child only: a child that could create files beside another one's
 //! socket could take its place.

@@ -1,4 +1,4 @@
-//! The thread that forks children.
+//! Runs the thread that forks all children.
 //!
 //! A parent-death signal follows the *thread* that forked, not the process (prctl(2), `PR_SET_PDEATHSIG`). A
 //! worker thread of the runtime may end at any time and would take the children with it, so one thread does
@@ -25,7 +25,8 @@ use crate::{
 /// The maximum number of spawns waiting for the thread; further callers wait.
 const MAX_QUEUED_SPAWNS: usize = 16;
 
-/// Starts children from one long-lived thread, through the exec shim.
+/// Starts children from one long-lived thread, through the exec shim: a small program that enters the sandbox and
+/// then executes the child's program.
 ///
 /// Clones share the thread. It ends when the last clone is dropped; each running instance holds one.
 #[derive(Clone, Debug)]
@@ -59,6 +60,7 @@ impl fmt::Debug for Launch {
     }
 }
 
+/// A request to the thread that forks.
 #[derive(Debug)]
 enum SpawnerRequest {
     Fork {

@@ -7,7 +7,8 @@ use std::sync::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// Connects the senders of requests to a child with the instance that watches it.
+/// Records waiting and timed-out requests to one child. Shared by the code that sends them and the
+/// instance that watches the child.
 ///
 /// While no request waits nothing is sent and no task wakes. Clones belong to the same child.
 #[derive(Clone, Debug, Default)]

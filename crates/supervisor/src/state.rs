@@ -1,4 +1,4 @@
-//! The published state of an instance.
+//! Defines the state of an instance, which the instance publishes to its observers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,9 +25,9 @@ pub enum State {
     Starting {
         /// The child's process id; 0 until it is forked.
         pid: u32,
-        /// The number of this child in the instance's place, counted from 1.
+        /// The number of this child among the instance's children, counted from 1.
         generation: u64,
-        /// The start of this generation.
+        /// The start of this child.
         since: Instant,
         /// The share that is loaded, 0 to 1, if the child reports it.
         progress: Option<f32>,
@@ -38,7 +38,7 @@ pub enum State {
     Ready {
         /// The child's process id.
         pid: u32,
-        /// The number of this child in the instance's place, counted from 1.
+        /// The number of this child among the instance's children, counted from 1.
         generation: u64,
         /// The moment at which the child became ready.
         since: Instant,

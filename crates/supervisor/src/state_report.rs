@@ -1,4 +1,4 @@
-//! The child's state reports on stdout, and the exit command on its stdin.
+//! Parses the child's state reports on stdout, and defines the exit command for its stdin.
 //!
 //! A llama-server that finds `LLAMA_SERVER_ROUTER_PORT` in its environment writes lines of the form
 //! `cmd_child_to_router:state:{"state":"loading","payload":{"value":0.5,…}}` (llama.cpp b11434,
@@ -20,6 +20,7 @@ pub(crate) const EXIT_COMMAND: &[u8] = b"cmd_router_to_child:exit\n";
 /// tools/server/server-models.cpp).
 pub(crate) const INPUT_ENDED: &str = "EOF on stdin detected, forcing shutdown";
 
+/// The beginning of a state line; JSON follows.
 const STATE_LINE_PREFIX: &[u8] = b"cmd_child_to_router:state:";
 
 /// A child's report of its state.

@@ -1,5 +1,5 @@
-//! Activity log: ended requests and lifecycle events, kept in `activity.sqlite` in the state directory for the
-//! configured retention, and in memory without a file.
+//! Logs ended requests and lifecycle events (such as a model's load or crash) in `activity.sqlite` in the state
+//! directory for the configured retention, or only in memory if there is no file.
 //!
 //! No request waits for this: records arrive through bounded queues that drop the excess, and one thread
 //! writes them. An entry describes a request, never its prompt or answer.

@@ -1,4 +1,4 @@
-//! Counts and histograms of one worker, merged over workers at a scrape.
+//! Defines the counts and histograms of one worker, which are merged over all workers when metrics are scraped.
 
 use super::{Operation, Outcome, RequestRecord, Route};
 use paddock_scheduler::ModelId;

@@ -1,4 +1,4 @@
-//! A `SQLite` file in the state directory: opened, migrated, and moved aside if unusable.
+//! Opens and migrates a `SQLite` file in the state directory, and moves an unusable file aside.
 
 use std::fs::File;
 use std::io;

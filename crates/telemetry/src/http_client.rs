@@ -1,7 +1,7 @@
-//! HTTP client for paddock's own requests: collectors, event receivers and children's metrics.
+//! Sends paddock's own HTTP requests: to collectors, to event receivers, and to children for their metrics.
 //!
-//! Each exchange has its own connection, since there is at most one in seconds, and is bounded in time and in
-//! the bytes read. Dropping the future closes the connection.
+//! Exchanges are seconds apart, so each has its own connection. An exchange is bounded in time and in the bytes
+//! read. Dropping the future closes the connection.
 
 mod backoff;
 mod tls;
@@ -39,7 +39,7 @@ pub struct HttpAnswer {
     pub status: StatusCode,
     /// Value of `Retry-After`, if given in seconds.
     pub(crate) retry_after: Option<Duration>,
-    /// Body of the answer; empty if none was to be read.
+    /// Body of the answer; empty if the caller asked for none.
     pub body: Bytes,
 }
 

@@ -1,17 +1,17 @@
-//! Telemetry: counts, request records, the activity log, OTLP and posted events.
+//! Records what paddock does: counts, request records, the activity log, OTLP and posted events.
 //!
 //! Invariant: no request awaits anything here. A worker records requests in memory of its own and hands the
 //! records over without waiting; a full channel drops them and counts the loss.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `route.rs` | the route of a request, one of few |
+//! | `route.rs` | the route of a request, from a fixed list |
 //! | `operation.rs` | the model's operation, by OpenTelemetry's names |
 //! | `request_recorder.rs` | measurements of the request in flight, collected by its connection |
 //! | `request_record.rs` | measurements of an ended request, and batches of them |
 //! | `meter.rs` | a worker's counts, and its records until they are handed over |
 //! | `counts.rs` | counts and histograms |
-//! | `tokens.rs` | plausible token counts, and the charge to a key |
+//! | `token_charge.rs` | plausible token counts, and the charge to a key |
 //! | `trace.rs` | the trace context of a request |
 //! | `metric_family.rs` | metrics with their values, before formatting |
 //! | `activity/` | ended requests and lifecycle events, one by one, in a file |

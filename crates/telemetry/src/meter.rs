@@ -1,4 +1,5 @@
-//! Counts and records the requests of one worker, and hands the records over in batches.
+//! Counts and records the requests of one worker (a thread that serves connections), and hands the records over in
+//! batches.
 
 use super::{RecordBatch, RequestRecord, SpanSender, Trace, WorkerCounts};
 use paddock_admission::catalog::Catalog;
@@ -16,7 +17,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 /// stays a bounded share of the work.
 const MAX_BATCH_RECORDS: usize = 128;
 
-/// Maximum refusals without a key gathered beside the other records. Anyone can cause them at any rate, so
+/// Maximum refusals of requests without an API key, in addition to the other records. Any client can cause them, so
 /// they must not displace other records or fill the log.
 const MAX_ANONYMOUS_REFUSALS: usize = 8;
 
@@ -34,7 +35,7 @@ pub struct Meter {
     records: RefCell<Vec<(RequestRecord, usize)>>,
     /// Number of anonymous refusals among `records`.
     anonymous_refusals: Cell<usize>,
-    /// The request ids of `records`, one behind the other.
+    /// The request ids of `records`, concatenated.
     ids: RefCell<Vec<u8>>,
     /// Traces, each with the index of its record in `records`.
     traces: RefCell<Vec<(usize, Trace)>>,
@@ -43,7 +44,9 @@ pub struct Meter {
     has_records: Notify,
     /// Length of the last batch, used to size the next.
     last_batch_len: Cell<usize>,
+    /// Receiver of all records: the activity log.
     to: Option<mpsc::Sender<Arc<RecordBatch>>>,
+    /// Receiver of traced requests: the OTLP exporter.
     spans: Option<SpanSender>,
 }
 

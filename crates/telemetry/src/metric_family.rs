@@ -1,3 +1,5 @@
+//! Represents metrics before they are formatted for Prometheus or OTLP.
+
 use super::Histogram;
 
 /// A metric with its values, independent of the output format.

@@ -1,3 +1,5 @@
+//! Maps routes to the operations that OpenTelemetry names, for spans and metrics.
+
 use super::Route;
 
 /// Operation of a model, by OpenTelemetry's names.

@@ -1,4 +1,4 @@
-//! Directories that only paddock's user may enter, and checks of the files in them.
+//! Creates directories that only paddock's user may enter, and checks the files in them.
 //!
 //! In a directory that others can write to, a file may be a trap: a link that makes paddock write elsewhere, a
 //! hard link to another file, a pipe without a reader. Once the directory is closed to others nothing more can

@@ -1,4 +1,4 @@
-//! Measurements of an ended request, and batches of them.
+//! Holds the measurements of an ended request, and batches of such records.
 
 use super::{ModelNames, Route, Trace};
 use paddock_admission::error::ProxyError;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// End of an exchange.
+/// Result of an exchange (a request and its answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The answer passed completely.
     Complete,
-    /// The child failed, before its answer or within it.
+    /// The child (the model's llama-server process) failed, before its answer or within it.
     UpstreamError,
     /// The client left or failed before the answer was complete.
     ClientGone,

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 /// [`RequestRecord`] to the meter when the request or the connection ends.
 #[derive(Debug)]
 pub struct RequestRecorder {
+    /// Receiver of the records of ended requests; one per worker thread.
     meter: Rc<Meter>,
     /// The `x-request-id` field line.
     id_line: Vec<u8>,
@@ -28,18 +29,21 @@ pub struct RequestRecorder {
     trace: Option<Trace>,
 }
 
+/// Measurements of the current request so far.
 #[derive(Debug)]
 struct InFlightRequest {
     arrived: Instant,
     route: Route,
-    /// True if paddock itself is asked.
+    /// True if the request is for paddock itself, not for a model.
     is_own: bool,
     model: Option<ModelId>,
     /// Use of the request's API key.
     visit: Option<KeyUse>,
     status: Option<u16>,
     error: Option<(&'static str, Outcome)>,
+    /// Wait for permission to use the model, without `load`.
     queue: Duration,
+    /// Wait for the model to load.
     load: Duration,
     /// Arrival of the first body byte of a streamed answer.
     first_byte: Option<Instant>,

@@ -1,6 +1,6 @@
-//! The route of a request, derived from its path.
+//! Derives the route of a request from its path.
 
-/// Route of a request: one of few, so that labels stay bounded.
+/// Route of a request, from a fixed list, so that the labels of metrics stay bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `/v1/chat/completions`

@@ -1,4 +1,4 @@
-//! Tokens of an exchange: checks stated usage, and computes the charge to a key.
+//! Checks the token counts that an answer states, and computes the tokens charged to an API key.
 //!
 //! An answer states its own tokens, and a faulty or hostile engine may state any number. That would spoil
 //! totals for good, and a key's per-minute limit would refuse it for years. So a number counts only if it is
@@ -32,9 +32,9 @@ pub(super) fn plausible_usage(stated: Usage, bytes_in: u64, bytes_out: u64) -> U
     }
 }
 
-/// Returns the tokens charged to a key. A plausible stated number counts. Otherwise a stream is charged one
-/// token per event so far, as when its client left early; an answer with implausible numbers, or with several
-/// answers, one per four bytes.
+/// Returns the tokens charged to a key. A plausible stated number counts. Otherwise a stream, which lacks the number
+/// if its client left early, is charged one generated token per event so far. Otherwise an implausible number, or one
+/// that is missing from an answer with several choices, is replaced by one token per four bytes.
 pub(super) fn charged_tokens(report: &UsageReport, streams: bool, bytes_in: u64) -> u64 {
     let stated = report.usage;
     let believed = plausible_usage(stated, bytes_in, report.bytes);

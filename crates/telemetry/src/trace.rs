@@ -1,4 +1,7 @@
-//! A request's place in a W3C trace, and the phases that become spans.
+//! Keeps the W3C trace context of a request, and divides a traced request into phases, which become spans.
+//!
+//! A request to a model needs a lease before it is sent to a child, the model's llama-server process. A lease is the
+//! permission to send one request to a loaded model; the model stays in memory until the lease ends.
 
 use super::{Outcome, RequestRecord};
 use paddock_wire::{TraceParentField, parse_trace_state};
@@ -7,7 +10,7 @@ use std::time::Duration;
 /// Length of the `traceparent` field line: name, version, trace, span, flags and end.
 const TRACEPARENT_LINE_BYTES: usize = "traceparent: 00-".len() + 32 + 1 + 16 + "-01\r\n".len();
 
-/// Methods by name; OpenTelemetry calls every other method `_OTHER`.
+/// Methods that spans name; OpenTelemetry calls every other method `_OTHER`.
 const KNOWN_METHODS: [&str; 9] = [
     "POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
@@ -25,16 +28,19 @@ pub struct Trace {
     pub(crate) state: Option<Box<str>>,
     /// Method of the request.
     pub method: &'static str,
-    /// The child needs a `traceparent` line, as the request has none.
+    /// True if paddock adds a `traceparent` line for the child, because the request has none.
     needs_traceparent: bool,
+    /// The wait for a lease; `None` if the request did not wait.
     lease_wait: Option<LeaseWait>,
 }
 
-/// A request's wait for a lease.
+/// A request's wait for a lease. If it waited repeatedly, the first start and the last result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LeaseWait {
     /// Start of the wait, after the request's first byte.
     after: Duration,
+    /// False if the wait ended without a lease, for instance because the client left. The request then did not reach
+    /// the child, and has no `upstream` span.
     granted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A stand-in for `llama-server`: see [`paddock_e2e::fake`].
+//! Runs the fake `llama-server` of the tests, which loads no model: see [`paddock_e2e::fake`].
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The command `paddock` under another name, so that end-to-end tests have its executable.
+//! Runs the command `paddock` under another name, so that end-to-end tests have its executable.
 
 use std::process::ExitCode;
 

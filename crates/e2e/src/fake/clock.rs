@@ -1,7 +1,7 @@
-//! The only module that reads the clock and sleeps.
+//! Reads the clock and sleeps; no other module of the fake does.
 //!
-//! The stand-in imitates a process that works at its own pace, so it must sleep; its tests wait for
-//! conditions.
+//! The fake llama-server imitates a process that works at its own pace, so it must sleep; its tests
+//! wait for conditions.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,5 @@
-//! `--fake-compute-error WHAT`: makes inference fail in a child that is otherwise healthy.
+//! Implements `--fake-compute-error WHAT`, which makes inference fail in a child that is otherwise
+//! healthy.
 
 use std::path::PathBuf;
 

@@ -34,13 +34,15 @@ pub(super) fn serve(server: &Arc<Server>, socket: &Socket) {
     socket.close();
 }
 
-/// The continuation of a connection after an exchange.
+/// The next step of a connection after an exchange: wait for another request, or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterExchange {
     Request,
     End,
 }
 
+/// Waits for the next request; returns false if the connection is idle for too long or the server
+/// stops.
 fn request_comes(server: &Server, socket: &Socket) -> bool {
     let start = clock::now();
     loop {
@@ -53,6 +55,7 @@ fn request_comes(server: &Server, socket: &Socket) -> bool {
     }
 }
 
+/// Reads one request and answers it.
 fn exchange(
     server: &Arc<Server>,
     socket: &Socket,

@@ -1,4 +1,4 @@
-//! The counts in `/__fake/state`, which tests wait for.
+//! Counts connections, requests and streams for the route `/__fake/state`, which tests poll.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};

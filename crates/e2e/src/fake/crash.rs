@@ -1,4 +1,4 @@
-//! `--fake-die POINT:HOW`: crashes or exits at a chosen point.
+//! Implements `--fake-die POINT:HOW`, which crashes or exits at a chosen point.
 
 use rustix::process::Signal;
 
@@ -23,6 +23,7 @@ pub enum CrashPoint {
     IdleMs(u64),
 }
 
+/// The way in which the process ends.
 #[derive(Debug, Clone, Copy)]
 enum How {
     Exit(i32),
@@ -31,7 +32,7 @@ enum How {
     OutOfMemory,
 }
 
-/// A requested crash.
+/// A crash that `--fake-die` requests.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderedCrash {
     /// The point of the crash.
@@ -57,6 +58,7 @@ impl OrderedCrash {
 }
 
 impl How {
+    /// Ends the process in this way.
     fn happen(self) -> ! {
         match self {
             Self::Exit(code) => exit::leave(code),

@@ -1,4 +1,4 @@
-//! The five API dialects of text generation.
+//! Writes generated text in each of the five API dialects that llama-server speaks.
 
 mod chat;
 mod completions;
@@ -27,7 +27,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// Returns the error for a request without its input; `/v1/messages` takes that for a failure of its own.
+    /// Returns the error for a request without its input. `/v1/messages` reports it as a server error.
     pub(super) fn invalid(self, message: &str) -> Response {
         match self {
             Self::Messages => Response::error(500, "server_error", message),

@@ -1,4 +1,4 @@
-//! Ways to end this process before `main` returns.
+//! Ends this process before `main` returns: by exit, signal or abort.
 
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ pub(super) fn abort() -> ! {
     std::process::abort()
 }
 
+/// Disables the core dump of this process, whose death is intended.
 fn leave_no_core() {
     let none = Rlimit {
         current: Some(0),

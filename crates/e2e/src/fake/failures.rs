@@ -1,4 +1,4 @@
-//! Failures of llama-server at the start, with its log lines.
+//! Imitates failures of llama-server at its start, with the log lines of the real server.
 
 use std::fmt::Display;
 use std::io::Read;

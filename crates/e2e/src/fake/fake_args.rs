@@ -1,4 +1,4 @@
-//! The command line: llama-server's relevant flags, and the stand-in's own switches.
+//! Parses the command line: llama-server's relevant flags, and the fake's own switches.
 
 use std::path::PathBuf;
 use std::time::Duration;

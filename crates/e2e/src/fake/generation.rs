@@ -1,5 +1,5 @@
-//! Generates text: waits for a slot, then produces tokens at the configured pace, streamed or at
-//! once.
+//! Generates the made-up text: waits for a slot, then produces tokens at the configured pace,
+//! streamed or in one response.
 
 use std::io;
 use std::time::{Duration, Instant};

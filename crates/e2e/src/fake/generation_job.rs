@@ -1,4 +1,4 @@
-//! The parameters of a requested generation.
+//! Parses the parameters of a request for text.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct GenerationJob {
     pub(super) limited: bool,
     pub(super) prompt_tokens: u64,
     pub(super) include_usage: bool,
-    /// Silence after which a stream gets a comment.
+    /// Silence after which a stream sends an SSE comment, to keep the connection open.
     pub(super) ping: Option<Duration>,
     /// The ID, random in the real server, sequential here.
     pub(super) id: String,

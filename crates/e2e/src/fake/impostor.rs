@@ -1,4 +1,5 @@
-//! A hostile child: takes over the sockets of another model's children and answers in their place.
+//! Acts as a hostile child: takes over the sockets of another model's children and answers in their
+//! place.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use super::clock;
 
-/// Number of generations whose sockets are taken over.
+/// Number of children of the model, one after the other, whose sockets are taken over.
 const GENERATION_COUNT: u32 = 9;
 
 /// Interval between checks of each socket.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
+/// The answer to every request on a stolen socket.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstolen";
 
 /// Requests received on stolen sockets.
@@ -31,6 +33,7 @@ impl StolenRequests {
         serde_json::json!({ "connections": connections, "sent": sent }).to_string()
     }
 
+    /// Answers a client and records all bytes that it sends.
     fn take(&self, mut client: UnixStream) {
         // Answers first, to satisfy the probe of a supervisor that does not check the peer.
         let _ = client.write_all(ANSWER);

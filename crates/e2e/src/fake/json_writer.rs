@@ -1,4 +1,4 @@
-//! Writes JSON, for the real server's order of keys.
+//! Writes parts of JSON that callers assemble as text, so that keys have the real server's order.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The lifecycle of the process: start, load, ready, end.
+//! Runs the fake llama-server through its life: start, load, ready, end.
 
 use std::io;
 use std::path::Path;
@@ -48,6 +48,7 @@ pub fn run(words: impl IntoIterator<Item = String>) -> ExitCode {
     }
 }
 
+/// Serves until a signal or the router stops the server.
 fn live(args: FakeArgs) -> io::Result<()> {
     let server = start(args)?;
     load(&server);

@@ -29,6 +29,7 @@ pub(super) fn answer(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Returns the time since the first line, as the real server prints it.
 fn stamp() -> String {
     static START: OnceLock<Instant> = OnceLock::new();
     let micros = START.get_or_init(clock::now).elapsed().as_micros();

@@ -1,4 +1,4 @@
-//! Parses request heads, as strictly as the real server.
+//! Parses request heads, as strictly as the real llama-server.
 
 use std::io;
 
@@ -6,9 +6,13 @@ use super::sockets::Socket;
 
 /// Limit on a line; a longer line ends the connection without a response.
 const MAX_LINE_BYTES: usize = 32768;
+/// Limit on the target; a longer one gets 414.
 const MAX_TARGET_BYTES: usize = 32768;
+/// Limit on a field line; a longer one gets 400.
 const MAX_FIELD_BYTES: usize = 8192;
+/// Limit on the number of fields; more get 400.
 const MAX_FIELDS: usize = 100;
+/// The known methods. Test routes accept any method.
 const METHODS: &[&str] = &[
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
 ];

@@ -1,4 +1,4 @@
-//! Response heads with the real server's fields in its order, and errors in its shapes.
+//! Writes responses with the real server's header fields, in its order, and errors in its format.
 
 use super::json_writer::quote;
 

@@ -3,13 +3,14 @@
 //! The real server has one condition variable for all results. A waiting request checks for a
 //! departed client only after a second without any result, and every result of any request restarts
 //! that second. So on a busy server a client that leaves a request without streaming keeps its
-//! slot; the stand-in behaves the same.
+//! slot; this fake server behaves the same.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock;
 
+/// Time without any result after which a waiting request checks for a departed client.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// Counts results and wakes waiting requests.

@@ -1,4 +1,5 @@
-//! The protocol between a llama-server and the router that started it.
+//! Speaks the protocol between a llama-server and the router that started it: a llama-server in
+//! router mode, or paddock, which uses the same protocol.
 //!
 //! With `LLAMA_SERVER_ROUTER_PORT` in its environment the server reports its state on stdout and,
 //! after the load, reads commands from stdin: an exit line stops it, end of file ends it with 1.
@@ -31,6 +32,7 @@ pub(super) fn ready(server: &Server) {
     }
 }
 
+/// Writes a state line to stdout.
 fn tell(state: &str, payload: &str) {
     let line =
         format!("cmd_child_to_router:state:{{\"state\":\"{state}\",\"payload\":{payload}}}\n");

@@ -1,4 +1,4 @@
-//! Routes requests to their responses.
+//! Routes requests of the fake llama-server to their responses.
 
 use std::io;
 
@@ -47,6 +47,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<AfterExchang
     handle(exchange, route)
 }
 
+/// The routes that the fake llama-server imitates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Health,

@@ -1,4 +1,4 @@
-//! Attempts operations that a sandbox may deny.
+//! Attempts operations that paddock's sandbox may deny, for the route `/__fake/try`.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, test_kill_process};
 
-/// Attempts the operation in a query and returns the result.
+/// Attempts the operation in a query, such as `read=PATH`, and returns the result.
+/// `ask=PROGRAM,ARG,…` returns the output of a program.
 pub(super) fn json(query: &str) -> serde_json::Value {
     let (what, value) = query.split_once('=').unwrap_or((query, ""));
     if what == "ask" {
@@ -21,6 +22,7 @@ pub(super) fn json(query: &str) -> serde_json::Value {
     serde_json::json!({ "errno": errno, "error": words })
 }
 
+/// Attempts an operation and returns the error of the system, if any.
 fn attempt(what: &str, value: &str) -> io::Result<()> {
     match what {
         "read" => fs::read(value).map(drop),

@@ -1,4 +1,4 @@
-//! State shared by all threads.
+//! Holds the state that all threads of the fake llama-server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -27,7 +27,7 @@ pub(super) struct Server {
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) listeners: Vec<Listener>,
-    /// Requests received on sockets of another model.
+    /// Requests received on sockets taken over from another model (`--fake-impersonate`).
     pub(super) loot: Arc<StolenRequests>,
     loaded: AtomicBool,
     stopping: AtomicBool,

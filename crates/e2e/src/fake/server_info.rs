@@ -1,4 +1,5 @@
-//! The stand-in's descriptions of itself: models, properties, slots, metrics.
+//! Writes the answers in which the fake llama-server describes itself: models, properties, slots,
+//! metrics.
 
 use super::json_writer::{array, quote};
 use super::response::Response;

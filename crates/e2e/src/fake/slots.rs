@@ -1,4 +1,5 @@
-//! The slots: limits concurrent generations; others wait in order.
+//! Limits concurrent generations to the number of slots, as llama-server does; further ones wait in
+//! order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ pub(super) struct Slots {
     results: Arc<ResultSignal>,
 }
 
+/// The slots and the queue. A task is one generation, identified by its number.
 #[derive(Debug)]
 struct SlotState {
     /// The current task of each slot.

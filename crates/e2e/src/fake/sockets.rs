@@ -1,4 +1,4 @@
-//! Listeners and connections, TCP or unix.
+//! Wraps listeners and connections, TCP or unix.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

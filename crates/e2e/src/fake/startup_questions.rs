@@ -1,4 +1,5 @@
-//! Answers paddock's questions before a load: devices and flags.
+//! Answers `--list-devices` and `--help`, with which paddock asks for devices and flags before a
+//! load.
 
 use super::signals;
 
@@ -25,6 +26,7 @@ pub(super) fn answer(words: &[String]) -> Option<String> {
     asked("--help").then(|| help.to_owned())
 }
 
+/// Returns the output of `--list-devices` for the devices in `named`.
 fn devices(named: &str) -> String {
     let lines: Vec<String> = named
         .split(',')

@@ -53,6 +53,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_, '_>) -> io::Result<AfterExchang
     }
 }
 
+/// Answers with the bytes of the request.
 fn echo(exchange: &mut Exchange<'_, '_>) -> io::Result<AfterExchange> {
     match exchange.body() {
         Ok(body) => {

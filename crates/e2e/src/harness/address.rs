@@ -1,4 +1,4 @@
-//! Addresses of listeners, TCP or unix.
+//! Parses and prints the addresses of listeners, TCP or unix.
 
 use std::fmt;
 use std::net::SocketAddr;

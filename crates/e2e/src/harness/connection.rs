@@ -1,4 +1,4 @@
-//! A blocking client that exposes bytes as received.
+//! Sends requests and receives responses with a blocking client, which exposes bytes as received.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ pub struct Connection {
     framing: BodyFraming,
     /// Decoded bytes of an incomplete event.
     events: Vec<u8>,
+    /// Trailer fields after the last chunk, as received.
     trailers: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Received responses, with heads as sent.
+//! Parses the heads of received responses, and keeps their bytes as sent.
 
 use std::fmt;
 

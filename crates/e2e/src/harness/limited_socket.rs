@@ -1,4 +1,4 @@
-//! A blocking socket, TCP or unix, with a time limit on every call.
+//! Wraps a blocking socket, TCP or unix, with a time limit on every call.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Address, LIMIT};
 
+/// A connected socket. Every read and write fails after a time limit.
 #[derive(Debug)]
 pub(super) enum LimitedSocket {
     Tcp(TcpStream),

@@ -1,4 +1,4 @@
-//! The model file of the tests.
+//! Makes the model file of the tests.
 
 use paddock_gguf::builder::GgufBuilder;
 

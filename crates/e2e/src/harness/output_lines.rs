@@ -1,3 +1,5 @@
+//! Reads the output of a process on a thread, so that tests can search it while the process runs.
+
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -1,4 +1,4 @@
-//! A running paddock process.
+//! Starts, observes and stops a paddock process in a test.
 
 use std::fs;
 use std::io::{self, Write};

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use super::{LIMIT, Paddock, model_file, wait_for};
 
-/// The file whose creation releases an engine held back before its load.
+/// The file for which a script waits before it starts an engine that is held back.
 pub(super) const RELEASE_LOAD_FILE: &str = "let-load";
 
-/// The file whose creation releases streams held open.
+/// The file whose creation lets held streams send their last token (`--fake-hold`).
 pub(super) const RELEASE_STREAMS_FILE: &str = "let-end";
 
-/// Configures a paddock: a temporary directory with a configuration, a model file and a stand-in
-/// engine, unless replaced.
+/// Configures a paddock: a temporary directory with a configuration and a model file, and the fake
+/// llama-server as the engine. Each of these can be replaced.
 ///
 /// The model is named `m`. Settings are lines of TOML with dotted keys, such as
 /// `server.drain_timeout = '1s'`.
@@ -28,6 +28,7 @@ pub struct PaddockBuilder {
     listen: Vec<String>,
     admin: Vec<String>,
     settings: Vec<String>,
+    /// Options of the command `paddock wrap`.
     wrap_options: Vec<String>,
     env: Vec<(String, String)>,
     directory: TempDir,

@@ -1,10 +1,12 @@
-//! Paths of the real engine, the real model and other programs that the scripts find or build.
+//! Finds the real llama-server, a real model and third-party clients, for tests without the fake.
+//! An environment variable names each path; without the variable a script finds or builds the file.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+// Each path is found once per test process.
 static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_ENGINE", "engine"));
 static MODEL: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_MODEL", "model"));
 static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_CLIENTS", "clients"));

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 /// Limit on waiting for anything that must happen, even on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// The time during which something must not happen.
+/// The time for which a test watches to show that something does not happen.
 pub const WATCH_TIME: Duration = Duration::from_millis(300);
 
-/// Bounds of the pause between two looks at a condition.
+/// Bounds of the pause between two checks of a condition.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -22,12 +22,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Polls until the condition holds.
+/// Polls until the condition holds; panics with `what`, its description, after `limit`.
 pub fn wait_until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(limit, what, || is_so().then_some(()));
 }
 
-/// Polls until `look` returns a value.
+/// Polls until `look` returns a value; panics with `what`, its description, after `limit`.
 pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = now();
     loop {

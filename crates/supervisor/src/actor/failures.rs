@@ -1,4 +1,4 @@
-//! Builds a child's failure from its exit, its output and the kernel's counters.
+//! Builds a child's failure from its exit, its output and the kernel's counts of out-of-memory kills.
 
 use super::Actor;
 use crate::{
@@ -10,15 +10,15 @@ use crate::{
     stdin_end,
 };
 
-/// Lines of output that are searched for the cause of a failure.
+/// Last lines of output that are searched for the cause of a failure.
 const MAX_EVIDENCE_LINES: usize = 200;
 
-/// Lines of output that a failure carries.
+/// Last lines of output that a failure carries for people to read.
 const MAX_TAIL_LINES: usize = 20;
 
 impl Actor {
-    /// Finds the cause of a child's exit. If the child exited with its standard input, later children do
-    /// without one.
+    /// Finds the cause of a child's exit. If the child exited because its standard input ended, later children are
+    /// started in a mode that does not depend on standard input.
     pub(super) fn exit_failure(
         &mut self,
         pid: u32,
@@ -61,6 +61,7 @@ impl Actor {
         );
     }
 
+    /// Builds the failure of a ready child that was killed because it hung or failed its requests.
     pub(super) fn hang_failure(&self, output: &Output, why: HangEvidence) -> Failure {
         let (class, message) = classify_failure::describe_hang(&self.spec.program, why);
         Failure {

@@ -1,4 +1,4 @@
-//! The time between two children.
+//! Waits between a failed child and the next one, as the restart policy decides.
 
 use super::{Actor, FailedChild, Flow, desired_at_least, sleep_until};
 use crate::State;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Actor {
-    /// Waits until the next child is due; breaks if a stop is requested.
+    /// Publishes the failure and waits until the next child is due, or for a stop if the policy allows no other
+    /// child. Returns `Break` if a stop is requested.
     pub(super) async fn wait_for_restart(&mut self, failed: FailedChild) -> Flow {
         let FailedChild {
             failure,

@@ -1,4 +1,5 @@
-//! Watches a child that serves: by its exit alone, until requests wait for it or fail.
+//! Watches a ready child: always for its exit, and with probes only while requests wait long for an answer or end in
+//! server errors.
 
 use tokio::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The end of a child that still runs.
+//! Stops a running child: with SIGTERM, and with SIGKILL if the child does not exit in time.
 
 use super::{Actor, KILL_REPORT_INTERVAL, desired_at_least};
 use crate::State;
@@ -9,7 +9,9 @@ use rustix::process::Signal;
 use tokio::time;
 
 impl Actor {
-    /// Sends SIGTERM, waits, sends SIGTERM, waits, sends SIGKILL, and reaps. A desired kill ends a wait.
+    /// Sends SIGTERM, waits, sends SIGTERM, waits, sends SIGKILL, and reaps. A caller that asks for a kill ends the
+    /// waits. Two SIGTERMs, because llama-server finishes open requests after the first and exits at once after the
+    /// second.
     pub(super) async fn stop(&mut self, process: &mut Process) {
         self.state.publish(State::Stopping { pid: process.id() });
         for grace in [self.spec.stop.first_grace, self.spec.stop.second_grace] {
@@ -34,7 +36,7 @@ impl Actor {
     }
 }
 
-/// Kills the process group and reaps the child, however long the kernel takes.
+/// Kills the process group and waits, without a limit, until the child is reaped.
 pub(super) async fn kill(process: &mut Process) {
     process.signal(Signal::KILL);
     while time::timeout(KILL_REPORT_INTERVAL, process.wait())

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{Listener, probe};
 
-/// The health of the child's inference.
+/// The health of the child's inference, judged by paddock's own inference requests (probes), sent in rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InferenceHealth {
     Works,
-    /// Requests have failed, and `rounds` rounds of probes.
+    /// Requests have failed, and so have `rounds` rounds of probes.
     Suspect {
         rounds: u32,
     },
@@ -27,6 +27,7 @@ pub(crate) enum InferenceHealth {
 pub(crate) struct InferenceWatch {
     policy: InferencePolicy,
     errors: InferenceErrors,
+    /// Changes with each server error that follows another one.
     repeated: watch::Receiver<()>,
     listener: Listener,
     check: InferenceCheck,

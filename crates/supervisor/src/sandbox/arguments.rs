@@ -1,4 +1,5 @@
-//! Converts a sandbox to arguments of the shim, and back.
+//! Converts a sandbox to arguments of the exec shim, the process that enters the sandbox and then becomes the child,
+//! and back.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -7,6 +8,7 @@ use std::{
 
 use super::{AccessRight, Network, PathGrant, Sandbox};
 
+/// The word for each access right; a grant is the argument `WORD=PATH`.
 const RIGHTS: [(AccessRight, &str); 8] = [
     (AccessRight::Execute, "execute"),
     (AccessRight::Read, "read"),
@@ -17,6 +19,7 @@ const RIGHTS: [(AccessRight, &str); 8] = [
     (AccessRight::Device, "device"),
     (AccessRight::Listen, "listen"),
 ];
+// The other words of the arguments.
 const SANDBOX: &str = "sandbox";
 const STRICT: &str = "strict";
 const FILES: &str = "files";

@@ -1,8 +1,8 @@
-//! The parts of a sandbox that a kernel supports.
+//! Determines which parts of a sandbox the running kernel can enforce.
 
 use super::{Network, Sandbox};
 
-/// The support of each part of a sandbox.
+/// The parts of a sandbox: each is true if it is, or can be, enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSupport {
     /// The child ends when its parent does.
@@ -17,7 +17,7 @@ pub struct SandboxSupport {
     pub metadata: bool,
     /// The child uses only sockets of its machine, and TCP as far as granted.
     pub network: bool,
-    /// The child signals no process outside, and connects to no abstract socket there.
+    /// The child signals no process outside its sandbox, and connects to no abstract socket there.
     pub scope: bool,
     /// The child sets no limit or priority of another process, and traces none outside.
     pub processes: bool,

@@ -1,4 +1,4 @@
-//! The arguments of the shim.
+//! Parses the arguments of the exec shim, which enters the sandbox and then becomes the child's program.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,4 @@
-//! The cleanup process: outlives its parent, and then kills what the parent's children have left.
+//! Runs the cleanup process, which outlives its parent and then kills the processes that the parent's children left.
 //!
 //! The kernel ends children with their parent, but not what those have started. A process that is killed
 //! cannot clean up after itself, so another one waits for its end, in one read, without ever waking.

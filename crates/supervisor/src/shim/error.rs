@@ -1,4 +1,4 @@
-//! Errors of the shim, which enters the sandbox and then executes the child's program.
+//! Defines the errors of the shim, which enters the sandbox and then executes the child's program.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! The rules that the kernel enforces by Landlock.
+//! Applies the rules of a sandbox that the kernel enforces by Landlock.
 
 use std::{fs, io, path::Path};
 
@@ -11,7 +11,7 @@ use landlock::{
 use super::system_grants;
 use crate::sandbox::{AccessRight, Network, PathGrant, Sandbox};
 
-/// The newest level whose rules are used. Level 7 adds no restriction.
+/// The newest version of Landlock's ABI whose rules are used. Version 7 adds no restriction.
 const LEVEL: ABI = ABI::V6;
 
 /// Restricts this process irrevocably: by the rules that the kernel supports, or by all of them for a strict
@@ -42,7 +42,7 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
     if let Network::Listen(port) = sandbox.network {
         rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
     }
-    // Set already, as a part of its own.
+    // The shim has set no_new_privs before, as a separate part of the sandbox.
     let restricted = rules.no_new_privs(false).restrict_self()?;
     Ok(restricted.ruleset != RulesetStatus::NotEnforced)
 }
@@ -50,7 +50,7 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<bool, RulesetError> {
 /// Adds a grant; a missing path grants nothing.
 fn add(rules: RulesetCreated, grant: &PathGrant) -> Result<RulesetCreated, RulesetError> {
     if let Err(error) = make(grant) {
-        // The path may exist, or the child may do without.
+        // The path may exist already, or the child may not need it.
         let path = grant.path.display();
         tracing::debug!(%path, %error, "cannot create the path");
     }

@@ -1,4 +1,4 @@
-//! The resource limits of a child.
+//! Sets the resource limits of a child.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The rules that the kernel enforces with a filter of system calls (seccomp(2)).
+//! Applies the rules of a sandbox that the kernel enforces with a filter of system calls (seccomp(2)).
 //!
 //! The filter denies calls for which Landlock has no rule. A filter sees the number and the arguments of a
 //! call, and no memory behind a pointer; a denied call fails with an error number, and the child continues. The
@@ -58,6 +58,7 @@ pub(super) fn restrict(sandbox: &Sandbox, landlocked: bool) -> Result<(), Filter
     }
 }
 
+/// Compiles and installs the filters of a sandbox.
 fn install(sandbox: &Sandbox, landlocked: bool) -> Result<(), FilterError> {
     let own = std::process::id();
     let mut calls = x32_guard();

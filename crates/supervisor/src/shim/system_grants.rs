@@ -1,4 +1,4 @@
-//! The grants that every program needs on a system, and those that GPUs need in addition.
+//! Lists the paths that any sandboxed program may use: those that every program needs, and those that GPUs need.
 //!
 //! Sources for the paths of GPU libraries and the files they open: NVIDIA's driver README ("Installed
 //! Components", "Configuring Environment Variables"), the CUDA C++ Programming Guide ("CUDA Environment

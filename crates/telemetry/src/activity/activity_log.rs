@@ -1,4 +1,4 @@
-//! The activity log: entries in memory and in the file as one list.
+//! Presents the activity log, whose entries are in memory and in a file, as one list.
 //!
 //! New entries wait in memory until the next write. While the disk fails they stay there, bounded, and the
 //! oldest are lost.
@@ -18,7 +18,8 @@ use std::time::{Duration, SystemTime};
 /// Maximum requests buffered in memory while the disk fails, or without a file.
 const MAX_BUFFERED_REQUESTS: usize = 10_000;
 
-/// Maximum anonymous refusals among the buffered requests once the buffer is full.
+/// Maximum anonymous refusals (requests without an API key that were refused before they reached a model; any
+/// client can send these) among the buffered requests once the buffer is full.
 const MAX_BUFFERED_ANONYMOUS_REFUSALS: usize = MAX_BUFFERED_REQUESTS / 20;
 
 /// Maximum events buffered in memory while the disk fails, or without a file.
@@ -38,12 +39,14 @@ pub(super) struct ActivityLog {
     /// Retention of entries in the file; None disables the file.
     retention: Option<Duration>,
     max_bytes: u64,
+    /// The open file, if there is one and it works.
     store: Option<ActivityStore>,
     /// Entries not yet written to the file.
     requests: RecentEntries<LoggedRequest>,
     events: RecentEntries<LifecycleEvent>,
     /// While the disk fails: the value of `lost` when the failure began. The failure has been logged.
     lost_before_failure: Option<u64>,
+    /// Count of entries lost so far.
     lost: Arc<AtomicU64>,
 }
 

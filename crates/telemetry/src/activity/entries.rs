@@ -1,4 +1,4 @@
-//! Entries of the activity log, and the query that selects them.
+//! Defines the entries of the activity log, and the query that selects them.
 
 use crate::{Outcome, RecordBatch, RequestRecord};
 use paddock_admission::error::unix_seconds;
@@ -23,15 +23,15 @@ pub struct LoggedRequest {
     pub(crate) route: Keyword,
     /// Status sent to the client.
     pub(crate) status: Option<u16>,
-    /// End of the exchange.
+    /// Result of the exchange, such as `complete` or `refused`.
     pub outcome: Keyword,
     /// Kind of paddock's own error, if any.
     pub error: Option<Keyword>,
-    /// Time in the queue.
+    /// Time in paddock's queue for the model.
     pub queue: Duration,
     /// Time spent waiting for the model to load (not included in `queue`).
     pub load: Duration,
-    /// Estimated wait inside the child for a slot.
+    /// Estimated wait for a slot inside the model's llama-server process.
     pub engine_wait: Duration,
     /// Time from the request's first byte to the first body byte of a streamed answer.
     pub(crate) ttft: Option<Duration>,

@@ -1,11 +1,15 @@
+//! Stores recurring words as small numbers in a table of the activity database.
+
 use foldhash::HashMap;
 use rusqlite::{Connection, Result};
 
+/// Reads all words; also compiled when the file is opened, to check its tables.
 pub(super) const SELECT_WORDS: &str = "SELECT id, word FROM words";
 
+/// Adds a word; `SQLite` chooses the number.
 const INSERT_WORD: &str = "INSERT INTO words (word) VALUES (?1)";
 
-/// Stores recurring words as small numbers: names of models and keys, and paddock's own keywords.
+/// The numbers of recurring words (names of models and keys, and paddock's own keywords), in both directions.
 #[derive(Debug)]
 pub(super) struct WordInterner {
     numbers: HashMap<String, i64>,

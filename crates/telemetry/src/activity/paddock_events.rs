@@ -1,4 +1,4 @@
-//! paddock's own starts and stops, as lifecycle events.
+//! Makes lifecycle events of paddock's own starts and stops.
 
 use super::LifecycleEvent;
 use std::time::SystemTime;
@@ -31,7 +31,7 @@ pub(super) fn is_start(last: &LifecycleEvent) -> bool {
     last.event == STARTED
 }
 
-/// Returns the event of paddock's stop: by a signal, or by a panic of this part.
+/// Returns the event of paddock's stop: by a signal, or because the part named in `panicked` has panicked.
 pub fn stopped_event(panicked: Option<&str>) -> LifecycleEvent {
     match panicked {
         None => paddock_event(

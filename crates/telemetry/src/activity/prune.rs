@@ -13,14 +13,15 @@ const MAX_PAGES_PER_STEP: i64 = 256;
 /// Maximum number of events kept.
 const MAX_EVENTS: i64 = 100_000;
 
-/// Pages are released once one in this many is free; below that, tomorrow's writes reuse them.
+/// Pages are released once one page in `MIN_FREE_DIVISOR` is free; fewer free pages are left for later writes.
 const MIN_FREE_DIVISOR: i64 = 4;
 
+/// Records the greatest sequence number deleted from a table.
 pub(super) const UPSERT_DELETED: &str = "
     INSERT INTO deleted (what, seq) VALUES (?1, ?2)
     ON CONFLICT (what) DO UPDATE SET seq = max(seq, excluded.seq)";
 
-/// A table and the statements that delete its oldest rows.
+/// A table, and the statements that find its first and last row and delete its oldest rows.
 struct PrunedTable {
     name: &'static str,
     first: &'static str,

@@ -1,4 +1,4 @@
-//! The newest entries of a log, bounded, in memory.
+//! Keeps the newest entries of a log in memory, up to a limit.
 
 use super::{ActivityQuery, Page};
 use std::collections::VecDeque;
@@ -9,7 +9,8 @@ pub(super) struct RecentEntries<T> {
     entries: VecDeque<(u64, T)>,
     capacity: usize,
     next_seq: u64,
-    /// Selects minor entries, which make room first once there are more than `minor_share` of them.
+    /// Selects minor entries (such as refusals without an API key). If the list is full and has more than
+    /// `minor_share` minor entries, a new entry replaces the oldest of them.
     is_minor: fn(&T) -> bool,
     minor_share: usize,
     /// Number of minor entries.

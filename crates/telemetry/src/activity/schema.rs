@@ -1,6 +1,8 @@
+//! Defines the tables of the activity database, and the migrations from earlier versions.
+
 use crate::database::Database;
 
-/// The file of requests and events.
+/// The activity database: its tables for ended requests and lifecycle events.
 ///
 /// Rows are small: words are numbers, times are microseconds. `id_hash` indexes the id within blocks of 65,536
 /// consecutive rows: ids are random, and an index sorted by id alone would write to random pages for every

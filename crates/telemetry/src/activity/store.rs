@@ -1,4 +1,4 @@
-//! Writes entries to the file, and reads pages of them.
+//! Writes entries of the activity log to the database file, and reads pages of them.
 
 use super::interned_words::WordInterner;
 use super::schema::{ACTIVITY_DATABASE, BLOCK_BITS};
@@ -10,26 +10,31 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Adds an ended request. Words are stored as numbers, times in microseconds.
 pub(super) const INSERT_REQUEST: &str = "
     INSERT INTO requests (seq, at_us, id, id_hash, model, key, route, status, outcome, error, queue_us,
         load_us, ttft_us, total_us, token_ns, prompt, cached, generated, bytes_in, bytes_out, engine_us)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
         ?21)";
 
+/// Adds a lifecycle event.
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO events (seq, at_us, model, event, reason, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
+/// Reads requests; the condition follows.
 const SELECT_REQUESTS: &str = "
     SELECT seq, at_us, id, model, key, route, status, outcome, error, queue_us, load_us, ttft_us, total_us,
         token_ns, prompt, cached, generated, bytes_in, bytes_out, engine_us
     FROM requests WHERE ";
 
+/// Reads lifecycle events; the condition follows.
 const SELECT_EVENTS: &str = "SELECT seq, at_us, model, event, reason, message FROM events WHERE ";
 
-/// Selects the requests of one block with this id.
+/// Selects the requests with this id in one block of 65,536 consecutive rows.
 const WHERE_ID_IN_BLOCK: &str = "seq >> 16 = ?1 AND id_hash = ?2 AND id = ?3 ORDER BY seq DESC";
 
-/// Select the least and the greatest sequence number, and the greatest one deleted.
+/// Statements for requests and for events that read the least and the greatest sequence number, and the greatest one
+/// deleted.
 const SELECT_SEQ_BOUNDS: [&str; 2] = [
     "SELECT (SELECT min(seq) FROM requests), (SELECT max(seq) FROM requests),
         (SELECT seq FROM deleted WHERE what = 'requests')",

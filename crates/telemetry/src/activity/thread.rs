@@ -1,4 +1,4 @@
-//! The thread that owns the activity log.
+//! Runs the thread that owns the activity log.
 //!
 //! `SQLite` blocks for the disk, so one thread owns the file; other tasks send it entries and queries. A
 //! runtime of its own waits for all inputs at once.
@@ -56,6 +56,7 @@ pub struct ActivityHandle {
 /// An ended request and its sequence number.
 pub type NumberedRequest = Arc<(u64, LoggedRequest)>;
 
+/// A query, with the channel for its result.
 #[derive(Debug)]
 enum ActivityCommand {
     ListRequests(ActivityQuery, oneshot::Sender<Page<LoggedRequest>>),

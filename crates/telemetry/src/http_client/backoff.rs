@@ -1,3 +1,5 @@
+//! Computes pauses between retries.
+
 use std::time::Duration;
 
 /// Exponential backoff between retries.

@@ -1,4 +1,4 @@
-//! TLS for paddock's own requests. Root certificates are read on the first https connection.
+//! Secures paddock's own requests with TLS. Root certificates are read on the first https connection.
 
 mod failure;
 
@@ -53,11 +53,13 @@ impl TrustedRoots {
         Ok(config)
     }
 
+    /// Locks the TLS configuration with the root certificates read so far, if any.
     fn cached_config(&self) -> std::sync::MutexGuard<'_, Option<Arc<ClientConfig>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Reads the trusted root certificates; fails if there are none.
 fn load_roots() -> Result<RootCertStore, TlsFailure> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

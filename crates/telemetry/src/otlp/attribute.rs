@@ -1,3 +1,5 @@
+//! Builds OTLP attributes, and the resource and scope that all spans and metrics of paddock carry.
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -26,7 +28,7 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     }
 }
 
-/// Returns the resource: this run of paddock.
+/// Returns the OTLP resource that describes this run of paddock; `run` is the id of the run.
 pub(super) fn resource(run: &str) -> Resource {
     Resource {
         attributes: vec![
@@ -38,7 +40,7 @@ pub(super) fn resource(run: &str) -> Resource {
     }
 }
 
-/// Returns the instrumentation scope.
+/// Returns the OTLP instrumentation scope, the same for all spans and metrics.
 pub(super) fn scope() -> InstrumentationScope {
     InstrumentationScope {
         name: "paddock".to_owned(),

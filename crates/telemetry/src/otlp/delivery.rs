@@ -1,3 +1,5 @@
+//! Sends one request to the collector until it is accepted or must be dropped.
+
 use super::retry_policy::{Attempt, RetryDecision, decide_retry};
 use crate::http_client::{HttpAnswer, HttpClient, HttpClientError, describe};
 use http::HeaderValue;
@@ -9,7 +11,7 @@ use tokio::time::{Instant, sleep};
 /// Maximum bytes read of an answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Sends one signal, and logs changes between success and failure.
+/// Sends one signal (`traces` or `metrics`) to the collector, and logs changes between success and failure.
 #[derive(Debug)]
 pub(super) struct Delivery {
     signal: &'static str,

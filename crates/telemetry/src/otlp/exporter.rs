@@ -1,6 +1,7 @@
-//! The two tasks that send spans and metrics, and their shutdown.
+//! Runs and shuts down the two tasks that send spans and metrics.
 //!
-//! Each task sends one signal, so that a failing delivery of one does not delay the other.
+//! Each task sends one signal (OpenTelemetry's word for a kind of data), so that a failing delivery of one does not
+//! delay the other.
 
 use super::attribute::{resource, scope};
 use super::delivery::Delivery;

@@ -1,3 +1,5 @@
+//! Gives workers and the exporter access to the current collector, and counts lost spans.
+
 use crate::RecordBatch;
 use paddock_config::Collector;
 use std::sync::Arc;
@@ -8,12 +10,14 @@ use tokio::sync::{mpsc, watch};
 #[derive(Debug, Clone)]
 pub struct OtlpHandle(Arc<Shared>);
 
+/// State shared by the clones of a handle.
 #[derive(Debug)]
 struct Shared {
+    /// The collector of the current configuration, if any.
     collector: watch::Sender<Option<Collector>>,
     /// True while there is a collector; workers read this flag for each request.
     enabled: AtomicBool,
-    /// Number of lost spans.
+    /// Number of spans that were dropped instead of delivered.
     lost: AtomicU64,
 }
 

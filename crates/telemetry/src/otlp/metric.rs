@@ -40,6 +40,7 @@ pub(super) fn metrics_from_families(families: Vec<MetricFamily>, period: Period)
     some.map(|family| convert_metric(family, period)).collect()
 }
 
+/// Converts one metric. Numbers and histograms are separate kinds of OTLP data.
 fn convert_metric(family: MetricFamily, period: Period) -> Metric {
     let MetricName {
         name,

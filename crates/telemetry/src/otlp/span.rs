@@ -33,6 +33,7 @@ pub(super) fn spans_from_batch(batch: &RecordBatch) -> impl Iterator<Item = Span
     })
 }
 
+/// Returns the name of the record's model; the record itself has only an index.
 fn model_name<'a>(batch: &'a RecordBatch, record: &RequestRecord) -> Option<&'a str> {
     let ModelId(index) = record.model?;
     batch.names.get(index)?.as_deref()

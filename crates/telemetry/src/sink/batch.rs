@@ -1,4 +1,4 @@
-//! A batch of events as JSON, ready to be posted to the configured receiver.
+//! Turns a batch of events into JSON, ready to be posted to the configured receiver.
 
 use super::SinkEvent;
 use bytes::Bytes;

@@ -1,8 +1,10 @@
-//! `/v1/chat/completions`.
+//! Writes responses of `/v1/chat/completions`.
 
 use super::{GenerationJob, Tally, finish_reason, usage};
 use crate::fake::json_writer::quote;
 
+/// Returns the server-sent event for token `number`, counted from 1; the first is preceded by the
+/// events that open the response.
 pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     let content = quote(&job.token(number));
     let part = if number <= job.reasoning {
@@ -26,6 +28,7 @@ pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     ) + &delta
 }
 
+/// Returns the events after the last token of a stream.
 pub(super) fn last(job: &GenerationJob, tally: &Tally) -> String {
     let reason = format!(r#""{}""#, finish_reason(job));
     let timings = format!(r#","timings":{}"#, tally.timings);
@@ -37,6 +40,7 @@ pub(super) fn last(job: &GenerationJob, tally: &Tally) -> String {
     data(job, &end, "") + &data(job, "", &usage)
 }
 
+/// Returns the body of a response without streaming.
 pub(super) fn whole(job: &GenerationJob, tally: &Tally) -> String {
     format!(
         concat!(
@@ -55,6 +59,7 @@ pub(super) fn whole(job: &GenerationJob, tally: &Tally) -> String {
     )
 }
 
+/// Returns the choice of a chunk.
 fn choice(reason: &str, delta: &str) -> String {
     format!(r#"{{"finish_reason":{reason},"index":0,"delta":{delta}}}"#)
 }

@@ -1,8 +1,9 @@
-//! `/v1/completions`.
+//! Writes responses of `/v1/completions`.
 
 use super::{GenerationJob, Tally, finish_reason, usage};
 use crate::fake::json_writer::quote;
 
+/// Returns the server-sent event for token `number`, counted from 1.
 pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     format!(
         concat!(
@@ -18,6 +19,8 @@ pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     )
 }
 
+/// Returns the JSON object with usage and timings: without streaming the complete body, with the
+/// generated text as `text`; in a stream the data of the last event, with an empty `text`.
 pub(super) fn whole(job: &GenerationJob, tally: &Tally, text: &str) -> String {
     format!(
         concat!(

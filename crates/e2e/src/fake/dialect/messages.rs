@@ -1,8 +1,10 @@
-//! Anthropic's `/v1/messages`.
+//! Writes responses of Anthropic's `/v1/messages`.
 
 use super::GenerationJob;
 use crate::fake::json_writer::quote;
 
+/// Returns the server-sent event for token `number`, counted from 1; the first is preceded by the
+/// events that open the response.
 pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     let text = quote(&job.token(number));
     let delta = named_event(
@@ -19,6 +21,7 @@ pub(super) fn event(job: &GenerationJob, number: u64) -> String {
         + &delta
 }
 
+/// Returns the events after the last token of a stream.
 pub(super) fn last(job: &GenerationJob) -> String {
     let (reason, made) = (stop_reason(job), job.tokens);
     let delta = format!(
@@ -29,11 +32,13 @@ pub(super) fn last(job: &GenerationJob) -> String {
         + &named_event("message_stop", "")
 }
 
+/// Returns the body of a response without streaming.
 pub(super) fn whole(job: &GenerationJob) -> String {
     let content = format!(r#"[{{"type":"text","text":{}}}]"#, quote(&job.text()));
     message(job, &content, stop_reason(job), job.tokens)
 }
 
+/// Returns the message object, with this JSON content and stop reason.
 fn message(job: &GenerationJob, content: &str, stop_reason: &str, output: u64) -> String {
     format!(
         concat!(

@@ -1,8 +1,9 @@
-//! llama.cpp's own `/completion`.
+//! Writes responses of llama.cpp's own `/completion`.
 
 use super::{GenerationJob, Tally};
 use crate::fake::json_writer::quote;
 
+/// Returns the server-sent event for token `number`, counted from 1.
 pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     format!(
         concat!(
@@ -16,6 +17,9 @@ pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     )
 }
 
+/// Returns the JSON object with the final counts and timings: without streaming the complete body,
+/// with the generated text as `content`; in a stream the data of the last event, with an empty
+/// `content`.
 pub(super) fn whole(job: &GenerationJob, tally: &Tally, content: &str) -> String {
     format!(
         concat!(

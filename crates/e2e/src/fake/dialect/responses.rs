@@ -1,8 +1,10 @@
-//! `/v1/responses`.
+//! Writes responses of `/v1/responses`.
 
 use super::{GenerationJob, Tally};
 use crate::fake::json_writer::quote;
 
+/// Returns the server-sent event for token `number`, counted from 1; the first is preceded by the
+/// events that open the response.
 pub(super) fn event(job: &GenerationJob, number: u64) -> String {
     let item = format!(r#""item_id":"msg_{}""#, job.id);
     let text = quote(&job.token(number));
@@ -32,6 +34,7 @@ pub(super) fn event(job: &GenerationJob, number: u64) -> String {
         + &delta
 }
 
+/// Returns the events after the last token of a stream.
 pub(super) fn last(job: &GenerationJob, tally: &Tally) -> String {
     let item_id = format!(r#""item_id":"msg_{}""#, job.id);
     let (text, part) = (quote(&job.text()), part(job));

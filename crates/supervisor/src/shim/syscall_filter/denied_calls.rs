@@ -1,4 +1,4 @@
-//! The system calls that are denied to a child, with their arguments.
+//! Lists the system calls that are denied to a child, with the arguments that are denied.
 
 use seccompiler::{
     BackendError, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompRule,
@@ -7,8 +7,8 @@ use seccompiler::{
 use super::Denied;
 use crate::sandbox::{Network, Sandbox};
 
-/// Calls newer than the constants of libc. Every architecture gives a call since 424 the same number (the
-/// kernel's scripts/syscall.tbl).
+/// Calls newer than the constants of libc. From number 424 on, a call has the same number on every
+/// architecture (the kernel's scripts/syscall.tbl).
 const FCHMODAT2: i64 = 452;
 const SETXATTRAT: i64 = 463;
 const REMOVEXATTRAT: i64 = 466;
@@ -34,7 +34,7 @@ const METADATA: [i64; 15] = [
     FILE_SETATTR,
 ];
 
-/// The older forms of these calls. Later architectures never had them.
+/// The older forms of these calls, which architectures newer than x86-64 never had.
 #[cfg(target_arch = "x86_64")]
 const OLD_METADATA: [i64; 6] = [
     libc::SYS_chmod,
