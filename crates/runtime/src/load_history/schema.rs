@@ -3,8 +3,12 @@
 use super::store::SELECT;
 use paddock_telemetry::database::Database;
 
-/// The database of measurements. A row of `lessons` is the measurement of loads of the same files, arguments and
-/// engine.
+/// The database of what earlier loads showed, from which the next load is estimated.
+///
+/// A row of `lessons` sums up the loads of the same model files with the same arguments and engine: the memory that the
+/// engine reported (`reported`) and that the system showed (`observed`), both as JSON by device; the time of a load in
+/// microseconds (`load_us`); the context size in tokens, if the engine chose it (`context`); the number of loads; and the
+/// Unix times of the last measurement (`learned_at`) and of the last lookup, by the day (`used_at`).
 pub(super) const DATABASE: Database = Database {
     name: "learned.sqlite",
     description: "the load history",
