@@ -178,7 +178,7 @@ fn status() -> Status {
     }
 }
 
-/// So many seconds ago, and half a minute: no test takes that long.
+/// Returns the Unix time `seconds` and half a minute ago: no test takes so long that the printed age changes.
 fn ago(seconds: f64) -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     now.as_secs_f64() - seconds - 30.0

@@ -36,7 +36,7 @@ const MAX_CHILD_FIELDS: usize = 100;
 const UNANSWERED: ProxyError =
     ProxyError::UpstreamClosed("closed the connection before it responded");
 
-/// One request, its client, and the worker that serves them.
+/// A request, its client, and the worker that serves them.
 #[derive(Debug)]
 pub(super) struct Exchange<'a> {
     pub(super) worker: &'a Worker,

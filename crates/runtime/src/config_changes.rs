@@ -49,7 +49,7 @@ impl ApiKeyChanges {
 /// The difference between a model's old and new configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModelChange {
-    /// Nothing that concerns the model.
+    /// The model's settings are the same.
     Unchanged,
     /// Settings that apply to the running instance too.
     Adjusted,

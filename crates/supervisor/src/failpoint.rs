@@ -14,7 +14,7 @@ pub enum Failpoint {
     Runtime,
     /// The thread that forks, at its next request.
     Spawner,
-    /// One worker, at its next command.
+    /// A worker, at its next command.
     Worker,
     /// A handler of the admin plane.
     Admin,

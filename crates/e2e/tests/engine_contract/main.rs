@@ -1,4 +1,4 @@
-//! What the stand-in claims of llama-server: each row is checked against the stand-in and against the real engine.
+//! The contract between the stand-in and llama-server: each row is checked against both.
 //!
 //! `PADDOCK_TEST_ENGINE` and `PADDOCK_TEST_MODEL` name the engine and its model; if they are unset, `scripts/engine` and
 //! `scripts/model` find or build them.
