@@ -10,13 +10,18 @@ use crate::state_report;
 
 /// Returns true if a process reads the end of its standard input at once: nothing is open there, or /dev/null.
 ///
-/// A process that cannot be examined counts as one that has its input.
+/// A process that cannot be examined, or that is exiting, counts as one that has its input.
 pub(crate) fn is_at_end(pid: i32) -> bool {
-    let descriptors = format!("/proc/{pid}/fd");
-    match fs::read_link(format!("{descriptors}/0")) {
+    match fs::read_link(format!("/proc/{pid}/fd/0")) {
         Ok(target) => target == Path::new("/dev/null"),
-        Err(error) => error.kind() == io::ErrorKind::NotFound && Path::new(&descriptors).exists(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound && has_program(pid),
     }
+}
+
+/// Returns false if a process has exited, reaped or not. An exiting process gives up its program before it closes its
+/// descriptors (`do_exit` in Linux's kernel/exit.c).
+fn has_program(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 
 /// Returns true if an exited child has written that the end of its standard input was the cause.
@@ -30,6 +35,8 @@ pub(crate) fn was_the_cause(lines: &[String]) -> bool {
 mod tests {
     use std::process::{Command, Stdio};
 
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
     use super::*;
 
     #[test]
@@ -42,6 +49,12 @@ mod tests {
                 .unwrap();
             assert_eq!(is_at_end(child.id().cast_signed()), at_end);
             child.kill().unwrap();
+            let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            waitid(WaitId::Pid(Pid::from_child(&child)), exited).unwrap();
+            assert!(
+                !is_at_end(child.id().cast_signed()),
+                "a process that has exited and is not reaped"
+            );
             child.wait().unwrap();
             assert!(
                 !is_at_end(child.id().cast_signed()),

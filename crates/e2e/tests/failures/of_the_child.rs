@@ -109,13 +109,7 @@ fn what_a_retry_cannot_mend_is_refused_at_once_with_the_cause() {
 }
 
 /// What a retry may mend.
-const HOPEFUL: [(&str, &str, &[&str], &str); 5] = [
-    (
-        "out-of-memory",
-        "out_of_memory",
-        &["failed to allocate", "smaller context"],
-        "insufficient memory",
-    ),
+const HOPEFUL: [(&str, &str, &[&str], &str); 4] = [
     (
         "port-in-use",
         "address_in_use",
@@ -148,13 +142,30 @@ fn what_a_retry_may_mend_is_tried_again_and_shown_meanwhile() {
         let paddock = failing(kind).start();
         let failure = failure(&paddock);
         assert_class(&failure, class, words, own);
+        let health = paddock.get("/health").json();
+        assert_eq!(health["status"], "starting");
         let again = wait_for(LIMIT, "another try", || {
             paddock.model()["restarts"].as_u64()
         });
         assert!(again >= 1);
-        let health = paddock.get("/health").json();
-        assert_eq!(health["status"], "starting");
     }
+}
+
+/// No other model can make room, so the model fails at once, and is tried again when memory may be free.
+#[test]
+fn a_model_that_runs_out_of_memory_alone_is_tried_again_later() {
+    let paddock = failing("out-of-memory").start();
+    let first = failure(&paddock);
+    let words = ["failed to allocate", "smaller context"];
+    assert_class(&first, "out_of_memory", &words, "insufficient memory");
+    let pause = wait_for(LIMIT, "the time of another try", || {
+        paddock.model()["retry_after"].as_f64()
+    });
+    assert!(pause <= 15.0, "{pause}");
+    wait_for(LIMIT, "another try", || {
+        let failure = paddock.model()["failure"].clone();
+        (failure["retry_at"].as_f64() > first["retry_at"].as_f64()).then_some(())
+    });
 }
 
 /// What a client is told whose request comes while the breaker is open.
