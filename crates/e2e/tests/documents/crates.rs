@@ -9,12 +9,13 @@ use std::process::Command;
 const OUTSIDE: [&str; 2] = ["e2e", "bench"];
 
 /// Dependencies that would break a crate's invariant.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 8] = [
     ("proxy", &["axum", "rusqlite"]),
     ("runtime", &["axum", "hyper"]),
     ("api", &["tokio", "serde_json"]),
     ("config", &["tokio", "hyper", "axum"]),
     ("gguf", &["tokio", "tracing"]),
+    ("contexts", &["tokio", "tracing", "rusqlite"]),
     ("wire", &["tokio", "tracing"]),
     ("scheduler", &["tokio", "tracing"]),
 ];
