@@ -250,6 +250,10 @@ pub enum ProxyError {
         /// Seconds until a retry may succeed; `None` if waiting cannot help.
         retry_after: Option<u64>,
     },
+    /// The request would save, restore or erase a slot of a child whose contexts paddock keeps. The message is that of
+    /// a llama-server without `--slot-save-path` (llama.cpp b11434, tools/server/server-context.cpp, `post_slots`).
+    #[error("This server does not support slots action. Start it with `--slot-save-path`")]
+    SlotsReserved,
     /// paddock is stopping.
     #[error("paddock is stopping; try again after it restarts")]
     ShuttingDown,

@@ -10,5 +10,6 @@ pub mod keys;
 pub mod lease_queue;
 pub mod model;
 pub mod phase;
+pub mod recent_answers;
 pub mod slot_queue;
 pub mod upstream_routes;

@@ -5,6 +5,7 @@
 //! atomic word, grants leases while the model is loaded, no request is queued for it, and fewer than `cap` leases are
 //! held. A generation is the number of a start of the model's child.
 
+use crate::recent_answers::RecentAnswers;
 use crate::slot_queue::{SlotQueue, SlotTicket, WaitingInEngine};
 use paddock_config::{Mode, Model as ModelConfig};
 use paddock_scheduler::{Epoch, Gate, Generation, ModelId};
@@ -24,6 +25,8 @@ pub struct Endpoint {
     pub address: Address,
     /// The processes that may answer there, if that is known.
     pub processes: Option<ChildProcesses>,
+    /// True if paddock saves and restores the child's slots; clients then must not.
+    pub keeps_contexts: bool,
 }
 
 /// The end of a child that had served requests or was starting.
@@ -60,6 +63,8 @@ pub struct Model {
     pub stalls: StallTracker,
     /// Server errors of the child on inference routes.
     pub inference_errors: InferenceErrors,
+    /// Token counts of the latest answers; kept across reloads.
+    pub answers: Arc<RecentAnswers>,
     /// Notifies the runtime when a lease ends.
     releases: ReleaseNotifier,
 }
@@ -189,6 +194,7 @@ impl Model {
             exit: Arc::new(watch::Sender::new(None)),
             stalls: StallTracker::default(),
             inference_errors: InferenceErrors::default(),
+            answers: Arc::default(),
             releases,
         }
     }
@@ -208,6 +214,7 @@ impl Model {
             exit: Arc::clone(&self.exit),
             stalls: self.stalls.clone(),
             inference_errors: self.inference_errors.clone(),
+            answers: Arc::clone(&self.answers),
             releases: self.releases.clone(),
         }
     }

@@ -126,6 +126,9 @@ const ROUTES: &[RouteRule] = &[
     stream_rule("/v1/streams/lookup", StreamRoute::Lookup),
 ];
 
+/// Path of the slots, after any prefix.
+const SLOTS: &[u8] = b"/slots";
+
 /// Last segment of a pattern that stands for a number.
 const ID_SEGMENT: &str = "/:id";
 
@@ -205,6 +208,34 @@ fn is_id_below(path: &[u8], parent: &[u8]) -> bool {
     // An empty id leaves only the route itself.
     path.ends_with(parent)
         || above.ends_with(parent) && !id.get(1).is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// Returns true if a request could save, restore or erase a slot of the child; the path may have any prefix.
+///
+/// The action is not examined: it can be in the query, or in a form in the body. A last segment that begins with a
+/// letter is not a slot number: the child refuses the action, or a prefix makes the path another route.
+pub fn is_slot_action(method: &[u8], path: &[u8]) -> bool {
+    if method != b"POST" {
+        return false;
+    }
+    let path = percent_decode(path);
+    let (above, last) = split_last_segment(&path);
+    let is_action = |above: &[u8], id: &[u8]| {
+        above.ends_with(SLOTS) && !id.first().is_some_and(u8::is_ascii_alphabetic)
+    };
+    // The child ignores one slash at the end.
+    is_action(above, last)
+        || last.is_empty() && {
+            let (above, id) = split_last_segment(above);
+            is_action(above, id)
+        }
+}
+
+/// Splits a path at its last slash and drops the slash.
+fn split_last_segment(path: &[u8]) -> (&[u8], &[u8]) {
+    let slash = last_slash(path).unwrap_or(path.len());
+    let (above, last) = path.split_at_checked(slash).unwrap_or((path, &[]));
+    (above, last.get(1..).unwrap_or_default())
 }
 
 fn last_slash(path: &[u8]) -> Option<usize> {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[serde(untagged)]
 pub enum Event {
     /// The first event: the whole status, without connections.
-    Snapshot(Status),
+    Snapshot(Box<Status>),
     /// A model that is new or has changed.
     Model(Box<Model>),
     /// A model that is no longer configured.
@@ -61,7 +61,7 @@ impl Event {
         data: D,
     ) -> Result<Option<Self>, D::Error> {
         Ok(Some(match name {
-            "snapshot" => Self::Snapshot(Status::deserialize(data)?),
+            "snapshot" => Self::Snapshot(Box::deserialize(data)?),
             "model" => Self::Model(Box::deserialize(data)?),
             "removed" => Self::Removed(RemovedModel::deserialize(data)?),
             "memory" => Self::Memory(MemoryUsage::deserialize(data)?),
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn every_event_is_read_under_the_name_it_is_written_with() {
         for event in [
-            Event::Snapshot(Status::default()),
+            Event::Snapshot(Box::default()),
             Event::Model(Box::default()),
             Event::Removed(RemovedModel { id: "m".to_owned() }),
             Event::Memory(MemoryUsage::default()),

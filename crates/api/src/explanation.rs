@@ -1,4 +1,4 @@
-use crate::ModelStatus;
+use crate::{ModelStatus, Tokens};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,6 +47,9 @@ pub struct RequestExplanation {
     pub outcome: String,
     /// The `x-request-id` of the request.
     pub request: String,
+    /// Token counts of the request; null if the request has not ended or is no longer listed.
+    #[schema(required)]
+    pub tokens: Option<Tokens>,
     /// Time that the request waited in paddock's queue.
     pub waited_seconds: f64,
 }

@@ -6,6 +6,7 @@
 //! Invariant: this crate holds types, their derives and the names of events and statuses, nothing else. It depends on
 //! serde and utoipa alone.
 
+mod contexts;
 mod error;
 mod event;
 mod explanation;
@@ -20,6 +21,7 @@ mod requests;
 mod results;
 mod status;
 
+pub use contexts::{ContextCounts, ContextRestore, ModelContexts};
 pub use error::{ErrorBody, ErrorDetails};
 pub use event::{Event, MissedRequests, RemovedModel};
 pub use explanation::{Decision, ModelExplanation, RefusalReason, RequestExplanation};

@@ -1,6 +1,6 @@
 //! The JSON of a configured model: state, memory, sandbox and failures.
 
-use crate::Memory;
+use crate::{Memory, ModelContexts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,6 +9,10 @@ use utoipa::ToSchema;
 pub struct Model {
     /// Other names of the model.
     pub aliases: Vec<String>,
+    /// The model's contexts: conversations that paddock keeps when it unloads the model.
+    #[serde(default)]
+    #[schema(required)]
+    pub contexts: ModelContexts,
     /// Reason for a failure to load the model, or for the exit of its last child; null without a failure.
     #[schema(required)]
     pub failure: Option<LoadFailure>,

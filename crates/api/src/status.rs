@@ -1,4 +1,4 @@
-use crate::{MemoryUsage, Model};
+use crate::{ContextCounts, MemoryUsage, Model};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,6 +9,11 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub connections: Option<Connections>,
+    /// Counts of the contexts of all models together; absent in the event `snapshot`, and once the models have been
+    /// unloaded at shutdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub contexts: Option<ContextCounts>,
     /// Memory of all models; absent once the models have been unloaded at shutdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

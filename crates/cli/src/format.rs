@@ -1,5 +1,7 @@
 //! Formats numbers for people.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Formats bytes in the largest unit that fits.
 pub(crate) fn format_bytes(bytes: u64) -> String {
     format_scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"])
@@ -33,6 +35,12 @@ pub(crate) fn format_age(seconds: f64) -> String {
     )]
     let seconds = seconds.max(0.0) as u64;
     format_duration(seconds)
+}
+
+/// Returns the current time in seconds since 1970, as in the admin API.
+pub(crate) fn seconds_since_1970() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Formats a number in the largest unit that fits, with one decimal.

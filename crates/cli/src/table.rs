@@ -1,7 +1,7 @@
 //! Formats tables: aligned for people, tab-separated for pipes.
 
 /// Text of an empty cell.
-const EMPTY_CELL: &str = "-";
+pub(crate) const EMPTY_CELL: &str = "-";
 
 /// Fills empty cells.
 pub(crate) fn fill_empty<const N: usize>(cells: [Option<String>; N]) -> [String; N] {

@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use paddock_api::{
-    Decision, EndedRequest, EndedRequests, ErrorBody, ErrorDetails, LoadFailure, LoadResult,
-    LogLines, Memory, MemoryUsage, Model, ModelExplanation, ModelMemory, ModelStatus, PinResult,
-    RefusalReason, RequestExplanation, Status, Tokens,
+    ContextCounts, Decision, EndedRequest, EndedRequests, ErrorBody, ErrorDetails, LoadFailure,
+    LoadResult, LogLines, Memory, MemoryUsage, Model, ModelContexts, ModelExplanation, ModelMemory,
+    ModelStatus, PinResult, RefusalReason, RequestExplanation, Status, Tokens,
 };
 use serde::Serialize;
 
@@ -131,6 +131,16 @@ fn status() -> Status {
         status,
         ..Model::default()
     };
+    let contexts = ContextCounts {
+        stored: 12,
+        bytes: 310 << 20,
+        saved: 14,
+        restored: 12,
+        hits: 9,
+        tokens_reused: 4_200,
+        seconds_saved: 31.5,
+        ..ContextCounts::default()
+    };
     let ready = Model {
         since: Some(3_725.5),
         in_flight: 2,
@@ -141,6 +151,10 @@ fn status() -> Status {
             measured: Some(memory(326)),
             predicted: Some(memory(278)),
             ..ModelMemory::default()
+        },
+        contexts: ModelContexts {
+            counts: contexts,
+            ..ModelContexts::default()
         },
         ..model("gemma", ModelStatus::Ready)
     };
@@ -163,11 +177,16 @@ fn status() -> Status {
     };
     let broken = Model {
         since: Some(90_000.5),
+        contexts: ModelContexts {
+            not_kept: Some("the model has a projector".to_owned()),
+            ..ModelContexts::default()
+        },
         ..model("broken", ModelStatus::Failed)
     };
     let cold = model("cold", ModelStatus::Unloaded);
     Status {
         connections: None,
+        contexts: Some(contexts),
         memory: Some(MemoryUsage {
             budget: memory(8_192),
             claimed: memory(0),
@@ -217,6 +236,7 @@ fn waited() -> RequestExplanation {
         model: Some("gemma".to_owned()),
         outcome: "refused".to_owned(),
         request: "r-17".to_owned(),
+        tokens: None,
         waited_seconds: 300.02,
     }
 }
@@ -311,7 +331,16 @@ fn snapshot(name: &str, lines: &[&str]) {
 
 #[test]
 fn models() {
-    snapshot("status", &["status", "ps", "status --json"]);
+    snapshot(
+        "status",
+        &[
+            "status",
+            "ps",
+            "status gemma",
+            "status none",
+            "status --json",
+        ],
+    );
 }
 
 #[test]

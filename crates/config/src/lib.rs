@@ -13,8 +13,10 @@ mod allowed_pages;
 mod api_key;
 mod api_key_edit;
 mod child_command;
+mod context_cache;
 mod cross_checks;
 mod discover;
+mod encryption_key;
 mod engine_cors;
 mod engine_search;
 mod event_receiver;
@@ -58,7 +60,9 @@ pub use admin_hosts::HostName;
 pub use api_key::{ApiKey, KeyHash, Scope, key_name_error};
 pub use api_key_edit::{EditError, with_key, without_key};
 pub use child_command::Command;
+pub use context_cache::ContextCache;
 pub use discover::SkippedFile;
+pub use encryption_key::{EncryptionKey, EncryptionKeyError};
 pub use engine_cors::EngineCors;
 pub use event_receiver::EventReceiver;
 pub use expiry::Expiry;
@@ -103,6 +107,8 @@ pub struct Config {
     pub skipped: Vec<SkippedFile>,
     /// The API keys, in the order of the file; without any, clients need none.
     pub api_keys: Vec<ApiKey>,
+    /// Settings of the context store.
+    pub context_cache: ContextCache,
     /// Time for which finished requests are kept on disk; `None` to keep none.
     pub activity_retention: Option<Duration>,
     /// Receiver of traces and metrics, if any.

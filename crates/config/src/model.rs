@@ -51,6 +51,9 @@ pub struct Model {
     /// Sends SSE comments to streaming clients whose request waits for the model to load, or for a lease (the
     /// permission to send one request to a loaded model).
     pub loading_heartbeat: bool,
+    /// True if the model's contexts are kept, if possible: saved before its child stops, and restored after its next
+    /// load.
+    pub context_cache: bool,
 }
 
 impl Model {
@@ -76,6 +79,7 @@ impl Model {
             first_byte_timeout: Duration::from_mins(10),
             stream_idle_timeout: Duration::from_mins(5),
             loading_heartbeat: false,
+            context_cache: true,
         }
     }
 

@@ -17,9 +17,9 @@ use super::{
 };
 
 // Documented keys that this version does not support.
-const UNSUPPORTED_TABLES: &[&str] = &["tls", "context_cache"];
+const UNSUPPORTED_TABLES: &[&str] = &["tls"];
 const UNSUPPORTED_API_KEY_KEYS: &[&str] = &["priority", "weight"];
-const UNSUPPORTED_MODEL_KEYS: &[&str] = &["kind", "context_cache"];
+const UNSUPPORTED_MODEL_KEYS: &[&str] = &["kind"];
 
 const EXPECTED_SIZE: &str = "a size such as \"100MiB\"";
 
@@ -35,6 +35,7 @@ pub(super) struct Raw {
     pub(super) engine: RawEngine,
     pub(super) memory: RawMemory,
     pub(super) scheduler: RawScheduler,
+    pub(super) context_cache: RawContextCache,
     pub(super) discover_dirs: Option<List<PathBuf>>,
     pub(super) defaults: RawModel,
     pub(super) models: Vec<(Sourced<String>, RawModel)>,
@@ -89,6 +90,16 @@ pub(super) struct RawScheduler {
     pub(super) min_residency: Option<Sourced<Duration>>,
 }
 
+/// The keys of `[context_cache]`.
+#[derive(Debug, Default)]
+pub(super) struct RawContextCache {
+    pub(super) dir: Option<Sourced<PathBuf>>,
+    pub(super) quota: Option<Sourced<u64>>,
+    pub(super) max_age: Option<Sourced<Duration>>,
+    pub(super) sliding_windows: Option<Sourced<bool>>,
+    pub(super) encryption_key_file: Option<Sourced<PathBuf>>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct RawModel {
     pub(super) path: Option<Sourced<PathBuf>>,
@@ -110,6 +121,7 @@ pub(super) struct RawModel {
     pub(super) first_byte_timeout: Option<Sourced<Duration>>,
     pub(super) stream_idle_timeout: Option<Sourced<Duration>>,
     pub(super) loading_heartbeat: Option<Sourced<bool>>,
+    pub(super) context_cache: Option<Sourced<bool>>,
 }
 
 /// `[auth.keys.NAME]`.
@@ -140,6 +152,7 @@ pub(super) fn read<'a>(report: &'a ProblemReport<'a>, table: &'a DeTable<'a>) ->
         engine: read_engine(root.table("engine")),
         memory: read_memory(root.table("memory")),
         scheduler: read_scheduler(root.table("scheduler")),
+        context_cache: read_context_cache(root.table("context_cache")),
         discover_dirs: discover.list("dirs", |text| Ok(text.into())),
         defaults: read_model(root.table("defaults"), false),
         models: models
@@ -241,6 +254,18 @@ fn read_scheduler(mut section: Section<'_>) -> RawScheduler {
     scheduler
 }
 
+fn read_context_cache(mut section: Section<'_>) -> RawContextCache {
+    let cache = RawContextCache {
+        dir: section.path("dir"),
+        quota: section.parse("quota", EXPECTED_SIZE, units::parse_size),
+        max_age: read_duration(&mut section, "max_age", Duration::from_millis(1)),
+        sliding_windows: section.boolean("sliding_windows"),
+        encryption_key_file: section.path("encryption_key_file"),
+    };
+    section.finish(&[]);
+    cache
+}
+
 fn read_engine(mut section: Section<'_>) -> RawEngine {
     let engine = RawEngine {
         command: section.string("command"),
@@ -297,6 +322,7 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
         first_byte_timeout: read_duration(&mut section, "first_byte_timeout", limit),
         stream_idle_timeout: read_duration(&mut section, "stream_idle_timeout", limit),
         loading_heartbeat: section.boolean("loading_heartbeat"),
+        context_cache: section.boolean("context_cache"),
         ..RawModel::default()
     };
     if named {

@@ -1,6 +1,7 @@
 //! Resolves the raw configuration into a valid [`Config`]: defaults, flags, paths, and checks between keys.
 
 mod api_keys;
+mod context_cache;
 mod models;
 mod server;
 
@@ -89,6 +90,7 @@ impl Resolver<'_> {
             engine: engine?,
             memory: self.memory(raw.memory),
             scheduler: scheduler(raw.scheduler),
+            context_cache: self.context_cache(raw.context_cache),
             api_keys: self.api_keys(raw.api_keys, &models),
             models,
             skipped,

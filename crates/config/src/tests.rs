@@ -8,6 +8,7 @@ use super::fixture::Fixture;
 use super::*;
 
 mod api_keys;
+mod context_cache;
 mod discover;
 mod many;
 pub(super) mod mistakes;
@@ -112,6 +113,13 @@ pub(super) const EVERY_KEY: &str = r#"
         first_byte_timeout = "4s"
         stream_idle_timeout = "5s"
         loading_heartbeat = true
+        context_cache = false
+        [context_cache]
+        dir = "kept"
+        quota = "1MiB"
+        max_age = "2h"
+        sliding_windows = false
+        encryption_key_file = ""
         [telemetry]
         log = "warn,paddock_server=debug"
     otlp_endpoint = "http://127.0.0.1:4318"
@@ -179,7 +187,16 @@ fn every_key_is_read() {
     );
     assert_eq!(model.max_in_flight, 7);
     assert_eq!(model.stream_idle_timeout, Duration::from_secs(5));
-    assert!(model.loading_heartbeat);
+    assert!(model.loading_heartbeat && !model.context_cache);
+    assert_eq!(config.context_dir(), fixture.path("kept"));
+    let expected = ContextCache {
+        dir: Some(fixture.path("kept")),
+        quota: 1 << 20,
+        max_age: Duration::from_hours(2),
+        sliding_windows: false,
+        encryption_key_file: None,
+    };
+    assert_eq!(config.context_cache, expected);
     let expected = ApiKey {
         name: "laptop".to_owned(),
         hash: KeyHash::from_secret(b"abc"),

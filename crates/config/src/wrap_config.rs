@@ -11,8 +11,8 @@ use super::key_reader::Sourced;
 use super::problem::{Problem, Problems};
 use super::wrap::WrapCommand;
 use super::{
-    Config, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, ProcessEnv, SandboxMode,
-    Scheduler, Server, engine_search, log_filter, resolve, sandbox,
+    Config, ContextCache, Engine, KeepAlive, Listen, Memory, Mode, Model, Overrides, ProcessEnv,
+    SandboxMode, Scheduler, Server, engine_search, log_filter, resolve, sandbox,
 };
 
 /// Resolves a command line and its environment into a configuration.
@@ -59,6 +59,7 @@ pub(super) fn config(
             server,
             memory: Memory::default(),
             scheduler: Scheduler::default(),
+            context_cache: ContextCache::default(),
             models: vec![model(&wrap)],
             skipped: Vec::new(),
             discovers: false,

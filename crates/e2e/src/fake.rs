@@ -9,7 +9,8 @@
 //! # Command line
 //!
 //! Flags of the real server are accepted; the relevant ones are `-m`, `-a`, `--host`, `--port`,
-//! `-np`, `-c`, `--api-prefix`, `--embeddings` and `--metrics`. With `-m`, a file that is missing,
+//! `-np`, `-c`, `--api-prefix`, `--embeddings`, `--metrics` and `--slot-save-path`. Prompts are cached only with
+//! `--slot-save-path`. With `-m`, a file that is missing,
 //! a directory or not GGUF fails as in the real server; without it no file is checked. A flag that
 //! starts with `--no-such` is refused. Additional switches:
 //!
@@ -23,6 +24,8 @@
 //! | `--fake-tokens N` | tokens of a response without a limit in the request (16) |
 //! | `--fake-hold FILE` | holds back the last token of a response until the file exists |
 //! | `--fake-hold-load FILE` | delays the end of the load until the file exists |
+//! | `--fake-read-ms N` | reports N ms for each prompt token that is read, without taking this time |
+//! | `--fake-slot-fail HOW` | fails saves without writing a file (`save`) or after half of it (`enospc`), never answers them (`hang`), writes half of the file and reports success (`truncate`), or refuses restores (`restore`) |
 //! | `--fake-log-flood N` | writes N bytes of log per second to stderr |
 //! | `--fake-die POINT:HOW` | crashes or exits at `start`, `loading`, `ready`, `first-request`, `head`, `mid-stream:N` (after N token events) or `idle-ms:N`, by `exit0`, `exit1`, `kill`, `segv` or `abort` |
 //! | `--fake-fail KIND` | fails like the real server: `missing-file`, `bad-file`, `out-of-memory`, `bad-flag`, `port-in-use`, `missing-library`, `illegal-instruction`, `assert`, `disk-full`, `too-many-files`, `too-many-processes` |
@@ -33,7 +36,7 @@
 //! | `--fake-no-event` | writes no events to stdout and reads no commands from stdin |
 //!
 //! `--list-devices` prints the devices in `FAKE_DEVICES` (`CUDA0=24000,CUDA1=12000`, in MiB), and
-//! hangs forever if `FAKE_ASKED_HANGS` is set.
+//! hangs forever if `FAKE_ASKED_HANGS` is set. `--help` lists `--slot-save-path` only if `FAKE_SAVES_SLOTS` is set.
 //!
 //! # Test aids
 //!
@@ -58,10 +61,12 @@ pub mod crash;
 pub mod failures;
 pub mod fake_args;
 mod sandbox_probe;
+pub mod slot_actions;
 mod startup_questions;
 
 mod clock;
 mod connection;
+mod conversations;
 mod counters;
 mod dialect;
 mod exit;

@@ -11,6 +11,7 @@ use super::local_reply;
 use super::relay::Relay;
 use super::relay_outcome::RelayOutcome;
 use super::request::Request;
+use super::slot_actions;
 use super::upstream_pool::{UpstreamConnection, UpstreamPool};
 use super::worker::Worker;
 use paddock_admission::error::ProxyError;
@@ -79,8 +80,21 @@ impl Exchange<'_> {
             RelayOutcome::Unanswered { .. } => Box::pin(self.fail_unanswered(model)).await,
             end => end,
         };
+        if matches!(end, RelayOutcome::ClientGone) {
+            self.record_answer(model);
+        }
         self.lease = None;
         self.finish(end).await
+    }
+
+    /// Records the token counts of the response, unless the lease has been released. Must be called before the release:
+    /// once no lease is held, the runtime may read the counts and stop the child.
+    pub(super) fn record_answer(&mut self, model: &Model) {
+        if self.lease.is_some()
+            && let Some(tokens) = self.client.record.answer_tokens()
+        {
+            model.answers.record(tokens);
+        }
     }
 
     /// Repeats a request whose reused connection ended before any byte of the response: the child closes idle
@@ -201,6 +215,7 @@ impl Exchange<'_> {
         let mut refused = None;
         for _ in 0..MAX_CONNECT_ATTEMPTS {
             let lease = self.acquire_lease(model).await?;
+            slot_actions::check(self, model, &lease).map_err(ExchangeError::Refused)?;
             // A partly buffered or unfinished body can be sent only once, so its request needs a connection that
             // the child is not about to close.
             let idle = |repeatable| {
@@ -338,7 +353,8 @@ impl From<ExchangeError> for RelayOutcome {
     }
 }
 
-fn endpoint_for(model: &Model, lease: &Lease) -> Option<Endpoint> {
+/// Returns the endpoint of the lease's child, unless that child has ended.
+pub(super) fn endpoint_for(model: &Model, lease: &Lease) -> Option<Endpoint> {
     let newest = model.endpoint.borrow();
     newest
         .as_ref()

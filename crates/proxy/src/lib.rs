@@ -4,9 +4,9 @@
 //! Invariant: a request that finds its model's gate open takes no lock, sends no message and waits for no
 //! other thread. This crate depends on neither axum nor rusqlite.
 //!
-//! The *gate* of a model is an atomic counter of its requests in flight, open while the model serves and has a free slot.
-//! A request that passes it holds a *lease*, which keeps the model in memory until it is dropped; any other request waits
-//! in the runtime's queue.
+//! The *gate* of a model is an atomic counter of its requests in flight, open while the model serves and has a free
+//! slot. A request that passes it holds a *lease*, which keeps the model in memory until it is dropped; any other
+//! request waits in the runtime's queue.
 //!
 //! A few workers, each a thread with its own runtime, serve clients' connections from the first to the last
 //! byte. A request shares nothing with other threads except its model's gate.
@@ -35,6 +35,7 @@
 //! | `lease_request` | the client and the slot that a request queues for |
 //! | `heartbeat`, `early_stream` | comments to streaming clients that wait for their model |
 //! | `exchange` | a lease, an upstream connection, one silent retry |
+//! | `slot_actions` | refuses client access to slots that paddock saves and restores |
 //! | `upstream_pool` | idle connections to children |
 //! | `relay`, `relay_outcome` | passes request and response on, both at once |
 //! | `upload` | the request's side of a relay |
@@ -82,6 +83,7 @@ mod request_status;
 mod response;
 mod route;
 mod silence_timer;
+mod slot_actions;
 mod stream;
 mod stream_access;
 mod unnamed_model;

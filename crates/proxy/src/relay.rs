@@ -81,6 +81,13 @@ impl<'a, 'e> Relay<'a, 'e> {
         poll_fn(|cx| self.poll(cx)).await
     }
 
+    /// Completes a response whose last byte has arrived.
+    fn complete(&mut self) {
+        self.exchange.record_answer(self.model);
+        self.ending = Some(Ending::Whole);
+        self.release();
+    }
+
     /// Releases lease and connection, or pools the connection if it is reusable: nothing more comes from the
     /// model.
     fn release(&mut self) {
@@ -217,8 +224,7 @@ impl<'a, 'e> Relay<'a, 'e> {
             inference_errors::record_response(self.exchange.client, self.model);
         }
         if self.response.is_complete() {
-            self.ending = Some(Ending::Whole);
-            self.release();
+            self.complete();
         }
         None
     }
@@ -232,8 +238,7 @@ impl<'a, 'e> Relay<'a, 'e> {
             if let Some(end) = self.response.end_at_close() {
                 self.outbox.extend(self.exchange.worker, &end);
             }
-            self.ending = Some(Ending::Whole);
-            self.release();
+            self.complete();
             return None;
         }
         let killed = if self.exchange.worker.is_cut() {

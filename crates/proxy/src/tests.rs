@@ -1,6 +1,7 @@
 //! Tests of the proxy without a child: the test holds both ends of every connection.
 
 mod absolute;
+mod answers;
 mod bytes;
 mod edges;
 mod framing;
@@ -12,6 +13,7 @@ mod pages;
 mod records;
 mod refused;
 mod retry;
+mod slot_actions;
 mod slow;
 mod streams;
 mod traces;

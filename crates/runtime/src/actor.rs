@@ -1,6 +1,7 @@
 //! The runtime actor: one task that owns the scheduler and all models, and handles one event at a time.
 
 mod catalog;
+mod contexts;
 mod inspections;
 mod instances;
 mod lifecycle_records;
@@ -17,6 +18,7 @@ use super::journal::{DisplayNames, Journal};
 use super::message::{Command, RuntimeMessage};
 use super::model_entry::ModelEntry;
 use super::trial_load::MAX_TRIALS;
+use crate::contexts::ContextsHandle;
 use crate::engine_probe::Engine;
 use crate::load_history;
 use crate::memory::host;
@@ -59,6 +61,8 @@ pub struct RuntimeSetup {
     pub sandbox_support: SandboxSupport,
     /// Measurements of earlier loads; `None` without a writable state directory.
     pub load_history: Option<load_history::LoadHistoryHandle>,
+    /// Stores contexts; `None` with `paddock wrap` or if the store cannot be opened.
+    pub contexts: Option<ContextsHandle>,
     /// Receives lifecycle events of models.
     pub lifecycle_sender: LifecycleSender,
     /// Publishes the phase of the service.
@@ -84,6 +88,7 @@ pub(super) struct RuntimeContext {
     /// Kernel counters of processes killed for lack of memory.
     pub(super) oom: OomCounters,
     pub(super) load_history: Option<load_history::LoadHistoryHandle>,
+    pub(super) contexts: Option<ContextsHandle>,
     pub(super) lifecycle_sender: LifecycleSender,
     /// The engine's identity, devices and flags, once known.
     pub(super) engine: Option<Arc<Engine>>,
@@ -140,6 +145,7 @@ impl Runtime {
                 sandbox_support: setup.sandbox_support,
                 oom: host::oom_counters(),
                 load_history: setup.load_history,
+                contexts: setup.contexts,
                 lifecycle_sender: setup.lifecycle_sender,
                 engine: None,
             },
@@ -199,6 +205,7 @@ impl Runtime {
             let engine = probe.await?;
             Some(RuntimeMessage::EngineProbed(Box::new(engine)))
         });
+        self.query_store_usage();
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.config.preload {
                 self.waiting_for_engine.push(ModelId(index));
@@ -293,6 +300,19 @@ impl Runtime {
                 inspection_id,
                 result,
             } => self.on_inspected(model, inspection_id, result),
+            RuntimeMessage::ContextsRestored {
+                model,
+                serial,
+                generation,
+                listener,
+                report,
+            } => self.on_contexts_restored(model, (serial, generation), &listener, report),
+            RuntimeMessage::ContextsSaved {
+                model,
+                counts,
+                costs,
+            } => self.on_contexts_saved(model, &counts, costs),
+            RuntimeMessage::ContextsStored(stored) => self.on_contexts_stored(stored),
             RuntimeMessage::Measured {
                 model,
                 serial,

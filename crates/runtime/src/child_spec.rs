@@ -1,5 +1,6 @@
 //! Derives the specification of a model's next child, a llama-server process, for the supervisor.
 
+use super::contexts::ChildContexts;
 use super::inspection::model_files;
 use super::model_knowledge::ModelKnowledge;
 use crate::inference_probes;
@@ -27,6 +28,8 @@ pub(super) struct ChildFacts<'a> {
     pub(super) knowledge: &'a ModelKnowledge,
     /// Number of children started so far.
     pub(super) generations: u64,
+    /// Staging directory and identity of the child's contexts; `None` if they are not kept.
+    pub(super) contexts: Option<&'a ChildContexts>,
 }
 
 /// The surroundings of a child: its environment, its directory, and the counters and logs that it shares with other
@@ -49,6 +52,9 @@ impl ChildFacts<'_> {
         if let Some(inspection) = &self.knowledge.inspection {
             command.args.extend(inspection.args.iter().cloned());
         }
+        command
+            .args
+            .extend(self.contexts.into_iter().flat_map(ChildContexts::args));
         let mode = self.config.mode;
         let restart = RestartPolicy::default();
         InstanceSpec {
@@ -122,6 +128,7 @@ mod tests {
             model: &config.models[0],
             knowledge: &knowledge,
             generations: 3,
+            contexts: None,
         };
         let spec = spec(&facts);
         let own = config.command(facts.model);
@@ -152,6 +159,7 @@ mod tests {
                 model: &config.models[0],
                 knowledge: &knowledge,
                 generations: 0,
+                contexts: None,
             };
             assert_eq!(spec(&facts).restarts_used, used);
         }
@@ -172,6 +180,7 @@ mod tests {
                 model: &config.models[0],
                 knowledge: &ModelKnowledge::default(),
                 generations: 0,
+                contexts: None,
             };
             let spec = spec(&facts);
             assert_eq!(spec.ready_event, !router);

@@ -115,6 +115,14 @@ pub(super) fn keys_requiring_restart(before: &Config, now: &Config) -> Vec<&'sta
             "engine.command",
             before.engine.program != now.engine.program,
         ),
+        (
+            "context_cache.dir",
+            before.context_cache.dir != now.context_cache.dir,
+        ),
+        (
+            "context_cache.encryption_key_file",
+            before.context_cache.encryption_key_file != now.context_cache.encryption_key_file,
+        ),
         ("telemetry.log", before.log != now.log),
         ("telemetry.events_url", url(before) != url(now)),
         (

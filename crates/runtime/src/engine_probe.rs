@@ -34,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) supports_metrics: bool,
     /// Supports `--cache-ram`, a limit for the prompt cache.
     pub(crate) supports_cache_ram: bool,
+    /// Supports `--slot-save-path`, the directory of saved slots.
+    pub(crate) supports_slot_save: bool,
     /// Supports loading a model without devices from a mapped file (`--device none`, `--load-mode mmap`).
     pub(crate) supports_trials: bool,
 }
@@ -95,6 +97,7 @@ impl Engine {
             supports_verbosity: supports("--log-verbosity"),
             supports_metrics: supports("--metrics"),
             supports_cache_ram: supports("--cache-ram "),
+            supports_slot_save: supports("--slot-save-path "),
             supports_trials: supports("--device ") && supports("--load-mode "),
             ..Self::default()
         }

@@ -6,7 +6,7 @@ mod sentences;
 
 use super::child_failure::ChildFailure;
 use super::inspection::PromptCache;
-pub(crate) use format::{DisplayNames, format_clock, format_memory};
+pub(crate) use format::{DisplayNames, format_clock, format_duration, format_memory};
 use paddock_scheduler::{ModelId, Note};
 use paddock_supervisor::Failure;
 pub use request_explanation::RequestExplanation;

@@ -20,7 +20,7 @@
 //! | `engine_probe` | the engine's identity, devices and flags |
 //! | `load_history` | stores measurements of earlier loads |
 //! | `memory` | memory of the machine, of processes and of devices |
-//! | `state_dir`, `runtime_dir` | paddock's directories |
+//! | `state_dir`, `runtime_dir`, `dir_lock` | paddock's directories, and their locks |
 //! | `stale_cleanup` | removes what a killed paddock left behind |
 //! | `admin_record` | admin addresses of running `paddock wrap` commands |
 //!
@@ -51,6 +51,8 @@ mod child_spec;
 mod clock;
 mod command_end;
 mod config_changes;
+pub mod contexts;
+mod dir_lock;
 mod engine_probe;
 mod failure_dedup;
 #[cfg(test)]

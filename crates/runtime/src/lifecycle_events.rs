@@ -1,6 +1,7 @@
 //! Maps the scheduler's decisions and the failures of children (llama-server processes) to the names of lifecycle
 //! events in the activity database.
 
+use crate::contexts::Direction;
 use paddock_scheduler::Note;
 use paddock_supervisor::ChildPhase;
 
@@ -35,6 +36,14 @@ pub(super) fn failure_event(phase: ChildPhase) -> &'static str {
     match phase {
         ChildPhase::Ready => "crashed",
         ChildPhase::Spawn | ChildPhase::Starting => "load_failed",
+    }
+}
+
+/// Returns the name of the event for saved or restored contexts.
+pub(super) const fn contexts_event(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Saved => "contexts_saved",
+        Direction::Restored => "contexts_restored",
     }
 }
 

@@ -22,16 +22,17 @@ pub(super) struct MeasuredLoad {
     pub(super) memory: Memory,
 }
 
-/// Measures the process of a loaded model. Blocks.
+/// Measures the process of a loaded model, without the `restored` bytes of contexts in its prompt cache. Blocks.
 pub(super) fn measure(
     pid: u32,
     logs: &Logs,
     inspection: &ModelInspection,
     engine: &Engine,
+    restored: u64,
 ) -> MeasuredLoad {
     let names = engine.device_names();
     let observed = process::used_bytes(pid).map(|host| MeasuredMemory {
-        host,
+        host: host.saturating_sub(restored),
         devices: engine.device_usage(pid),
     });
     let cache = inspection.prompt_cache.counted;

@@ -1,14 +1,17 @@
 //! Messages to the runtime actor: commands from other parts of paddock, and results of the actor's own tasks.
 
 use super::config_changes::ReloadReport;
+use super::contexts::{ContextCounters, RestoreReport, StoreUsage};
 use super::inspection::InspectionResult;
 use super::journal::{JournalEntry, RequestExplanation};
 use super::measure::MeasuredLoad;
 use super::snapshot::RuntimeSnapshot;
 use crate::engine_probe::Engine;
 use paddock_config::Config;
+use paddock_contexts::Costs;
 use paddock_scheduler::ModelId;
-use paddock_supervisor::{LogReader, State};
+use paddock_supervisor::{Listener, LogReader, State};
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -55,6 +58,24 @@ pub(super) enum RuntimeMessage {
         /// Serial number of the instance.
         serial: u64,
     },
+    /// Restoring the contexts of a loaded child has ended.
+    ContextsRestored {
+        model: ModelId,
+        /// Serial number of the instance.
+        serial: u64,
+        generation: u64,
+        listener: Listener,
+        report: RestoreReport,
+    },
+    /// A keeper has saved contexts, or its child's requests have used restored ones.
+    ContextsSaved {
+        model: ModelId,
+        /// Counts since the keeper's last message.
+        counts: ContextCounters,
+        costs: Costs,
+    },
+    /// Usage of the store by each model.
+    ContextsStored(BTreeMap<String, StoreUsage>),
     /// A model's files were inspected.
     Inspected {
         model: ModelId,

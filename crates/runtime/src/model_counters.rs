@@ -1,6 +1,7 @@
 //! Counts a model's loads, evictions, failures and restarts, for metrics and snapshots.
 
 use super::child_failure::RestartDecision;
+use super::contexts::ContextCounters;
 use paddock_scheduler::Note;
 use paddock_supervisor::{ChildPhase, FailureClass};
 use paddock_telemetry::Histogram;
@@ -18,6 +19,8 @@ pub struct ModelCounters {
     pub failures: Vec<(&'static str, u64)>,
     /// Failures after which the instance started another child, by class.
     pub restarts: Vec<(&'static str, u64)>,
+    /// Counts of saves, restores and hits of the model's contexts.
+    pub contexts: ContextCounters,
     /// True after a completed load, or if the last child had served when it failed: the next failure is then not a
     /// failed load.
     served: bool,
@@ -33,6 +36,7 @@ impl Default for ModelCounters {
             evictions: Vec::new(),
             failures: Vec::new(),
             restarts: Vec::new(),
+            contexts: ContextCounters::default(),
             served: false,
             eviction_reason: None,
         }
@@ -43,6 +47,7 @@ impl ModelCounters {
     /// Adds the counters of another model of the same name.
     pub(super) fn merge(&mut self, other: &Self) {
         self.load_time.merge(&other.load_time);
+        self.contexts.merge(&other.contexts);
         for (counts, more) in [
             (&mut self.loads, &other.loads),
             (&mut self.evictions, &other.evictions),

@@ -1,6 +1,7 @@
 //! Defines the runtime actor's record of a model: configuration, running instance, inspections, failures, counters.
 
 use super::child_failure::FailureStreak;
+use super::contexts::{ChildContexts, ContextExperience, ContextUse, KeeperHandle, ModelContexts};
 use super::model_counters::ModelCounters;
 use super::model_knowledge::ModelKnowledge;
 use paddock_admission::model::Model;
@@ -9,6 +10,7 @@ use paddock_scheduler::Memory;
 use paddock_supervisor::{Instance, Logs};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// State of a model that the scheduler does not hold.
@@ -35,6 +37,10 @@ pub(super) struct ModelEntry {
     pub(super) last_load: Option<(Instant, Duration)>,
     /// Counts of loads, evictions, failures and restarts.
     pub(super) counters: ModelCounters,
+    /// Stored contexts and results of restores.
+    pub(super) contexts: ModelContexts,
+    /// Experience with the contexts of the last child's identity.
+    pub(super) context_experience: Option<ContextExperience>,
 }
 
 /// A model's instance and its measurements.
@@ -47,6 +53,19 @@ pub(super) struct RunningInstance {
     pub(super) pid: u32,
     /// Last generation that became ready.
     pub(super) ready: Option<u64>,
+    /// Start of the latest child.
+    pub(super) started: Instant,
+    /// Staging directory and identity of the child's contexts; `None` if they are not kept, or once the keeper saves
+    /// for the last time.
+    pub(super) contexts: Option<ChildContexts>,
+    /// Handle of the task that saves the child's conversations.
+    pub(super) keeper: Option<KeeperHandle>,
+    /// Deadline of the final save, which a request that waits for memory shortens; `None` until the instance is stopped.
+    pub(super) save_deadline: Option<watch::Sender<Instant>>,
+    /// Stage of the child's use of restored contexts.
+    pub(super) context_use: ContextUse,
+    /// Bytes of the contexts that were restored in the child.
+    pub(super) restored_bytes: u64,
     /// Memory measured when the instance became ready.
     pub(super) measured: Option<Memory>,
 }
@@ -65,6 +84,8 @@ impl ModelEntry {
             generations: 0,
             last_load: None,
             counters: ModelCounters::default(),
+            contexts: ModelContexts::default(),
+            context_experience: None,
         }
     }
 

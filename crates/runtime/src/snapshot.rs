@@ -1,5 +1,6 @@
 //! Defines snapshots: copies of the state of all models and their memory, for people.
 
+use super::contexts::ModelContexts;
 use super::inspection::{ModelInspection, PromptCache};
 use super::model_counters::ModelCounters;
 use super::model_knowledge::FailedLoad;
@@ -55,6 +56,8 @@ pub struct ModelDetails {
     pub since: Option<Duration>,
     /// Counts since paddock started.
     pub counters: ModelCounters,
+    /// Stored contexts and results of restores.
+    pub contexts: ModelContexts,
 }
 
 /// Facts from a model's header.

@@ -1,14 +1,14 @@
 //! Opens and locks the state directory, which holds files that outlive a run, such as the signing key. One paddock
 //! uses it at a time.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::dir_lock::{DirLock, DirLockError};
 use paddock_telemetry::private_dir;
 
 /// Lock file, which contains the holder's pid.
@@ -20,13 +20,10 @@ const KEY_FILE: &str = "key";
 /// Length of the key: one block of SHA-256.
 const KEY_BYTES: usize = 64;
 
-/// Maximum number of bytes read of a lock file: a pid.
-const MAX_LOCK_BYTES: u64 = 16;
-
 /// The state directory, locked until drop; the kernel releases the lock when the process ends.
 #[derive(Debug)]
 pub struct StateDir {
-    lock: File,
+    _lock: DirLock,
 }
 
 /// Reasons why the state directory cannot be used.
@@ -66,44 +63,15 @@ impl StateDir {
         };
         private_dir::create(path).map_err(denied)?;
         let lock = path.join(LOCK_FILE);
-        private_dir::check_file(&lock).map_err(denied)?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(lock)
-            .map_err(denied)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StateDirError::InUse {
-                    path: path.to_owned(),
-                    pid: holder(&mut lock),
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(denied(source)),
+        match DirLock::acquire(&lock) {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(DirLockError::InUse(pid)) => Err(StateDirError::InUse {
+                path: path.to_owned(),
+                pid,
+            }),
+            Err(DirLockError::Io(source)) => Err(denied(source)),
         }
-        // The pid only serves another paddock's error message: a full disk is no failure.
-        let _ = lock
-            .set_len(0)
-            .and_then(|()| write!(lock, "{}", std::process::id()));
-        Ok(Self { lock })
     }
-}
-
-impl Drop for StateDir {
-    fn drop(&mut self) {
-        // Closing is not enough: a process that is being forked at this moment has the file open as well.
-        let _ = self.lock.unlock();
-    }
-}
-
-fn holder(lock: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    lock.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
-    text.parse().ok()
 }
 
 /// A secret of this state directory, with which paddock recognizes what it wrote itself.

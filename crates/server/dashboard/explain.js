@@ -66,16 +66,16 @@ function facts(ended) {
   return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
 }
 
-/** What was decided: something only about a request that waited or was refused. */
-async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_wait_seconds: engine, outcome }) {
-  const straight = queue + load + engine === 0 && outcome !== "refused";
+/** The decisions and the cached part of the prompt. There are none if the request did not wait and states no cached tokens. */
+async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_wait_seconds: engine, outcome, tokens }) {
+  const straight = queue + load + engine === 0 && outcome !== "refused" && tokens.cached === null;
   if (straight) return el("p", { class: "quiet" }, "This request reached its model without waiting, so there are no decisions to show.");
   try {
     const told = await get(path(id, "/explain"));
     const error = told.error && el("p", {}, told.error.message);
     const list = told.meanwhile.length > 0 && el("ol", { class: "decisions" }, told.meanwhile.map((one) => decision(one)));
     const words = el("p", {}, `Waited ${seconds(told.waited_seconds)}; outcome: ${told.outcome}`);
-    return el("div", { class: "block" }, el("h3", {}, "Decisions while it waited"), words, error, list);
+    return el("div", { class: "block" }, el("h3", {}, "History"), words, error, list);
   } catch (error) {
     const none = error.status === 404;
     return el("p", { class: "quiet" }, none ? "The decisions about this request are no longer stored." : error.message);

@@ -2,7 +2,7 @@
 
 import { ask, model as path } from "./api.js";
 import { el, keep, show, write } from "./dom.js";
-import { bytes, count, duration } from "./format.js";
+import { bytes, digits, duration } from "./format.js";
 import { notice } from "./notices.js";
 import { colour } from "./store.js";
 
@@ -108,11 +108,22 @@ function renderFacts(list, model, alone) {
   if (measured) facts.push(["Memory", everywhere(measured)]);
   const same = measured && predicted && everywhere(measured) === everywhere(predicted);
   if (predicted && !same) facts.push([measured ? "Predicted" : "Predicted memory", everywhere(predicted)]);
+  const kept = conversations(model.contexts, alone);
+  if (kept) facts.push(["Conversations", kept]);
   keep(list, facts, ([name]) => name, ([name]) => {
     const value = el("dd");
     return { node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => write(value, text) };
   });
   show(list, facts.length > 0);
+}
+
+/** The model's contexts and the reading time that they have saved. In a list of models, empty if there are none. */
+function conversations({ not_kept: reason, stored, bytes: size, hits, tokens_reused: tokens, seconds_saved: saved }, alone) {
+  if (reason !== null) return alone ? `not kept: ${reason}` : "";
+  if (stored + hits === 0) return alone ? "none kept yet" : "";
+  const parts = [`${stored} kept (${bytes(size)})`];
+  if (alone && hits > 0) parts.push(`${digits(tokens)} tokens not read again, ${duration(saved)} saved`);
+  return parts.join("; ");
 }
 
 /** `1.2 GiB, CUDA0 5 GiB`: the host's part has no name. */

@@ -8,6 +8,7 @@ mod admin_authentication;
 mod browser_guard;
 mod cancel_request;
 mod chat;
+mod contexts;
 mod dashboard;
 mod ended_requests;
 mod errors;

@@ -13,7 +13,8 @@ pub use start_error::StartError;
 
 use self::control_plane::{ControlPlane, ControlPlaneSetup};
 use self::resources::{
-    make_runtime_dir, record_admin, start_load_history, start_spawner, take_state_dir,
+    make_runtime_dir, record_admin, start_contexts, start_load_history, start_spawner,
+    take_state_dir,
 };
 use crate::admin_server::{self, AdminConnections};
 use crate::listeners;
@@ -32,6 +33,7 @@ use paddock_proxy::{
     Acceptor, ConnectionLimiter, OwnBody, OwnRequest, OwnRoutes, WorkerContext, WorkerThreads,
     WorkerUpdates,
 };
+use paddock_runtime::contexts;
 use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::sandbox;
@@ -81,6 +83,8 @@ pub struct Service {
     instances: TaskTracker,
     /// Ends when the last load measurement is written.
     learned: Option<load_history::LoadHistoryThread>,
+    /// Ends when the last context is committed.
+    contexts: Option<contexts::ContextsThread>,
     /// Ends when the last request is written; joined after the workers.
     activity: telemetry::ActivityThread,
     /// Ends when the last traces and metrics are sent; joined after the workers.
@@ -98,10 +102,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns the number of threads that a service starts with: its workers, the spawner, one for each of two
+    /// Returns the number of threads that a service starts with: its workers, the spawner, one for each of three
     /// databases, and one for blocking work.
     pub fn threads() -> usize {
-        worker_count() + 4
+        worker_count() + 5
     }
 
     /// Opens the listeners first, so that clients can connect from the first moment, then starts all parts.
@@ -129,6 +133,7 @@ impl Service {
         sandbox::log_support(parts, &config);
         let (spawner, watcher) = start_spawner(shim, adoption, runtime_dir.run()).await?;
         let (lessons, learned) = start_load_history(&config).await.unzip();
+        let (contexts_handle, contexts) = start_contexts(&config, &runtime_dir).await.unzip();
         let (rows, ended) = mpsc::channel(MAX_QUEUED_BATCHES);
         let (retention, retention_changes) = watch::channel(config.activity_retention);
         let directory = state_dir.is_some().then(|| config.server.state_dir.clone());
@@ -145,6 +150,7 @@ impl Service {
             runtime_dir: &runtime_dir,
             parts,
             learned: lessons,
+            contexts: contexts_handle,
             lifecycle_sender,
             command_end: ended_command,
         });
@@ -200,6 +206,7 @@ impl Service {
             actor: control.actor,
             instances: control.instances,
             learned,
+            contexts,
             activity,
             exporter,
             sink,

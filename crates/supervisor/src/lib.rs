@@ -52,6 +52,7 @@ mod actor;
 pub mod blocking;
 mod child_leftovers;
 mod child_processes;
+mod child_request;
 mod classify_failure;
 mod cleanup_process;
 mod deadline;
@@ -89,6 +90,7 @@ mod state_report;
 mod stdin_end;
 
 pub use child_processes::ChildProcesses;
+pub use child_request::{ChildAnswer, ask_child};
 pub use cleanup_process::CleanupProcess;
 pub use failpoint::Failpoint;
 pub use failure::{ChildPhase, Exit, Failure, FailureClass};

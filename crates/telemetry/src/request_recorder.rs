@@ -6,9 +6,10 @@ use super::trace::{Trace, TraceLine};
 use super::{Meter, Outcome, RequestRecord, Route, token_charge};
 use paddock_admission::error::ProxyError;
 use paddock_admission::keys::{Key, KeyUse, OpenStream, StreamEnd, StreamUse};
+use paddock_admission::recent_answers::AnswerTokens;
 use paddock_admission::slot_queue::EngineWait;
 use paddock_scheduler::ModelId;
-use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, UsageParser};
+use paddock_wire::{self as wire, Body, ChunkError, ResponseHead, Usage, UsageParser, UsageReport};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,9 +50,32 @@ struct InFlightRequest {
     first_byte: Option<Instant>,
     is_stream: bool,
     usage_parser: Option<UsageParser>,
+    /// Usage of the answer, once the answer has ended and the usage was read from the parser.
+    usage: Option<AnswerUsage>,
     bytes_in: u64,
     /// Bytes of paddock's own answer.
     bytes_out: u64,
+}
+
+/// The usage that an answer states.
+#[derive(Debug, Clone, Copy)]
+struct AnswerUsage {
+    report: UsageReport,
+    /// The numbers of the report that are plausible.
+    plausible: Usage,
+}
+
+impl InFlightRequest {
+    /// Returns the usage of the answer, which must have ended. Reads the parser only once.
+    fn read_usage(&mut self) -> Option<&AnswerUsage> {
+        if self.usage.is_none() {
+            let report = self.usage_parser.as_ref()?.report();
+            let plausible =
+                token_charge::plausible_usage(report.usage, self.bytes_in, report.bytes);
+            self.usage = Some(AnswerUsage { report, plausible });
+        }
+        self.usage.as_ref()
+    }
 }
 
 impl RequestRecorder {
@@ -83,6 +107,7 @@ impl RequestRecorder {
             first_byte: None,
             is_stream: false,
             usage_parser: None,
+            usage: None,
             bytes_in: 0,
             bytes_out: 0,
         });
@@ -231,6 +256,27 @@ impl RequestRecorder {
         }
     }
 
+    /// Returns the token counts of an answer that has ended. Returns `None` unless the answer states the number of
+    /// prompt tokens and of generated tokens, and no error.
+    pub fn answer_tokens(&mut self) -> Option<AnswerTokens> {
+        let AnswerUsage {
+            report,
+            plausible: usage,
+        } = self.in_flight.as_mut()?.read_usage()?;
+        if report.outcome == wire::BodyOutcome::Failed {
+            return None;
+        }
+        let prompt = u32::try_from(usage.prompt_tokens?).ok()?;
+        let generated = u32::try_from(usage.generated_tokens?).ok()?;
+        // An answer without this number may have used the cache; paddock claims no saving for it.
+        let cached = u32::try_from(usage.cached_tokens.unwrap_or(0)).ok()?;
+        Some(AnswerTokens {
+            prompt,
+            cached: cached.min(prompt),
+            generated,
+        })
+    }
+
     /// Sets the reason for breaking off an answer that has begun. The first reason counts.
     pub fn set_failure(&mut self, error: &ProxyError) {
         if let Some(request) = &mut self.in_flight {
@@ -283,7 +329,8 @@ impl RequestRecorder {
         let Some(request) = &mut self.in_flight else {
             return;
         };
-        let report = request.usage_parser.as_ref().map(UsageParser::report);
+        let usage = request.read_usage().copied();
+        let report = usage.map(|usage| usage.report);
         let outcome = match report.map(|report| report.outcome) {
             Some(wire::BodyOutcome::Failed) if outcome == Outcome::Complete => {
                 Outcome::UpstreamError
@@ -318,11 +365,7 @@ impl RequestRecorder {
                 .first_byte
                 .map(|first| first.duration_since(request.arrived)),
             total: at.duration_since(request.arrived),
-            usage: report
-                .map(|report| {
-                    token_charge::plausible_usage(report.usage, request.bytes_in, report.bytes)
-                })
-                .unwrap_or_default(),
+            usage: usage.map(|usage| usage.plausible).unwrap_or_default(),
             bytes_in: request.bytes_in,
             bytes_out: report.map_or(request.bytes_out, |report| report.bytes),
         };

@@ -36,6 +36,7 @@ impl ProxyError {
             | Self::UpstreamHung(_)
             | Self::UpstreamMalformed(_)
             | Self::UpstreamNoStream(_) => 502,
+            Self::SlotsReserved => 501,
             Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -64,6 +65,7 @@ impl ProxyError {
             Self::TooManyConnections { .. } => "too_many_connections",
             Self::Loading { .. } => "loading",
             Self::LoadFailed { .. } | Self::OutOfMemory { .. } => "load_failed",
+            Self::SlotsReserved => "slots_reserved",
             Self::ShuttingDown => "shutting_down",
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamClosed(_)
@@ -95,6 +97,11 @@ impl ProxyError {
     /// Returns the JSON body.
     pub fn body(&self, dialect: Dialect) -> Value {
         let message = self.to_string();
+        if matches!(self, Self::SlotsReserved) {
+            // The same body as that of a child without the route, so that clients treat the route as absent.
+            let kind = "not_supported_error";
+            return json!({ "error": { "code": 501, "message": message, "type": kind } });
+        }
         let mut error = match dialect {
             Dialect::OpenAi => json!({
                 "message": message,

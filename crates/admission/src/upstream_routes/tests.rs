@@ -137,6 +137,61 @@ fn what_asks_a_model_and_what_no_child_has_is_for_inference() {
 }
 
 #[test]
+fn slot_actions_are_recognised_in_every_spelling_that_the_child_accepts() {
+    for path in [
+        "/slots/0",
+        "/slots/12/",
+        "/slots/",
+        "/slots//",
+        "/slots/-1",
+        "/slots/+0",
+        "/slots/0x",
+        "/slots/%30",
+        "/slots/%2530",
+        "/slots/%200",
+        "/slots/0%00/",
+        "/%73%6c%6F%74%73/0",
+        "/%u0073lots/0",
+        "/slots%2F0",
+        "/slots%u002f0%2f",
+        "/api/slots/0",
+        "/v1/slots/0",
+        "//slots/0",
+        "/a/../slots/0",
+        "/v1/models/s%6cots/0",
+    ] {
+        assert!(is_slot_action(b"POST", path.as_bytes()), "{path}");
+        for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"] {
+            assert!(
+                !is_slot_action(method.as_bytes(), path.as_bytes()),
+                "{method} {path}"
+            );
+        }
+    }
+    for path in [
+        "/slots",
+        "/slots/0/1",
+        "/slots/0//",
+        "/slots///",
+        "/slots/completion",
+        "/slots/%63ompletion",
+        "/slots/completion/",
+        "/slotss/0",
+        "/xslots/0",
+        "/SLOTS/0",
+        "/slots%253F/0",
+        "/slots%00/0",
+        "/slots%252F0",
+        "/v1/chat/completions",
+        "/",
+        "",
+        "*",
+    ] {
+        assert!(!is_slot_action(b"POST", path.as_bytes()), "{path}");
+    }
+}
+
+#[test]
 fn streams_that_can_be_resumed_are_found() {
     let stream =
         |method: &str, path: &str| UpstreamRoute::find(method.as_bytes(), path.as_bytes()).stream;

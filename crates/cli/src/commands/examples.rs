@@ -44,6 +44,7 @@ pub(super) const STATUS: &str = "\
 Examples:
   paddock status
   paddock ps
+  paddock status gemma
   paddock status --json
   paddock status --admin unix:/run/paddock/admin.sock";
 

@@ -1,13 +1,11 @@
 //! `paddock explain`: prints paddock's decisions about a model, such as loads and evictions, or a request's history.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::Args;
 use paddock_api::{Decision, ModelExplanation, ModelStatus, RequestExplanation};
 
 use crate::admin::{AdminArgs, AdminClient, CommandError, TypedAnswer};
 use crate::exit::Exit;
-use crate::format::format_age;
+use crate::format::{format_age, seconds_since_1970};
 use crate::output;
 
 /// Flags of `paddock explain`.
@@ -103,11 +101,6 @@ fn format_decisions(decisions: &[Decision], now: f64) -> String {
     decisions.iter().map(line).collect()
 }
 
-fn seconds_since_1970() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0.0, |since| since.as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +138,7 @@ mod tests {
             model: Some("m".to_owned()),
             outcome: "refused".to_owned(),
             request: "r".to_owned(),
+            tokens: None,
             waited_seconds: 2.04,
         };
         let expected = "request r for model m: refused after 2.0 s\n  error: too much\n";

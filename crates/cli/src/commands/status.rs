@@ -1,17 +1,23 @@
-//! `paddock status`: prints the models and their memory.
+//! `paddock status`: prints the models and their memory, or one model in detail.
+
+mod contexts;
+mod model_details;
 
 use clap::Args;
 use paddock_api::{Memory, Model, ModelMemory, Status};
 
-use crate::admin::AdminArgs;
+use crate::admin::{AdminArgs, CommandError};
 use crate::exit::Exit;
-use crate::format::{format_age, format_bytes};
+use crate::format::{format_age, format_bytes, seconds_since_1970};
 use crate::output;
-use crate::table::{ColumnWidths, fill_empty, join_with_tabs};
+use crate::table::{ColumnWidths, EMPTY_CELL, fill_empty, join_with_tabs};
 
 /// Flags of `paddock status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
+    /// Name or alias of a model to show in detail.
+    #[arg(conflicts_with = "json")]
+    model: Option<String>,
     /// Print the API's JSON response.
     #[arg(long)]
     json: bool,
@@ -20,7 +26,7 @@ pub(super) struct StatusArgs {
 }
 
 /// Titles of the columns.
-const TABLE_HEAD: [&str; 8] = [
+const TABLE_HEAD: [&str; 9] = [
     "MODEL",
     "STATUS",
     "SINCE",
@@ -29,9 +35,11 @@ const TABLE_HEAD: [&str; 8] = [
     "MEMORY",
     "PID",
     "PINNED",
+    "CONTEXTS",
 ];
 
-/// Prints a table of models: aligned, with a head, on a terminal; tab-separated in a pipe.
+/// Prints a table of models: aligned, with a head, on a terminal; tab-separated in a pipe. With a model's name, prints
+/// the details of this model.
 pub(super) fn run(args: StatusArgs) -> Exit {
     args.admin.run(|client| async move {
         let answer = client.status().await?;
@@ -39,12 +47,16 @@ pub(super) fn run(args: StatusArgs) -> Exit {
             return answer.print_json().await;
         }
         let status = answer.read().await?;
-        let rows: Vec<[String; 8]> = status.models.iter().map(model_row).collect();
+        if let Some(name) = &args.model {
+            let model = find_model(&status, name)?;
+            output::print_lines(&model_details::format(model, seconds_since_1970()));
+            return Ok(());
+        }
+        let rows: Vec<[String; 9]> = status.models.iter().map(model_row).collect();
         if output::is_terminal() {
-            let mut columns = ColumnWidths::new(&TABLE_HEAD);
-            let rows = columns.align(&rows);
-            output::print_lines(&(columns.align(&[TABLE_HEAD]) + &rows));
+            output::print_lines(&align_table(rows));
             output::print_lines(&format!("{}\n", format_memory(&status)));
+            output::print_lines(&contexts::format_totals(&status));
         } else {
             output::print_lines(&join_with_tabs(&rows));
         }
@@ -52,8 +64,36 @@ pub(super) fn run(args: StatusArgs) -> Exit {
     })
 }
 
+/// Returns the model with this name or alias.
+fn find_model<'a>(status: &'a Status, name: &str) -> Result<&'a Model, CommandError> {
+    let is_named =
+        |model: &&Model| model.id == name || model.aliases.iter().any(|alias| alias == name);
+    status
+        .models
+        .iter()
+        .find(is_named)
+        .ok_or_else(|| CommandError::Refused {
+            message: format!("there is no model '{name}'; `paddock status` lists the models"),
+            code: Some("unknown_model".to_owned()),
+        })
+}
+
+/// Formats the table with its head. Omits the last column if no model has a context.
+fn align_table(mut rows: Vec<[String; 9]>) -> String {
+    let mut head = TABLE_HEAD;
+    if rows.iter().all(|[.., contexts]| contexts == EMPTY_CELL) {
+        head[8] = "";
+        for [.., contexts] in &mut rows {
+            contexts.clear();
+        }
+    }
+    let mut columns = ColumnWidths::new(&head);
+    let rows = columns.align(&rows);
+    columns.align(&[head]) + &rows
+}
+
 /// Returns the cells of a model's row; `-` stands for a missing value.
-fn model_row(model: &Model) -> [String; 8] {
+fn model_row(model: &Model) -> [String; 9] {
     let cells = [
         Some(output::printable(&model.id)),
         Some(model.status.as_str().to_owned()),
@@ -63,6 +103,7 @@ fn model_row(model: &Model) -> [String; 8] {
         model_bytes(&model.memory).map(format_bytes),
         model.pid.map(|pid| pid.to_string()),
         model.pinned.then(|| "yes".to_owned()),
+        contexts::format_cell(&model.contexts.counts),
     ];
     fill_empty(cells)
 }
@@ -103,7 +144,7 @@ fn format_memory(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use paddock_api::{MemoryUsage, ModelStatus, WaitingInEngine};
+    use paddock_api::{ContextCounts, MemoryUsage, ModelContexts, ModelStatus, WaitingInEngine};
 
     fn memory(host: Option<u64>, device: Option<u64>) -> Memory {
         let devices = device.map(|bytes| ("CUDA0".to_owned(), Some(bytes)));
@@ -137,15 +178,31 @@ mod tests {
             id: "b".to_owned(),
             ..Model::default()
         };
-        let rows = [model_row(&ready), model_row(&cold)];
+        let kept = Model {
+            id: "c".to_owned(),
+            contexts: ModelContexts {
+                counts: ContextCounts {
+                    stored: 12,
+                    bytes: 310 << 20,
+                    ..ContextCounts::default()
+                },
+                ..ModelContexts::default()
+            },
+            ..Model::default()
+        };
+        let rows = |models: &[&Model]| models.iter().map(|model| model_row(model)).collect();
         let expected = "\
 MODEL  STATUS    SINCE  IN FLIGHT       QUEUED  MEMORY   PID  PINNED
 gemma  ready     1m 1s  5 (~3 waiting)  0       2.0 MiB  7    yes
 b      unloaded  -      0               0       -        -    -
 ";
-        let mut columns = ColumnWidths::new(&TABLE_HEAD);
-        let rows = columns.align(&rows);
-        assert_eq!(columns.align(&[TABLE_HEAD]) + &rows, expected);
+        assert_eq!(align_table(rows(&[&ready, &cold])), expected);
+        let expected = "\
+MODEL  STATUS    SINCE  IN FLIGHT  QUEUED  MEMORY  PID  PINNED  CONTEXTS
+b      unloaded  -      0          0       -       -    -       -
+c      unloaded  -      0          0       -       -    -       12 (310.0 MiB)
+";
+        assert_eq!(align_table(rows(&[&cold, &kept])), expected);
     }
 
     #[test]

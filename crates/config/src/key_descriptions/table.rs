@@ -1,6 +1,9 @@
 //! The list of all configuration keys: name, type, default and comment. The source of docs/paddock.schema.json.
 
+mod model_keys;
+
 use super::{ConfigKey, ConfigTable, ExampleValue, ValueType};
+use model_keys::{MODEL, NAMED};
 
 pub(super) const TABLES: &[ConfigTable] = &[
     table("server", "Addresses and limits of the server.", SERVER, &[]),
@@ -15,6 +18,12 @@ pub(super) const TABLES: &[ConfigTable] = &[
         "scheduler",
         "Queueing and eviction. Durations have a unit: ms, s, m, h or d.",
         SCHEDULER,
+        &[],
+    ),
+    table(
+        "context_cache",
+        "Conversations that are kept when their model is unloaded.",
+        CONTEXT_CACHE,
         &[],
     ),
     table(
@@ -205,6 +214,39 @@ const SCHEDULER: &[ConfigKey] = &[
     ),
 ];
 
+const CONTEXT_CACHE: &[ConfigKey] = &[
+    key(
+        "dir",
+        ValueType::Text,
+        r#""""#,
+        r#"directory of saved conversations, which no other user may access; "": contexts in server.state_dir"#,
+    ),
+    key(
+        "quota",
+        ValueType::Size,
+        r#""8GiB""#,
+        r#"maximum size of all saved conversations; "0B": save none"#,
+    ),
+    key(
+        "max_age",
+        ValueType::Duration,
+        r#""30d""#,
+        "how long to keep a saved conversation",
+    ),
+    key(
+        "sliding_windows",
+        ValueType::Switch,
+        "true",
+        "false: save no conversations of models with a sliding window, whose files paddock completes itself",
+    ),
+    key(
+        "encryption_key_file",
+        ValueType::Text,
+        r#""""#,
+        r#"file with a key of 32 bytes or 64 hexadecimal digits that encrypts saved conversations; "": not encrypted"#,
+    ),
+];
+
 const DISCOVER: &[ConfigKey] = &[key(
     "dirs",
     ValueType::Texts,
@@ -242,121 +284,6 @@ const TELEMETRY: &[ConfigKey] = &[
         ValueType::Text,
         r#""""#,
         "file with the bearer token for events_url",
-    ),
-];
-
-const MODEL: &[ConfigKey] = &[
-    key(
-        "context",
-        ValueType::Number(0),
-        "0",
-        "context size in tokens; 0: the context size that the model was trained with, or less if memory is short",
-    ),
-    key(
-        "parallel",
-        ValueType::Number(1),
-        "1",
-        "number of slots: requests processed at once",
-    ),
-    key(
-        "gpu_layers",
-        ValueType::WordsOrNumber(&["auto", "all"]),
-        r#""auto""#,
-        r#""auto", "all" or a number"#,
-    ),
-    key(
-        "mmproj",
-        ValueType::Text,
-        r#""""#,
-        "projector file, for images and audio",
-    ),
-    key(
-        "draft",
-        ValueType::Text,
-        r#""""#,
-        "draft model file, for speculative decoding",
-    ),
-    key(
-        "args",
-        ValueType::Texts,
-        "[]",
-        "additional arguments for llama-server; flags that have their own configuration key are rejected",
-    ),
-    key(
-        "env",
-        ValueType::Variables,
-        "{}",
-        "variables to add to the child's environment; they override engine.env",
-    ),
-    key(
-        "keep_alive",
-        ValueType::DurationOr("forever"),
-        r#""10m""#,
-        r#"idle time before the model is unloaded; "0s": immediately; "forever": unload it only to make room"#,
-    ),
-    key(
-        "pinned",
-        ValueType::Switch,
-        "false",
-        "true: once loaded, never evicted and never unloaded when idle",
-    ),
-    ConfigKey {
-        name: "preload",
-        kind: ValueType::Switch,
-        value: ExampleValue::Other("true"),
-        comment: "load the model at start; default: only if no other model is configured",
-    },
-    key(
-        "memory",
-        ValueType::SizeOr(""),
-        r#""""#,
-        r#"a size such as "6GiB" that replaces the predicted memory use; any prompt cache is added to it"#,
-    ),
-    key(
-        "max_in_flight",
-        ValueType::Number(0),
-        "0",
-        "maximum number of requests sent to llama-server at once; 0: chosen automatically",
-    ),
-    key(
-        "startup_timeout",
-        ValueType::Duration,
-        r#""2m""#,
-        "maximum time without progress during a load",
-    ),
-    key(
-        "first_byte_timeout",
-        ValueType::Duration,
-        r#""10m""#,
-        "maximum time until the first byte of an answer",
-    ),
-    key(
-        "stream_idle_timeout",
-        ValueType::Duration,
-        r#""5m""#,
-        "maximum pause between two chunks of an answer",
-    ),
-    key(
-        "loading_heartbeat",
-        ValueType::Switch,
-        "false",
-        "true: send streaming clients a comment every 10 s while they wait; errors then arrive as \
-         events, after status 200",
-    ),
-];
-
-const NAMED: &[ConfigKey] = &[
-    ConfigKey {
-        name: "path",
-        kind: ValueType::Text,
-        value: ExampleValue::Required(r#""model.gguf""#),
-        comment: "required; relative to this file; for split files, the first part",
-    },
-    key(
-        "aliases",
-        ValueType::Texts,
-        "[]",
-        "other names for the model",
     ),
 ];
 

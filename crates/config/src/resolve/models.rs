@@ -145,6 +145,7 @@ impl Resolver<'_> {
             first_byte_timeout: value_or(raw.first_byte_timeout, base.first_byte_timeout),
             stream_idle_timeout: value_or(raw.stream_idle_timeout, base.stream_idle_timeout),
             loading_heartbeat: value_or(raw.loading_heartbeat, base.loading_heartbeat),
+            context_cache: value_or(raw.context_cache, base.context_cache),
             id: base.id,
             aliases: base.aliases,
             path: base.path,

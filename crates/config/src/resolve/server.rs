@@ -93,6 +93,12 @@ impl Resolver<'_> {
         let Some(at) = self.optional_path(raw) else {
             return default_state_dir(self.process_env);
         };
+        self.check_creatable_dir(&at);
+        at.value
+    }
+
+    /// Reports a problem if `at` is neither a directory nor a path at which paddock can create one.
+    pub(super) fn check_creatable_dir(&self, at: &Sourced<PathBuf>) {
         if at.value.exists() && !at.value.is_dir() {
             let message = format!("{} is not a directory", at.value.display());
             self.report.push(at.problem(message));
@@ -102,7 +108,6 @@ impl Resolver<'_> {
             let message = format!("there is no directory {}", at.value.display());
             self.report.push(at.problem(message).help(help));
         }
-        at.value
     }
 
     /// Returns the `id` of the default model, given by name or alias.

@@ -87,18 +87,22 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(job: &GenerationJob, start: Instant, slot: usize) -> Self {
         let milliseconds = (start.elapsed().as_secs_f64() * 1000.0).max(0.001);
+        let read = job.prompt_tokens - job.cached_tokens;
+        // At least one millisecond, also without `--fake-read-ms`.
+        let prompt_ms = (read * job.read_ms).max(1);
         #[expect(clippy::cast_precision_loss, reason = "token counts are small")]
-        let (prompt, tokens) = (job.prompt_tokens as f64, job.tokens as f64);
+        let (read, tokens, ms) = (read as f64, job.tokens as f64, prompt_ms as f64);
         let timings = format!(
             concat!(
-                r#"{{"cache_n":0,"prompt_n":{},"prompt_ms":{:?},"prompt_per_token_ms":{:?},"#,
+                r#"{{"cache_n":{},"prompt_n":{},"prompt_ms":{}.0,"prompt_per_token_ms":{:?},"#,
                 r#""prompt_per_second":{:?},"predicted_n":{},"predicted_ms":{:?},"#,
                 r#""predicted_per_token_ms":{:?},"predicted_per_second":{:?}}}"#
             ),
-            job.prompt_tokens,
-            1.0,
-            1.0 / prompt.max(1.0),
-            1000.0 * prompt,
+            job.cached_tokens,
+            job.prompt_tokens - job.cached_tokens,
+            prompt_ms,
+            ms / read.max(1.0),
+            1000.0 * read / ms,
             job.tokens,
             milliseconds,
             milliseconds / tokens,
@@ -114,11 +118,12 @@ fn usage(job: &GenerationJob) -> String {
     format!(
         concat!(
             r#"{{"completion_tokens":{},"prompt_tokens":{},"total_tokens":{},"#,
-            r#""prompt_tokens_details":{{"cached_tokens":0}}}}"#
+            r#""prompt_tokens_details":{{"cached_tokens":{}}}}}"#
         ),
         made,
         read,
         made + read,
+        job.cached_tokens,
     )
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::compute_error::ComputeError;
 use super::crash::OrderedCrash;
 use super::failures::Failure;
+use super::slot_actions::SlotFailure;
 
 /// The parsed command line.
 #[derive(Debug, Clone)]
@@ -28,10 +29,14 @@ pub struct FakeArgs {
     pub embeddings: bool,
     /// `--metrics`: without it the metrics route answers 501.
     pub metrics: bool,
+    /// `--slot-save-path`: the directory of saved slots, which ends in a slash. Without this flag no prompt is cached.
+    pub slot_save_path: Option<String>,
     /// `--fake-load-ms`.
     pub load: Duration,
     /// `--fake-slow-accept-ms`.
     pub slow_accept: Duration,
+    /// `--fake-read-ms`: the reported time to read a prompt token, in milliseconds.
+    pub read_ms: u64,
     /// `--fake-token-ms`.
     pub token_pace: Duration,
     /// `--fake-tokens`.
@@ -52,6 +57,8 @@ pub struct FakeArgs {
     pub fail: Option<Failure>,
     /// `--fake-compute-error`.
     pub compute_error: Option<ComputeError>,
+    /// `--fake-slot-fail`.
+    pub slot_fail: Option<SlotFailure>,
     /// `--fake-hang`.
     pub hang: Option<Hang>,
     /// `--fake-impersonate`: the model whose sockets to take over.
@@ -85,8 +92,10 @@ impl Default for FakeArgs {
             api_prefix: String::new(),
             embeddings: false,
             metrics: false,
+            slot_save_path: None,
             load: Duration::ZERO,
             slow_accept: Duration::ZERO,
+            read_ms: 0,
             token_pace: Duration::ZERO,
             tokens: 16,
             word: "token".into(),
@@ -97,6 +106,7 @@ impl Default for FakeArgs {
             crash: None,
             fail: None,
             compute_error: None,
+            slot_fail: None,
             hang: None,
             impersonate: None,
             ignore_term: false,
@@ -153,6 +163,9 @@ impl FakeArgs {
             "-np" | "--parallel" => self.parallel = number::<usize>(value)?.max(1),
             "-c" | "--ctx-size" => self.context = number(value)?,
             "--api-prefix" => self.api_prefix = value.into(),
+            "--slot-save-path" => self.slot_save_path = Some(value.into()),
+            "--fake-read-ms" => self.read_ms = number(value)?,
+            "--fake-slot-fail" => self.slot_fail = Some(SlotFailure::parse(value)?),
             "--fake-load-ms" => self.load = Duration::from_millis(number(value)?),
             "--fake-slow-accept-ms" => self.slow_accept = Duration::from_millis(number(value)?),
             "--fake-token-ms" => self.token_pace = Duration::from_millis(number(value)?),
@@ -187,6 +200,7 @@ fn takes_value(flag: &str) -> bool {
                 | "-c"
                 | "--ctx-size"
                 | "--api-prefix"
+                | "--slot-save-path"
         )
 }
 

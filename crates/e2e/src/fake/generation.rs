@@ -25,13 +25,14 @@ pub(super) fn generate(
     request: &Value,
 ) -> io::Result<AfterExchange> {
     let server = exchange.server;
-    let job = match GenerationJob::new(server, dialect, request) {
+    let mut job = match GenerationJob::new(server, dialect, request) {
         Ok(job) => job,
         Err(message) => return exchange.reply(&dialect.invalid(&message)),
     };
-    let Some(slot) = wait_for_slot(server, exchange.socket) else {
+    let Some(slot) = wait_for_slot(server, exchange.socket, &mut job) else {
         return Ok(AfterExchange::End);
     };
+    job.cached_tokens = slot.cached;
     let _running = server.counters.generations.hold();
     server.crash_at(CrashPoint::Head);
     if job.stream {
@@ -42,8 +43,9 @@ pub(super) fn generate(
 }
 
 /// Waits for a slot; returns `None` if the client has left.
-fn wait_for_slot(server: &Server, socket: &Socket) -> Option<Slot> {
-    let turn = server.slots.queue();
+fn wait_for_slot(server: &Server, socket: &Socket, job: &mut GenerationJob) -> Option<Slot> {
+    let prompt = std::mem::take(&mut job.prompt);
+    let turn = server.slots.queue(prompt, job.wanted_slot);
     let _deferred = server.counters.deferred.hold();
     let mut seen = server.results.count();
     loop {
@@ -82,7 +84,7 @@ fn whole(
         }
     }
     let tally = Tally::new(job, start, slot.id);
-    drop(slot);
+    slot.finish(job.tokens);
     exchange.reply(&Response::json(dialect.whole(job, &tally)))
 }
 
@@ -126,7 +128,7 @@ fn stream(
         }
     }
     let tally = Tally::new(job, start, slot.id);
-    drop(slot);
+    slot.finish(job.tokens);
     chunks.write(dialect.last(job, &tally).as_bytes())?;
     chunks.write(dialect.done().as_bytes())?;
     chunks.finish()

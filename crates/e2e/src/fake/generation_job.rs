@@ -17,7 +17,14 @@ pub(super) struct GenerationJob {
     pub(super) tokens: u64,
     /// True if the request's limit ends the generation; otherwise the model does.
     pub(super) limited: bool,
+    pub(super) prompt: Vec<i32>,
     pub(super) prompt_tokens: u64,
+    /// Number of cached prompt tokens, known once the job has a slot.
+    pub(super) cached_tokens: u64,
+    /// The slot that the request selects.
+    pub(super) wanted_slot: Option<u64>,
+    /// The reported time to read a prompt token, in milliseconds.
+    pub(super) read_ms: u64,
     pub(super) include_usage: bool,
     /// Silence after which a stream sends an SSE comment, to keep the connection open.
     pub(super) ping: Option<Duration>,
@@ -46,6 +53,7 @@ impl GenerationJob {
         if request[key].is_null() {
             return Err(missing.into());
         }
+        let prompt = tokens_of(&request[key]);
         let limit = [
             "max_tokens",
             "max_completion_tokens",
@@ -60,7 +68,11 @@ impl GenerationJob {
             // A limit of zero yields a token, as in the real server.
             tokens: limit.unwrap_or(server.args.tokens).max(1),
             limited: limit.is_some(),
-            prompt_tokens: text_of(&request[key]).len() as u64,
+            prompt_tokens: prompt.len() as u64,
+            prompt,
+            cached_tokens: 0,
+            wanted_slot: request["id_slot"].as_u64(),
+            read_ms: server.args.read_ms,
             include_usage: request["stream_options"]["include_usage"] == true,
             ping: u64::try_from(ping)
                 .ok()
@@ -82,6 +94,18 @@ impl GenerationJob {
     /// Returns the whole text.
     pub(super) fn text(&self) -> String {
         (1..=self.tokens).map(|number| self.token(number)).collect()
+    }
+}
+
+/// Returns the tokens of a prompt: a list of tokens as it is, or the bytes of a text.
+fn tokens_of(value: &Value) -> Vec<i32> {
+    let tokens = value.as_array().map(|items| {
+        let tokens = items.iter().map(Value::as_i64);
+        tokens.map(|token| token?.try_into().ok()).collect()
+    });
+    match tokens {
+        Some(Some(tokens)) => tokens,
+        _ => text_of(value).bytes().map(i32::from).collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::fake_args::Hang;
 use super::json_writer::array;
 use super::response::Response;
-use super::{compute_error, generation, generation_job, server_info, test_routes};
+use super::{compute_error, generation, generation_job, server_info, slot_actions, test_routes};
 
 /// Answers one request.
 ///
@@ -60,6 +60,7 @@ enum Route {
     Detokenize,
     Embeddings { openai: bool },
     CountTokens,
+    SlotAction,
     Generate(Dialect),
 }
 
@@ -78,6 +79,9 @@ fn find(exchange: &Exchange<'_, '_>) -> Option<Route> {
         _ => None,
     }
 }
+
+/// The path of a slot without its number.
+const SLOT_PREFIX: &str = "/slots/";
 
 fn find_get(path: &str) -> Option<Route> {
     Some(match path {
@@ -103,6 +107,7 @@ fn find_post(path: &str) -> Option<Route> {
         "/chat/completions" | "/v1/chat/completions" => Route::Generate(Dialect::Chat),
         "/v1/messages" => Route::Generate(Dialect::Messages),
         "/responses" | "/v1/responses" => Route::Generate(Dialect::Responses),
+        _ if path.starts_with(SLOT_PREFIX) => Route::SlotAction,
         _ => return None,
     })
 }
@@ -140,6 +145,12 @@ fn handle_with_body(exchange: &mut Exchange<'_, '_>, route: Route) -> io::Result
         }
         Route::Embeddings { .. } if !server.args.embeddings => {
             return exchange.reply(&not_supported("embeddings. Start it with `--embeddings`"));
+        }
+        Route::SlotAction => {
+            let (_, slot) = exchange.head.path.rsplit_once('/').unwrap_or_default();
+            let query = &exchange.head.query;
+            let response = slot_actions::answer(server, slot, query, body.content());
+            return exchange.reply(&response);
         }
         _ => {}
     }

@@ -41,7 +41,11 @@ impl Server {
         let path = args.model.as_ref().map(|path| path.display().to_string());
         Self {
             counters: Counters::default(),
-            slots: Arc::new(Slots::new(args.parallel, Arc::clone(&results))),
+            slots: Arc::new(Slots::new(
+                args.parallel,
+                args.slot_save_path.is_some(),
+                Arc::clone(&results),
+            )),
             results,
             pushes: ResultSignal::default(),
             model: args.alias.clone().or(path).unwrap_or_else(|| "fake".into()),

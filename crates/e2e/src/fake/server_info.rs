@@ -79,24 +79,48 @@ pub(super) fn props(server: &Server) -> String {
 /// Returns the body of `/slots`.
 pub(super) fn slots(server: &Server) -> String {
     let context = server.slot_context();
-    array(server.slots.tasks().into_iter().enumerate().map(|(id, task)| {
-        let busy = task.is_some();
-        let task = task.map_or(String::new(), |task| format!(r#","id_task":{task}"#));
+    let slots = server.slots.list().into_iter().enumerate();
+    array(slots.map(|(id, (busy, conversation))| {
+        let used = conversation.last_task.map_or(String::new(), |task| {
+            let (tokens, read) = (conversation.tokens.len(), conversation.read);
+            format!(
+                concat!(
+                    r#","id_task":{},"n_prompt_tokens":{},"n_prompt_tokens_processed":{},"#,
+                    r#""n_prompt_tokens_cache":{}"#
+                ),
+                task, tokens, read, conversation.cached
+            )
+        });
         format!(
-            r#"{{"id":{id},"n_ctx":{context},"speculative":false,"is_processing":{busy}{task}}}"#
+            r#"{{"id":{id},"n_ctx":{context},"speculative":false,"is_processing":{busy}{used}}}"#
         )
     }))
 }
 
-/// Returns `/metrics`, with the gauges of running and deferred requests.
+/// Returns `/metrics`: counters of prompt tokens and reading time, and gauges of running and deferred requests.
 pub(super) fn metrics(server: &Server) -> Response {
-    let gauge = |name: &str, help: &str, value: u64| {
+    let metric = |kind: &str, name: &str, help: &str, value: String| {
         let name = format!("llamacpp:{name}");
-        format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
     };
+    let gauge = |name, help, value: u64| metric("gauge", name, help, value.to_string());
+    let read = server.slots.tokens_read();
+    let milliseconds = read * server.args.read_ms;
+    let seconds = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
+    let counters = metric(
+        "counter",
+        "prompt_tokens_total",
+        "Number of prompt tokens processed.",
+        read.to_string(),
+    ) + &metric(
+        "counter",
+        "prompt_seconds_total",
+        "Prompt process time",
+        seconds,
+    );
     let running = server.counters.generations.count();
     let deferred = server.counters.deferred.count();
-    let page = gauge(
+    let gauges = gauge(
         "requests_processing",
         "Number of requests processing.",
         running,
@@ -105,7 +129,11 @@ pub(super) fn metrics(server: &Server) -> Response {
         "Number of requests deferred.",
         deferred,
     );
-    let mut response = Response::new(200, "text/plain; version=0.0.4", page.into());
+    let mut response = Response::new(
+        200,
+        "text/plain; version=0.0.4",
+        (counters + &gauges).into(),
+    );
     let started = "1000000".to_owned();
     response.fields.push(("Process-Start-Time-Unix", started));
     response

@@ -9,6 +9,9 @@ const DEVICES_VARIABLE: &str = "FAKE_DEVICES";
 /// The variable that makes `--list-devices` hang and ignore every signal that can be ignored.
 const HANG_VARIABLE: &str = "FAKE_ASKED_HANGS";
 
+/// The variable that makes `--help` list `--slot-save-path`.
+const SLOTS_VARIABLE: &str = "FAKE_SAVES_SLOTS";
+
 /// Returns the text to print instead of serving, if requested.
 pub(super) fn answer(words: &[String]) -> Option<String> {
     let asked = |flag: &str| words.iter().any(|word| word == flag);
@@ -23,7 +26,11 @@ pub(super) fn answer(words: &[String]) -> Option<String> {
     }
     let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n--metrics\n\
                 -dev, --device <dev1,dev2,..>\n-lm, --load-mode MODE\n";
-    asked("--help").then(|| help.to_owned())
+    let slots = match std::env::var_os(SLOTS_VARIABLE) {
+        Some(_) => "--slot-save-path PATH\n",
+        None => "",
+    };
+    asked("--help").then(|| format!("{help}{slots}"))
 }
 
 /// Returns the output of `--list-devices` for the devices in `named`.

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 // Each path is found once per test process.
 static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_ENGINE", "engine"));
 static MODEL: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_MODEL", "model"));
+static CONTEXT_MODELS: LazyLock<PathBuf> =
+    LazyLock::new(|| find_path("PADDOCK_TEST_CONTEXT_MODELS", "context-models"));
 static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| find_path("PADDOCK_TEST_CLIENTS", "clients"));
 
 /// Arguments for a fast start of the engine. One thread, because several threads wait for each
@@ -32,6 +34,13 @@ pub fn engine() -> &'static Path {
 /// Returns the path of a small model; fetches it if missing.
 pub fn model() -> &'static Path {
     &MODEL
+}
+
+/// Returns the path of a model for tests of kept contexts: `smollm2`, or a model that `scripts/tiny-models` writes.
+/// Downloads and writes the models if missing.
+pub fn context_model(name: &str) -> PathBuf {
+    let path = CONTEXT_MODELS.join(format!("{name}.gguf"));
+    path.canonicalize().expect("a model for kept contexts")
 }
 
 /// Returns the directory of third-party clients; installs them if missing.

@@ -9,6 +9,8 @@ mod browser;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod contexts;
+#[cfg(test)]
 mod foreign;
 #[cfg(test)]
 mod hostile;

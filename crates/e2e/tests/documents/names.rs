@@ -130,6 +130,7 @@ fn what_became_of_models() {
     let name = "runtime/src/lifecycle_events.rs";
     let mut decided = in_source(name, "Note::");
     decided.extend(in_source(name, "Phase::"));
+    decided.extend(in_source(name, "Direction::"));
     for lines_with in ["const STARTED", "Some(\"", "\"stopped\""] {
         decided.extend(in_source(own, lines_with));
     }

@@ -4,6 +4,8 @@
 //! `scripts/model` find or build them.
 
 #[cfg(test)]
+mod contexts;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod processes;

@@ -82,7 +82,13 @@ pub(crate) fn plain() -> Vec<Row> {
         ("props", get("/props").into(), Same::Json),
         ("slots", get("/slots").into(), Same::Json),
     ];
-    for path in ["/metrics", "/embeddings", "/v1/embeddings", "/props"] {
+    for path in [
+        "/metrics",
+        "/embeddings",
+        "/v1/embeddings",
+        "/props",
+        "/slots/0?action=save",
+    ] {
         let request = if path == "/metrics" {
             get(path)
         } else {

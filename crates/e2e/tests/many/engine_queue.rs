@@ -17,8 +17,9 @@ fn explain(paddock: &Paddock, id: &str) -> Value {
 }
 
 fn told(explained: &Value) -> String {
-    let last = explained["meanwhile"].as_array().and_then(|all| all.last());
-    last.map_or_else(String::new, |told| told["message"].to_string())
+    let mut entries = explained["meanwhile"].as_array().into_iter().flatten();
+    let wait = entries.find(|entry| entry["what"] == "engine_wait");
+    wait.map_or_else(String::new, |told| told["message"].to_string())
 }
 
 #[test]

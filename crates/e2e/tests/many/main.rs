@@ -9,6 +9,10 @@ mod chat;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod context_reports;
+#[cfg(test)]
+mod context_store;
+#[cfg(test)]
 mod counted;
 #[cfg(test)]
 mod demand;

@@ -5,9 +5,11 @@ mod paused_clock;
 pub(super) use paused_clock::run;
 
 use crate::client_connection;
+use crate::own_routes::{OwnBody, OwnRoutes};
 use crate::stream::Stream;
 use crate::upstream_pool::UpstreamConnection;
 use crate::worker::{Worker, WorkerContext};
+use http::Response;
 use paddock_admission::browser_policy::BrowserPolicy;
 use paddock_admission::catalog::Catalog;
 use paddock_admission::keys::Keys;
@@ -27,6 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tower::service_fn;
 
 pub(super) const GENERATION: Generation = Generation(1);
 
@@ -74,6 +77,16 @@ impl Harness {
         Self::with_models(&[model(0, "m", LIMITS, None)], body_limit, &nowhere)
     }
 
+    /// Makes a harness with routes of paddock's own, so that requests can name their model in every way.
+    pub(super) fn with_own_routes() -> Self {
+        let mut harness = Self::new();
+        let routes = service_fn(|_| async { Ok(Response::new(OwnBody::default())) });
+        let worker = Rc::get_mut(&mut harness.worker).unwrap();
+        let context = Arc::get_mut(&mut worker.context).unwrap();
+        context.own_routes = Some(OwnRoutes::new(routes));
+        harness
+    }
+
     /// Makes a harness that collects traces.
     pub(super) fn with_traces() -> Self {
         let somewhere = OtlpHandle::new(Collector::without_fields("http://127.0.0.1:4318").ok());
@@ -118,6 +131,16 @@ impl Harness {
             rows: RefCell::new(rows),
             traced: RefCell::new(traced),
         }
+    }
+
+    /// Sets whether paddock keeps the contexts of the child.
+    pub(super) fn set_keeps_contexts(&self, keeps_contexts: bool) {
+        self.model.endpoint.send_replace(Some(Endpoint {
+            generation: GENERATION,
+            address: Address::Unix("/proc/nonexistent/paddock-test.sock".into()),
+            processes: None,
+            keeps_contexts,
+        }));
     }
 
     /// Allows pages of these origins from now on.
@@ -233,6 +256,7 @@ fn model(id: usize, name: &str, limits: ExchangeLimits, address: Option<Address>
     model.gate.open_for_tests(GENERATION);
     model.endpoint.send_replace(address.map(|address| Endpoint {
         processes: None,
+        keeps_contexts: false,
         generation: GENERATION,
         address,
     }));

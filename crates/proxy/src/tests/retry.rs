@@ -81,6 +81,7 @@ fn a_request_whose_child_has_exited_is_sent_to_the_next_child() {
                 generation: next,
                 address: Address::Unix(path),
                 processes: None,
+                keeps_contexts: false,
             }));
             harness.model.gate.open_for_tests(next);
             let mut fresh = accept(&listener).await;

@@ -96,7 +96,7 @@ impl Runtime {
     }
 
     fn trial(&mut self, id: ModelId) -> Option<(u64, TrialLoad)> {
-        let (spec, engine) = (self.spec(id)?, self.context.engine.clone()?);
+        let (spec, engine) = (self.spec(id, None)?, self.context.engine.clone()?);
         let entry = self.entries.get_mut(id.0)?;
         let inspection = entry.knowledge.inspection.clone()?;
         entry.last_inspection_id += 1;

@@ -6,6 +6,7 @@ use crate::child_failure::ChildFailure;
 use crate::child_spec::{self, ChildFacts, ChildSurroundings};
 use crate::clock::Clock;
 use crate::command_end::CommandEnd;
+use crate::contexts::{ChildContexts, ContextUse};
 use crate::engine_probe::Engine;
 use crate::instance_state::{FailureOutcome, InstanceFacts, StateChange, to_generation};
 use crate::journal::JournalEvent;
@@ -18,6 +19,7 @@ use paddock_admission::phase::ServicePhase;
 use paddock_config::{self as config, Mode};
 use paddock_scheduler::{Event, Generation, InstanceStatus, ModelId};
 use paddock_supervisor::blocking;
+use paddock_supervisor::sandbox::AccessRight;
 use paddock_supervisor::{
     ChildPhase, Failure, Instance, InstanceSpec, Listener, Sandbox, State, env,
 };
@@ -37,12 +39,13 @@ const FREE_POLL_INTERVAL: Duration = Duration::from_millis(10);
 impl Runtime {
     /// Starts an instance of the model.
     pub(super) fn start(&mut self, id: ModelId) {
-        let Some(spec) = self.spec(id) else {
+        let serial = self.last_serial + 1;
+        let contexts = self.prepare_contexts(id, serial);
+        let Some(spec) = self.spec(id, contexts.as_ref()) else {
             return;
         };
         let instance = Instance::start(spec, &self.context.spawner, &self.tasks);
-        self.last_serial += 1;
-        let serial = self.last_serial;
+        self.last_serial = serial;
         let forward = forward_states(id, serial, instance.watch(), self.messages_sender.clone());
         self.tasks.spawn(forward);
         let entry = &mut self.entries[id.0];
@@ -56,12 +59,22 @@ impl Runtime {
             serial,
             pid: 0,
             ready: None,
+            started: Instant::now(),
+            contexts,
+            keeper: None,
+            save_deadline: None,
+            context_use: ContextUse::None,
+            restored_bytes: 0,
             measured: None,
         });
     }
 
     /// Returns the specification of the model's next child.
-    pub(super) fn spec(&self, id: ModelId) -> Option<InstanceSpec> {
+    pub(super) fn spec(
+        &self,
+        id: ModelId,
+        contexts: Option<&ChildContexts>,
+    ) -> Option<InstanceSpec> {
         let entry = self.entries.get(id.0)?;
         let config = &self.context.config;
         let env = self.environment(&config.command(&entry.config).env);
@@ -70,9 +83,10 @@ impl Runtime {
             model: &entry.config,
             knowledge: &entry.knowledge,
             generations: entry.generations,
+            contexts,
         };
         Some(facts.spec(ChildSurroundings {
-            sandbox: self.sandbox(&entry.config, &env),
+            sandbox: self.sandbox(&entry.config, &env, contexts),
             env,
             runtime_dir: self.context.runtime_dir.clone(),
             stalls: entry.model.stalls.clone(),
@@ -83,7 +97,12 @@ impl Runtime {
     }
 
     /// Returns the child's sandbox and logs any exemptions.
-    fn sandbox(&self, model: &config::Model, env: &[(OsString, OsString)]) -> Option<Sandbox> {
+    fn sandbox(
+        &self,
+        model: &config::Model,
+        env: &[(OsString, OsString)],
+        contexts: Option<&ChildContexts>,
+    ) -> Option<Sandbox> {
         let config = &self.context.config;
         let exemptions = SandboxExemptions::from_config(config, model, Machine::THIS);
         if !exemptions.by.is_empty() {
@@ -97,7 +116,12 @@ impl Runtime {
             );
         }
         let files = child_spec::readable_files(model);
-        sandbox::child_sandbox(config, model, &exemptions, &files, env, Machine::THIS)
+        let mut sandbox =
+            sandbox::child_sandbox(config, model, &exemptions, &files, env, Machine::THIS)?;
+        if let (Some(grants), Some(contexts)) = (&mut sandbox.files, contexts) {
+            grants.push(AccessRight::Write.at(&contexts.staging));
+        }
+        Some(sandbox)
     }
 
     /// Returns the child's environment, including the run it belongs to.
@@ -119,10 +143,7 @@ impl Runtime {
         };
         entry.model.endpoint.send_replace(None);
         self.hangups.send_modify(|count| *count += 1);
-        if let Some(running) = &entry.running {
-            let instance = running.instance.clone();
-            self.tasks.spawn(async move { instance.stop().await });
-        }
+        self.save_and_stop(id);
     }
 
     /// Handles a state change of an instance. Ignores an instance that was replaced.
@@ -147,8 +168,13 @@ impl Runtime {
                 generation,
                 listener,
             } => {
+                if entry.generations != generation {
+                    running.started = Instant::now();
+                }
                 entry.generations = generation;
-                let publish = |listener| publish_endpoint(&entry.model, generation, listener);
+                let keeps_contexts = running.contexts.is_some();
+                let publish =
+                    |listener| publish_endpoint(&entry.model, generation, listener, keeps_contexts);
                 let status = listener.map_or(InstanceStatus::Loading, |listener| {
                     InstanceStatus::Listening(publish(listener))
                 });
@@ -159,12 +185,9 @@ impl Runtime {
                 listener,
             } => {
                 running.ready = Some(generation);
-                entry.knowledge.record_ready();
-                let generation = publish_endpoint(&entry.model, generation, listener);
-                self.command_end = None;
-                let status = InstanceStatus::Ready(generation);
-                self.handle_event(Event::Instance { model: id, status });
-                self.measure(id);
+                if !self.restore_contexts(id, generation, listener) {
+                    self.on_ready(id, generation, listener);
+                }
             }
             StateChange::LivenessChanged => self.notify_watchers(),
             StateChange::Failed(outcome) => self.on_child_failed(id, &outcome),
@@ -173,12 +196,28 @@ impl Runtime {
         }
     }
 
+    /// Admits requests to a child that is ready.
+    pub(super) fn on_ready(&mut self, id: ModelId, generation: u64, listener: &Listener) {
+        let entry = &mut self.entries[id.0];
+        entry.knowledge.record_ready();
+        let keeps_contexts = entry
+            .running
+            .as_ref()
+            .is_some_and(|running| running.contexts.is_some());
+        let generation = publish_endpoint(&entry.model, generation, listener, keeps_contexts);
+        self.command_end = None;
+        let status = InstanceStatus::Ready(generation);
+        self.handle_event(Event::Instance { model: id, status });
+        self.measure(id);
+    }
+
     /// Records a child's failure and reports it to the scheduler, and then to requests whose connections broke.
     fn on_child_failed(&mut self, id: ModelId, outcome: &FailureOutcome) {
         let failure = Arc::clone(&outcome.failure.cause);
         if let Some(status) = outcome.command_status {
             self.report_command_end(id, status, &failure);
         }
+        self.handle_context_crash(id, &failure);
         let entry = &mut self.entries[id.0];
         entry.knowledge.record_failure(outcome);
         let streak = &mut entry.failure_streak;
@@ -247,11 +286,9 @@ impl Runtime {
         let Some(entry) = self.entries.get_mut(id.0) else {
             return;
         };
-        let ended = entry
-            .running
-            .take_if(|running| running.serial == serial)
-            .is_some();
-        if ended {
+        let ended = entry.running.take_if(|running| running.serial == serial);
+        if let Some(ended) = ended {
+            self.remove_staging(ended.contexts);
             let status = InstanceStatus::Stopped;
             self.handle_event(Event::Instance { model: id, status });
         }
@@ -260,8 +297,9 @@ impl Runtime {
     /// Stops an instance that has no child.
     fn stop_childless(&mut self, id: ModelId) {
         if let Some(running) = self.entries[id.0].running.take() {
-            self.tasks
-                .spawn(async move { running.instance.stop().await });
+            self.remove_staging(running.contexts);
+            let instance = running.instance;
+            self.tasks.spawn(async move { instance.stop().await });
         }
     }
 
@@ -280,12 +318,18 @@ impl Runtime {
 }
 
 /// Publishes the generation's address before any lease names it.
-fn publish_endpoint(model: &Model, generation: u64, listener: &Listener) -> Generation {
+fn publish_endpoint(
+    model: &Model,
+    generation: u64,
+    listener: &Listener,
+    keeps_contexts: bool,
+) -> Generation {
     let generation = to_generation(generation);
     let endpoint = Endpoint {
         generation,
         address: listener.address.clone(),
         processes: Some(listener.processes.clone()),
+        keeps_contexts,
     };
     model.endpoint.send_if_modified(|now| {
         let changed = now.as_ref() != Some(&endpoint);

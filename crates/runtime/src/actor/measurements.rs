@@ -28,10 +28,13 @@ impl Runtime {
         let inspection = Arc::clone(inspection);
         let load_history = self.context.load_history.clone();
         let (key, prompt_cache) = (inspection.key.clone(), inspection.prompt_cache.counted);
+        // Contexts that were restored fill a part of the prompt cache already.
+        let restored = running.restored_bytes;
         let load = self.scheduler.snapshot(id);
         let load = load.map_or(Duration::ZERO, |snapshot| snapshot.load);
         self.spawn_task(async move {
-            let measuring = blocking::run(move || measure(pid, &logs, &inspection, &engine));
+            let measuring =
+                blocking::run(move || measure(pid, &logs, &inspection, &engine, restored));
             let measured = measuring.await.ok()?;
             if let (Some(history), Some(key)) = (load_history, key) {
                 history.record(key, measurement(&measured, load));

@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use crate::config_changes::{ApiKeyChanges, ModelChange, ReloadReport, keys_requiring_restart};
+use crate::contexts::StoreLimits;
 use crate::model_knowledge::ModelKnowledge;
 use crate::scheduler_policy;
 use paddock_admission::model::{Capacity, ExchangeLimits};
@@ -21,6 +22,9 @@ impl Runtime {
             api_keys: ApiKeyChanges::between(&before.api_keys, &config.api_keys),
             ..ReloadReport::default()
         };
+        if let Some(contexts) = &self.context.contexts {
+            contexts.set_limits(StoreLimits::from_config(&config));
+        }
         if let Some(engine) = &self.context.engine {
             let budget = scheduler_policy::budget(&config, engine.host, &engine.devices);
             let policy = scheduler_policy::policy(&config);
@@ -46,6 +50,7 @@ impl Runtime {
                 }
             }
         }
+        self.end_unwanted_keepers();
         self.inspect_faults();
         self.publish_catalog();
         report

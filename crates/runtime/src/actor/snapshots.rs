@@ -65,6 +65,7 @@ impl Runtime {
             generations: entry.generations,
             since,
             counters: entry.counters.clone(),
+            contexts: entry.contexts.clone(),
         })
     }
 }

@@ -50,6 +50,7 @@ impl Runtime {
             outcome: None,
         };
         self.waiting.insert(id, WaitingRequest { reply, record });
+        self.hurry_saves();
         self.handle_event(Event::Request {
             id,
             model,

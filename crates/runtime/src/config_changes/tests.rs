@@ -115,7 +115,7 @@ fn api_keys_are_compared_by_name() {
 #[test]
 fn keys_that_need_a_restart_are_named() {
     type Edit = fn(&mut Config);
-    let table: [(&str, Edit); 9] = [
+    let table: [(&str, Edit); 11] = [
         ("server.listen", |config| config.server.listen.clear()),
         ("server.admin", |config| config.server.admin.clear()),
         ("server.state_dir", |config| {
@@ -133,6 +133,12 @@ fn keys_that_need_a_restart_are_named() {
         }),
         ("engine.command", |config| {
             config.engine.program = "/e".into();
+        }),
+        ("context_cache.dir", |config| {
+            config.context_cache.dir = Some("/c".into());
+        }),
+        ("context_cache.encryption_key_file", |config| {
+            config.context_cache.encryption_key_file = Some("/k".into());
         }),
         ("telemetry.log", |config| config.log = "trace".to_owned()),
     ];

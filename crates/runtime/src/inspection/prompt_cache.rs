@@ -77,6 +77,20 @@ impl PromptCache {
         self.limit != CacheLimit::Unknown
     }
 
+    /// Returns the prompt cache of a child that serves embeddings.
+    #[cfg(test)]
+    pub(crate) fn unused() -> Self {
+        Self {
+            counted: 0,
+            limit: CacheLimit::Unused,
+        }
+    }
+
+    /// Returns true if the child serves embeddings or reranking, which use no prompt cache.
+    pub(crate) fn is_unused(self) -> bool {
+        self.limit == CacheLimit::Unused
+    }
+
     /// Describes the limit and its source, for `explain`.
     pub(crate) fn sentence(self, name: &str) -> String {
         let counted = ByteSize(self.counted);

@@ -46,7 +46,7 @@ pub(crate) fn format_memory(memory: &Memory, devices: &[String]) -> String {
 }
 
 /// Formats a duration in the unit that suits its length.
-pub(super) fn format_duration(duration: Duration) -> String {
+pub(crate) fn format_duration(duration: Duration) -> String {
     match duration.as_secs() {
         0..10 => format!("{:.2} s", duration.as_secs_f64()),
         10..120 => format!("{} s", duration.as_secs()),

@@ -38,7 +38,7 @@ impl FileIdentity {
         Ok(Self(short_hex(hash)))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -61,7 +61,7 @@ impl ArgumentsHash {
         Self(short_hex(hash))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -68,6 +68,7 @@ mod tests {
             model: &config.models[0],
             knowledge: &ModelKnowledge::default(),
             generations: 5,
+            contexts: None,
         };
         let spec = facts.spec(ChildSurroundings {
             env: Vec::new(),

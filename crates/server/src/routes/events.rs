@@ -144,7 +144,7 @@ impl Subscriber {
             }
             unsent => {
                 *unsent = Some(SentStatus::new(&status));
-                write_event(text, &Event::Snapshot(status));
+                write_event(text, &Event::Snapshot(Box::new(status)));
             }
         }
         Some(())

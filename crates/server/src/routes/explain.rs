@@ -1,5 +1,6 @@
 //! Explains paddock's decisions about a model, such as loads and evictions, and the history of a request.
 
+mod cached_tokens;
 mod request_history;
 
 use super::errors::admin_error;
@@ -51,7 +52,8 @@ pub(super) async fn explain_model(
     .into_response()
 }
 
-/// Describes the history of a request: its wait, the decisions made meanwhile, and the reason for a refusal.
+/// Describes the history of a request: its wait, the decisions made meanwhile, the reason for a refusal, and the cached
+/// part of its prompt.
 ///
 /// A request that never waited in paddock's queue can be explained only while `GET /api/requests` lists it.
 #[utoipa::path(
@@ -89,6 +91,9 @@ pub(super) async fn explain_request(
         answer.engine_wait_seconds = Some(history.engine_wait_seconds());
         let decision = history.engine_wait().filter(|_| is_granted);
         answer.meanwhile.extend(decision);
+        let cached = history.cached_tokens(&admin.shared.runtime).await;
+        answer.meanwhile.extend(cached);
+        answer.tokens = history.tokens();
     }
     Json(answer).into_response()
 }
@@ -108,6 +113,7 @@ fn queued_to_api(explained: runtime::RequestExplanation) -> RequestExplanation {
         model: Some(explained.model),
         outcome: explained.outcome.to_owned(),
         request: explained.request,
+        tokens: None,
         waited_seconds: explained.waited.as_secs_f64(),
     }
 }

@@ -1,5 +1,6 @@
 //! Builds the metrics of `GET /metrics` and of the OTLP export.
 
+mod context_metrics;
 mod engine_text;
 mod engines;
 mod family_list;
@@ -167,6 +168,7 @@ fn build_families(
         model_metrics::add_states(&mut list, snapshot);
         model_metrics::add_lifecycle(&mut list, snapshot);
         model_metrics::add_memory(&mut list, snapshot);
+        context_metrics::add(&mut list, snapshot);
     }
     list.0
 }

@@ -1,6 +1,7 @@
 //! Reports the state of models, memory and connections (`GET /api/status`).
 
 use super::SharedContext;
+use super::contexts;
 use super::errors::failure_to_api;
 use super::openapi::responses::Denied;
 use axum::Json;
@@ -28,7 +29,13 @@ pub(super) async fn status(
     axum::extract::State(shared): axum::extract::State<SharedContext>,
 ) -> Json<api::Status> {
     let mut status = match shared.runtime.snapshot().await {
-        Some(snapshot) => to_api(&snapshot),
+        Some(snapshot) => {
+            let status = to_api(&snapshot);
+            api::Status {
+                contexts: Some(contexts::sum(&status.models)),
+                ..status
+            }
+        }
         None => api::Status {
             version: VERSION.to_owned(),
             ..api::Status::default()
@@ -42,12 +49,13 @@ pub(super) async fn status(
     Json(status)
 }
 
-/// Converts a snapshot to the admin API's type, without connections.
+/// Converts a snapshot to the admin API's type, without connections and without the totals of contexts.
 pub(super) fn to_api(snapshot: &RuntimeSnapshot) -> api::Status {
     let models = snapshot.models.iter();
     let usage = &snapshot.usage;
     api::Status {
         connections: None,
+        contexts: None,
         memory: Some(api::MemoryUsage {
             budget: memory_to_api(&usage.budget, snapshot),
             claimed: memory_to_api(&usage.claimed, snapshot),
@@ -69,6 +77,7 @@ fn model_to_api(model: &ModelDetails, snapshot: &RuntimeSnapshot) -> api::Model 
     };
     api::Model {
         aliases: model.config.aliases.clone(),
+        contexts: contexts::to_api(model),
         failure: failed.map(|failed| failure_to_api(&failed.failure)),
         id: model.config.id.clone(),
         in_flight: model.scheduling.in_flight.into(),

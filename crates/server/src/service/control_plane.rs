@@ -5,6 +5,7 @@ use paddock_admission::catalog::Catalog;
 use paddock_admission::lease_queue::AdmissionHandle;
 use paddock_admission::phase::ServicePhase;
 use paddock_config::Config;
+use paddock_runtime::contexts;
 use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::RuntimeDir;
 use paddock_runtime::{CommandEnd, Runtime, RuntimeHandle, RuntimeSetup};
@@ -25,6 +26,8 @@ pub(super) struct ControlPlaneSetup<'a> {
     pub(super) parts: SandboxSupport,
     /// Measurements of earlier loads, if the state directory can be used.
     pub(super) learned: Option<load_history::LoadHistoryHandle>,
+    /// Stores contexts, if the store could be opened.
+    pub(super) contexts: Option<contexts::ContextsHandle>,
     /// Receives lifecycle events of models, such as loads and evictions.
     pub(super) lifecycle_sender: LifecycleSender,
     /// Receives the end of the command of `paddock wrap`, if the command ends before it is ready.
@@ -65,6 +68,7 @@ impl ControlPlane {
             run: setup.runtime_dir.run().clone(),
             sandbox_support: setup.parts,
             load_history: setup.learned,
+            contexts: setup.contexts,
             lifecycle_sender: setup.lifecycle_sender,
             phase,
             hangups,

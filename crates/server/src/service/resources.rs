@@ -6,6 +6,7 @@
 use super::StartError;
 use paddock_config::{Config, Listen, Mode};
 use paddock_runtime::admin_record;
+use paddock_runtime::contexts;
 use paddock_runtime::load_history;
 use paddock_runtime::runtime_dir::{self, RUN_VARIABLE, RunId, RuntimeDir};
 use paddock_runtime::stale_cleanup;
@@ -117,6 +118,26 @@ pub(super) async fn start_load_history(
         Ok(started) => Some(started),
         Err(error) => {
             tracing::warn!(%error, "cannot open the load history; load measurements will not be saved");
+            None
+        }
+    }
+}
+
+/// Opens the context store. Returns `None` with `paddock wrap`, or after an error, which is logged: contexts are then
+/// not kept.
+pub(super) async fn start_contexts(
+    config: &Config,
+    runtime_dir: &RuntimeDir,
+) -> Option<(contexts::ContextsHandle, contexts::ContextsThread)> {
+    if config.mode != Mode::Serve {
+        return None;
+    }
+    let place = contexts::StorePlace::from_config(config, runtime_dir.path());
+    let limits = contexts::StoreLimits::from_config(config);
+    match contexts::start(place, limits).await {
+        Ok(started) => Some(started),
+        Err(error) => {
+            tracing::warn!(%error, "cannot open the context store; contexts will not be saved");
             None
         }
     }

@@ -16,12 +16,15 @@ const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Longest wait for children to stop after a panic of the runtime actor: a little more than their grace period.
 const ORPHANED_INSTANCES_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Maximum wait for the context store.
+const CONTEXTS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Name in messages of the runtime actor, the task that decides which models are loaded.
 const RUNTIME_ACTOR: &str = "the runtime actor";
 
-/// Upper bound of a stop's duration after the drain: children get two SIGTERMs, then SIGKILL, and are reaped;
-/// the last events, traces and metrics are sent.
-const MAX_TIME_AFTER_DRAIN: Duration = Duration::from_secs(25);
+/// Upper bound of a stop's duration after the drain: conversations are saved; children get two SIGTERMs, then SIGKILL, and
+/// are reaped; the last contexts are written, and the last events, traces and metrics are sent.
+const MAX_TIME_AFTER_DRAIN: Duration = Duration::from_secs(45);
 
 /// An essential part of paddock has panicked, and everything else was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +145,12 @@ impl Service {
         tokio::join!(posted, self.exporter.join());
         if let Some(learned) = self.learned {
             learned.join().await;
+        }
+        if let Some(contexts) = self.contexts {
+            // The store may write a large context; the next start removes what is unfinished.
+            if timeout(CONTEXTS_TIMEOUT, contexts.join()).await.is_err() {
+                tracing::warn!("the context store did not finish in time");
+            }
         }
         if let Some(watcher) = self.watcher {
             watcher.dismiss().await;

@@ -36,7 +36,7 @@ pub struct LoggedRequest {
     /// Time from the request's first byte to the first body byte of a streamed answer.
     pub(crate) ttft: Option<Duration>,
     /// Time from the request's first byte to the answer's last.
-    pub(crate) total: Duration,
+    pub total: Duration,
     /// Time per token after the first.
     pub(crate) per_token: Option<Duration>,
     /// Tokens, as stated by the answer.
@@ -68,14 +68,19 @@ impl LoggedRequest {
             engine_wait_seconds: self.engine_wait.as_secs_f64(),
             ttft_seconds: seconds(self.ttft),
             total_seconds: self.total.as_secs_f64(),
-            tokens: Tokens {
-                prompt: self.prompt,
-                cached: self.cached,
-                generated: self.generated,
-            },
+            tokens: self.tokens(),
             tokens_per_second: self.per_token.map(|time| 1.0 / time.as_secs_f64()),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
+        }
+    }
+
+    /// Returns the token counts that the answer stated.
+    pub const fn tokens(&self) -> Tokens {
+        Tokens {
+            prompt: self.prompt,
+            cached: self.cached,
+            generated: self.generated,
         }
     }
 

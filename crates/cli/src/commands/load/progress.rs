@@ -100,10 +100,10 @@ mod tests {
             id: "b".to_owned(),
             ..Model::default()
         };
-        let all = Event::Snapshot(Status {
+        let all = Event::Snapshot(Box::new(Status {
             models: vec![other, loading],
             ..Status::default()
-        });
+        }));
         assert_eq!(model_progress("a\u{1b}", &all), expected);
         assert_eq!(model_progress("c", &all), None);
         let memory = Event::Memory(MemoryUsage::default());

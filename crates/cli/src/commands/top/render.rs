@@ -280,7 +280,7 @@ mod tests {
             total: 2,
         };
         for event in [
-            Event::Snapshot(status()),
+            Event::Snapshot(Box::new(status())),
             Event::Request(Box::new(complete)),
             Event::Request(Box::new(refused)),
             Event::InFlight(active),

@@ -203,10 +203,10 @@ mod tests {
     }
 
     fn snapshot(ids: &[&str]) -> Event {
-        Event::Snapshot(Status {
+        Event::Snapshot(Box::new(Status {
             models: ids.iter().map(|id| model(id)).collect(),
             ..Status::default()
-        })
+        }))
     }
 
     fn changed(model: Model) -> Event {

@@ -43,14 +43,15 @@ fn message(job: &GenerationJob, content: &str, stop_reason: &str, output: u64) -
     format!(
         concat!(
             r#"{{"id":"chatcmpl-{}","type":"message","role":"assistant","content":{},"model":{},"#,
-            r#""stop_reason":{},"stop_sequence":null,"usage":{{"cache_read_input_tokens":0,"#,
+            r#""stop_reason":{},"stop_sequence":null,"usage":{{"cache_read_input_tokens":{},"#,
             r#""input_tokens":{},"output_tokens":{}}}}}"#
         ),
         job.id,
         content,
         quote(&job.model),
         stop_reason,
-        job.prompt_tokens,
+        job.cached_tokens,
+        job.prompt_tokens - job.cached_tokens,
         output,
     )
 }

@@ -93,11 +93,12 @@ fn usage(job: &GenerationJob) -> String {
     format!(
         concat!(
             r#"{{"input_tokens":{},"output_tokens":{},"total_tokens":{},"#,
-            r#""input_tokens_details":{{"cached_tokens":0}}}}"#
+            r#""input_tokens_details":{{"cached_tokens":{}}}}}"#
         ),
         read,
         made,
         read + made,
+        job.cached_tokens,
     )
 }
 

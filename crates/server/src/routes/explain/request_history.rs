@@ -1,10 +1,12 @@
 //! Finds an active or ended request and describes how it passed through paddock's queue and the child (llama-server).
 
+use super::cached_tokens::{CachedTokens, ContextFacts};
 use crate::routes::AdminContext;
 use crate::routes::active_requests;
 use paddock_admission::error::unix_seconds;
-use paddock_api::{Decision, RefusalReason, RequestExplanation};
+use paddock_api::{Decision, RefusalReason, RequestExplanation, Tokens};
 use paddock_proxy::{ActiveRequest, RequestStage};
+use paddock_runtime::RuntimeHandle;
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +19,8 @@ pub(super) struct RequestHistory {
     queued: Duration,
     /// Estimated time spent waiting for a slot inside the child.
     engine_wait: Duration,
+    /// Token counts and the time of the end; `None` while the request is active.
+    ended: Option<(Tokens, SystemTime)>,
     progress: RequestProgress,
 }
 
@@ -61,6 +65,7 @@ impl RequestHistory {
             arrived: now.checked_sub(request.since.elapsed()).unwrap_or(now),
             queued: Duration::ZERO,
             engine_wait: request.engine_wait,
+            ended: None,
             progress: match request.stage {
                 RequestStage::Queued => RequestProgress::Queued,
                 RequestStage::WaitingInEngine => RequestProgress::WaitingInEngine,
@@ -77,6 +82,7 @@ impl RequestHistory {
             arrived: listed.at,
             queued: listed.queue + listed.load,
             engine_wait: listed.engine_wait,
+            ended: Some((listed.tokens(), listed.at + listed.total)),
             progress: match &listed.error {
                 Some(kind) if is_refused => RequestProgress::Refused(kind.to_string()),
                 _ => RequestProgress::Granted,
@@ -86,6 +92,38 @@ impl RequestHistory {
 
     pub(super) fn engine_wait_seconds(&self) -> f64 {
         self.engine_wait.as_secs_f64()
+    }
+
+    /// Returns the token counts that the response stated; `None` while the request is active.
+    pub(super) fn tokens(&self) -> Option<Tokens> {
+        self.ended.map(|(tokens, _)| tokens)
+    }
+
+    /// Returns an entry for `meanwhile` that explains how many tokens of the prompt were cached. Returns `None` while
+    /// the request is active, or if the response did not state the number.
+    pub(super) async fn cached_tokens(&self, runtime: &RuntimeHandle) -> Option<Decision> {
+        let (tokens, end) = self.ended?;
+        let (prompt, cached) = (tokens.prompt?, tokens.cached?);
+        let name = self.model.as_deref()?;
+        let snapshot = runtime.snapshot().await;
+        let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
+        let mut models = models.filter(|model| model.config.id == name);
+        let contexts = models.next().map(|model| ContextFacts {
+            not_kept: model.contexts.not_kept.as_deref(),
+            deleted: model.counters.contexts.deleted,
+            restore: model.contexts.restore_before(end).copied(),
+        });
+        let cached_tokens = CachedTokens {
+            model: name,
+            prompt,
+            cached,
+            contexts,
+        };
+        Some(Decision {
+            at: unix_seconds(self.arrived + self.queued + self.engine_wait),
+            message: cached_tokens.sentence(),
+            what: "cached_tokens".to_owned(),
+        })
     }
 
     /// Describes a request of which the scheduler remembers no decision.
@@ -107,6 +145,7 @@ impl RequestHistory {
             model: self.model.clone(),
             outcome: outcome.to_owned(),
             request: name,
+            tokens: None,
             waited_seconds: self.queued.as_secs_f64(),
         }
     }
