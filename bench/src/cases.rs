@@ -2,6 +2,7 @@
 
 mod client_loads;
 mod configured_models;
+mod conversations;
 mod idle_usage;
 mod llama_router;
 mod model_starts;
@@ -49,6 +50,8 @@ pub(crate) enum Case {
     Router,
     /// A real llama-server started on request.
     RealStarts,
+    /// Long conversations with two models that replace each other in memory.
+    Conversations,
     /// 1 to 1,000 configured models.
     Models,
     /// 10 to 10,000 open streams.
@@ -57,7 +60,7 @@ pub(crate) enum Case {
 
 impl Case {
     /// All cases in the order of measurement.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::One,
         Self::Many,
         Self::Upload,
@@ -72,6 +75,7 @@ impl Case {
         Self::Starts,
         Self::Router,
         Self::RealStarts,
+        Self::Conversations,
         Self::Models,
         Self::Open,
     ];
@@ -91,6 +95,7 @@ pub(crate) async fn run(
         Case::Starts => model_starts::run(subjects, results).await,
         Case::Router => llama_router::run(subjects, options, results).await,
         Case::RealStarts => real_model_starts::run(subjects, results).await,
+        Case::Conversations => conversations::run(subjects, results).await,
         Case::Models => configured_models::run(subjects, options, results).await,
         Case::Open => open_streams::run(subjects, options, results).await,
         _ => client_loads::run(case, subjects, options, results).await,

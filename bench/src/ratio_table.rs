@@ -63,7 +63,7 @@ pub(crate) const REAL_COLUMNS: TableColumns<'_> = TableColumns {
         (SubjectName::Router, SubjectName::Paddock),
         (SubjectName::LlamaSwap, SubjectName::Paddock),
     ],
-    goals: false,
+    goals: true,
 };
 
 /// Renders the measured rows; empty if no row was measured.

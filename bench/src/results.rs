@@ -24,6 +24,7 @@ pub(crate) enum Quantity {
     PolledMillis,
     ColdMillis,
     SwapMillis,
+    FirstTokenMillis,
 }
 
 /// The figures of every round.

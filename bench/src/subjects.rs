@@ -29,8 +29,8 @@ use crate::load::{Client, ModelLoading, post, request_bodies};
 use crate::process::Process;
 use crate::process_usage::Processes;
 
-/// Limit on the time until a subject answers.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Limit on the time until a subject answers, which may have to read a long prompt first.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Interval between connection attempts to a starting subject.
 const CONNECT_RETRY_INTERVAL: Duration = Duration::from_millis(1);
@@ -147,18 +147,18 @@ impl Subject {
     }
 
     /// Repeats a request until it is answered, with a pause after each refusal by a loading
-    /// subject.
+    /// subject. Returns the body with its framing.
     pub(crate) async fn retry_until_served(
         &mut self,
         request: &[u8],
         pause: Duration,
-    ) -> Result<()> {
+    ) -> Result<Vec<u8>> {
         let asking = async {
             loop {
                 let mut client = self.connect().await?;
                 match client.ask(request).await {
                     Err(error) if error.is::<ModelLoading>() => sleep(pause).await,
-                    asked => return asked.map(|_| ()),
+                    asked => return asked.map(<[u8]>::to_vec),
                 }
             }
         };

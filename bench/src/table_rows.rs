@@ -3,10 +3,10 @@
 use crate::cases::Case;
 use crate::goals::Goal;
 use crate::results::Quantity::{
-    self, Added, ColdMillis, Cpu, EventMillis, FreshMegabytes, FreshSwitches, LoadedMegabytes,
-    LoadedSwitches, P50, P99, PerSecond, PolledMillis, SwapMillis,
+    self, Added, ColdMillis, Cpu, EventMillis, FirstTokenMillis, FreshMegabytes, FreshSwitches,
+    LoadedMegabytes, LoadedSwitches, P50, P99, PerSecond, PolledMillis, SwapMillis,
 };
-use crate::subjects::SubjectName::{Haproxy, Nginx};
+use crate::subjects::SubjectName::{Haproxy, Nginx, Router};
 
 /// A row: label, quantity and goal.
 pub(crate) type TableRow = (&'static str, Quantity, Goal);
@@ -85,10 +85,24 @@ const REAL_STARTS_ROWS: &[TableRow] = &[
     ("a swap, ms", SwapMillis, Goal::None),
 ];
 
+const CONVERSATIONS_ROWS: &[TableRow] = &[
+    ("a swap with one word, ms", SwapMillis, Goal::None),
+    (
+        "first token beyond a swap, ms",
+        FirstTokenMillis,
+        Goal::AtMost(0.05, Router),
+    ),
+];
+
 /// Cases with a real llama-server.
 pub(crate) const REAL_ENGINE_GROUPS: &[RowGroup] = &[
     ("/tokenize, 8 connections", Case::Router, ROUTER_ROWS),
     ("the first answer after", Case::RealStarts, REAL_STARTS_ROWS),
+    (
+        "conversations of 2,000 tokens",
+        Case::Conversations,
+        CONVERSATIONS_ROWS,
+    ),
 ];
 
 /// Cases with the stand-in child, in table order.

@@ -114,6 +114,7 @@ fn load_of(case: Case) -> Option<Load> {
         | Case::Starts
         | Case::Router
         | Case::RealStarts
+        | Case::Conversations
         | Case::Models
         | Case::Open => None,
     }

@@ -19,7 +19,7 @@ use crate::subjects::{RealEngine, Subject, Subjects};
 const START_COUNT: usize = 15;
 
 /// Interval between attempts while a server is loading.
-const POLL_INTERVAL: Duration = Duration::from_millis(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) async fn run(subjects: &Subjects, results: &mut RunResults) -> Result<()> {
     let Some(engine) = RealEngine::find() else {
@@ -96,13 +96,14 @@ async fn time_first_answer(
 }
 
 /// Requests one token until it arrives; a loading server refuses.
-async fn first_answer(subject: &mut Subject, model: &str) -> Result<()> {
+pub(super) async fn first_answer(subject: &mut Subject, model: &str) -> Result<()> {
     let body = format!(
         r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}],"max_tokens":1}}"#
     );
     subject
         .retry_until_served(&post(CHAT_PATH, body.as_bytes()), POLL_INTERVAL)
-        .await
+        .await?;
+    Ok(())
 }
 
 fn record(started: u64, subject: &Subject, quantity: Quantity, results: &mut RunResults) {

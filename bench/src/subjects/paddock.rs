@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::run_dir::{RunDir, free_port};
-use super::{Subject, SubjectName};
+use super::{RealEngine, Subject, SubjectName};
 use crate::process::Process;
 use crate::process_usage::Processes;
 
@@ -68,12 +68,20 @@ pub(crate) fn start_two(
 pub(super) fn start_two_real(
     run_dir: &RunDir,
     program: &Path,
-    engine: &Path,
-    model: &Path,
+    engine: &RealEngine,
     more: &str,
 ) -> Result<Subject> {
-    let models = two_models(model, &format!("context = 512\n{more}"))?;
-    launch_engine(run_dir, Command::new(program), engine, &[], &models)
+    let models = two_models(
+        &engine.model,
+        &format!("context = {}\n{more}", engine.context_size),
+    )?;
+    launch_engine(
+        run_dir,
+        Command::new(program),
+        &engine.program,
+        &[],
+        &models,
+    )
 }
 
 fn two_models(model: &Path, more: &str) -> Result<String> {
@@ -84,16 +92,17 @@ fn two_models(model: &Path, more: &str) -> Result<String> {
 }
 
 /// Starts a paddock with one model, `instant`, and a real llama-server.
-pub(super) fn start_real(
-    run_dir: &RunDir,
-    program: &Path,
-    engine: &Path,
-    model: &Path,
-) -> Result<Subject> {
-    let model = serde_json::to_string(model)?;
+pub(super) fn start_real(run_dir: &RunDir, program: &Path, engine: &RealEngine) -> Result<Subject> {
+    let (model, size) = (serde_json::to_string(&engine.model)?, engine.context_size);
     let models =
-        format!("[models.instant]\npath = {model}\ncontext = 512\nmax_in_flight = 16384\n");
-    launch_engine(run_dir, Command::new(program), engine, &[], &models)
+        format!("[models.instant]\npath = {model}\ncontext = {size}\nmax_in_flight = 16384\n");
+    launch_engine(
+        run_dir,
+        Command::new(program),
+        &engine.program,
+        &[],
+        &models,
+    )
 }
 
 fn launch(

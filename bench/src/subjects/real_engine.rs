@@ -16,8 +16,10 @@ use crate::process_usage::Processes;
 /// The engine and the model that `PADDOCK_TEST_ENGINE` and `PADDOCK_TEST_MODEL` name.
 #[derive(Debug)]
 pub(crate) struct RealEngine {
-    program: PathBuf,
-    model: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) model: PathBuf,
+    /// Context size in tokens.
+    pub(super) context_size: u32,
 }
 
 impl RealEngine {
@@ -27,14 +29,24 @@ impl RealEngine {
         Some(Self {
             program: path("PADDOCK_TEST_ENGINE")?,
             model: path("PADDOCK_TEST_MODEL")?,
+            context_size: 512,
         })
+    }
+
+    /// Sets the context size of servers started later.
+    pub(crate) fn with_context_size(self, context_size: u32) -> Self {
+        Self {
+            context_size,
+            ..self
+        }
     }
 
     /// Starts the server itself, over TCP.
     pub(crate) fn direct(&self, run_dir: &RunDir) -> Result<Subject> {
         let mut command = run_dir.command(&self.program);
         command.arg("--model").arg(&self.model);
-        command.args(["--ctx-size", "512", "--parallel", "1", "--fit", "off"]);
+        command.args(["--ctx-size", &self.context_size.to_string()]);
+        command.args(["--parallel", "1", "--fit", "off"]);
         let port = free_port()?;
         command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         Ok(Subject {
@@ -51,7 +63,7 @@ impl RealEngine {
 
     /// Starts the server behind paddock.
     pub(crate) fn paddock(&self, run_dir: &RunDir, program: &Path) -> Result<Subject> {
-        paddock::start_real(run_dir, program, &self.program, &self.model)
+        paddock::start_real(run_dir, program, self)
     }
 
     /// Starts paddock with models `a` and `b`, neither loaded, and additional configuration.
@@ -61,13 +73,14 @@ impl RealEngine {
         program: &Path,
         more: &str,
     ) -> Result<Subject> {
-        paddock::start_two_real(run_dir, program, &self.program, &self.model, more)
+        paddock::start_two_real(run_dir, program, self, more)
     }
 
     /// Returns the command that starts the server, without its address.
     pub(crate) fn command(&self) -> String {
         let (program, model) = (self.program.display(), self.model.display());
-        format!("{program} --model {model} --ctx-size 512 --parallel 1 --fit off")
+        let size = self.context_size;
+        format!("{program} --model {model} --ctx-size {size} --parallel 1 --fit off")
     }
 
     /// Starts the server behind llama-server's router.
@@ -82,9 +95,9 @@ impl RealEngine {
 
     fn router_of(&self, run_dir: &RunDir, models: &[&str]) -> Result<Subject> {
         let presets = run_dir.unique_path("presets.ini");
-        let path = self.model.display();
+        let (path, size) = (self.model.display(), self.context_size);
         let entry = |model: &&str| {
-            format!("\n[{model}]\nmodel = {path}\nctx-size = 512\nparallel = 1\nfit = off\n")
+            format!("\n[{model}]\nmodel = {path}\nctx-size = {size}\nparallel = 1\nfit = off\n")
         };
         let entries: String = models.iter().map(entry).collect();
         fs::write(&presets, format!("version = 1\n{entries}"))?;
