@@ -226,7 +226,7 @@ fn wrong_usage_ends_with_2() {
         &["load"],
         &["unload", "m", "--follow"],
         &["explain"],
-        &["status", "m"],
+        &["status", "m", "n"],
     ] {
         let (code, out, _) = run(&mut command(directory.path(), wrong));
         assert_eq!((code, out.as_str()), (2, ""), "{wrong:?}");

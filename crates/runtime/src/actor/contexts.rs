@@ -73,6 +73,7 @@ impl Runtime {
             identity,
             staging,
             cache_bytes: prompt_cache.counted,
+            is_window_checked: experience.is_some_and(|known| known.is_window_checked),
             saves_windows: self.context.config.context_cache.sliding_windows,
         })
     }
@@ -177,6 +178,7 @@ impl Runtime {
         if let Some(experience) = &mut entry.context_experience {
             experience.costs = report.costs;
             experience.differs |= report.differs;
+            experience.is_window_checked |= report.is_window_checked;
         }
         if let Some(running) = &mut entry.running {
             running.restored_bytes = report.bytes;

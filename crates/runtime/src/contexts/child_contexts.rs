@@ -23,6 +23,8 @@ pub(crate) struct ChildContexts {
     pub(crate) cache_bytes: u64,
     /// True if conversations of models with a sliding window are saved.
     pub(crate) saves_windows: bool,
+    /// True if a child of the same identity has continued an extended window like the child that saved it.
+    pub(crate) is_window_checked: bool,
     /// Costs that earlier children of this identity have measured, otherwise a prediction.
     pub(crate) costs: Costs,
 }

@@ -22,6 +22,8 @@ pub(crate) struct ContextExperience {
     crashes: u32,
     /// True if a child continued a context differently from the child that saved it.
     pub(crate) differs: bool,
+    /// True if a child has continued an extended window like the child that saved it.
+    pub(crate) is_window_checked: bool,
 }
 
 /// The stage of a child's use of restored contexts.
@@ -45,6 +47,7 @@ impl ContextExperience {
             costs,
             crashes: 0,
             differs: false,
+            is_window_checked: false,
         }
     }
 

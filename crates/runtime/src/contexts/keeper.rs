@@ -301,6 +301,7 @@ impl Keeper {
             slot,
             name: format!("{}-{}", self.child.generation, self.files),
             deadline,
+            records_next: !self.child.contexts.is_window_checked,
         }
     }
 

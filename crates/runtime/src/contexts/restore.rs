@@ -69,6 +69,8 @@ pub(crate) struct RestoreReport {
     pub(crate) failures: u64,
     /// State of the child after the restore; empty if nothing was restored.
     pub(crate) baseline: Baseline,
+    /// True if the child continued an extended window like the child that saved it.
+    pub(crate) is_window_checked: bool,
     /// True if the child may continue a context wrongly and must not serve.
     pub(crate) is_unusable: bool,
     /// True if the child continued a context differently from the child that saved it.
@@ -109,10 +111,11 @@ pub(crate) async fn restore(child: &LoadedChild, store: &ContextsHandle) -> Rest
         let is_last = Some(context.id) == last;
         let restoring = restore_one(&client, child, store, &context, deadline, is_last);
         let error = match restoring.await {
-            Ok(Some(time)) => {
+            Ok(Some(restored)) => {
+                report.is_window_checked |= restored.is_checked;
                 report.tokens.push(context.tokens);
                 report.bytes += context.bytes;
-                report.costs.record_restore(context.bytes, time);
+                report.costs.record_restore(context.bytes, restored.time);
                 continue;
             }
             Ok(None) => continue,
@@ -186,7 +189,16 @@ impl RestoreError {
     }
 }
 
-/// Restores one context and returns the time that it took; `None` if the store no longer has it.
+/// A restored context.
+#[derive(Debug, Clone, Copy)]
+struct Restored {
+    /// Time that the restore took.
+    time: Duration,
+    /// The child has continued an extended window like the child that saved it.
+    is_checked: bool,
+}
+
+/// Restores one context; returns `None` if the store no longer has it.
 async fn restore_one(
     client: &SlotClient,
     child: &LoadedChild,
@@ -194,7 +206,7 @@ async fn restore_one(
     context: &StoredContext,
     deadline: Instant,
     is_last: bool,
-) -> Result<Option<Duration>, RestoreError> {
+) -> Result<Option<Restored>, RestoreError> {
     let began = Instant::now();
     let staging = store.stage(context.id, &child.contexts.staging);
     let staged = timeout_at(deadline, staging).await;
@@ -223,7 +235,10 @@ async fn restore_one(
         let first = staged.tokens.first().copied().unwrap_or_default();
         client.evaluate(SLOT, &[first], time_left(deadline)).await?;
     }
-    Ok(Some(began.elapsed()))
+    Ok(Some(Restored {
+        time: began.elapsed(),
+        is_checked: staged.is_merged && staged.next.is_some(),
+    }))
 }
 
 /// Lets the child evaluate a merged context, which creates a checkpoint, and compares how the child continues it.

@@ -50,6 +50,8 @@ pub(super) struct SlotSave<'a> {
     /// File name, unique in the staging directory.
     pub(super) name: String,
     pub(super) deadline: Instant,
+    /// The next token is recorded, so that a restored child can be compared with this one.
+    pub(super) records_next: bool,
 }
 
 /// A slot that was saved.
@@ -132,7 +134,7 @@ impl SlotSave<'_> {
         walked: &SlotFile,
         len: usize,
     ) -> Result<(), SaveError> {
-        if saved.structure == Structure::Window {
+        if saved.structure == Structure::Window && self.records_next {
             let all = self.evaluate(&walked.tokens).await?;
             saved.next = Some(all.next);
         }
