@@ -3,9 +3,10 @@
 /// Log-probabilities are stored as whole numbers of millionths.
 const SCALE: f64 = 1e6;
 
-/// Maximum difference between the log-probabilities of the same state in two children. Equal states differed by less
-/// than 1e-5, a state with a wrong window by 0.33 (measured with llama.cpp b11434).
-const TOLERANCE: f64 = 0.01;
+/// Maximum difference between the log-probabilities of the same state in two children. Rounding depends on the batch size
+/// and on the layout of the cells: the same prompt differed by 0.02 with batches of 512, 128 and 64 tokens. A state with a
+/// wrong window differed by 0.33 (measured with llama.cpp b11434, gemma-3-270m).
+const TOLERANCE: f64 = 0.25;
 
 /// The most probable token after a conversation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,8 +55,8 @@ mod tests {
     #[test]
     fn children_in_the_same_state_agree() {
         let next = |id, logprob| NextToken { id, logprob };
-        assert!(next(1, -1.0).agrees_with(next(1, -1.009)));
-        assert!(!next(1, -1.0).agrees_with(next(1, -1.011)));
+        assert!(next(1, -1.0).agrees_with(next(1, -1.24)));
+        assert!(!next(1, -1.0).agrees_with(next(1, -1.26)));
         // Rounding has swapped two tokens of almost equal probability.
         assert!(next(1, -0.7).agrees_with(next(2, -0.7001)));
     }
