@@ -16,7 +16,8 @@ fn a_chat_loads_the_model_streams_and_says_how_fast() {
     let mut page = Page::open(paddock.admin(), "#/chat");
     ask(&mut page, "hello");
     let answer = "#talk .turn:last-child";
-    page.wait_text(&format!("{answer} .told"), "16 tokens");
+    // "216 tokens/s" ends in these words too, so the separator is a part of them.
+    page.wait_text(&format!("{answer} .told"), "· 16 tokens");
     let told = page.text(&format!("{answer} .told"));
     assert!(told.contains("TTFT") && told.contains("tokens/s"), "{told}");
     assert!(
