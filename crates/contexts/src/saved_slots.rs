@@ -23,16 +23,19 @@ impl SavedSlots {
 
     /// Returns the number of tokens at the last save of a slot; 0 if the slot now holds another conversation.
     ///
-    /// `cached` is the number of prompt tokens that the slot's last request found in the slot. A request that found
-    /// fewer than half of the saved tokens, or for which the number is unknown, counts as the start of another
-    /// conversation.
+    /// `cached` is the number of prompt tokens that the slot's last request found in the slot: after an edit, the saved
+    /// tokens beyond them belong to the conversation no longer. A request that found fewer than half of the saved tokens,
+    /// or for which the number is unknown, counts as the start of another conversation.
     pub fn saved_tokens(&self, slot: u32, task: i64, cached: Option<u32>) -> u32 {
         let Some(saved) = self.slots.get(&slot) else {
             return 0;
         };
-        let continues = cached.is_some_and(|cached| cached >= saved.tokens / 2);
-        match saved.task == task || continues {
-            true => saved.tokens,
+        if saved.task == task {
+            return saved.tokens;
+        }
+        let shared = cached.unwrap_or(0).min(saved.tokens);
+        match shared >= saved.tokens / 2 {
+            true => shared,
             false => 0,
         }
     }
@@ -50,7 +53,12 @@ mod tests {
             ("unchanged", (1, 7, None), 100),
             ("another slot", (0, 7, None), 0),
             ("continued", (1, 8, Some(100)), 100),
-            ("edited in its second half", (1, 8, Some(50)), 100),
+            (
+                "continued from a cache with more of it",
+                (1, 8, Some(150)),
+                100,
+            ),
+            ("edited in its second half", (1, 8, Some(50)), 50),
             ("edited in its first half", (1, 8, Some(49)), 0),
             ("unknown", (1, 8, None), 0),
         ];
