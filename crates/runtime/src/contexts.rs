@@ -11,6 +11,7 @@
 //! | `experience` | costs and crashes of earlier children |
 //! | `slots` | client of the child's routes that save and restore slots |
 //! | `keeper` | the task that saves the conversations of one child |
+//! | `keeper_handle` | ends that task after a last save |
 //! | `save` | saves one slot |
 //! | `next_token` | compares a restored state with the saved one |
 //! | `state_size` | predicts the size of a conversation |

@@ -43,7 +43,7 @@ const FAILURE_PAUSE: Duration = Duration::from_mins(1);
 const RELEASE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Maximum number of such queries.
-const MAX_RELEASE_LOOKS: u32 = 20;
+const MAX_RELEASE_QUERIES: u32 = 20;
 
 /// Maximum time to commit the conversations that were saved before a stop.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
@@ -246,7 +246,7 @@ impl Keeper {
     /// Asks the child for its idle slots, after a short wait for those that have just sent their answers.
     async fn released_slots(&self) -> Result<Vec<Slot>, SlotsError> {
         let mut slots = self.client.slots(ANSWER_LIMIT).await?;
-        for _ in 0..MAX_RELEASE_LOOKS {
+        for _ in 0..MAX_RELEASE_QUERIES {
             let is_busy = slots.iter().any(|slot| slot.cached.is_some());
             if !is_busy || self.child.model.gate.in_flight() > 0 {
                 break;
@@ -351,6 +351,7 @@ impl Keeper {
         })
     }
 
+    /// Moves a saved conversation to the store. Only then does the slot count as saved.
     async fn commit(&mut self, conversation: KeptConversation, slot: Slot) {
         let bytes = conversation.saved.file.len;
         // The store logs failures and removes the files.
@@ -365,6 +366,7 @@ impl Keeper {
         }
     }
 
+    /// Processes the answers since the last call: remembers their token counts and attributes their cached tokens.
     fn take_answers(&mut self) {
         let answers = self.child.model.answers.since(self.seen);
         self.seen = self.child.model.answers.count();
