@@ -10,7 +10,7 @@
 //! | `child_contexts` | the staging directory and the context identity of a child |
 //! | `experience` | costs and crashes of earlier children |
 //! | `slots` | client of the child's routes that save and restore slots |
-//! | `keeper` | the task that saves the conversations of one child |
+//! | `keeper` | the task that saves the conversations of one child; its directory has the choice of slots and the accounts |
 //! | `keeper_handle` | ends that task after a last save |
 //! | `save` | saves one slot |
 //! | `next_token` | compares a restored state with the saved one |

@@ -4,14 +4,17 @@
 //! request that waits for the slot. While the child serves, the keeper therefore saves only while no request is in flight,
 //! and only conversations whose save takes an estimated 50 ms at most.
 
+mod accounts;
+mod slots_to_save;
+
 use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use paddock_admission::model::Model;
 use paddock_admission::recent_answers::AnswerTokens;
-use paddock_contexts::{Costs, Occasion, RestoredContexts, SavedSlots, SlotState, plan_saves};
+use paddock_contexts::{Costs, Occasion, RestoredContexts, SavedSlots, SlotState};
 use paddock_scheduler::ModelId;
 use paddock_supervisor::Listener;
 use paddock_telemetry::LifecycleSender;
@@ -19,11 +22,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::child_contexts::ChildContexts;
-use super::error::SlotsError;
 use super::keeper_handle::{KeeperHandle, StopRequest};
 use super::restore::RestoreReport;
 use super::save::{SaveError, SavedSlot, SlotSave, Structure};
-use super::slots::{ANSWER_LIMIT, Slot, SlotClient};
+use super::slots::{Slot, SlotClient};
 use super::stats::ContextCounters;
 use super::store::SavedConversation;
 use super::thread::ContextsHandle;
@@ -38,12 +40,6 @@ const IDLE_LIMIT: Duration = Duration::from_millis(250);
 
 /// Pause after a failed save, because each attempt writes a whole file.
 const FAILURE_PAUSE: Duration = Duration::from_mins(1);
-
-/// Time between two queries for slots that have sent their answers and are not idle yet.
-const RELEASE_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Maximum number of such queries.
-const MAX_RELEASE_QUERIES: u32 = 20;
 
 /// Maximum time to commit the conversations that were saved before a stop.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
@@ -243,56 +239,6 @@ impl Keeper {
         self.send_report().await;
     }
 
-    /// Asks the child for its idle slots, after a short wait for those that have just sent their answers.
-    async fn released_slots(&self) -> Result<Vec<Slot>, SlotsError> {
-        let mut slots = self.client.slots(ANSWER_LIMIT).await?;
-        for _ in 0..MAX_RELEASE_QUERIES {
-            let is_busy = slots.iter().any(|slot| slot.cached.is_some());
-            if !is_busy || self.child.model.gate.in_flight() > 0 {
-                break;
-            }
-            sleep(RELEASE_INTERVAL).await;
-            slots = self.client.slots(ANSWER_LIMIT).await?;
-        }
-        slots.retain(|slot| slot.cached.is_none());
-        Ok(slots)
-    }
-
-    /// Asks the child for its slots and returns those to save, in order.
-    async fn plan(&self, occasion: Occasion) -> Vec<(Slot, SlotState)> {
-        let slots = match self.released_slots().await {
-            Ok(slots) => slots,
-            Err(error) => {
-                tracing::debug!(model = self.child.model.name, %error, "cannot list the child's slots; nothing is saved");
-                return Vec::new();
-            }
-        };
-        let newest = slots.iter().map(|slot| slot.last_task).max().unwrap_or(0);
-        let states = slots.iter().map(|slot| SlotState {
-            slot: slot.id,
-            tokens: slot.tokens,
-            saved_tokens: self.saved_tokens(slot, occasion),
-            // The child reports no time of use. Only the order matters, and task numbers have the same order.
-            idle: Duration::from_millis((newest - slot.last_task).unsigned_abs()),
-        });
-        let planned = plan_saves(&states.collect::<Vec<_>>(), &self.costs, occasion);
-        let planned = planned.into_iter().filter_map(|state| {
-            let slot = slots.iter().find(|slot| slot.id == state.slot)?;
-            Some((*slot, state))
-        });
-        planned.collect()
-    }
-
-    fn saved_tokens(&self, slot: &Slot, occasion: Occasion) -> u32 {
-        if self.partial.contains(&slot.id) && matches!(occasion, Occasion::Stopping(_)) {
-            return 0;
-        }
-        let is_last = |answer: &&AnswerTokens| answer.prompt + answer.generated == slot.tokens + 1;
-        let answer = self.answers.iter().rev().find(is_last);
-        let cached = answer.map(|answer| answer.cached);
-        self.saved.saved_tokens(slot.id, slot.last_task, cached)
-    }
-
     fn next_save(&mut self, slot: u32, deadline: Instant) -> SlotSave<'_> {
         self.files += 1;
         SlotSave {
@@ -363,68 +309,6 @@ impl Keeper {
         } else {
             self.report.save_failures += 1;
             self.paused_until = Some(Instant::now() + FAILURE_PAUSE);
-        }
-    }
-
-    /// Processes the answers since the last call: remembers their token counts and attributes their cached tokens.
-    fn take_answers(&mut self) {
-        let answers = self.child.model.answers.since(self.seen);
-        self.seen = self.child.model.answers.count();
-        for answer in answers {
-            if self.answers.len() == MAX_ANSWERS {
-                self.answers.pop_front();
-            }
-            self.answers.push_back(answer);
-            let is_hit = self
-                .restored
-                .record(answer.prompt, answer.cached, answer.generated);
-            if is_hit {
-                let time = self.costs.reading_time(answer.cached);
-                self.report.hits += 1;
-                self.report.tokens_reused += u64::from(answer.cached);
-                self.report.time_saved += time.unwrap_or_default();
-            }
-        }
-    }
-
-    /// Measures how fast the child reads prompts.
-    async fn measure_reading(&mut self) {
-        let Some((tokens, time)) = self.client.reading_totals(ANSWER_LIMIT).await else {
-            return;
-        };
-        let (earlier_tokens, earlier_time) = self.read;
-        self.costs.record_reading(
-            tokens.saturating_sub(earlier_tokens),
-            time.saturating_sub(earlier_time),
-        );
-        self.read = (tokens, time);
-    }
-
-    /// Records all saves of the child as one lifecycle event.
-    fn send_event(&self) {
-        let model = &self.child.model.name;
-        if let Some(event) = self.transfer.lifecycle_event(model, SystemTime::now()) {
-            self.lifecycle.send(event);
-        }
-    }
-
-    async fn send_report(&mut self) {
-        let report = std::mem::take(&mut self.report);
-        self.transfer.contexts += report.saved;
-        self.transfer.failures += report.save_failures;
-        if report == ContextCounters::default() {
-            return;
-        }
-        let message = RuntimeMessage::ContextsSaved {
-            model: self.child.id,
-            counts: report,
-            costs: self.costs,
-        };
-        // Sending fails only if the actor has ended.
-        let _ = self.messages.send(message).await;
-        if let Ok(stored) = self.store.report_usage().await {
-            let message = RuntimeMessage::ContextsStored(stored);
-            let _ = self.messages.send(message).await;
         }
     }
 }
