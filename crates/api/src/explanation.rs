@@ -37,6 +37,10 @@ pub struct RequestExplanation {
     /// Reason for a refusal by paddock; null if the request was not refused.
     #[schema(required)]
     pub error: Option<RefusalReason>,
+    /// First place where the prompt differs from the contexts that had been restored; null unless less than half of the
+    /// prompt was cached although contexts had been restored.
+    #[schema(required)]
+    pub first_difference: Option<FirstDifference>,
     /// Decisions about the model while the request waited, oldest first.
     pub meanwhile: Vec<Decision>,
     /// The model that the request was for; null if it named none.
@@ -52,6 +56,22 @@ pub struct RequestExplanation {
     pub tokens: Option<Tokens>,
     /// Time that the request waited in paddock's queue.
     pub waited_seconds: f64,
+}
+
+/// The first place where a prompt differs from the most similar restored context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FirstDifference {
+    /// The place, or the reason why it cannot be told, as a sentence.
+    pub message: String,
+    /// Text of the prompt around the place; null if the prompt ends there or the place cannot be told.
+    #[schema(required)]
+    pub prompt_text: Option<String>,
+    /// Number of tokens with which the prompt and the context begin; null if the place cannot be told.
+    #[schema(required)]
+    pub shared_tokens: Option<u64>,
+    /// Text of the context around the place; null if the context ends there or the place cannot be told.
+    #[schema(required)]
+    pub stored_text: Option<String>,
 }
 
 /// The reason for a refusal by paddock.

@@ -24,7 +24,9 @@ mod status;
 pub use contexts::{ContextCounts, ContextRestore, ModelContexts};
 pub use error::{ErrorBody, ErrorDetails};
 pub use event::{Event, MissedRequests, RemovedModel};
-pub use explanation::{Decision, ModelExplanation, RefusalReason, RequestExplanation};
+pub use explanation::{
+    Decision, FirstDifference, ModelExplanation, RefusalReason, RequestExplanation,
+};
 pub use health::{Health, HealthStatus, Liveness, LivenessStatus, ModelHealth};
 pub use lifecycle::{LifecycleEvent, LifecycleEvents};
 pub use logs::{LogLines, LogRecord};

@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use paddock_api::{
-    ContextCounts, Decision, EndedRequest, EndedRequests, ErrorBody, ErrorDetails, LoadFailure,
-    LoadResult, LogLines, Memory, MemoryUsage, Model, ModelContexts, ModelExplanation, ModelMemory,
-    ModelStatus, PinResult, RefusalReason, RequestExplanation, Status, Tokens,
+    ContextCounts, Decision, EndedRequest, EndedRequests, ErrorBody, ErrorDetails, FirstDifference,
+    LoadFailure, LoadResult, LogLines, Memory, MemoryUsage, Model, ModelContexts, ModelExplanation,
+    ModelMemory, ModelStatus, PinResult, RefusalReason, RequestExplanation, Status, Tokens,
 };
 use serde::Serialize;
 
@@ -231,6 +231,12 @@ fn waited() -> RequestExplanation {
         error: Some(RefusalReason {
             kind: "queue_timeout".to_owned(),
             message: "timed out waiting for a free slot on 'gemma'".to_owned(),
+        }),
+        first_difference: Some(FirstDifference {
+            message: "the prompt follows a stored context for 1 of 2 tokens".to_owned(),
+            prompt_text: None,
+            shared_tokens: Some(1),
+            stored_text: None,
         }),
         meanwhile: vec![decision(3_600.0, "ready", "gemma was ready after 0.43 s")],
         model: Some("gemma".to_owned()),

@@ -15,7 +15,7 @@ pub struct ContextCache {
     pub dir: Option<PathBuf>,
     /// Maximum size of all contexts together, in bytes; with 0, no context is kept.
     pub quota: u64,
-    /// Maximum time since a context was saved; older contexts are deleted.
+    /// Maximum time since the last use of a context (its save, or a request that continued it).
     pub max_age: Duration,
     /// True if contexts of models with a sliding window are kept. Their slot files must be extended.
     pub sliding_windows: bool,

@@ -11,87 +11,101 @@ const MIN_CACHED: u32 = 16;
 /// Maximum number of the child's latest conversations that are remembered.
 const MAX_LIVE: usize = 256;
 
+use crate::restore_plan::StoredContext;
+
 /// The restored contexts of a child that no request has used yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestoredContexts {
-    /// Tokens of each restored context.
-    unused: Vec<u32>,
+    /// Number in the store and tokens of each restored context.
+    unused: Vec<(i64, u32)>,
     /// Tokens of each conversation that the child has served since the restore.
     live: Vec<u32>,
 }
 
 impl RestoredContexts {
-    /// Creates the record of a child; `tokens` holds the number of tokens of each restored context.
-    pub fn new(tokens: Vec<u32>) -> Self {
+    /// Creates the record of a child that has restored these contexts.
+    pub fn new(restored: &[StoredContext]) -> Self {
+        let unused = restored.iter().map(|context| (context.id, context.tokens));
         Self {
-            unused: tokens,
+            unused: unused.collect(),
             live: Vec::new(),
         }
     }
 
-    /// Records an answer. Returns true if its cached tokens are credited to a restored context that no earlier answer
-    /// used.
-    pub fn record(&mut self, prompt: u32, cached: u32, generated: u32) -> bool {
-        let is_hit = self.take_used(cached);
+    /// Records an answer. If its cached tokens are credited to a restored context that no earlier answer used, returns the
+    /// number of this context in the store.
+    pub fn record(&mut self, prompt: u32, cached: u32, generated: u32) -> Option<i64> {
+        let used = self.take_used(cached);
         if self.live.len() == MAX_LIVE {
             self.live.remove(0);
         }
         self.live.push(prompt.saturating_add(generated));
-        is_hit
+        used
     }
 
-    fn take_used(&mut self, cached: u32) -> bool {
+    fn take_used(&mut self, cached: u32) -> Option<i64> {
         if cached < MIN_CACHED {
-            return false;
+            return None;
         }
         let excess = |tokens: &u32| tokens.checked_sub(cached);
         let candidates = self.unused.iter().enumerate();
-        let candidates = candidates.filter_map(|(index, tokens)| Some((excess(tokens)?, index)));
-        let Some((best, index)) = candidates.min() else {
-            return false;
-        };
+        let candidates =
+            candidates.filter_map(|(index, (_, tokens))| Some((excess(tokens)?, index)));
+        let (best, index) = candidates.min()?;
         let live = self.live.iter().filter_map(excess).min();
         if live.is_some_and(|live| live <= best) {
-            return false;
+            return None;
         }
-        self.unused.swap_remove(index);
-        true
+        Some(self.unused.swap_remove(index).0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Returns the record of restored contexts with these lengths, which the store numbers from 1.
+    fn restored(lengths: &[u32]) -> RestoredContexts {
+        let contexts = (1..).zip(lengths).map(|(id, &tokens)| StoredContext {
+            id,
+            tokens,
+            bytes: 0,
+            age: Duration::ZERO,
+        });
+        RestoredContexts::new(&contexts.collect::<Vec<_>>())
+    }
 
     #[test]
     fn each_restored_context_is_credited_once() {
-        let mut contexts = RestoredContexts::new(vec![1000, 400]);
-        // (prompt, cached, generated), hit
+        let mut contexts = restored(&[1000, 400]);
+        // (prompt, cached, generated), credited context
         let answers = [
-            ("a new conversation", (50, 8, 10), false),
-            ("the short context", (420, 398, 20), true),
-            ("the same conversation goes on", (460, 438, 20), false),
-            ("the long context, edited", (900, 700, 10), true),
-            ("no context is left", (900, 700, 10), false),
+            ("a new conversation", (50, 8, 10), None),
+            ("the short context", (420, 398, 20), Some(2)),
+            ("the same conversation goes on", (460, 438, 20), None),
+            ("the long context, edited", (900, 700, 10), Some(1)),
+            ("no context is left", (900, 700, 10), None),
         ];
-        for (name, (prompt, cached, generated), is_hit) in answers {
-            assert_eq!(contexts.record(prompt, cached, generated), is_hit, "{name}");
+        for (name, (prompt, cached, generated), used) in answers {
+            assert_eq!(contexts.record(prompt, cached, generated), used, "{name}");
         }
     }
 
     #[test]
     fn a_shared_system_prompt_is_credited_to_the_live_conversation() {
-        let mut contexts = RestoredContexts::new(vec![1000]);
-        assert!(!contexts.record(350, 0, 20));
-        assert!(!contexts.record(340, 300, 20));
-        assert!(contexts.record(1010, 1000, 20));
+        let mut contexts = restored(&[1000]);
+        assert_eq!(contexts.record(350, 0, 20), None);
+        assert_eq!(contexts.record(340, 300, 20), None);
+        assert_eq!(contexts.record(1010, 1000, 20), Some(1));
     }
 
     #[test]
     fn the_record_of_live_conversations_is_bounded() {
-        let mut contexts = RestoredContexts::new(vec![1000]);
+        let mut contexts = restored(&[1000]);
         for _ in 0..2 * MAX_LIVE {
-            assert!(!contexts.record(100, 0, 1));
+            assert_eq!(contexts.record(100, 0, 1), None);
         }
         assert_eq!(contexts.live.len(), MAX_LIVE);
     }

@@ -10,6 +10,7 @@
 
 pub mod builder;
 mod cipher;
+mod comparison;
 mod costs;
 mod hits;
 pub mod limits;
@@ -23,6 +24,7 @@ mod slot_file;
 pub use cipher::{
     CipherError, ContextCipher, ContextRef, FILE_NONCE_BYTES, KEY_BYTES, TOKENS_NONCE_BYTES,
 };
+pub use comparison::{ComparedTokens, PromptComparison, compare_prompt};
 pub use costs::{Costs, StateSize};
 pub use hits::RestoredContexts;
 pub use merge::{MergeError, merge};

@@ -9,13 +9,13 @@ pub struct QuotaEntry {
     pub id: i64,
     /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Time since the context was saved.
+    /// Time since the context was last used.
     pub age: Duration,
     /// Estimated time to read the conversation's tokens again.
     pub reading_time: Duration,
 }
 
-/// Returns the contexts to delete: contexts older than `max_age`, then contexts in ascending order of the reading time
+/// Returns the contexts to delete: contexts not used for longer than `max_age`, then contexts in ascending order of the reading time
 /// that they save per byte, until the others have at most `quota` bytes together.
 pub fn choose_deletions(entries: &[QuotaEntry], quota: u64, max_age: Duration) -> Vec<i64> {
     let (expired, mut kept): (Vec<&QuotaEntry>, Vec<&QuotaEntry>) =

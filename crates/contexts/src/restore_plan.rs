@@ -22,7 +22,7 @@ pub struct StoredContext {
     pub tokens: u32,
     /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Time since the context was saved.
+    /// Time since the context was last used.
     pub age: Duration,
 }
 

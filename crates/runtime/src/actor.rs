@@ -2,6 +2,7 @@
 
 mod catalog;
 mod contexts;
+mod first_difference;
 mod inspections;
 mod instances;
 mod lifecycle_records;
@@ -256,6 +257,7 @@ impl Runtime {
             Some(Command::ExplainRequest(name, reply)) => {
                 let _ = reply.send(self.explain_request(&name));
             }
+            Some(Command::FindDifference(model, query)) => self.find_difference(model, query),
             Some(Command::Logs(model, reply)) => {
                 let entry = self.entries.get(model.0);
                 let _ = reply.send(entry.map(|entry| entry.logs.reader()));

@@ -21,9 +21,11 @@
 //! | `transfer` | describes saves and restores as lifecycle events |
 //! | `stats` | counters and results for the status, metrics and explanations |
 //! | `thread` | the thread that owns the store |
+//! | `difference` | finds the first place where a prompt differs from the restored contexts |
 //! | `error` | errors of the store and of the child's slot routes |
 
 mod child_contexts;
+mod difference;
 mod error;
 mod experience;
 mod keeper;
@@ -41,6 +43,8 @@ mod thread;
 mod transfer;
 
 pub(crate) use child_contexts::{ChildContexts, context_identity};
+pub(crate) use difference::DifferenceQuery;
+pub use difference::{DifferenceError, PromptDifference};
 pub(crate) use experience::{ContextExperience, ContextUse};
 pub(crate) use keeper::{Keeper, ServingChild};
 pub(crate) use keeper_handle::KeeperHandle;

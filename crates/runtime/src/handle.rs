@@ -1,9 +1,11 @@
 //! The handle through which other tasks send commands to the runtime actor.
 
 use super::config_changes::ReloadReport;
+use super::contexts::{DifferenceError, DifferenceQuery, PromptDifference};
 use super::journal::{JournalEntry, RequestExplanation};
 use super::message::Command;
 use super::snapshot::RuntimeSnapshot;
+use paddock_admission::recent_answers::AnswerTokens;
 use paddock_config::Config;
 use paddock_scheduler::ModelId;
 use paddock_supervisor::LogReader;
@@ -73,6 +75,25 @@ impl RuntimeHandle {
         self.query(|reply| Command::ExplainRequest(name, reply))
             .await
             .flatten()
+    }
+
+    /// Finds the first place where the prompt of an answered request differs from the contexts that the model's child had
+    /// restored. The child saves the request's slot for this.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why the place cannot be found.
+    pub async fn find_difference(
+        &self,
+        model: ModelId,
+        answer: AnswerTokens,
+    ) -> Result<PromptDifference, DifferenceError> {
+        let found = self.query(|reply| {
+            let query = DifferenceQuery { answer, reply };
+            Command::FindDifference(model, query)
+        });
+        // The keeper drops the question when its child stops.
+        found.await.unwrap_or(Err(DifferenceError::NotLoaded))
     }
 
     /// Returns a reader of the output of a model's children; `None` if the actor has ended.

@@ -1,7 +1,7 @@
 //! Messages to the runtime actor: commands from other parts of paddock, and results of the actor's own tasks.
 
 use super::config_changes::ReloadReport;
-use super::contexts::{ContextCounters, RestoreReport, StoreUsage};
+use super::contexts::{ContextCounters, DifferenceQuery, RestoreReport, StoreUsage};
 use super::inspection::InspectionResult;
 use super::journal::{JournalEntry, RequestExplanation};
 use super::measure::MeasuredLoad;
@@ -30,6 +30,8 @@ pub(super) enum Command {
     ExplainModel(ModelId, oneshot::Sender<Vec<JournalEntry>>),
     /// Explain a request.
     ExplainRequest(String, oneshot::Sender<Option<RequestExplanation>>),
+    /// Compare the prompt of an answered request with the contexts that the child had restored.
+    FindDifference(ModelId, DifferenceQuery),
     /// Open a reader of a model's output.
     Logs(ModelId, oneshot::Sender<Option<LogReader>>),
     /// Apply another configuration.

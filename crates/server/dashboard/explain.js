@@ -74,8 +74,9 @@ async function meanwhile({ id, queue_seconds: queue, load_seconds: load, engine_
     const told = await get(path(id, "/explain"));
     const error = told.error && el("p", {}, told.error.message);
     const list = told.meanwhile.length > 0 && el("ol", { class: "decisions" }, told.meanwhile.map((one) => decision(one)));
+    const difference = told.first_difference && el("p", {}, told.first_difference.message);
     const words = el("p", {}, `Waited ${seconds(told.waited_seconds)}; outcome: ${told.outcome}`);
-    return el("div", { class: "block" }, el("h3", {}, "History"), words, error, list);
+    return el("div", { class: "block" }, el("h3", {}, "History"), words, error, list, difference);
   } catch (error) {
     const none = error.status === 404;
     return el("p", { class: "quiet" }, none ? "The decisions about this request are no longer stored." : error.message);

@@ -86,7 +86,13 @@ fn format_request(explained: &RequestExplanation, now: f64) -> String {
         let message = output::printable(&error.message);
         format!("  error: {message}\n")
     });
-    head + &error.unwrap_or_default() + &format_decisions(&explained.meanwhile, now)
+    let difference = explained.first_difference.as_ref();
+    let difference = difference.map(|difference| {
+        let message = output::printable(&difference.message);
+        format!("  prompt: {message}\n")
+    });
+    let meanwhile = format_decisions(&explained.meanwhile, now);
+    head + &error.unwrap_or_default() + &meanwhile + &difference.unwrap_or_default()
 }
 
 fn printable_or_unknown(text: Option<&str>) -> String {
@@ -134,6 +140,7 @@ mod tests {
                 kind: "does_not_fit".to_owned(),
                 message: "too much".to_owned(),
             }),
+            first_difference: None,
             meanwhile: Vec::new(),
             model: Some("m".to_owned()),
             outcome: "refused".to_owned(),

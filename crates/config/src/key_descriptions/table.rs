@@ -231,7 +231,7 @@ const CONTEXT_CACHE: &[ConfigKey] = &[
         "max_age",
         ValueType::Duration,
         r#""30d""#,
-        "how long to keep a saved conversation",
+        "how long to keep a saved conversation that is not used",
     ),
     key(
         "sliding_windows",

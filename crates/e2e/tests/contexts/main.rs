@@ -11,6 +11,8 @@ mod answer;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod difference;
+#[cfg(test)]
 mod edits;
 #[cfg(test)]
 mod engine;

@@ -25,6 +25,8 @@ mod event_sink;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod first_difference;
+#[cfg(test)]
 mod impostor;
 #[cfg(test)]
 mod logs;

@@ -170,7 +170,7 @@ impl Runtime {
 
     fn record_restore(&mut self, id: ModelId, report: &RestoreReport) {
         let entry = &mut self.entries[id.0];
-        let restored = report.tokens.len() as u64;
+        let restored = report.count();
         entry.contexts.record_restore(report, SystemTime::now());
         let counters = &mut entry.counters.contexts;
         counters.restored += restored;
@@ -181,7 +181,7 @@ impl Runtime {
             experience.is_window_checked |= report.is_window_checked;
         }
         if let Some(running) = &mut entry.running {
-            running.restored_bytes = report.bytes;
+            running.restored_bytes = report.bytes();
             running.context_use = match restored {
                 0 => ContextUse::None,
                 _ => ContextUse::Restored {
@@ -197,8 +197,8 @@ impl Runtime {
             tracing::info!(
                 model = entry.config.id,
                 contexts = restored,
-                tokens = report.tokens.iter().sum::<u32>(),
-                bytes = report.bytes,
+                tokens = report.tokens(),
+                bytes = report.bytes(),
                 ms = u64::try_from(report.time.as_millis()).unwrap_or(u64::MAX),
                 "restored contexts"
             );

@@ -5,6 +5,7 @@
 //! and only conversations whose save takes an estimated 50 ms at most.
 
 mod accounts;
+mod difference;
 mod slots_to_save;
 
 use std::collections::{HashSet, VecDeque};
@@ -19,9 +20,10 @@ use paddock_scheduler::ModelId;
 use paddock_supervisor::Listener;
 use paddock_telemetry::LifecycleSender;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::child_contexts::ChildContexts;
+use super::difference::DifferenceQuery;
 use super::keeper_handle::{KeeperHandle, StopRequest};
 use super::restore::RestoreReport;
 use super::save::{SaveError, SavedSlot, SlotSave, Structure};
@@ -43,6 +45,9 @@ const FAILURE_PAUSE: Duration = Duration::from_mins(1);
 
 /// Maximum time to commit the conversations that were saved before a stop.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Capacity of the channel for questions. Further ones are refused.
+const MAX_QUERIES: usize = 4;
 
 /// Maximum number of answers whose token counts are remembered; children rarely have more slots.
 const MAX_ANSWERS: usize = 64;
@@ -81,6 +86,10 @@ pub(crate) struct Keeper {
     /// Number of prompt tokens that the child had read at the last measurement, and the time that this had taken.
     read: (u32, Duration),
     restored: RestoredContexts,
+    /// Numbers of the restored contexts in the store.
+    restored_ids: Vec<i64>,
+    /// Contexts that requests have used since the last report.
+    used: Vec<i64>,
     /// Number of the model's answers that have been processed.
     seen: u64,
     answers: VecDeque<AnswerTokens>,
@@ -118,7 +127,9 @@ impl Keeper {
             client: SlotClient::new(child.listener.clone()),
             costs: restored.costs,
             read: restored.baseline.read,
-            restored: RestoredContexts::new(restored.tokens),
+            restored: RestoredContexts::new(&restored.contexts),
+            restored_ids: restored.contexts.iter().map(|context| context.id).collect(),
+            used: Vec::new(),
             seen: child.model.answers.count(),
             answers: VecDeque::new(),
             saved,
@@ -140,10 +151,15 @@ impl Keeper {
     /// Returns the keeper's task and the handle that ends it.
     pub(crate) fn run(self) -> (impl Future<Output = ()> + Send, KeeperHandle) {
         let (stop, stopped) = oneshot::channel();
-        (self.keep(stopped), KeeperHandle::new(stop))
+        let (queries, asked) = mpsc::channel(MAX_QUERIES);
+        (self.keep(stopped, asked), KeeperHandle::new(stop, queries))
     }
 
-    async fn keep(mut self, mut stopped: oneshot::Receiver<StopRequest>) {
+    async fn keep(
+        mut self,
+        mut stopped: oneshot::Receiver<StopRequest>,
+        mut queries: mpsc::Receiver<DifferenceQuery>,
+    ) {
         loop {
             tokio::select! {
                 biased;
@@ -154,14 +170,23 @@ impl Keeper {
                     self.send_event();
                     return;
                 }
-                () = self.save_after(SAVE_INTERVAL) => {}
+                () = self.serve(&mut queries) => {}
             }
         }
     }
 
-    /// Waits for `interval`, then saves the conversations that have grown enough since their last save.
-    async fn save_after(&mut self, interval: Duration) {
-        sleep(interval).await;
+    /// Answers a question. Without a question within the interval, saves the conversations that have grown enough.
+    async fn serve(&mut self, queries: &mut mpsc::Receiver<DifferenceQuery>) {
+        match timeout(SAVE_INTERVAL, queries.recv()).await {
+            Ok(Some(query)) => self.answer_query(query).await,
+            // The handle is gone, so the keeper is about to end.
+            Ok(None) => {}
+            Err(_) => self.save_grown().await,
+        }
+    }
+
+    /// Saves the conversations that have grown enough since their last save.
+    async fn save_grown(&mut self) {
         let model = &self.child.model;
         if model.answers.count() == self.seen && !self.has_unsaved || model.gate.in_flight() > 0 {
             return;

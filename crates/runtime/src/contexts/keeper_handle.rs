@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+
+use super::difference::{DifferenceError, DifferenceQuery};
 
 /// Ends the keeper of a child. Dropping the handle ends it without a save.
 #[derive(Debug)]
 pub(crate) struct KeeperHandle {
     stop: oneshot::Sender<StopRequest>,
+    queries: mpsc::Sender<DifferenceQuery>,
 }
 
 /// A request to save what is worth it for at most `limit`, before the child stops.
@@ -19,8 +23,26 @@ pub(super) struct StopRequest {
 }
 
 impl KeeperHandle {
-    pub(super) fn new(stop: oneshot::Sender<StopRequest>) -> Self {
-        Self { stop }
+    pub(super) fn new(
+        stop: oneshot::Sender<StopRequest>,
+        queries: mpsc::Sender<DifferenceQuery>,
+    ) -> Self {
+        Self { stop, queries }
+    }
+
+    /// Passes a question to the keeper without waiting for the answer.
+    ///
+    /// # Errors
+    ///
+    /// Returns the question and the reason why the keeper does not take it.
+    pub(crate) fn ask(
+        &self,
+        query: DifferenceQuery,
+    ) -> Result<(), (DifferenceQuery, DifferenceError)> {
+        self.queries.try_send(query).map_err(|error| match error {
+            TrySendError::Full(query) => (query, DifferenceError::TooManyQueries),
+            TrySendError::Closed(query) => (query, DifferenceError::NotLoaded),
+        })
     }
 
     /// Saves the child's conversations until `deadline`, which may move. The keeper then commits the files and removes
@@ -48,6 +70,10 @@ impl KeeperHandle {
 mod tests {
     use super::*;
 
+    fn handle(stop: oneshot::Sender<StopRequest>) -> KeeperHandle {
+        KeeperHandle::new(stop, mpsc::channel(1).0)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_deadline_may_move() {
         let (stop, stopped) = oneshot::channel();
@@ -59,8 +85,7 @@ mod tests {
             sender.send_replace(now + Duration::from_secs(1));
             request
         };
-        let (is_saved, _request) =
-            tokio::join!(KeeperHandle::new(stop).save_all(deadline), hurrying);
+        let (is_saved, _request) = tokio::join!(handle(stop).save_all(deadline), hurrying);
         assert!(!is_saved, "the child may still be saving");
         assert_eq!(now.elapsed(), Duration::from_secs(1));
     }
@@ -77,8 +102,7 @@ mod tests {
                     false => drop(request),
                 }
             };
-            let (is_saved, ()) =
-                tokio::join!(KeeperHandle::new(stop).save_all(deadline), answering);
+            let (is_saved, ()) = tokio::join!(handle(stop).save_all(deadline), answering);
             assert!(is_saved);
         }
     }

@@ -61,10 +61,8 @@ impl Baseline {
 pub(crate) struct RestoreReport {
     /// Number of stored contexts that are valid for this load.
     pub(crate) found: u64,
-    /// Tokens of each restored context.
-    pub(crate) tokens: Vec<u32>,
-    /// Total size of the restored contexts, in bytes.
-    pub(crate) bytes: u64,
+    /// The restored contexts.
+    pub(crate) contexts: Vec<StoredContext>,
     pub(crate) time: Duration,
     pub(crate) failures: u64,
     /// State of the child after the restore; empty if nothing was restored.
@@ -113,9 +111,8 @@ pub(crate) async fn restore(child: &LoadedChild, store: &ContextsHandle) -> Rest
         let error = match restoring.await {
             Ok(Some(restored)) => {
                 report.is_window_checked |= restored.is_checked;
-                report.tokens.push(context.tokens);
-                report.bytes += context.bytes;
                 report.costs.record_restore(context.bytes, restored.time);
+                report.contexts.push(context);
                 continue;
             }
             Ok(None) => continue,
@@ -129,7 +126,7 @@ pub(crate) async fn restore(child: &LoadedChild, store: &ContextsHandle) -> Rest
             break;
         }
     }
-    if !report.tokens.is_empty() && !report.is_unusable {
+    if !report.contexts.is_empty() && !report.is_unusable {
         report.baseline = Baseline::read(&client).await;
     }
     report.time = began.elapsed();
@@ -137,6 +134,24 @@ pub(crate) async fn restore(child: &LoadedChild, store: &ContextsHandle) -> Rest
 }
 
 impl RestoreReport {
+    /// Returns the number of restored contexts.
+    pub(crate) fn count(&self) -> u64 {
+        self.contexts.len() as u64
+    }
+
+    /// Returns the number of tokens in the restored contexts.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.contexts
+            .iter()
+            .map(|context| u64::from(context.tokens))
+            .sum()
+    }
+
+    /// Returns the total size of the restored contexts, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.contexts.iter().map(|context| context.bytes).sum()
+    }
+
     /// Records a failure. Returns true if the context must be deleted.
     fn record_failure(&mut self, child: &LoadedChild, error: &RestoreError) -> bool {
         if !matches!(error, RestoreError::TimeOver) {

@@ -4,7 +4,8 @@ use paddock_telemetry::database::Database;
 
 use super::store::SELECT;
 
-/// The context database. `used_at` is the Unix time of the save, in seconds.
+/// The context database. `used_at` is the Unix time of the last use, in seconds: of the save, or of a
+/// request that continued the restored context.
 pub(super) const DATABASE: Database = Database {
     name: "contexts.sqlite",
     description: "the list of saved contexts",

@@ -118,6 +118,18 @@ impl SlotClient {
         parse_evaluation(&answer).ok_or(SlotsError::Unexpected)
     }
 
+    /// Returns the text of tokens.
+    pub(super) async fn detokenize(
+        &self,
+        tokens: &[i32],
+        limit: Duration,
+    ) -> Result<String, SlotsError> {
+        let body = json!({ "tokens": tokens });
+        let answer = self.ask("POST", "/detokenize", Some(&body), limit).await?;
+        let text = answer.get("content").and_then(Value::as_str);
+        text.map(str::to_owned).ok_or(SlotsError::Unexpected)
+    }
+
     /// Returns the number of prompt tokens that the child has read since its start, and the time that this took; `None`
     /// unless the child publishes metrics.
     pub(super) async fn reading_totals(&self, limit: Duration) -> Option<(u32, Duration)> {

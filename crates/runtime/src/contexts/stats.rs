@@ -75,14 +75,15 @@ impl ModelContexts {
         if self.restores.len() == MAX_RESTORES {
             self.restores.remove(0);
         }
+        let longest = report.contexts.iter().map(|context| context.tokens).max();
         self.restores.push(RestoreSummary {
             at,
             stored: self.stored.contexts,
             found: report.found,
-            contexts: report.tokens.len() as u64,
-            tokens: report.tokens.iter().copied().map(u64::from).sum(),
-            bytes: report.bytes,
-            longest: report.tokens.iter().copied().max().unwrap_or(0).into(),
+            contexts: report.count(),
+            tokens: report.tokens(),
+            bytes: report.bytes(),
+            longest: longest.unwrap_or(0).into(),
             failures: report.failures,
             time: report.time,
         });

@@ -13,11 +13,13 @@
 //! | file | contents |
 //! |---|---|
 //! | `commit` | moves a saved conversation into the store |
+//! | `comparison` | compares a prompt with contexts |
 //! | `files` | reads, writes and stages the files |
 //! | `directory` | the store's directory, its lock, and staging directories |
 //! | `limits` | quota, age, and the pause after a full disk |
 
 mod commit;
+mod comparison;
 mod directory;
 mod files;
 mod limits;
@@ -190,6 +192,17 @@ impl ContextStore {
                 Err(error)
             }
         }
+    }
+
+    /// Records that contexts were used. Ignores contexts that the store no longer has.
+    pub(crate) fn touch(&self, ids: &[i64], now: u64) -> Result<(), ContextsError> {
+        for id in ids {
+            self.connection.execute(
+                "UPDATE contexts SET used_at = max(used_at, ?2) WHERE id = ?1",
+                params![id, signed(now)],
+            )?;
+        }
+        Ok(())
     }
 
     /// Deletes a context.

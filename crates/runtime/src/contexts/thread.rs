@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use paddock_contexts::StoredContext;
+use paddock_contexts::{PromptComparison, StoredContext};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
@@ -48,6 +48,9 @@ enum Command {
     Commit(Box<SavedConversation>, Reply<()>),
     List(String, Reply<Vec<StoredContext>>),
     Stage(i64, PathBuf, Reply<Option<StagedContext>>),
+    Compare(Vec<i64>, Vec<i32>, Reply<Option<PromptComparison>>),
+    /// Records that these contexts were used.
+    Touch(Vec<i64>, Reply<()>),
     Delete(i64, Reply<()>),
     DeleteIdentity(String, Reply<()>),
     ReportUsage(Reply<BTreeMap<String, StoreUsage>>),
@@ -121,6 +124,20 @@ impl ContextsHandle {
     ) -> Result<Option<StagedContext>, ContextsError> {
         let staging = staging.to_owned();
         self.ask(|reply| Command::Stage(id, staging, reply)).await
+    }
+
+    /// Compares a prompt with stored contexts; see [`ContextStore::compare`].
+    pub(crate) async fn compare(
+        &self,
+        ids: Vec<i64>,
+        prompt: Vec<i32>,
+    ) -> Result<Option<PromptComparison>, ContextsError> {
+        self.ask(|reply| Command::Compare(ids, prompt, reply)).await
+    }
+
+    /// Records that requests have used these contexts.
+    pub(crate) async fn touch(&self, ids: Vec<i64>) -> Result<(), ContextsError> {
+        self.ask(|reply| Command::Touch(ids, reply)).await
     }
 
     pub(crate) async fn delete(&self, id: i64) -> Result<(), ContextsError> {
@@ -197,6 +214,8 @@ fn serve(
                 drop(reply.send(store.list(&identity, unix_now())));
             }
             Command::Stage(id, staging, reply) => drop(reply.send(store.stage(id, &staging))),
+            Command::Compare(ids, prompt, reply) => drop(reply.send(store.compare(&ids, &prompt))),
+            Command::Touch(ids, reply) => drop(reply.send(store.touch(&ids, unix_now()))),
             Command::Delete(id, reply) => drop(reply.send(store.delete(id))),
             Command::DeleteIdentity(identity, reply) => {
                 drop(reply.send(store.delete_identity(&identity)));

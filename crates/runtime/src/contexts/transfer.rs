@@ -37,9 +37,9 @@ impl From<&RestoreReport> for ContextTransfer {
     fn from(report: &RestoreReport) -> Self {
         Self {
             direction: Direction::Restored,
-            contexts: report.tokens.len() as u64,
-            tokens: report.tokens.iter().copied().map(u64::from).sum(),
-            bytes: report.bytes,
+            contexts: report.count(),
+            tokens: report.tokens(),
+            bytes: report.bytes(),
             failures: report.failures,
             time: report.time,
         }

@@ -1,6 +1,7 @@
 //! Explains paddock's decisions about a model, such as loads and evictions, and the history of a request.
 
 mod cached_tokens;
+mod first_difference;
 mod request_history;
 
 use super::errors::admin_error;
@@ -14,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use paddock_admission::error::unix_seconds;
 use paddock_api::{Decision, ModelExplanation, RefusalReason, RequestExplanation};
+use paddock_config::Scope;
 use paddock_runtime::{self as runtime, JournalEntry};
 
 /// Lists the last decisions about a model and the exits of its children, newest last.
@@ -55,6 +57,9 @@ pub(super) async fn explain_model(
 /// Describes the history of a request: its wait, the decisions made meanwhile, the reason for a refusal, and the cached
 /// part of its prompt.
 ///
+/// If few prompt tokens came from restored contexts and the model is idle, the child saves the request's slot to a file, from
+/// which the first difference is read.
+///
 /// A request that never waited in paddock's queue can be explained only while `GET /api/requests` lists it.
 #[utoipa::path(
     get,
@@ -91,8 +96,17 @@ pub(super) async fn explain_request(
         answer.engine_wait_seconds = Some(history.engine_wait_seconds());
         let decision = history.engine_wait().filter(|_| is_granted);
         answer.meanwhile.extend(decision);
+        let shows_text = admin
+            .shared
+            .catalog
+            .borrow()
+            .keys()
+            .has_key_for(&[Scope::Admin]);
         let cached = history.cached_tokens(&admin.shared.runtime).await;
         answer.meanwhile.extend(cached);
+        answer.first_difference = history
+            .first_difference(&admin.shared.runtime, shows_text)
+            .await;
         answer.tokens = history.tokens();
     }
     Json(answer).into_response()
@@ -109,6 +123,7 @@ fn queued_to_api(explained: runtime::RequestExplanation) -> RequestExplanation {
         arrived: unix_seconds(explained.arrived),
         engine_wait_seconds: None,
         error,
+        first_difference: None,
         meanwhile: decisions_to_api(explained.meanwhile),
         model: Some(explained.model),
         outcome: explained.outcome.to_owned(),

@@ -17,10 +17,11 @@ impl Keeper {
                 self.answers.pop_front();
             }
             self.answers.push_back(answer);
-            let is_hit = self
+            let used = self
                 .restored
                 .record(answer.prompt, answer.cached, answer.generated);
-            if is_hit {
+            if let Some(context) = used {
+                self.used.push(context);
                 let time = self.costs.reading_time(answer.cached);
                 self.report.hits += 1;
                 self.report.tokens_reused += u64::from(answer.cached);
@@ -62,6 +63,12 @@ impl Keeper {
             counts: report,
             costs: self.costs,
         };
+        if !self.used.is_empty() {
+            let used = std::mem::take(&mut self.used);
+            if let Err(error) = self.store.touch(used).await {
+                tracing::debug!(model = self.child.model.name, %error, "cannot record the use of contexts");
+            }
+        }
         // Sending fails only if the actor has ended.
         let _ = self.messages.send(message).await;
         if let Ok(stored) = self.store.report_usage().await {

@@ -18,7 +18,7 @@ const MAX_RELEASE_QUERIES: u32 = 20;
 
 impl Keeper {
     /// Asks the child for its idle slots, after a short wait for those that have just sent their answers.
-    async fn released_slots(&self) -> Result<Vec<Slot>, SlotsError> {
+    pub(super) async fn released_slots(&self) -> Result<Vec<Slot>, SlotsError> {
         let mut slots = self.client.slots(ANSWER_LIMIT).await?;
         for _ in 0..MAX_RELEASE_QUERIES {
             let is_busy = slots.iter().any(|slot| slot.cached.is_some());

@@ -17,7 +17,7 @@ pub(in super::super) const NO_SPACE_PAUSE: Duration = Duration::from_mins(1);
 pub struct StoreLimits {
     /// Maximum size of all files together, in bytes.
     pub quota: u64,
-    /// Maximum time since a context was saved; older contexts are deleted.
+    /// Maximum time since the last use of a context (its save, or a request that continued it).
     pub max_age: Duration,
 }
 

@@ -26,13 +26,22 @@ pub(super) struct ContextFacts<'a> {
 }
 
 impl CachedTokens<'_> {
+    /// Returns true if less than half of the prompt was cached although contexts had been restored.
+    pub(super) fn missed_contexts(&self) -> bool {
+        let restore = self.contexts.and_then(|contexts| contexts.restore);
+        self.is_few() && restore.is_some_and(|restore| restore.contexts > 0)
+    }
+
+    fn is_few(&self) -> bool {
+        self.cached.saturating_mul(2) < self.prompt
+    }
+
     /// Describes the use of the cache in one sentence. Names a reason if less than half of the prompt was cached.
     pub(super) fn sentence(&self) -> String {
         let Self { prompt, cached, .. } = self;
         let used = format!("{cached} of {prompt} prompt tokens came from the child's cache");
-        let is_few = cached.saturating_mul(2) < *prompt;
         match self.contexts {
-            Some(contexts) if is_few => format!("{used}: {}", self.reason(&contexts)),
+            Some(contexts) if self.is_few() => format!("{used}: {}", self.reason(&contexts)),
             Some(contexts) => used + &describe_restored(contexts.restore.as_ref()),
             None => used,
         }

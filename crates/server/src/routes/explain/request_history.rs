@@ -1,12 +1,15 @@
 //! Finds an active or ended request and describes how it passed through paddock's queue and the child (llama-server).
 
 use super::cached_tokens::{CachedTokens, ContextFacts};
+use super::first_difference;
 use crate::routes::AdminContext;
 use crate::routes::active_requests;
 use paddock_admission::error::unix_seconds;
-use paddock_api::{Decision, RefusalReason, RequestExplanation, Tokens};
+use paddock_admission::recent_answers::AnswerTokens;
+use paddock_api::{Decision, FirstDifference, RefusalReason, RequestExplanation, Tokens};
 use paddock_proxy::{ActiveRequest, RequestStage};
-use paddock_runtime::RuntimeHandle;
+use paddock_runtime::contexts::DifferenceError;
+use paddock_runtime::{ModelDetails, RuntimeHandle, RuntimeSnapshot};
 use paddock_telemetry::{ActivityQuery, LoggedRequest, Outcome};
 use std::time::{Duration, SystemTime};
 
@@ -102,27 +105,66 @@ impl RequestHistory {
     /// Returns an entry for `meanwhile` that explains how many tokens of the prompt were cached. Returns `None` while
     /// the request is active, or if the response did not state the number.
     pub(super) async fn cached_tokens(&self, runtime: &RuntimeHandle) -> Option<Decision> {
-        let (tokens, end) = self.ended?;
-        let (prompt, cached) = (tokens.prompt?, tokens.cached?);
-        let name = self.model.as_deref()?;
         let snapshot = runtime.snapshot().await;
-        let models = snapshot.iter().flat_map(|snapshot| &snapshot.models);
-        let mut models = models.filter(|model| model.config.id == name);
-        let contexts = models.next().map(|model| ContextFacts {
-            not_kept: model.contexts.not_kept.as_deref(),
-            deleted: model.counters.contexts.deleted,
-            restore: model.contexts.restore_before(end).copied(),
-        });
-        let cached_tokens = CachedTokens {
-            model: name,
-            prompt,
-            cached,
-            contexts,
-        };
+        let cached_tokens = self.describe_cache(snapshot.as_ref())?;
         Some(Decision {
             at: unix_seconds(self.arrived + self.queued + self.engine_wait),
             message: cached_tokens.sentence(),
             what: "cached_tokens".to_owned(),
+        })
+    }
+
+    /// Finds the first place where the prompt differs from the contexts that had been restored. Returns `None` unless
+    /// few of its tokens were cached although contexts had been restored. The result has the text of prompts only if
+    /// `shows_text`.
+    pub(super) async fn first_difference(
+        &self,
+        runtime: &RuntimeHandle,
+        shows_text: bool,
+    ) -> Option<FirstDifference> {
+        let snapshot = runtime.snapshot().await;
+        let cached_tokens = self.describe_cache(snapshot.as_ref())?;
+        if !cached_tokens.missed_contexts() {
+            return None;
+        }
+        let model = self.find_model(snapshot.as_ref())?;
+        let (tokens, end) = self.ended?;
+        let count = |tokens: Option<u64>| u32::try_from(tokens?).ok();
+        let answer = AnswerTokens {
+            prompt: count(tokens.prompt)?,
+            cached: count(tokens.cached)?,
+            generated: count(tokens.generated)?,
+        };
+        let is_same_load = model.contexts.restore_before(end) == model.contexts.last_restore();
+        let found = match is_same_load {
+            true => runtime.find_difference(model.id, answer).await,
+            false => Err(DifferenceError::LoadedAgain),
+        };
+        Some(first_difference::to_api(found, shows_text))
+    }
+
+    fn find_model<'a>(&self, snapshot: Option<&'a RuntimeSnapshot>) -> Option<&'a ModelDetails> {
+        let name = self.model.as_deref()?;
+        let mut models = snapshot?.models.iter();
+        models.find(|model| model.config.id == name)
+    }
+
+    /// Returns the cached part of the prompt, and the facts that explain it.
+    fn describe_cache<'a>(
+        &'a self,
+        snapshot: Option<&'a RuntimeSnapshot>,
+    ) -> Option<CachedTokens<'a>> {
+        let (tokens, end) = self.ended?;
+        let contexts = self.find_model(snapshot).map(|model| ContextFacts {
+            not_kept: model.contexts.not_kept.as_deref(),
+            deleted: model.counters.contexts.deleted,
+            restore: model.contexts.restore_before(end).copied(),
+        });
+        Some(CachedTokens {
+            model: self.model.as_deref()?,
+            prompt: tokens.prompt?,
+            cached: tokens.cached?,
+            contexts,
         })
     }
 
@@ -141,6 +183,7 @@ impl RequestHistory {
             arrived: unix_seconds(self.arrived),
             engine_wait_seconds: None,
             error,
+            first_difference: None,
             meanwhile: Vec::new(),
             model: self.model.clone(),
             outcome: outcome.to_owned(),

@@ -154,3 +154,43 @@ fn new_limits_apply_at_once() {
     fixture.store().set_limits(limits(0, 10), 130).unwrap();
     assert!(fixture.files().is_empty());
 }
+
+#[test]
+fn a_prompt_is_compared_with_the_most_similar_context() {
+    let mut fixture = Fixture::new(LIMITS);
+    fixture.commit(&full_attention(40), 100).unwrap();
+    fixture.commit(&other(40), 100).unwrap();
+    let mut prompt = full_attention(40).tokens;
+    prompt[30] += 1;
+    let shared = |ids: &[i64], fixture: &mut Fixture| {
+        let compared = fixture.store().compare(ids, &prompt).unwrap();
+        compared.map(|compared| compared.shared)
+    };
+    assert_eq!(shared(&[1, 2], &mut fixture), Some(30));
+    assert_eq!(shared(&[2, 1, 9], &mut fixture), Some(30));
+    assert_eq!(shared(&[2], &mut fixture), Some(0));
+    assert_eq!(shared(&[9], &mut fixture), None);
+}
+
+#[test]
+fn the_age_of_a_context_counts_from_its_last_use() {
+    let mut fixture = Fixture::new(LIMITS);
+    let max_age = LIMITS.max_age.as_secs();
+    for conversation in [full_attention(40), other(40)] {
+        fixture.commit(&conversation, 100).unwrap();
+    }
+    let store = fixture.store();
+    store.touch(&[1, 9], 200).unwrap();
+    // A clock that was set back does not make a context older.
+    store.touch(&[1], 50).unwrap();
+    let ages = |store: &mut ContextStore, now| {
+        let listed = store.list("same", now).unwrap();
+        let ages = listed.iter().map(|one| (one.id, one.age.as_secs()));
+        let mut ages: Vec<(i64, u64)> = ages.collect();
+        ages.sort_unstable();
+        ages
+    };
+    assert_eq!(ages(store, 300), [(1, 100), (2, 200)]);
+    assert_eq!(ages(store, 101 + max_age), [(1, max_age - 99)]);
+    assert_eq!(ages(store, 201 + max_age), []);
+}
