@@ -6,11 +6,12 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process;
 
-use paddock_e2e::harness::{Paddock, PaddockBuilder};
+use paddock_e2e::harness::{Connection, HttpResponse, Paddock, PaddockBuilder, get, post};
 use paddock_e2e::paddock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -244,4 +245,70 @@ fn a_wrapped_command_is_confined_where_that_is_asked_for_unless_it_downloads() {
     assert_eq!(status(child, "NoNewPrivs:"), "1");
     let said = downloads.stderr().all().join("\n");
     assert!(said.contains("sandbox relaxed"), "{said}");
+}
+
+/// Sends a request to a child of one of several models.
+fn ask_model(paddock: &Paddock, model: &str, request: &str) -> HttpResponse {
+    let field = format!("\r\nx-paddock-model: {model}\r\n");
+    let mut connection = Connection::connect(paddock.public());
+    connection.ask(request.replacen("\r\n", &field, 1))
+}
+
+/// Loads a model and returns the directory in which its child saves and restores contexts.
+fn staging(paddock: &Paddock, model: &str) -> PathBuf {
+    let loaded = ask_model(paddock, model, &post("/completion", r#"{"prompt":"a"}"#));
+    assert_eq!(loaded.status, 200, "{loaded:?}");
+    let status = paddock.status();
+    let mut models = status["models"].as_array().into_iter().flatten();
+    let pid = models
+        .find(|one| one["id"] == model)
+        .map(|one| one["pid"].clone());
+    let pid = pid.expect("the model");
+    let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("a process");
+    let mut arguments = arguments.split('\0');
+    let flag = arguments.find(|argument| *argument == "--slot-save-path");
+    assert!(flag.is_some(), "{model} keeps contexts");
+    arguments.next().expect("a directory").into()
+}
+
+#[test]
+fn the_child_reaches_only_its_own_contexts() {
+    let builder = paddock!().config("engine.env.FAKE_SAVES_SLOTS = '1'");
+    let model = builder.model_path().display().to_string();
+    let paddock = builder
+        .config(&format!("models.other.path = {model:?}"))
+        .start();
+    let (own, others) = (staging(&paddock, "m"), staging(&paddock, "other"));
+    assert_ne!(own, others);
+    let store = own.parent().expect("the store").to_owned();
+    let attempt = |what: &str, path: &Path| {
+        let request = get(&format!("/__fake/try?{what}={}", path.display()));
+        let answer = ask_model(&paddock, "m", &request).json();
+        answer["errno"].clone()
+    };
+    let mine = own.join("mine");
+    assert_eq!(attempt("write", &mine), Value::Null);
+    assert_eq!(attempt("read", &mine), Value::Null);
+    let (secret, stored) = (others.join("secret"), store.join("999.slot"));
+    for (number, file) in [&secret, &stored].into_iter().enumerate() {
+        fs::write(file, "secret").expect("a file");
+        assert_eq!(attempt("read", file), EACCES, "{}", file.display());
+        assert_eq!(attempt("write", file), EACCES, "{}", file.display());
+        // An earlier child, without a sandbox, may have left a link.
+        let link = own.join(format!("link-{number}"));
+        symlink(file, &link).expect("a link");
+        assert_eq!(attempt("read", &link), EACCES, "{}", file.display());
+        let hard_link = own.join(format!("hard-link-{number}"));
+        let link = format!("/bin/ln,{},{}", file.display(), hard_link.display());
+        attempt("ask", Path::new(&link));
+        assert!(!hard_link.exists(), "{}", file.display());
+        assert_eq!(fs::read(file).expect("the file"), b"secret");
+    }
+    for name in ["contexts.sqlite", "contexts.sqlite-wal", "contexts.lock"] {
+        let file = store.join(name);
+        assert!(file.exists(), "{name}");
+        assert_eq!(attempt("read", &file), EACCES, "{name}");
+    }
+    assert_eq!(attempt("write", &store.join("new.slot")), EACCES);
+    assert_eq!(attempt("write", &others.join("new")), EACCES);
 }
