@@ -23,6 +23,8 @@ mod full_disk;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod idle_saves;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod many;
