@@ -13,8 +13,8 @@ use crate::support::{ANSWER_LIMIT, Kind, is_long, slow_engine};
 /// Number of turns of each paddock. Each begins with a new conversation, which is then saved.
 const TURNS: usize = 20;
 
-/// Number of measured requests of a turn. One of them may be delayed by the save, so the saves decide the 99th
-/// percentile.
+/// Minimum number of measured requests of a turn. One of them may be delayed by the save, so the save decides the slowest one.
+/// The 99th percentile is at most as high.
 const REQUESTS: usize = 40;
 
 /// Number of status queries between two measured requests. A save begins only while no request is in flight.
@@ -25,7 +25,8 @@ const MAX_DELAY: Duration = Duration::from_millis(50);
 struct Phases {
     paddock: Paddock,
     keeps_contexts: bool,
-    latencies: Vec<Duration>,
+    /// Latency of the slowest request of each turn.
+    slowest: Vec<Duration>,
 }
 
 impl Phases {
@@ -45,7 +46,7 @@ impl Phases {
         Self {
             paddock,
             keeps_contexts,
-            latencies: Vec::new(),
+            slowest: Vec::new(),
         }
     }
 
@@ -63,14 +64,16 @@ impl Phases {
         self.paddock.read(&prompt);
         let began = now();
         let mut requests = 0;
+        let mut slowest = Duration::ZERO;
         while requests < REQUESTS || self.keeps_contexts && self.saved() == before {
             assert!(began.elapsed() < ANSWER_LIMIT, "no save at turn {number}");
-            self.latencies.push(self.measure());
+            slowest = slowest.max(self.measure());
             requests += 1;
             for _ in 0..PAUSE_QUERIES {
                 self.saved();
             }
         }
+        self.slowest.push(slowest);
     }
 
     fn measure(&self) -> Duration {
@@ -82,9 +85,10 @@ impl Phases {
         began.elapsed()
     }
 
-    fn percentile_99(&mut self) -> Duration {
-        self.latencies.sort_unstable();
-        self.latencies[self.latencies.len() * 99 / 100]
+    /// Returns the median of the turns, which a busy moment of the machine does not change.
+    fn median(&mut self) -> Duration {
+        self.slowest.sort_unstable();
+        self.slowest[self.slowest.len() / 2]
     }
 }
 
@@ -101,7 +105,7 @@ fn saves_while_serving_delay_other_clients_by_less_than_50_ms() {
     }
     let saves = with.saved();
     assert!(saves >= TURNS as u64, "{saves} saves");
-    let [delayed, plain] = [with.percentile_99(), without.percentile_99()];
-    println!("99th percentile with {saves} saves: {delayed:?}, without: {plain:?}");
+    let [delayed, plain] = [with.median(), without.median()];
+    println!("slowest requests with {saves} saves: {delayed:?}, without: {plain:?}");
     assert!(delayed < plain + MAX_DELAY, "{delayed:?} and {plain:?}");
 }
