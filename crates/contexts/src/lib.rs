@@ -29,7 +29,7 @@ pub use costs::{Costs, StateSize};
 pub use hits::RestoredContexts;
 pub use merge::{MergeError, merge};
 pub use quota::{QuotaEntry, choose_deletions};
-pub use restore_plan::{StoredContext, plan_restores, restore_limit};
+pub use restore_plan::{RestorePlan, StoredContext, restore_limit};
 pub use save_plan::{Occasion, SlotState, plan_saves};
 pub use saved_slots::SavedSlots;
 pub use slot_file::{

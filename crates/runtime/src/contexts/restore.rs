@@ -7,7 +7,7 @@
 use std::fs;
 use std::time::Duration;
 
-use paddock_contexts::{Costs, StoredContext, plan_restores, restore_limit};
+use paddock_contexts::{Costs, RestorePlan, StoredContext, restore_limit};
 use paddock_supervisor::Listener;
 use tokio::time::{Instant, timeout_at};
 
@@ -97,16 +97,15 @@ pub(crate) async fn restore(child: &LoadedChild, store: &ContextsHandle) -> Rest
         Err(_) => return report,
     };
     report.found = listed.len() as u64;
-    let plan = plan_restores(
+    let mut plan = RestorePlan::new(
         &listed,
         &child.contexts.costs,
         time_left(deadline),
         child.contexts.cache_bytes,
     );
     let client = SlotClient::new(child.listener.clone());
-    let last = plan.last().map(|context| context.id);
-    for context in plan {
-        let is_last = Some(context.id) == last;
+    while let Some(context) = plan.take_next(&report.costs, time_left(deadline)) {
+        let is_last = plan.is_empty();
         let restoring = restore_one(&client, child, store, &context, deadline, is_last);
         let error = match restoring.await {
             Ok(Some(restored)) => {
