@@ -31,7 +31,7 @@ impl Config {
     }
 
     /// Returns the models that cannot be served because of a fault.
-    pub(super) fn models_affected_by(&self, fault: &FileFault) -> impl Iterator<Item = &Model> {
+    pub fn models_affected_by(&self, fault: &FileFault) -> impl Iterator<Item = &Model> {
         self.models.iter().filter(|model| model.uses(fault))
     }
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use paddock_engines::{EngineDirs, EngineName, Flavour, UnpackedEngine};
 use paddock_gguf::{GgmlType, Value, builder::GgufBuilder};
+use paddock_models::StoreDirs;
 use paddock_supervisor::sandbox::SandboxSupport;
 use tempfile::TempDir;
 
@@ -39,6 +41,19 @@ impl Fixture {
         }
     }
 
+    /// Installs an empty script as the engine in use.
+    pub(super) fn install_engine(&self, name: &str) {
+        let dirs = self.process_env().engines;
+        let built = self.path("bin");
+        let name: EngineName = name.parse().unwrap();
+        let engine = UnpackedEngine::copy(&dirs, name.clone(), &built).unwrap();
+        let flavour = Flavour::default();
+        engine
+            .install("b1", &flavour, String::new(), None, 0)
+            .unwrap();
+        dirs.set_current(&name).unwrap();
+    }
+
     pub(super) fn set_mode(&self, name: &str, mode: u32) {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -48,9 +63,16 @@ impl Fixture {
             search_path: Some(self.path("bin").into()),
             home: Some(self.0.path().to_owned()),
             state_home: None,
+            store: Some(StoreDirs {
+                hub: self.path("hub"),
+                own: self.path("own"),
+            }),
             otlp_headers: None,
             parts: SandboxSupport::for_linux(7, true),
-            machine: "linux-x86_64",
+            engines: EngineDirs {
+                own: Some(self.path("engines")),
+                system: None,
+            },
             installed: &[],
         }
     }

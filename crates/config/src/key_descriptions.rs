@@ -40,6 +40,9 @@ enum ExampleValue {
     Default(&'static str),
     /// An example value of a required key.
     Required(&'static str),
+    /// An example value of one of several keys, of which exactly one is required. The example shows the others as
+    /// comments.
+    OneOf { value: &'static str, is_shown: bool },
     /// An example value of a key whose default is no single value.
     Other(&'static str),
 }

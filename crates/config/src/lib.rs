@@ -29,8 +29,10 @@ mod key_descriptions;
 mod key_reader;
 mod listen;
 mod log_filter;
+mod missing_sources;
 mod model;
 mod model_files;
+mod model_sources;
 mod origins;
 mod otlp;
 mod otlp_headers;
@@ -70,7 +72,9 @@ pub use file_fault::FileFault;
 pub use http_url::HttpUrl;
 pub use key_descriptions::{example, schema};
 pub use listen::{Listen, ListenError};
+pub use missing_sources::MissingSources;
 pub use model::{GpuLayers, KeepAlive, Model};
+pub use model_sources::{ConfiguredModel, configured_models};
 pub use origins::split as split_origin;
 pub use origins::{AllowedOrigin, AllowedOrigins};
 pub use otlp::Collector;
@@ -81,6 +85,8 @@ pub use shared_limits::{Memory, Ram, Scheduler, Vram};
 pub use warnings::{Warning, warnings};
 pub use wrap_env::{may_name_files, wrapped_environment};
 
+use paddock_engines::EngineDirs;
+use paddock_models::StoreDirs;
 use paddock_supervisor::sandbox::SandboxSupport;
 
 /// A valid configuration, as far as validity can be checked without starting anything.
@@ -242,12 +248,14 @@ struct ProcessEnv {
     home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     state_home: Option<PathBuf>,
+    /// The directories of model files; `None` if the environment does not tell them.
+    store: Option<StoreDirs>,
     /// `OTEL_EXPORTER_OTLP_HEADERS`.
     otlp_headers: Option<OsString>,
     /// The kernel's support for sandboxes.
     parts: SandboxSupport,
-    /// The system and the processor, such as `linux-x86_64`.
-    machine: &'static str,
+    /// Directories of installed engines.
+    engines: EngineDirs,
     /// Program directories of the system that a service's `PATH` may lack.
     installed: &'static [&'static str],
 }
@@ -258,9 +266,13 @@ impl ProcessEnv {
             search_path: env::var_os("PATH"),
             home: env::var_os("HOME").map(PathBuf::from),
             state_home: env::var_os("XDG_STATE_HOME").map(PathBuf::from),
+            store: StoreDirs::current(),
             otlp_headers: env::var_os(otlp_headers::HEADERS_VARIABLE),
             parts: SandboxSupport::detect(),
-            machine: engine_search::MACHINE,
+            engines: EngineDirs::from_env(
+                |name| env::var_os(name),
+                rustix::process::geteuid().is_root(),
+            ),
             installed: &engine_search::INSTALL_PATHS,
         }
     }
@@ -319,6 +331,12 @@ impl Config {
             Mode::Wrap { .. } => child_command::wrapped_command(&self.engine),
         }
     }
+}
+
+/// Returns the engine that models use if no configuration names one: the installed one, else `llama-server` on the
+/// `PATH`.
+pub fn default_engine() -> Option<PathBuf> {
+    engine_search::find_default(&ProcessEnv::current())
 }
 
 /// Normalizes a flag as `llama-server` does before it compares flags.

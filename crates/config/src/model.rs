@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use paddock_models::ModelSource;
+
 /// A model that clients can ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -17,6 +19,9 @@ pub struct Model {
     /// A configured file is complete unless [`Config::faults`](super::Config::faults) lists it; discovered files are
     /// unchecked.
     pub path: Option<PathBuf>,
+    /// The source of the model, if the configuration names that instead of a file. While the model is not on disk,
+    /// no file has its path, and [`Config::faults`](super::Config::faults) lists it.
+    pub source: Option<ModelSource>,
     /// The multimodal projector file, for images and sound.
     pub mmproj: Option<PathBuf>,
     /// The draft model for speculative decoding.
@@ -63,6 +68,7 @@ impl Model {
             id: String::new(),
             aliases: Vec::new(),
             path: None,
+            source: None,
             mmproj: None,
             draft: None,
             context: 0,

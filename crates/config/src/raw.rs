@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use paddock_models::ModelSource;
 use toml::de::DeTable;
 
 use super::api_key::KeyHash;
@@ -21,6 +22,7 @@ const UNSUPPORTED_TABLES: &[&str] = &["tls"];
 const UNSUPPORTED_API_KEY_KEYS: &[&str] = &["priority", "weight"];
 const UNSUPPORTED_MODEL_KEYS: &[&str] = &["kind"];
 
+const EXPECTED_SOURCE: &str = "a source such as \"hf:USER/REPO:QUANT\"";
 const EXPECTED_SIZE: &str = "a size such as \"100MiB\"";
 
 /// A list; each item has its own source span.
@@ -103,6 +105,9 @@ pub(super) struct RawContextCache {
 #[derive(Debug, Default)]
 pub(super) struct RawModel {
     pub(super) path: Option<Sourced<PathBuf>>,
+    pub(super) source: Option<Sourced<ModelSource>>,
+    /// The key is written, though perhaps invalid.
+    pub(super) source_written: bool,
     pub(super) aliases: Option<List<String>>,
     pub(super) mmproj: Option<Sourced<PathBuf>>,
     pub(super) draft: Option<Sourced<PathBuf>>,
@@ -327,6 +332,8 @@ fn read_model(mut section: Section<'_>, named: bool) -> RawModel {
     };
     if named {
         model.path = section.path("path");
+        model.source_written = section.has("source");
+        model.source = section.parse("source", EXPECTED_SOURCE, parse_source);
         model.aliases = section.list("aliases", |text| Ok(text.to_owned()));
     }
     section.finish(UNSUPPORTED_MODEL_KEYS);
@@ -361,6 +368,11 @@ fn read_duration(
             Ok(duration)
         }
     })
+}
+
+fn parse_source(text: &str) -> Result<ModelSource, String> {
+    let parsed = text.parse::<ModelSource>();
+    parsed.map_err(|error| format!("{error}; {}", error.help()))
 }
 
 /// Reads a size of at least one byte.

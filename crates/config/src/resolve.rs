@@ -180,7 +180,7 @@ impl Resolver<'_> {
         } else {
             PathBuf::from(&command.value)
         };
-        let program = engine_search::find(&path, self.process_env);
+        let program = engine_search::find_engine(&path, self.process_env);
         let args = self.args(raw.args);
         let env = self.env(raw.env);
         let lacks = raw.sandbox.as_ref();

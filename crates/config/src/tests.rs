@@ -14,6 +14,7 @@ mod many;
 pub(super) mod mistakes;
 mod pages;
 mod problems;
+mod sources;
 
 const MODEL: &str = "[models.m]\npath = \"model.gguf\"\n";
 

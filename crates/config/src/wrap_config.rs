@@ -32,7 +32,7 @@ pub(super) fn config(
         };
         problems.push(fault_problem(&at, fault));
     };
-    let program = engine_search::find(&wrap.program, process_env);
+    let program = engine_search::find_wrapped(&wrap.program, process_env);
     let program = program.map_err(|fault| note("the command", fault)).ok();
     let log = overrides
         .log

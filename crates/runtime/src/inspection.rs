@@ -128,8 +128,15 @@ impl Inspection {
         let mut all = model_files::part_paths(path);
         let extra = [&self.model.mmproj, &self.model.draft];
         all.extend(extra.into_iter().flatten().cloned());
-        let files = FileIdentity::from_paths(&all)
-            .map_err(|error| FileFault::from_stat_error(&all, &error).into_failed_load(None))?;
+        let files = FileIdentity::from_paths(&all).map_err(|error| {
+            let fault = match &self.model.source {
+                Some(source) if !path.exists() => {
+                    FileFault::from_missing_source(&self.model.id, source)
+                }
+                _ => FileFault::from_stat_error(&all, &error),
+            };
+            fault.into_failed_load(None)
+        })?;
         let same = |failed: &&FailedLoad| failed.files.as_ref() == Some(&files);
         if let Some(failed) = self.failed.as_ref().filter(same) {
             return Err(failed.clone());

@@ -9,6 +9,7 @@
 mod admin_server;
 mod health;
 mod listeners;
+mod platform_sockets;
 mod reload;
 mod routes;
 mod service;
@@ -25,9 +26,9 @@ pub use paddock_proxy::descriptors::TooFewDescriptors;
 pub use paddock_proxy::{
     EngineError, ForwardBody, ForwardProxy, InferenceCause, Upstream, UpstreamError,
 };
-pub use paddock_runtime::CommandEnd;
 pub use paddock_runtime::admin_record::wrapped_admin_addresses;
 pub use paddock_runtime::state_dir::StateDirError;
+pub use paddock_runtime::{CommandEnd, GpuMemory, MachineMemory};
 pub use reload::{ConfigSource, FileState, ReloadError, Reloader};
 pub use service::{PartPanicked, Service, StartError};
 pub use service_manager::ServiceManager;

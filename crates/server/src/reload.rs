@@ -5,6 +5,7 @@
 mod background_close;
 #[cfg(target_os = "linux")]
 mod inotify;
+mod missing_sources;
 #[cfg(not(target_os = "linux"))]
 mod notify_watcher;
 
@@ -14,7 +15,7 @@ use self::inotify::FileWatcher;
 use self::notify_watcher::FileWatcher;
 use crate::service_manager::ProgressReporter;
 use paddock_api::{KeyChanges, ReloadResult};
-use paddock_config::{Config, Listen, Problems, warnings};
+use paddock_config::{Config, Listen, MissingSources, Problems, warnings};
 use paddock_runtime::{ReloadReport, RuntimeHandle};
 use paddock_supervisor::blocking;
 use paddock_telemetry::{ActivityRetention, OtlpHandle};
@@ -94,6 +95,8 @@ pub struct Reloader {
     /// The OTLP collector's settings.
     pub(crate) otlp: OtlpHandle,
     pub(crate) wildcard_listeners: WildcardListeners,
+    /// Sources of models that were not on disk at the last reload.
+    pub(crate) missing_sources: watch::Sender<MissingSources>,
 }
 
 /// The addresses that are open to every network because clients need a key there. Listeners do not change on
@@ -186,6 +189,7 @@ impl Reloader {
             tracing::warn!(help = warning.help, "{}", warning.message);
         }
         let (retention, otlp) = (config.activity_retention, config.otlp.clone());
+        self.missing_sources.send_replace(config.missing_sources());
         let reloaded = self.runtime.reload(config).await;
         let reloaded = to_api(reloaded.ok_or(ReloadError::Stopping)?);
         self.retention
@@ -196,7 +200,7 @@ impl Reloader {
         Ok(reloaded)
     }
 
-    /// Reloads each time the file has changed and is quiet again. Ends only if the file cannot be watched.
+    /// Reloads each time the file has changed and is quiet again, or a missing model has been downloaded. Ends only if the file cannot be watched.
     pub(crate) async fn watch(self) {
         let source = self.source.as_ref();
         let Some((file, read)) = source.and_then(|source| source.file.clone()) else {
@@ -229,8 +233,13 @@ impl Reloader {
                 }
                 last = now;
             }
-            if watcher.next().await.is_err() {
-                return;
+            tokio::select! {
+                changed = watcher.next() => if changed.is_err() {
+                    return;
+                },
+                () = missing_sources::wait_for_arrival(&self.missing_sources) => {
+                    let _ = self.reload().await;
+                }
             }
         }
     }
@@ -278,6 +287,7 @@ mod tests {
             retention: watch::channel(None).0,
             otlp: OtlpHandle::new(None),
             wildcard_listeners: WildcardListeners::default(),
+            missing_sources: watch::channel(MissingSources::default()).0,
         };
         let limit = Duration::from_secs(30);
         let reread = tokio::time::timeout(limit, async {

@@ -167,6 +167,7 @@ impl Service {
             WorkerThreads::start(worker_count(), &site, &news).map_err(StartError::Threads)?;
         let notify_task = NotifyTask::new();
         let reloader = Reloader {
+            missing_sources: watch::channel(config.missing_sources()).0,
             source,
             runtime: runtime.clone(),
             progress: notify_task.progress().clone(),

@@ -2,13 +2,13 @@
 //!
 //! The sockets outlive paddock, so clients wait during a restart instead of being refused.
 
+use crate::platform_sockets;
 use listenfd::ListenFd;
 use paddock_config::Listen;
 use std::env;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -198,7 +198,7 @@ fn take_socket(from: &mut ListenFd, index: usize) -> io::Result<InheritedSocket>
 
 /// Returns an error for a socket that does not listen: `Accept=yes` hands over connected ones.
 fn check_listening(socket: impl AsFd) -> io::Result<()> {
-    if rustix::net::sockopt::socket_acceptconn(socket)? {
+    if platform_sockets::is_listening(socket)? {
         return Ok(());
     }
     Err(io::Error::other("not a listening socket"))
@@ -206,7 +206,7 @@ fn check_listening(socket: impl AsFd) -> io::Result<()> {
 
 /// Formats a unix socket's address for people; `@` begins an abstract name.
 fn address_path(address: &std::os::unix::net::SocketAddr) -> PathBuf {
-    let name = address.as_abstract_name();
+    let name = platform_sockets::abstract_name(address);
     let name = name.map(|name| format!("@{}", String::from_utf8_lossy(name)));
     let path = address.as_pathname().map(Path::to_owned);
     path.or_else(|| name.map(PathBuf::from)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Advice if the engine is not found: usual locations, and how to install it on this system.
+//! Advice if the engine is not found: usual locations, and how to install it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use super::super::ProcessEnv;
 use super::{ProgramState, program_state};
 
 /// The engine's usual name.
-const ENGINE_NAME: &str = "llama-server";
+pub(super) const ENGINE_NAME: &str = "llama-server";
 
 /// Usual build directories, below the home directory.
 const BUILD_PATHS: [&str; 3] = [
@@ -26,26 +26,6 @@ pub(in super::super) const INSTALL_PATHS: [&str; 5] = [
     "/run/current-system/sw/bin",
 ];
 
-/// Package managers that have llama.cpp, and the command that installs it
-/// (<https://github.com/ggml-org/llama.cpp/blob/master/docs/install.md>).
-const PACKAGE_MANAGERS: [(&str, &str); 3] = [
-    ("brew", "brew install llama.cpp"),
-    ("nix", "nix profile install nixpkgs#llama-cpp"),
-    ("port", "sudo port install llama.cpp"),
-];
-
-const RELEASES_URL: &str = "https://github.com/ggml-org/llama.cpp/releases/latest";
-
-/// The system and processor of this build.
-pub(in super::super) const MACHINE: &str = if cfg!(all(target_os = "linux", target_arch = "x86_64"))
-{
-    "linux-x86_64"
-} else if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
-    "macos-aarch64"
-} else {
-    "another"
-};
-
 /// Returns advice for a program that is not found: the path of an engine that is installed elsewhere, else how to
 /// install one.
 pub(super) fn how_to_get(command: &Path, process_env: &ProcessEnv) -> String {
@@ -59,28 +39,8 @@ pub(super) fn how_to_get(command: &Path, process_env: &ProcessEnv) -> String {
             "found {found}: set command = {found:?} under [engine], or add its directory to the PATH"
         );
     }
-    let how = install_help(process_env);
-    format!("{how}; or set `command` under [engine] to the path of llama-server")
-}
-
-/// Returns advice for installing llama.cpp on this system.
-fn install_help(process_env: &ProcessEnv) -> String {
-    let search = process_env.search_path.as_deref();
-    let known = PACKAGE_MANAGERS
-        .iter()
-        .find(|(program, _)| find_on_path(program, search).is_some());
-    if let Some((_, command)) = known {
-        return format!("install llama.cpp: `{command}`");
-    }
-    // Archive names of llama.cpp's releases.
-    let archive = match process_env.machine {
-        "linux-x86_64" => {
-            " (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive"
-        }
-        "macos-aarch64" => " (the archive bin-macos-arm64), unpack the whole archive",
-        _ => " or build it",
-    };
-    format!("get llama.cpp from {RELEASES_URL}{archive}, and add llama-server to the PATH")
+    "install one with `paddock engine install`, or set `command` under [engine] to the path of llama-server"
+        .to_owned()
 }
 
 fn find_on_path(name: &str, search: Option<&OsStr>) -> Option<PathBuf> {
@@ -126,9 +86,8 @@ mod tests {
         assert_eq!(help("lama-server", &fixture.process_env()), expected);
 
         let bare = bare(&fixture);
-        let expected = "get llama.cpp from https://github.com/ggml-org/llama.cpp/releases/latest \
-            (the archive bin-ubuntu-x64, or bin-ubuntu-vulkan-x64 to use a GPU), unpack the whole archive, \
-            and add llama-server to the PATH; or set `command` under [engine] to the path of llama-server";
+        let expected = "install one with `paddock engine install`, or set `command` under [engine] to the path of \
+            llama-server";
         assert_eq!(help("llama-server", &bare), expected);
 
         std::fs::create_dir_all(fixture.path("llama.cpp/build/bin")).unwrap();
@@ -137,14 +96,5 @@ mod tests {
         let expected = "found DIR/llama.cpp/build/bin/llama-server: set command = \
             \"DIR/llama.cpp/build/bin/llama-server\" under [engine], or add its directory to the PATH";
         assert_eq!(help("llama-server", &bare), expected);
-    }
-
-    #[test]
-    fn a_package_manager_that_is_there_is_used() {
-        let fixture = Fixture::new();
-        fixture.write("bin/brew", b"#!/bin/sh\n");
-        fixture.set_mode("bin/brew", 0o755);
-        let expected = "install llama.cpp: `brew install llama.cpp`";
-        assert_eq!(install_help(&fixture.process_env()), expected);
     }
 }

@@ -7,7 +7,7 @@ use super::{ConfigKey, ConfigTable, ExampleValue};
 
 const FILE_HEADER: &str = "\
 # Every key of paddock's configuration, with its default value.
-# Only a model and its path are required. `paddock check` reports problems in this file.
+# Only a model and its path or source are required. `paddock check` reports problems in this file.
 ";
 
 /// Column in which comments begin, counted from 0.
@@ -51,7 +51,14 @@ fn write_table(text: &mut String, table: &ConfigTable) {
 fn line(key: &ConfigKey) -> String {
     let name = key.name;
     match key.value {
-        ExampleValue::Default(value) | ExampleValue::Required(value) => format!("{name} = {value}"),
-        ExampleValue::Other(value) => format!("# {name} = {value}"),
+        ExampleValue::Default(value)
+        | ExampleValue::Required(value)
+        | ExampleValue::OneOf {
+            value,
+            is_shown: true,
+        } => format!("{name} = {value}"),
+        ExampleValue::Other(value) | ExampleValue::OneOf { value, .. } => {
+            format!("# {name} = {value}")
+        }
     }
 }

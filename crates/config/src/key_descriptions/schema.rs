@@ -71,6 +71,15 @@ fn table(table: &ConfigTable) -> Json {
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
+    let alternatives = table
+        .all()
+        .filter(|key| matches!(key.value, ExampleValue::OneOf { .. }));
+    let alternatives: Vec<_> = alternatives
+        .map(|key| json!({ "required": [key.name] }))
+        .collect();
+    if !alternatives.is_empty() {
+        schema["oneOf"] = json!(alternatives);
+    }
     schema
 }
 

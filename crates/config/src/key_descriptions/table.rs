@@ -143,7 +143,7 @@ const ENGINE: &[ConfigKey] = &[
         "command",
         ValueType::Text,
         r#""llama-server""#,
-        "a program name on the PATH, or a path",
+        "a path, or a program name on the PATH; the default finds the engine of `paddock engine` first",
     ),
     key("args", ValueType::Texts, "[]", "arguments for every model"),
     key(

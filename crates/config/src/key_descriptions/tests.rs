@@ -56,6 +56,7 @@ fn the_example_is_a_file_of_defaults() {
 fn the_example_has_every_key_once() {
     let text = example().replace("\n# preload", "\npreload");
     let text = text.replace("\n# allowed_origins", "\nallowed_origins");
+    let text = text.replace("\n# source", "\nsource");
     let (text, keys) = text.split_once("# [auth").unwrap();
     let text = format!("{text}[auth{}", keys.replace("\n# ", "\n"));
     let file: Value = toml::from_str(&text).unwrap();

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use paddock_models::{ModelSource, expected_path, find};
+
 use super::super::cross_checks::{check_names, fault_problem, file_name};
 use super::super::discover::{DiscoveredModel, SkippedFile, Walk, unreadable_dir};
 use super::super::engine_search::PathFault;
@@ -16,6 +18,12 @@ use super::{Resolver, value_or};
 
 /// A model's name, and its section as written.
 type NamedModel = (Sourced<String>, RawModel);
+
+/// The files of a model that is configured by its source.
+struct SourceFiles {
+    path: PathBuf,
+    projector: Option<PathBuf>,
+}
 
 impl Resolver<'_> {
     /// Returns every model (from the file, from flags, and discovered in `dirs`), and the files that were skipped.
@@ -86,6 +94,7 @@ impl Resolver<'_> {
             let known = known.find(|(known, _)| known.value == name.value);
             if let Some((_, model)) = known {
                 model.path = Some(path);
+                model.source = None;
                 continue;
             }
             let path = Some(path);
@@ -100,12 +109,36 @@ impl Resolver<'_> {
     fn model(&self, name: &Sourced<String>, mut raw: RawModel, base: Model) -> Model {
         let aliases = raw.aliases.take().map(|list| list.value);
         let path = self.optional_path(raw.path.take());
-        if let Some(path) = &path {
-            self.check_file(path);
-        } else {
-            let problem = name.problem("needs `path`, the model's file");
-            self.report.push(problem.help("write path = \"FILE.gguf\""));
-        }
+        let source = raw.source.take();
+        let mut base = base;
+        let path = match (path, &source) {
+            (Some(path), None) => {
+                self.check_file(&path);
+                Some(path.value)
+            }
+            (None, Some(at)) => self.find_source(name, at).map(|found| {
+                base.mmproj = found.projector.or(base.mmproj.take());
+                found.path
+            }),
+            (Some(path), Some(at)) => {
+                let message = format!(
+                    "a model has either `source` or {}, not both",
+                    path.location()
+                );
+                self.report
+                    .push(at.problem(message).help("remove one of them"));
+                None
+            }
+            // The reason why it is invalid is reported already.
+            (None, None) if raw.source_written => None,
+            (None, None) => {
+                let problem =
+                    name.problem("needs `path`, the model's file, or `source`, where to get it");
+                let help = "write path = \"FILE.gguf\" or source = \"hf:USER/REPO:QUANT\"";
+                self.report.push(problem.help(help));
+                None
+            }
+        };
         Model {
             id: name.value.clone(),
             aliases: aliases
@@ -113,7 +146,8 @@ impl Resolver<'_> {
                 .flatten()
                 .map(|alias| alias.value)
                 .collect(),
-            path: path.map(|at| at.value),
+            path,
+            source: source.map(|at| at.value),
             ..self.fill(raw, base)
         }
     }
@@ -149,7 +183,38 @@ impl Resolver<'_> {
             id: base.id,
             aliases: base.aliases,
             path: base.path,
+            source: base.source,
         }
+    }
+
+    /// Finds the files of a source; reports them as missing if they are not on disk.
+    fn find_source(
+        &self,
+        name: &Sourced<String>,
+        at: &Sourced<ModelSource>,
+    ) -> Option<SourceFiles> {
+        let Some(dirs) = &self.process_env.store else {
+            let problem = at.problem("no directory for models is known: HOME is not set");
+            self.report.push(problem.help("set HOME or HF_HOME"));
+            return None;
+        };
+        let found = find(&at.value, dirs);
+        let path = match &found {
+            Ok(found) => found.path().to_owned(),
+            Err(_) => expected_path(&at.value, dirs),
+        };
+        let fault = match &found {
+            Ok(_) => model_files::check(&path).err(),
+            Err(error) => {
+                let help = format!("`paddock pull {}` downloads it", name.value);
+                Some(PathFault::new(error.to_string(), help))
+            }
+        };
+        if let Some(fault) = fault {
+            self.push_file_fault(&at.with_value(path.clone()), fault);
+        }
+        let projector = found.ok().and_then(|found| found.projector);
+        Some(SourceFiles { path, projector })
     }
 
     fn check_file(&self, at: &Sourced<PathBuf>) {
@@ -255,7 +320,7 @@ fn no_model_problem(dirs: &[Sourced<PathBuf>]) -> Problem {
     let problem = Problem::new("no model is configured");
     if dirs.is_empty() {
         return problem.help(
-            "add [models.NAME] with `path = \"FILE.gguf\"`, or pass --model FILE.gguf or --models-dir DIR",
+            "add [models.NAME] with `path = \"FILE.gguf\"` or `source = \"hf:USER/REPO\"`, or pass --model FILE.gguf or --models-dir DIR",
         );
     }
     let shown = dirs.iter().map(|dir| dir.value.display().to_string());

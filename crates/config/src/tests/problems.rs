@@ -118,7 +118,7 @@ fn problems_of_models() {
         ("", "error: no model is configured"),
         (
             "[models.m]\n",
-            "error: models.m: needs `path`, the model's file",
+            "error: models.m: needs `path`, the model's file, or `source`, where to get it",
         ),
         (
             "[models.'a b']\npath='model.gguf'",

@@ -13,12 +13,15 @@ use std::sync::Arc;
 
 impl Runtime {
     /// Applies another configuration and reports the differences.
-    pub(super) fn reload(&mut self, config: Config) -> ReloadReport {
+    pub(super) fn reload(&mut self, mut config: Config) -> ReloadReport {
         let before = Arc::clone(&self.context.config);
+        let at_next_start = keys_requiring_restart(&before, &config);
+        // Devices and flags are known of the engine that was probed at the start, and of no other.
+        config.engine.program.clone_from(&before.engine.program);
         let config = Arc::new(config);
         self.context.config = Arc::clone(&config);
         let mut report = ReloadReport {
-            at_next_start: keys_requiring_restart(&before, &config),
+            at_next_start,
             api_keys: ApiKeyChanges::between(&before.api_keys, &config.api_keys),
             ..ReloadReport::default()
         };

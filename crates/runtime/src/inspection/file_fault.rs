@@ -6,6 +6,7 @@ use paddock_admission::error::LoadFailure;
 use paddock_gguf as gguf;
 use paddock_supervisor::{ChildPhase, Failure, FailureClass};
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub(super) struct FileFault {
     reason: String,
     /// True if only another file can help.
     is_permanent: bool,
+    /// Advice that replaces the usual one.
+    remedy: Option<String>,
 }
 
 impl FileFault {
@@ -30,6 +33,7 @@ impl FileFault {
             class,
             reason: format!("{} {error}", path.display()),
             is_permanent: error.is_permanent(),
+            remedy: None,
         }
     }
 
@@ -43,6 +47,7 @@ impl FileFault {
             class: FailureClass::BadFile,
             reason: format!("{} {why}{hint}", path.display()),
             is_permanent: true,
+            remedy: None,
         }
     }
 
@@ -57,6 +62,17 @@ impl FileFault {
                 None => format!("the model's files cannot be read: {error}"),
             },
             is_permanent: false,
+            remedy: None,
+        }
+    }
+
+    /// Describes a model whose source is not on disk.
+    pub(super) fn from_missing_source(name: &str, source: &impl Display) -> Self {
+        Self {
+            class: FailureClass::BadFile,
+            reason: format!("{source} is not on disk"),
+            is_permanent: false,
+            remedy: Some(format!("`paddock pull {name}` downloads it")),
         }
     }
 
@@ -66,12 +82,13 @@ impl FileFault {
             class: FailureClass::Unknown,
             reason: format!("the model's files cannot be read: {error}"),
             is_permanent: false,
+            remedy: None,
         }
     }
 
     /// Converts the fault to a failed load, which keeps the files' identity only if they are at fault.
     pub(super) fn into_failed_load(self, files: Option<FileIdentity>) -> FailedLoad {
-        let remedy = match (self.is_permanent, self.class) {
+        let usual = match (self.is_permanent, self.class) {
             (true, _) => "the model will not be started until the file changes",
             (false, FailureClass::BadFile) => {
                 "check the path and its permissions; the next request will try again"
@@ -81,6 +98,7 @@ impl FileFault {
             }
             (false, class) => class.advice(),
         };
+        let remedy = self.remedy.as_deref().unwrap_or(usual);
         FailedLoad {
             failure: LoadFailure {
                 cause: Arc::new(Failure {

@@ -21,7 +21,9 @@ impl FileWatcher {
     pub(super) fn watch(file: &Path) -> io::Result<Self> {
         // One pending message is enough: the receiver checks the file.
         let (sender, changes) = mpsc::channel(1);
-        let on_event = move |_event| drop(sender.try_send(()));
+        let on_event = move |_event| {
+            let _ = sender.try_send(());
+        };
         let mut watcher = notify::recommended_watcher(on_event).map_err(io::Error::other)?;
         let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));

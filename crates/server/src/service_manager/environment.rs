@@ -1,8 +1,8 @@
 //! Reads the environment variables by which a service manager describes its socket and watchdog.
 
 use super::ServiceManager;
+use crate::platform_sockets;
 use std::ffi::{OsStr, OsString};
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub(super) fn read(
 
 fn parse_address(socket: &OsStr) -> Option<SocketAddr> {
     match socket.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name).ok(),
+        [b'@', name @ ..] => platform_sockets::from_abstract_name(name),
         [b'/', ..] => SocketAddr::from_pathname(socket).ok(),
         _ => None,
     }

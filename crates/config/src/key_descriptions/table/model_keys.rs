@@ -113,8 +113,20 @@ pub(super) const NAMED: &[ConfigKey] = &[
     ConfigKey {
         name: "path",
         kind: ValueType::Text,
-        value: ExampleValue::Required(r#""model.gguf""#),
-        comment: "required; relative to this file; for split files, the first part",
+        value: ExampleValue::OneOf {
+            value: r#""model.gguf""#,
+            is_shown: true,
+        },
+        comment: "`path` or `source` is required; relative to this file; for split files, the first part",
+    },
+    ConfigKey {
+        name: "source",
+        kind: ValueType::Text,
+        value: ExampleValue::OneOf {
+            value: r#""hf:USER/REPO:QUANT""#,
+            is_shown: false,
+        },
+        comment: "instead of `path`: repository or URL from which `paddock pull` downloads the model",
     },
     key(
         "aliases",
