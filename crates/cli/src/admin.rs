@@ -136,7 +136,8 @@ fn key_help(has_key: bool) -> &'static str {
 }
 
 impl CommandError {
-    fn exit_code(&self) -> Exit {
+    /// Returns the exit code of a command that fails for this reason.
+    pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::NoAnswer { .. } | Self::NotPaddock { .. } | Self::ConnectionLost { .. } => {
                 Exit::Unavailable
@@ -159,22 +160,9 @@ impl AdminArgs {
         self,
         work: impl FnOnce(AdminClient) -> F,
     ) -> Exit {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let result = runtime.map_err(CommandError::from).and_then(|runtime| {
-            if self.admin.as_ref().is_some_and(Address::has_name) {
-                // tokio resolves host names on a thread.
-                threads::ensure_available(1)?;
-            }
-            let result = runtime.block_on(async {
-                let address = match self.admin {
-                    Some(address) => address,
-                    None => discovery::find_address(self.key.as_ref()).await?,
-                };
-                work(AdminClient::new(address, self.key)).await
-            });
-            // A blocked write must not delay the exit.
-            runtime.shutdown_background();
-            result
+        let result = block_on(async {
+            let client = self.client().await?;
+            work(client).await
         });
         match result {
             Ok(()) => Exit::Done,
@@ -184,4 +172,44 @@ impl AdminArgs {
             }
         }
     }
+
+    /// Returns whether the user has given an address.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// Returns a client of the paddock that these flags name.
+    ///
+    /// # Errors
+    /// Several `paddock wrap` commands run, or the system grants no thread.
+    pub(crate) async fn client(&self) -> Result<AdminClient, CommandError> {
+        if self.admin.as_ref().is_some_and(Address::has_name) {
+            // tokio resolves host names on a thread.
+            threads::ensure_available(1)?;
+        }
+        let address = match &self.admin {
+            Some(address) => address.clone(),
+            None => discovery::find_address(self.key.as_ref()).await?,
+        };
+        Ok(AdminClient::new(address, self.key.clone()))
+    }
+
+    /// Returns a client of another paddock, with the same key.
+    pub(crate) fn client_at(&self, address: Address) -> AdminClient {
+        AdminClient::new(address, self.key.clone())
+    }
+}
+
+/// Runs `work` on a runtime of this thread.
+///
+/// # Errors
+/// Those of `work`, or the system lacks what a runtime needs.
+pub(crate) fn block_on<T, E: From<std::io::Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A blocked write must not delay the exit.
+    runtime.shutdown_background();
+    result
 }

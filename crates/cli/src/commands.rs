@@ -4,6 +4,8 @@ mod chat;
 mod check;
 mod completions;
 mod config;
+mod doctor;
+mod engine;
 mod examples;
 pub(crate) mod exec;
 mod explain;
@@ -12,8 +14,12 @@ mod key;
 mod load;
 mod logs;
 mod man;
+mod models;
 mod pin;
+mod pull;
 mod requests;
+mod rm;
+mod run;
 mod serve;
 mod status;
 mod top;
@@ -87,6 +93,24 @@ enum Command {
     /// Create, list and revoke API keys.
     #[command(after_help = examples::KEY)]
     Key(key::KeyCommand),
+    /// Download models from Hugging Face or a URL.
+    #[command(after_help = examples::PULL)]
+    Pull(pull::PullArgs),
+    /// List the models on disk.
+    #[command(after_help = examples::MODELS)]
+    Models(models::ModelsArgs),
+    /// Delete a model from disk.
+    #[command(after_help = examples::RM)]
+    Rm(rm::RmArgs),
+    /// Get a model, load it and chat with it: from nothing to an answer.
+    #[command(after_help = examples::RUN)]
+    Run(run::RunArgs),
+    /// List, install, choose and remove llama-server releases.
+    #[command(after_help = examples::ENGINE)]
+    Engine(engine::EngineCommand),
+    /// Check this machine: engine, devices, memory and models.
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(doctor::DoctorArgs),
     /// Print a shell completion script.
     #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
@@ -95,7 +119,7 @@ enum Command {
     Man(man::ManArgs),
     /// Print the version.
     #[command(after_help = examples::VERSION)]
-    Version,
+    Version(version::VersionArgs),
 }
 
 /// Flags of commands that read a configuration.
@@ -174,9 +198,15 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Logs(args) => logs::run(args),
         Command::Requests(args) => requests::run(args),
         Command::Key(command) => key::run(command),
+        Command::Pull(args) => pull::run(args),
+        Command::Models(args) => models::run(&args),
+        Command::Rm(args) => rm::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Engine(command) => engine::run(command),
+        Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Version => version::run(),
+        Command::Version(args) => version::run(&args),
     }
 }
 
@@ -190,9 +220,11 @@ mod tests {
     fn each_command_has_examples_and_each_can_be_typed() {
         let paddock = Cli::command();
         let shown = paddock.get_subcommands().filter(|it| !it.is_hide_set());
-        let keys = paddock.find_subcommand("key").unwrap().get_subcommands();
-        let keys = keys.filter(|it| it.get_name() != "help");
-        for command in shown.chain([&paddock]).chain(keys) {
+        let below = ["key", "engine"].into_iter().flat_map(|name| {
+            let below = paddock.find_subcommand(name).unwrap().get_subcommands();
+            below.filter(|it| it.get_name() != "help")
+        });
+        for command in shown.chain([&paddock]).chain(below) {
             let help = command.get_after_help();
             let help = help.map(ToString::to_string).unwrap_or_default();
             let name = command.get_name();

@@ -6,7 +6,9 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use paddock_server::FileState;
-use paddock_server::config::{Config, Overrides, Problem, Problems};
+use paddock_server::config::{
+    Config, ConfiguredModel, Overrides, Problem, Problems, configured_models,
+};
 
 const FILE_NAME: &str = "paddock.toml";
 
@@ -42,6 +44,18 @@ pub(crate) fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Loaded
     let config = Config::from_toml(&text, &file, overrides)?;
     let file = Some((file, state));
     Ok(LoadedConfig { config, file })
+}
+
+/// Returns the file `named`, else the first of the usual files that exists, and its models; an empty list without a
+/// file. The models' files and the engine may be missing.
+pub(crate) fn read_models(
+    named: Option<&Path>,
+) -> Result<(Option<PathBuf>, Vec<ConfiguredModel>), Problems> {
+    let Some(ConfigText { file, text, .. }) = read_text(named)? else {
+        return Ok((None, Vec::new()));
+    };
+    let models = configured_models(&text, &file)?;
+    Ok((Some(file), models))
 }
 
 /// Reads the file `named`, else the first of the usual files that exists, without validating its text.

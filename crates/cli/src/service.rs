@@ -255,6 +255,12 @@ pub(crate) fn format_summary(
 }
 
 fn describe_source(model: &Model, mode: Mode) -> String {
+    if let (Some(source), Some(path)) = (&model.source, &model.path) {
+        return match path.exists() {
+            true => format!("{source} ({})", path.display()),
+            false => format!("{source} (not on disk: paddock pull {})", model.id),
+        };
+    }
     match (&model.path, mode) {
         (Some(path), _) => path.display().to_string(),
         (None, Mode::Wrap { router: true, .. }) => {

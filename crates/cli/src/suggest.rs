@@ -1,4 +1,4 @@
-//! Suggests a paddock command for arguments that people know from other tools, such as `run MODEL` or llama-server's
+//! Suggests a paddock command for arguments that people know from other tools, such as `ask MODEL` or llama-server's
 //! flags.
 
 use std::fmt::Write as _;
@@ -14,11 +14,11 @@ pub(crate) fn suggest(args: &[String]) -> Option<String> {
         format!("paddock {command} {}", shell_quote(name))
     };
     match first.as_str() {
-        "run" | "generate" | "ask" if model.is_some_and(|model| is_model_file(model)) => suggest_serve(rest),
-        "run" | "generate" | "ask" => Some(with_model("chat")),
+        "generate" | "ask" => Some(with_model("run")),
         "start" | "up" | "server" | "daemon" => Some(with_args("paddock serve", rest)),
-        "list" | "ls" | "models" => Some("paddock status".to_owned()),
-        "stop" | "rm" | "remove" | "down" if model.is_some() => Some(with_model("unload")),
+        "list" | "ls" => Some("paddock models".to_owned()),
+        "remove" | "delete" if model.is_some() => Some(with_model("rm")),
+        "stop" | "down" if model.is_some() => Some(with_model("unload")),
         "stop" | "down" => Some(
             "paddock unload MODEL\nto stop paddock itself: press Ctrl-C in its terminal, or run systemctl stop \
              paddock"
@@ -30,10 +30,7 @@ pub(crate) fn suggest(args: &[String]) -> Option<String> {
         "show" | "info" => Some(with_model("explain")),
         "validate" | "test" => Some(with_args("paddock check", rest)),
         "init" => Some("paddock config example > paddock.toml".to_owned()),
-        "pull" | "download" | "get" => Some(
-            "paddock does not download models: download a .gguf file, then run\npaddock serve --model FILE.gguf"
-                .to_owned(),
-        ),
+        "download" | "get" => Some(with_args("paddock pull", rest)),
         "llama-server" | "llama" => Some(with_args("paddock wrap -- llama-server", rest)),
         "serve" | "check" => suggest_serve(rest).map(|line| line.replace("paddock serve", &format!("paddock {first}"))),
         "wrap" if rest.first().is_some_and(|arg| arg.starts_with('-')) => {
@@ -148,11 +145,12 @@ mod tests {
     #[test]
     fn what_is_meant_is_told() {
         for (typed, meant) in [
-            ("run gemma", "paddock chat gemma"),
-            ("run model.gguf", "paddock serve --model model.gguf"),
+            ("ask gemma", "paddock run gemma"),
+            ("download hf:u/r", "paddock pull hf:u/r"),
+            ("remove gemma", "paddock rm gemma"),
             ("start", "paddock serve"),
             ("start --models-dir m", "paddock serve --models-dir m"),
-            ("list", "paddock status"),
+            ("list", "paddock models"),
             ("stop gemma", "paddock unload gemma"),
             ("show m.gguf", "paddock inspect m.gguf"),
             ("init", "paddock config example > paddock.toml"),

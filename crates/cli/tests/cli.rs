@@ -345,7 +345,7 @@ fn problems_have_colours_only_where_they_are_shown() {
 fn wrong_usage_is_answered_with_the_right_one() {
     let place = Place::new();
     for (name, args) in [
-        ("usage_run", &["run", "x"][..]),
+        ("usage_run", &["run", "u/r", "hi"][..]),
         ("usage_start", &["start"]),
         ("usage_list", &["list"]),
         ("usage_pull", &["pull", "org/model"]),

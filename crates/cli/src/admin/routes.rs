@@ -97,6 +97,13 @@ impl AdminClient {
         Ok(self.request_and_wait(Method::POST, &path).await?.into())
     }
 
+    /// Makes paddock read its configuration again.
+    pub(crate) async fn reload(&self) -> Result<(), CommandError> {
+        self.request_and_wait(Method::POST, "/api/reload")
+            .await
+            .map(drop)
+    }
+
     /// Pins or unpins a model.
     pub(crate) async fn pin(
         &self,

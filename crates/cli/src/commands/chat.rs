@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use self::answer::{AnswerParser, CollectedAnswer};
 use self::conversation::Conversation;
-use self::input::Prompt;
+pub(super) use self::input::{Prompt, read_prompt};
 use self::render::{AnswerRenderer, OutputFormat};
 use crate::admin::{AdminArgs, AdminClient, CommandError};
 use crate::exit::Exit;
@@ -47,7 +47,7 @@ pub(super) struct ChatArgs {
 
 /// Sends one prompt, or runs a conversation at a terminal.
 pub(super) fn run(args: ChatArgs) -> Exit {
-    let read = input::read_prompt(args.prompt.as_deref())
+    let read = read_prompt(args.prompt.as_deref())
         .and_then(|prompt| Ok((prompt, input::read_images(&args.image)?)));
     let (prompt, images) = match read {
         Ok((Prompt::Interactive, _)) if args.json => {
@@ -65,17 +65,38 @@ pub(super) fn run(args: ChatArgs) -> Exit {
         threads::ensure_available(threads::TERMINAL_THREADS)?;
         check_model_exists(&client, &args.model).await?;
         match prompt {
-            Prompt::Interactive => interactive::run_conversation(&client, conversation).await,
-            Prompt::Single(text) => {
+            Prompt::Single(text) if args.json => {
                 conversation.add_user_message(&text);
-                if args.json {
-                    print_whole(&client, &conversation).await
-                } else {
-                    print_once(&client, &conversation).await
-                }
+                print_whole(&client, &conversation).await
             }
+            prompt => converse(&client, conversation, prompt).await,
         }
     })
+}
+
+/// Prints the answer to one prompt, or runs a conversation at a terminal.
+async fn converse(
+    client: &AdminClient,
+    mut conversation: Conversation,
+    prompt: Prompt,
+) -> Result<(), CommandError> {
+    match prompt {
+        Prompt::Interactive => interactive::run_conversation(client, conversation).await,
+        Prompt::Single(text) => {
+            conversation.add_user_message(&text);
+            print_once(client, &conversation).await
+        }
+    }
+}
+
+/// Chats with a model, as `paddock chat MODEL` does.
+pub(super) async fn chat_with(
+    client: &AdminClient,
+    model: &str,
+    prompt: Prompt,
+) -> Result<(), CommandError> {
+    threads::ensure_available(threads::TERMINAL_THREADS)?;
+    converse(client, Conversation::new(model, None, Vec::new()), prompt).await
 }
 
 /// Fails for an unknown model. A chat would not: if only one model is configured, it answers to any name.

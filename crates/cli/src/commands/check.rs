@@ -62,10 +62,10 @@ fn find_problems(config: &Config) -> Vec<Problem> {
 
 fn success_json(loaded: &LoadedConfig) -> Value {
     let config = &loaded.config;
-    let models = config
-        .models
-        .iter()
-        .map(|model| json!({ "id": model.id, "aliases": model.aliases, "path": model.path }));
+    let models = config.models.iter().map(|model| {
+        let source = model.source.as_ref().map(ToString::to_string);
+        json!({ "id": model.id, "aliases": model.aliases, "path": model.path, "source": source })
+    });
     let skipped = config.skipped.iter();
     let skipped = skipped.map(|skipped| json!({ "path": skipped.path, "reason": skipped.reason }));
     let warnings = warnings(config, &config.server.listen, &config.server.admin);

@@ -130,4 +130,65 @@ Examples:
 
 pub(super) const VERSION: &str = "\
 Examples:
-  paddock version";
+  paddock version
+  paddock version --json
+  paddock version --check";
+
+pub(super) const PULL: &str = "\
+Examples:
+  paddock pull hf:ggml-org/gemma-3-4b-it-GGUF
+  paddock pull hf:ggml-org/gemma-3-4b-it-GGUF:Q4_K_M
+  paddock pull https://example.com/model.gguf
+  paddock pull --json hf:ggml-org/gemma-3-4b-it-GGUF:Q4_K_M
+  paddock pull";
+
+pub(super) const MODELS: &str = "\
+Examples:
+  paddock models
+  paddock models --json";
+
+pub(super) const RM: &str = "\
+Examples:
+  paddock rm hf:ggml-org/gemma-3-4b-it-GGUF:Q4_K_M --yes";
+
+pub(super) const RUN: &str = "\
+Examples:
+  paddock run hf:ggml-org/gemma-3-4b-it-GGUF
+  paddock run hf:ggml-org/gemma-3-4b-it-GGUF:Q8_0 'Why is the sky blue?'
+  paddock run gemma 'What does it say?' < report.txt";
+
+pub(super) const ENGINE: &str = "\
+Examples:
+  paddock engine install
+  paddock engine list";
+
+pub(super) const ENGINE_LIST: &str = "\
+Examples:
+  paddock engine list
+  paddock engine list --available
+  paddock engine list --json";
+
+pub(super) const ENGINE_INSTALL: &str = "\
+Examples:
+  paddock engine install
+  paddock engine install b11434 --backend cpu
+  paddock engine install b11434 --backend vulkan --no-use";
+
+pub(super) const ENGINE_USE: &str = "\
+Examples:
+  paddock engine use b11434-vulkan";
+
+pub(super) const ENGINE_REMOVE: &str = "\
+Examples:
+  paddock engine remove b11434";
+
+pub(super) const ENGINE_BUILD: &str = "\
+Examples:
+  paddock engine build
+  paddock engine build b11434 --backend cuda
+  paddock engine build --source ~/llama.cpp --jobs 4";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  paddock doctor
+  paddock doctor --json";

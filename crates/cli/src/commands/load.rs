@@ -2,6 +2,8 @@
 
 mod progress;
 
+pub(super) use progress::load_with_progress;
+
 use clap::Args;
 
 use crate::admin::{AdminArgs, ModelAction};
@@ -29,7 +31,7 @@ pub(super) fn run(args: LoadArgs, action: ModelAction) -> Exit {
     args.admin.run(|client| async move {
         let shows_progress = action == ModelAction::Load && !args.json && output::is_terminal();
         let answer = if shows_progress {
-            progress::load_with_progress(&client, &args.model).await?
+            load_with_progress(&client, &args.model).await?
         } else if args.wait {
             client.finish_load(action, &args.model).await?
         } else {

@@ -3,8 +3,6 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, test_kill_process};
@@ -30,16 +28,28 @@ fn attempt(what: &str, value: &str) -> io::Result<()> {
         "run" => Command::new(value).stdout(Stdio::null()).status().map(drop),
         "connect" => TcpStream::connect(value).map(drop),
         "bind" => TcpListener::bind(value).map(drop),
-        "abstract" => {
-            let address = SocketAddr::from_abstract_name(value)?;
-            UnixStream::connect_addr(&address).map(drop)
-        }
+        "abstract" => connect_abstract(value),
         "signal" => {
             let pid = value.parse().ok().and_then(Pid::from_raw);
             test_kill_process(pid.ok_or(io::ErrorKind::InvalidInput)?).map_err(Into::into)
         }
         _ => Err(io::ErrorKind::InvalidInput.into()),
     }
+}
+
+/// Connects to a unix socket by its abstract name, which only Linux has.
+#[cfg(target_os = "linux")]
+fn connect_abstract(name: &str) -> io::Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixStream};
+
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixStream::connect_addr(&address).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn connect_abstract(_: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Runs a program with comma-separated arguments and returns its output.

@@ -1,5 +1,5 @@
-//! Answers `--list-devices` and `--help`, with which paddock asks for devices and flags before a
-//! load.
+//! Answers `--version`, and `--list-devices` and `--help`, with which paddock asks for devices and flags
+//! before a load.
 
 use super::signals;
 
@@ -23,6 +23,9 @@ pub(super) fn answer(words: &[String]) -> Option<String> {
         return Some(devices(
             &std::env::var(DEVICES_VARIABLE).unwrap_or_default(),
         ));
+    }
+    if asked("--version") {
+        return Some("version: 0.6.0-dev (build 11434, commit fake)\nbuilt for tests\n".to_owned());
     }
     let help = "-fit, --fit [on|off]\n-lv, --verbosity, --log-verbosity N\n--metrics\n\
                 -dev, --device <dev1,dev2,..>\n-lm, --load-mode MODE\n";

@@ -202,7 +202,8 @@ impl PaddockBuilder {
         self
     }
 
-    /// Sets an environment variable. By default only `PATH` and `TMPDIR` are set.
+    /// Sets an environment variable. By default only `PATH`, `TMPDIR` and `PADDOCK_ENGINES`
+    /// (the directory `engines`) are set.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
@@ -314,6 +315,7 @@ impl PaddockBuilder {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("TMPDIR", self.directory())
+            .env("PADDOCK_ENGINES", self.directory().join("engines"))
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());

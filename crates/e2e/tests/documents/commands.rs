@@ -3,6 +3,8 @@
 use crate::desk::Desk;
 use crate::page::{Shown, commands, document};
 use paddock_e2e::harness;
+use paddock_e2e::mirror::archives::{ArchiveEntry, tar_gz};
+use paddock_e2e::mirror::releases::{MirrorRelease, ReleasesMirror};
 use std::fs;
 use std::path::Path;
 
@@ -37,6 +39,7 @@ fn every_command_runs() {
         desk.write(name, text);
     }
     fs::write(desk.at("photo.jpg"), b"\xff\xd8\xff\xe0").unwrap();
+    let mirrors = [mirror_engines(&mut desk, engine), mirror_paddock(&mut desk)];
     let mut is_served = false;
     for each in commands(&document("docs/cli.md")) {
         let serves = ["paddock serve", "paddock wrap"];
@@ -54,4 +57,39 @@ fn every_command_runs() {
         desk.types(&each);
     }
     desk.stops();
+    drop(mirrors);
+}
+
+/// Lets the commands find llama.cpp's releases, whose program is this engine.
+fn mirror_engines(desk: &mut Desk, engine: &Path) -> ReleasesMirror {
+    let program = fs::read(engine).unwrap();
+    let archive = tar_gz(&[ArchiveEntry::File(
+        "llama-b11434/llama-server",
+        &program,
+        0o755,
+    )]);
+    let builds = ["x64", "arm64", "vulkan-x64", "vulkan-arm64"];
+    let builds = builds.map(|build| format!("llama-b11434-bin-ubuntu-{build}.tar.gz"));
+    let mirror = ReleasesMirror::start();
+    mirror.add(MirrorRelease {
+        tag: "b11434".to_owned(),
+        assets: builds
+            .into_iter()
+            .map(|name| (name, archive.clone()))
+            .collect(),
+        source: None,
+    });
+    desk.sets("PADDOCK_ENGINE_RELEASES", mirror.feed());
+    mirror
+}
+
+/// Lets the commands find a release of paddock.
+fn mirror_paddock(desk: &mut Desk) -> ReleasesMirror {
+    let mirror = ReleasesMirror::start();
+    mirror.add(MirrorRelease {
+        tag: "v999.0.0".to_owned(),
+        ..MirrorRelease::default()
+    });
+    desk.sets("PADDOCK_RELEASES", mirror.feed());
+    mirror
 }

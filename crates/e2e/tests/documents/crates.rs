@@ -9,12 +9,14 @@ use std::process::Command;
 const OUTSIDE: [&str; 2] = ["e2e", "bench"];
 
 /// Dependencies that would break a crate's invariant.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     ("proxy", &["axum", "rusqlite"]),
     ("runtime", &["axum", "hyper"]),
     ("api", &["tokio", "serde_json"]),
     ("config", &["tokio", "hyper", "axum"]),
+    ("engines", &["tokio", "reqwest"]),
     ("gguf", &["tokio", "tracing"]),
+    ("models", &["tokio", "reqwest"]),
     ("contexts", &["tokio", "tracing", "rusqlite"]),
     ("wire", &["tokio", "tracing"]),
     ("scheduler", &["tokio", "tracing"]),

@@ -1,7 +1,8 @@
 //! Where a reader sits: a home with a clone's scripts, an engine, models, and terminals.
 
 use crate::page::{Shown, root};
-use paddock_e2e::harness::{LIMIT, Lines, Signal, wait_for};
+use paddock_e2e::harness::{self, LIMIT, Lines, Signal, wait_for};
+use paddock_e2e::mirror::hub::HubMirror;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,6 +19,10 @@ const ELSEWHERE: [&str; 4] = ["/etc/", "/run/", "/srv/", "/usr/"];
 /// are the units that are enabled. Addresses are any that are free, for those shown may be taken here.
 pub(crate) struct Desk {
     home: TempDir,
+    /// Variables of the commands, in addition to the usual ones.
+    variables: Vec<(String, String)>,
+    /// In place of Hugging Face, and of any other server with model files.
+    hub: HubMirror,
     serving: Option<Serving>,
 }
 
@@ -32,8 +37,18 @@ impl Desk {
     /// A desk with this engine and this model.
     pub(crate) fn new(engine: &Path, model: &Path) -> Self {
         let home = tempfile::Builder::new().prefix("pd-").tempdir().unwrap();
+        let hub = HubMirror::start();
+        let file = |name| (name, harness::model());
+        hub.add_repo(
+            "ggml-org/gemma-3-4b-it-GGUF",
+            &["m-Q4_K_M.gguf", "m-Q8_0.gguf"].map(file),
+        );
+        hub.add_repo("any/server", &[file("model.gguf")]);
+        let engines = home.path().join("engines").display().to_string();
         let desk = Self {
             home,
+            variables: vec![("PADDOCK_ENGINES".to_owned(), engines)],
+            hub,
             serving: None,
         };
         for directory in [
@@ -61,6 +76,11 @@ impl Desk {
         );
         desk.script("bin/systemctl", &systemctl);
         desk
+    }
+
+    /// Sets a variable for the commands.
+    pub(crate) fn sets(&mut self, name: &str, value: String) {
+        self.variables.push((name.to_owned(), value));
     }
 
     /// A path in it.
@@ -118,7 +138,7 @@ impl Desk {
             ["cargo", ..] => is_of_the_workspace(&words),
             ["paddock", "serve" | "wrap", ..] => self.serves(line),
             ["paddock", "top", ..] => self.sits_at_a_terminal(line, "q"),
-            ["paddock", "chat", _] => self.sits_at_a_terminal(line, "\\004"),
+            ["paddock", "chat" | "run", _] => self.sits_at_a_terminal(line, "\\004"),
             _ if words.contains(&"--follow") => self.follows(line),
             _ => self.runs(shown),
         }
@@ -126,7 +146,8 @@ impl Desk {
 
     /// A line as it is typed here.
     fn here(&self, line: &str) -> String {
-        let line = self.inside(line);
+        let server = format!("{}/any/server/resolve/main", self.hub.endpoint());
+        let line = self.inside(line).replace("https://example.com", &server);
         let Some(serving) = &self.serving else {
             return line;
         };
@@ -148,6 +169,8 @@ impl Desk {
             .env("TMPDIR", self.home.path())
             .env("TERM", "xterm")
             .env("MODEL", "model.gguf")
+            .envs(self.variables.iter().cloned())
+            .env("HF_ENDPOINT", self.hub.endpoint())
             .stdin(Stdio::null());
         if !admin.is_empty() {
             command.env("PADDOCK_ADMIN", admin);

@@ -12,7 +12,7 @@ const MAX_INPUT_BYTES: u64 = 64 << 20;
 
 /// The prompt of a command, or the way to get prompts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Prompt {
+pub(in super::super) enum Prompt {
     /// A single prompt.
     Single(String),
     /// Lines that a user types at a terminal.
@@ -21,7 +21,7 @@ pub(super) enum Prompt {
 
 /// A reason why there is no prompt.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InputError {
+pub(in super::super) enum InputError {
     #[error("no prompt: give PROMPT, or pipe the prompt to standard input")]
     Nothing,
     #[error("cannot read {0}: {1}")]
@@ -35,7 +35,7 @@ pub(super) enum InputError {
 }
 
 /// Reads the prompt from the command line, standard input, or both.
-pub(super) fn read_prompt(prompt: Option<&str>) -> Result<Prompt, InputError> {
+pub(in super::super) fn read_prompt(prompt: Option<&str>) -> Result<Prompt, InputError> {
     let stdin = io::stdin();
     match (prompt, stdin.is_terminal()) {
         (None, true) => return Ok(Prompt::Interactive),

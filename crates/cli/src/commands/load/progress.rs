@@ -20,7 +20,7 @@ const BAR_CHARACTERS: &str = "█▉▊▋▌▍▎▏ ";
 const TICK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Loads a model and shows its progress until the answer.
-pub(super) async fn load_with_progress(
+pub(in super::super) async fn load_with_progress(
     client: &AdminClient,
     model: &str,
 ) -> Result<TypedAnswer<LoadResult>, CommandError> {
