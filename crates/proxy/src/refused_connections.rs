@@ -1,7 +1,7 @@
 //! Answers connections above the connection limit with an error, and closes them.
 
 use super::local_reply::status_line;
-use super::stream::Stream;
+use super::stream::{NO_SIGNAL, Stream};
 use super::worker::threads::AcceptedConnection;
 use crate::linger_limits::{LingerLimits, LingerTimer};
 use paddock_admission::error::{Dialect, ProxyError};
@@ -46,7 +46,7 @@ impl RefusedConnections {
         );
         tracing::debug!(kind = error.kind(), %error, "connection refused");
         // Nothing has been sent yet, so the socket buffer has room. A client that has left reads nothing.
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let flags = SendFlags::DONTWAIT | NO_SIGNAL;
         let _ = rustix::net::send(&connection, answer.as_bytes(), flags);
         let _ = rustix::net::shutdown(&connection, Shutdown::Write);
         if self.open.len() == MAX_LINGERING {

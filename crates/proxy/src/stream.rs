@@ -146,9 +146,16 @@ fn receive(
     read
 }
 
+/// Prevents SIGPIPE when the other side has closed the connection. Apple's systems have no such flag; there, the signal
+/// is ignored, as Rust's runtime sets it up before `main`.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(crate) const NO_SIGNAL: SendFlags = SendFlags::empty();
+
 fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::retry_on_intr(|| {
-        rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)
+        rustix::net::send(socket, bytes, NO_SIGNAL)
     })?)
 }
 

@@ -13,6 +13,10 @@ pub fn kill_marked(variable: &str, value: &str) -> Vec<i32> {
     system::kill_marked(variable, value)
 }
 
+#[cfg(not(target_os = "linux"))]
+use fallback as system;
+#[cfg(target_os = "linux")]
+use linux as system;
 pub(crate) use system::{HeldProcess, kill_all};
 
 /// Opens the processes that descend from `of`.
@@ -28,7 +32,7 @@ pub(crate) fn hold_descendants(of: i32) -> Vec<HeldProcess> {
 }
 
 #[cfg(target_os = "linux")]
-mod system {
+mod linux {
     use std::{io, os::fd::OwnedFd, time::Duration};
 
     use rustix::{
@@ -129,8 +133,8 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-mod system {
+#[cfg(any(test, not(target_os = "linux")))]
+mod fallback {
     /// A process. None is ever held on this system.
     #[derive(Debug)]
     pub(crate) struct HeldProcess {
@@ -149,6 +153,18 @@ mod system {
 
     pub(crate) fn kill_all(_: impl FnMut() -> Vec<HeldProcess>) -> Vec<i32> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod fallback_tests {
+    use super::fallback::{HeldProcess, kill_all, kill_marked};
+
+    #[test]
+    fn systems_without_pidfds_hold_and_kill_no_process() {
+        assert!(HeldProcess::open(1).is_none_or(|held| held.pid == 0));
+        assert!(kill_marked("PADDOCK_INSTANCE", "any").is_empty());
+        assert!(kill_all(|| unreachable!("no process is searched for")).is_empty());
     }
 }
 

@@ -97,10 +97,14 @@ fn confine(sandbox: &Sandbox) -> Result<(), ShimError> {
     kernel::install_filter(sandbox, landlocked).map_err(failed("the system call filter"))
 }
 
+#[cfg(not(target_os = "linux"))]
+use fallback as kernel;
 pub(crate) use kernel::{has_filters, landlock_level};
+#[cfg(target_os = "linux")]
+use linux as kernel;
 
 #[cfg(target_os = "linux")]
-mod kernel {
+mod linux {
     use std::{error::Error, io};
 
     use crate::Sandbox;
@@ -132,9 +136,9 @@ mod kernel {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(test, not(target_os = "linux")))]
 #[expect(clippy::unnecessary_wraps, reason = "the same signatures as on Linux")]
-mod kernel {
+mod fallback {
     use std::{error::Error, io};
 
     use crate::Sandbox;
@@ -170,5 +174,29 @@ mod kernel {
     /// Returns false: this system has no filters.
     pub(crate) const fn has_filters() -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod fallback_tests {
+    use super::fallback::{
+        forbid_new_privileges, has_filters, install_filter, landlock_level, restrict,
+        set_parent_death_signal,
+    };
+    use crate::Sandbox;
+
+    #[test]
+    fn systems_without_a_sandbox_enforce_nothing_and_reject_a_strict_one() {
+        let relaxed = Sandbox::default();
+        assert!(set_parent_death_signal().is_ok() && forbid_new_privileges().is_ok());
+        assert!(!restrict(&relaxed).unwrap());
+        assert!(install_filter(&relaxed, false).is_ok());
+        let strict = Sandbox {
+            strict: true,
+            ..relaxed
+        };
+        let error = restrict(&strict).unwrap_err().to_string();
+        assert_eq!(error, "this system has none");
+        assert_eq!((landlock_level(), has_filters()), (0, false));
     }
 }
