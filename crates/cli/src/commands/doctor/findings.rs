@@ -25,7 +25,7 @@ pub(super) struct Finding {
     pub(super) what: String,
     /// The cause or the consequence.
     pub(super) why: Option<String>,
-    /// What to type or to do.
+    /// Advice: a command to type, or a change to make.
     pub(super) help: Option<String>,
 }
 
