@@ -17,7 +17,7 @@ pub struct PromptComparison {
     pub prompt: ComparedTokens,
 }
 
-/// One of two compared token lists.
+/// A token list that was compared with another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparedTokens {
     /// Number of tokens in the list.
