@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, LOCATION, RANGE};
 use http::{HeaderMap, HeaderValue};
+use paddock_models::without_secrets;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
@@ -203,18 +204,6 @@ fn redirect_location(response: &Response) -> Option<String> {
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     Some(location.to_owned())
-}
-
-/// Returns a text that is no URL without what may be a password or a signature: everything before the last `@` and after
-/// the first `?`.
-fn without_secrets(text: &str) -> String {
-    let text = text.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = match text.find("://") {
-        Some(end) => text.split_at(end + 3),
-        None => ("", text),
-    };
-    let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
-    format!("{scheme}{address}")
 }
 
 fn host_and_port(url: &Url) -> String {

@@ -32,5 +32,5 @@ pub use repo_name::RepoName;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use source::{HubModel, ModelSource, ModelUrl, SourceError, without_secrets};
 pub use store_dirs::StoreDirs;
-pub use unfinished::{Unfinished, list_unfinished};
+pub use unfinished::{Unfinished, list_unfinished, receipt};
 pub use variants::{ChooseError, HasRepoPath, Variant, choose, variants};

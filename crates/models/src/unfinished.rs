@@ -81,8 +81,8 @@ fn unfinished_url(path: &Path, dirs: &StoreDirs) -> Option<ModelUrl> {
     format!("https://{host}/{path}").parse().ok()
 }
 
-/// Returns the receipt of a content of the hub's cache.
-pub(crate) fn receipt(dirs: &StoreDirs, content: &Path) -> PathBuf {
+/// Returns the path of the receipt for a content of the hub's cache. A download writes it once the content is verified.
+pub fn receipt(dirs: &StoreDirs, content: &Path) -> PathBuf {
     let name = content.file_name().unwrap_or_default();
     dirs.own.join(RECEIPTS).join(name)
 }

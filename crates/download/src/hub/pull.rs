@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use paddock_models::hub_cache::{Commit, RepoCache};
-use paddock_models::{FileDigest, RepoFile, RepoName, RepoPath, StoreDirs, Variant};
+use paddock_models::{FileDigest, RepoFile, RepoName, RepoPath, StoreDirs, Variant, receipt};
 
 use super::{Hub, HubError, RepoListing};
 use crate::file_lock::FileLock;
@@ -16,9 +16,6 @@ use crate::{FileRequest, Progress, fetch_file};
 
 /// Times that files are fetched because another process has deleted them before they had a name.
 const MAX_ATTEMPTS: usize = 3;
-
-/// Directory of receipts below paddock's own files. No host has such a name.
-const RECEIPTS: &str = ".verified";
 
 /// A model whose files are complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +97,7 @@ impl Hub {
         file: &RepoFile,
         progress: &impl Fn(&RepoPath, Progress),
     ) -> Result<bool, HubError> {
-        let receipts = place.dirs.own.join(RECEIPTS);
+        let blob = place.cache.blob(&file.digest);
         let request = FileRequest {
             headers: self.private_headers()?,
             size: Some(file.size),
@@ -110,10 +107,9 @@ impl Hub {
                 FileDigest::Sha256(_) => None,
             },
             lock: Some(place.lock(&file.digest)),
-            receipt: Some(receipts.join(file.digest.to_string())),
+            receipt: Some(receipt(place.dirs, &blob)),
             ..FileRequest::new(self.file_url(place.repo, place.commit, &file.path))
         };
-        let blob = place.cache.blob(&file.digest);
         let fetched = fetch_file(&self.client, &request, &blob, |step| {
             progress(&file.path, step);
         })
